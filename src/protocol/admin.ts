@@ -1,0 +1,91 @@
+// AdminService: what the command line and the XML-RPC face need of a mediator
+// besides files. PATHs are absolute within the file system, in UTF-8 text.
+
+import type { ListEntry } from './blocks.js';
+import type { Hash } from './hash.js';
+import type { CallOptions } from './service.js';
+
+export type DataServerState = 'up' | 'down' | 'blank' | 'rebuilding';
+
+export interface DataServerStatus {
+  name: string;
+  address: string;
+  state: DataServerState;
+  blocks: number;
+  bytes: number;
+  /** Ballots of this server that were outvoted, absent where they should not be, or unreadable. */
+  dissents: number;
+  /** Versions that were put back on it. */
+  repairs: number;
+  rebuild?: { done: number; total: number };
+}
+
+export interface ClusterStatus {
+  readQuorum: number;
+  writeQuorum: number;
+  readable: boolean;
+  writable: boolean;
+  audit: 'all' | 'quorum';
+  onWriteQuorumLost: 'fail' | 'block';
+  mediator: { address: string };
+  metaservers: { name: string; address: string; state: 'up' | 'down' }[];
+  dataservers: DataServerStatus[];
+  /** How many bad replicas each block survives: once all hold it, and right after a write. */
+  survives: { settled: number; afterWrite: number };
+  /** Counters since the mediator started. */
+  counters: Record<string, number>;
+}
+
+export type Ballot =
+  | { state: 'present'; hash: Hash; length: number }
+  | { state: 'absent' }
+  | { state: 'damaged' }
+  | { state: 'unreachable' };
+
+export interface BlockVotes {
+  index: number;
+  version: number;
+  witness: Hash;
+  length: number;
+  verdict: 'agreed' | 'no-quorum';
+  agreeing: number;
+  ballots: { server: string; ballot: Ballot }[];
+}
+
+export interface ScrubProgress {
+  running: boolean;
+  done: number;
+  total: number;
+  /** Blocks on which some replica dissented or was absent, replicas mended, blocks without a quorum, versions no file holds that were removed. */
+  dissents: number;
+  repaired: number;
+  unreadable: number;
+  orphansRemoved: number;
+}
+
+export interface AdminService {
+  status(request: Record<string, never>, options?: CallOptions): Promise<ClusterStatus>;
+  votes(request: { path: string }, options?: CallOptions): Promise<{ blocks: BlockVotes[] }>;
+  /** Entries of one server, with the path of each block's file (null when no file holds it). */
+  listContents(
+    request: { server: string; after?: { inode: number; index: number; version: number }; limit: number },
+    options?: CallOptions,
+  ): Promise<{
+    entries: (ListEntry & { path: string | null })[];
+    next?: { inode: number; index: number; version: number };
+  }>;
+  /** Test hook: replaces every block of the file on that server. `text` as in HookService. */
+  corrupt(request: { path: string; server: string; text?: string }, options?: CallOptions): Promise<{ blocks: number }>;
+  terminate(request: { server: string }, options?: CallOptions): Promise<Record<string, never>>;
+  restart(request: { server: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Which servers hold which blocks of a file. */
+  locate(
+    request: { path: string },
+    options?: CallOptions,
+  ): Promise<{ blocks: { index: number; version: number; servers: string[] }[] }>;
+  /** Starts a scrub of all files or of one; answers its progress. A second call while one runs answers the running one. */
+  scrub(request: { path?: string }, options?: CallOptions): Promise<ScrubProgress>;
+  scrubProgress(request: Record<string, never>, options?: CallOptions): Promise<ScrubProgress>;
+  /** Live settings; a set is kept in the config file by the caller. Unknown keys and values that don't fit are REFUSED. */
+  configure(request: { key: string; value?: string }, options?: CallOptions): Promise<{ key: string; value: string }>;
+}

@@ -1,0 +1,73 @@
+// Errors that cross a process border: each carries a stable code that the
+// receiver can act on, and one sentence for a person.
+
+/** POSIX error names that file operations answer with; the mount turns them into numbers. */
+export type FileErrorCode =
+  | 'E2BIG'
+  | 'EACCES'
+  | 'EAGAIN'
+  | 'EBADF'
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'EFBIG'
+  | 'EINTR'
+  | 'EINVAL'
+  | 'EIO'
+  | 'EISDIR'
+  | 'ELOOP'
+  | 'EMLINK'
+  | 'ENAMETOOLONG'
+  | 'ENODATA'
+  | 'ENODEV'
+  | 'ENOENT'
+  | 'ENOSPC'
+  | 'ENOSYS'
+  | 'ENOTDIR'
+  | 'ENOTEMPTY'
+  | 'ENOTSUP'
+  | 'EPERM'
+  | 'ERANGE'
+  | 'EROFS'
+  | 'ESTALE'
+  | 'ETXTBSY'
+  | 'EXDEV';
+
+/** A file operation that failed the POSIX way. */
+export class FileError extends Error {
+  override readonly name = 'FileError';
+  constructor(
+    readonly code: FileErrorCode,
+    message: string,
+  ) {
+    super(`${code}: ${message}`);
+  }
+}
+
+/**
+ * What went wrong between two servers.
+ * - UNREACHABLE: no connection, or it broke before the reply; the request may or may not have been carried out
+ * - DEADLINE: no reply in time; likewise
+ * - CANCELLED: the caller gave up
+ * - MALFORMED: the message can't be understood or breaks a limit
+ * - UNKNOWN_METHOD: the other side has no such method
+ * - REFUSED: understood and not allowed (test hooks off, wrong cluster, wrong secret)
+ * - FAILED: the other side tried and failed; the message says how
+ */
+export type ServiceErrorCode =
+  | 'UNREACHABLE'
+  | 'DEADLINE'
+  | 'CANCELLED'
+  | 'MALFORMED'
+  | 'UNKNOWN_METHOD'
+  | 'REFUSED'
+  | 'FAILED';
+
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  constructor(
+    readonly code: ServiceErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,155 @@
+// FileService: what a client needs of a mediator, by inode number.
+// Fails with FileError. POSIX rules stand in the metaserver's namespace.
+
+import type { Extent } from './blocks.js';
+import type { CallOptions } from './service.js';
+
+/**
+ * One path component. Any bytes but '/' and NUL, 1 to 255 of them, written as a
+ * string with one character (U+0000 to U+00FF) per byte, i.e. latin1-decoded.
+ */
+export type FileName = string;
+
+export const ROOT_INODE = 1;
+export const MAXIMUM_NAME_BYTES = 255;
+export const MAXIMUM_SYMLINK_BYTES = 4095;
+/** Files end here, so that every offset is an exact JavaScript number. */
+export const MAXIMUM_FILE_BYTES = 2 ** 52;
+
+export type FileKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
+
+export interface Attributes {
+  inode: number;
+  kind: FileKind;
+  /** Permission bits with setuid, setgid and sticky: 0 to 0o7777. */
+  mode: number;
+  links: number;
+  uid: number;
+  gid: number;
+  sizeBytes: number;
+  /** Space that the blocks take in one copy; holes take none. */
+  allocatedBytes: number;
+  /** Nanoseconds since 1970, any sign. */
+  accessTimeNs: bigint;
+  modifyTimeNs: bigint;
+  changeTimeNs: bigint;
+  /** Device number of character and block devices as the kernel encodes it, else 0. */
+  device: number;
+  /** Bytes per block of this file's data, fixed at creation. */
+  blockSizeBytes: number;
+  /** Grows whenever content or attributes change. */
+  revision: number;
+}
+
+export interface Caller {
+  uid: number;
+  gid: number;
+}
+
+export interface AttributeChanges {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  sizeBytes?: number;
+  accessTimeNs?: bigint;
+  modifyTimeNs?: bigint;
+}
+
+export interface DirectoryEntry {
+  name: FileName;
+  inode: number;
+  kind: FileKind;
+  /** Resume listing after this entry; unique within the directory, 3 or more, growing in list order (0 is the start; 1 and 2 are left for . and ..). */
+  cookie: number;
+  attributes?: Attributes;
+}
+
+export interface FileSystemSpace {
+  blockSizeBytes: number;
+  totalBytes: number;
+  freeBytes: number;
+  files: number;
+}
+
+export interface FileService {
+  lookup(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
+  getattr(request: { inode: number }, options?: CallOptions): Promise<Attributes>;
+  /** Changing the size is a write: EIO without a write quorum, and then nothing has changed. */
+  setattr(
+    request: { inode: number; changes: AttributeChanges; caller: Caller },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  /** Makes a regular file; with exclusive EEXIST when the name is there, otherwise answers what is there. Needs a write quorum when `forWriting`. */
+  create(
+    request: { parent: number; name: FileName; mode: number; exclusive: boolean; forWriting: boolean; caller: Caller },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes; created: boolean }>;
+  mkdir(
+    request: { parent: number; name: FileName; mode: number; caller: Caller },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  mknod(
+    request: { parent: number; name: FileName; kind: FileKind; mode: number; device: number; caller: Caller },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  symlink(
+    request: { parent: number; name: FileName; target: string; caller: Caller },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  /** The target, one character per byte. */
+  readlink(request: { inode: number }, options?: CallOptions): Promise<{ target: string }>;
+  link(request: { inode: number; parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
+  /**
+   * Removes a name that is no directory. With `held`, the client has the file open or may: when this was the last name,
+   * the file lives on until `release`. Answers the inode that lost a name.
+   */
+  unlink(
+    request: { parent: number; name: FileName; held: number[] },
+    options?: CallOptions,
+  ): Promise<{ inode: number; links: number }>;
+  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Record<string, never>>;
+  /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
+  rename(
+    request: {
+      parent: number;
+      name: FileName;
+      newParent: number;
+      newName: FileName;
+      mode: 'replace' | 'no-replace' | 'exchange';
+      held: number[];
+    },
+    options?: CallOptions,
+  ): Promise<{ replaced?: number }>;
+  /** Called before a file is used; forWriting fails with EIO unless Qw data servers can be reached (or waits, as configured). */
+  open(request: { inode: number; forWriting: boolean }, options?: CallOptions): Promise<Attributes>;
+  /** The last close of a file that was unlinked while held: its space comes back. */
+  release(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Voted bytes from `offset`; fewer than `length` only at the end of the file. Holes are zeros. */
+  read(
+    request: { inode: number; offset: number; length: number },
+    options?: CallOptions,
+  ): Promise<{ data: Uint8Array }>;
+  /**
+   * Cuts the file at `truncateTo` if given, then lays `extents` over it in order, in one commit: all of it is visible and
+   * durable on Qw data servers and the metaserver when this answers, or none of it is.
+   */
+  write(
+    request: { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  /** All changes to the namespace and to this inode are on stable storage when it answers. */
+  fsync(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Entries after `cookie` (0: from the start), without . and ..; `attributes` when asked for. `done`: no more behind these. */
+  readdir(
+    request: { inode: number; cookie: number; limit: number; attributes: boolean },
+    options?: CallOptions,
+  ): Promise<{ entries: DirectoryEntry[]; done: boolean; parent: number }>;
+  statfs(request: Record<string, never>, options?: CallOptions): Promise<FileSystemSpace>;
+  getxattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ value: Uint8Array }>;
+  setxattr(
+    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' },
+    options?: CallOptions,
+  ): Promise<Record<string, never>>;
+  listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;
+  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<Record<string, never>>;
+}

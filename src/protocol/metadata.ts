@@ -1,0 +1,167 @@
+// MetadataService: what a mediator needs of a metaserver, in three methods.
+// A command is a plain value that carries its own time and identifiers and is
+// applied by a deterministic function; a query changes nothing. A replicated
+// metaserver puts commands through a log first: this is where it plugs in.
+import type { BlockKey, Version } from './blocks.js';
+import type { AttributeChanges, Attributes, Caller, DirectoryEntry, FileKind, FileName } from './files.js';
+import type { Hash } from './hash.js';
+import type { CallOptions } from './service.js';
+
+/** A block's entry in the block map: which version counts, and its witness. */
+export interface BlockReference {
+  index: number;
+  version: Version;
+  hash: Hash;
+  length: number;
+}
+
+/** What one block of a commit changes; base 0 means that the block map has no entry now. */
+export interface BlockChange {
+  index: number;
+  base: Version;
+  /** The new entry, or null to make a hole. */
+  next: { version: Version; hash: Hash; length: number } | null;
+}
+
+/** A version that no block map holds any more, until `pending` servers have forgotten it. */
+export interface GarbageEntry extends BlockKey {
+  sequence: number;
+}
+
+export interface ServerRecord {
+  name: string;
+  storeId: string;
+  /** rebuilding: it came back blank, and not all blocks have been put back yet. */
+  state: 'complete' | 'rebuilding';
+}
+
+/** Every command by its name: what it takes and what it answers. All fail with FileError and then change nothing. */
+export interface Commands {
+  /** A new inode under a name. `blockSizeBytes` matters for files, `target` for symlinks, `device` for devices. */
+  make: {
+    request: {
+      parent: number;
+      name: FileName;
+      kind: FileKind;
+      mode: number;
+      caller: Caller;
+      device: number;
+      target: string;
+      blockSizeBytes: number;
+      /** false: an existing file is answered instead of EEXIST. */
+      exclusive: boolean;
+    };
+    result: { attributes: Attributes; created: boolean };
+  };
+  link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } };
+  /** `held` inodes keep content when their last name goes (orphans), until `purge`. */
+  unlink: { request: { parent: number; name: FileName; held: number[] }; result: { inode: number; links: number } };
+  rmdir: { request: { parent: number; name: FileName }; result: Record<string, never> };
+  rename: {
+    request: {
+      parent: number;
+      name: FileName;
+      newParent: number;
+      newName: FileName;
+      mode: 'replace' | 'no-replace' | 'exchange';
+      held: number[];
+    };
+    result: { replaced?: number };
+  };
+  /** Attributes other than the size; clears setuid and setgid where POSIX says so. */
+  setattr: {
+    request: { inode: number; changes: Omit<AttributeChanges, 'sizeBytes'>; caller: Caller };
+    result: { attributes: Attributes };
+  };
+  /**
+   * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), then
+   * `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
+   * of the named indexes, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
+   */
+  commit: {
+    request: {
+      inode: number;
+      changes: BlockChange[];
+      truncateTo: number | null;
+      minimumSizeBytes: number;
+      modifyTimeNs: bigint;
+      missing: string[];
+    };
+    result: { state: 'committed'; attributes: Attributes } | { state: 'conflict'; blocks: BlockReference[] };
+  };
+  setxattr: {
+    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' };
+    result: Record<string, never>;
+  };
+  removexattr: { request: { inode: number; name: string }; result: Record<string, never> };
+  /** Takes apart an inode without names: its blocks become garbage, a bounded number at a time; repeat until done. */
+  purge: { request: { inode: number }; result: { done: boolean } };
+  /** Version numbers first … first + count - 1, never given out again. */
+  allocate: { request: { count: number }; result: { first: Version } };
+  /** These garbage entries are gone from all servers. */
+  collected: { request: { sequences: number[] }; result: Record<string, never> };
+  /** Adds or changes what is known of a data server. A change of storeId drops its `missed` entries. */
+  registerServer: { request: ServerRecord; result: Record<string, never> };
+  /** The server now holds these versions. */
+  caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+}
+
+/** Every query by its name. */
+export interface Queries {
+  lookup: { request: { parent: number; name: FileName }; result: Attributes };
+  attributes: { request: { inode: number }; result: Attributes };
+  readlink: { request: { inode: number }; result: { target: string } };
+  readdir: {
+    request: { inode: number; cookie: number; limit: number; attributes: boolean };
+    result: { entries: DirectoryEntry[]; done: boolean; parent: number };
+  };
+  /** Entries of the block map with first <= index < first + count, in order; holes are left out. Includes the attributes, read at the same moment. */
+  blocks: {
+    request: { inode: number; first: number; count: number };
+    result: { attributes: Attributes; blocks: BlockReference[] };
+  };
+  /** All blocks of all files in key order, after (inode, index). */
+  allBlocks: {
+    request: { after?: { inode: number; index: number }; limit: number };
+    result: { blocks: (BlockReference & { inode: number })[]; done: boolean };
+  };
+  getxattr: { request: { inode: number; name: string }; result: { value: Uint8Array } };
+  listxattr: { request: { inode: number }; result: { names: string[] } };
+  /** Garbage in sequence order, after `after` (0: from the start). */
+  garbage: { request: { after: number; limit: number }; result: { entries: GarbageEntry[] } };
+  /** Versions that the server lacks, in key order. */
+  missed: {
+    request: { server: string; after?: { inode: number; index: number }; limit: number };
+    result: { blocks: (BlockReference & { inode: number })[] };
+  };
+  servers: { request: Record<string, never>; result: { servers: ServerRecord[] } };
+  /** Inodes without names that wait for purge. */
+  orphans: { request: { limit: number }; result: { inodes: number[] } };
+  /** The path of an inode, one of them if it has several names; null for an orphan. */
+  path: { request: { inode: number }; result: { path: string | null } };
+  statistics: {
+    request: Record<string, never>;
+    result: { clusterId: string; inodes: number; blocks: number; bytes: number; garbage: number };
+  };
+}
+
+export type CommandName = keyof Commands;
+export type QueryName = keyof Queries;
+
+/** A command as it stands in a log. */
+export type Command = { [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } }[CommandName];
+
+export interface MetadataService {
+  /** Applies a command. `durable`: it, and all before it, are on stable storage when this answers. */
+  execute<K extends CommandName>(
+    request: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean },
+    options?: CallOptions,
+  ): Promise<Commands[K]['result']>;
+  /** Sees every command that was answered before. */
+  query<K extends QueryName>(
+    request: { name: K; request: Queries[K]['request'] },
+    options?: CallOptions,
+  ): Promise<Queries[K]['result']>;
+  /** All commands that were answered are on stable storage when this answers. */
+  sync(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
+}

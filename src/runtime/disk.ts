@@ -1,0 +1,38 @@
+// The disk is passed in, so that the simulation can lose what was not synced.
+// Paths are absolute. Errors are Node's system errors (with .code).
+
+export interface DiskFile {
+  /** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. Blocks. */
+  readNow(target: Uint8Array, position: number): number;
+  /** The same without blocking the event loop. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  /** Writes all chunks, in order, at `position`; growing the file if need be. Blocks; not durable before `sync`. */
+  writeNow(chunks: readonly Uint8Array[], position: number): void;
+  /** The same without blocking the event loop. */
+  write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+  /** fdatasync: what was written before the call is on stable storage when it resolves. */
+  sync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  sizeBytes(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Disk {
+  /** Opens for reading and writing; 'create' makes the file when it is missing, 'existing' fails with ENOENT. */
+  open(path: string, mode: 'create' | 'existing'): Promise<DiskFile>;
+  /** Names in a folder, in no particular order; empty when the folder is missing. */
+  list(directory: string): Promise<string[]>;
+  makeDirectory(path: string): Promise<void>;
+  /** Removes a file or a whole folder; nothing happens when it is missing. */
+  remove(path: string): Promise<void>;
+  /** fsync of the folder: files made, renamed and removed in it stay so. */
+  syncDirectory(path: string): Promise<void>;
+  /** The whole of a small file, undefined when it is missing. */
+  readFile(path: string): Promise<Uint8Array | undefined>;
+  /** Replaces a small file so that a crash leaves the old or the new content, durable when it resolves. */
+  replaceFile(path: string, content: Uint8Array): Promise<void>;
+  /** Room on the disk under `path`. */
+  space(path: string): Promise<{ freeBytes: number; totalBytes: number }>;
+  /** Changes whenever the machine has booted anew: what was never synced may be gone. */
+  bootId(): Promise<string>;
+}

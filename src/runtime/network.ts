@@ -1,0 +1,59 @@
+// The network is passed in as sockets that carry bytes, so that the very same
+// connection code runs over TCP, Unix sockets and the simulation.
+
+/** A reliable, ordered stream of bytes. */
+export interface Socket {
+  /** Queues chunks in order. The chunks belong to the socket until they are sent: do not change them. */
+  write(chunks: readonly Uint8Array[]): void;
+  /** Bytes queued and not yet handed to the system. */
+  queuedBytes(): number;
+  /** The one receiver; `chunk` is valid only during the call and must be copied to be kept. */
+  onData(receive: (chunk: Uint8Array) => void): void;
+  /** Called once, when the socket is closed by either side or breaks. */
+  onClose(closed: (reason: Error | undefined) => void): void;
+  /** Stops or resumes calls of the receiver. */
+  pause(): void;
+  resume(): void;
+  destroy(): void;
+  /** The other side, for log lines. */
+  readonly peer: string;
+}
+
+/** A request on the HTTP face of a port; bodies are whole. Header names are lower-case. */
+export interface HttpRequest {
+  method: string;
+  path: string;
+  headers: Readonly<Record<string, string | undefined>>;
+  body: Uint8Array;
+}
+
+export interface HttpReply {
+  status: number;
+  headers?: Record<string, string>;
+  body: string;
+}
+
+export interface ListenOptions {
+  /** `HOST:PORT`; port 0 takes a free one. */
+  address: string;
+  /** A Unix-domain socket's path that accepts the same, besides. */
+  unixPath?: string;
+  /** A connection that asked for the binary protocol. */
+  onSocket(socket: Socket): void;
+  /** Everything else that arrives by HTTP. */
+  onHttp(request: HttpRequest): Promise<HttpReply>;
+  /** Larger HTTP bodies are refused with 413 before they are read. */
+  maximumHttpBodyBytes: number;
+}
+
+export interface Listener {
+  /** The address with its real port. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+export interface Network {
+  /** Connects and switches to the binary protocol. `address` is HOST:PORT or unix:PATH. Rejects when it can't within the deadline. */
+  connect(address: string, deadlineMs: number): Promise<Socket>;
+  listen(options: ListenOptions): Promise<Listener>;
+}

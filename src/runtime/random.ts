@@ -1,0 +1,18 @@
+// Randomness is passed in, so that a run can be repeated from its seed.
+
+export interface Random {
+  /** A number in [0, 1). */
+  fraction(): number;
+  /** `count` random bytes; unpredictable to others when the adapter is Node's. */
+  bytes(count: number): Uint8Array;
+}
+
+/** A whole number in [0, bound). */
+export function below(random: Random, bound: number): number {
+  return Math.floor(random.fraction() * bound);
+}
+
+/** `count` random bytes as lower-case hexadecimal digits: identifiers of clusters and stores. */
+export function randomHex(random: Random, count: number): string {
+  return Buffer.from(random.bytes(count)).toString('hex');
+}
