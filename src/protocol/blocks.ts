@@ -63,12 +63,13 @@ export interface GetItem extends BlockKey {
 /**
  * The ballot: the block's hash, made of hashes computed now over the pages that the range touches
  * and the stored hashes of the others. `length` is the stored length in bytes.
- * - present: `data` holds the bytes of the range (clipped) when asked for
+ * - present: `data` holds the bytes of the range (clipped) when asked for; when they are not the whole block, `pageHashes`
+ *   (8 bytes each, little-endian, as hashed now or stored) lets the receiver check them against the ballot by itself
  * - absent: no such version here
  * - damaged: it was here, but its record can't be read
  */
 export type GetResult =
-  | { state: 'present'; hash: Hash; length: number; data?: Uint8Array }
+  | { state: 'present'; hash: Hash; length: number; data?: Uint8Array; pageHashes?: Uint8Array }
   | { state: 'absent' }
   | { state: 'damaged' };
 

@@ -1,0 +1,63 @@
+// A background task that runs when there is something to do: one run at a
+// time, woken by events, and again after a pause when a run asks for it.
+
+import type { Timer } from '../runtime/clock.js';
+import type { Runtime } from '../runtime/runtime.js';
+
+/** How long to wait until the next run by itself; null: until woken. */
+export type NextRunMs = number | null;
+
+/** After a run that failed. */
+const RETRY_MS = 1000;
+
+export class Background {
+  #running: Promise<void> | null = null;
+  #timer: Timer | null = null;
+  #wokenMeanwhile = false;
+  #closed = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly run: () => Promise<NextRunMs>,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /** Runs after `delayMs` at the latest. */
+  wake(delayMs = 0): void {
+    if (this.#closed) return;
+    if (this.#running !== null) {
+      this.#wokenMeanwhile = true;
+      return;
+    }
+    if (this.#timer !== null && delayMs > 0) return;
+    this.#timer?.cancel();
+    this.#timer = this.runtime.clock.after(delayMs, () => {
+      this.#timer = null;
+      this.#running = this.#once();
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** No further run starts; resolves when the current one has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #once(): Promise<void> {
+    let next: NextRunMs = RETRY_MS;
+    try {
+      next = await this.run();
+    } catch (error) {
+      this.runtime.log.warn(`${this.name}.interrupted`, { reason: String(error) });
+    }
+    this.#running = null;
+    if (this.#wokenMeanwhile) next = Math.min(next ?? 0, RETRY_MS / 10);
+    this.#wokenMeanwhile = false;
+    if (next !== null) this.wake(next);
+  }
+}

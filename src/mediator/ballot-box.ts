@@ -1,0 +1,86 @@
+// Collects the ballots of one block's vote, and the bytes that came with them.
+
+import type { GetResult } from '../protocol/blocks.js';
+import { type Hash, hashBlock, hashOfPages, hashPage, PAGE_BYTES } from '../protocol/hash.js';
+import type { BlockReference } from '../protocol/metadata.js';
+import type { Replica } from './replica.js';
+import { type Ballot, dissents, type Verdict, vote } from './vote.js';
+
+/** A block, and the range of it that a reader needs; page-aligned, clipped to the block's length. */
+export interface Wanted {
+  inode: number;
+  reference: BlockReference;
+  offset: number;
+  length: number;
+}
+
+/** The pages that contain offset … offset + length of a block, as a range that stays within the block. */
+export function wholePages(inode: number, reference: BlockReference, offset: number, length: number): Wanted {
+  const first = Math.floor(offset / PAGE_BYTES) * PAGE_BYTES;
+  const end = Math.min(reference.length, Math.ceil((offset + length) / PAGE_BYTES) * PAGE_BYTES);
+  return { inode, reference, offset: first, length: Math.max(0, end - first) };
+}
+
+export class BallotBox {
+  readonly ballots = new Map<Replica, Ballot>();
+  /** The bytes of the wanted range, checked against the witness; null until some replica has sent them. */
+  data: Uint8Array | null = null;
+
+  constructor(readonly wanted: Wanted) {}
+
+  /** Counts an answer. Bytes are kept only if they are what the witness says. */
+  cast(replica: Replica, result: GetResult): void {
+    if (result.state !== 'present') {
+      this.ballots.set(replica, { state: result.state });
+      return;
+    }
+    const witness = this.wanted.reference.hash;
+    if (result.hash === witness && result.data !== undefined) {
+      if (this.#proves(result.data, result.pageHashes)) this.data ??= result.data;
+      // It votes for the right hash and sends other bytes: as good as damaged.
+      else this.ballots.set(replica, { state: 'damaged' });
+    }
+    if (!this.ballots.has(replica))
+      this.ballots.set(replica, { state: 'present', hash: result.hash, length: result.length });
+  }
+
+  unreachable(replica: Replica): void {
+    this.ballots.set(replica, { state: 'unreachable' });
+  }
+
+  verdict(outstanding: number, quorum: number): Verdict {
+    return vote(this.ballots.values(), outstanding, quorum, this.wanted.reference.hash);
+  }
+
+  /** Replicas whose ballot shows that they need a repair. */
+  dissenters(): Replica[] {
+    const hash = this.wanted.reference.hash;
+    return [...this.ballots].filter(([, ballot]) => dissents(ballot, hash)).map(([replica]) => replica);
+  }
+
+  /** Replicas that hold the right version, most lately heard first. */
+  agreeing(): Replica[] {
+    const hash = this.wanted.reference.hash;
+    return [...this.ballots]
+      .filter(([, ballot]) => ballot.state === 'present' && ballot.hash === hash)
+      .map(([replica]) => replica);
+  }
+
+  #proves(data: Uint8Array, pageHashes: Uint8Array | undefined): boolean {
+    const { reference, offset, length } = this.wanted;
+    if (data.length !== length) return false;
+    if (offset === 0 && length === reference.length) return hashBlock(data) === reference.hash;
+    if (pageHashes === undefined) return false;
+    return hashWith(data, offset, pageHashes, reference.length) === reference.hash;
+  }
+}
+
+/** The block's hash when `data` at page-aligned `offset` takes the place of those pages' given hashes. */
+function hashWith(data: Uint8Array, offset: number, pageHashes: Uint8Array, blockLength: number): Hash {
+  const hashes = Buffer.from(pageHashes);
+  if (hashes.length !== Math.ceil(blockLength / PAGE_BYTES) * 8) return -1n;
+  for (let at = 0; at < data.length; at += PAGE_BYTES) {
+    hashes.writeBigUInt64LE(hashPage(data.subarray(at, at + PAGE_BYTES)), ((offset + at) / PAGE_BYTES) * 8);
+  }
+  return hashOfPages(hashes, blockLength);
+}

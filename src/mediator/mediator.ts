@@ -1,0 +1,153 @@
+// Puts the mediator together: replicas, votes, writes, repair and background
+// work behind FileService and AdminService.
+import type { AdminService } from '../protocol/admin.js';
+import type { FileService } from '../protocol/files.js';
+import type { MetadataService } from '../protocol/metadata.js';
+import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { MediatorAdmin, type MetaserverPart } from './admin.js';
+import { Auditor } from './audit.js';
+import { BlockMap } from './block-map.js';
+import { Counters } from './counters.js';
+import { FileReader } from './file-reader.js';
+import { MediatorFiles } from './files.js';
+import { GarbageCollector } from './garbage.js';
+import { Metrics } from './metrics.js';
+import { Reader } from './reader.js';
+import { Recovery } from './recovery.js';
+import { Repairer } from './repair.js';
+import { type ReplicaParts, ReplicaSet } from './replica-set.js';
+import { Scrubber } from './scrub.js';
+import type { MediatorSettings } from './settings.js';
+import { Versions } from './versions.js';
+import { Writer } from './writer.js';
+import { mediatorXmlRpc } from './xml-rpc.js';
+
+export interface MediatorOptions extends MediatorSettings {
+  /** Shown in `status`. */
+  address: string;
+  /** Of files made from now on. */
+  blockSizeBytes: number;
+  testHooks: boolean;
+  /** A data server that does not answer for so long is down. */
+  deadlineMs: number;
+  /** Rebuild, catch-up and garbage collection: only one mediator of a cluster does them. */
+  maintenance: boolean;
+}
+
+export interface MediatorParts {
+  metaservers: MetaserverPart[];
+  dataservers: ReplicaParts[];
+  /** Asks the supervisor of that server to start it anew; absent when nobody supervises it here. */
+  restartServer?: (name: string, blank: boolean) => Promise<void>;
+}
+
+export interface Mediator {
+  readonly files: FileService;
+  readonly admin: AdminService;
+  readonly xmlRpc: XmlRpcMethods;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  /** Ends background work; requests under way may still fail or finish. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a mediator over connected (or connecting) remotes; resolves when the metaserver has answered and every data
+ * server is let in or has failed to connect once.
+ */
+export async function openMediator(
+  options: MediatorOptions,
+  parts: MediatorParts,
+  runtime: Runtime,
+): Promise<Mediator> {
+  const first = parts.metaservers[0];
+  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  const metadata = first.remote.service<MetadataService>('metadata');
+  const settings: MediatorSettings = {
+    readQuorum: options.readQuorum,
+    writeQuorum: options.writeQuorum,
+    audit: options.audit,
+    onWriteQuorumLost: options.onWriteQuorumLost,
+  };
+  const counters = new Counters();
+  const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
+  const blockMap = new BlockMap(metadata);
+  const repairer = new Repairer(() => reader, blockMap, counters, runtime);
+  const auditor = new Auditor((box, replica) => repairer.order(box, replica), counters, runtime);
+  const reader: Reader = new Reader(
+    replicas,
+    settings,
+    {
+      dissented: (box, replica) => repairer.order(box, replica),
+      unasked: (wanted, others) => {
+        if (settings.audit === 'all') auditor.add(wanted, others);
+      },
+    },
+    counters,
+    runtime,
+  );
+  const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
+  const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
+  const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
+  const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);
+  const versions = new Versions(metadata, runtime.clock);
+  const writer = new Writer(
+    metadata,
+    replicas,
+    blockMap,
+    reader,
+    versions,
+    settings,
+    options.deadlineMs,
+    counters,
+    runtime,
+    () => recovery.wake(),
+  );
+  const files = new MediatorFiles(
+    metadata,
+    blockMap,
+    fileReader,
+    writer,
+    garbage,
+    replicas,
+    options.blockSizeBytes,
+    runtime.clock,
+  );
+  const admin = new MediatorAdmin(
+    {
+      address: options.address,
+      testHooks: options.testHooks,
+      ...(parts.restartServer === undefined ? {} : { restartServer: parts.restartServer }),
+    },
+    metadata,
+    parts.metaservers,
+    replicas,
+    reader,
+    scrubber,
+    settings,
+    counters,
+  );
+  const metrics = new Metrics(counters, replicas);
+
+  const { clusterId } = await metadata.query({ name: 'statistics', request: {} });
+  await replicas.start(clusterId);
+  if (options.maintenance) {
+    recovery.wake();
+    garbage.wake();
+  } else {
+    await Promise.all([recovery.close(), garbage.close()]);
+  }
+  return {
+    files,
+    admin,
+    xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
+    metrics: () => metrics.text(),
+    async close() {
+      auditor.close();
+      repairer.close();
+      replicas.close();
+      await Promise.all([recovery.close(), garbage.close(), scrubber.close()]);
+    },
+  };
+}

@@ -1,0 +1,32 @@
+// Paths in UTF-8 text, as people and XML-RPC write them, to inodes and back.
+import { FileError } from '../protocol/errors.js';
+import { type Attributes, type FileName, ROOT_INODE } from '../protocol/files.js';
+import type { MetadataService } from '../protocol/metadata.js';
+
+/** The name's bytes, one character each. */
+export function nameFromText(text: string): FileName {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The name as text; bytes that are not UTF-8 show as U+FFFD. */
+export function nameToText(name: FileName): string {
+  return Buffer.from(name, 'latin1').toString('utf8');
+}
+
+/** Splits an absolute path into names; EINVAL when it is not absolute. */
+export function splitPath(path: string): FileName[] {
+  if (!path.startsWith('/')) throw new FileError('EINVAL', `${path}: a path starts with / (the mount point's root)`);
+  return path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(nameFromText);
+}
+
+/** The inode under a path; symbolic links are not followed. Fails with ENOENT and ENOTDIR. */
+export async function resolvePath(metadata: MetadataService, path: string): Promise<Attributes> {
+  let attributes = await metadata.query({ name: 'attributes', request: { inode: ROOT_INODE } });
+  for (const name of splitPath(path)) {
+    attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
+  }
+  return attributes;
+}

@@ -1,0 +1,268 @@
+// Reading by vote. One replica is asked for the bytes and enough others for
+// their ballots; all are asked when those do not agree or do not answer. No
+// byte leaves here that fewer than Qr replicas or the witness speak against.
+import type { GetResult } from '../protocol/blocks.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { BallotBox, type Wanted } from './ballot-box.js';
+import type { Counters } from './counters.js';
+import type { Replica } from './replica.js';
+import type { ReplicaSet } from './replica-set.js';
+import type { MediatorSettings } from './settings.js';
+import { dissents } from './vote.js';
+
+/** A read waits for a silent replica this many times its peers' usual latency before it asks others. */
+const HEDGE_FACTOR = 4;
+const HEDGE_MINIMUM_MS = 20;
+const HEDGE_MAXIMUM_MS = 500;
+
+/** What a reader tells about what it saw; all calls are cheap and do not throw. */
+export interface ReadObserver {
+  /** A replica's ballot lost the vote (or its version was not there). */
+  dissented(box: BallotBox, replica: Replica): void;
+  /** These replicas were not asked. */
+  unasked(wanted: readonly Wanted[], replicas: readonly Replica[]): void;
+}
+
+export interface ReadOutcome {
+  /** The range's bytes, or null when there was no quorum. */
+  data: Uint8Array | null;
+  box: BallotBox;
+}
+
+export class Reader {
+  #turn = 0;
+
+  constructor(
+    private readonly replicas: ReplicaSet,
+    private readonly settings: MediatorSettings,
+    private readonly observer: ReadObserver,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /** Equal ballots that win, as configured now. */
+  get quorum(): number {
+    return this.settings.readQuorum;
+  }
+
+  /** Reads many ranges of blocks at once; never rejects. Results stand in the order of `wanted`. */
+  read(wanted: readonly Wanted[]): Promise<ReadOutcome[]> {
+    const candidates = this.#candidates();
+    const session = new ReadSession(
+      wanted,
+      candidates,
+      this.settings.readQuorum,
+      this.observer,
+      this.counters,
+      this.runtime,
+    );
+    return session.run();
+  }
+
+  /** Ballots of all reachable replicas on whole blocks, every byte hashed now; nothing is repaired by this. */
+  async poll(wanted: readonly Wanted[]): Promise<BallotBox[]> {
+    const boxes = wanted.map((each) => new BallotBox(each));
+    await Promise.all(
+      this.replicas.replicas.map(async (replica) => {
+        if (!replica.reachable) {
+          for (const box of boxes) box.unreachable(replica);
+          return;
+        }
+        await ask(replica, boxes, () => false).catch(() => {
+          for (const box of boxes) box.unreachable(replica);
+        });
+      }),
+    );
+    return boxes;
+  }
+
+  /** Reachable replicas, the best to ask first: complete, not slow, and by turns. */
+  #candidates(): Replica[] {
+    const reachable = this.replicas.reachable();
+    const turn = this.#turn++ % Math.max(1, reachable.length);
+    const rotated = [...reachable.slice(turn), ...reachable.slice(0, turn)];
+    const latencies = rotated.map((replica) => replica.latencyMs).sort((a, b) => a - b);
+    const usual = latencies[Math.floor(latencies.length / 2)] ?? 0;
+    const slow = Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR);
+    const rank = (replica: Replica) => (replica.state === 'up' ? 0 : 2) + (replica.latencyMs > slow ? 1 : 0);
+    return rotated.sort((a, b) => rank(a) - rank(b));
+  }
+}
+
+/** Asks one replica about many blocks in one message and casts its ballots; rejects when it did not answer. */
+export async function ask(
+  replica: Replica,
+  boxes: readonly BallotBox[],
+  withData: (box: BallotBox) => boolean,
+): Promise<void> {
+  const items = boxes.map((box) => ({
+    inode: box.wanted.inode,
+    index: box.wanted.reference.index,
+    version: box.wanted.reference.version,
+    offset: box.wanted.offset,
+    length: box.wanted.length,
+    data: withData(box),
+  }));
+  const { results } = await replica.call(() => replica.blocks.get({ items }), true);
+  boxes.forEach((box, position) => {
+    const result: GetResult = results[position] ?? { state: 'absent' };
+    box.cast(replica, result);
+  });
+}
+
+/** One call of `read`: asks, counts, asks more, until every block has a verdict. */
+class ReadSession {
+  readonly #boxes: BallotBox[];
+  readonly #undecided: Set<BallotBox>;
+  readonly #outstanding = new Map<BallotBox, number>();
+  readonly #dataAsked = new Map<BallotBox, number>();
+  readonly #unasked: Replica[];
+  readonly #asked: Replica[] = [];
+  readonly #answered = new Set<Replica>();
+  /** Who was asked for the bytes alone, after the vote was won. */
+  readonly #fetched = new Map<BallotBox, Set<Replica>>();
+  #resolve: (outcomes: ReadOutcome[]) => void = () => {};
+
+  constructor(
+    wanted: readonly Wanted[],
+    candidates: Replica[],
+    private readonly quorum: number,
+    private readonly observer: ReadObserver,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {
+    this.#boxes = wanted.map((each) => new BallotBox(each));
+    this.#undecided = new Set(this.#boxes);
+    this.#unasked = [...candidates];
+  }
+
+  run(): Promise<ReadOutcome[]> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      const chosen = this.#unasked.splice(0, this.quorum);
+      const positions = new Map(this.#boxes.map((box, position) => [box, position]));
+      chosen.forEach((replica, place) => {
+        this.#ask(replica, this.#boxes, (box) => (positions.get(box) ?? 0) % chosen.length === place);
+      });
+      this.#hedge(chosen);
+      this.#evaluate();
+    });
+  }
+
+  #hedge(chosen: readonly Replica[]): void {
+    const usual = chosen.reduce((most, replica) => Math.max(most, Math.min(replica.latencyMs, HEDGE_MAXIMUM_MS)), 0);
+    const delayMs = Math.min(HEDGE_MAXIMUM_MS, Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR));
+    const timer = this.runtime.clock.after(delayMs, () => {
+      if (this.#undecided.size === 0) return;
+      this.counters.add('hedges');
+      for (const replica of this.#asked) {
+        if (!this.#answered.has(replica)) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
+      }
+      this.#askAllOthers();
+      this.#evaluate();
+    });
+    const resolve = this.#resolve;
+    this.#resolve = (outcomes) => {
+      timer.cancel();
+      resolve(outcomes);
+    };
+  }
+
+  #ask(replica: Replica, boxes: readonly BallotBox[], withData: (box: BallotBox) => boolean): void {
+    this.#asked.push(replica);
+    const carrying = new Set(boxes.filter(withData));
+    for (const box of boxes) this.#count(this.#outstanding, box, 1);
+    for (const box of carrying) this.#count(this.#dataAsked, box, 1);
+    ask(replica, boxes, (box) => carrying.has(box))
+      .catch(() => {
+        for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
+      })
+      .then(() => {
+        this.#answered.add(replica);
+        for (const box of boxes) {
+          this.#count(this.#outstanding, box, -1);
+          if (!this.#undecided.has(box)) this.#late(box, replica);
+        }
+        for (const box of carrying) this.#count(this.#dataAsked, box, -1);
+        this.#evaluate();
+      });
+  }
+
+  /** A ballot that arrived after the answer still counts. */
+  #late(box: BallotBox, replica: Replica): void {
+    const ballot = box.ballots.get(replica);
+    if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.observer.dissented(box, replica);
+  }
+
+  #askAllOthers(): void {
+    const others = this.#unasked.splice(0);
+    const boxes = [...this.#undecided];
+    others.forEach((replica, place) => {
+      this.#ask(replica, boxes, (box) => place === 0 && box.data === null);
+    });
+  }
+
+  #evaluate(): void {
+    if (this.#undecided.size === 0) return;
+    let mustAskOthers = false;
+    for (const box of this.#undecided) {
+      const outstanding = this.#outstanding.get(box) ?? 0;
+      const verdict = box.verdict(outstanding + this.#unasked.length, this.quorum);
+      switch (verdict.outcome) {
+        case 'agreed':
+          if (box.data !== null || box.wanted.length === 0) this.#decide(box);
+          else if ((this.#dataAsked.get(box) ?? 0) === 0) this.#fetch(box);
+          break;
+        case 'no-quorum':
+          box.data = null;
+          this.#decide(box);
+          break;
+        case 'pending':
+          if (box.verdict(outstanding, this.quorum).outcome === 'no-quorum') mustAskOthers = true;
+          break;
+      }
+    }
+    if (mustAskOthers) this.#askAllOthers();
+    if (this.#undecided.size === 0) this.#finish();
+  }
+
+  /** The vote is won, but those who sent bytes lost it or sent other bytes than they voted for. */
+  #fetch(box: BallotBox): void {
+    const source = box.agreeing().find((replica) => replica.reachable && !this.#failedToSend(box, replica));
+    if (source === undefined) {
+      if (this.#unasked.length > 0) this.#askAllOthers();
+      else this.#decide(box);
+      return;
+    }
+    this.#fetched.set(box, (this.#fetched.get(box) ?? new Set()).add(source));
+    this.#ask(source, [box], () => true);
+  }
+
+  #failedToSend(box: BallotBox, replica: Replica): boolean {
+    return this.#fetched.get(box)?.has(replica) ?? false;
+  }
+
+  #decide(box: BallotBox): void {
+    this.#undecided.delete(box);
+    if (box.data === null && box.wanted.length > 0) return;
+    for (const replica of box.dissenters()) this.observer.dissented(box, replica);
+  }
+
+  #finish(): void {
+    if (this.#unasked.length > 0)
+      this.observer.unasked(
+        this.#boxes.map((box) => box.wanted),
+        this.#unasked,
+      );
+    this.#resolve(
+      this.#boxes.map((box) => ({
+        data: box.data ?? (box.wanted.length === 0 && box.agreeing().length >= this.quorum ? new Uint8Array(0) : null),
+        box,
+      })),
+    );
+  }
+
+  #count(counts: Map<BallotBox, number>, box: BallotBox, change: number): void {
+    counts.set(box, (counts.get(box) ?? 0) + change);
+  }
+}

@@ -1,0 +1,160 @@
+// Repair: puts the bytes that won a vote on replicas that lost it. Must write
+// nothing but what won the vote for that very version, and must leave alone
+// whoever agreed.
+
+import { FileError } from '../protocol/errors.js';
+import type { BlockReference } from '../protocol/metadata.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { BallotBox } from './ballot-box.js';
+import type { BlockMap } from './block-map.js';
+import type { Counters } from './counters.js';
+import type { Reader } from './reader.js';
+import type { Replica } from './replica.js';
+import { dissents } from './vote.js';
+
+const CONCURRENT_REPAIRS = 4;
+/** Repairs that wait; beyond it new ones are dropped, for the next read or scrub to find again. */
+const MAXIMUM_WAITING = 10_000;
+
+interface Order {
+  inode: number;
+  reference: BlockReference;
+  replicas: Map<Replica, string>;
+}
+
+export class Repairer {
+  readonly #waiting = new Map<string, Order>();
+  readonly #running = new Set<string>();
+  #closed = false;
+
+  constructor(
+    private readonly reader: () => Reader,
+    private readonly blockMap: BlockMap,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /** A replica lost a vote: mends it in the background. Repeats while one is waiting or running are one. */
+  order(box: BallotBox, replica: Replica): void {
+    const { inode, reference } = box.wanted;
+    const key = `${inode}/${reference.index}/${reference.version}`;
+    const ballot = box.ballots.get(replica);
+    if (this.#closed || this.#running.has(key) || ballot === undefined) return;
+    const order = this.#waiting.get(key) ?? { inode, reference, replicas: new Map() };
+    order.replicas.set(replica, ballot.state);
+    if (this.#waiting.size < MAXIMUM_WAITING) this.#waiting.set(key, order);
+    this.#next();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+  }
+
+  /**
+   * Reads the version by vote and puts it on those of `replicas` that do not agree.
+   * @returns those of them that hold it now, and which of these had to be written; null when the version has no quorum
+   */
+  async mend(
+    inode: number,
+    reference: BlockReference,
+    replicas: readonly Replica[],
+  ): Promise<{ holders: Replica[]; mended: Replica[] } | null> {
+    const whole = { inode, reference, offset: 0, length: reference.length };
+    const [outcome] = await this.reader().read([whole]);
+    const data = outcome?.data ?? null;
+    if (outcome === undefined || data === null) return null;
+    const holders: Replica[] = [];
+    const mended: Replica[] = [];
+    await Promise.all(
+      replicas.map(async (replica) => {
+        const ballot = outcome.box.ballots.get(replica);
+        if (ballot !== undefined && ballot.state === 'present' && !dissents(ballot, reference.hash)) {
+          holders.push(replica);
+          return;
+        }
+        if (!replica.reachable) return;
+        const item = { inode, index: reference.index, version: reference.version, data };
+        try {
+          const { results } = await replica.call(() =>
+            replica.blocks.put({ items: [item], durable: true, replace: true }),
+          );
+          const result = results[0];
+          if (result?.state === 'stored' && result.hash === reference.hash) {
+            holders.push(replica);
+            mended.push(replica);
+          } else
+            this.runtime.log.warn('repair.failed', {
+              ...this.#fields(inode, reference),
+              server: replica.name,
+              result: result?.state,
+            });
+        } catch (error) {
+          this.runtime.log.warn('repair.failed', {
+            ...this.#fields(inode, reference),
+            server: replica.name,
+            reason: String(error),
+          });
+        }
+      }),
+    );
+    return { holders, mended };
+  }
+
+  #next(): void {
+    for (const [key, order] of this.#waiting) {
+      if (this.#running.size >= CONCURRENT_REPAIRS) return;
+      this.#waiting.delete(key);
+      this.#running.add(key);
+      this.#carryOut(order)
+        .catch((error: unknown) => {
+          this.runtime.log.warn('repair.failed', {
+            ...this.#fields(order.inode, order.reference),
+            reason: String(error),
+          });
+        })
+        .finally(() => {
+          this.#running.delete(key);
+          this.#next();
+        });
+    }
+  }
+
+  async #carryOut({ inode, reference, replicas }: Order): Promise<void> {
+    if (!(await this.#isCurrent(inode, reference))) return;
+    for (const [replica, ballot] of replicas) {
+      if (ballot === 'absent' && replica.state !== 'up') continue;
+      replica.dissents++;
+      this.counters.add('dissents');
+      this.runtime.log.warn('vote.dissent', { ...this.#fields(inode, reference), server: replica.name, ballot });
+    }
+    const outcome = await this.mend(inode, reference, [...replicas.keys()]);
+    if (outcome === null) {
+      this.runtime.log.error('repair.impossible', this.#fields(inode, reference));
+      return;
+    }
+    for (const replica of outcome.mended) {
+      replica.repairs++;
+      this.counters.add('repairs');
+      this.runtime.log.info('repair.done', { ...this.#fields(inode, reference), server: replica.name });
+    }
+    if (await this.#isCurrent(inode, reference)) return;
+    // It was overwritten meanwhile, and its garbage perhaps collected before the repair put it back.
+    const item = { inode, index: reference.index, version: reference.version };
+    await Promise.all(outcome.mended.map((replica) => replica.call(() => replica.blocks.delete({ items: [item] }))));
+  }
+
+  async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {
+    try {
+      const { entries } = await this.blockMap.load(inode, reference.index, 1);
+      return entries[0]?.version === reference.version;
+    } catch (error) {
+      if (error instanceof FileError && error.code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  #fields(inode: number, reference: BlockReference): Record<string, unknown> {
+    return { inode, index: reference.index, version: reference.version };
+  }
+}

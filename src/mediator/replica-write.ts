@@ -1,0 +1,218 @@
+// One attempt to store new versions on the replicas: sends them to all that
+// can be reached, votes on the hashes they answer, and gives whole blocks to
+// those whose base was bad. Says who holds everything and who lacks something.
+import type { BlockKey, PutItem, PutResult, Version } from '../protocol/blocks.js';
+import { FileError } from '../protocol/errors.js';
+import { type Hash, hashBlock } from '../protocol/hash.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Reader } from './reader.js';
+import type { Replica } from './replica.js';
+import type { ReplicaSet } from './replica-set.js';
+import type { MediatorSettings } from './settings.js';
+import { type Ballot, vote } from './vote.js';
+import { type BlockPlan, putItem, renderBlock } from './write-plan.js';
+
+/** Bytes of blocks in one message; more go in several. */
+const MESSAGE_BYTES = 4 * 1024 * 1024;
+/** Once enough servers have answered, the others get this long, or a multiple of the usual time, to answer too. */
+const STRAGGLER_MINIMUM_MS = 50;
+const STRAGGLER_FACTOR = 8;
+/** Storing ends with a disk flush, which may take longer than a read. */
+const PUT_DEADLINE_FACTOR = 2;
+
+export interface PreparedBlock {
+  plan: BlockPlan;
+  version: Version;
+  /** Of the result; null until it is known: a patch's is what the replicas agree on. */
+  hash: Hash | null;
+}
+
+interface BlockState {
+  block: PreparedBlock;
+  key: BlockKey;
+  /** The whole content, where it is known here. */
+  rendered: Uint8Array | null;
+  results: Map<Replica, PutResult>;
+}
+
+export class ReplicaWrite {
+  #states: BlockState[] = [];
+  #targets: Replica[] = [];
+
+  constructor(
+    private readonly replicas: ReplicaSet,
+    private readonly reader: Reader,
+    private readonly settings: MediatorSettings,
+    private readonly deadlineMs: number,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /**
+   * Stores all blocks durably on at least Qw servers and fills in their hashes.
+   * @returns names of the configured servers that lack any of them
+   * @throws FileError EIO with too few servers or no quorum on a base, ENOSPC when servers are full
+   */
+  async store(inode: number, prepared: readonly PreparedBlock[]): Promise<string[]> {
+    if (prepared.length === 0) return [];
+    this.#states = prepared.map((block) => {
+      const rendered = block.plan.whole ? renderBlock(block.plan, new Uint8Array(0)) : null;
+      return { block, key: { inode, index: block.plan.index, version: block.version }, rendered, results: new Map() };
+    });
+    this.#targets = this.replicas.reachable();
+    const sending = this.#targets.map((replica) => this.#send(replica, this.#states, false));
+    // The hash of what is put whole is made here, while the messages are on their way.
+    for (const { block, rendered } of this.#states) if (rendered !== null) block.hash = hashBlock(rendered);
+    await this.#enough(sending);
+    for (const state of this.#states) await this.#settle(state);
+    return this.#missing();
+  }
+
+  /** Takes the new versions away again, in the background. What can't be reached now, a scrub removes. */
+  takeBack(): void {
+    const items = this.#states.map(({ key }) => key);
+    if (items.length === 0) return;
+    for (const replica of this.#targets) {
+      replica
+        .call(() => replica.blocks.delete({ items }))
+        .catch((error: unknown) => {
+          this.runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
+        });
+    }
+  }
+
+  async #send(replica: Replica, states: readonly BlockState[], replace: boolean): Promise<void> {
+    const messages: BlockState[][] = [];
+    let bytes = MESSAGE_BYTES;
+    for (const state of states) {
+      const size = state.block.plan.length;
+      if (bytes + size > MESSAGE_BYTES) {
+        messages.push([]);
+        bytes = 0;
+      }
+      messages.at(-1)?.push(state);
+      bytes += size;
+    }
+    await Promise.all(
+      messages.map(async (message) => {
+        const items = message.map(
+          ({ block, key, rendered }): PutItem => putItem(block.plan, key.inode, key.version, rendered),
+        );
+        const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+        const { results } = await replica.call(() => replica.blocks.put({ items, durable: true, replace }, options));
+        message.forEach(({ results: known }, position) => {
+          const result = results[position];
+          if (result !== undefined) known.set(replica, result);
+        });
+      }),
+    ).catch((error: unknown) => {
+      this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+    });
+  }
+
+  /** Resolves when all have answered, or enough have and the rest has had its time. */
+  #enough(sending: readonly Promise<void>[]): Promise<void> {
+    return new Promise((resolve) => {
+      if (sending.length === 0) resolve();
+      const startMs = this.runtime.clock.monotonicMs();
+      let ended = 0;
+      let timer: { cancel(): void } | null = null;
+      for (const each of sending) {
+        void each.then(() => {
+          ended++;
+          if (ended === sending.length) {
+            timer?.cancel();
+            resolve();
+            return;
+          }
+          const holders = this.#targets.filter((replica) => this.#answeredAll(replica)).length;
+          if (timer === null && holders >= this.settings.writeQuorum) {
+            const usualMs = this.runtime.clock.monotonicMs() - startMs;
+            timer = this.runtime.clock.after(Math.max(STRAGGLER_MINIMUM_MS, usualMs * STRAGGLER_FACTOR), resolve);
+          }
+        });
+      }
+    });
+  }
+
+  #answeredAll(replica: Replica): boolean {
+    return this.#states.every(({ results }) => results.has(replica));
+  }
+
+  /** Makes sure that a block's new version is on Qw replicas, all the same. */
+  async #settle(state: BlockState): Promise<void> {
+    const { block, results } = state;
+    if (block.hash === null) {
+      const ballots = [...results.values()].map(
+        (result): Ballot =>
+          result.state === 'stored'
+            ? { state: 'present', hash: result.hash, length: block.plan.length }
+            : { state: 'absent' },
+      );
+      const verdict = vote(ballots, 0, this.settings.readQuorum, null);
+      if (verdict.outcome === 'agreed') block.hash = verdict.hash;
+      else await this.#renderFromBase(state);
+    }
+    const bad = [...results.keys()].filter((replica) => !this.#holds(state, replica));
+    const needsWhole = bad.filter((replica) => results.get(replica)?.state !== 'full');
+    if (needsWhole.length > 0) {
+      state.rendered ??= await this.#fetch(state);
+      if (state.rendered !== null) await Promise.all(needsWhole.map((replica) => this.#send(replica, [state], true)));
+      for (const replica of needsWhole) if (this.#holds(state, replica)) this.#repaired(state, replica);
+    }
+    const holders = [...results.keys()].filter((replica) => this.#holds(state, replica)).length;
+    if (holders >= this.settings.writeQuorum) return;
+    const isFull = [...results.values()].some((result) => result.state === 'full');
+    const message = `${holders} data servers stored block ${block.plan.index}, a write needs ${this.settings.writeQuorum}`;
+    throw new FileError(isFull ? 'ENOSPC' : 'EIO', message);
+  }
+
+  #holds({ block, results }: BlockState, replica: Replica): boolean {
+    const result = results.get(replica);
+    return result?.state === 'stored' && result.hash === block.hash;
+  }
+
+  #repaired({ key, block }: BlockState, replica: Replica): void {
+    replica.dissents++;
+    replica.repairs++;
+    const fields = { inode: key.inode, index: key.index, version: block.plan.base?.version, server: replica.name };
+    this.runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
+    this.runtime.log.info('repair.done', fields);
+  }
+
+  /** Too few could patch their own base: the base is read by vote and patched here. */
+  async #renderFromBase(state: BlockState): Promise<void> {
+    const { plan } = state.block;
+    if (plan.base === null) throw new Error('a patch has a base');
+    const whole = { inode: state.key.inode, reference: plan.base, offset: 0, length: plan.base.length };
+    const [outcome] = await this.reader.read([whole]);
+    if (outcome === undefined || outcome.data === null) {
+      throw new FileError('EIO', `block ${plan.index}: no quorum on what is there, so a part of it can't be replaced`);
+    }
+    state.rendered = renderBlock(plan, outcome.data);
+    state.block.hash = hashBlock(state.rendered);
+  }
+
+  /** The whole new content from a replica that holds it; null when none can send it. */
+  async #fetch(state: BlockState): Promise<Uint8Array | null> {
+    for (const replica of state.results.keys()) {
+      if (!this.#holds(state, replica)) continue;
+      const item = { ...state.key, offset: 0, length: state.block.plan.length, data: true };
+      try {
+        const { results } = await replica.call(() => replica.blocks.get({ items: [item] }));
+        const result = results[0];
+        if (result?.state === 'present' && result.data !== undefined && hashBlock(result.data) === state.block.hash) {
+          return result.data;
+        }
+      } catch (error) {
+        this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+      }
+    }
+    return null;
+  }
+
+  #missing(): string[] {
+    return this.replicas.replicas
+      .filter((replica) => !this.#states.every((state) => this.#holds(state, replica)))
+      .map((replica) => replica.name);
+  }
+}

@@ -1,0 +1,68 @@
+// One data server as the mediator sees it: reachable or not, how fast, and
+// what it did wrong. A server that misses a deadline is down until it answers
+// again; one whose connection is gone is down until it is back.
+import type { DataServerState } from '../protocol/admin.js';
+import type { BlockService, HookService, StoreStatus } from '../protocol/blocks.js';
+import type { Remote } from '../protocol/client.js';
+import { ServiceError } from '../protocol/errors.js';
+import type { Clock } from '../runtime/clock.js';
+
+/** How fast the remembered latency follows: a share of each new measurement. */
+const LATENCY_WEIGHT = 0.1;
+
+export class Replica {
+  readonly blocks: BlockService;
+  readonly hooks: HookService;
+  /** Last known numbers of its store. */
+  store: StoreStatus | null = null;
+  dissents = 0;
+  repairs = 0;
+  rebuild: { done: number; total: number } | null = null;
+  /** Mean milliseconds of its recent block reads. */
+  latencyMs = 2;
+  #state: DataServerState = 'down';
+
+  constructor(
+    readonly name: string,
+    readonly address: string,
+    readonly remote: Remote,
+    private readonly clock: Clock,
+    private readonly changed: (replica: Replica, before: DataServerState) => void,
+  ) {
+    this.blocks = remote.service<BlockService>('blocks');
+    this.hooks = remote.service<HookService>('hooks');
+  }
+
+  get state(): DataServerState {
+    return this.#state;
+  }
+
+  set state(next: DataServerState) {
+    const before = this.#state;
+    if (before === next) return;
+    this.#state = next;
+    this.changed(this, before);
+  }
+
+  /** Takes part in reads and writes. */
+  get reachable(): boolean {
+    return this.#state !== 'down';
+  }
+
+  /**
+   * Calls the server and learns from the outcome: a deadline that passes takes it down.
+   * @param measured whether the time it took says something about its peers' expected latency
+   */
+  async call<T>(request: () => Promise<T>, measured = false): Promise<T> {
+    const startMs = this.clock.monotonicMs();
+    try {
+      const result = await request();
+      if (measured) this.latencyMs += (this.clock.monotonicMs() - startMs - this.latencyMs) * LATENCY_WEIGHT;
+      return result;
+    } catch (error) {
+      if (error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE'))
+        this.state = 'down';
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// Scrub: votes on every block, every byte of every replica, repairs what
+// dissents, and removes versions that no file holds (left by writes that
+// failed while a server was away).
+
+import type { ScrubProgress } from '../protocol/admin.js';
+import type { BlockKey } from '../protocol/blocks.js';
+import { FileError } from '../protocol/errors.js';
+import type { BlockReference, MetadataService } from '../protocol/metadata.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Reader } from './reader.js';
+import type { Repairer } from './repair.js';
+import type { Replica } from './replica.js';
+import type { ReplicaSet } from './replica-set.js';
+import { dissents } from './vote.js';
+
+const BATCH_BLOCKS = 32;
+const LIST_ENTRIES = 1000;
+/** A version without a file may belong to a write that is under way; after so long it can't. */
+const ORPHAN_AGE_NS = 10n * 60n * 1_000_000_000n;
+
+type LocatedBlock = BlockReference & { inode: number };
+
+export class Scrubber {
+  #progress: ScrubProgress = {
+    running: false,
+    done: 0,
+    total: 0,
+    dissents: 0,
+    repaired: 0,
+    unreadable: 0,
+    orphansRemoved: 0,
+  };
+  #closed = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly metadata: MetadataService,
+    private readonly replicas: ReplicaSet,
+    private readonly reader: Reader,
+    private readonly repairer: Repairer,
+    private readonly runtime: Runtime,
+  ) {}
+
+  get progress(): ScrubProgress {
+    return { ...this.#progress };
+  }
+
+  /** Starts a scrub of one file, or of everything; while one runs, answers that one's progress. */
+  async start(inode: number | null): Promise<ScrubProgress> {
+    if (this.#progress.running) return this.progress;
+    this.#progress = { running: true, done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
+    this.#running = this.#run(inode)
+      .then(() => this.runtime.log.info('scrub.done', { ...this.#progress }))
+      .catch((error: unknown) => this.runtime.log.error('scrub.failed', { reason: String(error) }))
+      .finally(() => {
+        this.#progress.running = false;
+      });
+    return this.progress;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(inode: number | null): Promise<void> {
+    if (inode === null) {
+      await this.#scrubAll();
+      for (const replica of this.replicas.reachable()) await this.#removeOrphans(replica);
+    } else {
+      await this.#scrubFile(inode);
+    }
+  }
+
+  async #scrubFile(inode: number): Promise<void> {
+    const { attributes } = await this.metadata.query({ name: 'blocks', request: { inode, first: 0, count: 1 } });
+    const count = Math.ceil(attributes.sizeBytes / attributes.blockSizeBytes);
+    this.#progress.total = count;
+    for (let first = 0; first < count && !this.#closed; first += BATCH_BLOCKS) {
+      const { blocks } = await this.metadata.query({ name: 'blocks', request: { inode, first, count: BATCH_BLOCKS } });
+      await this.#scrubBlocks(blocks.map((block) => ({ ...block, inode })));
+      this.#progress.done = Math.min(count, first + BATCH_BLOCKS);
+    }
+  }
+
+  async #scrubAll(): Promise<void> {
+    const { blocks: total } = await this.metadata.query({ name: 'statistics', request: {} });
+    this.#progress.total = total;
+    let after: { inode: number; index: number } | undefined;
+    for (let done = false; !done && !this.#closed; ) {
+      const page = await this.metadata.query({
+        name: 'allBlocks',
+        request: after === undefined ? { limit: BATCH_BLOCKS } : { after, limit: BATCH_BLOCKS },
+      });
+      await this.#scrubBlocks(page.blocks);
+      this.#progress.done += page.blocks.length;
+      this.#progress.total = Math.max(this.#progress.total, this.#progress.done);
+      const last = page.blocks.at(-1);
+      if (last !== undefined) after = { inode: last.inode, index: last.index };
+      done = page.done;
+    }
+  }
+
+  async #scrubBlocks(blocks: readonly LocatedBlock[]): Promise<void> {
+    if (blocks.length === 0) return;
+    const boxes = await this.reader.poll(
+      blocks.map((block) => ({ inode: block.inode, reference: block, offset: 0, length: block.length })),
+    );
+    for (const [position, box] of boxes.entries()) {
+      const block = blocks[position];
+      if (block === undefined) continue;
+      const bad = [...box.ballots].filter(([, ballot]) => dissents(ballot, block.hash)).map(([replica]) => replica);
+      if (bad.length === 0) {
+        if (box.agreeing().length < this.reader.quorum) await this.#unreadable(block);
+        continue;
+      }
+      const outcome = await this.repairer.mend(block.inode, block, bad);
+      if (!(await this.#counts(block))) {
+        await this.#remove(outcome?.mended ?? [], block);
+        continue;
+      }
+      this.#progress.dissents++;
+      if (outcome === null) await this.#unreadable(block);
+      else this.#mended(block, bad, outcome.mended);
+    }
+  }
+
+  #mended(block: LocatedBlock, bad: readonly Replica[], mended: readonly Replica[]): void {
+    const fields = { inode: block.inode, index: block.index, version: block.version };
+    for (const replica of bad) {
+      replica.dissents++;
+      this.runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
+    }
+    for (const replica of mended) {
+      replica.repairs++;
+      this.runtime.log.info('repair.done', { ...fields, server: replica.name });
+    }
+    this.#progress.repaired += mended.length;
+  }
+
+  async #unreadable(block: LocatedBlock): Promise<void> {
+    if (!(await this.#counts(block))) return;
+    this.#progress.unreadable++;
+    this.runtime.log.error('vote.no_quorum', {
+      inode: block.inode,
+      index: block.index,
+      version: block.version,
+      during: 'scrub',
+    });
+  }
+
+  async #remove(replicas: readonly Replica[], { inode, index, version }: LocatedBlock): Promise<void> {
+    await Promise.all(
+      replicas.map((replica) => replica.call(() => replica.blocks.delete({ items: [{ inode, index, version }] }))),
+    );
+  }
+
+  /** Whether the block map still names this version. */
+  async #counts(block: LocatedBlock): Promise<boolean> {
+    const current = await this.#current(block.inode, block.index, block.index);
+    return current.get(block.index) === block.version;
+  }
+
+  /** Versions that count, by index; empty for an inode that is gone. */
+  async #current(inode: number, first: number, last: number): Promise<Map<number, number>> {
+    try {
+      const request = { inode, first, count: last - first + 1 };
+      const { blocks } = await this.metadata.query({ name: 'blocks', request });
+      return new Map(blocks.map((block) => [block.index, block.version]));
+    } catch (error) {
+      if (error instanceof FileError && error.code === 'ENOENT') return new Map();
+      throw error;
+    }
+  }
+
+  async #removeOrphans(replica: Replica): Promise<void> {
+    let after: BlockKey | undefined;
+    while (!this.#closed && replica.reachable) {
+      const request = after === undefined ? { limit: LIST_ENTRIES } : { after, limit: LIST_ENTRIES };
+      const { entries, next } = await replica.call(() => replica.blocks.list(request));
+      const old = this.runtime.clock.nowNs() - ORPHAN_AGE_NS;
+      const ranges = new Map<number, { first: number; last: number }>();
+      for (const { inode, index } of entries) {
+        const range = ranges.get(inode) ?? { first: index, last: index };
+        ranges.set(inode, { first: Math.min(range.first, index), last: Math.max(range.last, index) });
+      }
+      const orphans: BlockKey[] = [];
+      for (const [inode, { first, last }] of ranges) {
+        const current = await this.#current(inode, first, last);
+        for (const entry of entries) {
+          if (entry.inode !== inode || entry.modifiedNs > old || current.get(entry.index) === entry.version) continue;
+          orphans.push({ inode, index: entry.index, version: entry.version });
+        }
+      }
+      if (orphans.length > 0) {
+        await replica.call(() => replica.blocks.delete({ items: orphans }));
+        this.#progress.orphansRemoved += orphans.length;
+        this.runtime.log.info('scrub.orphans', { server: replica.name, versions: orphans.length });
+      }
+      if (next === undefined) return;
+      after = next;
+    }
+  }
+}

@@ -1,0 +1,196 @@
+// Writing: new versions beside the old ones on at least Qw replicas, flushed;
+// then one metadata transaction switches the block map. Whatever fails before
+// that leaves the old content, and the new versions are taken away again.
+import type { Extent } from '../protocol/blocks.js';
+import { FileError, ServiceError } from '../protocol/errors.js';
+import { type Attributes, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import type { BlockChange, BlockReference, Commands, MetadataService } from '../protocol/metadata.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { BlockMap } from './block-map.js';
+import type { Counters } from './counters.js';
+import { RangeLocks } from './range-locks.js';
+import type { Reader } from './reader.js';
+import type { ReplicaSet } from './replica-set.js';
+import { type PreparedBlock, ReplicaWrite } from './replica-write.js';
+import type { MediatorSettings } from './settings.js';
+import type { Versions } from './versions.js';
+import { planBlock, touchedBlocks } from './write-plan.js';
+
+/** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
+const MAXIMUM_ATTEMPTS = 50;
+
+export interface FileWrite {
+  inode: number;
+  extents: readonly Extent[];
+  truncateTo: number | null;
+  modifyTimeNs: bigint;
+}
+
+export class Writer {
+  readonly #locks = new RangeLocks();
+
+  constructor(
+    private readonly metadata: MetadataService,
+    private readonly replicas: ReplicaSet,
+    private readonly blockMap: BlockMap,
+    private readonly reader: Reader,
+    private readonly versions: Versions,
+    private readonly settings: MediatorSettings,
+    private readonly deadlineMs: number,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+    private readonly onMissing: () => void,
+  ) {}
+
+  /**
+   * Resolves when Qw servers can be reached.
+   * @throws FileError EIO when they can't and the setting says 'fail'
+   */
+  async requireQuorum(inode: number | null): Promise<void> {
+    const needed = this.settings.writeQuorum;
+    if (this.replicas.reachable().length >= needed) return;
+    if (this.settings.onWriteQuorumLost === 'block') return this.replicas.untilReachable(needed);
+    this.counters.add('writesRefused');
+    const reachable = this.replicas.reachable().length;
+    this.runtime.log.warn('write.refused', { inode, reachable, writeQuorum: needed });
+    throw new FileError('EIO', `${reachable} data servers can be reached, a write needs ${needed}`);
+  }
+
+  /** Carries out one write as one commit; see FileService.write. */
+  async write(write: FileWrite): Promise<Attributes> {
+    const end = write.extents.reduce(
+      (most, { offset, data }) => Math.max(most, offset + data.length),
+      write.truncateTo ?? 0,
+    );
+    if (end > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    await this.requireQuorum(write.inode);
+    const { attributes } = await this.blockMap.load(write.inode, 0, 1);
+    const blockSize = attributes.blockSizeBytes;
+    const touched = touchedBlocks(write, blockSize);
+    const first = Math.min(
+      touched[0] ?? Number.POSITIVE_INFINITY,
+      write.truncateTo === null ? Number.POSITIVE_INFINITY : 0,
+    );
+    const last = write.truncateTo === null ? (touched.at(-1) ?? first) : Number.POSITIVE_INFINITY;
+    this.counters.add('writes');
+    for (const { data } of write.extents) this.counters.add('writeBytes', data.length);
+    return this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize));
+  }
+
+  async #attempts(write: FileWrite, touched: readonly number[], blockSize: number): Promise<Attributes> {
+    const minimumSizeBytes = write.extents.reduce(
+      (most, { offset, data }) => (data.length === 0 ? most : Math.max(most, offset + data.length)),
+      0,
+    );
+    for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt++) {
+      const bases = await this.#bases(write.inode, touched);
+      const prepared: PreparedBlock[] = [];
+      for (const index of touched) {
+        const plan = planBlock(write, index, blockSize, bases.get(index) ?? null);
+        if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
+      }
+      const replicaWrite = new ReplicaWrite(this.replicas, this.reader, this.settings, this.deadlineMs, this.runtime);
+      let missing: string[];
+      try {
+        missing = await replicaWrite.store(write.inode, prepared);
+      } catch (error) {
+        replicaWrite.takeBack();
+        throw error;
+      }
+      const request: Commands['commit']['request'] = {
+        inode: write.inode,
+        changes: prepared.map(
+          (block): BlockChange => ({
+            index: block.plan.index,
+            base: block.plan.base?.version ?? 0,
+            next: reference(block),
+          }),
+        ),
+        truncateTo: write.truncateTo,
+        minimumSizeBytes,
+        modifyTimeNs: write.modifyTimeNs,
+        missing,
+      };
+      const result = await this.#commit(request, replicaWrite);
+      if (result.state === 'committed') {
+        const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / blockSize);
+        this.blockMap.committed(
+          result.attributes,
+          from,
+          prepared.map((block) => ({ index: block.plan.index, next: reference(block) })),
+        );
+        this.counters.add('commits');
+        if (missing.length > 0) this.onMissing();
+        return result.attributes;
+      }
+      this.counters.add('commitConflicts');
+      this.blockMap.forget(write.inode);
+      replicaWrite.takeBack();
+    }
+    this.runtime.log.error('write.starved', { inode: write.inode, attempts: MAXIMUM_ATTEMPTS });
+    throw new FileError('EIO', `other writers of the same blocks won ${MAXIMUM_ATTEMPTS} times`);
+  }
+
+  async #bases(inode: number, touched: readonly number[]): Promise<Map<number, BlockReference | null>> {
+    const bases = new Map<number, BlockReference | null>();
+    let at = 0;
+    while (at < touched.length) {
+      // Neighbours go in one lookup.
+      const first = touched[at] ?? 0;
+      let count = 1;
+      while (touched[at + count] === first + count) count++;
+      const { entries } = await this.blockMap.load(inode, first, count);
+      entries.forEach((entry, position) => {
+        bases.set(first + position, entry);
+      });
+      at += count;
+    }
+    return bases;
+  }
+
+  /** Sends the commit; when it is unknown whether it was carried out, sends it again until that is clear. */
+  async #commit(
+    request: Commands['commit']['request'],
+    replicaWrite: ReplicaWrite,
+  ): Promise<Commands['commit']['result']> {
+    let isRepeated = false;
+    for (;;) {
+      try {
+        const result = await this.metadata.execute({
+          name: 'commit',
+          timeNs: this.runtime.clock.nowNs(),
+          request,
+          durable: true,
+        });
+        if (result.state === 'conflict' && isRepeated && isOurs(request, result.blocks)) {
+          return {
+            state: 'committed',
+            attributes: await this.metadata.query({ name: 'attributes', request: { inode: request.inode } }),
+          };
+        }
+        return result;
+      } catch (error) {
+        if (error instanceof FileError) {
+          replicaWrite.takeBack();
+          throw error;
+        }
+        const isUnknown = error instanceof ServiceError && (error.code === 'UNREACHABLE' || error.code === 'DEADLINE');
+        // An unknown outcome leaves the new versions where they are: the block map may already name them.
+        if (!isUnknown || isRepeated || request.changes.length === 0) throw error;
+        isRepeated = true;
+      }
+    }
+  }
+}
+
+/** The block map's new entry for a block that the replicas have stored. */
+function reference({ plan, version, hash }: PreparedBlock): BlockReference {
+  if (hash === null) throw new Error(`block ${plan.index} was stored without a hash`);
+  return { index: plan.index, version, hash, length: plan.length };
+}
+
+/** Whether the block map already says what this commit wanted: its first sending had been carried out. */
+function isOurs(request: Commands['commit']['request'], blocks: readonly BlockReference[]): boolean {
+  const versions = new Map(blocks.map((block) => [block.index, block.version]));
+  return request.changes.every(({ index, next }) => (versions.get(index) ?? 0) === (next?.version ?? 0));
+}
