@@ -116,7 +116,7 @@ export class Recovery {
   /** Whether the replica holds the version afterwards, or needn't because it is overwritten or gone. */
   async #put(replica: Replica, block: LocatedBlock): Promise<boolean> {
     const outcome = await this.repairer.mend(block.inode, block, [replica]);
-    if (outcome !== null && outcome.holders.includes(replica)) {
+    if (outcome?.holders.includes(replica)) {
       replica.repairs += outcome.mended.length;
       this.counters.add('repairs', outcome.mended.length);
       if (await this.#counts(block)) return true;
