@@ -1,0 +1,206 @@
+// A whole nmrfs for end-to-end tests: real processes, a real mount, in a
+// temporary folder, on free ports, and nothing left behind.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ClusterStatus, DataServerState } from '../../src/protocol/admin.js';
+
+const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+/** Longer than any step should take on a busy machine; a step that takes this long has failed. */
+const STEP_TIMEOUT_MS = 60_000;
+
+export interface ClusterOptions {
+  servers: number;
+  readQuorum?: number;
+  writeQuorum?: number;
+  binding?: 'kernel' | 'fuse-native';
+  /** Further lines for the config file, at top level. */
+  extraConfig?: string;
+}
+
+export interface Outcome {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+export class Cluster {
+  private constructor(
+    readonly folder: string,
+    readonly mountPoint: string,
+    readonly configFile: string,
+    private readonly supervisor: ChildProcess,
+    private readonly output: string[],
+  ) {}
+
+  /** Starts all servers and waits for the ready line. */
+  static async start(options: ClusterOptions): Promise<Cluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'nmrfs-test-'));
+    const configFile = join(folder, 'nmrfs.yaml');
+    await writeFile(configFile, await configText(options));
+    return Cluster.resume(folder);
+  }
+
+  /** Starts the servers of a folder that an earlier cluster has left (see `stop`). */
+  static async resume(folder: string): Promise<Cluster> {
+    const configFile = join(folder, 'nmrfs.yaml');
+    const output: string[] = [];
+    const supervisor = spawn(process.execPath, [COMMAND, 'up', '--config', configFile], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    supervisor.stdout.on('data', (chunk) => output.push(String(chunk)));
+    supervisor.stderr.on('data', (chunk) => output.push(String(chunk)));
+    const cluster = new Cluster(folder, join(folder, 'mnt'), configFile, supervisor, output);
+    try {
+      await until('the ready line', async () => {
+        if (supervisor.exitCode !== null)
+          throw new Error(`nmrfs up ended with ${supervisor.exitCode}: ${output.join('')}`);
+        return output.join('').includes('ready');
+      });
+    } catch (error) {
+      await cluster.destroy();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** What `nmrfs up` has printed so far. */
+  get printed(): string {
+    return this.output.join('');
+  }
+
+  /** Runs an nmrfs subcommand on this cluster. */
+  command(...parameters: string[]): Promise<Outcome> {
+    const [subcommand = '', ...rest] = parameters;
+    return run(process.execPath, [COMMAND, subcommand, '--config', this.configFile, ...rest], this.folder);
+  }
+
+  /** The same, and fails the test when it fails. */
+  async must(...parameters: string[]): Promise<string> {
+    const outcome = await this.command(...parameters);
+    if (outcome.status !== 0) throw new Error(`nmrfs ${parameters.join(' ')}: ${outcome.stderr || outcome.stdout}`);
+    return outcome.stdout;
+  }
+
+  /** A shell command line in the mount point. It can't hang the test: it is given up after a while, with status 124. */
+  shell(line: string): Promise<Outcome> {
+    return run('timeout', ['-k', '5', '50', 'bash', '-c', line], this.mountPoint);
+  }
+
+  async status(): Promise<ClusterStatus> {
+    return JSON.parse(await this.must('status', '--json')) as ClusterStatus;
+  }
+
+  /** Waits until these servers (all of them when none is named) are in that state. */
+  async untilState(state: DataServerState, ...names: string[]): Promise<void> {
+    await until(`${names.join(', ') || 'all servers'} ${state}`, async () => {
+      const { dataservers } = await this.status();
+      return dataservers.every(
+        (server) => (names.length > 0 && !names.includes(server.name)) || server.state === state,
+      );
+    });
+  }
+
+  /** version:length:hash of each block that a server holds, by key. */
+  async contents(server: string): Promise<Record<string, string>> {
+    const listed = JSON.parse(await this.must('list-contents', server, '--json')) as {
+      inode: number;
+      index: number;
+      version: number;
+      length: number;
+      hash: string;
+    }[];
+    return Object.fromEntries(
+      listed.map(({ inode, index, version, length, hash }) => [`${inode}/${index}/${version}`, `${length}:${hash}`]),
+    );
+  }
+
+  /** Waits until all the named servers hold the very same blocks. */
+  async untilEqual(...names: string[]): Promise<void> {
+    let last = '';
+    await until(`equal contents of ${names.join(', ')}`, async () => {
+      const all = await Promise.all(names.map((name) => this.contents(name)));
+      last = JSON.stringify(all);
+      return all.every((each) => JSON.stringify(each) === JSON.stringify(all[0]));
+    }).catch((error) => {
+      throw new Error(`${error}: ${last}`);
+    });
+  }
+
+  /** Stops everything in order; the folder stays for `resume`. */
+  async stop(): Promise<void> {
+    if (this.supervisor.exitCode === null && this.supervisor.signalCode === null) {
+      const ended = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
+      this.supervisor.kill('SIGINT');
+      const gaveUp = setTimeout(() => this.supervisor.kill('SIGKILL'), STEP_TIMEOUT_MS);
+      await ended;
+      clearTimeout(gaveUp);
+    }
+  }
+
+  /** Stops everything and removes the folder. */
+  async destroy(): Promise<void> {
+    await this.stop();
+    // A mount that survived its server must not survive the test.
+    const mounts = await readFile('/proc/mounts', 'utf8');
+    if (mounts.includes(this.mountPoint)) await run('umount', ['-l', this.mountPoint], '/');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Polls until the condition holds; an error of the condition ends the wait. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + STEP_TIMEOUT_MS;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`waited ${STEP_TIMEOUT_MS} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export function run(file: string, parameters: string[], directory: string): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const options = { cwd: directory, maxBuffer: 256 * 1024 * 1024, timeout: STEP_TIMEOUT_MS };
+    execFile(file, parameters, options, (error, stdout, stderr) => {
+      const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
+      resolve({ status, stdout, stderr });
+    });
+  });
+}
+
+async function configText({ servers, readQuorum, writeQuorum, binding, extraConfig }: ClusterOptions): Promise<string> {
+  const ports = await freePorts(servers + 2);
+  const lines = [
+    `mediator: { address: "127.0.0.1:${ports[0]}" }`,
+    `metaservers: [{ name: meta1, address: "127.0.0.1:${ports[1]}", directory: data/meta1 }]`,
+    'dataservers:',
+  ];
+  for (let number = 1; number <= servers; number++) {
+    lines.push(`  - { name: data${number}, address: "127.0.0.1:${ports[number + 1]}", directory: data/data${number} }`);
+  }
+  if (readQuorum !== undefined) lines.push(`readQuorum: ${readQuorum}`);
+  if (writeQuorum !== undefined) lines.push(`writeQuorum: ${writeQuorum}`);
+  lines.push('testHooks: true', 'runDirectory: run', `mount: { directory: mnt, binding: ${binding ?? 'kernel'} }`);
+  if (extraConfig !== undefined) lines.push(extraConfig);
+  return `${lines.join('\n')}\n`;
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    return address.port;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
