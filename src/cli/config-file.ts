@@ -1,0 +1,117 @@
+// The configuration file on disk: read it, make it, and change one key so
+// that every comment stays.
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { isMap, parse, parseDocument } from 'yaml';
+import { suggestion } from '../config/issues.js';
+import { parsePath } from '../config/path-text.js';
+import { knownKeys } from '../config/schema.js';
+import { type Config, ConfigError, parseConfig } from '../config.js';
+
+export const DEFAULT_CONFIG_FILE = 'nmrfs.yaml';
+
+/** Reads and checks the file. Throws ConfigError, also when there is no such file. */
+export async function loadConfig(file: string): Promise<Config> {
+  const absolute = resolve(file);
+  return parseConfig(await readText(absolute), absolute);
+}
+
+/** Writes a new configuration file; refuses to overwrite one. */
+export async function createConfigFile(file: string, text: string): Promise<void> {
+  try {
+    const handle = await open(file, 'wx', 0o644);
+    await handle.writeFile(text);
+    await handle.sync();
+    await handle.close();
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) {
+      throw new ConfigError([`${file}: is there already; it stays as it is`]);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Sets one key to a value written as YAML (5, true, 128 KiB). The new file is checked as a whole before it
+ * replaces the old one, which happens at once or not at all. Answers the checked configuration.
+ */
+export async function setConfigKey(file: string, key: string, value: string): Promise<Config> {
+  const absolute = resolve(file);
+  const text = await readText(absolute);
+  const changed = withKey(text, key, value);
+  const config = parseConfig(changed, absolute);
+  await replace(absolute, changed);
+  return config;
+}
+
+/** The text with that key set, everything else, comments too, as it was. */
+export function withKey(text: string, key: string, value: string): string {
+  const path = parsePath(key);
+  checkKey(path);
+  const document = parseDocument(text);
+  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  if (path.length > 1 && typeof path[1] === 'string' && parent === undefined) {
+    document.setIn(path.slice(0, -1), document.createNode({}));
+  } else if (!isMap(parent)) {
+    throw new ConfigError([`${key}: there is no such entry in the file`]);
+  }
+  document.setIn(path, parse(value) as unknown);
+  return document.toString({ lineWidth: 0 });
+}
+
+/** A key as the file names it, in words of the schema. Throws ConfigError with the nearest known key. */
+function checkKey(path: readonly (string | number)[]): void {
+  path.forEach((part, depth) => {
+    if (typeof part === 'string') {
+      const known = knownKeys(path.slice(0, depth));
+      if (!known.includes(part)) {
+        throw new ConfigError([`${path.join('.')}: unknown key; ${suggestion(part, known)}`]);
+      }
+    }
+  });
+}
+
+/** The value that a key has, defaults included, as plain data. Throws ConfigError for an unknown key. */
+export function configValue(config: Config, key: string): unknown {
+  const path = parsePath(key);
+  checkKey(path);
+  const renamed = path[0] === 'blockSize' ? ['blockSizeBytes'] : path;
+  return renamed.reduce<unknown>(
+    (value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined),
+    config,
+  );
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) {
+      throw new ConfigError([`${file}: there is no such file; "nmrfs init" makes one, --config names another`]);
+    }
+    throw error;
+  }
+}
+
+async function replace(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomBytes(6).toString('hex')}`;
+  const { mode } = await stat(file);
+  try {
+    const handle = await open(temporary, 'wx', mode & 0o777);
+    await handle.writeFile(text);
+    await handle.sync();
+    await handle.close();
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  const folder = await open(dirname(file), 'r');
+  await folder.sync();
+  await folder.close();
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,86 @@
+// The nmrfs.yaml that `nmrfs init` writes: every key, each with what it means
+// and what fits.
+import { defaultQuorums } from '../config.js';
+
+export interface TemplateOptions {
+  dataServers: number;
+  /** The mediator's port; the metaserver's is 10 more, the data servers' begin 21 above. */
+  basePort: number;
+}
+
+export const DEFAULT_BASE_PORT = 7600;
+
+/** The text of a configuration for a cluster on this machine. */
+export function configTemplate({ dataServers, basePort }: TemplateOptions): string {
+  const { readQuorum, writeQuorum } = defaultQuorums(dataServers);
+  const servers = Array.from({ length: dataServers }, (_, index) =>
+    serverEntry(`data${index + 1}`, basePort + 21 + index),
+  );
+  return `# The configuration of one nmrfs cluster. Use the same file on every host.
+# Relative directories count from the folder of this file.
+# "nmrfs config get KEY" and "nmrfs config set KEY=VALUE" read and change it and keep the comments.
+
+# The name of the cluster, for people.
+cluster: nmrfs
+
+# The mediator: the one server that clients talk to. HOST:PORT.
+mediator:
+  address: 127.0.0.1:${basePort}
+
+# The metaserver: names, attributes, block maps, witnesses. Exactly one entry.
+metaservers:
+${serverEntry('meta1', basePort + 10)}
+# The data servers, 1 to 15 of them: each holds one replica of every block.
+dataservers:
+${servers.join('')}
+# How many replicas must agree on a block before a read returns it (Qr).
+# With N data servers: 1 to N, and readQuorum + writeQuorum must be more than N.
+# N - Qr bad replicas are survived once all servers hold a block, Qw - Qr right after a write.
+readQuorum: ${readQuorum}
+
+# How many replicas must have stored a block before a write succeeds (Qw). 1 to N.
+writeQuorum: ${writeQuorum}
+
+# The size of the blocks of files that are made from now on: a power of two from 4 KiB to 1 MiB.
+blockSize: 128 KiB
+
+# Which replicas a read checks: all (every live one) or quorum (only as many as Qr needs; "nmrfs scrub" finds the rest).
+audit: all
+
+# What a write does while fewer than writeQuorum servers can be reached: fail (at once, EIO) or block (until they are back).
+onWriteQuorumLost: fail
+
+# A server that does not answer within this time counts as down. Milliseconds, 100 to 600000.
+deadlineMs: 3000
+
+# Allows corrupt, terminate and restart, which destroy on purpose. For trying out and for tests.
+testHooks: true
+
+# Whoever talks to a server must know this. Needed as soon as one address is not a loopback address. At least 16 characters.
+# secret: change me, at least 16 characters
+
+# What the logs tell: debug, info, warn or error.
+logLevel: info
+
+mount:
+  # Where "nmrfs up" mounts the file system.
+  directory: mnt
+  # How it is mounted: kernel (the kernel's own protocol; needs root), fuse-native (the package), or auto (kernel as root).
+  binding: auto
+  # Whether other users may use the mount; the permissions of the files apply to them.
+  allowOther: true
+  # Whether the mount refuses all changes.
+  readOnly: false
+  # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000.
+  attributeTimeoutMs: 1000
+  # How much written data may wait in memory before writers wait: 1 MiB to 4096 MiB.
+  maximumDirtyBytes: 64 MiB
+
+# Sockets, logs and the supervisor's own file.
+runDirectory: nmrfs-data/run
+`;
+}
+
+function serverEntry(name: string, port: number): string {
+  return `  - name: ${name}\n    address: 127.0.0.1:${port}\n    directory: nmrfs-data/${name}\n`;
+}

@@ -1,0 +1,128 @@
+// The one schema of the one configuration file, the same on every host of a
+// cluster. Pure: text in, a checked value or clear errors out; reading and
+// editing the file itself is src/cli/config-file.ts's.
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { disagreements } from './config/agreement.js';
+import { issueLines, Locator } from './config/issues.js';
+import { configSchema, type RawConfig } from './config/schema.js';
+import { type Quorums, survives } from './protocol/quorum.js';
+
+/** The configuration does not fit; one line per problem, each naming file, line, key, value and what fits. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(readonly lines: readonly string[]) {
+    super(lines.join('\n'));
+  }
+}
+
+export interface ServerConfig {
+  name: string;
+  /** HOST:PORT */
+  address: string;
+  /** Absolute. */
+  directory: string;
+}
+
+/** The checked configuration; every path in it is absolute. */
+export interface Config extends Quorums {
+  /** The file that it came from. */
+  file: string;
+  cluster: string;
+  mediator: { address: string };
+  metaservers: ServerConfig[];
+  dataservers: ServerConfig[];
+  blockSizeBytes: number;
+  audit: 'all' | 'quorum';
+  onWriteQuorumLost: 'fail' | 'block';
+  /** A server that does not answer in this time counts as down. */
+  deadlineMs: number;
+  testHooks: boolean;
+  secret?: string;
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  mount: {
+    directory: string;
+    /** auto: kernel as root, else fuse-native. */
+    binding: 'auto' | 'kernel' | 'fuse-native';
+    allowOther: boolean;
+    readOnly: boolean;
+    attributeTimeoutMs: number;
+    maximumDirtyBytes: number;
+  };
+  /** Sockets, the supervisor's file, logs. */
+  runDirectory: string;
+}
+
+/** The quorums that N data servers get when the file names none: the smallest majority reads, all write. */
+export function defaultQuorums(servers: number): Quorums {
+  return { readQuorum: Math.floor(servers / 2) + 1, writeQuorum: servers };
+}
+
+/**
+ * Checks the text of a configuration file. `file` is its absolute path: it stands in errors, and relative
+ * directories count from its folder. Throws ConfigError.
+ */
+export function parseConfig(text: string, file: string): Config {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      document.errors.map((error) => `${file}:${lineCounter.linePos(error.pos[0]).line}: not YAML: ${error.message}`),
+    );
+  }
+  const given: unknown = document.toJS();
+  const locator = new Locator(file, document, lineCounter);
+  const result = configSchema.safeParse(given ?? {});
+  if (!result.success) {
+    throw new ConfigError(result.error.issues.flatMap((issue) => issueLines(issue, given, locator)));
+  }
+  const folder = dirname(file);
+  const quorums = quorumsOf(result.data);
+  const problems = disagreements(result.data, quorums, folder);
+  if (problems.length > 0) {
+    throw new ConfigError(problems.map(({ path, message }) => `${locator.locate(path)}: ${message}`));
+  }
+  return settle(result.data, quorums, file);
+}
+
+/** What the configuration survives, in one sentence for people. */
+export function describeSurvival(servers: number, quorums: Quorums): string {
+  const { settled, afterWrite } = survives(servers, quorums);
+  const down = servers - quorums.writeQuorum;
+  return (
+    `Reads survive ${count(settled, 'bad or missing replica')} of ${servers} once all servers hold a block` +
+    `${settled === afterWrite ? '' : `, ${afterWrite} right after a write`}; ` +
+    `writes go on with ${down === 0 ? 'no server' : `up to ${count(down, 'server')}`} down.`
+  );
+}
+
+/** A quorum that the file leaves out is the smallest that fits the other, or the default. */
+function quorumsOf({ dataservers, readQuorum, writeQuorum }: RawConfig): Quorums {
+  const servers = dataservers.length;
+  const standard = defaultQuorums(servers);
+  if (readQuorum === undefined && writeQuorum !== undefined) {
+    return { readQuorum: Math.max(standard.readQuorum, servers - writeQuorum + 1), writeQuorum };
+  }
+  return { readQuorum: readQuorum ?? standard.readQuorum, writeQuorum: writeQuorum ?? standard.writeQuorum };
+}
+
+function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
+  const absolute = (path: string): string => resolve(dirname(file), path);
+  const { blockSize, secret, mount, metaservers, dataservers, runDirectory, ...rest } = raw;
+  const place = (server: ServerConfig): ServerConfig => ({ ...server, directory: absolute(server.directory) });
+  return {
+    ...rest,
+    ...quorums,
+    file,
+    blockSizeBytes: blockSize,
+    ...(secret === undefined ? {} : { secret }),
+    metaservers: metaservers.map(place),
+    dataservers: dataservers.map(place),
+    mount: { ...mount, directory: absolute(mount.directory) },
+    runDirectory: absolute(runDirectory),
+  };
+}
+
+function count(value: number, noun: string): string {
+  return `${value} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,97 @@
+// What no single key can say of itself: whether the keys of a configuration
+// fit together.
+import { relative, resolve } from 'node:path';
+import { quorumProblem } from '../protocol/quorum.js';
+import { pathText } from './path-text.js';
+import type { RawConfig } from './schema.js';
+import { isLoopback, parseAddress } from './values.js';
+
+export interface Disagreement {
+  path: PropertyKey[];
+  message: string;
+}
+
+interface Place {
+  path: PropertyKey[];
+  value: string;
+}
+
+/** The problems of a configuration whose single values all fit; `folder` is what relative directories count from. */
+export function disagreements(
+  config: RawConfig,
+  quorums: { readQuorum: number; writeQuorum: number },
+  folder: string,
+): Disagreement[] {
+  const servers = (['metaservers', 'dataservers'] as const).flatMap((list) =>
+    config[list].map((server, index) => ({ path: [list, index], server })),
+  );
+  const addresses: Place[] = [
+    { path: ['mediator', 'address'], value: config.mediator.address },
+    ...servers.map(({ path, server }) => ({ path: [...path, 'address'], value: server.address })),
+  ];
+  const names: Place[] = servers.map(({ path, server }) => ({ path: [...path, 'name'], value: server.name }));
+  const stores: Place[] = servers.map(({ path, server }) => ({
+    path: [...path, 'directory'],
+    value: resolve(folder, server.directory),
+  }));
+  return [
+    ...quorumDisagreement(config.dataservers.length, quorums),
+    ...repeated(names),
+    ...repeated(addresses),
+    ...overlapping(stores, { path: ['mount', 'directory'], value: resolve(folder, config.mount.directory) }),
+    ...exposed(addresses, config),
+  ];
+}
+
+function quorumDisagreement(servers: number, quorums: { readQuorum: number; writeQuorum: number }): Disagreement[] {
+  const problem = quorumProblem(servers, quorums);
+  return problem === null
+    ? []
+    : [{ path: [problem.startsWith('writeQuorum') ? 'writeQuorum' : 'readQuorum'], message: problem }];
+}
+
+function repeated(places: readonly Place[]): Disagreement[] {
+  const first = new Map<string, Place>();
+  return places.flatMap((place) => {
+    const earlier = first.get(place.value);
+    if (earlier === undefined) {
+      first.set(place.value, place);
+      return [];
+    }
+    return [
+      {
+        path: place.path,
+        message: `${pathText(place.path)}: "${place.value}" is taken by ${pathText(earlier.path)}; each must be unique`,
+      },
+    ];
+  });
+}
+
+/** A store inside another one, or inside the mount, would be wiped or served by the other. */
+function overlapping(stores: readonly Place[], mount: Place): Disagreement[] {
+  const problems: Disagreement[] = [];
+  stores.forEach((store, index) => {
+    for (const other of [...stores.slice(0, index), mount]) {
+      if (contains(store.value, other.value) || contains(other.value, store.value)) {
+        const message = `${pathText(store.path)}: "${store.value}" and ${pathText(other.path)} "${other.value}" must not be the same or lie in one another`;
+        problems.push({ path: store.path, message });
+      }
+    }
+  });
+  return problems;
+}
+
+function contains(outer: string, inner: string): boolean {
+  const way = relative(outer, inner);
+  return way === '' || (way !== '..' && !way.startsWith('../'));
+}
+
+function exposed(addresses: readonly Place[], config: RawConfig): Disagreement[] {
+  const open = addresses.find(({ value }) => !isLoopback(parseAddress(value)?.host ?? ''));
+  if (open === undefined || config.secret !== undefined) {
+    return [];
+  }
+  const hooks = config.testHooks ? ', all the more with testHooks: true' : '';
+  const message = `${pathText(open.path)}: "${open.value}" can be reached from other machines and needs a secret${hooks}; add the key secret, or use an address such as 127.0.0.1`;
+  return [{ path: open.path, message }];
+}
