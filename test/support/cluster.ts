@@ -11,6 +11,8 @@ import type { ClusterStatus, DataServerState } from '../../src/protocol/admin.js
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** Longer than any step should take on a busy machine; a step that takes this long has failed. */
 const STEP_TIMEOUT_MS = 60_000;
+/** A rebuild moves a whole store. */
+const REBUILD_TIMEOUT_MS = 180_000;
 
 export interface ClusterOptions {
   servers: number;
@@ -153,17 +155,27 @@ export class Cluster {
 }
 
 /** Polls until the condition holds; an error of the condition ends the wait. */
-export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + STEP_TIMEOUT_MS;
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  timeoutMs = STEP_TIMEOUT_MS,
+): Promise<void> {
+  const end = Date.now() + timeoutMs;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited ${STEP_TIMEOUT_MS} ms for ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
-export function run(file: string, parameters: string[], directory: string): Promise<Outcome> {
+/** Runs a program to its end; one that takes longer than `timeoutMs` is killed and has failed. */
+export function run(
+  file: string,
+  parameters: string[],
+  directory: string,
+  timeoutMs = STEP_TIMEOUT_MS,
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { cwd: directory, maxBuffer: 256 * 1024 * 1024, timeout: STEP_TIMEOUT_MS };
+    const options = { cwd: directory, maxBuffer: 256 * 1024 * 1024, timeout: timeoutMs };
     execFile(file, parameters, options, (error, stdout, stderr) => {
       const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ status, stdout, stderr });

@@ -1,0 +1,179 @@
+// What the report leaves out: corruption and crash mixed, N = 3 and N = 7,
+// Qw < N with a stale replica that returns, servers that hang, processes that
+// are killed.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import { Cluster, until } from '../support/cluster.js';
+import { requireFuse } from '../support/require-fuse.js';
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `data${index + 1}`);
+
+/** Runs the body with a cluster that goes away whatever happens. */
+function withCluster(
+  title: string,
+  options: Parameters<typeof Cluster.start>[0],
+  body: (cluster: () => Cluster) => void,
+) {
+  describe(title, function () {
+    this.timeout(240_000);
+    let cluster: Cluster | undefined;
+    before(async function () {
+      requireFuse(this);
+      cluster = await Cluster.start(options);
+    });
+    after(async () => {
+      await cluster?.destroy();
+    });
+    body(() => {
+      if (cluster === undefined) throw new Error('the cluster has not started');
+      return cluster;
+    });
+  });
+}
+
+async function must(cluster: Cluster, line: string): Promise<string> {
+  const outcome = await cluster.shell(line);
+  assert.equal(outcome.status, 0, `${line}: ${outcome.stderr}`);
+  return outcome.stdout;
+}
+
+withCluster('corruption and crash mixed, N = 5, Qr = 3', { servers: 5, readQuorum: 3 }, (cluster) => {
+  it('adds them up against Qr: one of each is survived, and the corrupted one is repaired', async () => {
+    await must(cluster(), 'echo mixed > mixed.txt');
+    await cluster().must('terminate', 'data1');
+    await cluster().untilState('down', 'data1');
+    await cluster().must('corrupt', '/mixed.txt', '--on', 'data2');
+    assert.equal(await must(cluster(), 'cat mixed.txt'), 'mixed\n');
+    await cluster().untilEqual('data2', 'data3', 'data4', 'data5');
+  });
+
+  it('one crashed and two corrupted are too many: EIO, never wrong bytes', async () => {
+    await cluster().must('corrupt', '/mixed.txt', '--on', 'data2,data3');
+    const read = await cluster().shell('cat mixed.txt');
+    assert.notEqual(read.status, 0);
+    assert.equal(read.stdout, '');
+    assert.match(read.stderr, /Input\/output error/);
+  });
+
+  it('is readable again when the crashed server returns, and then heals the corrupted ones', async () => {
+    await cluster().must('restart', 'data1');
+    await cluster().untilState('up');
+    assert.equal(await must(cluster(), 'cat mixed.txt'), 'mixed\n');
+    await cluster().untilEqual(...names(5));
+  });
+});
+
+for (const { servers, readQuorum } of [
+  { servers: 3, readQuorum: 2 },
+  { servers: 7, readQuorum: 4 },
+]) {
+  withCluster(`N = ${servers}, Qr = ${readQuorum}, Qw = ${servers}`, { servers, readQuorum }, (cluster) => {
+    const survivable = servers - readQuorum;
+
+    it(`reads with ${survivable} corrupted, not with ${survivable + 1}`, async () => {
+      await must(cluster(), 'echo many > many.txt');
+      await cluster().must('corrupt', '/many.txt', '--on', names(survivable).join(','));
+      assert.equal(await must(cluster(), 'cat many.txt'), 'many\n');
+      await cluster().untilEqual(...names(servers));
+      await cluster().must('corrupt', '/many.txt', '--on', names(survivable + 1).join(','));
+      assert.notEqual((await cluster().shell('cat many.txt')).status, 0);
+      await must(cluster(), 'echo many > many.txt');
+    });
+
+    it(`reads with ${survivable} crashed and refuses to write; not with ${survivable + 1}`, async () => {
+      for (const name of names(survivable)) await cluster().must('terminate', name);
+      await cluster().untilState('down', ...names(survivable));
+      assert.notEqual((await cluster().shell('echo lost > many.txt')).status, 0);
+      assert.equal(await must(cluster(), 'cat many.txt'), 'many\n');
+      await cluster().must('terminate', `data${survivable + 1}`);
+      await cluster().untilState('down', `data${survivable + 1}`);
+      assert.notEqual((await cluster().shell('cat many.txt')).status, 0);
+    });
+  });
+}
+
+withCluster('N = 5, Qr = 3, Qw = 3', { servers: 5, readQuorum: 3, writeQuorum: 3 }, (cluster) => {
+  it('writes with two servers down', async () => {
+    await must(cluster(), 'echo first > stale.txt');
+    for (const name of names(2)) await cluster().must('terminate', name);
+    await cluster().untilState('down', ...names(2));
+    await must(cluster(), 'echo second > stale.txt');
+    assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
+  });
+
+  it('never takes the old bytes of a stale replica that returns for an answer, and brings it up to date', async () => {
+    for (const name of names(2)) await cluster().must('restart', name);
+    await cluster().untilState('up');
+    assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
+    await cluster().untilEqual(...names(5));
+    // Now the two that were stale carry the vote.
+    for (const name of ['data3', 'data4']) await cluster().must('terminate', name);
+    await cluster().untilState('down', 'data3', 'data4');
+    assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
+  });
+});
+
+withCluster('a server that hangs', { servers: 5, readQuorum: 3, extraConfig: 'deadlineMs: 1500' }, (cluster) => {
+  const pidOf = async (server: string) => {
+    const found = (
+      await cluster().shell(
+        `pgrep -f -- "--id ${server} .*${cluster().folder}|${cluster().folder}.*--id ${server}( |$)"`,
+      )
+    ).stdout;
+    const pid = Number(found.split('\n')[0]);
+    assert.ok(pid > 0, `no process of ${server} in: ${found}`);
+    return pid;
+  };
+
+  it('counts as down after its deadline, reads go on meanwhile, and it is taken back when it answers again', async () => {
+    await must(cluster(), 'echo hanging > hang.txt');
+    const pid = await pidOf('data1');
+    process.kill(pid, 'SIGSTOP');
+    try {
+      for (let round = 0; round < 10; round++) assert.equal(await must(cluster(), 'cat hang.txt'), 'hanging\n');
+      const write = await cluster().shell('echo refused > hang.txt');
+      assert.notEqual(write.status, 0);
+      assert.notEqual(write.status, 124, 'the write was refused, it did not hang');
+      await cluster().untilState('down', 'data1');
+      assert.equal(await must(cluster(), 'cat hang.txt'), 'hanging\n');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await cluster().untilState('up');
+    await must(cluster(), 'echo after > hang.txt');
+    assert.equal(await must(cluster(), 'cat hang.txt'), 'after\n');
+    await cluster().untilEqual(...names(5));
+  });
+
+  it('a data server killed with SIGKILL is started again and serves what it had', async () => {
+    await must(cluster(), 'echo killed > killed.txt');
+    const before = await cluster().contents('data2');
+    const pid = await pidOf('data2');
+    process.kill(pid, 'SIGKILL');
+    await until('another process of data2', async () => {
+      const found = (await cluster().status()).dataservers.find(({ name }) => name === 'data2');
+      return found?.state === 'up' && (await pidOf('data2')) !== pid;
+    });
+    assert.deepEqual(await cluster().contents('data2'), before);
+  });
+});
+
+withCluster('onWriteQuorumLost: block', { servers: 3, extraConfig: 'onWriteQuorumLost: block' }, (cluster) => {
+  it('a write waits until the servers are back', async () => {
+    await must(cluster(), 'echo one > waits.txt');
+    await cluster().must('terminate', 'data1');
+    await cluster().untilState('down', 'data1');
+    let ended = false;
+    const write = cluster()
+      .shell('echo two > waits.txt')
+      .then((outcome) => {
+        ended = true;
+        return outcome;
+      });
+    assert.equal(await must(cluster(), 'cat waits.txt'), 'one\n');
+    assert.equal(ended, false);
+    await cluster().must('restart', 'data1');
+    assert.equal((await write).status, 0);
+    assert.equal(await must(cluster(), 'cat waits.txt'), 'two\n');
+  });
+});

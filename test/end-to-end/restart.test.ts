@@ -1,0 +1,66 @@
+// Processes really end and really start: blank replicas are rebuilt, a second
+// start finds everything as it was.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'mocha';
+import { Cluster, until } from '../support/cluster.js';
+import { requireFuse } from '../support/require-fuse.js';
+
+const names = (count: number) => Array.from({ length: count }, (_, index) => `data${index + 1}`);
+
+describe('restart', function () {
+  this.timeout(240_000);
+  let cluster: Cluster;
+
+  before(async function () {
+    requireFuse(this);
+    cluster = await Cluster.start({ servers: 5, readQuorum: 3 });
+  });
+
+  after(async () => {
+    await cluster?.destroy();
+  });
+
+  it('a terminated server stays away, is refused nothing it had, and comes back with it', async () => {
+    assert.equal((await cluster.shell('for i in $(seq 50); do echo "file $i" > f$i; done')).status, 0);
+    await cluster.untilEqual(...names(5));
+    const before = await cluster.contents('data3');
+    await cluster.must('terminate', 'data3');
+    await cluster.untilState('down', 'data3');
+    assert.equal((await cluster.shell('cat f7')).stdout, 'file 7\n');
+    assert.notEqual((await cluster.shell('echo x > f7')).status, 0);
+    await cluster.must('restart', 'data3');
+    await cluster.untilState('up');
+    assert.deepEqual(await cluster.contents('data3'), before);
+  });
+
+  it('a blank server is rebuilt in the background, with progress, and is complete before it counts as up', async () => {
+    assert.equal((await cluster.shell('head -c 60000000 /dev/urandom > big && sha256sum big > big.sum')).status, 0);
+    await cluster.must('restart', 'data4', '--blank');
+    let sawProgress = false;
+    await until('data4 rebuilt', async () => {
+      const status = await cluster.status();
+      const server = status.dataservers.find(({ name }) => name === 'data4');
+      if (server?.rebuild !== undefined && server.rebuild.total > 0) sawProgress = true;
+      if (server?.state !== 'up') return false;
+      const reference = await cluster.contents('data1');
+      assert.deepEqual(await cluster.contents('data4'), reference, 'up means complete');
+      return true;
+    });
+    assert.ok(sawProgress, 'status shows the progress of the rebuild');
+    assert.equal((await cluster.shell('sha256sum -c big.sum')).status, 0);
+  });
+
+  it('Ctrl-C stops everything in order; a second start finds everything as it was', async () => {
+    assert.equal(
+      (await cluster.shell('mkdir -p deep/er && ln -s ../f1 deep/link && echo kept > deep/er/kept')).status,
+      0,
+    );
+    const listed = (await cluster.shell('find . -printf "%P %y %m %s %n\\n" | sort')).stdout;
+    await cluster.stop();
+    cluster = await Cluster.resume(cluster.folder);
+    assert.equal((await cluster.shell('find . -printf "%P %y %m %s %n\\n" | sort')).stdout, listed);
+    assert.equal((await cluster.shell('cat deep/er/kept deep/link')).stdout, 'kept\nfile 1\n');
+    assert.equal((await cluster.shell('sha256sum -c big.sum')).status, 0);
+    await cluster.untilState('up');
+  });
+});
