@@ -49,6 +49,7 @@ describe('a real tree', function () {
       'timeout',
       ['300', 'diff', '-r', '--no-dereference', SOURCE, `${cluster.mountPoint}/tree`],
       '/',
+      TREE_TIMEOUT_MS,
     );
     assert.equal(compared.status, 0, (compared.stdout + compared.stderr).slice(0, 2000));
     assert.equal(await attributesOf(`${cluster.mountPoint}/tree`), await attributesOf(SOURCE));

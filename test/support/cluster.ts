@@ -99,12 +99,12 @@ export class Cluster {
 
   /** Waits until these servers (all of them when none is named) are in that state. */
   async untilState(state: DataServerState, ...names: string[]): Promise<void> {
-    await until(`${names.join(', ') || 'all servers'} ${state}`, async () => {
+    const concerned = (name: string) => names.length === 0 || names.includes(name);
+    const reached = async () => {
       const { dataservers } = await this.status();
-      return dataservers.every(
-        (server) => (names.length > 0 && !names.includes(server.name)) || server.state === state,
-      );
-    });
+      return dataservers.every((server) => !concerned(server.name) || server.state === state);
+    };
+    await until(`${names.join(', ') || 'all servers'} ${state}`, reached, REBUILD_TIMEOUT_MS);
   }
 
   /** version:length:hash of each block that a server holds, by key. */
