@@ -45,6 +45,12 @@ export async function setConfigKey(file: string, key: string, value: string): Pr
   return config;
 }
 
+/** Whether the file would still fit with that key set. Throws ConfigError when not. */
+export async function checkConfigKey(file: string, key: string, value: string): Promise<void> {
+  const absolute = resolve(file);
+  parseConfig(withKey(await readText(absolute), key, value), absolute);
+}
+
 /** The text with that key set, everything else, comments too, as it was. */
 export function withKey(text: string, key: string, value: string): string {
   const path = parsePath(key);

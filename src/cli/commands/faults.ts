@@ -1,0 +1,67 @@
+// nmrfs corrupt, terminate and restart: the test hooks.
+import type { Command } from 'commander';
+import { type ConfigOption, nameList, withConfig } from './options.js';
+
+interface CorruptOptions extends ConfigOption {
+  on: string[];
+  text?: string;
+}
+
+interface RestartOptions extends ConfigOption {
+  blank?: boolean;
+}
+
+export function addFaultCommands(program: Command): void {
+  withConfig(program.command('corrupt'))
+    .description('test hook: replace every block of a file by wrong bytes on some data servers')
+    .argument('<path>', 'a file: its path within the file system, or below the mount point')
+    .requiredOption('--on <servers>', 'data servers, separated by commas: data1,data2', nameList)
+    .option('--text <text>', 'the wrong bytes; by default each server gets its own')
+    .action(corrupt);
+  withConfig(program.command('terminate'))
+    .description('test hook: end the process of a data server; it is not started again')
+    .argument('<server>', 'for instance data3')
+    .action(terminate);
+  withConfig(program.command('restart'))
+    .description('test hook: a new process for a data server')
+    .argument('<server>', 'for instance data3')
+    .option('--blank', 'wipe its store first; the mediator rebuilds it from the others')
+    .action(restart);
+}
+
+async function corrupt(path: string, options: CorruptOptions): Promise<void> {
+  const { config, withAdmin, print } = await load(options);
+  const { innerPath } = await import('../paths.js');
+  const { SLOW_CALL_MS } = await import('../admin-client.js');
+  const inner = innerPath(config, path);
+  await withAdmin(config, async (admin) => {
+    for (const server of options.on) {
+      const request = { path: inner, server, ...(options.text === undefined ? {} : { text: options.text }) };
+      const { blocks } = await admin.corrupt(request, { deadlineMs: SLOW_CALL_MS });
+      print(`${server}: ${blocks} block${blocks === 1 ? '' : 's'} of ${inner} corrupted`);
+    }
+  });
+}
+
+async function terminate(server: string, options: ConfigOption): Promise<void> {
+  const { config, withAdmin, print } = await load(options);
+  await withAdmin(config, (admin) => admin.terminate({ server }));
+  print(`${server}: terminated`);
+}
+
+async function restart(server: string, options: RestartOptions): Promise<void> {
+  const { config, withAdmin, print } = await load(options);
+  const { SLOW_CALL_MS } = await import('../admin-client.js');
+  const blank = options.blank === true;
+  await withAdmin(config, (admin) => admin.restart({ server, blank }, { deadlineMs: SLOW_CALL_MS }));
+  print(`${server}: restarted${blank ? ' with an empty store; "nmrfs status" shows its rebuild' : ''}`);
+}
+
+async function load(options: ConfigOption) {
+  const [{ loadConfig }, { withAdmin }, { print }] = await Promise.all([
+    import('../config-file.js'),
+    import('../admin-client.js'),
+    import('../output.js'),
+  ]);
+  return { config: await loadConfig(options.config), withAdmin, print };
+}

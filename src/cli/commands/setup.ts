@@ -1,0 +1,112 @@
+// nmrfs init and nmrfs config: making the configuration file and changing it.
+import type { Command } from 'commander';
+import { type PrintOptions, wholeNumber, withPrint } from './options.js';
+
+/** What a running mediator changes at once; other keys take effect at the next start. */
+const LIVE_KEYS: readonly string[] = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'];
+
+interface InitOptions {
+  dataServers: number;
+  basePort: number;
+}
+
+export function addSetupCommands(program: Command): void {
+  program
+    .command('init')
+    .description('write a commented nmrfs.yaml for a cluster on this machine')
+    .argument('[dir]', 'the folder to write it to', '.')
+    .option('--data-servers <n>', 'how many data servers, 1 to 15', wholeNumber(1, 15), 5)
+    .option(
+      '--base-port <port>',
+      'the port of the mediator; the other servers use ports above it',
+      wholeNumber(1, 65_000),
+      7600,
+    )
+    .action(init);
+
+  const config = program.command('config').description('read or change the configuration');
+  withPrint(config.command('get'))
+    .description('print the value of a key, or of all keys')
+    .argument('[key]', 'for instance readQuorum or mount.directory')
+    .action(get);
+  withPrint(config.command('set'))
+    .description('change a key in the file, and at once where a running mediator can')
+    .argument('<key=value>', 'for instance readQuorum=4')
+    .action(set);
+}
+
+async function init(folder: string, options: InitOptions): Promise<void> {
+  const [{ mkdir }, { join, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const { createConfigFile, DEFAULT_CONFIG_FILE, loadConfig } = await import('../config-file.js');
+  const { configTemplate } = await import('../config-template.js');
+  const { describeSurvival } = await import('../../config.js');
+  const { print } = await import('../output.js');
+  await mkdir(folder, { recursive: true });
+  const file = resolve(join(folder, DEFAULT_CONFIG_FILE));
+  await createConfigFile(file, configTemplate(options));
+  const config = await loadConfig(file);
+  print(`${file}: ${config.dataservers.length} data servers, Qr ${config.readQuorum}, Qw ${config.writeQuorum}`);
+  print(describeSurvival(config.dataservers.length, config));
+}
+
+async function get(key: string | undefined, options: PrintOptions): Promise<void> {
+  const { configValue, loadConfig } = await import('../config-file.js');
+  const { print, printJson } = await import('../output.js');
+  const config = await loadConfig(options.config);
+  const live = await liveValues();
+  if (key === undefined) {
+    // A secret is shown only when it is asked for by name.
+    printJson({ ...config, ...live, ...(config.secret === undefined ? {} : { secret: '(set)' }) });
+    return;
+  }
+  const value = live[key] ?? configValue(config, key);
+  if (options.json === true) {
+    printJson({ key, value: value ?? null });
+  } else {
+    print(typeof value === 'object' ? JSON.stringify(value, null, 2) : String(value ?? ''));
+  }
+
+  async function liveValues(): Promise<Record<string, unknown>> {
+    if (key !== undefined && !LIVE_KEYS.includes(key)) {
+      return {};
+    }
+    const { ifRunning } = await import('../admin-client.js');
+    const status = await ifRunning(config, (admin) => admin.status({}));
+    if (status === undefined) {
+      return {};
+    }
+    const { readQuorum, writeQuorum, audit, onWriteQuorumLost } = status;
+    return { readQuorum, writeQuorum, audit, onWriteQuorumLost };
+  }
+}
+
+async function set(assignment: string, options: PrintOptions): Promise<void> {
+  const { usageError } = await import('../failure.js');
+  const match = /^([^=]+)=(.*)$/s.exec(assignment);
+  const [, key, value] = match ?? [];
+  if (key === undefined || value === undefined) {
+    throw usageError(`${assignment}: write it as KEY=VALUE, for instance readQuorum=4`);
+  }
+  const { checkConfigKey, configValue, loadConfig, setConfigKey } = await import('../config-file.js');
+  const { describeSurvival } = await import('../../config.js');
+  const { print, printJson } = await import('../output.js');
+  const before = await loadConfig(options.config);
+  await checkConfigKey(options.config, key, value);
+  // The mediator first: what it refuses must not get into the file.
+  const live = LIVE_KEYS.includes(key) && (await configureMediator());
+  const config = await setConfigKey(options.config, key, value);
+  if (options.json === true) {
+    printJson({ key, value: configValue(config, key) ?? null, live });
+    return;
+  }
+  print(`${key}: ${String(configValue(config, key))} (${live ? 'in effect now' : 'in effect from the next start'})`);
+  if (key === 'readQuorum' || key === 'writeQuorum') {
+    print(describeSurvival(config.dataservers.length, config));
+  }
+
+  async function configureMediator(): Promise<boolean> {
+    const { ifRunning } = await import('../admin-client.js');
+    const answer = await ifRunning(before, (admin) => admin.configure({ key: key ?? '', value: value ?? '' }));
+    return answer !== undefined;
+  }
+}
