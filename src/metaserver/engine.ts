@@ -1,0 +1,187 @@
+// The transactional key-value view that the namespace stands on, and the
+// storage below it. Commands change an overlay in memory and are answered at
+// once; the overlay reaches the storage as one transaction when somebody needs
+// durability. A crash loses a tail of whole commands, never a part of one.
+import type { Runtime } from '../runtime/runtime.js';
+import { Cursor, Overlay } from './overlay.js';
+
+/** A binary key, one character (U+0000 to U+00FF) per byte, so that string order is byte order. At most 1,900 bytes. */
+export type Key = string;
+
+export interface Row {
+  key: Key;
+  value: Uint8Array;
+}
+
+/** What is durable. Implementations know nothing of transactions in progress: they get each as one batch. */
+export interface Storage {
+  get(key: Key): Uint8Array | undefined;
+  /** Rows with from <= key < to in key order, at most `limit` of them. */
+  scan(from: Key, to: Key, limit: number): Row[];
+  /**
+   * Makes all changes (null removes) visible and durable together, or fails and makes none. Reads during the call may see
+   * either state. Never called again before the last call has settled.
+   */
+  write(changes: ReadonlyMap<Key, Uint8Array | null>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the storage in a folder, making it when it is missing. */
+export type EngineFactory = (directory: string, runtime: Runtime) => Promise<Storage>;
+
+/** Reads and writes of one key-value space. */
+export interface View {
+  get(key: Key): Uint8Array | undefined;
+  /** Only inside of a transaction. The value belongs to the engine from then on. */
+  put(key: Key, value: Uint8Array): void;
+  /** Only inside of a transaction; nothing happens when the key is missing. */
+  remove(key: Key): void;
+  /** Rows with from <= key < to in key order, at most `limit` of them. */
+  scan(from: Key, to: Key, limit: number): Row[];
+}
+
+/** Rows fetched from the storage at a time while a scan merges. */
+const SCAN_CHUNK_ROWS = 512;
+
+export class Engine implements View {
+  readonly #storage: Storage;
+  /** Finished transactions that no commit has taken yet, and the one under way. */
+  #active = new Overlay();
+  /** What is being written to the storage now. */
+  #committing: Overlay | null = null;
+  /** Undo entries of the transaction under way: key, then its earlier overlay value (undefined: none). */
+  #journal: { key: Key; before: Uint8Array | null | undefined }[] | null = null;
+  #inFlight: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** Keys that are changed and not yet being committed. */
+  get uncommittedKeys(): number {
+    return this.#active.size;
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    let value = this.#active.get(key);
+    if (value === undefined && this.#committing !== null) value = this.#committing.get(key);
+    if (value === undefined) return this.#storage.get(key);
+    return value ?? undefined;
+  }
+
+  put(key: Key, value: Uint8Array): void {
+    this.#change(key, value);
+  }
+
+  remove(key: Key): void {
+    this.#change(key, null);
+  }
+
+  scan(from: Key, to: Key, limit: number): Row[] {
+    const overlays = this.#committing === null ? [this.#active] : [this.#active, this.#committing];
+    const cursors = overlays.map((overlay) => overlay.cursor(from, to)).filter((cursor) => cursor.key !== undefined);
+    if (cursors.length === 0) return this.#storage.scan(from, to, limit);
+    cursors.push(this.#storageCursor(from, to, Math.min(limit, SCAN_CHUNK_ROWS)));
+    return merge(cursors, limit);
+  }
+
+  /**
+   * Runs `action`; when it throws, nothing that it wrote remains. Synchronous, so that nobody sees it halfway.
+   * Transactions do not nest.
+   */
+  transaction<T>(action: () => T): T {
+    if (this.#journal !== null) throw new Error('a transaction is under way');
+    const journal: { key: Key; before: Uint8Array | null | undefined }[] = [];
+    this.#journal = journal;
+    try {
+      return action();
+    } catch (error) {
+      for (let at = journal.length - 1; at >= 0; at--) {
+        const entry = journal[at];
+        if (entry !== undefined) this.#active.restore(entry.key, entry.before);
+      }
+      throw error;
+    } finally {
+      this.#journal = null;
+    }
+  }
+
+  /**
+   * Resolves when every transaction finished so far is on stable storage. Callers that wait at the same time share one
+   * write. Rejects when the storage failed: then it is unknown what a restart would find, and the next commit tries again.
+   */
+  commit(): Promise<void> {
+    if (this.#next !== null) return this.#next;
+    if (this.#active.size === 0) return this.#inFlight ?? Promise.resolve();
+    // The detour over a resolved promise lets commands that arrived in the same turn join.
+    const turn = this.#inFlight ?? Promise.resolve();
+    const next: Promise<void> = turn.then(
+      () => this.#write(next),
+      () => this.#write(next),
+    );
+    this.#next = next;
+    return next;
+  }
+
+  /** Commits, then closes the storage. */
+  async close(): Promise<void> {
+    await this.commit();
+    await this.#storage.close();
+  }
+
+  async #write(self: Promise<void>): Promise<void> {
+    this.#next = null;
+    this.#inFlight = self;
+    const overlay = this.#active;
+    this.#committing = overlay;
+    this.#active = new Overlay();
+    try {
+      await this.#storage.write(overlay.changes);
+    } catch (error) {
+      // What was answered must stay visible: it goes below what came since, to be written with it.
+      for (const [key, value] of this.#active.changes) overlay.set(key, value);
+      this.#active = overlay;
+      throw error;
+    } finally {
+      this.#committing = null;
+      this.#inFlight = null;
+    }
+  }
+
+  #change(key: Key, value: Uint8Array | null): void {
+    if (this.#journal === null) throw new Error('a change needs a transaction');
+    this.#journal.push({ key, before: this.#active.get(key) });
+    this.#active.set(key, value);
+  }
+
+  #storageCursor(from: Key, to: Key, chunkRows: number): Cursor {
+    const storage = this.#storage;
+    function* rows(): Generator<[Key, Uint8Array]> {
+      for (let start = from; ; ) {
+        const chunk = storage.scan(start, to, chunkRows);
+        for (const { key, value } of chunk) yield [key, value];
+        const last = chunk.at(-1);
+        if (last === undefined || chunk.length < chunkRows) return;
+        start = `${last.key}\0`;
+      }
+    }
+    return new Cursor(rows());
+  }
+}
+
+/** Merges sorted cursors, of which an earlier one hides the same key in a later one; null values hide without showing. */
+function merge(cursors: readonly Cursor[], limit: number): Row[] {
+  const rows: Row[] = [];
+  while (rows.length < limit) {
+    let least: Cursor | undefined;
+    for (const cursor of cursors) {
+      if (cursor.key !== undefined && (least?.key === undefined || cursor.key < least.key)) least = cursor;
+    }
+    const key = least?.key;
+    if (least === undefined || key === undefined) break;
+    if (least.value !== null) rows.push({ key, value: least.value });
+    for (const cursor of cursors) if (cursor.key === key) cursor.next();
+  }
+  return rows;
+}

@@ -1,0 +1,135 @@
+// MetadataService over an engine: checks what arrives, applies commands one
+// after the other, and decides when they reach the disk.
+import { FileError, ServiceError } from '../protocol/errors.js';
+import type { Command, CommandName, Commands, MetadataService, Queries, QueryName } from '../protocol/metadata.js';
+import type { Timer } from '../runtime/clock.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Engine } from './engine.js';
+import { apply } from './namespace/apply.js';
+import { answer } from './namespace/queries.js';
+import { readCommand } from './requests/commands.js';
+import { readQuery } from './requests/queries.js';
+import type { Tables } from './state/tables.js';
+
+/** Changed rows in memory beyond which commands wait for the disk, so that memory stays flat and a crash loses little. */
+const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
+/** More inodes than can be made and lost: those that wait, those being written, and the commands let in at the same moment. */
+export const MAXIMUM_LOST_INODES = 4 * MAXIMUM_UNCOMMITTED_ROWS;
+/** Beyond this a commit starts without waiting for the interval. */
+const EARLY_COMMIT_ROWS = 8_192;
+
+/**
+ * What a commit of the disk must precede: version numbers may never be given out twice, and data servers forget garbage for
+ * good, so that the switch that made it garbage may not be lost.
+ */
+const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate']);
+const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
+
+export class Executor implements MetadataService {
+  readonly #engine: Engine;
+  readonly #tables: Tables;
+  readonly #runtime: Runtime;
+  readonly #commitIntervalMs: number;
+  #timer: Timer | null = null;
+  #state: 'open' | 'closed' = 'open';
+
+  constructor(engine: Engine, tables: Tables, runtime: Runtime, commitIntervalMs: number) {
+    this.#engine = engine;
+    this.#tables = tables;
+    this.#runtime = runtime;
+    this.#commitIntervalMs = commitIntervalMs;
+  }
+
+  async execute<K extends CommandName>(message: {
+    name: K;
+    timeNs: bigint;
+    request: Commands[K]['request'];
+    durable: boolean;
+  }): Promise<Commands[K]['result']> {
+    this.#checkOpen();
+    const command = readCommand(message);
+    if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
+    // Before the command is applied, so that a disk that fails refuses it rather than leaving its outcome open.
+    if (this.#engine.uncommittedKeys > MAXIMUM_UNCOMMITTED_ROWS) await this.#commit();
+    const result = this.#apply(command as Extract<Command, { name: K }>);
+    if (message.durable || DURABLE_COMMANDS.has(command.name)) {
+      await this.#commit();
+    } else if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) {
+      this.#commitInBackground();
+    } else {
+      this.#schedule();
+    }
+    return result;
+  }
+
+  async query<K extends QueryName>(message: {
+    name: K;
+    request: Queries[K]['request'];
+  }): Promise<Queries[K]['result']> {
+    this.#checkOpen();
+    const request = readQuery(message.name, message.request);
+    if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
+    return answer(this.#tables, message.name, request);
+  }
+
+  async sync(): Promise<Record<string, never>> {
+    this.#checkOpen();
+    await this.#commit();
+    return {};
+  }
+
+  /** No command or query is answered any more; what was answered is durable when it resolves. */
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    this.#timer?.cancel();
+    this.#timer = null;
+    await this.#commit();
+  }
+
+  #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {
+    try {
+      return this.#engine.transaction(() => apply<K>(this.#tables, command));
+    } catch (error) {
+      if (!(error instanceof FileError)) {
+        this.#runtime.log.error('metadata.command_failed', { command: command.name, reason: String(error) });
+      }
+      throw error;
+    }
+  }
+
+  /** Answers from the state as it is now, once that is durable. */
+  async #durableAnswer<K extends QueryName>(name: K, request: Queries[K]['request']): Promise<Queries[K]['result']> {
+    const result = answer(this.#tables, name, request);
+    await this.#commit();
+    return result;
+  }
+
+  /** The outcome of a failed write is not known: it may be found after a restart, and is tried again while this process lives. */
+  async #commit(): Promise<void> {
+    try {
+      await this.#engine.commit();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#runtime.log.error('metadata.commit_failed', { reason });
+      this.#schedule();
+      throw new ServiceError('UNREACHABLE', `the metaserver's disk failed, the outcome is unknown: ${reason}`);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#timer !== null || this.#state === 'closed') return;
+    this.#timer = this.#runtime.clock.after(this.#commitIntervalMs, () => {
+      this.#timer = null;
+      this.#commitInBackground();
+    });
+  }
+
+  #commitInBackground(): void {
+    // #commit has logged the failure and set the next attempt's timer; those who wait for durability hear of it by their own.
+    this.#commit().catch(() => {});
+  }
+
+  #checkOpen(): void {
+    if (this.#state === 'closed') throw new ServiceError('UNREACHABLE', 'the metaserver is closing');
+  }
+}

@@ -1,0 +1,86 @@
+// A metaserver without its network: opens the namespace in a folder and
+// answers MetadataService.
+import type { MetadataService } from '../protocol/metadata.js';
+import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
+import { randomHex } from '../runtime/random.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { Engine, type EngineFactory } from './engine.js';
+import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
+import { initialise } from './namespace/apply.js';
+import { CLOSED_KEY, COUNTERS_KEY } from './state/keys.js';
+import { encodeCounters } from './state/rows.js';
+import { Tables } from './state/tables.js';
+import { metaserverMethods } from './xml-rpc.js';
+
+export interface MetaserverOptions {
+  /** Where the namespace is kept; made when it is missing. */
+  directory: string;
+  /** How long an answered command that nobody wants durable may stay in memory only. Default 50. */
+  commitIntervalMs?: number;
+}
+
+export interface Metaserver {
+  readonly metadata: MetadataService;
+  readonly xmlRpc: XmlRpcMethods;
+  /** Everything answered is durable when it resolves. */
+  close(): Promise<void>;
+}
+
+const COMMIT_INTERVAL_MS = 50;
+/** What a directory answers as its block size; files have their own. */
+const ROOT_BLOCK_SIZE_BYTES = 4096;
+
+/** Opens the namespace, making it at the first start. Fails when the store can't be opened. */
+export async function openMetaserver(
+  options: MetaserverOptions,
+  runtime: Runtime,
+  engineFactory: EngineFactory,
+): Promise<Metaserver> {
+  const engine = new Engine(await engineFactory(options.directory, runtime));
+  const tables = new Tables(engine);
+  try {
+    engine.transaction(() => start(tables, runtime));
+    await engine.commit();
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  const executor = new Executor(engine, tables, runtime, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
+  let closing: Promise<void> | null = null;
+  return {
+    metadata: executor,
+    xmlRpc: metaserverMethods(executor),
+    close() {
+      closing ??= close(executor, engine);
+      return closing;
+    },
+  };
+}
+
+async function close(executor: Executor, engine: Engine): Promise<void> {
+  await executor.close();
+  engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
+  await engine.close();
+}
+
+/**
+ * A crash may have lost commands that were answered, and clients may still use the inodes those made. Their numbers must not
+ * come to stand for other files, so all that can have been lost are skipped.
+ */
+function start(tables: Tables, runtime: Runtime): void {
+  const clusterId = tables.clusterId();
+  if (clusterId === undefined) {
+    const created = randomHex(runtime.random, 16);
+    initialise(tables, created, runtime.clock.nowNs(), ROOT_BLOCK_SIZE_BYTES);
+    runtime.log.info('metadata.created', { clusterId: created });
+    return;
+  }
+  if (tables.view.get(CLOSED_KEY) !== undefined) {
+    tables.view.remove(CLOSED_KEY);
+    return;
+  }
+  const counters = tables.counters();
+  counters.nextInode += MAXIMUM_LOST_INODES;
+  tables.view.put(COUNTERS_KEY, encodeCounters(counters));
+  runtime.log.info('metadata.recovered', { clusterId, nextInode: counters.nextInode });
+}

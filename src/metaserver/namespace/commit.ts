@@ -1,0 +1,72 @@
+// The switch: compare-and-set on the block map of one file, with its size and
+// times. After it, readers see all of the new blocks; before it, none.
+// The mode stays: when a write must take setuid and setgid away, the kernel
+// sends a setattr for it.
+import { FileError } from '../../protocol/errors.js';
+import { MAXIMUM_FILE_BYTES } from '../../protocol/files.js';
+import type { BlockChange, BlockReference, Commands } from '../../protocol/metadata.js';
+import type { Draft } from '../state/draft.js';
+import { attributesOf, type InodeRow } from '../state/rows.js';
+import { dropBlock, dropBlocks, putBlock } from './block-map.js';
+import { setMissed } from './missed.js';
+
+/** Bases are compared with the block map as it is before `truncateTo` cuts it. */
+export function commit(draft: Draft, request: Commands['commit']['request']): Commands['commit']['result'] {
+  const row = draft.inode(request.inode);
+  if (row.kind === 'directory') throw new FileError('EISDIR', `inode ${row.inode} is a directory`);
+  if (row.kind !== 'file') throw new FileError('EINVAL', `inode ${row.inode} has no content: it is a ${row.kind}`);
+  checkBounds(row, request);
+  const current = currentEntries(draft, row, request.changes);
+  if (request.changes.some((change) => change.base !== (current.get(change.index)?.version ?? 0))) {
+    return { state: 'conflict', blocks: [...current.values()].sort((a, b) => a.index - b.index) };
+  }
+  if (request.truncateTo !== null) truncate(draft, row, request.truncateTo, current);
+  for (const { index, next } of request.changes) {
+    const before = current.get(index);
+    if (next !== null) {
+      putBlock(draft, row, before, { index, version: next.version, hash: next.hash, length: next.length });
+      setMissed(draft, row.inode, index, next.version, request.missing);
+    } else if (before !== undefined) {
+      dropBlock(draft, row, before);
+    }
+  }
+  row.sizeBytes = Math.max(row.sizeBytes, request.minimumSizeBytes);
+  row.modifyTimeNs = request.modifyTimeNs;
+  draft.change(row);
+  return { state: 'committed', attributes: attributesOf(row) };
+}
+
+/** What the map names at the indexes of `changes`. */
+function currentEntries(draft: Draft, row: InodeRow, changes: readonly BlockChange[]): Map<number, BlockReference> {
+  const current = new Map<number, BlockReference>();
+  if (row.children === 0) return current;
+  for (const { index } of changes) {
+    const block = draft.tables.block(row.inode, index);
+    if (block !== undefined) current.set(index, block);
+  }
+  return current;
+}
+
+/** The block that the cut goes through stays: what of it is beyond the size is not read, and `changes` usually replaces it. */
+function truncate(draft: Draft, row: InodeRow, sizeBytes: number, current: Map<number, BlockReference>): void {
+  const first = Math.ceil(sizeBytes / row.blockSizeBytes);
+  // Beyond the size there may be entries too: an earlier commit can have put them.
+  dropBlocks(draft, row, first, Number.POSITIVE_INFINITY);
+  for (const index of current.keys()) if (index >= first) current.delete(index);
+  row.sizeBytes = sizeBytes;
+}
+
+function checkBounds(row: InodeRow, { changes, truncateTo, minimumSizeBytes }: Commands['commit']['request']): void {
+  const indexes = new Set<number>();
+  let endBytes = Math.max(truncateTo ?? 0, minimumSizeBytes);
+  for (const { index, next } of changes) {
+    if (indexes.has(index)) throw new FileError('EINVAL', `block ${index} is changed twice in one commit`);
+    indexes.add(index);
+    if (next === null) continue;
+    if (next.length > row.blockSizeBytes) {
+      throw new FileError('EINVAL', `block ${index} has ${next.length} bytes where ${row.blockSizeBytes} fit`);
+    }
+    endBytes = Math.max(endBytes, index * row.blockSizeBytes + next.length);
+  }
+  if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+}

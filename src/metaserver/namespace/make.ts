@@ -1,0 +1,76 @@
+// The commands that bring names into being: make and link.
+import { FileError } from '../../protocol/errors.js';
+import type { Commands } from '../../protocol/metadata.js';
+import type { Draft } from '../state/draft.js';
+import { attributesOf, type InodeRow } from '../state/rows.js';
+import { addEntry, addLink, checkName } from './entries.js';
+import { FIRST_COOKIE } from './limits.js';
+
+const SETGID = 0o2000;
+
+/** A new inode under a name; open(2) with O_CREAT, mkdir(2), mknod(2), symlink(2). The kernel has applied the umask. */
+export function make(draft: Draft, request: Commands['make']['request']): Commands['make']['result'] {
+  const { parent: parentInode, name, kind } = request;
+  checkName(name);
+  const parent = draft.directory(parentInode);
+  const existing = draft.tables.entry(parentInode, name);
+  if (existing !== undefined) {
+    if (kind === 'file' && !request.exclusive) {
+      if (existing.kind === 'file') return { attributes: attributesOf(draft.inode(existing.inode)), created: false };
+      if (existing.kind === 'directory') throw new FileError('EISDIR', `${JSON.stringify(name)} is a directory`);
+    }
+    throw new FileError('EEXIST', `directory ${parentInode} has ${JSON.stringify(name)} already`);
+  }
+  if (kind === 'symlink' && request.target === '') throw new FileError('ENOENT', 'a symbolic link needs a target');
+  const row = newInode(draft, parent, request);
+  if (kind === 'directory') addLink(draft, parent);
+  draft.add(row);
+  addEntry(draft, parent, name, row);
+  return { attributes: attributesOf(row), created: true };
+}
+
+/** A further name for an inode that is no directory; link(2). */
+export function link(draft: Draft, request: Commands['link']['request']): Commands['link']['result'] {
+  checkName(request.name);
+  const row = draft.inode(request.inode);
+  if (row.kind === 'directory') throw new FileError('EPERM', 'directories have one name only');
+  const parent = draft.directory(request.parent);
+  if (draft.tables.entry(parent.inode, request.name) !== undefined) {
+    throw new FileError('EEXIST', `directory ${parent.inode} has ${JSON.stringify(request.name)} already`);
+  }
+  // What lost its last name is on its way out, though a client may have it open still.
+  if (row.links === 0) throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
+  addLink(draft, row);
+  addEntry(draft, parent, request.name, row);
+  return { attributes: attributesOf(row) };
+}
+
+/** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */
+function newInode(draft: Draft, parent: InodeRow, request: Commands['make']['request']): InodeRow {
+  const { kind, caller } = request;
+  const inherits = (parent.mode & SETGID) !== 0;
+  const isDirectory = kind === 'directory';
+  const target = kind === 'symlink' ? request.target : '';
+  return {
+    inode: draft.counters.nextInode++,
+    kind,
+    mode: isDirectory && inherits ? request.mode | SETGID : request.mode,
+    links: isDirectory ? 2 : 1,
+    uid: caller.uid,
+    gid: inherits ? parent.gid : caller.gid,
+    sizeBytes: target.length,
+    allocatedBytes: 0,
+    accessTimeNs: draft.timeNs,
+    modifyTimeNs: draft.timeNs,
+    changeTimeNs: draft.timeNs,
+    device: kind === 'character' || kind === 'block' ? request.device : 0,
+    blockSizeBytes: request.blockSizeBytes,
+    revision: 1,
+    state: 'named',
+    parent: isDirectory ? parent.inode : 0,
+    children: 0,
+    nextCookie: isDirectory ? FIRST_COOKIE : 0,
+    xattrs: 0,
+    target,
+  };
+}

@@ -1,0 +1,61 @@
+// Inodes without names: held while a client has them open, then taken apart, a
+// bounded number of blocks at a time. What they held becomes garbage.
+import { FileError } from '../../protocol/errors.js';
+import type { Commands } from '../../protocol/metadata.js';
+import type { Draft } from '../state/draft.js';
+import { garbageKey, orphanKey } from '../state/keys.js';
+import type { InodeRow } from '../state/rows.js';
+import { dropXattrs } from './attributes.js';
+import { dropBlocks } from './block-map.js';
+import { PURGE_BLOCKS } from './limits.js';
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** An inode has lost its last name: it becomes an orphan that is held, or goes at once, or bit by bit when it is large. */
+export function dropNameless(draft: Draft, row: InodeRow, isHeld: boolean): void {
+  if (!isHeld && row.children <= PURGE_BLOCKS) {
+    removeWhole(draft, row);
+    return;
+  }
+  if (!isHeld) row.state = 'purging';
+  draft.view.put(orphanKey(row.inode), NO_VALUE);
+}
+
+/** An empty directory has lost its name. */
+export function purgeDirectory(draft: Draft, row: InodeRow): void {
+  dropXattrs(draft, row);
+  draft.remove(row);
+}
+
+/** Takes apart an inode without names. From the first call on it is gone for everybody else. EINVAL while it has a name. */
+export function purge(draft: Draft, request: Commands['purge']['request']): Commands['purge']['result'] {
+  const row = draft.find(request.inode);
+  if (row === undefined) return { done: true };
+  if (row.links > 0) throw new FileError('EINVAL', `inode ${row.inode} has ${row.links} links`);
+  if (row.children <= PURGE_BLOCKS) {
+    draft.view.remove(orphanKey(row.inode));
+    removeWhole(draft, row);
+    return { done: true };
+  }
+  row.state = 'purging';
+  dropBlocks(draft, row, 0, PURGE_BLOCKS);
+  draft.change(row);
+  return { done: false };
+}
+
+/** These garbage entries are gone from all servers. Those that are not there count as collected before. */
+export function collected(draft: Draft, request: Commands['collected']['request']): Commands['collected']['result'] {
+  for (const sequence of request.sequences) {
+    const key = garbageKey(sequence);
+    if (draft.view.get(key) === undefined) continue;
+    draft.view.remove(key);
+    draft.counters.garbage--;
+  }
+  return {};
+}
+
+function removeWhole(draft: Draft, row: InodeRow): void {
+  dropBlocks(draft, row, 0, Number.POSITIVE_INFINITY);
+  dropXattrs(draft, row);
+  draft.remove(row);
+}

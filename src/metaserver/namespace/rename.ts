@@ -1,0 +1,111 @@
+// rename(2) and renameat2(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
+import { FileError } from '../../protocol/errors.js';
+import { ROOT_INODE } from '../../protocol/files.js';
+import type { Commands } from '../../protocol/metadata.js';
+import type { Draft } from '../state/draft.js';
+import type { EntryRow, InodeRow } from '../state/rows.js';
+import { addEntry, addLink, checkName, expectEntry, removeEntry, replaceEntry } from './entries.js';
+import { checkEmpty, loseLink, loseSubdirectory } from './unlink.js';
+
+/** Where a name stands. */
+interface Place {
+  parent: InodeRow;
+  name: string;
+}
+
+export function rename(draft: Draft, request: Commands['rename']['request']): Commands['rename']['result'] {
+  checkName(request.name);
+  checkName(request.newName);
+  const from: Place = { parent: draft.directory(request.parent), name: request.name };
+  const to: Place = { parent: draft.directory(request.newParent), name: request.newName };
+  const entry = expectEntry(draft, from.parent, from.name);
+  const target = draft.tables.entry(to.parent.inode, to.name);
+  switch (request.mode) {
+    case 'exchange':
+      if (target === undefined)
+        throw new FileError('ENOENT', `there is no ${JSON.stringify(to.name)} to exchange with`);
+      exchange(draft, from, entry, to, target);
+      return {};
+    case 'no-replace':
+      if (target !== undefined) throw new FileError('EEXIST', `${JSON.stringify(to.name)} is there already`);
+      return move(draft, from, entry, to, undefined, request.held);
+    case 'replace':
+      return move(draft, from, entry, to, target, request.held);
+  }
+}
+
+function move(
+  draft: Draft,
+  from: Place,
+  entry: EntryRow,
+  to: Place,
+  target: EntryRow | undefined,
+  held: readonly number[],
+): Commands['rename']['result'] {
+  // POSIX: two names of one file both stay.
+  if (target?.inode === entry.inode) return {};
+  const row = draft.inode(entry.inode);
+  const replaced = target === undefined ? undefined : draft.inode(target.inode);
+  if (row.kind === 'directory') checkNotInside(draft, row, to.parent);
+  if (replaced !== undefined) checkReplaceable(row, replaced);
+  const movesParent = row.kind === 'directory' && from.parent !== to.parent;
+
+  removeEntry(draft, from.parent, from.name, entry);
+  if (target === undefined || replaced === undefined) {
+    addEntry(draft, to.parent, to.name, row);
+  } else {
+    replaceEntry(draft, to.parent, to.name, target, row);
+    if (replaced.kind === 'directory') loseSubdirectory(draft, to.parent, replaced);
+    else loseLink(draft, replaced, held);
+  }
+  if (movesParent) {
+    moveLink(draft, from.parent, to.parent);
+    row.parent = to.parent.inode;
+  }
+  draft.change(row);
+  return replaced === undefined ? {} : { replaced: replaced.inode };
+}
+
+function exchange(draft: Draft, from: Place, entry: EntryRow, to: Place, target: EntryRow): void {
+  if (target.inode === entry.inode) return;
+  const row = draft.inode(entry.inode);
+  const other = draft.inode(target.inode);
+  if (row.kind === 'directory') checkNotInside(draft, row, to.parent);
+  if (other.kind === 'directory') checkNotInside(draft, other, from.parent);
+  replaceEntry(draft, to.parent, to.name, target, row);
+  replaceEntry(draft, from.parent, from.name, entry, other);
+  if (from.parent !== to.parent) {
+    if (row.kind === 'directory') row.parent = to.parent.inode;
+    if (other.kind === 'directory') other.parent = from.parent.inode;
+    // Two directories leave their parents' counts as they are.
+    if (row.kind === 'directory' && other.kind !== 'directory') moveLink(draft, from.parent, to.parent);
+    if (row.kind !== 'directory' && other.kind === 'directory') moveLink(draft, to.parent, from.parent);
+  }
+  draft.change(row);
+  draft.change(other);
+}
+
+/** The link that a subdirectory's `..` is. */
+function moveLink(draft: Draft, from: InodeRow, to: InodeRow): void {
+  addLink(draft, to);
+  from.links--;
+}
+
+function checkReplaceable(row: InodeRow, replaced: InodeRow): void {
+  if (row.kind === 'directory') {
+    if (replaced.kind !== 'directory') throw new FileError('ENOTDIR', 'a directory replaces only a directory');
+    checkEmpty(replaced);
+  } else if (replaced.kind === 'directory') {
+    throw new FileError('EISDIR', 'only a directory replaces a directory');
+  }
+}
+
+/** EINVAL when `parent` is the directory or lies anywhere below it: it would hang on nothing. */
+function checkNotInside(draft: Draft, directory: InodeRow, parent: InodeRow): void {
+  for (let above = parent; ; above = draft.directory(above.parent)) {
+    if (above.inode === directory.inode) {
+      throw new FileError('EINVAL', `directory ${directory.inode} can't be moved into itself`);
+    }
+    if (above.inode === ROOT_INODE) return;
+  }
+}

@@ -1,0 +1,53 @@
+// The commands that take names away: unlink and rmdir.
+import { FileError } from '../../protocol/errors.js';
+import { ROOT_INODE } from '../../protocol/files.js';
+import type { Commands } from '../../protocol/metadata.js';
+import type { Draft } from '../state/draft.js';
+import type { InodeRow } from '../state/rows.js';
+import { checkName, expectEntry, removeEntry } from './entries.js';
+import { dropNameless, purgeDirectory } from './orphans.js';
+
+/** unlink(2). */
+export function unlink(draft: Draft, request: Commands['unlink']['request']): Commands['unlink']['result'] {
+  checkName(request.name);
+  const parent = draft.directory(request.parent);
+  const entry = expectEntry(draft, parent, request.name);
+  if (entry.kind === 'directory') throw new FileError('EISDIR', `${JSON.stringify(request.name)} is a directory`);
+  const row = draft.inode(entry.inode);
+  removeEntry(draft, parent, request.name, entry);
+  return { inode: row.inode, links: loseLink(draft, row, request.held) };
+}
+
+/** rmdir(2). */
+export function rmdir(draft: Draft, request: Commands['rmdir']['request']): Commands['rmdir']['result'] {
+  checkName(request.name);
+  const parent = draft.directory(request.parent);
+  const entry = expectEntry(draft, parent, request.name);
+  if (entry.kind !== 'directory') throw new FileError('ENOTDIR', `${JSON.stringify(request.name)} is no directory`);
+  const row = draft.directory(entry.inode);
+  checkEmpty(row);
+  removeEntry(draft, parent, request.name, entry);
+  loseSubdirectory(draft, parent, row);
+  return {};
+}
+
+/** ENOTEMPTY unless the directory has no entries; EBUSY for the root, which nothing may replace. */
+export function checkEmpty(row: InodeRow): void {
+  if (row.inode === ROOT_INODE) throw new FileError('EBUSY', 'the root stays');
+  if (row.children > 0) throw new FileError('ENOTEMPTY', `directory ${row.inode} has ${row.children} entries`);
+}
+
+/** One name less for an inode that is no directory; with the last one it goes, or lives on while it is held. Answers the links left. */
+export function loseLink(draft: Draft, row: InodeRow, held: readonly number[]): number {
+  row.links--;
+  draft.change(row);
+  if (row.links === 0) dropNameless(draft, row, held.includes(row.inode));
+  return row.links;
+}
+
+/** An empty directory whose entry is gone: `..` no longer links to the parent. */
+export function loseSubdirectory(draft: Draft, parent: InodeRow, row: InodeRow): void {
+  parent.links--;
+  draft.change(parent);
+  purgeDirectory(draft, row);
+}

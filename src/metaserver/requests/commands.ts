@@ -1,0 +1,156 @@
+// The shape of every command as it arrives. What passes here can be applied;
+// whether it is allowed is the namespace's to say.
+import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/files.js';
+import type { BlockChange, Command, CommandName, Commands } from '../../protocol/metadata.js';
+import type { Fields } from './check.js';
+import * as check from './check.js';
+
+/** Most blocks of one commit, servers of one list, versions of one allocation …: far above what a mediator sends, far below what would hurt. */
+const MAXIMUM_ITEMS = 1_000_000;
+const MAXIMUM_SERVERS = 64;
+const MAXIMUM_BLOCK_BYTES = 2 ** 30;
+const MAXIMUM_SERVER_NAME_BYTES = 200;
+
+type Checks = { [K in CommandName]: (request: Fields) => Commands[K]['request'] };
+
+const CHECKS: Checks = {
+  make(request) {
+    const target = check.bytesText(request, 'target');
+    if (target.length > MAXIMUM_SYMLINK_BYTES || target.includes('\0')) {
+      throw check.malformed(`target is no path of at most ${MAXIMUM_SYMLINK_BYTES} bytes`);
+    }
+    return {
+      parent: check.inode(request, 'parent'),
+      name: check.bytesText(request, 'name'),
+      kind: check.kind(request, 'kind'),
+      mode: check.mode(request, 'mode'),
+      caller: check.caller(request),
+      device: check.whole(request, 'device', 0),
+      target,
+      blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
+      exclusive: check.flag(request, 'exclusive'),
+    };
+  },
+
+  link: (request) => ({
+    inode: check.inode(request),
+    parent: check.inode(request, 'parent'),
+    name: check.bytesText(request, 'name'),
+  }),
+
+  unlink: (request) => ({
+    parent: check.inode(request, 'parent'),
+    name: check.bytesText(request, 'name'),
+    held: inodes(request, 'held'),
+  }),
+
+  rmdir: (request) => ({ parent: check.inode(request, 'parent'), name: check.bytesText(request, 'name') }),
+
+  rename: (request) => ({
+    parent: check.inode(request, 'parent'),
+    name: check.bytesText(request, 'name'),
+    newParent: check.inode(request, 'newParent'),
+    newName: check.bytesText(request, 'newName'),
+    mode: check.choice(request, 'mode', ['replace', 'no-replace', 'exchange']),
+    held: inodes(request, 'held'),
+  }),
+
+  setattr(request) {
+    const given = check.fields(request.changes, 'changes');
+    if (given.sizeBytes !== undefined) throw check.malformed('a size is changed by commit, not by setattr');
+    const changes: Commands['setattr']['request']['changes'] = {};
+    const mode = check.optional(given, 'mode', check.mode);
+    const uid = check.optional(given, 'uid', check.userId);
+    const gid = check.optional(given, 'gid', check.userId);
+    const accessTimeNs = check.optional(given, 'accessTimeNs', check.timeNs);
+    const modifyTimeNs = check.optional(given, 'modifyTimeNs', check.timeNs);
+    if (mode !== undefined) changes.mode = mode;
+    if (uid !== undefined) changes.uid = uid;
+    if (gid !== undefined) changes.gid = gid;
+    if (accessTimeNs !== undefined) changes.accessTimeNs = accessTimeNs;
+    if (modifyTimeNs !== undefined) changes.modifyTimeNs = modifyTimeNs;
+    return { inode: check.inode(request), changes, caller: check.caller(request) };
+  },
+
+  commit: (request) => ({
+    inode: check.inode(request),
+    changes: check.list(request, 'changes', MAXIMUM_ITEMS, blockChange),
+    truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
+    minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
+    modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
+    missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
+      check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
+    ),
+  }),
+
+  setxattr: (request) => ({
+    inode: check.inode(request),
+    name: check.bytesText(request, 'name'),
+    value: check.byteArray(request, 'value'),
+    mode: check.choice(request, 'mode', ['set', 'create', 'replace']),
+  }),
+
+  removexattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
+
+  purge: (request) => ({ inode: check.inode(request) }),
+
+  allocate: (request) => ({ count: check.whole(request, 'count', 1, MAXIMUM_ITEMS) }),
+
+  collected: (request) => ({
+    sequences: check.list(request, 'sequences', MAXIMUM_ITEMS, (sequence) => check.whole({ sequence }, 'sequence', 1)),
+  }),
+
+  registerServer: (request) => ({
+    name: check.text(request, 'name', MAXIMUM_SERVER_NAME_BYTES),
+    storeId: check.text(request, 'storeId', 200),
+    state: check.choice(request, 'state', ['complete', 'rebuilding']),
+  }),
+
+  caughtUp: (request) => ({
+    server: check.text(request, 'server', MAXIMUM_SERVER_NAME_BYTES),
+    blocks: check.list(request, 'blocks', MAXIMUM_ITEMS, (value) => {
+      const block = check.fields(value, 'a block');
+      return {
+        inode: check.inode(block),
+        index: check.whole(block, 'index', 0),
+        version: check.whole(block, 'version', 1),
+      };
+    }),
+  }),
+};
+
+/** The command in a request that claims to be one; MALFORMED when it is none. Fields that are not known are left out. */
+export function readCommand(message: unknown): Command {
+  const from = check.fields(message, 'the request');
+  const name = commandName(from.name);
+  const timeNs = check.timeNs(from, 'timeNs');
+  const request = CHECKS[name](check.fields(from.request, 'the command'));
+  // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
+  return { name, timeNs, request } as Command;
+}
+
+function commandName(value: unknown): CommandName {
+  if (typeof value === 'string' && Object.hasOwn(CHECKS, value)) return value as CommandName;
+  throw check.malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
+}
+
+function inodes(request: Fields, name: string): number[] {
+  return check.list(request, name, MAXIMUM_ITEMS, (inode) => check.inode({ inode }));
+}
+
+function blockChange(value: unknown): BlockChange {
+  const change = check.fields(value, 'a change');
+  const index = check.whole(change, 'index', 0, Number.MAX_SAFE_INTEGER - 1);
+  const base = check.whole(change, 'base', 0);
+  if (change.next === null) return { index, base, next: null };
+  const next = check.fields(change.next, 'next');
+  return {
+    index,
+    base,
+    next: {
+      version: check.whole(next, 'version', 1),
+      hash: check.hash(next, 'hash'),
+      length: check.whole(next, 'length', 1, MAXIMUM_BLOCK_BYTES),
+    },
+  };
+}

@@ -1,0 +1,59 @@
+// The shape of every query as it arrives.
+import type { Queries, QueryName } from '../../protocol/metadata.js';
+import type { Fields } from './check.js';
+import * as check from './check.js';
+
+/** Rows in one answer, whatever the question says: an answer must fit into a message. */
+const MAXIMUM_ROWS = 16_384;
+/** Blocks that one question about a file may span; what it answers is bounded with it. */
+const MAXIMUM_BLOCKS = 1_048_576;
+
+type Checks = { [K in QueryName]: (request: Fields) => Queries[K]['request'] };
+
+const CHECKS: Checks = {
+  lookup: (request) => ({ parent: check.inode(request, 'parent'), name: check.bytesText(request, 'name') }),
+  attributes: (request) => ({ inode: check.inode(request) }),
+  readlink: (request) => ({ inode: check.inode(request) }),
+  readdir: (request) => ({
+    inode: check.inode(request),
+    cookie: check.whole(request, 'cookie', 0, Number.MAX_SAFE_INTEGER - 1),
+    limit: limit(request),
+    attributes: check.flag(request, 'attributes'),
+  }),
+  blocks: (request) => ({
+    inode: check.inode(request),
+    first: check.whole(request, 'first', 0, Number.MAX_SAFE_INTEGER - MAXIMUM_BLOCKS),
+    count: check.whole(request, 'count', 0, MAXIMUM_BLOCKS),
+  }),
+  allBlocks: (request) => ({ ...after(request), limit: limit(request) }),
+  getxattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
+  listxattr: (request) => ({ inode: check.inode(request) }),
+  garbage: (request) => ({
+    after: check.whole(request, 'after', 0, Number.MAX_SAFE_INTEGER - 1),
+    limit: limit(request),
+  }),
+  missed: (request) => ({ server: check.text(request, 'server', 200), ...after(request), limit: limit(request) }),
+  servers: () => ({}),
+  orphans: (request) => ({ limit: limit(request) }),
+  path: (request) => ({ inode: check.inode(request) }),
+  statistics: () => ({}),
+};
+
+/** The checked request of a query; MALFORMED when the query does not exist or its request has another shape. */
+export function readQuery<K extends QueryName>(name: K, request: unknown): Queries[K]['request'] {
+  if (typeof name !== 'string' || !Object.hasOwn(CHECKS, name)) {
+    throw check.malformed(`there is no query ${JSON.stringify(name) ?? String(name)}`);
+  }
+  const read: Checks[K] = CHECKS[name];
+  return read(check.fields(request, 'the query'));
+}
+
+function limit(request: Fields): number {
+  return Math.min(check.whole(request, 'limit', 1), MAXIMUM_ROWS);
+}
+
+function after(request: Fields): { after?: { inode: number; index: number } } {
+  if (request.after === undefined || request.after === null) return {};
+  const position = check.fields(request.after, 'after');
+  return { after: { inode: check.inode(position), index: check.whole(position, 'index', 0) } };
+}

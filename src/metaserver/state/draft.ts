@@ -1,0 +1,86 @@
+// What one command has read and changed so far: each inode once, however many
+// roles it plays, and the counters. `save` writes what changed.
+import { FileError } from '../../protocol/errors.js';
+import type { View } from '../engine.js';
+import { COUNTERS_KEY, inodeKey } from './keys.js';
+import { type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
+import type { Tables } from './tables.js';
+
+export class Draft {
+  readonly tables: Tables;
+  readonly view: View;
+  /** When the command was given: the only clock a command knows. */
+  readonly timeNs: bigint;
+  readonly #inodes = new Map<number, InodeRow>();
+  readonly #changed = new Set<InodeRow>();
+  #counters: Counters | null = null;
+
+  constructor(tables: Tables, timeNs: bigint) {
+    this.tables = tables;
+    this.view = tables.view;
+    this.timeNs = timeNs;
+  }
+
+  /** The inode as this command sees it, also while it is being purged. */
+  find(inode: number): InodeRow | undefined {
+    let row = this.#inodes.get(inode);
+    if (row === undefined) {
+      row = this.tables.inode(inode);
+      if (row !== undefined) this.#inodes.set(inode, row);
+    }
+    return row;
+  }
+
+  /** Fails with ENOENT when the inode is gone. */
+  inode(inode: number): InodeRow {
+    const row = this.find(inode);
+    if (row === undefined || row.state === 'purging') throw new FileError('ENOENT', `there is no inode ${inode}`);
+    return row;
+  }
+
+  /** Fails with ENOENT or ENOTDIR. */
+  directory(inode: number): InodeRow {
+    const row = this.inode(inode);
+    if (row.kind !== 'directory') throw new FileError('ENOTDIR', `inode ${inode} is no directory`);
+    return row;
+  }
+
+  add(row: InodeRow): void {
+    this.#inodes.set(row.inode, row);
+    this.#changed.add(row);
+    this.counters.inodes++;
+  }
+
+  /** The inode's row goes; all that hangs on it must be gone. */
+  remove(row: InodeRow): void {
+    this.#inodes.delete(row.inode);
+    this.#changed.delete(row);
+    this.view.remove(inodeKey(row.inode));
+    this.counters.inodes--;
+  }
+
+  /** Attributes of the inode change: its change time is now, and its revision grows by one, once per command. */
+  change(row: InodeRow): void {
+    row.changeTimeNs = this.timeNs;
+    if (this.#changed.has(row)) return;
+    this.#changed.add(row);
+    row.revision++;
+  }
+
+  /** Entries of a directory change. */
+  changeContent(row: InodeRow): void {
+    row.modifyTimeNs = this.timeNs;
+    this.change(row);
+  }
+
+  /** To be changed in place. */
+  get counters(): Counters {
+    this.#counters ??= this.tables.counters();
+    return this.#counters;
+  }
+
+  save(): void {
+    for (const row of this.#changed) this.view.put(inodeKey(row.inode), encodeInode(row));
+    if (this.#counters !== null) this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
+  }
+}

@@ -1,0 +1,97 @@
+// The tables by name, over any view: what a row is called, never what it means.
+import type { BlockReference, ServerRecord } from '../../protocol/metadata.js';
+import type { Row, View } from '../engine.js';
+import * as keys from './keys.js';
+import * as rows from './rows.js';
+
+export class Tables {
+  readonly view: View;
+
+  constructor(view: View) {
+    this.view = view;
+  }
+
+  inode(inode: number): rows.InodeRow | undefined {
+    const value = this.view.get(keys.inodeKey(inode));
+    return value === undefined ? undefined : rows.decodeInode(value);
+  }
+
+  entry(parent: number, name: string): rows.EntryRow | undefined {
+    const value = this.view.get(keys.entryKey(parent, name));
+    return value === undefined ? undefined : rows.decodeEntry(value);
+  }
+
+  /** Entries of a directory after `cookie`, in the order of their cookies. */
+  entriesAfter(parent: number, cookie: number, limit: number): (rows.CookieRow & { cookie: number })[] {
+    const from = keys.cookieKey(parent, cookie + 1);
+    return this.view.scan(from, keys.rowsOf('cookies', parent).to, limit).map(({ key, value }) => ({
+      ...rows.decodeCookie(value),
+      cookie: keys.numberFromKey(key, 9),
+    }));
+  }
+
+  /** One of the names of an inode. */
+  anyLink(inode: number): { parent: number; name: string } | undefined {
+    const { from, to } = keys.rowsOf('links', inode);
+    const key = this.view.scan(from, to, 1)[0]?.key;
+    return key === undefined ? undefined : { parent: keys.numberFromKey(key, 9), name: keys.nameFromKey(key, 2) };
+  }
+
+  block(inode: number, index: number): BlockReference | undefined {
+    const value = this.view.get(keys.blockKey(inode, index));
+    return value === undefined ? undefined : { index, ...rows.decodeBlock(value) };
+  }
+
+  /** Entries of one block map with first <= index < end, in order. */
+  blocks(inode: number, first: number, end: number, limit: number): BlockReference[] {
+    const to = end > Number.MAX_SAFE_INTEGER ? keys.rowsOf('blocks', inode).to : keys.blockKey(inode, end);
+    return this.view.scan(keys.blockKey(inode, first), to, limit).map(toBlock);
+  }
+
+  /** Entries of all block maps after (inode, index), in order. */
+  allBlocks(
+    after: { inode: number; index: number } | undefined,
+    limit: number,
+  ): (BlockReference & { inode: number })[] {
+    const { from, to } = keys.wholeTable('blocks');
+    const start = after === undefined ? from : keys.justAfter(keys.blockKey(after.inode, after.index));
+    return this.view.scan(start, to, limit).map((row) => ({ inode: keys.numberFromKey(row.key, 1), ...toBlock(row) }));
+  }
+
+  server(name: string): ServerRecord | undefined {
+    const value = this.view.get(keys.serverKey(name));
+    return value === undefined ? undefined : toServer(name, value);
+  }
+
+  servers(): ServerRecord[] {
+    const { from, to } = keys.wholeTable('servers');
+    return this.view
+      .scan(from, to, Number.POSITIVE_INFINITY)
+      .map(({ key, value }) => toServer(keys.textFromKey(key), value));
+  }
+
+  putServer({ name, storeId, state }: ServerRecord): void {
+    this.view.put(keys.serverKey(name), Buffer.from(`${state} ${storeId}`, 'utf8'));
+  }
+
+  counters(): rows.Counters {
+    const value = this.view.get(keys.COUNTERS_KEY);
+    if (value === undefined) throw new Error('the store has no counters: it was never initialised');
+    return rows.decodeCounters(value);
+  }
+
+  clusterId(): string | undefined {
+    const value = this.view.get(keys.CLUSTER_KEY);
+    return value === undefined ? undefined : Buffer.from(value).toString('utf8');
+  }
+}
+
+function toBlock({ key, value }: Row): BlockReference {
+  return { index: keys.numberFromKey(key, 9), ...rows.decodeBlock(value) };
+}
+
+function toServer(name: string, value: Uint8Array): ServerRecord {
+  const text = Buffer.from(value).toString('utf8');
+  const at = text.indexOf(' ');
+  return { name, state: text.slice(0, at) === 'rebuilding' ? 'rebuilding' : 'complete', storeId: text.slice(at + 1) };
+}
