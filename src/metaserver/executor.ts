@@ -5,6 +5,7 @@ import type { Command, CommandName, Commands, MetadataService, Queries, QueryNam
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine.js';
+import type { Metrics } from './metrics.js';
 import { apply } from './namespace/apply.js';
 import { answer } from './namespace/queries.js';
 import { readCommand } from './requests/commands.js';
@@ -29,14 +30,16 @@ export class Executor implements MetadataService {
   readonly #engine: Engine;
   readonly #tables: Tables;
   readonly #runtime: Runtime;
+  readonly #metrics: Metrics;
   readonly #commitIntervalMs: number;
   #timer: Timer | null = null;
   #state: 'open' | 'closed' = 'open';
 
-  constructor(engine: Engine, tables: Tables, runtime: Runtime, commitIntervalMs: number) {
+  constructor(engine: Engine, tables: Tables, runtime: Runtime, metrics: Metrics, commitIntervalMs: number) {
     this.#engine = engine;
     this.#tables = tables;
     this.#runtime = runtime;
+    this.#metrics = metrics;
     this.#commitIntervalMs = commitIntervalMs;
   }
 
@@ -68,6 +71,7 @@ export class Executor implements MetadataService {
   }): Promise<Queries[K]['result']> {
     this.#checkOpen();
     const request = readQuery(message.name, message.request);
+    this.#metrics.query(message.name);
     if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
     return answer(this.#tables, message.name, request);
   }
@@ -88,9 +92,13 @@ export class Executor implements MetadataService {
 
   #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {
     try {
-      return this.#engine.transaction(() => apply<K>(this.#tables, command));
+      const result = this.#engine.transaction(() => apply<K>(this.#tables, command));
+      this.#metrics.command(command.name, 'done');
+      return result;
     } catch (error) {
-      if (!(error instanceof FileError)) {
+      const isRefused = error instanceof FileError;
+      this.#metrics.command(command.name, isRefused ? 'refused' : 'failed');
+      if (!isRefused) {
         this.#runtime.log.error('metadata.command_failed', { command: command.name, reason: String(error) });
       }
       throw error;
@@ -106,10 +114,14 @@ export class Executor implements MetadataService {
 
   /** The outcome of a failed write is not known: it may be found after a restart, and is tried again while this process lives. */
   async #commit(): Promise<void> {
+    const startMs = this.#runtime.clock.monotonicMs();
+    const waitedMs = () => this.#runtime.clock.monotonicMs() - startMs;
     try {
       await this.#engine.commit();
+      this.#metrics.commit(waitedMs(), 'done');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
+      this.#metrics.commit(waitedMs(), 'failed');
       this.#runtime.log.error('metadata.commit_failed', { reason });
       this.#schedule();
       throw new ServiceError('UNREACHABLE', `the metaserver's disk failed, the outcome is unknown: ${reason}`);

@@ -6,7 +6,9 @@ import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Engine, type EngineFactory } from './engine.js';
 import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
+import { Metrics } from './metrics.js';
 import { initialise } from './namespace/apply.js';
+import { answer } from './namespace/queries.js';
 import { CLOSED_KEY, COUNTERS_KEY } from './state/keys.js';
 import { encodeCounters } from './state/rows.js';
 import { Tables } from './state/tables.js';
@@ -22,6 +24,8 @@ export interface MetaserverOptions {
 export interface Metaserver {
   readonly metadata: MetadataService;
   readonly xmlRpc: XmlRpcMethods;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
   /** Everything answered is durable when it resolves. */
   close(): Promise<void>;
 }
@@ -45,11 +49,22 @@ export async function openMetaserver(
     await engine.close();
     throw error;
   }
-  const executor = new Executor(engine, tables, runtime, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
+  const metrics = new Metrics(
+    () => engine.uncommittedKeys,
+    () => answer(tables, 'statistics', {}),
+  );
+  const executor = new Executor(engine, tables, runtime, metrics, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
   let closing: Promise<void> | null = null;
+  // Whatever is a member of a served object can be called from outside: no more than the service itself.
+  const metadata: MetadataService = {
+    execute: (message) => executor.execute(message),
+    query: (message) => executor.query(message),
+    sync: () => executor.sync(),
+  };
   return {
-    metadata: executor,
-    xmlRpc: metaserverMethods(executor),
+    metadata,
+    xmlRpc: metaserverMethods(metadata),
+    metrics: () => metrics.text(),
     close() {
       closing ??= close(executor, engine);
       return closing;

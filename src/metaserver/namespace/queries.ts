@@ -18,6 +18,8 @@ import type { Tables } from '../state/tables.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
 
+export type Statistics = Queries['statistics']['result'];
+
 type Handlers = {
   [K in QueryName]: (tables: Tables, request: Queries[K]['request']) => Queries[K]['result'];
 };
