@@ -3,9 +3,9 @@ import type { Config } from '../config.js';
 import type { AdminService } from '../protocol/admin.js';
 import { connectRemote, type Remote } from '../protocol/client.js';
 import { ServiceError } from '../protocol/errors.js';
-import { nodeRuntime } from '../runtime/node/runtime.js';
 import { CommandFailure } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
+import { commandRuntime } from './runtime.js';
 
 /** Restarting a server waits for the new process; nothing else takes this long. */
 export const SLOW_CALL_MS = 60_000;
@@ -45,7 +45,7 @@ function connectMediator(config: Config): Remote {
     ...unixPathOption(config, 'mediator'),
     ...secretOption(config),
   };
-  return connectRemote(options, nodeRuntime({ logLevel: 'silent', logName: 'command' }));
+  return connectRemote(options, commandRuntime());
 }
 
 /** A clear word on why the mediator can't be asked: it is not there, or it refuses us. */

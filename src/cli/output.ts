@@ -12,7 +12,12 @@ export interface Column {
 
 /** The text coloured, when standard output is a terminal and NO_COLOR is not set. */
 export function paint(colour: Colour, text: string): string {
-  const coloured = process.stdout.isTTY && process.env.NO_COLOR === undefined;
+  return paintOn(process.stdout, colour, text);
+}
+
+/** The same for another stream. */
+export function paintOn(stream: NodeJS.WriteStream, colour: Colour, text: string): string {
+  const coloured = stream.isTTY && process.env.NO_COLOR === undefined;
   return coloured ? `\u001b[${ESCAPES[colour]}m${text}\u001b[0m` : text;
 }
 

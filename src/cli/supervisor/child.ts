@@ -10,6 +10,9 @@ const STOP_DEADLINE_MS = 30_000;
 /** A restart that takes longer is reported as failed (the process goes on coming up). */
 const START_DEADLINE_MS = 45_000;
 
+/** Whoever waits for a server that crashed so often in a row is told; it is tried again all the same. */
+const HOPELESS_CRASHES = 4;
+
 export interface ChildPlan {
   name: string;
   /** Arguments after `node`. */
@@ -219,6 +222,9 @@ export class ServerChild {
         this.events.event('info', 'server.restarting', { server: this.plan.name, blank: decision.blank });
       } else {
         this.#crashes += 1;
+        if (this.#crashes >= HOPELESS_CRASHES) {
+          this.#giveUp(this.#lastFailure === '' ? `it ended with ${signal ?? status}` : this.#lastFailure);
+        }
         this.events.event('warn', 'server.crashed', { ...fields, startsAgainAfterMs: decision.delayMs });
       }
       this.#timer = setTimeout(() => this.#spawn(), decision.delayMs);
@@ -228,7 +234,7 @@ export class ServerChild {
 
   #giveUp(why: string): void {
     for (const waiter of [...this.#waiters]) {
-      waiter.reject(new Error(`${this.plan.name} does not serve: ${why}`));
+      waiter.reject(new Error(`${this.plan.name} is not up: ${why}`));
     }
   }
 

@@ -6,9 +6,7 @@ const LONGEST_PAUSE_MS = 5000;
 /** A process that served so long counts as healthy: its next crash starts the pauses anew. */
 export const HEALTHY_AFTER_MS = 10_000;
 
-export type Decision =
-  | { action: 'leave' }
-  | { action: 'start'; delayMs: number; blank: boolean };
+export type Decision = { action: 'leave' } | { action: 'start'; delayMs: number; blank: boolean };
 
 /**
  * `status` is the exit status, null after a signal; `crashesInARow` counts those before this one; `blank` says that

@@ -1,0 +1,95 @@
+// The mounts of this machine, as far as nmrfs has to do with them: finding
+// ours, and clearing one whose server is gone.
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { CommandFailure } from './failure.js';
+
+const run = promisify(execFile);
+/** A living file system answers this question at once; a dead one fails at once; a hung one neither. */
+const PROBE_DEADLINE_MS = 5000;
+
+export interface MountEntry {
+  directory: string;
+  type: string;
+  source: string;
+}
+
+/** The mount at exactly that folder, the topmost if there are several. */
+export async function findMount(directory: string): Promise<MountEntry | undefined> {
+  const text = await readFile('/proc/self/mountinfo', 'utf8');
+  return parseMountInfo(text)
+    .filter((entry) => entry.directory === directory)
+    .at(-1);
+}
+
+/** Lines of /proc/self/mountinfo, in the order of mounting. */
+export function parseMountInfo(text: string): MountEntry[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const fields = line.split(' ');
+      const separator = fields.indexOf('-', 6);
+      return {
+        directory: unescapeOctal(fields[4] ?? ''),
+        type: fields[separator + 1] ?? '',
+        source: unescapeOctal(fields[separator + 2] ?? ''),
+      };
+    });
+}
+
+/** The kernel writes space, tab, newline and backslash as octal numbers. */
+function unescapeOctal(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}
+
+export function isOurs({ type, source }: MountEntry): boolean {
+  return type.startsWith('fuse') && (type === 'fuse.nmrfs' || source.startsWith('nmrfs'));
+}
+
+/**
+ * Makes a folder free to mount on: takes away what a killed nmrfs has left there. Throws when something else, or a
+ * living nmrfs, is mounted. Answers whether there was something to clear.
+ */
+export async function clearDeadMount(directory: string): Promise<boolean> {
+  const entry = await findMount(directory);
+  if (entry === undefined) {
+    return false;
+  }
+  if (!isOurs(entry)) {
+    throw new CommandFailure(`${directory}: ${entry.source} (${entry.type}) is mounted there already`);
+  }
+  if (!(await isDead(directory))) {
+    throw new CommandFailure(
+      `${directory}: a running nmrfs is mounted there already; "nmrfs umount ${directory}" ends it`,
+    );
+  }
+  await run('umount', ['-l', directory]);
+  return true;
+}
+
+/** Whether no process serves the mount any more. Asked by a child process: one that hangs must not take ours along. */
+async function isDead(directory: string): Promise<boolean> {
+  try {
+    await run('stat', ['-f', '--', directory], {
+      env: { ...process.env, LC_ALL: 'C' },
+      timeout: PROBE_DEADLINE_MS,
+      killSignal: 'SIGKILL',
+    });
+    return false;
+  } catch (error) {
+    // Any other failure comes from somebody who answers, or who may still do so.
+    return error instanceof Error && 'stderr' in error && String(error.stderr).includes('not connected');
+  }
+}
+
+/** umount DIR; throws with umount's own words. */
+export async function unmount(directory: string, lazily: boolean): Promise<void> {
+  try {
+    await run('umount', [...(lazily ? ['-l'] : []), directory]);
+  } catch (error) {
+    const words = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
+    throw new CommandFailure(words.split('\n')[0] ?? `umount ${directory} failed`);
+  }
+}

@@ -1,0 +1,64 @@
+// `nmrfs serve data` in the foreground: the data server as a child process, so
+// that the restart hook gives a really new process here too. Crashes are left
+// to whoever runs this (a service manager); terminate ends it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { CommandFailure } from './failure.js';
+import { type ServeRequest, selectServer } from './serve.js';
+import type { FromSupervisor } from './supervisor/link.js';
+import { afterExit, isRequested } from './supervisor/restart-policy.js';
+
+const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
+
+/** Serves until a signal; resolves when the process has stopped, throws when it crashed or was terminated. */
+export async function serveRestartable(request: ServeRequest): Promise<void> {
+  const { server } = selectServer(request.config.dataservers, request.id);
+  let child: ChildProcess | undefined;
+  let stopping = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      stopping = true;
+      tell(child, { kind: 'stop' });
+    });
+  }
+  let blank = request.blank;
+  while (!stopping) {
+    const parameters = ['serve', 'data', '--id', server.name, '--config', request.config.file];
+    child = spawn(process.execPath, [COMMAND, ...parameters, ...(blank ? ['--blank'] : [])], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // Ctrl-C is passed on by this process, in one way only.
+      detached: true,
+    });
+    const status = await run(child);
+    if (stopping) {
+      return;
+    }
+    if (!isRequested(status)) {
+      throw new CommandFailure(`${server.name}: its process ended with ${status ?? 'a signal'}`);
+    }
+    const decision = afterExit(status, 0, blank);
+    if (decision.action === 'leave') {
+      throw new CommandFailure(`${server.name} was terminated`, status ?? undefined);
+    }
+    blank = decision.blank;
+  }
+}
+
+function run(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.on('message', (message: unknown) => {
+      if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'loaded') {
+        tell(child, { kind: 'go' });
+      }
+    });
+    child.once('exit', (status) => resolve(status));
+  });
+}
+
+function tell(child: ChildProcess | undefined, message: FromSupervisor): void {
+  if (child?.connected === true) {
+    // When the channel breaks under our hands the process has ended, which is noticed by itself.
+    child.send(message, () => {});
+  }
+}

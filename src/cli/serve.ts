@@ -1,0 +1,254 @@
+// One server of the configuration in this process: what `nmrfs serve` and the
+// supervisor's children do.
+import { connect } from 'node:net';
+import { parseAddress } from '../config/values.js';
+import type { Config, ServerConfig } from '../config.js';
+import { connectRemote } from '../protocol/client.js';
+import { nodeRuntime } from '../runtime/node/runtime.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { CommandFailure, describeFailure, usageError } from './failure.js';
+import { secretOption, unixPathOption } from './paths.js';
+import type { ControlService } from './supervisor/control.js';
+import { readRecord } from './supervisor/instance.js';
+import { SupervisorLink } from './supervisor/link.js';
+
+export type ServerKind = 'mediator' | 'meta' | 'data';
+
+export interface ServeRequest {
+  kind: ServerKind;
+  /** The server's name, or its number among those of its kind; may be left out where there is only one. */
+  id: string | undefined;
+  config: Config;
+  /** Data servers: wipe the store first. */
+  blank: boolean;
+  /** Mediator: mount here, in the same process. */
+  mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
+}
+
+interface Served {
+  /** Lines for people: what is not as it should be. */
+  notes: string[];
+  /** Resolves when nothing is left to do; the process may end then. */
+  close(): Promise<void>;
+}
+
+/** How long an orphaned server waits for the mediator, which may still have to write something, to end first. */
+const ORPHAN_GRACE_MS = 20_000;
+const ORPHAN_POLL_MS = 100;
+/** A new process needs its time to load and to open its store. */
+const RESTART_DEADLINE_MS = 50_000;
+
+/** The name and settings of the server that was asked for. Throws a usage error when there is none or no single one. */
+export function selectServer(
+  servers: readonly ServerConfig[],
+  id: string | undefined,
+): { server: ServerConfig; number: number } {
+  const index =
+    id === undefined && servers.length === 1
+      ? 0
+      : servers.findIndex((server, position) => server.name === id || String(position + 1) === id);
+  const server = servers[index];
+  if (server === undefined) {
+    const names = servers.map(({ name }) => name).join(', ');
+    throw usageError(
+      id === undefined
+        ? `which one? --id takes one of ${names}`
+        : `${id}: there is no such server; --id takes one of ${names}`,
+    );
+  }
+  return { server, number: index + 1 };
+}
+
+/** Serves until it is told to stop; resolves when it has. */
+export async function serveHere(request: ServeRequest): Promise<void> {
+  const link = new SupervisorLink();
+  const stopRequested = link.stopRequested();
+  const name = nameOf(request);
+  const runtime = nodeRuntime({ logLevel: request.config.logLevel, logName: name });
+  exitOnDefect(runtime);
+  let served: Served;
+  try {
+    served = await open(request, link, runtime);
+  } catch (error) {
+    const { text } = describeFailure(error);
+    runtime.log.error('server.failed', { reason: text });
+    link.tell({ kind: 'failed', message: text });
+    link.close();
+    throw new CommandFailure(`${name}: ${text}`);
+  }
+  link.tell({ kind: 'ready', notes: served.notes });
+  const reason = await stopRequested;
+  runtime.log.info('server.stopping', { reason });
+  if (reason === 'orphaned' && request.kind !== 'mediator') {
+    await untilSilent(request.config.mediator.address);
+  }
+  await served.close();
+  runtime.log.info('server.stopped', {});
+  process.exit(0);
+}
+
+function nameOf({ kind, id, config }: ServeRequest): string {
+  switch (kind) {
+    case 'mediator':
+      return 'mediator';
+    case 'meta':
+      return selectServer(config.metaservers, id).server.name;
+    case 'data':
+      return selectServer(config.dataservers, id).server.name;
+  }
+}
+
+/** A defect ends the process with its cause in the log; going on with half a state would be worse. */
+function exitOnDefect(runtime: Runtime): void {
+  const end = (error: unknown): void => {
+    runtime.log.error('process.defect', {
+      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    process.exit(1);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
+
+async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtime): Promise<Served> {
+  switch (request.kind) {
+    case 'mediator':
+      return openMediatorProcess(request, link, runtime);
+    case 'meta': {
+      const { runMetaserver } = await import('../metaserver/main.js');
+      const { server } = selectServer(request.config.metaservers, request.id);
+      await link.waitForGo();
+      const { close } = await runMetaserver(common(request.config, server), runtime);
+      return { notes: [], close };
+    }
+    case 'data': {
+      const { runDataserver } = await import('../dataserver/main.js');
+      const { server, number } = selectServer(request.config.dataservers, request.id);
+      await link.waitForGo();
+      const options = {
+        ...common(request.config, server),
+        number,
+        testHooks: request.config.testHooks,
+        blank: request.blank,
+      };
+      const { close } = await runDataserver(options, runtime);
+      return { notes: [], close };
+    }
+  }
+}
+
+function common(config: Config, server: ServerConfig) {
+  const { name, address, directory } = server;
+  return { name, address, directory, ...unixPathOption(config, name), ...secretOption(config) };
+}
+
+async function openMediatorProcess(request: ServeRequest, link: SupervisorLink, runtime: Runtime): Promise<Served> {
+  const { config } = request;
+  const { runMediator } = await import('../mediator/main.js');
+  const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
+  await link.waitForGo();
+  const peer = ({ name, address }: ServerConfig) => ({ name, address, ...unixPathOption(config, name) });
+  const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
+  const restartServer = link.supervised ? await supervisorOf(config, runtime) : undefined;
+  const running = await runMediator(
+    {
+      address: config.mediator.address,
+      maintenance: true,
+      readQuorum,
+      writeQuorum,
+      audit,
+      onWriteQuorumLost,
+      blockSizeBytes,
+      testHooks,
+      deadlineMs,
+      metaservers: config.metaservers.map(peer),
+      dataservers: config.dataservers.map(peer),
+      ...unixPathOption(config, 'mediator'),
+      ...secretOption(config),
+      ...(restartServer === undefined ? {} : { restartServer }),
+    },
+    runtime,
+  );
+  try {
+    const notes: string[] = [];
+    const mount =
+      mounting === undefined || request.mount === undefined
+        ? undefined
+        : await mountHere(mounting.mountFileSystem, request.mount);
+    const { dataservers } = await running.mediator.admin.status({});
+    notes.push(...dataservers.filter(({ state }) => state !== 'up').map(({ name, state }) => `${name} is ${state}`));
+    return {
+      notes,
+      async close() {
+        // What programs have written goes to the data servers first.
+        await mount?.unmount();
+        await running.close();
+      },
+    };
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+
+  async function mountHere(
+    mountFileSystem: typeof import('../fuse-client/mount.js').mountFileSystem,
+    { directory, binding }: { directory: string; binding: 'kernel' | 'fuse-native' },
+  ) {
+    const { clearDeadMount } = await import('./mounts.js');
+    if (await clearDeadMount(directory)) {
+      runtime.log.warn('mount.dead_cleared', { directory });
+    }
+    const { allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
+    const options = { directory, binding, allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes };
+    const mount = await mountFileSystem(running.mediator.files, options, runtime);
+    runtime.log.info('mount.ready', { directory, binding });
+    mount.ended.then(
+      () => runtime.log.info('mount.ended', { directory }),
+      (error: unknown) => runtime.log.error('mount.ended', { directory, reason: String(error) }),
+    );
+    return mount;
+  }
+}
+
+/** The way to ask the supervisor that started this process. */
+async function supervisorOf(
+  config: Config,
+  runtime: Runtime,
+): Promise<((name: string, blank: boolean) => Promise<void>) | undefined> {
+  const record = await readRecord(config);
+  if (record === undefined) {
+    return undefined;
+  }
+  const { address, secret } = record;
+  const remote = connectRemote(
+    { name: 'supervisor', address, secret, deadlineMs: RESTART_DEADLINE_MS, whileDown: 'wait' },
+    runtime,
+  );
+  const control = remote.service<ControlService>('control');
+  return async (name, blank) => {
+    await control.restart({ name, blank });
+  };
+}
+
+/** Resolves when nobody listens at the address any more, or after a while. */
+async function untilSilent(address: string): Promise<void> {
+  const end = performance.now() + ORPHAN_GRACE_MS;
+  while (performance.now() < end && (await listens(address))) {
+    await new Promise((resolve) => setTimeout(resolve, ORPHAN_POLL_MS));
+  }
+}
+
+function listens(address: string): Promise<boolean> {
+  const target = parseAddress(address);
+  if (target === undefined) {
+    return Promise.resolve(false);
+  }
+  return new Promise((resolve) => {
+    const socket = connect(target);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,153 @@
+// `nmrfs up` as a person sees it: the ready line, warnings as they come, and
+// Ctrl-C. And `nmrfs down`, its end from elsewhere.
+import { relative } from 'node:path';
+import { type Config, describeSurvival } from '../../config.js';
+import { connectRemote } from '../../protocol/client.js';
+import { bindingEnvironment, chooseBinding } from '../binding.js';
+import { CommandFailure } from '../failure.js';
+import { clearDeadMount, findMount } from '../mounts.js';
+import { logDirectory } from '../paths.js';
+import { commandRuntime } from '../runtime.js';
+import type { ControlService } from './control.js';
+import { isLocked, readRecord, removeRecord } from './instance.js';
+import type { Show } from './logs.js';
+import { Supervisor } from './supervisor.js';
+
+/** Unmounting flushes what programs wrote; a slow disk may need its time for that. */
+const DOWN_DEADLINE_MS = 120_000;
+const DOWN_POLL_MS = 50;
+const CONTROL_DEADLINE_MS = 5000;
+
+export interface UpRequest {
+  mount?: string;
+  binding?: 'kernel' | 'fuse-native';
+}
+
+/** Runs all servers until a signal or `nmrfs down` ends them. */
+export async function runUp(given: Config, request: UpRequest): Promise<void> {
+  const { resolve } = await import('node:path');
+  const directory = request.mount === undefined ? given.mount.directory : resolve(request.mount);
+  const config: Config = { ...given, mount: { ...given.mount, directory } };
+  const binding = chooseBinding(request.binding ?? config.mount.binding);
+  const environment = await bindingEnvironment(binding);
+  const supervisor = new Supervisor(config, {
+    mount: { directory, binding, environment },
+    show: await showOn(process.stderr),
+  });
+  const ended = endRequested(supervisor);
+  const started = supervisor.start();
+  const notes = await Promise.race([started, ended.then(() => undefined)]);
+  if (notes !== undefined) {
+    const text = readyText(config, binding, notes);
+    process.stdout.write(`${text}\n`);
+    process.send?.({ kind: 'ready', text });
+    await ended;
+  }
+  await supervisor.stop();
+  // A start that was interrupted fails because it was; there is nothing to tell.
+  await started.catch(() => {});
+  process.exit(0);
+}
+
+/** Resolves at the first signal or when `nmrfs down` asks; a second signal forces the end. */
+function endRequested(supervisor: Supervisor): Promise<void> {
+  const signalled = new Promise<void>((resolve) => {
+    let count = 0;
+    const onSignal = (): void => {
+      count += 1;
+      if (count === 1) {
+        process.stderr.write('\nnmrfs: unmounting and stopping all servers (once more: at once, without flushing)\n');
+        resolve();
+      } else {
+        supervisor.kill().then(
+          () => process.exit(1),
+          () => process.exit(1),
+        );
+      }
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, onSignal);
+    }
+  });
+  return Promise.race([signalled, supervisor.stopAsked]);
+}
+
+function readyText(config: Config, binding: string, notes: readonly string[]): string {
+  const { readQuorum, writeQuorum, dataservers, mount } = config;
+  const shown = relative(process.cwd(), mount.directory);
+  const directory = shown === '' || shown.startsWith('..') ? mount.directory : shown;
+  const option = relative(process.cwd(), config.file) === 'nmrfs.yaml' ? '' : ` --config ${config.file}`;
+  const tries = config.testHooks
+    ? [
+        `echo hello > ${directory}/a.txt && cat ${directory}/a.txt`,
+        `npx nmrfs corrupt /a.txt --on ${dataservers[0]?.name}${option} && cat ${directory}/a.txt`,
+        `npx nmrfs status${option}`,
+      ]
+    : [
+        `echo hello > ${directory}/a.txt && cat ${directory}/a.txt`,
+        `npx nmrfs votes /a.txt${option}`,
+        `npx nmrfs status${option}`,
+      ];
+  return [
+    `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
+    ...notes.map((note) => `  but ${note}`),
+    `  ${describeSurvival(dataservers.length, config)}`,
+    '  try:',
+    ...tries.map((line) => `    ${line}`),
+    `  logs: ${logDirectory(config)}   stop: Ctrl-C or npx nmrfs down${option}`,
+  ].join('\n');
+}
+
+/** Warnings and errors as they come: time, level, server, event and its fields. */
+async function showOn(stream: NodeJS.WriteStream): Promise<Show> {
+  const { paintOn } = await import('../output.js');
+  return (name, { level, event, msg, time, pid: _pid, hostname: _hostname, name: _name, ...fields }) => {
+    const serious = level === 50 || level === 'error' || level === 60 || level === 'fatal';
+    const word = serious ? paintOn(stream, 'red', 'error') : paintOn(stream, 'yellow', 'warn');
+    const clock = new Date(typeof time === 'number' ? time : Date.now()).toTimeString().slice(0, 8);
+    const details = Object.entries(fields)
+      .filter(([, value]) => value !== null && value !== '')
+      .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    stream.write(`${clock} ${word} ${name} ${String(event ?? msg ?? '')} ${details.join(' ')}\n`);
+  };
+}
+
+/** Asks the supervisor of this configuration to stop, and waits until it has. Answers whether one was running. */
+export async function stopRunning(config: Config): Promise<boolean> {
+  const record = await readRecord(config);
+  if (!(await isLocked(config))) {
+    await clearLeftovers(config, record?.mountDirectory ?? config.mount.directory);
+    return false;
+  }
+  if (record === undefined) {
+    throw new CommandFailure('nmrfs is just starting; try again in a moment');
+  }
+  const { address, secret } = record;
+  const remote = connectRemote(
+    { name: 'supervisor', address, secret, deadlineMs: CONTROL_DEADLINE_MS, whileDown: 'wait' },
+    commandRuntime(),
+  );
+  try {
+    await remote.service<ControlService>('control').stop({});
+  } finally {
+    await remote.close();
+  }
+  const end = performance.now() + DOWN_DEADLINE_MS;
+  while (await isLocked(config)) {
+    if (performance.now() > end) {
+      throw new CommandFailure(
+        `process ${record.processId} has not stopped within ${DOWN_DEADLINE_MS} ms; see its logs in ${logDirectory(config)}`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, DOWN_POLL_MS));
+  }
+  return true;
+}
+
+/** After a SIGKILL: nothing runs, but its file and a dead mount may still be there. */
+async function clearLeftovers(config: Config, directory: string): Promise<void> {
+  if ((await findMount(directory)) !== undefined) {
+    await clearDeadMount(directory);
+  }
+  await removeRecord(config);
+}

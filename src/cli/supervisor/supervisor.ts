@@ -1,0 +1,246 @@
+// `nmrfs up`: all servers of a configuration as processes of their own, started
+// and stopped in order, and started again when they crash.
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../../config.js';
+import { ServiceError } from '../../protocol/errors.js';
+import { type RunningServer, serve } from '../../protocol/server.js';
+import { nodeRuntime } from '../../runtime/node/runtime.js';
+import { CommandFailure } from '../failure.js';
+import { clearDeadMount, findMount, isOurs, unmount } from '../mounts.js';
+import { logDirectory } from '../paths.js';
+import { type ChildPlan, ServerChild } from './child.js';
+import type { ControlService } from './control.js';
+import {
+  type InstanceLock,
+  identify,
+  lockInstance,
+  newSecret,
+  type ProcessIdentity,
+  readRecord,
+  removeRecord,
+  waitForLeftovers,
+  writeRecord,
+} from './instance.js';
+import { Logs, type Show } from './logs.js';
+
+const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
+/** Servers of a supervisor that was killed end by themselves; the slowest waits for the mediator's last flush. */
+const LEFTOVER_DEADLINE_MS = 30_000;
+/** Longer than a data server needs to open its store after a crash; those that take longer are named and go on. */
+const DATASERVER_START_MS = 15_000;
+/** The kernel session keeps several blocking reads of /dev/fuse in flight beside the disk's and DNS's work. */
+const MEDIATOR_THREADS = '16';
+
+export interface SupervisorOptions {
+  mount: { directory: string; binding: 'kernel' | 'fuse-native'; environment: Record<string, string> };
+  show: Show;
+}
+
+export class Supervisor {
+  readonly #children: ServerChild[];
+  readonly #metaservers: ServerChild[];
+  readonly #dataservers: ServerChild[];
+  readonly #mediator: ServerChild;
+  readonly #logs: Logs;
+  #lock: InstanceLock | undefined;
+  #control: RunningServer | undefined;
+  #secret = newSecret();
+  #stopping: Promise<void> | undefined;
+  #recording: Promise<void> = Promise.resolve();
+  readonly #stopAsked: Promise<void>;
+  #askStop: () => void = () => {};
+
+  constructor(
+    private readonly config: Config,
+    private readonly options: SupervisorOptions,
+  ) {
+    this.#logs = new Logs(logDirectory(config), config.logLevel, options.show);
+    this.#metaservers = config.metaservers.map(({ name }) => this.#child(name, 'meta', []));
+    this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', []));
+    const { directory, binding, environment } = options.mount;
+    this.#mediator = this.#child('mediator', 'mediator', ['--mount', directory, '--binding', binding], {
+      UV_THREADPOOL_SIZE: MEDIATOR_THREADS,
+      ...environment,
+    });
+    this.#children = [...this.#metaservers, ...this.#dataservers, this.#mediator];
+    this.#stopAsked = new Promise((resolve) => {
+      this.#askStop = resolve;
+    });
+  }
+
+  /** Resolves when `nmrfs down` has asked for the end. */
+  get stopAsked(): Promise<void> {
+    return this.#stopAsked;
+  }
+
+  /** Starts everything; resolves when the file system is mounted, with lines on what is not as it should be. Throws CommandFailure. */
+  async start(): Promise<string[]> {
+    this.#lock = await lockInstance(this.config);
+    try {
+      await this.#clearLeftovers();
+      await mkdir(this.options.mount.directory, { recursive: true });
+      await this.#serveControl();
+      return await this.#startChildren();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Unmounts and stops all servers in order: those that write before those that are written to. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopInOrder();
+    return this.#stopping;
+  }
+
+  /** Ends everything at once, without flushing. */
+  async kill(): Promise<void> {
+    for (const child of this.#children) {
+      child.kill();
+    }
+    const mount = await findMount(this.options.mount.directory);
+    if (mount !== undefined && isOurs(mount)) {
+      await unmount(this.options.mount.directory, true);
+    }
+    await removeRecord(this.config);
+  }
+
+  async #startChildren(): Promise<string[]> {
+    for (const child of this.#children) {
+      child.start();
+    }
+    const stores = [...this.#metaservers, ...this.#dataservers];
+    for (const child of stores) {
+      child.release();
+    }
+    const dataservers = Promise.allSettled(this.#dataservers.map((child) => child.ready(DATASERVER_START_MS)));
+    await Promise.all(this.#metaservers.map((child) => child.ready())).catch(fail);
+    const missing = (await dataservers).flatMap((outcome) =>
+      outcome.status === 'rejected' ? [messageOf(outcome.reason)] : [],
+    );
+    this.#mediator.release();
+    return [...missing, ...(await this.#mediator.ready().catch(fail))];
+  }
+
+  async #stopInOrder(): Promise<void> {
+    await this.#mediator.stop();
+    await Promise.all(this.#dataservers.map((child) => child.stop()));
+    await Promise.all(this.#metaservers.map((child) => child.stop()));
+    await this.#clearOwnMount();
+    await this.#control?.close();
+    await this.#recording;
+    await removeRecord(this.config);
+    this.#logs.close();
+    await this.#lock?.release();
+  }
+
+  /** The mediator unmounts by itself; one that had to be killed could not. */
+  async #clearOwnMount(): Promise<void> {
+    const mount = await findMount(this.options.mount.directory);
+    if (mount !== undefined && isOurs(mount)) {
+      await clearDeadMount(this.options.mount.directory);
+    }
+  }
+
+  async #clearLeftovers(): Promise<void> {
+    const record = await readRecord(this.config);
+    if (record === undefined) {
+      return;
+    }
+    const killed = await waitForLeftovers(record, LEFTOVER_DEADLINE_MS);
+    if (killed.length > 0) {
+      this.#logs.write('supervisor', 'warn', 'supervisor.leftovers_killed', { servers: killed });
+    }
+    if (await clearDeadMount(record.mountDirectory)) {
+      this.#logs.write('supervisor', 'warn', 'mount.dead_cleared', { directory: record.mountDirectory });
+    }
+    await removeRecord(this.config);
+  }
+
+  async #serveControl(): Promise<void> {
+    const control: ControlService = {
+      list: async () => ({ servers: this.#children.map((child) => child.status) }),
+      restart: async ({ name, blank }) => {
+        await this.#restart(name, blank);
+        return {};
+      },
+      stop: async () => {
+        this.#askStop();
+        return {};
+      },
+    };
+    // Loopback is open to every user of this machine: the secret is in a file that only ours can read.
+    this.#control = await serve(
+      { address: '127.0.0.1:0', services: { control }, secret: this.#secret },
+      nodeRuntime({ logLevel: 'error', logName: 'supervisor' }),
+    );
+    await this.#record();
+  }
+
+  async #restart(name: string, blank: boolean): Promise<void> {
+    const child = this.#dataservers.find(({ status }) => status.name === name);
+    if (child === undefined) {
+      throw new ServiceError('FAILED', `${name}: there is no such data server here`);
+    }
+    if (this.#stopping !== undefined) {
+      throw new ServiceError('FAILED', 'nmrfs is being stopped');
+    }
+    this.#logs.write('supervisor', 'info', 'server.restarting', { server: name, blank });
+    await child.restart(blank);
+  }
+
+  #child(
+    name: string,
+    kind: 'meta' | 'data' | 'mediator',
+    more: string[],
+    environment: Record<string, string> = {},
+  ): ServerChild {
+    const identity = kind === 'mediator' ? [] : ['--id', name];
+    const plan: ChildPlan = {
+      name,
+      parameters: [COMMAND, 'serve', kind, ...identity, '--config', this.config.file, ...more],
+      environment,
+    };
+    return new ServerChild(plan, {
+      output: (from, stream) => this.#logs.follow(from, stream),
+      event: (level, event, fields) => this.#logs.write('supervisor', level, event, fields),
+      changed: () => this.#recordSoon(),
+    });
+  }
+
+  /** Keeps the record up to date: a supervisor that follows a killed one must know which processes to wait for. */
+  #recordSoon(): void {
+    this.#recording = this.#recording
+      .then(() => this.#record())
+      .catch((error: unknown) => {
+        this.#logs.write('supervisor', 'error', 'supervisor.record_failed', { reason: String(error) });
+      });
+  }
+
+  async #record(): Promise<void> {
+    if (this.#control === undefined || this.#stopping !== undefined) {
+      return;
+    }
+    const found = await Promise.all(
+      this.#children.map(async ({ status: { name, processId } }) =>
+        processId === null ? undefined : identify(name, processId),
+      ),
+    );
+    await writeRecord(this.config, {
+      processId: process.pid,
+      address: this.#control.address,
+      secret: this.#secret,
+      mountDirectory: this.options.mount.directory,
+      children: found.filter((identity): identity is ProcessIdentity => identity !== undefined),
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function fail(error: unknown): never {
+  throw new CommandFailure(messageOf(error));
+}

@@ -1,0 +1,92 @@
+// A mediator that serves on its own address: connects to the metaserver and
+// the data servers, and offers files and administration to whoever connects.
+import { connectRemote, type Remote } from '../protocol/client.js';
+import { type RunningServer, serve } from '../protocol/server.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
+
+/** A server that the mediator connects to. */
+export interface Peer {
+  name: string;
+  /** HOST:PORT */
+  address: string;
+  /** Preferred when it can be connected to: the server is on this host then. */
+  unixPath?: string;
+}
+
+export interface RunMediatorOptions extends MediatorOptions {
+  unixPath?: string;
+  secret?: string;
+  metaservers: Peer[];
+  dataservers: Peer[];
+  /** Asks the supervisor to start a server anew; absent when nobody supervises the servers here. */
+  restartServer?: (name: string, blank: boolean) => Promise<void>;
+}
+
+export interface RunningMediator {
+  /** With the real port. */
+  readonly address: string;
+  /** For a mount in the same process: the same service that is offered on the network. */
+  readonly mediator: Mediator;
+  /** Stops serving, ends background work and closes the connections, in this order. */
+  close(): Promise<void>;
+}
+
+/** Resolves when the metaserver has answered and the mediator serves. */
+export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
+  const remotes: Remote[] = [];
+  const connect = ({ name, address, unixPath }: Peer, whileDown: 'fail' | 'wait') => {
+    const remote = connectRemote(
+      {
+        name,
+        address,
+        deadlineMs: options.deadlineMs,
+        whileDown,
+        ...(unixPath === undefined ? {} : { unixPath }),
+        ...(options.secret === undefined ? {} : { secret: options.secret }),
+      },
+      runtime,
+    );
+    remotes.push(remote);
+    return { name, address, remote };
+  };
+  const parts: MediatorParts = {
+    // Nothing can be done without the metaserver, so a short absence of it is waited out.
+    metaservers: options.metaservers.map((peer) => connect(peer, 'wait')),
+    dataservers: options.dataservers.map((peer) => connect(peer, 'fail')),
+    ...(options.restartServer === undefined ? {} : { restartServer: options.restartServer }),
+  };
+  const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));
+  let mediator: Mediator | undefined;
+  let server: RunningServer;
+  try {
+    const opened = await openMediator(options, parts, runtime);
+    mediator = opened;
+    server = await serve(
+      {
+        address: options.address,
+        services: { files: opened.files, admin: opened.admin },
+        xmlRpc: opened.xmlRpc,
+        metrics: () => opened.metrics(),
+        health: () => ({ healthy: true }),
+        ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
+        ...(options.secret === undefined ? {} : { secret: options.secret }),
+      },
+      runtime,
+    );
+  } catch (error) {
+    await mediator?.close();
+    await closeRemotes();
+    throw error;
+  }
+  const running = mediator;
+  return {
+    address: server.address,
+    mediator: running,
+    async close() {
+      await server.close();
+      await running.close();
+      await closeRemotes();
+    },
+  };
+}
