@@ -1,0 +1,25 @@
+// mocha's spec reporter, which besides leaves the totals where npm test finds
+// them and does not let a forgotten handle keep the run alive.
+const { writeFileSync } = require('node:fs');
+const Mocha = require('mocha');
+
+/** Long enough for sockets to close; whatever is open after that was forgotten. */
+const EXIT_GRACE_MS = 10_000;
+const { EVENT_RUN_END } = Mocha.Runner.constants;
+
+module.exports = class extends Mocha.reporters.Spec {
+  constructor(runner, options) {
+    super(runner, options);
+    runner.once(EVENT_RUN_END, () => {
+      const { passes, failures, pending } = runner.stats;
+      const file = process.env.NMRFS_TEST_TOTALS;
+      if (file !== undefined) {
+        writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+      }
+      setTimeout(() => {
+        process.stderr.write(`still open after the last test: ${process.getActiveResourcesInfo().join(', ')}\n`);
+        process.exit(1);
+      }, EXIT_GRACE_MS).unref();
+    });
+  }
+};
