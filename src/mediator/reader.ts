@@ -173,19 +173,23 @@ class ReadSession {
     const carrying = new Set(boxes.filter(withData));
     for (const box of boxes) this.#count(this.#outstanding, box, 1);
     for (const box of carrying) this.#count(this.#dataAsked, box, 1);
-    ask(replica, boxes, (box) => carrying.has(box))
-      .catch(() => {
-        for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
-      })
-      .then(() => {
-        this.#answered.add(replica);
-        for (const box of boxes) {
-          this.#count(this.#outstanding, box, -1);
-          if (!this.#undecided.has(box)) this.#late(box, replica);
-        }
-        for (const box of carrying) this.#count(this.#dataAsked, box, -1);
-        this.#evaluate();
-      });
+    void this.#cast(replica, boxes, carrying);
+  }
+
+  async #cast(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): Promise<void> {
+    try {
+      await ask(replica, boxes, (box) => carrying.has(box));
+    } catch {
+      // No answer is a ballot too; Replica.call has taken note of the failure itself.
+      for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
+    }
+    this.#answered.add(replica);
+    for (const box of boxes) {
+      this.#count(this.#outstanding, box, -1);
+      if (!this.#undecided.has(box)) this.#late(box, replica);
+    }
+    for (const box of carrying) this.#count(this.#dataAsked, box, -1);
+    this.#evaluate();
   }
 
   /** A ballot that arrived after the answer still counts. */

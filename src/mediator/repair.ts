@@ -24,7 +24,8 @@ interface Order {
 
 export class Repairer {
   readonly #waiting = new Map<string, Order>();
-  readonly #running = new Set<string>();
+  /** Who is being mended now, by key. */
+  readonly #running = new Map<string, ReadonlySet<Replica>>();
   #closed = false;
 
   constructor(
@@ -39,7 +40,7 @@ export class Repairer {
     const { inode, reference } = box.wanted;
     const key = `${inode}/${reference.index}/${reference.version}`;
     const ballot = box.ballots.get(replica);
-    if (this.#closed || this.#running.has(key) || ballot === undefined) return;
+    if (this.#closed || ballot === undefined || this.#running.get(key)?.has(replica)) return;
     const order = this.#waiting.get(key) ?? { inode, reference, replicas: new Map() };
     order.replicas.set(replica, ballot.state);
     if (this.#waiting.size < MAXIMUM_WAITING) this.#waiting.set(key, order);
@@ -104,8 +105,9 @@ export class Repairer {
   #next(): void {
     for (const [key, order] of this.#waiting) {
       if (this.#running.size >= CONCURRENT_REPAIRS) return;
+      if (this.#running.has(key)) continue;
       this.#waiting.delete(key);
-      this.#running.add(key);
+      this.#running.set(key, new Set(order.replicas.keys()));
       this.#carryOut(order)
         .catch((error: unknown) => {
           this.runtime.log.warn('repair.failed', {

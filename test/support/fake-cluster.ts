@@ -1,0 +1,136 @@
+// A mediator over fake replicas and a real namespace in memory: all of the
+// mediator's behaviour without processes.
+import { randomBytes } from 'node:crypto';
+import { type Mediator, type MediatorOptions, openMediator } from '../../src/mediator/mediator.js';
+import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
+import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
+import type { Remote } from '../../src/protocol/client.js';
+import { ROOT_INODE } from '../../src/protocol/files.js';
+import type { Disk } from '../../src/runtime/disk.js';
+import type { Network } from '../../src/runtime/network.js';
+import type { Runtime } from '../../src/runtime/runtime.js';
+import { FakeReplica } from './fake-replica.js';
+
+/** What a part that must not be used throws when it is. */
+function unused<T extends object>(what: string): T {
+  return new Proxy({} as T, {
+    get() {
+      throw new Error(`${what} is not there in this test`);
+    },
+  });
+}
+
+export interface LoggedEvent {
+  event: string;
+  [field: string]: unknown;
+}
+
+/** Real time, real randomness, no disk and no network; log events are kept in `events`. */
+export function testRuntime(events: LoggedEvent[]): Runtime {
+  const record = (event: string, fields: object = {}) => void events.push({ event, ...fields });
+  return {
+    clock: {
+      nowNs: () => BigInt(Date.now()) * 1_000_000n,
+      monotonicMs: () => performance.now(),
+      after(delayMs, action) {
+        const timer = setTimeout(action, delayMs);
+        return { cancel: () => clearTimeout(timer) };
+      },
+    },
+    random: {
+      fraction: () => randomBytes(4).readUInt32LE() / 2 ** 32,
+      bytes: (count) => randomBytes(count),
+    },
+    disk: unused<Disk>('a disk'),
+    network: unused<Network>('a network'),
+    log: { debug: record, info: record, warn: record, error: record },
+  };
+}
+
+export interface FakeClusterOptions extends Partial<MediatorOptions> {
+  servers?: number;
+}
+
+export class FakeCluster {
+  readonly events: LoggedEvent[] = [];
+  readonly runtime = testRuntime(this.events);
+  readonly replicas: FakeReplica[];
+  readonly #mediators: Mediator[] = [];
+
+  private constructor(
+    private readonly options: MediatorOptions,
+    servers: number,
+    private readonly metaserver: Metaserver,
+  ) {
+    this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
+  }
+
+  static async open({ servers = 5, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
+    const metaserver = await openMetaserver({ directory: '/meta' }, testRuntime([]), memoryEngine(new MemoryStore()));
+    const complete: MediatorOptions = {
+      readQuorum: 3,
+      writeQuorum: servers,
+      audit: 'all',
+      onWriteQuorumLost: 'fail',
+      address: '127.0.0.1:0',
+      blockSizeBytes: 16 * 1024,
+      testHooks: true,
+      deadlineMs: 300,
+      maintenance: true,
+      ...options,
+    };
+    return new FakeCluster(complete, servers, metaserver);
+  }
+
+  /** Another mediator over the same servers. */
+  async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
+    const metadata = this.metaserver.metadata;
+    const remote: Remote = {
+      service: <T>() => metadata as T,
+      state: 'up',
+      onStateChange: () => {},
+      close: async () => {},
+    };
+    const mediator = await openMediator(
+      { ...this.options, ...options },
+      {
+        metaservers: [{ name: 'meta1', address: '127.0.0.1:1', remote }],
+        dataservers: this.replicas.map((replica) => ({
+          name: replica.name,
+          address: '127.0.0.1:2',
+          remote: replica.remote,
+        })),
+      },
+      this.runtime,
+    );
+    this.#mediators.push(mediator);
+    return mediator;
+  }
+
+  replica(number: number): FakeReplica {
+    const replica = this.replicas[number - 1];
+    if (replica === undefined) throw new Error(`no data${number}`);
+    return replica;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#mediators.map((mediator) => mediator.close()));
+    await this.metaserver.close();
+  }
+}
+
+/** A new empty file in the root; its inode. */
+export async function makeFile({ files }: Mediator, name: string): Promise<number> {
+  const caller = { uid: 0, gid: 0 };
+  const request = { parent: ROOT_INODE, name, mode: 0o644, exclusive: true, forWriting: true, caller };
+  return (await files.create(request)).attributes.inode;
+}
+
+/** Waits until the condition holds. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 5000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`waited in vain for ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
