@@ -26,12 +26,19 @@ function mountsAreAsExpected() {
   }
 }
 
+/** All tests, unless the arguments name files. */
+function withFiles(parameters) {
+  return parameters.some((parameter) => parameter.endsWith('.js'))
+    ? parameters
+    : ['dist/test/**/*.test.js', ...parameters];
+}
+
 /** Runs mocha; a run that ends without totals, or badly after good tests, counts as a failure more. */
 function runTests(parameters) {
   const folder = mkdtempSync(join(tmpdir(), 'nmrfs-totals-'));
   const file = join(folder, 'totals.json');
   try {
-    const succeeded = run(tool('mocha'), parameters, { env: { ...process.env, NMRFS_TEST_TOTALS: file } });
+    const succeeded = run(tool('mocha'), withFiles(parameters), { env: { ...process.env, NMRFS_TEST_TOTALS: file } });
     const totals = JSON.parse(readFileSync(file, 'utf8'));
     return succeeded || totals.failed > 0 ? totals : { ...totals, failed: 1 };
   } catch (error) {
