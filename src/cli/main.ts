@@ -1,6 +1,7 @@
 // The nmrfs command. Each group of subcommands loads what it needs only when
 // one of them runs, so that --help and a quick question stay quick.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addFaultCommands } from './commands/faults.js';
 import { addInspectionCommands } from './commands/inspection.js';
@@ -10,9 +11,15 @@ import { addScrubCommand } from './commands/scrub.js';
 import { addSetupCommands } from './commands/setup.js';
 import { describeFailure, EXIT_USAGE } from './failure.js';
 
+/** From the nearest package.json above: this file is compiled to more than one depth. */
 function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    const file = join(folder, 'package.json');
+    if (existsSync(file)) {
+      return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version);
+    }
+  }
+  return 'unknown';
 }
 
 function program(): Command {

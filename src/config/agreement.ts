@@ -39,6 +39,7 @@ export function disagreements(
     ...repeated(names),
     ...repeated(addresses),
     ...overlapping(stores, { path: ['mount', 'directory'], value: resolve(folder, config.mount.directory) }),
+    ...inMount(resolve(folder, config.runDirectory), resolve(folder, config.mount.directory)),
     ...exposed(addresses, config),
   ];
 }
@@ -79,6 +80,12 @@ function overlapping(stores: readonly Place[], mount: Place): Disagreement[] {
     }
   });
   return problems;
+}
+
+/** Logs and sockets would be written through the mount whose servers write them. */
+function inMount(runDirectory: string, mount: string): Disagreement[] {
+  const message = `runDirectory: "${runDirectory}" must not lie in mount.directory "${mount}"`;
+  return contains(mount, runDirectory) ? [{ path: ['runDirectory'], message }] : [];
 }
 
 function contains(outer: string, inner: string): boolean {

@@ -1,0 +1,113 @@
+// The nmrfs command as a process: exit statuses and lines on stderr.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, describe, it } from 'mocha';
+import { type Outcome, run } from '../../support/cluster.js';
+
+const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const SUBCOMMANDS = [
+  ['init'],
+  ['up'],
+  ['down'],
+  ['mount'],
+  ['umount'],
+  ['serve'],
+  ['status'],
+  ['votes'],
+  ['list-contents'],
+  ['corrupt'],
+  ['terminate'],
+  ['restart'],
+  ['scrub'],
+  ['config'],
+  ['config', 'get'],
+  ['config', 'set'],
+];
+
+describe('the nmrfs command', () => {
+  let folder = '';
+  const nmrfs = (...parameters: string[]): Promise<Outcome> => run(process.execPath, [COMMAND, ...parameters], folder);
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nmrfs-command-'));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  for (const subcommand of SUBCOMMANDS) {
+    it(`explains ${subcommand.join(' ')}`, async () => {
+      const { status, stdout } = await nmrfs(...subcommand, '--help');
+      assert.equal(status, 0);
+      assert.match(stdout, new RegExp(`^Usage: nmrfs ${subcommand.join(' ')}`));
+    });
+  }
+
+  it('tells its version', async () => {
+    assert.match((await nmrfs('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  for (const [what, parameters] of [
+    ['an unknown subcommand', ['explode']],
+    ['an unknown option', ['status', '--loud']],
+    ['a missing argument', ['votes']],
+    ['an argument too many', ['down', 'now']],
+    ['a kind of server that there is not', ['serve', 'cache']],
+    ['a number of servers that does not fit', ['init', '--data-servers', '16']],
+    ['corrupt without servers', ['corrupt', '/a.txt']],
+    ['an empty name in a list', ['corrupt', '/a.txt', '--on', 'data1,']],
+  ] as const) {
+    it(`ends with 2 and one line for ${what}`, async () => {
+      const { status, stdout, stderr } = await nmrfs(...parameters);
+      assert.equal(status, 2, stderr);
+      assert.equal(stdout, '');
+      assert.match(stderr, /^error: .*\n(\(Did you mean .*\n)?$/);
+    });
+  }
+
+  it('makes a configuration, once', async () => {
+    const first = await nmrfs('init', 'made', '--data-servers', '3', '--base-port', '17600');
+    assert.equal(first.status, 0, first.stderr);
+    assert.match(first.stdout, /3 data servers, Qr 2, Qw 3\nReads survive 1 bad/);
+    const second = await nmrfs('init', 'made');
+    assert.equal(second.status, 1);
+    assert.match(second.stderr, /^nmrfs: .*is there already; it stays as it is\n$/);
+  });
+
+  it('reads and changes the configuration while nothing runs', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    assert.equal((await nmrfs('config', 'get', 'readQuorum', '--config', file)).stdout, '2\n');
+    const { stdout } = await nmrfs('config', 'set', 'readQuorum=3', '--config', file);
+    assert.match(stdout, /^readQuorum: 3 \(in effect from the next start\)\nReads survive 0 /);
+    assert.deepEqual(JSON.parse((await nmrfs('config', 'get', 'readQuorum', '--json', '--config', file)).stdout), {
+      key: 'readQuorum',
+      value: 3,
+    });
+    assert.equal((await nmrfs('config', 'set', 'readQuorum', '--config', file)).status, 2);
+    const refused = await nmrfs('config', 'set', 'writeQuorum=0', '--config', file);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /^nmrfs: .*writeQuorum: 0 does not fit.*\n$/);
+  });
+
+  it('ends with 1 and one line when nothing runs', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    for (const parameters of [
+      ['status'],
+      ['votes', '/a'],
+      ['list-contents', 'data1'],
+      ['scrub'],
+      ['restart', 'data1'],
+    ]) {
+      const { status, stderr } = await nmrfs(...parameters, '--config', file);
+      assert.equal(status, 1);
+      assert.match(stderr, /^nmrfs: no mediator answers at 127\.0\.0\.1:17600; "nmrfs up" starts one\n$/);
+    }
+    assert.equal((await nmrfs('down', '--config', file)).stdout, 'nmrfs is not running\n');
+  });
+
+  it('ends with 1 and one line without a configuration, or without a mount', async () => {
+    assert.match((await nmrfs('status')).stderr, /^nmrfs: .*nmrfs\.yaml: there is no such file; .*\n$/);
+    assert.match((await nmrfs('umount', folder)).stderr, /^nmrfs: .*: no nmrfs is mounted there\n$/);
+  });
+});
