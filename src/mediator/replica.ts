@@ -21,6 +21,8 @@ export class Replica {
   /** Mean milliseconds of its recent block reads. */
   latencyMs = 2;
   #state: DataServerState = 'down';
+  /** Calls under way, each by what ends it. */
+  readonly #waiting = new Set<(reason: ServiceError) => void>();
 
   constructor(
     readonly name: string,
@@ -41,6 +43,12 @@ export class Replica {
     const before = this.#state;
     if (before === next) return;
     this.#state = next;
+    if (next === 'down') {
+      // Whoever waits for this server need not wait for its own deadline too.
+      const waiting = [...this.#waiting];
+      this.#waiting.clear();
+      for (const giveUp of waiting) giveUp(new ServiceError('UNREACHABLE', `${this.name} is down`));
+    }
     this.changed(this, before);
   }
 
@@ -50,19 +58,26 @@ export class Replica {
   }
 
   /**
-   * Calls the server and learns from the outcome: a deadline that passes takes it down.
+   * Calls the server and learns from the outcome: a deadline that passes takes it down, and with it all other calls.
    * @param measured whether the time it took says something about its peers' expected latency
    */
   async call<T>(request: () => Promise<T>, measured = false): Promise<T> {
     const startMs = this.clock.monotonicMs();
     try {
-      const result = await request();
+      const result = await this.#unlessDown(request());
       if (measured) this.latencyMs += (this.clock.monotonicMs() - startMs - this.latencyMs) * LATENCY_WEIGHT;
       return result;
     } catch (error) {
-      if (error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE'))
-        this.state = 'down';
+      const isSilent = error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE');
+      if (isSilent) this.state = 'down';
       throw error;
     }
+  }
+
+  #unlessDown<T>(reply: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      void reply.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
   }
 }
