@@ -1,0 +1,271 @@
+// Block maps: the switch, garbage, orphans, and who lacks what.
+import assert from 'node:assert/strict';
+import { MAXIMUM_FILE_BYTES } from '../../src/protocol/files.js';
+import { BLOCK_BYTES, change, codeOf, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
+
+type Cases = Record<string, (meta: TestMetaserver) => Promise<void>>;
+
+const switching: Cases = {
+  async 'switches blocks, size and times in one step'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    const result = await meta.commit(file.inode, [change(0, 0, 11), change(2, 0, 12, 100)], { modifyTimeNs: 77n });
+    assert.deepEqual(result, {
+      state: 'committed',
+      attributes: {
+        ...file,
+        sizeBytes: 2 * BLOCK_BYTES + 100,
+        allocatedBytes: BLOCK_BYTES + 100,
+        modifyTimeNs: 77n,
+        changeTimeNs: meta.timeNs,
+        revision: file.revision + 1,
+      },
+    });
+    const { blocks, attributes } = await meta.ask('blocks', { inode: file.inode, first: 0, count: 10 });
+    assert.deepEqual(blocks, [
+      { index: 0, version: 11, hash: 33n, length: BLOCK_BYTES },
+      { index: 2, version: 12, hash: 36n, length: 100 },
+    ]);
+    assert.equal(attributes.revision, file.revision + 1);
+    const { clusterId, ...totals } = await meta.ask('statistics', {});
+    assert.match(clusterId, /^[0-9a-f]{32}$/);
+    assert.deepEqual(totals, { inodes: 2, blocks: 2, bytes: BLOCK_BYTES + 100, garbage: 0 });
+  },
+
+  async 'answers the part of a block map that is asked for'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 10, 100);
+    const { blocks } = await meta.ask('blocks', { inode, first: 3, count: 4 });
+    assert.deepEqual(
+      blocks.map(({ index }) => index),
+      [3, 4, 5, 6],
+    );
+    assert.deepEqual((await meta.ask('blocks', { inode, first: 10, count: 4 })).blocks, []);
+    assert.deepEqual((await meta.ask('blocks', { inode: ROOT, first: 0, count: 4 })).blocks, []);
+  },
+
+  async 'changes nothing on a conflict, and says what is there'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 3, 100);
+    const before = await meta.attributes(inode);
+    const changes = [change(2, 102, 201), change(1, 100, 202), change(7, 0, 203)];
+    assert.deepEqual(await meta.commit(inode, changes, { truncateTo: 0 }), {
+      state: 'conflict',
+      blocks: [
+        { index: 1, version: 101, hash: 303n, length: BLOCK_BYTES },
+        { index: 2, version: 102, hash: 306n, length: BLOCK_BYTES },
+      ],
+    });
+    assert.deepEqual(await meta.attributes(inode), before);
+    assert.deepEqual(await meta.garbage(), []);
+    assert.equal((await meta.commit(inode, [change(9, 5, 204)])).state, 'conflict');
+    assert.equal((await meta.commit(inode, [change(0, 0, 205)])).state, 'conflict');
+  },
+
+  async 'makes garbage of each version that is superseded or dropped'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 3, 100);
+    await meta.commit(inode, [change(0, 100, 200), change(1, 101, 0)]);
+    assert.deepEqual(await meta.versions(inode), [
+      [0, 200],
+      [2, 102],
+    ]);
+    assert.deepEqual(await meta.garbage(), [
+      [inode, 0, 100],
+      [inode, 1, 101],
+    ]);
+    const { entries } = await meta.ask('garbage', { after: 0, limit: 1 });
+    const sequence = entries[0]?.sequence ?? 0;
+    const rest = await meta.ask('garbage', { after: sequence, limit: 10 });
+    assert.deepEqual(
+      rest.entries.map(({ version }) => version),
+      [101],
+    );
+    await meta.do('collected', { sequences: [sequence, 12345] });
+    assert.deepEqual(await meta.garbage(), [[inode, 1, 101]]);
+    assert.equal((await meta.ask('statistics', {})).garbage, 1);
+  },
+
+  async 'cuts, then changes, then grows'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 5, 100);
+    const cut = await meta.commit(inode, [change(1, 101, 201, 10)], {
+      truncateTo: BLOCK_BYTES + 10,
+      minimumSizeBytes: 0,
+    });
+    assert.equal(cut.state === 'committed' ? cut.attributes.sizeBytes : -1, BLOCK_BYTES + 10);
+    assert.deepEqual(await meta.versions(inode), [
+      [0, 100],
+      [1, 201],
+    ]);
+    // A cut in the middle of a block that is not replaced leaves it: what lies beyond the size is not read.
+    await meta.commit(inode, [], { truncateTo: 10, minimumSizeBytes: 0 });
+    assert.deepEqual(await meta.versions(inode), [[0, 100]]);
+    const rewritten = await meta.commit(inode, [change(0, 100, 300)], { truncateTo: 0, minimumSizeBytes: 99_999 });
+    assert.equal(rewritten.state === 'committed' ? rewritten.attributes.sizeBytes : -1, 99_999);
+    assert.deepEqual(await meta.versions(inode), [[0, 300]]);
+    const garbage = (await meta.garbage()).map(([, , version]) => version).sort();
+    assert.deepEqual(garbage, [100, 101, 102, 103, 104, 201]);
+    await meta.commit(inode, [], { truncateTo: 2 ** 40, minimumSizeBytes: 0 });
+    assert.equal((await meta.attributes(inode)).sizeBytes, 2 ** 40);
+  },
+
+  async 'refuses what is no file, is gone, or is too large'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    const link = await meta.make(ROOT, 'link', 'symlink');
+    assert.equal(await codeOf(meta.commit(ROOT, [])), 'EISDIR');
+    assert.equal(await codeOf(meta.commit(link.inode, [])), 'EINVAL');
+    assert.equal(await codeOf(meta.commit(999, [])), 'ENOENT');
+    const last = MAXIMUM_FILE_BYTES / BLOCK_BYTES - 1;
+    assert.equal(await codeOf(meta.commit(file.inode, [change(last, 0, 1)])), 'none');
+    assert.equal(await codeOf(meta.commit(file.inode, [change(last + 1, 0, 2)], { minimumSizeBytes: 0 })), 'EFBIG');
+    assert.equal(await codeOf(meta.commit(file.inode, [], { truncateTo: MAXIMUM_FILE_BYTES + 1 })), 'EFBIG');
+    assert.equal(await codeOf(meta.commit(file.inode, [], { minimumSizeBytes: MAXIMUM_FILE_BYTES + 1 })), 'EFBIG');
+    assert.equal(await codeOf(meta.commit(file.inode, [change(0, 0, 3, BLOCK_BYTES + 1)])), 'EINVAL');
+    assert.equal(await codeOf(meta.commit(file.inode, [change(0, 0, 3), change(0, 0, 4)])), 'EINVAL');
+  },
+
+  async 'walks over all blocks of all files'(meta) {
+    const one = await meta.make(ROOT, 'one');
+    const two = await meta.make(ROOT, 'two');
+    await meta.fill(one.inode, 3, 100);
+    await meta.fill(two.inode, 2, 200);
+    const seen: number[] = [];
+    let after: { inode: number; index: number } | undefined;
+    for (let done = false; !done; ) {
+      const page = await meta.ask('allBlocks', { ...(after === undefined ? {} : { after }), limit: 2 });
+      for (const { inode, index, version } of page.blocks) {
+        seen.push(version);
+        after = { inode, index };
+      }
+      done = page.done;
+    }
+    assert.deepEqual(seen, [100, 101, 102, 200, 201]);
+  },
+
+  async 'gives out each version number once'(meta) {
+    assert.deepEqual(await meta.do('allocate', { count: 10 }), { first: 1 });
+    assert.deepEqual(await meta.do('allocate', { count: 1 }), { first: 11 });
+    assert.deepEqual(await meta.do('allocate', { count: 5 }), { first: 12 });
+  },
+};
+
+const orphans: Cases = {
+  async 'purges a file with its last name unless it is held'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    await meta.fill(file.inode, 3, 100);
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [999] });
+    assert.equal((await meta.garbage()).length, 3);
+    const { inodes, blocks, bytes } = await meta.ask('statistics', {});
+    assert.deepEqual([inodes, blocks, bytes], [1, 0, 0]);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [] });
+  },
+
+  async 'lets a held file be written until it is purged'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 1, 100);
+    assert.deepEqual(await meta.do('unlink', { parent: ROOT, name: 'file', held: [inode] }), { inode, links: 0 });
+    await meta.commit(inode, [change(1, 0, 200)]);
+    assert.equal((await meta.versions(inode)).length, 2);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [inode] });
+    assert.deepEqual(await meta.do('purge', { inode }), { done: true });
+    assert.equal(await codeOf(meta.attributes(inode)), 'ENOENT');
+    assert.equal(await codeOf(meta.commit(inode, [])), 'ENOENT');
+    assert.equal((await meta.garbage()).length, 2);
+    assert.deepEqual(await meta.do('purge', { inode }), { done: true });
+  },
+
+  async 'never purges what has a name'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    assert.equal(await codeOf(meta.do('purge', { inode })), 'EINVAL');
+    assert.equal(await codeOf(meta.do('purge', { inode: ROOT })), 'EINVAL');
+  },
+
+  async 'takes a large file apart bit by bit, and it is gone from the start'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 2500, 1);
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [] });
+    assert.equal(await codeOf(meta.attributes(inode)), 'ENOENT');
+    assert.equal(await codeOf(meta.commit(inode, [change(0, 1, 9000)])), 'ENOENT');
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [inode] });
+    const steps: [boolean, number][] = [];
+    for (let done = false; !done; ) {
+      done = (await meta.do('purge', { inode })).done;
+      steps.push([done, (await meta.ask('statistics', {})).garbage]);
+    }
+    assert.deepEqual(steps, [
+      [false, 1024],
+      [false, 2048],
+      [true, 2500],
+    ]);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [] });
+  },
+};
+
+const missing: Cases = {
+  async 'keeps note of who lacks which version'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.commit(inode, [change(0, 0, 10), change(1, 0, 11)], { missing: ['data1', 'data10'] });
+    assert.deepEqual(await meta.missed('data1'), [
+      [inode, 0, 10],
+      [inode, 1, 11],
+    ]);
+    assert.equal((await meta.missed('data10')).length, 2);
+    assert.deepEqual(await meta.missed('data'), []);
+    const { blocks } = await meta.ask('missed', { server: 'data1', after: { inode, index: 0 }, limit: 1 });
+    assert.deepEqual(blocks, [{ inode, index: 1, version: 11, hash: 33n, length: BLOCK_BYTES }]);
+  },
+
+  async 'forgets it when a newer version is everywhere, or lacks elsewhere'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.commit(inode, [change(0, 0, 10), change(1, 0, 11)], { missing: ['data1'] });
+    await meta.commit(inode, [change(0, 10, 20)], { missing: ['data2'] });
+    assert.deepEqual(await meta.missed('data1'), [[inode, 1, 11]]);
+    assert.deepEqual(await meta.missed('data2'), [[inode, 0, 20]]);
+    await meta.commit(inode, [change(0, 20, 30)]);
+    assert.deepEqual(await meta.missed('data2'), []);
+  },
+
+  async 'forgets it when the block goes'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    const changes = [0, 1, 2, 3].map((index) => change(index, 0, 10 + index));
+    await meta.commit(inode, changes, { missing: ['data1'] });
+    await meta.commit(inode, [change(0, 10, 0)]);
+    await meta.commit(inode, [], { truncateTo: 2 * BLOCK_BYTES, minimumSizeBytes: 0 });
+    assert.deepEqual(await meta.missed('data1'), [[inode, 1, 11]]);
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [] });
+    assert.deepEqual(await meta.missed('data1'), []);
+  },
+
+  async 'forgets what a server has caught up on, but no newer version'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.commit(inode, [change(0, 0, 10), change(1, 0, 11)], { missing: ['data1'] });
+    await meta.commit(inode, [change(0, 10, 20)], { missing: ['data1'] });
+    const blocks = [
+      { inode, index: 0, version: 10 },
+      { inode, index: 1, version: 11 },
+      { inode: 999, index: 0, version: 1 },
+    ];
+    await meta.do('caughtUp', { server: 'data1', blocks });
+    assert.deepEqual(await meta.missed('data1'), [[inode, 0, 20]]);
+  },
+
+  async 'drops what a server lacked when it comes back with another store'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.do('registerServer', { name: 'data1', storeId: 'first', state: 'complete' });
+    await meta.do('registerServer', { name: 'data2', storeId: 'second', state: 'complete' });
+    await meta.commit(inode, [change(0, 0, 10)], { missing: ['data1', 'data2'] });
+    await meta.do('registerServer', { name: 'data1', storeId: 'first', state: 'complete' });
+    assert.equal((await meta.missed('data1')).length, 1);
+    await meta.do('registerServer', { name: 'data1', storeId: 'other', state: 'rebuilding' });
+    assert.deepEqual(await meta.missed('data1'), []);
+    assert.equal((await meta.missed('data2')).length, 1);
+    assert.deepEqual(await meta.ask('servers', {}), {
+      servers: [
+        { name: 'data1', storeId: 'other', state: 'rebuilding' },
+        { name: 'data2', storeId: 'second', state: 'complete' },
+      ],
+    });
+  },
+};
+
+export const blockCases: Cases = { ...switching, ...orphans, ...missing };

@@ -1,0 +1,340 @@
+// Names: what POSIX says of making, linking, removing, renaming and listing.
+import assert from 'node:assert/strict';
+import type { FileKind } from '../../src/protocol/files.js';
+import type { Commands } from '../../src/protocol/metadata.js';
+import { BLOCK_BYTES, codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
+
+type Cases = Record<string, (meta: TestMetaserver) => Promise<void>>;
+
+function rename(
+  meta: TestMetaserver,
+  from: [number, string],
+  to: [number, string],
+  more: Partial<Commands['rename']['request']> = {},
+) {
+  const [parent, name] = from;
+  const [newParent, newName] = to;
+  return meta.do('rename', { parent, name, newParent, newName, mode: 'replace', held: [], ...more });
+}
+
+const making: Cases = {
+  async 'starts with an empty root of mode 755, owned by the superuser, with two links'(meta) {
+    const root = await meta.attributes(ROOT);
+    assert.deepEqual(
+      { kind: root.kind, mode: root.mode, uid: root.uid, gid: root.gid, links: root.links, size: root.sizeBytes },
+      { kind: 'directory', mode: 0o755, uid: 0, gid: 0, links: 2, size: 0 },
+    );
+    assert.deepEqual(await meta.ask('readdir', { inode: ROOT, cookie: 0, limit: 10, attributes: true }), {
+      entries: [],
+      done: true,
+      parent: ROOT,
+    });
+    assert.equal((await meta.ask('statistics', {})).inodes, 1);
+  },
+
+  async 'makes each kind with what it was given'(meta) {
+    const kinds: FileKind[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character', 'block'];
+    for (const kind of kinds) {
+      const made = await meta.make(ROOT, kind, kind, 0o640);
+      const isDevice = kind === 'character' || kind === 'block';
+      assert.deepEqual(made, {
+        inode: made.inode,
+        kind,
+        mode: 0o640,
+        links: kind === 'directory' ? 2 : 1,
+        uid: 10,
+        gid: 20,
+        sizeBytes: kind === 'symlink' ? 'over/there'.length : 0,
+        allocatedBytes: 0,
+        accessTimeNs: meta.timeNs,
+        modifyTimeNs: meta.timeNs,
+        changeTimeNs: meta.timeNs,
+        device: isDevice ? 259 : 0,
+        blockSizeBytes: BLOCK_BYTES,
+        revision: 1,
+      });
+      assert.deepEqual(await meta.ask('lookup', { parent: ROOT, name: kind }), made);
+      assert.deepEqual(await meta.attributes(made.inode), made);
+    }
+    const { inode } = await meta.ask('lookup', { parent: ROOT, name: 'symlink' });
+    assert.deepEqual(await meta.ask('readlink', { inode }), { target: 'over/there' });
+    assert.equal(await codeOf(meta.ask('readlink', { inode: ROOT })), 'EINVAL');
+  },
+
+  async 'sets the times of the parent, and its links for a subdirectory'(meta) {
+    await meta.make(ROOT, 'file');
+    const afterFile = await meta.attributes(ROOT);
+    assert.deepEqual([afterFile.links, afterFile.modifyTimeNs, afterFile.changeTimeNs], [2, meta.timeNs, meta.timeNs]);
+    await meta.make(ROOT, 'directory', 'directory');
+    const afterDirectory = await meta.attributes(ROOT);
+    assert.deepEqual([afterDirectory.links, afterDirectory.changeTimeNs], [3, meta.timeNs]);
+    assert.equal(afterDirectory.revision, afterFile.revision + 1);
+  },
+
+  async 'lets what is made in a setgid directory belong to its group'(meta) {
+    const parent = await meta.make(ROOT, 'shared', 'directory', 0o2775);
+    await meta.do('setattr', { inode: parent.inode, changes: { gid: 77 }, caller: { uid: 0, gid: 0 } });
+    const file = await meta.make(parent.inode, 'file', 'file', 0o644);
+    const directory = await meta.make(parent.inode, 'directory', 'directory', 0o755);
+    assert.deepEqual([file.gid, file.mode], [77, 0o644]);
+    assert.deepEqual([directory.gid, directory.mode], [77, 0o2755]);
+  },
+
+  async 'answers an existing file unless told to be exclusive'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    await meta.make(ROOT, 'directory', 'directory');
+    await meta.make(ROOT, 'fifo', 'fifo');
+    const open = (name: string, exclusive: boolean) => meta.do('make', { ...makeRequest(ROOT, name), exclusive });
+    assert.deepEqual(await open('file', false), { attributes: file, created: false });
+    assert.equal(await codeOf(open('file', true)), 'EEXIST');
+    assert.equal(await codeOf(open('directory', false)), 'EISDIR');
+    assert.equal(await codeOf(open('fifo', false)), 'EEXIST');
+    const mkdir = meta.do('make', { ...makeRequest(ROOT, 'directory', 'directory'), exclusive: false });
+    assert.equal(await codeOf(mkdir), 'EEXIST');
+  },
+
+  async 'refuses what can be no name'(meta) {
+    const expected: [string, string][] = [
+      ['', 'EINVAL'],
+      ['.', 'EINVAL'],
+      ['..', 'EINVAL'],
+      ['a/b', 'EINVAL'],
+      ['a\0', 'EINVAL'],
+      ['n'.repeat(256), 'ENAMETOOLONG'],
+      ['n'.repeat(255), 'none'],
+      ['\u00ff\u0080\u0001 ', 'none'],
+      ['...', 'none'],
+    ];
+    for (const [name, code] of expected) {
+      assert.equal(await codeOf(meta.make(ROOT, name)), code, JSON.stringify(name));
+    }
+    await meta.make(ROOT, 'x');
+    assert.equal(await codeOf(rename(meta, [ROOT, 'x'], [ROOT, '..'])), 'EINVAL');
+    assert.equal(await codeOf(meta.do('unlink', { parent: ROOT, name: '.', held: [] })), 'EINVAL');
+    assert.equal(await codeOf(meta.do('rmdir', { parent: ROOT, name: '' })), 'EINVAL');
+  },
+
+  async 'needs a parent that is a directory and still there'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    assert.equal(await codeOf(meta.make(file.inode, 'x')), 'ENOTDIR');
+    assert.equal(await codeOf(meta.make(999, 'x')), 'ENOENT');
+    await meta.do('rmdir', { parent: ROOT, name: 'directory' });
+    assert.equal(await codeOf(meta.make(directory.inode, 'x')), 'ENOENT');
+    assert.equal(await codeOf(meta.ask('lookup', { parent: file.inode, name: 'x' })), 'ENOTDIR');
+    assert.equal(await codeOf(meta.ask('lookup', { parent: ROOT, name: 'x' })), 'ENOENT');
+    assert.equal(
+      await codeOf(meta.ask('readdir', { inode: file.inode, cookie: 0, limit: 1, attributes: false })),
+      'ENOTDIR',
+    );
+  },
+
+  async 'finds . and .. by lookup'(meta) {
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    const inner = await meta.make(directory.inode, 'inner', 'directory');
+    assert.equal((await meta.ask('lookup', { parent: inner.inode, name: '..' })).inode, directory.inode);
+    assert.equal((await meta.ask('lookup', { parent: inner.inode, name: '.' })).inode, inner.inode);
+    assert.equal((await meta.ask('lookup', { parent: ROOT, name: '..' })).inode, ROOT);
+  },
+};
+
+const removing: Cases = {
+  async 'links a file under further names and counts them'(meta) {
+    const file = await meta.make(ROOT, 'a');
+    const { attributes } = await meta.do('link', { inode: file.inode, parent: ROOT, name: 'b' });
+    assert.deepEqual([attributes.links, attributes.changeTimeNs, attributes.revision], [2, meta.timeNs, 2]);
+    assert.equal((await meta.ask('lookup', { parent: ROOT, name: 'b' })).inode, file.inode);
+    const unlinked = await meta.do('unlink', { parent: ROOT, name: 'a', held: [] });
+    assert.deepEqual(unlinked, { inode: file.inode, links: 1 });
+    assert.equal((await meta.attributes(file.inode)).changeTimeNs, meta.timeNs);
+    assert.deepEqual(await meta.ask('path', { inode: file.inode }), { path: '/b' });
+  },
+
+  async 'refuses links to directories, over names, and to what has no name'(meta) {
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    const file = await meta.make(ROOT, 'file');
+    const link = (inode: number, name: string) => meta.do('link', { inode, parent: ROOT, name });
+    assert.equal(await codeOf(link(directory.inode, 'x')), 'EPERM');
+    assert.equal(await codeOf(link(file.inode, 'directory')), 'EEXIST');
+    assert.equal(await codeOf(link(999, 'x')), 'ENOENT');
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [file.inode] });
+    assert.equal(await codeOf(link(file.inode, 'x')), 'ENOENT');
+  },
+
+  async 'removes by the call for the kind only'(meta) {
+    await meta.make(ROOT, 'file');
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    const unlink = (name: string) => meta.do('unlink', { parent: ROOT, name, held: [] });
+    const rmdir = (name: string) => meta.do('rmdir', { parent: ROOT, name });
+    assert.equal(await codeOf(unlink('directory')), 'EISDIR');
+    assert.equal(await codeOf(rmdir('file')), 'ENOTDIR');
+    assert.equal(await codeOf(unlink('x')), 'ENOENT');
+    assert.equal(await codeOf(rmdir('x')), 'ENOENT');
+    await meta.make(directory.inode, 'inside');
+    assert.equal(await codeOf(rmdir('directory')), 'ENOTEMPTY');
+    await meta.do('unlink', { parent: directory.inode, name: 'inside', held: [] });
+    await rmdir('directory');
+    await unlink('file');
+    const root = await meta.attributes(ROOT);
+    assert.deepEqual([root.links, root.modifyTimeNs], [2, meta.timeNs]);
+    assert.equal(await codeOf(meta.attributes(directory.inode)), 'ENOENT');
+    assert.equal((await meta.ask('statistics', {})).inodes, 1);
+  },
+
+  async 'never gives an inode number out again'(meta) {
+    const first = await meta.make(ROOT, 'a');
+    await meta.do('unlink', { parent: ROOT, name: 'a', held: [] });
+    assert.notEqual((await meta.make(ROOT, 'a')).inode, first.inode);
+  },
+};
+
+const renaming: Cases = {
+  async 'moves a file and a directory, with the links that .. makes'(meta) {
+    const from = await meta.make(ROOT, 'from', 'directory');
+    const to = await meta.make(ROOT, 'to', 'directory');
+    const file = await meta.make(from.inode, 'file');
+    const inner = await meta.make(from.inode, 'inner', 'directory');
+    assert.deepEqual(await rename(meta, [from.inode, 'file'], [to.inode, 'moved']), {});
+    const moved = await meta.attributes(file.inode);
+    assert.deepEqual([moved.changeTimeNs, moved.modifyTimeNs], [meta.timeNs, file.modifyTimeNs]);
+    await rename(meta, [from.inode, 'inner'], [to.inode, 'inner']);
+    assert.deepEqual(await meta.names(from.inode), []);
+    assert.deepEqual(await meta.names(to.inode), ['moved', 'inner']);
+    assert.equal((await meta.attributes(from.inode)).links, 2);
+    assert.equal((await meta.attributes(to.inode)).links, 3);
+    assert.equal((await meta.ask('lookup', { parent: inner.inode, name: '..' })).inode, to.inode);
+    assert.deepEqual(await meta.ask('path', { inode: inner.inode }), { path: '/to/inner' });
+    assert.equal((await meta.attributes(from.inode)).modifyTimeNs, meta.timeNs);
+  },
+
+  async 'replaces a file, whose last name goes'(meta) {
+    const source = await meta.make(ROOT, 'source');
+    const target = await meta.make(ROOT, 'target');
+    assert.deepEqual(await rename(meta, [ROOT, 'source'], [ROOT, 'target']), { replaced: target.inode });
+    assert.equal((await meta.ask('lookup', { parent: ROOT, name: 'target' })).inode, source.inode);
+    assert.equal(await codeOf(meta.attributes(target.inode)), 'ENOENT');
+    assert.deepEqual(await meta.names(ROOT), ['target']);
+  },
+
+  async 'keeps a replaced file that is held'(meta) {
+    await meta.make(ROOT, 'source');
+    const target = await meta.make(ROOT, 'target');
+    await meta.fill(target.inode, 2, 1);
+    await rename(meta, [ROOT, 'source'], [ROOT, 'target'], { held: [target.inode] });
+    assert.equal((await meta.attributes(target.inode)).links, 0);
+    assert.equal((await meta.versions(target.inode)).length, 2);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [target.inode] });
+  },
+
+  async 'lets only like replace like'(meta) {
+    await meta.make(ROOT, 'file');
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    const full = await meta.make(ROOT, 'full', 'directory');
+    await meta.make(full.inode, 'inside');
+    const attempt = (from: string, to: string) => codeOf(rename(meta, [ROOT, from], [ROOT, to]));
+    assert.equal(await attempt('file', 'directory'), 'EISDIR');
+    assert.equal(await attempt('directory', 'file'), 'ENOTDIR');
+    assert.equal(await attempt('directory', 'full'), 'ENOTEMPTY');
+    assert.equal(await attempt('missing', 'x'), 'ENOENT');
+    assert.equal(await attempt('full', 'directory'), 'none');
+    assert.equal(await codeOf(meta.attributes(directory.inode)), 'ENOENT');
+    assert.equal((await meta.attributes(ROOT)).links, 3);
+  },
+
+  async 'does nothing between two names of one file'(meta) {
+    const file = await meta.make(ROOT, 'a');
+    await meta.do('link', { inode: file.inode, parent: ROOT, name: 'b' });
+    const before = await meta.attributes(file.inode);
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'b']), {});
+    assert.deepEqual(await meta.names(ROOT), ['a', 'b']);
+    assert.deepEqual(await meta.attributes(file.inode), before);
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'a']), {});
+  },
+
+  async 'never moves a directory into itself'(meta) {
+    const outer = await meta.make(ROOT, 'outer', 'directory');
+    const inner = await meta.make(outer.inode, 'inner', 'directory');
+    const deep = await meta.make(inner.inode, 'deep', 'directory');
+    await meta.make(ROOT, 'other');
+    assert.equal(await codeOf(rename(meta, [ROOT, 'outer'], [outer.inode, 'x'])), 'EINVAL');
+    assert.equal(await codeOf(rename(meta, [ROOT, 'outer'], [deep.inode, 'x'])), 'EINVAL');
+    assert.equal(await codeOf(rename(meta, [outer.inode, 'inner'], [ROOT, 'outer'])), 'ENOTEMPTY');
+    const exchange = { mode: 'exchange' } as const;
+    assert.equal(await codeOf(rename(meta, [ROOT, 'outer'], [inner.inode, 'deep'], exchange)), 'EINVAL');
+    assert.equal(await codeOf(rename(meta, [inner.inode, 'deep'], [ROOT, 'outer'], exchange)), 'EINVAL');
+  },
+
+  async 'with no-replace refuses any name that is there'(meta) {
+    const file = await meta.make(ROOT, 'a');
+    await meta.do('link', { inode: file.inode, parent: ROOT, name: 'b' });
+    assert.equal(await codeOf(rename(meta, [ROOT, 'a'], [ROOT, 'b'], { mode: 'no-replace' })), 'EEXIST');
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'c'], { mode: 'no-replace' }), {});
+    assert.deepEqual(await meta.names(ROOT), ['b', 'c']);
+  },
+
+  async 'with exchange swaps any two names'(meta) {
+    const one = await meta.make(ROOT, 'one', 'directory');
+    const two = await meta.make(ROOT, 'two', 'directory');
+    const directory = await meta.make(one.inode, 'x', 'directory');
+    const file = await meta.make(two.inode, 'y');
+    const exchange = { mode: 'exchange' } as const;
+    await rename(meta, [one.inode, 'x'], [two.inode, 'y'], exchange);
+    assert.equal((await meta.ask('lookup', { parent: one.inode, name: 'x' })).inode, file.inode);
+    assert.equal((await meta.ask('lookup', { parent: two.inode, name: 'y' })).inode, directory.inode);
+    assert.equal((await meta.attributes(one.inode)).links, 2);
+    assert.equal((await meta.attributes(two.inode)).links, 3);
+    assert.equal((await meta.ask('lookup', { parent: directory.inode, name: '..' })).inode, two.inode);
+    assert.equal((await meta.attributes(file.inode)).changeTimeNs, meta.timeNs);
+    await rename(meta, [ROOT, 'one'], [ROOT, 'two'], exchange);
+    assert.equal((await meta.ask('lookup', { parent: ROOT, name: 'one' })).inode, two.inode);
+    assert.equal(await codeOf(rename(meta, [ROOT, 'one'], [ROOT, 'missing'], exchange)), 'ENOENT');
+  },
+};
+
+const listing: Cases = {
+  async 'lists in the order of making, page by page'(meta) {
+    const names = Array.from({ length: 25 }, (_, n) => `name${(n * 7) % 25}`);
+    for (const name of names) await meta.make(ROOT, name);
+    const seen: string[] = [];
+    let cookie = 0;
+    for (let done = false; !done; ) {
+      const page = await meta.ask('readdir', { inode: ROOT, cookie, limit: 5, attributes: true });
+      for (const entry of page.entries) {
+        assert.ok(entry.cookie > cookie && entry.cookie >= 3);
+        assert.equal(entry.attributes?.inode, entry.inode);
+        cookie = entry.cookie;
+        seen.push(entry.name);
+      }
+      done = page.done;
+    }
+    assert.deepEqual(seen, names);
+  },
+
+  async 'resumes a listing without missing or doubling what stayed'(meta) {
+    for (let n = 0; n < 10; n++) await meta.make(ROOT, `stays${n}`);
+    for (let n = 0; n < 5; n++) await meta.make(ROOT, `goes${n}`);
+    const first = await meta.ask('readdir', { inode: ROOT, cookie: 0, limit: 4, attributes: false });
+    for (let n = 0; n < 5; n++) await meta.do('unlink', { parent: ROOT, name: `goes${n}`, held: [] });
+    await meta.make(ROOT, 'replacement');
+    await rename(meta, [ROOT, 'replacement'], [ROOT, 'stays1']);
+    await rename(meta, [ROOT, 'stays0'], [ROOT, 'stays9'], { mode: 'exchange' });
+    await meta.make(ROOT, 'new');
+    const cookie = first.entries.at(-1)?.cookie ?? 0;
+    const rest = await meta.ask('readdir', { inode: ROOT, cookie, limit: 100, attributes: false });
+    assert.ok(rest.done);
+    const names = [...first.entries, ...rest.entries].map((entry) => entry.name);
+    assert.deepEqual(names, [...Array.from({ length: 10 }, (_, n) => `stays${n}`), 'new']);
+  },
+
+  async 'answers paths, for an inode with several names one of them'(meta) {
+    const directory = await meta.make(ROOT, 'a', 'directory');
+    const file = await meta.make(directory.inode, 'b');
+    assert.deepEqual(await meta.ask('path', { inode: ROOT }), { path: '/' });
+    assert.deepEqual(await meta.ask('path', { inode: file.inode }), { path: '/a/b' });
+    await meta.do('unlink', { parent: directory.inode, name: 'b', held: [file.inode] });
+    assert.deepEqual(await meta.ask('path', { inode: file.inode }), { path: null });
+    assert.deepEqual(await meta.ask('path', { inode: 12345 }), { path: null });
+  },
+};
+
+export const namingCases: Cases = { ...making, ...removing, ...renaming, ...listing };
