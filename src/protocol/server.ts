@@ -1,30 +1,50 @@
 // The one port of a server: binary services, XML-RPC, metrics and health.
 import type { Runtime } from '../runtime/runtime.js';
-import { ServiceError } from './errors.js';
-import type { XmlRpcMethods } from './xml-rpc.js';
+import { type HttpFace, httpFace } from './http-face.js';
+import { MAXIMUM_HTTP_BODY_BYTES } from './limits.js';
+import { methodTable, ServingConnection } from './serving.js';
 
-export interface ServeOptions {
+export interface ServeOptions extends HttpFace {
   /** HOST:PORT; port 0 takes a free one. */
   address: string;
   /** The same services on a Unix-domain socket, besides. */
   unixPath?: string;
-  /** Implementations by name. Every own or prototype method can be called by the other side. */
+  /**
+   * Implementations by name. Every function that an object holds or inherits (but Object's own) can be called by the
+   * other side: give objects that hold only what may be called.
+   */
   services: Record<string, object>;
-  xmlRpc?: XmlRpcMethods;
-  /** Text of GET /metrics. */
-  metrics?: () => Promise<string>;
-  /** GET /healthz: 200 or 503. */
-  health?: () => { healthy: boolean; detail?: string };
-  /** Binary connections must pass challenge and response; HTTP needs Basic auth with it as password. /healthz stays open. */
+  /** Binary connections must pass challenge and response with it, and HTTP as HttpFace says. */
   secret?: string;
 }
 
 export interface RunningServer {
   /** With its real port. */
   readonly address: string;
+  /** Stops listening and closes all connections; callers see UNREACHABLE. */
   close(): Promise<void>;
 }
 
-export function serve(_options: ServeOptions, _runtime: Runtime): Promise<RunningServer> {
-  return Promise.reject(new ServiceError('FAILED', 'not yet'));
+/** Starts answering. Rejects when it can't listen there. */
+export async function serve(options: ServeOptions, runtime: Runtime): Promise<RunningServer> {
+  const methods = methodTable(options.services);
+  const connections = new Set<ServingConnection>();
+  const listener = await runtime.network.listen({
+    address: options.address,
+    ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
+    maximumHttpBodyBytes: MAXIMUM_HTTP_BODY_BYTES,
+    onHttp: httpFace(options, runtime.log),
+    onSocket: (socket) => {
+      const closed = (connection: ServingConnection) => connections.delete(connection);
+      connections.add(new ServingConnection({ socket, methods, secret: options.secret, closed }, runtime));
+    },
+  });
+  return {
+    address: listener.address,
+    async close() {
+      const closed = listener.close();
+      for (const connection of [...connections]) connection.close();
+      await closed;
+    },
+  };
 }

@@ -1,14 +1,17 @@
 // All that a server is given from outside, made of Node's own.
 import type { Runtime } from '../runtime.js';
+import { NodeClock } from './clock.js';
+import { nodeDisk } from './disk.js';
+import { type NodeLogOptions, nodeLog } from './log.js';
+import { nodeNetwork } from './network.js';
+import { nodeRandom } from './random.js';
 
-export interface NodeRuntimeOptions {
-  logLevel: 'debug' | 'info' | 'warn' | 'error';
-  /** Field `name` of every line: the server's name. */
-  logName: string;
-  /** Where log lines go: a file's path; standard error when absent. */
-  destination?: string;
-}
-
-export function nodeRuntime(_options: NodeRuntimeOptions): Runtime {
-  throw new Error('not yet');
+export function nodeRuntime(options: NodeLogOptions): Runtime {
+  return {
+    clock: new NodeClock(),
+    random: nodeRandom,
+    disk: nodeDisk,
+    network: nodeNetwork,
+    log: nodeLog(options),
+  };
 }

@@ -1,0 +1,226 @@
+// Messages as frames, and back:
+//   u32 length of what follows, u32 header length, header, payloads
+// numbers big-endian. The header is a MessagePack array. Byte arrays of the
+// body travel raw behind it, in the order of their marks, and are never copied
+// on sending; the receiver gets views into one buffer per frame.
+import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
+import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from './errors.js';
+import { malformed, PAYLOAD_EXTENSION } from './header-check.js';
+import { MAXIMUM_DEPTH, MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES, MINIMUM_PAYLOAD_BYTES } from './limits.js';
+
+/** The two lengths in front of a header. */
+export const PREFIX_BYTES = 8;
+
+export type Message =
+  | { kind: 'request'; id: number; method: string; body: object }
+  | { kind: 'reply'; id: number; body: object }
+  | { kind: 'failure'; id: number; error: FileError | ServiceError }
+  /** The caller no longer wants the reply. It is sent all the same: every request gets exactly one. */
+  | { kind: 'cancel'; id: number };
+
+const REQUEST = 0;
+const REPLY = 1;
+const FAILURE = 2;
+const CANCEL = 3;
+const FILE_ERROR = 0;
+const SERVICE_ERROR = 1;
+
+const SERVICE_ERROR_CODES: ReadonlySet<string> = new Set<ServiceErrorCode>([
+  'UNREACHABLE',
+  'DEADLINE',
+  'CANCELLED',
+  'MALFORMED',
+  'UNKNOWN_METHOD',
+  'REFUSED',
+  'FAILED',
+]);
+
+/** Stands in the header for a byte array that travels behind it. */
+class PayloadMark {
+  constructor(readonly lengthBytes: number) {}
+}
+
+/** The payloads of the header that is being decoded; decoding is never interrupted. */
+let payloads: Uint8Array = new Uint8Array(0);
+let payloadsTaken = 0;
+
+// The extension is known by its own class and number, so other users of the library are not affected.
+addExtension({
+  Class: PayloadMark,
+  type: PAYLOAD_EXTENSION,
+  write: (mark: PayloadMark) => mark.lengthBytes,
+  read: (lengthBytes: number) => {
+    const start = payloadsTaken;
+    payloadsTaken += lengthBytes;
+    return payloads.subarray(start, payloadsTaken);
+  },
+});
+
+// No records: their definitions are compiled as code by the decoder. Small byte arrays are copied out of the chunk they came in.
+const packr = new Packr({
+  useRecords: false,
+  mapsAsObjects: true,
+  variableMapSize: true,
+  copyBuffers: true,
+  useToJSON: false,
+});
+
+/** The frame of a request, as chunks. Throws MALFORMED for a body that can't travel. */
+export function encodeRequest(id: number, method: string, body: object): Uint8Array[] {
+  const lifted: Uint8Array[] = [];
+  return frame([REQUEST, id, method, lift(body, 1, lifted)], lifted);
+}
+
+/** The frame of a reply, as chunks. Throws MALFORMED for a body that can't travel. */
+export function encodeReply(id: number, body: object): Uint8Array[] {
+  const lifted: Uint8Array[] = [];
+  return frame([REPLY, id, lift(body, 1, lifted)], lifted);
+}
+
+/** The frame of a failure. Errors of other classes cross as FAILED with their message. */
+export function encodeFailure(id: number, error: unknown): Uint8Array[] {
+  if (error instanceof FileError) {
+    const prefix = `${error.code}: `;
+    const words = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+    return frame([FAILURE, id, FILE_ERROR, error.code, words], []);
+  }
+  if (error instanceof ServiceError) return frame([FAILURE, id, SERVICE_ERROR, error.code, error.message], []);
+  const words = error instanceof Error ? error.message : String(error);
+  return frame([FAILURE, id, SERVICE_ERROR, 'FAILED', words], []);
+}
+
+export function encodeCancel(id: number): Uint8Array[] {
+  return frame([CANCEL, id], []);
+}
+
+/**
+ * Decodes a header that `checkHeader` has passed, in bytes[start … end). Byte arrays of the result are views into
+ * `framePayloads`, which may still be filled later. Throws MALFORMED.
+ */
+export function decodeMessage(bytes: Buffer, start: number, end: number, framePayloads: Uint8Array): Message {
+  payloads = framePayloads;
+  payloadsTaken = 0;
+  let header: unknown;
+  try {
+    header = packr.unpack(bytes, { start, end });
+  } catch (error) {
+    throw malformed(`the header can't be decoded: ${error instanceof Error ? error.message : error}`);
+  }
+  if (!Array.isArray(header)) throw malformed('the header is no array');
+  const [kind, id, first, second, third] = header as unknown[];
+  if (typeof id !== 'number' || id >>> 0 !== id) throw malformed('a message without a number');
+  switch (kind) {
+    case REQUEST:
+      if (typeof first !== 'string') throw malformed('a request without a method');
+      return { kind: 'request', id, method: first, body: plainObject(second) };
+    case REPLY:
+      return { kind: 'reply', id, body: plainObject(first) };
+    case FAILURE:
+      return { kind: 'failure', id, error: decodeError(first, second, third) };
+    case CANCEL:
+      return { kind: 'cancel', id };
+    default:
+      throw malformed('a message of an unknown kind');
+  }
+}
+
+/** The chunks of a frame around a header. */
+function frame(header: unknown[], lifted: Uint8Array[]): Uint8Array[] {
+  let head: Buffer;
+  try {
+    head = packr.pack(header, RESERVE_START_SPACE | PREFIX_BYTES);
+  } catch (error) {
+    throw malformed(`the message can't be encoded: ${error instanceof Error ? error.message : error}`);
+  }
+  const headerBytes = head.length - PREFIX_BYTES;
+  if (headerBytes > MAXIMUM_HEADER_BYTES) throw malformed(`a header of ${headerBytes} bytes`);
+  let length = headerBytes + 4;
+  for (const payload of lifted) length += payload.length;
+  if (length > MAXIMUM_FRAME_BYTES) throw malformed(`a message of ${length} bytes`);
+  head.writeUInt32BE(length, 0);
+  head.writeUInt32BE(headerBytes, 4);
+  return lifted.length === 0 ? [head] : [head, ...lifted];
+}
+
+/**
+ * Moves the longer byte arrays of a value to `lifted` and leaves marks. What holds nothing to lift and no undefined
+ * member is returned as it is; the rest is copied, never changed. This is on the way of every message.
+ */
+function lift(value: object, depth: number, lifted: Uint8Array[]): object {
+  if (depth > MAXIMUM_DEPTH) throw malformed(`values nested deeper than ${MAXIMUM_DEPTH}`);
+  if (Array.isArray(value)) return liftArray(value, depth, lifted);
+  if (value instanceof Uint8Array) {
+    if (value.length < MINIMUM_PAYLOAD_BYTES) return value;
+    lifted.push(value);
+    return new PayloadMark(value.length);
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    throw malformed(`a ${value.constructor?.name ?? 'special object'} can't travel`);
+  }
+  return liftObject(value as Record<string, unknown>, depth, lifted);
+}
+
+function liftArray(values: unknown[], depth: number, lifted: Uint8Array[]): unknown[] {
+  let copy: unknown[] | undefined;
+  for (let index = 0; index < values.length; index++) {
+    const member = values[index];
+    if (typeof member !== 'object' || member === null) {
+      checkScalar(member);
+      if (member === undefined) throw malformed('undefined within an array');
+      continue;
+    }
+    const moved = lift(member, depth + 1, lifted);
+    if (moved === member) continue;
+    copy ??= values.slice();
+    copy[index] = moved;
+  }
+  return copy ?? values;
+}
+
+function liftObject(value: Record<string, unknown>, depth: number, lifted: Uint8Array[]): object {
+  let copy: Record<string, unknown> | undefined;
+  for (const key in value) {
+    const member = value[key];
+    if (typeof member === 'object' && member !== null) {
+      const moved = lift(member, depth + 1, lifted);
+      if (moved === member) continue;
+      copy ??= definedMembers(value);
+      copy[key] = moved;
+    } else if (member === undefined) {
+      copy ??= definedMembers(value);
+    } else {
+      checkScalar(member);
+    }
+  }
+  return copy ?? value;
+}
+
+function definedMembers(value: Record<string, unknown>): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key in value) {
+    const member = value[key];
+    if (member !== undefined) copy[key] = member;
+  }
+  return copy;
+}
+
+function checkScalar(value: unknown): void {
+  const type = typeof value;
+  if (type === 'function' || type === 'symbol') throw malformed(`a ${type} can't travel`);
+}
+
+function plainObject(value: unknown): object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
+    throw malformed('a body that is no object');
+  }
+  return value;
+}
+
+function decodeError(kind: unknown, code: unknown, message: unknown): FileError | ServiceError {
+  if (typeof code !== 'string' || typeof message !== 'string') throw malformed('a failure without code and message');
+  if (kind === FILE_ERROR) return new FileError(code as FileErrorCode, message);
+  // A code that this side does not know comes from a newer peer; what it means is in its words.
+  if (!SERVICE_ERROR_CODES.has(code)) return new ServiceError('FAILED', `${code}: ${message}`);
+  return new ServiceError(code as ServiceErrorCode, message);
+}

@@ -1,0 +1,178 @@
+// Node's file system. What is written is this user's alone; errors are Node's
+// own, with code and path.
+import * as fs from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Disk, DiskFile } from '../disk.js';
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+/** The kernel takes so many chunks in one call (IOV_MAX). */
+const MAXIMUM_CHUNKS = 1024;
+
+export const nodeDisk: Disk = {
+  open(path, mode) {
+    const flags = fs.constants.O_RDWR | (mode === 'create' ? fs.constants.O_CREAT : 0);
+    return new Promise((resolve, reject) => {
+      fs.open(path, flags, FILE_MODE, (error, descriptor) => {
+        if (error === null) resolve(new NodeDiskFile(descriptor));
+        else reject(error);
+      });
+    });
+  },
+
+  async list(directory) {
+    return (await unlessMissing(readdir(directory))) ?? [];
+  },
+
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
+  },
+
+  async remove(path) {
+    await rm(path, { recursive: true, force: true });
+  },
+
+  async syncDirectory(path) {
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+
+  async readFile(path) {
+    return unlessMissing(readFile(path));
+  },
+
+  async replaceFile(path, content) {
+    const fresh = `${path}.new`;
+    const handle = await open(fresh, 'w', FILE_MODE);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, path);
+    await nodeDisk.syncDirectory(dirname(path));
+  },
+
+  async space(path) {
+    const { bsize, bavail, blocks } = await statfs(path);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  },
+
+  async bootId() {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  },
+};
+
+/** Works on the descriptor by callbacks: promises of fs cost noticeably more per call. */
+class NodeDiskFile implements DiskFile {
+  constructor(private readonly descriptor: number) {}
+
+  readNow(target: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < target.length) {
+      const count = fs.readSync(this.descriptor, target, done, target.length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  read(target: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const step = (done: number): void => {
+        if (done === target.length) {
+          resolve(done);
+          return;
+        }
+        fs.read(this.descriptor, target, done, target.length - done, position + done, (error, count) => {
+          if (error !== null) reject(error);
+          else if (count === 0) resolve(done);
+          else step(done + count);
+        });
+      };
+      step(0);
+    });
+  }
+
+  writeNow(chunks: readonly Uint8Array[], position: number): void {
+    let rest = chunks;
+    for (let at = position; rest.length > 0; ) {
+      const count = fs.writevSync(this.descriptor, rest.slice(0, MAXIMUM_CHUNKS), at);
+      rest = without(rest, count);
+      at += count;
+    }
+  }
+
+  write(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = (rest: readonly Uint8Array[], at: number): void => {
+        if (rest.length === 0) {
+          resolve();
+          return;
+        }
+        fs.writev(this.descriptor, rest.slice(0, MAXIMUM_CHUNKS), at, (error, count) => {
+          if (error !== null) reject(error);
+          else step(without(rest, count), at + count);
+        });
+      };
+      step(chunks, position);
+    });
+  }
+
+  sync(): Promise<void> {
+    return this.#finish((done) => fs.fdatasync(this.descriptor, done));
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#finish((done) => fs.ftruncate(this.descriptor, sizeBytes, done));
+  }
+
+  sizeBytes(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.fstat(this.descriptor, (error, { size }) => {
+        if (error === null) resolve(size);
+        else reject(error);
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#finish((done) => fs.close(this.descriptor, done));
+  }
+
+  #finish(start: (done: (error: Error | null | undefined) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      start((error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(error);
+      });
+    });
+  }
+}
+
+/** The chunks without their first `count` bytes, and without empty ones at the front. */
+function without(chunks: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let left = count;
+  for (let index = 0; index < chunks.length; index++) {
+    const chunk = chunks[index];
+    if (chunk === undefined) break;
+    if (chunk.length > left) return [chunk.subarray(left), ...chunks.slice(index + 1)];
+    left -= chunk.length;
+  }
+  return [];
+}
+
+async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,157 @@
+// The listening side of Node's network: the same HTTP server on a TCP address
+// and, when asked, on a Unix-domain socket.
+import { lstat, unlink } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket as NetSocket, connect as netConnect } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { HttpReply, Listener, ListenOptions } from '../network.js';
+import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
+import { NodeSocket } from './socket.js';
+
+/** A path of a Unix-domain socket has no more room in the kernel (sun_path). */
+const MAXIMUM_UNIX_PATH_BYTES = 107;
+
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const sockets = new Set<NodeSocket>();
+  const servers: Server[] = [];
+  const { host, port } = splitAddress(options.address);
+  try {
+    const tcp = httpServer(options, sockets);
+    await start(tcp, { host, port });
+    servers.push(tcp);
+    if (options.unixPath !== undefined) {
+      await clearStale(options.unixPath);
+      const unix = httpServer(options, sockets);
+      await start(unix, { path: options.unixPath });
+      servers.push(unix);
+    }
+  } catch (error) {
+    await Promise.all(servers.map(stop));
+    throw error;
+  }
+  const bound = servers[0]?.address();
+  const realPort = typeof bound === 'object' && bound !== null ? bound.port : port;
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${realPort}`,
+    async close() {
+      const stopped = Promise.all(servers.map(stop));
+      for (const socket of sockets) socket.destroy();
+      await stopped;
+    },
+  };
+}
+
+function httpServer(options: ListenOptions, sockets: Set<NodeSocket>): Server {
+  const server = createServer();
+  server.on('request', (request, response) => void answer(options, request, response));
+  // Asked before the body is sent: one that is too long is refused without it.
+  server.on('checkContinue', (request, response) => {
+    if (!tooLong(request, options)) response.writeContinue();
+    void answer(options, request, response);
+  });
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    // Without a listener, an error of the socket would end the process.
+    stream.on('error', () => stream.destroy());
+    if (!(stream instanceof NetSocket) || request.headers.upgrade?.toLowerCase() !== UPGRADE_PROTOCOL) {
+      stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    stream.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`);
+    if (head.length > 0) stream.unshift(head);
+    const socket = new NodeSocket(stream, peerName(stream, options), false);
+    sockets.add(socket);
+    stream.on('close', () => sockets.delete(socket));
+    options.onSocket(socket);
+  });
+  return server;
+}
+
+async function answer(options: ListenOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const body = await readBody(request, options);
+    if (body === undefined) {
+      send(response, { status: 413, body: `a body may have ${options.maximumHttpBodyBytes} bytes\n` }, true);
+      return;
+    }
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
+    );
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    send(response, await options.onHttp({ method: request.method ?? 'GET', path, headers, body }), false);
+  } catch {
+    // Only the client's going away ends here, or an onHttp that broke its promise not to fail; either way the client learns it.
+    if (response.headersSent) response.destroy();
+    else send(response, { status: 500, body: 'the server failed to answer\n' }, true);
+  }
+}
+
+/** The whole body; undefined when it is too long, and then the rest is not read. Rejects when the client goes away. */
+async function readBody(request: IncomingMessage, options: ListenOptions): Promise<Uint8Array | undefined> {
+  if (tooLong(request, options)) return undefined;
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    sizeBytes += (chunk as Buffer).length;
+    if (sizeBytes > options.maximumHttpBodyBytes) return undefined;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function tooLong(request: IncomingMessage, { maximumHttpBodyBytes }: ListenOptions): boolean {
+  return Number(request.headers['content-length'] ?? 0) > maximumHttpBodyBytes;
+}
+
+function send(response: ServerResponse, { status, headers, body }: HttpReply, close: boolean): void {
+  const content = Buffer.from(body, 'utf8');
+  response.writeHead(status, {
+    ...headers,
+    'content-length': content.length,
+    ...(close ? { connection: 'close' } : {}),
+  });
+  response.end(content);
+}
+
+function start(server: Server, target: { host: string; port: number } | { path: string }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(target, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Stops listening and closes the connections that speak HTTP; a request that is being answered is cut off. */
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** Removes the socket file of a server that was killed. Throws EADDRINUSE when somebody answers there. */
+async function clearStale(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > MAXIMUM_UNIX_PATH_BYTES) {
+    throw new Error(`${path}: the path of a Unix-domain socket may have ${MAXIMUM_UNIX_PATH_BYTES} bytes`);
+  }
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} is in the way: it is no socket`);
+  const answered = await new Promise<boolean>((resolve) => {
+    const probe = netConnect({ path });
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => resolve(false));
+  });
+  if (answered) throw Object.assign(new Error(`${path}: another server answers there`), { code: 'EADDRINUSE' });
+  await unlink(path);
+}
+
+function peerName(stream: NetSocket, options: ListenOptions): string {
+  if (stream.remoteAddress === undefined) return `unix:${options.unixPath ?? ''}`;
+  const host = stream.remoteFamily === 'IPv6' ? `[${stream.remoteAddress}]` : stream.remoteAddress;
+  return `${host}:${stream.remotePort}`;
+}

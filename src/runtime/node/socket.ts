@@ -1,0 +1,89 @@
+// A Node socket as the runtime's. Chunks written within one turn of the event
+// loop leave in one system call.
+import type { Socket as NodeNetSocket } from 'node:net';
+import type { Socket } from '../network.js';
+
+/** Dead hosts are found by probes: they close no connection by themselves. */
+const KEEP_ALIVE_MS = 10_000;
+
+export class NodeSocket implements Socket {
+  readonly peer: string;
+  #receive: ((chunk: Uint8Array) => void) | undefined;
+  #closed: ((reason: Error | undefined) => void) | undefined;
+  #reason: Error | undefined;
+  #corked = false;
+  /** Bytes that came before there was a receiver. */
+  readonly #early: Uint8Array[] = [];
+
+  /** @param readsItself whether the caller hands bytes to `deliver`; else they are taken from the stream */
+  constructor(
+    private readonly socket: NodeNetSocket,
+    peer: string,
+    readsItself: boolean,
+  ) {
+    this.peer = peer;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.setTimeout(0);
+    socket.on('error', (error) => {
+      this.#reason = error;
+    });
+    // The other side sends no more, so it will not read either: half-open connections have no use here.
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => this.#closed?.(this.#reason));
+    if (!readsItself) socket.on('data', (chunk: Uint8Array) => this.deliver(chunk));
+  }
+
+  deliver(chunk: Uint8Array): void {
+    if (this.#receive !== undefined) this.#receive(chunk);
+    else this.#early.push(Uint8Array.from(chunk));
+  }
+
+  write(chunks: readonly Uint8Array[]): void {
+    if (this.socket.destroyed) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.socket.cork();
+      // After all promises of this turn: replies that are ready together go together.
+      process.nextTick(() => this.#uncork());
+    }
+    for (const chunk of chunks) this.socket.write(chunk);
+  }
+
+  queuedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  onData(receive: (chunk: Uint8Array) => void): void {
+    this.#receive = receive;
+    if (this.#early.length === 0) return;
+    queueMicrotask(() => {
+      for (const chunk of this.#early.splice(0)) receive(chunk);
+    });
+  }
+
+  onClose(closed: (reason: Error | undefined) => void): void {
+    this.#closed = closed;
+    if (this.socket.closed) queueMicrotask(() => closed(this.#reason));
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** What was written in this turn still goes to the system, as far as it takes it at once: a last word gets through. */
+  destroy(): void {
+    this.#uncork();
+    this.socket.destroy();
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.socket.uncork();
+  }
+}
