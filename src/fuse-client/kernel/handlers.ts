@@ -1,0 +1,219 @@
+// What each request means: typed arguments to an operation, its result to the
+// bytes of a reply. A handler returns its one reply or throws.
+import { FileError } from '../../protocol/errors.js';
+import type { AttributeChanges, Attributes } from '../../protocol/files.js';
+import type { Clock } from '../../runtime/clock.js';
+import { OpenFlag } from '../handles.js';
+import type { Operations, RenameMode } from '../operations.js';
+import type { InodeTable } from './inode-table.js';
+import { OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
+import {
+  EMPTY_REPLY,
+  encodeAttributes,
+  encodeDirectory,
+  encodeEntry,
+  encodeOpen,
+  encodeSize,
+  encodeStatfs,
+  kindOf,
+  type ReplyBody,
+} from './replies.js';
+import type { Arguments, RequestHeader, SetattrArguments } from './requests.js';
+
+/** Requests about files and names; the session itself sees to the rest. */
+export type FileArguments = Exclude<Arguments, { kind: 'init' | 'forget' | 'interrupt' | 'destroy' | 'refused' }>;
+
+export interface HandlerParts {
+  operations: Operations;
+  inodes: InodeTable;
+  clock: Clock;
+  attributeTimeoutMs: number;
+  /** Tells the kernel that its attributes of the inode are outdated. */
+  forgetAttributes(inode: number): void;
+}
+
+/** The smallest entry of a listing with attributes and without: so many fit at most. */
+const SMALLEST_ENTRY_BYTES = { readdirplus: 152 + 8, readdir: 24 + 8 };
+
+/** linux/fs.h, renameat2(2). */
+const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
+  [0, 'replace'],
+  [1, 'no-replace'],
+  [2, 'exchange'],
+]);
+
+/** linux/xattr.h, setxattr(2). */
+const ATTRIBUTE_MODES: ReadonlyMap<number, 'set' | 'create' | 'replace'> = new Map([
+  [0, 'set'],
+  [1, 'create'],
+  [2, 'replace'],
+]);
+
+export interface RequestContext {
+  /** Aborts when the caller was interrupted and the request is given up. */
+  signal(): AbortSignal;
+  /** What takes the result back when the reply reaches nobody. */
+  ifUndelivered(action: () => Promise<void>): void;
+}
+
+/** Answers one request: the body of its reply, or an error. */
+export async function handle(
+  header: RequestHeader,
+  request: FileArguments,
+  parts: HandlerParts,
+  context: RequestContext,
+): Promise<ReplyBody> {
+  const { operations } = parts;
+  const { inode } = header;
+  switch (request.kind) {
+    case 'lookup':
+      return entry(await operations.lookup(inode, request.name), parts);
+    case 'getattr':
+      return attributes(await operations.getattr(inode), parts);
+    case 'setattr':
+      return attributes(await setattr(header, request, parts), parts);
+    case 'readlink':
+      return [Buffer.from(await operations.readlink(inode), 'latin1')];
+    case 'symlink':
+      return entry(await operations.symlink(inode, request.name, request.target, header), parts);
+    case 'mknod': {
+      const kind = kindOf(request.mode);
+      if (kind === undefined) throw new FileError('EINVAL', `mode ${request.mode.toString(8)} has no known kind`);
+      const node = { kind, mode: request.mode & 0o7777, device: request.device };
+      return entry(await operations.mknod(inode, request.name, node, header), parts);
+    }
+    case 'mkdir':
+      return entry(await operations.mkdir(inode, request.name, request.mode & 0o7777, header), parts);
+    case 'unlink':
+      await operations.unlink(inode, request.name);
+      return EMPTY_REPLY;
+    case 'rmdir':
+      await operations.rmdir(inode, request.name);
+      return EMPTY_REPLY;
+    case 'rename': {
+      const mode = RENAME_MODES.get(request.flags);
+      if (mode === undefined) throw new FileError('EINVAL', `rename flags ${request.flags}`);
+      await operations.rename(inode, request.name, request.newParent, request.newName, mode);
+      return EMPTY_REPLY;
+    }
+    case 'link':
+      return entry(await operations.link(request.source, inode, request.name), parts);
+    case 'open': {
+      const { handle, attributes } = await operations.open(inode, request.flags, request.killPrivileges);
+      context.ifUndelivered(() => operations.release(handle));
+      // Close-to-open: what another mount wrote before is seen from here on, its size included.
+      if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);
+      return [encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'create': {
+      const mode = request.mode & 0o7777;
+      const { handle, attributes } = await operations.create(inode, request.name, mode, request.flags, header);
+      context.ifUndelivered(() => operations.release(handle));
+      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'read':
+      return [await operations.read(request.handle, request.offset, request.size, context.signal())];
+    case 'write': {
+      const { handle, offset, data } = request;
+      await operations.write(handle, offset, data, (request.writeFlags & WRITE_KILL_SUIDGID) !== 0, context.signal());
+      return encodeSize(data.length);
+    }
+    case 'statfs':
+      return encodeStatfs(await operations.statfs());
+    case 'flush':
+      await operations.flush(request.handle);
+      return EMPTY_REPLY;
+    case 'fsync':
+      await operations.fsync(request.handle);
+      return EMPTY_REPLY;
+    case 'release':
+      await operations.release(request.handle);
+      return EMPTY_REPLY;
+    case 'opendir':
+      return opendir(inode, operations, context);
+    case 'readdir':
+    case 'readdirplus':
+      return readDirectory(request, parts);
+    case 'releasedir':
+      operations.releasedir(request.handle);
+      return EMPTY_REPLY;
+    case 'fsyncdir':
+      await operations.fsyncdir(request.handle);
+      return EMPTY_REPLY;
+    case 'setxattr': {
+      const mode = ATTRIBUTE_MODES.get(request.flags);
+      if (mode === undefined) throw new FileError('EINVAL', `setxattr flags ${request.flags}`);
+      await operations.setxattr(inode, request.name, request.value, mode);
+      return EMPTY_REPLY;
+    }
+    case 'getxattr':
+      return sized(await operations.getxattr(inode, request.name), request.size);
+    case 'listxattr': {
+      const names = await operations.listxattr(inode);
+      return sized(Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), request.size);
+    }
+    case 'removexattr':
+      await operations.removexattr(inode, request.name);
+      return EMPTY_REPLY;
+  }
+}
+
+function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {
+  const handle = operations.opendir(inode);
+  context.ifUndelivered(async () => operations.releasedir(handle));
+  return [encodeOpen(handle, 0)];
+}
+
+function entry(attributes: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
+  inodes.entered(attributes);
+  return [encodeEntry(attributes, attributeTimeoutMs)];
+}
+
+function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
+  inodes.told(found);
+  return encodeAttributes(found, attributeTimeoutMs);
+}
+
+async function setattr(header: RequestHeader, request: SetattrArguments, parts: HandlerParts): Promise<Attributes> {
+  const { valid } = request;
+  const has = (flag: number) => (valid & flag) !== 0;
+  const nowNs = parts.clock.nowNs();
+  const changes: AttributeChanges = {};
+  if (has(SetattrFlag.MODE)) changes.mode = request.mode & 0o7777;
+  if (has(SetattrFlag.UID)) changes.uid = request.uid;
+  if (has(SetattrFlag.GID)) changes.gid = request.gid;
+  if (has(SetattrFlag.SIZE)) changes.sizeBytes = request.sizeBytes;
+  if (has(SetattrFlag.ATIME)) changes.accessTimeNs = has(SetattrFlag.ATIME_NOW) ? nowNs : request.accessTimeNs;
+  if (has(SetattrFlag.MTIME)) changes.modifyTimeNs = has(SetattrFlag.MTIME_NOW) ? nowNs : request.modifyTimeNs;
+  return parts.operations.setattr(header.inode, changes, header, {
+    killPrivileges: has(SetattrFlag.KILL_SUIDGID),
+    ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
+  });
+}
+
+async function readDirectory(
+  request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
+  { operations, inodes, attributeTimeoutMs }: HandlerParts,
+): Promise<ReplyBody> {
+  const plus = request.kind === 'readdirplus';
+  const most = Math.ceil(request.size / SMALLEST_ENTRY_BYTES[request.kind]);
+  const listed = await operations.readdir(request.handle, request.offset, plus, most);
+  const entries = listed.map((item) =>
+    item.attributes === undefined ? item : { ...item, attributes: operations.current(item.attributes) },
+  );
+  const { body, entered } = encodeDirectory(entries, request.size, plus ? attributeTimeoutMs : undefined);
+  if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
+  for (const attributes of entered) inodes.entered(attributes);
+  return body;
+}
+
+function openReplyFlags(flags: number): number {
+  return (flags & OpenFlag.DIRECT) === 0 ? 0 : OPEN_REPLY_DIRECT_IO;
+}
+
+/** An extended attribute's bytes, or their number when the caller gave no room. */
+function sized(value: Uint8Array, roomBytes: number): ReplyBody {
+  if (roomBytes === 0) return encodeSize(value.length);
+  if (value.length > roomBytes) throw new FileError('ERANGE', `${value.length} bytes don't fit ${roomBytes}`);
+  return [value];
+}

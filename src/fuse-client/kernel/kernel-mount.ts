@@ -1,0 +1,85 @@
+// The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
+import type { FileService } from '../../protocol/files.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { KernelCache } from '../kernel-cache.js';
+import type { Mount, MountSettings } from '../mount.js';
+import { Operations } from '../operations.js';
+import { FuseDevice } from './device.js';
+import { attach, detach, raiseReadAhead } from './mount-table.js';
+import { encodeInvalidation } from './replies.js';
+import { KernelSession } from './session.js';
+
+/** The kernel greets at once; a mount that does not hear from it within this time never will. */
+const GREETING_MS = 10_000;
+
+/** Mounts; resolves when the kernel's greeting was answered. Rejects, with nothing left behind, when it can't. */
+export async function mountKernel(files: FileService, settings: MountSettings, runtime: Runtime): Promise<Mount> {
+  const { directory } = settings;
+  const { log } = runtime;
+  const device = new FuseDevice(log);
+  const cache: KernelCache = {
+    forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
+    forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
+  };
+  const operations = new Operations(files, settings, cache, runtime);
+  const ready = signal();
+  const session = new KernelSession({
+    operations,
+    runtime,
+    attributeTimeoutMs: settings.attributeTimeoutMs,
+    send: (chunks) => device.send(chunks),
+    forgetAttributes: cache.forgetAttributes,
+    ready: () => ready.resolve(),
+  });
+
+  try {
+    await attach(device.descriptor, directory, settings);
+  } catch (error) {
+    device.abandon();
+    throw error;
+  }
+  const gone = signal();
+  device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
+  const timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
+  void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
+  try {
+    await ready.promise;
+  } catch (error) {
+    await detach(directory, log);
+    throw error;
+  } finally {
+    timer.cancel();
+  }
+  await raiseReadAhead(directory, log);
+  log.info('mount.ready', { directory, binding: 'kernel' });
+
+  const ended = gone.promise.then(async () => {
+    await operations.flushAll();
+    log.info('mount.ended', { directory });
+  });
+  let unmounting: Promise<void> | undefined;
+  const unmount = async () => {
+    await operations.flushAll();
+    await detach(directory, log);
+    await ended;
+  };
+  return {
+    directory,
+    ended,
+    unmount: () => {
+      unmounting ??= unmount();
+      return unmounting;
+    },
+  };
+}
+
+/** A promise that others settle. */
+function signal(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<void>((resolveIt, rejectIt) => {
+    resolve = resolveIt;
+    reject = rejectIt;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,90 @@
+// Numbers of the kernel's FUSE protocol, from /usr/include/linux/fuse.h
+// (protocol 7.38). Only those that the session sends or understands.
+
+export const PROTOCOL_MAJOR = 7;
+export const PROTOCOL_MINOR = 38;
+/** READDIRPLUS, parallel directory operations, 64-byte INIT replies: all there since 7.31 (Linux 5.4). */
+export const OLDEST_PROTOCOL_MINOR = 31;
+
+export const IN_HEADER_BYTES = 40;
+export const OUT_HEADER_BYTES = 16;
+
+/** Pages per request: 1 MiB, the most that kernels take by default. */
+export const MAXIMUM_PAGES = 256;
+export const PAGE_BYTES = 4096;
+export const MAXIMUM_WRITE_BYTES = MAXIMUM_PAGES * PAGE_BYTES;
+/** A read from the device must have room for the largest request: a write, its header and its arguments. */
+export const REQUEST_BUFFER_BYTES = MAXIMUM_WRITE_BYTES + PAGE_BYTES;
+
+export const Opcode = {
+  LOOKUP: 1,
+  FORGET: 2,
+  GETATTR: 3,
+  SETATTR: 4,
+  READLINK: 5,
+  SYMLINK: 6,
+  MKNOD: 8,
+  MKDIR: 9,
+  UNLINK: 10,
+  RMDIR: 11,
+  RENAME: 12,
+  LINK: 13,
+  OPEN: 14,
+  READ: 15,
+  WRITE: 16,
+  STATFS: 17,
+  RELEASE: 18,
+  FSYNC: 20,
+  SETXATTR: 21,
+  GETXATTR: 22,
+  LISTXATTR: 23,
+  REMOVEXATTR: 24,
+  FLUSH: 25,
+  INIT: 26,
+  OPENDIR: 27,
+  READDIR: 28,
+  RELEASEDIR: 29,
+  FSYNCDIR: 30,
+  CREATE: 35,
+  INTERRUPT: 36,
+  DESTROY: 38,
+  BATCH_FORGET: 42,
+  FALLOCATE: 43,
+  READDIRPLUS: 44,
+  RENAME2: 45,
+  TMPFILE: 51,
+} as const;
+
+export const InitFlag = {
+  ASYNC_READ: 1 << 0,
+  ATOMIC_O_TRUNC: 1 << 3,
+  BIG_WRITES: 1 << 5,
+  AUTO_INVAL_DATA: 1 << 12,
+  DO_READDIRPLUS: 1 << 13,
+  READDIRPLUS_AUTO: 1 << 14,
+  ASYNC_DIO: 1 << 15,
+  PARALLEL_DIROPS: 1 << 18,
+  MAX_PAGES: 1 << 22,
+  CACHE_SYMLINKS: 1 << 23,
+  HANDLE_KILLPRIV_V2: 1 << 28,
+} as const;
+
+export const SetattrFlag = {
+  MODE: 1 << 0,
+  UID: 1 << 1,
+  GID: 1 << 2,
+  SIZE: 1 << 3,
+  ATIME: 1 << 4,
+  MTIME: 1 << 5,
+  FH: 1 << 6,
+  ATIME_NOW: 1 << 7,
+  MTIME_NOW: 1 << 8,
+  KILL_SUIDGID: 1 << 11,
+} as const;
+
+export const WRITE_KILL_SUIDGID = 1 << 2;
+export const OPEN_KILL_SUIDGID = 1 << 0;
+export const OPEN_REPLY_DIRECT_IO = 1 << 0;
+
+/** Notifications travel as replies to request 0, their code in the place of the errno. */
+export const NotifyCode = { INVALIDATE_INODE: 2 } as const;

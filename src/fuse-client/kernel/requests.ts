@@ -1,0 +1,272 @@
+// Bytes from /dev/fuse to typed requests. Pure: no device, no state. A request
+// that does not fit its layout throws MalformedRequest; nothing is guessed.
+import type { FileName } from '../../protocol/files.js';
+import { IN_HEADER_BYTES, Opcode } from './layout.js';
+
+export interface RequestHeader {
+  opcode: number;
+  unique: number;
+  inode: number;
+  uid: number;
+  gid: number;
+  pid: number;
+}
+
+/** `unique` is there when the header could be read, so that the kernel can be answered. */
+export class MalformedRequest extends Error {
+  override readonly name = 'MalformedRequest';
+}
+
+/** The header and where the arguments are. Throws MalformedRequest when `bytes` is not one whole request. */
+export function parseHeader(bytes: Buffer): RequestHeader {
+  if (bytes.length < IN_HEADER_BYTES) throw new MalformedRequest(`${bytes.length} bytes are less than a header`);
+  const length = bytes.readUInt32LE(0);
+  if (length !== bytes.length) throw new MalformedRequest(`says ${length} bytes, has ${bytes.length}`);
+  return {
+    opcode: bytes.readUInt32LE(4),
+    unique: readWhole(bytes, 8),
+    inode: readWhole(bytes, 16),
+    uid: bytes.readUInt32LE(24),
+    gid: bytes.readUInt32LE(28),
+    pid: bytes.readUInt32LE(32),
+  };
+}
+
+export interface SetattrArguments {
+  valid: number;
+  handle: number;
+  sizeBytes: number;
+  accessTimeNs: bigint;
+  modifyTimeNs: bigint;
+  mode: number;
+  uid: number;
+  gid: number;
+}
+
+export type Arguments =
+  | { kind: 'lookup' | 'unlink' | 'rmdir' | 'removexattr'; name: FileName }
+  | { kind: 'forget'; forgets: { inode: number; count: number }[] }
+  | { kind: 'getattr' }
+  | { kind: 'readlink' }
+  | { kind: 'statfs' }
+  | { kind: 'destroy' }
+  | ({ kind: 'setattr' } & SetattrArguments)
+  | { kind: 'symlink'; name: FileName; target: string }
+  | { kind: 'mknod'; name: FileName; mode: number; device: number }
+  | { kind: 'mkdir'; name: FileName; mode: number }
+  | { kind: 'rename'; name: FileName; newParent: number; newName: FileName; flags: number }
+  | { kind: 'link'; source: number; name: FileName }
+  | { kind: 'open' | 'opendir'; flags: number; killPrivileges: boolean }
+  | { kind: 'create'; name: FileName; flags: number; mode: number; killPrivileges: boolean }
+  | { kind: 'read'; handle: number; offset: number; size: number }
+  | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
+  | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
+  | { kind: 'release' | 'releasedir' | 'flush' | 'fsync' | 'fsyncdir'; handle: number }
+  | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
+  | { kind: 'getxattr'; name: string; size: number }
+  | { kind: 'listxattr'; size: number }
+  | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number }
+  | { kind: 'interrupt'; unique: number }
+  | { kind: 'refused'; code: 'ENOTSUP' | 'ENOSYS' };
+
+/** The arguments of a whole request. A write's data is a view into `bytes`; everything else is copied out. */
+export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments {
+  const reader = new Reader(bytes);
+  switch (header.opcode) {
+    case Opcode.LOOKUP:
+      return { kind: 'lookup', name: reader.string() };
+    case Opcode.UNLINK:
+      return { kind: 'unlink', name: reader.string() };
+    case Opcode.RMDIR:
+      return { kind: 'rmdir', name: reader.string() };
+    case Opcode.REMOVEXATTR:
+      return { kind: 'removexattr', name: reader.string() };
+    case Opcode.FORGET:
+      return { kind: 'forget', forgets: [{ inode: header.inode, count: reader.u64() }] };
+    case Opcode.BATCH_FORGET:
+      return { kind: 'forget', forgets: parseForgets(reader) };
+    case Opcode.GETATTR:
+      return { kind: 'getattr' };
+    case Opcode.READLINK:
+      return { kind: 'readlink' };
+    case Opcode.STATFS:
+      return { kind: 'statfs' };
+    case Opcode.DESTROY:
+      return { kind: 'destroy' };
+    case Opcode.SETATTR:
+      return parseSetattr(reader);
+    case Opcode.SYMLINK:
+      return { kind: 'symlink', name: reader.string(), target: reader.string() };
+    case Opcode.MKNOD: {
+      const mode = reader.u32();
+      const device = reader.u32();
+      reader.skip(8);
+      return { kind: 'mknod', name: reader.string(), mode, device };
+    }
+    case Opcode.MKDIR: {
+      const mode = reader.u32();
+      reader.skip(4);
+      return { kind: 'mkdir', name: reader.string(), mode };
+    }
+    case Opcode.RENAME: {
+      const newParent = reader.u64();
+      return { kind: 'rename', newParent, flags: 0, name: reader.string(), newName: reader.string() };
+    }
+    case Opcode.RENAME2: {
+      const newParent = reader.u64();
+      const flags = reader.u32();
+      reader.skip(4);
+      return { kind: 'rename', newParent, flags, name: reader.string(), newName: reader.string() };
+    }
+    case Opcode.LINK: {
+      const source = reader.u64();
+      return { kind: 'link', source, name: reader.string() };
+    }
+    case Opcode.OPEN:
+      return { kind: 'open', flags: reader.u32(), killPrivileges: (reader.u32() & 1) !== 0 };
+    case Opcode.OPENDIR:
+      return { kind: 'opendir', flags: reader.u32(), killPrivileges: false };
+    case Opcode.CREATE: {
+      const flags = reader.u32();
+      const mode = reader.u32();
+      reader.skip(4);
+      const killPrivileges = (reader.u32() & 1) !== 0;
+      return { kind: 'create', flags, mode, killPrivileges, name: reader.string() };
+    }
+    case Opcode.READ:
+      return { kind: 'read', ...parseRange(reader) };
+    case Opcode.READDIR:
+      return { kind: 'readdir', ...parseRange(reader) };
+    case Opcode.READDIRPLUS:
+      return { kind: 'readdirplus', ...parseRange(reader) };
+    case Opcode.WRITE: {
+      const handle = reader.u64();
+      const offset = reader.u64();
+      const size = reader.u32();
+      const writeFlags = reader.u32();
+      reader.skip(16);
+      return { kind: 'write', handle, offset, writeFlags, data: reader.bytes(size) };
+    }
+    case Opcode.RELEASE:
+      return { kind: 'release', handle: reader.u64() };
+    case Opcode.RELEASEDIR:
+      return { kind: 'releasedir', handle: reader.u64() };
+    case Opcode.FLUSH:
+      return { kind: 'flush', handle: reader.u64() };
+    case Opcode.FSYNC:
+      return { kind: 'fsync', handle: reader.u64() };
+    case Opcode.FSYNCDIR:
+      return { kind: 'fsyncdir', handle: reader.u64() };
+    case Opcode.SETXATTR: {
+      // The short form: FUSE_SETXATTR_EXT is not asked for at INIT.
+      const size = reader.u32();
+      const flags = reader.u32();
+      const name = reader.string();
+      return { kind: 'setxattr', name, flags, value: Buffer.from(reader.bytes(size)) };
+    }
+    case Opcode.GETXATTR: {
+      const size = reader.u32();
+      reader.skip(4);
+      return { kind: 'getxattr', size, name: reader.string() };
+    }
+    case Opcode.LISTXATTR:
+      return { kind: 'listxattr', size: reader.u32() };
+    case Opcode.INIT:
+      return {
+        kind: 'init',
+        major: reader.u32(),
+        minor: reader.u32(),
+        maximumReadaheadBytes: reader.u32(),
+        flags: reader.u32(),
+      };
+    case Opcode.INTERRUPT:
+      return { kind: 'interrupt', unique: reader.u64() };
+    case Opcode.FALLOCATE:
+    case Opcode.TMPFILE:
+      return { kind: 'refused', code: 'ENOTSUP' };
+    default:
+      // The kernel remembers ENOSYS and does without: ACCESS, LSEEK, POLL, COPY_FILE_RANGE, STATX and what is yet to come.
+      return { kind: 'refused', code: 'ENOSYS' };
+  }
+}
+
+function parseForgets(reader: Reader): { inode: number; count: number }[] {
+  const count = reader.u32();
+  reader.skip(4);
+  const forgets = [];
+  for (let index = 0; index < count; index++) forgets.push({ inode: reader.u64(), count: reader.u64() });
+  return forgets;
+}
+
+function parseSetattr(reader: Reader): Arguments {
+  const valid = reader.u32();
+  reader.skip(4);
+  const handle = reader.u64();
+  const sizeBytes = reader.u64();
+  reader.skip(8);
+  const accessSeconds = reader.i64();
+  const modifySeconds = reader.i64();
+  reader.skip(8);
+  const accessTimeNs = accessSeconds * 1_000_000_000n + BigInt(reader.u32());
+  const modifyTimeNs = modifySeconds * 1_000_000_000n + BigInt(reader.u32());
+  reader.skip(4);
+  const mode = reader.u32();
+  reader.skip(4);
+  const uid = reader.u32();
+  const gid = reader.u32();
+  return { kind: 'setattr', valid, handle, sizeBytes, accessTimeNs, modifyTimeNs, mode, uid, gid };
+}
+
+function parseRange(reader: Reader): { handle: number; offset: number; size: number } {
+  return { handle: reader.u64(), offset: reader.u64(), size: reader.u32() };
+}
+
+class Reader {
+  private at = IN_HEADER_BYTES;
+  constructor(private readonly source: Buffer) {}
+
+  u32(): number {
+    return this.source.readUInt32LE(this.advance(4));
+  }
+
+  u64(): number {
+    return readWhole(this.source, this.advance(8));
+  }
+
+  i64(): bigint {
+    return this.source.readBigInt64LE(this.advance(8));
+  }
+
+  skip(count: number): void {
+    this.advance(count);
+  }
+
+  bytes(count: number): Buffer {
+    const start = this.advance(count);
+    return this.source.subarray(start, start + count);
+  }
+
+  /** Up to the next NUL, one character per byte; never empty. */
+  string(): string {
+    const end = this.source.indexOf(0, this.at);
+    if (end < 0) throw new MalformedRequest('a string without its end');
+    if (end === this.at) throw new MalformedRequest('an empty string');
+    const text = this.source.toString('latin1', this.at, end);
+    this.at = end + 1;
+    return text;
+  }
+
+  private advance(count: number): number {
+    const start = this.at;
+    if (start + count > this.source.length) throw new MalformedRequest('shorter than its layout');
+    this.at = start + count;
+    return start;
+  }
+}
+
+/** An unsigned 64-bit number that must be exact in JavaScript. */
+function readWhole(bytes: Buffer, at: number): number {
+  const value = bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 0x1_0000_0000;
+  if (!Number.isSafeInteger(value)) throw new MalformedRequest(`a number beyond 2^53 at byte ${at}`);
+  return value;
+}

@@ -1,0 +1,205 @@
+// One mounted session of the kernel's protocol: every request gets exactly one
+// reply, whatever its handler does. A malformed request costs itself, never the session.
+import type { FileErrorCode } from '../../protocol/errors.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
+import type { Operations } from '../operations.js';
+import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
+import { InodeTable } from './inode-table.js';
+import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
+import { EMPTY_REPLY, encodeError, encodeInit, encodeInitOtherMajor, encodeReply, type ReplyBody } from './replies.js';
+import { type Arguments, parseArguments, parseHeader, type RequestHeader } from './requests.js';
+
+/** Longer data keeps the buffer it came in; shorter is copied out, which is cheaper than another buffer. */
+const KEEP_BUFFER_BYTES = 256 * 1024;
+
+/**
+ * An interrupted request gets this long to end by itself. Many programs live with signals all the time and expect no
+ * EINTR from a file system; only a request that hangs needs to be given up, so that its program can be killed.
+ */
+const INTERRUPT_GRACE_MS = 1000;
+
+/** Requests that can be given up: they change nothing, or what they do goes on by itself. */
+const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
+  'lookup',
+  'getattr',
+  'readlink',
+  'open',
+  'read',
+  'write',
+  'statfs',
+  'flush',
+  'fsync',
+  'fsyncdir',
+  'readdir',
+  'readdirplus',
+  'getxattr',
+  'listxattr',
+]);
+
+export interface SessionParts {
+  operations: Operations;
+  runtime: Runtime;
+  attributeTimeoutMs: number;
+  /** Sends a reply; false when nobody waits for it. */
+  send(chunks: readonly Uint8Array[]): boolean;
+  forgetAttributes(inode: number): void;
+  /** The kernel has greeted and was answered: the mount works. */
+  ready(): void;
+}
+
+/** A request that has not been answered; it can be answered once. */
+class OpenRequest implements RequestContext {
+  private answered = false;
+  private undo: (() => Promise<void>) | undefined;
+  private controller: AbortController | undefined;
+  interrupted = false;
+
+  constructor(
+    readonly header: RequestHeader,
+    readonly kind: Arguments['kind'],
+    private readonly send: (chunks: readonly Uint8Array[]) => boolean,
+  ) {}
+
+  signal(): AbortSignal {
+    this.controller ??= new AbortController();
+    return this.controller.signal;
+  }
+
+  ifUndelivered(action: () => Promise<void>): void {
+    this.undo = action;
+  }
+
+  async answer(body: ReplyBody): Promise<void> {
+    const delivered = !this.answered && this.send(encodeReply(this.header.unique, body));
+    this.answered = true;
+    if (!delivered) await this.undo?.();
+  }
+
+  fail(code: FileErrorCode): void {
+    if (this.answered) return;
+    this.answered = true;
+    this.send(encodeError(this.header.unique, ERROR_NUMBERS[code]));
+  }
+
+  abandon(): void {
+    this.controller?.abort();
+    this.fail('EINTR');
+  }
+}
+
+export class KernelSession {
+  private readonly inodes = new InodeTable();
+  private readonly openRequests = new Map<number, OpenRequest>();
+  private readonly handlerParts: HandlerParts;
+
+  constructor(private readonly parts: SessionParts) {
+    const { operations, runtime, attributeTimeoutMs } = parts;
+    this.handlerParts = {
+      operations,
+      inodes: this.inodes,
+      clock: runtime.clock,
+      attributeTimeoutMs,
+      forgetAttributes: parts.forgetAttributes,
+    };
+  }
+
+  /** Takes one request off the device. True when its buffer is kept. */
+  receive(bytes: Buffer): boolean {
+    let header: RequestHeader | undefined;
+    try {
+      header = parseHeader(bytes);
+      return this.dispatch(header, parseArguments(header, bytes));
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
+      if (header !== undefined) this.parts.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
+      return false;
+    }
+  }
+
+  private dispatch(header: RequestHeader, request: Arguments): boolean {
+    const { operations, send } = this.parts;
+    switch (request.kind) {
+      case 'forget':
+        for (const { inode, count } of request.forgets) if (this.inodes.forget(inode, count)) operations.forget(inode);
+        return false;
+      case 'interrupt':
+        this.interrupt(header, request.unique);
+        return false;
+      case 'init':
+        this.greet(header, request);
+        return false;
+      case 'destroy':
+        send(encodeReply(header.unique, EMPTY_REPLY));
+        return false;
+      case 'refused':
+        send(encodeError(header.unique, ERROR_NUMBERS[request.code]));
+        return false;
+      case 'write': {
+        const keep = request.data.length >= KEEP_BUFFER_BYTES;
+        void this.answer(header, keep ? request : { ...request, data: Buffer.from(request.data) });
+        return keep;
+      }
+      default:
+        void this.answer(header, request);
+        return false;
+    }
+  }
+
+  private async answer(header: RequestHeader, request: FileArguments): Promise<void> {
+    const open = new OpenRequest(header, request.kind, this.parts.send);
+    this.openRequests.set(header.unique, open);
+    try {
+      await open.answer(await handle(header, request, this.handlerParts, open));
+    } catch (error) {
+      const { code, expected } = fileErrorCodeOf(error);
+      if (!expected) this.logFailure(header, request.kind, error);
+      open.fail(code);
+    } finally {
+      this.openRequests.delete(header.unique);
+    }
+  }
+
+  private logFailure(header: RequestHeader, request: string, error: unknown): void {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: detail });
+  }
+
+  private interrupt(header: RequestHeader, unique: number): void {
+    const open = this.openRequests.get(unique);
+    if (open === undefined) {
+      // Not here yet, or answered by now: the kernel knows which, and asks again in the first case.
+      this.parts.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
+      return;
+    }
+    if (open.interrupted || !ABANDONABLE.has(open.kind)) return;
+    open.interrupted = true;
+    this.parts.runtime.clock.after(INTERRUPT_GRACE_MS, () => {
+      if (this.openRequests.get(unique) === open) open.abandon();
+    });
+  }
+
+  private greet(header: RequestHeader, request: { major: number; minor: number } & InitArguments): void {
+    const { send, runtime, ready } = this.parts;
+    if (request.major !== PROTOCOL_MAJOR) {
+      runtime.log.info('mount.protocol', { major: request.major });
+      if (request.major > PROTOCOL_MAJOR) send(encodeReply(header.unique, encodeInitOtherMajor()));
+      else send(encodeError(header.unique, ERROR_NUMBERS.EIO));
+      return;
+    }
+    if (request.minor < OLDEST_PROTOCOL_MINOR) {
+      runtime.log.error('mount.protocol', { major: request.major, minor: request.minor });
+      send(encodeError(header.unique, ERROR_NUMBERS.EIO));
+      return;
+    }
+    const { minor, maximumReadaheadBytes, flags } = request;
+    send(encodeReply(header.unique, encodeInit({ minor, maximumReadaheadBytes, offeredFlags: flags })));
+    ready();
+  }
+}
+
+interface InitArguments {
+  maximumReadaheadBytes: number;
+  flags: number;
+}

@@ -1,0 +1,60 @@
+// The entry to the fuse-client: a FileService becomes a mounted file system.
+// The process that calls this serves the mount and must never touch it itself
+// by a synchronous call, or it waits for itself.
+import { resolve } from 'node:path';
+import type { FileService } from '../protocol/files.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { mountKernel } from './kernel/kernel-mount.js';
+
+export interface MountOptions {
+  /** An existing directory; relative to the working directory when not absolute. */
+  directory: string;
+  /** kernel: the kernel's protocol spoken directly, as root. fuse-native: through libfuse 2, with its limits. */
+  binding: 'kernel' | 'fuse-native';
+  /** How long the kernel may keep names and attributes without asking again; default 1000. */
+  attributeTimeoutMs?: number;
+  /** Bytes that may wait to be stored before writers have to wait; default 64 MiB. */
+  maximumDirtyBytes?: number;
+  readOnly?: boolean;
+  /** Users other than root may use the mount, by the files' permissions; default true. */
+  allowOther?: boolean;
+}
+
+export interface MountSettings {
+  directory: string;
+  attributeTimeoutMs: number;
+  maximumDirtyBytes: number;
+  readOnly: boolean;
+  allowOther: boolean;
+}
+
+export interface Mount {
+  readonly directory: string;
+  /** Stores what is pending, then unmounts; one in use is taken from its users. */
+  unmount(): Promise<void>;
+  /** Resolves when the mount is gone, whoever took it away. */
+  readonly ended: Promise<void>;
+}
+
+const ATTRIBUTE_TIMEOUT_MS = 1000;
+const MAXIMUM_DIRTY_BYTES = 64 * 1024 * 1024;
+
+/** Mounts `files` at a directory; resolves when it can be used. Rejects, with nothing left mounted, when it can't. */
+export async function mountFileSystem(files: FileService, options: MountOptions, runtime: Runtime): Promise<Mount> {
+  const settings: MountSettings = {
+    directory: resolve(options.directory),
+    attributeTimeoutMs: options.attributeTimeoutMs ?? ATTRIBUTE_TIMEOUT_MS,
+    maximumDirtyBytes: options.maximumDirtyBytes ?? MAXIMUM_DIRTY_BYTES,
+    readOnly: options.readOnly ?? false,
+    allowOther: options.allowOther ?? true,
+  };
+  switch (options.binding) {
+    case 'kernel':
+      return mountKernel(files, settings, runtime);
+    case 'fuse-native': {
+      // Loaded only when asked for: it brings a native library into the process.
+      const { mountFuseNative } = await import('./fuse-native/fuse-native-mount.js');
+      return mountFuseNative(files, settings, runtime);
+    }
+  }
+}

@@ -1,0 +1,234 @@
+// Files that programs hold open: opening, reading, writing and closing them,
+// above their pending state. What close or fsync answered for is stored.
+import { FileError } from '../protocol/errors.js';
+import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
+import type { KernelCache } from './kernel-cache.js';
+import { RecentAttributes } from './recent-attributes.js';
+import { MemoryBudget } from './write-back/memory-budget.js';
+import { covers, layOver, storedLength } from './write-back/overlay.js';
+import { WriteBackFile } from './write-back/write-back-file.js';
+
+const SET_USER_ID = 0o4000;
+const SET_GROUP_ID = 0o2000;
+const GROUP_EXECUTE = 0o010;
+
+export class OpenFiles {
+  private readonly byInode = new Map<number, WriteBackFile>();
+  private readonly budget: MemoryBudget;
+  private readonly recent: RecentAttributes;
+  private changeCount = 0;
+
+  constructor(
+    private readonly files: FileService,
+    private readonly handles: HandleTable,
+    private readonly kernelCache: KernelCache,
+    private readonly runtime: Runtime,
+    maximumDirtyBytes: number,
+  ) {
+    this.recent = new RecentAttributes(runtime.clock);
+    this.budget = new MemoryBudget(maximumDirtyBytes, () => {
+      for (const file of this.byInode.values()) if (file.isUnsent) void file.flush();
+    });
+  }
+
+  /** Grows with every change made through this mount. */
+  get changes(): number {
+    return this.changeCount;
+  }
+
+  noteChange(): void {
+    this.changeCount += 1;
+  }
+
+  get openInodes(): number[] {
+    return [...this.byInode.keys()];
+  }
+
+  isOpen(inode: number): boolean {
+    return this.byInode.has(inode);
+  }
+
+  /** Attributes that the service answered, as this mount must see them: with what it has not sent yet. */
+  current(fetched: Attributes): Attributes {
+    const newest = this.recent.newest(fetched);
+    return this.byInode.get(fetched.inode)?.over(newest) ?? newest;
+  }
+
+  forget(inode: number): void {
+    this.recent.forget(inode);
+  }
+
+  /** The last name of an open file is gone: its space goes with the last close. */
+  orphan(inode: number): void {
+    const file = this.byInode.get(inode);
+    if (file !== undefined) file.orphaned = true;
+  }
+
+  async open(
+    inode: number,
+    flags: number,
+    killPrivileges: boolean,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    const truncates = (flags & OpenFlag.TRUNCATE) !== 0;
+    const forWriting = truncates || (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
+    const attributes = await this.files.open({ inode, forWriting });
+    const handle = this.hold(attributes, flags, forWriting);
+    if (truncates) {
+      try {
+        const { file } = this.handles.file(handle);
+        await file.truncate(0, 'open');
+        if (killPrivileges) await this.killPrivileges(file);
+      } catch (error) {
+        await this.release(handle);
+        throw error;
+      }
+      this.noteChange();
+    }
+    return { handle, attributes: this.current(attributes) };
+  }
+
+  /** Registers a handle on a file that the service has opened or made for it. */
+  hold(attributes: Attributes, flags: number, writable: boolean): number {
+    const { inode } = attributes;
+    let file = this.byInode.get(inode);
+    if (file === undefined) {
+      file = new WriteBackFile(inode, this.recent.newest(attributes), {
+        files: this.files,
+        runtime: this.runtime,
+        budget: this.budget,
+        kernelCache: this.kernelCache,
+        committed: (committed) => {
+          this.recent.remember(committed);
+          this.noteChange();
+        },
+      });
+      this.byInode.set(inode, file);
+    }
+    file.over(attributes);
+    const handle: FileHandle = {
+      kind: 'file',
+      file,
+      writable,
+      appends: (flags & OpenFlag.APPEND) !== 0,
+      synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
+      failure: undefined,
+      flushedBefore: false,
+    };
+    file.handles.add(handle);
+    return this.handles.add(handle);
+  }
+
+  /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
+  async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    const { file } = this.handles.file(handle);
+    // Taken before asking: a batch that is stored meanwhile must be seen in one of both.
+    const overlay = file.overlay(offset, offset + length);
+    const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
+    if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
+    const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
+    return layOver(overlay, data, offset, length);
+  }
+
+  /** Takes bytes into the write-back buffer, which owns `data` from now on. */
+  async write(
+    handle: number,
+    offset: number,
+    data: Uint8Array,
+    killPrivileges: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const open = this.handles.file(handle);
+    const { file } = open;
+    if (!open.writable) throw new FileError('EBADF', 'not open for writing');
+    file.throwFailure(open);
+    const at = open.appends ? this.appendOffset(file, offset) : offset;
+    if (at + data.length > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    await this.budget.room(data.length, signal);
+    if (killPrivileges) await this.killPrivileges(file);
+    file.write(at, data);
+    this.noteChange();
+    if (!open.synchronous) return;
+    await file.flush();
+    file.throwFailure(open);
+  }
+
+  /** Cuts or extends a file. Cutting one that is open for writing is buffered, in order with its writes. */
+  async resize(inode: number, sizeBytes: number, handle: number | undefined): Promise<boolean> {
+    const file = this.byInode.get(inode);
+    if (file === undefined) return false;
+    if (handle === undefined || sizeBytes > file.attributes.sizeBytes) {
+      await file.flush();
+      return false;
+    }
+    await file.truncate(sizeBytes, 'request');
+    return true;
+  }
+
+  /**
+   * A close of one descriptor. A shell that runs `echo x > file` duplicates the descriptor and closes the first one right
+   * after opening: if that stored the truncation, a crash before the bytes arrive would leave an empty file. So the first
+   * close leaves a truncation by O_TRUNC alone; the next close, the release or an fsync stores it, with the bytes by then.
+   */
+  async flush(handle: number): Promise<void> {
+    const open = this.handles.file(handle);
+    const deferred = open.file.isOnlyTruncatedAtOpen && !open.flushedBefore;
+    open.flushedBefore = true;
+    if (!deferred && open.writable) await open.file.flush();
+    open.file.throwFailure(open);
+  }
+
+  async fsync(handle: number): Promise<void> {
+    const open = this.handles.file(handle);
+    // Side by side: a commit is durable by itself, and names made before are durable when fsync answers.
+    await Promise.all([open.file.flush(), this.files.fsync({ inode: open.file.inode })]);
+    open.file.throwFailure(open);
+  }
+
+  /** The last close of a handle. What is still pending is stored; a failure can only be logged. */
+  async release(handle: number): Promise<void> {
+    const open = this.handles.file(handle);
+    const { file } = open;
+    this.handles.remove(handle);
+    if (open.writable) await file.flush();
+    file.handles.delete(open);
+    if (open.failure !== undefined) {
+      this.runtime.log.error('writeback.lost', { inode: file.inode, error: open.failure.message });
+    }
+    if (file.handles.size > 0 || file.isPending) return;
+    this.byInode.delete(file.inode);
+    if (file.orphaned) await this.files.release({ inode: file.inode });
+  }
+
+  /** Stores what is pending of one file, so that what comes after it is not overwritten by it. */
+  async settle(inode: number): Promise<void> {
+    await this.byInode.get(inode)?.flush();
+  }
+
+  /** Stores what is pending of all files; failures are logged. */
+  async flushAll(): Promise<void> {
+    await Promise.all([...this.byInode.values()].map((file) => file.flush()));
+  }
+
+  /** Writing or truncating takes set-user-id and (on executables) set-group-id away; POSIX write(). */
+  private async killPrivileges(file: WriteBackFile): Promise<void> {
+    const { mode } = file.attributes;
+    const kept = withoutPrivileges(mode);
+    if (kept === mode) return;
+    file.over(await this.files.setattr({ inode: file.inode, changes: { mode: kept }, caller: { uid: 0, gid: 0 } }));
+  }
+
+  /** The kernel's idea of the end may be older than ours when another mount wrote: its pages are then wrong too. */
+  private appendOffset(file: WriteBackFile, kernelOffset: number): number {
+    const { sizeBytes } = file.attributes;
+    if (sizeBytes !== kernelOffset) this.kernelCache.forgetContent(file.inode);
+    return sizeBytes;
+  }
+}
+
+/** A file's mode after somebody without privileges changed its content or owner. */
+export function withoutPrivileges(mode: number): number {
+  const withoutUser = mode & ~SET_USER_ID;
+  return (mode & GROUP_EXECUTE) === 0 ? withoutUser : withoutUser & ~SET_GROUP_ID;
+}

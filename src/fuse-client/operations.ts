@@ -1,0 +1,275 @@
+// The file-system operations, one set behind both bindings: what a request of
+// the kernel means in terms of the FileService. Every one fails with FileError
+// (or a ServiceError, which programs see as EIO).
+import { FileError } from '../protocol/errors.js';
+import type {
+  AttributeChanges,
+  Attributes,
+  Caller,
+  DirectoryEntry,
+  FileKind,
+  FileName,
+  FileService,
+  FileSystemSpace,
+} from '../protocol/files.js';
+import { MAXIMUM_NAME_BYTES } from '../protocol/files.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { DirectoryListing } from './directory-listing.js';
+import { HandleTable, OpenFlag } from './handles.js';
+import type { KernelCache } from './kernel-cache.js';
+import { OpenFiles, withoutPrivileges } from './open-files.js';
+
+/** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
+const MOST_HELD_NAMED = 64;
+
+export interface OperationSettings {
+  attributeTimeoutMs: number;
+  maximumDirtyBytes: number;
+}
+
+export type RenameMode = 'replace' | 'no-replace' | 'exchange';
+
+export class Operations {
+  private readonly handles = new HandleTable();
+  private readonly opened: OpenFiles;
+
+  constructor(
+    private readonly files: FileService,
+    private readonly settings: OperationSettings,
+    kernelCache: KernelCache,
+    private readonly runtime: Runtime,
+  ) {
+    this.opened = new OpenFiles(files, this.handles, kernelCache, runtime, settings.maximumDirtyBytes);
+  }
+
+  async lookup(parent: number, name: FileName): Promise<Attributes> {
+    checkName(name);
+    return this.opened.current(await this.files.lookup({ parent, name }));
+  }
+
+  async getattr(inode: number): Promise<Attributes> {
+    return this.opened.current(await this.files.getattr({ inode }));
+  }
+
+  /** `handle`: the open file through which the size changes. `killPrivileges`: the caller may not keep set-id bits. */
+  async setattr(
+    inode: number,
+    changes: AttributeChanges,
+    caller: Caller,
+    { handle, killPrivileges = false }: { handle?: number; killPrivileges?: boolean } = {},
+  ): Promise<Attributes> {
+    const { sizeBytes, ...others } = changes;
+    const rest: AttributeChanges = { ...others };
+    if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
+      const { mode, kind } = await this.getattr(inode);
+      const kept = withoutPrivileges(mode);
+      if (kind === 'file' && kept !== mode) rest.mode = kept;
+    }
+    if (sizeBytes !== undefined) {
+      const buffered = await this.opened.resize(inode, sizeBytes, handle);
+      if (!buffered) rest.sizeBytes = sizeBytes;
+    }
+    // Pending bytes carry their own modification time, which must not come after one that is set now.
+    if (rest.modifyTimeNs !== undefined || rest.accessTimeNs !== undefined) await this.opened.settle(inode);
+    const changed =
+      Object.keys(rest).length === 0
+        ? await this.files.getattr({ inode })
+        : await this.files.setattr({ inode, changes: rest, caller });
+    this.opened.noteChange();
+    return this.opened.current(changed);
+  }
+
+  async readlink(inode: number): Promise<string> {
+    return (await this.files.readlink({ inode })).target;
+  }
+
+  symlink(parent: number, name: FileName, target: string, caller: Caller): Promise<Attributes> {
+    checkName(name);
+    return this.changing(this.files.symlink({ parent, name, target, caller }));
+  }
+
+  mknod(
+    parent: number,
+    name: FileName,
+    node: { kind: FileKind; mode: number; device: number },
+    caller: Caller,
+  ): Promise<Attributes> {
+    checkName(name);
+    return this.changing(this.files.mknod({ parent, name, ...node, caller }));
+  }
+
+  mkdir(parent: number, name: FileName, mode: number, caller: Caller): Promise<Attributes> {
+    checkName(name);
+    return this.changing(this.files.mkdir({ parent, name, mode, caller }));
+  }
+
+  async unlink(parent: number, name: FileName): Promise<void> {
+    const held = await this.heldUnder(parent, name);
+    const { inode, links } = await this.changing(this.files.unlink({ parent, name, held }));
+    if (links === 0) this.opened.orphan(inode);
+  }
+
+  async rmdir(parent: number, name: FileName): Promise<void> {
+    await this.changing(this.files.rmdir({ parent, name }));
+  }
+
+  async rename(parent: number, name: FileName, newParent: number, newName: FileName, mode: RenameMode): Promise<void> {
+    checkName(newName);
+    const held = mode === 'replace' ? await this.heldUnder(newParent, newName) : [];
+    const request = { parent, name, newParent, newName, mode, held };
+    const { replaced } = await this.changing(this.files.rename(request));
+    if (replaced === undefined || !this.opened.isOpen(replaced)) return;
+    // The answer does not say whether other names are left.
+    const { links } = await this.files.getattr({ inode: replaced });
+    if (links === 0) this.opened.orphan(replaced);
+  }
+
+  link(inode: number, parent: number, name: FileName): Promise<Attributes> {
+    checkName(name);
+    return this.changing(this.files.link({ inode, parent, name })).then((attributes) =>
+      this.opened.current(attributes),
+    );
+  }
+
+  open(inode: number, flags: number, killPrivileges = false): Promise<{ handle: number; attributes: Attributes }> {
+    return this.opened.open(inode, flags, killPrivileges);
+  }
+
+  async create(
+    parent: number,
+    name: FileName,
+    mode: number,
+    flags: number,
+    caller: Caller,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    checkName(name);
+    const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
+    const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
+    const { attributes, created } = await this.changing(
+      this.files.create({ parent, name, mode, exclusive, forWriting, caller }),
+    );
+    // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
+    if (!created) return this.opened.open(attributes.inode, flags, false);
+    return { handle: this.opened.hold(attributes, flags, forWriting), attributes };
+  }
+
+  read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    return this.opened.read(handle, offset, length, signal);
+  }
+
+  /** `data` belongs to the write-back buffer from now on. */
+  write(handle: number, offset: number, data: Uint8Array, killPrivileges: boolean, signal: AbortSignal): Promise<void> {
+    return this.opened.write(handle, offset, data, killPrivileges, signal);
+  }
+
+  flush(handle: number): Promise<void> {
+    return this.opened.flush(handle);
+  }
+
+  fsync(handle: number): Promise<void> {
+    return this.opened.fsync(handle);
+  }
+
+  release(handle: number): Promise<void> {
+    return this.opened.release(handle);
+  }
+
+  opendir(inode: number): number {
+    const listing = new DirectoryListing(inode, {
+      files: this.files,
+      clock: this.runtime.clock,
+      attributeTimeoutMs: this.settings.attributeTimeoutMs,
+      changes: () => this.opened.changes,
+    });
+    return this.handles.add({ kind: 'directory', listing });
+  }
+
+  /** Entries after `cookie`, `.` and `..` first; none at the end. More may follow behind those that are answered. */
+  async readdir(handle: number, cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
+    return this.handles.directory(handle).listing.after(cookie, withAttributes, most);
+  }
+
+  /** Attributes of a listed entry, with what this mount has not sent yet. */
+  current(attributes: Attributes): Attributes {
+    return this.opened.current(attributes);
+  }
+
+  releasedir(handle: number): void {
+    this.handles.directory(handle);
+    this.handles.remove(handle);
+  }
+
+  async fsyncdir(handle: number): Promise<void> {
+    await this.files.fsync({ inode: this.handles.directory(handle).listing.inode });
+  }
+
+  statfs(): Promise<FileSystemSpace> {
+    return this.files.statfs({});
+  }
+
+  async getxattr(inode: number, name: string): Promise<Uint8Array> {
+    // Asked before every write; capabilities are not kept, so there is nothing to ask for.
+    if (name === CAPABILITY) throw new FileError('ENODATA', 'file capabilities are not kept');
+    checkAttributeName(name);
+    return (await this.files.getxattr({ inode, name })).value;
+  }
+
+  async setxattr(inode: number, name: string, value: Uint8Array, mode: 'set' | 'create' | 'replace'): Promise<void> {
+    checkAttributeName(name);
+    await this.changing(this.files.setxattr({ inode, name, value, mode }));
+  }
+
+  async listxattr(inode: number): Promise<string[]> {
+    return (await this.files.listxattr({ inode })).names;
+  }
+
+  async removexattr(inode: number, name: string): Promise<void> {
+    checkAttributeName(name);
+    await this.changing(this.files.removexattr({ inode, name }));
+  }
+
+  /** The kernel no longer knows the inode. */
+  forget(inode: number): void {
+    this.opened.forget(inode);
+  }
+
+  /** Stores everything pending; before an unmount. */
+  flushAll(): Promise<void> {
+    return this.opened.flushAll();
+  }
+
+  private async changing<Result>(change: Promise<Result>): Promise<Result> {
+    try {
+      return await change;
+    } finally {
+      this.opened.noteChange();
+    }
+  }
+
+  /** The inodes that must live on when the name's last file loses it. */
+  private async heldUnder(parent: number, name: FileName): Promise<number[]> {
+    const open = this.opened.openInodes;
+    if (open.length <= MOST_HELD_NAMED) return open;
+    try {
+      const { inode } = await this.files.lookup({ parent, name });
+      return this.opened.isOpen(inode) ? [inode] : [];
+    } catch (error) {
+      if (error instanceof FileError && error.code === 'ENOENT') return [];
+      throw error;
+    }
+  }
+}
+
+const CAPABILITY = 'security.capability';
+
+/** Lists of access rights and security labels would be kept without being obeyed: refused, so that nobody relies on them. */
+function checkAttributeName(name: string): void {
+  if (name.startsWith('user.') || name.startsWith('trusted.')) return;
+  throw new FileError('ENOTSUP', `only user.* and trusted.* attributes are kept, not ${name}`);
+}
+
+function checkName(name: FileName): void {
+  if (name.length > MAXIMUM_NAME_BYTES) {
+    throw new FileError('ENAMETOOLONG', `${name.length} bytes; names have up to ${MAXIMUM_NAME_BYTES}`);
+  }
+}

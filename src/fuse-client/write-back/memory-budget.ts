@@ -1,0 +1,48 @@
+// Bytes that all files together may keep unsent or on their way. Writers beyond
+// it wait until the mediator has taken some; they can be interrupted.
+import { FileError } from '../../protocol/errors.js';
+
+export class MemoryBudget {
+  private used = 0;
+  private readonly waiting = new Set<() => void>();
+
+  /** `relieve` is called when a writer has to wait: it must start sending what is dirty. */
+  constructor(
+    private readonly maximumBytes: number,
+    private readonly relieve: () => void,
+  ) {}
+
+  get usedBytes(): number {
+    return this.used;
+  }
+
+  add(bytes: number): void {
+    this.used += bytes;
+  }
+
+  remove(bytes: number): void {
+    this.used -= bytes;
+    for (const wake of [...this.waiting]) wake();
+  }
+
+  /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts. */
+  async room(bytes: number, signal: AbortSignal): Promise<void> {
+    while (this.used > 0 && this.used + bytes > this.maximumBytes) {
+      if (signal.aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');
+      this.relieve();
+      await this.change(signal);
+    }
+  }
+
+  private change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.waiting.add(wake);
+      signal.addEventListener('abort', wake);
+    });
+  }
+}

@@ -1,0 +1,58 @@
+// What a reader sees of a file whose newest bytes are not yet stored: stored
+// bytes, cut where a pending truncation says, with pending writes on top. Pure.
+import type { Extent } from '../../protocol/blocks.js';
+import type { Attributes } from '../../protocol/files.js';
+
+export interface Overlay {
+  /** Stored bytes from here on no longer count. */
+  cutAt: number | undefined;
+  /** Pending writes that touch the range in question, oldest first. */
+  extents: readonly Extent[];
+  /** Where the last pending write of the whole file ends. */
+  end: number;
+}
+
+/** True when the pending writes alone answer a read of `length` bytes at `offset`: nothing need be fetched. */
+export function covers(overlay: Overlay, offset: number, length: number): boolean {
+  let at = offset;
+  for (const extent of [...overlay.extents].sort((left, right) => left.offset - right.offset)) {
+    if (extent.offset > at) return false;
+    at = Math.max(at, extent.offset + extent.data.length);
+  }
+  return at >= offset + length;
+}
+
+/** How many stored bytes of [offset, offset + length) still count. */
+export function storedLength(overlay: Overlay, offset: number, length: number): number {
+  return overlay.cutAt === undefined ? length : Math.max(0, Math.min(length, overlay.cutAt - offset));
+}
+
+/** The bytes of [offset, offset + length), fewer only at the end of the file; `stored` are those that still count. */
+export function layOver(overlay: Overlay, stored: Uint8Array, offset: number, length: number): Uint8Array {
+  const resultLength = Math.max(stored.length, Math.min(length, overlay.end - offset));
+  if (overlay.extents.length === 0 && resultLength === stored.length) return stored;
+  const whole = overlay.extents.length === 1 ? overlay.extents[0] : undefined;
+  if (whole !== undefined && whole.offset <= offset && whole.offset + whole.data.length >= offset + resultLength) {
+    return whole.data.subarray(offset - whole.offset, offset - whole.offset + resultLength);
+  }
+  const result = new Uint8Array(resultLength);
+  result.set(stored);
+  for (const extent of overlay.extents) {
+    const from = Math.max(extent.offset, offset);
+    const to = Math.min(extent.offset + extent.data.length, offset + resultLength);
+    if (from < to) result.set(extent.data.subarray(from - extent.offset, to - extent.offset), from - offset);
+  }
+  return result;
+}
+
+/** Stored attributes as they will be once everything pending is stored. */
+export function attributesOver(
+  attributes: Attributes,
+  overlay: Pick<Overlay, 'cutAt' | 'end'>,
+  modifyTimeNs: bigint,
+): Attributes {
+  const kept = overlay.cutAt === undefined ? attributes.sizeBytes : Math.min(attributes.sizeBytes, overlay.cutAt);
+  const sizeBytes = Math.max(kept, overlay.end);
+  const allocatedBytes = overlay.cutAt === 0 ? overlay.end : Math.max(attributes.allocatedBytes, overlay.end - kept);
+  return { ...attributes, sizeBytes, allocatedBytes, modifyTimeNs, changeTimeNs: modifyTimeNs };
+}

@@ -1,0 +1,249 @@
+// One file's pending state: dirty bytes, a pending truncation, batches on their
+// way, and who has it open. Batches that overlap go one after the other, others
+// side by side; a truncation travels in one commit with the bytes after it.
+// A batch that fails is not tried again: what is pending is dropped, every
+// handle open for writing is told once, and what was stored before stays.
+import type { Extent } from '../../protocol/blocks.js';
+import { FileError } from '../../protocol/errors.js';
+import type { Attributes, FileService } from '../../protocol/files.js';
+import type { Timer } from '../../runtime/clock.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { FileHandle } from '../handles.js';
+import type { KernelCache } from '../kernel-cache.js';
+import { DirtyRanges } from './dirty-ranges.js';
+import type { MemoryBudget } from './memory-budget.js';
+import { attributesOver, type Overlay } from './overlay.js';
+
+/** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */
+const SINGLE_COMMIT_BYTES = 8 * 1024 * 1024;
+/** A background batch: large enough that messages cost little, a multiple of every block size. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCHES_IN_FLIGHT = 4;
+/** Bytes of a file that stays open are sent after this long at the latest. */
+const FLUSH_AFTER_MS = 5000;
+
+export interface WriteBackParts {
+  files: FileService;
+  runtime: Runtime;
+  budget: MemoryBudget;
+  kernelCache: KernelCache;
+  /** Called with the attributes after each commit. */
+  committed(attributes: Attributes): void;
+}
+
+interface Batch {
+  extents: Extent[];
+  bytes: number;
+  truncateTo: number | undefined;
+  /** The blocks that it touches, as a byte range. */
+  from: number;
+  to: number;
+  settled: Promise<void>;
+}
+
+export class WriteBackFile {
+  readonly handles = new Set<FileHandle>();
+  /** The last name went while it was open here: its space is given back at the last close. */
+  orphaned = false;
+  private readonly dirty = new DirtyRanges();
+  private truncateTo: number | undefined;
+  private truncatedAtOpen = false;
+  private modifyTimeNs = 0n;
+  private inFlight: Batch[] = [];
+  private streaming = false;
+  private timer: Timer | undefined;
+
+  constructor(
+    readonly inode: number,
+    private stored: Attributes,
+    private readonly parts: WriteBackParts,
+  ) {}
+
+  get isPending(): boolean {
+    return this.isUnsent || this.inFlight.length > 0;
+  }
+
+  get isUnsent(): boolean {
+    return !this.dirty.isEmpty || this.truncateTo !== undefined;
+  }
+
+  /** All that is pending is the truncation of an open with O_TRUNC. */
+  get isOnlyTruncatedAtOpen(): boolean {
+    return this.truncatedAtOpen && this.dirty.isEmpty && this.inFlight.length === 0;
+  }
+
+  /** The newest attributes known, with what is pending. */
+  get attributes(): Attributes {
+    return this.over(this.stored);
+  }
+
+  /** Attributes that the service answered, with what is pending. Older ones than are known are passed over. */
+  over(fetched: Attributes): Attributes {
+    if (fetched.revision >= this.stored.revision) this.stored = fetched;
+    if (!this.isPending) return this.stored;
+    return attributesOver(this.stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.modifyTimeNs);
+  }
+
+  overlay(from: number, to: number): Overlay {
+    const extents: Extent[] = [];
+    for (const batch of this.inFlight) {
+      for (const extent of batch.extents) {
+        if (extent.offset < to && extent.offset + extent.data.length > from) extents.push(extent);
+      }
+    }
+    extents.push(...this.dirty.within(from, to));
+    return { cutAt: this.cutAt, extents, end: this.pendingEnd };
+  }
+
+  /** Takes bytes; `data` belongs to the buffer from now on. */
+  write(offset: number, data: Uint8Array): void {
+    const before = this.dirty.bytes;
+    this.dirty.lay(offset, data);
+    this.parts.budget.add(this.dirty.bytes - before);
+    this.touch();
+    this.truncatedAtOpen = false;
+    if (this.dirty.bytes > SINGLE_COMMIT_BYTES) this.streaming = true;
+    this.stream();
+  }
+
+  /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. */
+  async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
+    while (this.inFlight.length > 0) await this.settleOne();
+    if (sizeBytes >= this.attributes.sizeBytes) return;
+    const before = this.dirty.bytes;
+    this.dirty.cutAt(sizeBytes);
+    this.parts.budget.remove(before - this.dirty.bytes);
+    if (sizeBytes < this.stored.sizeBytes) {
+      this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
+      this.truncatedAtOpen = reason === 'open';
+    }
+    this.touch();
+  }
+
+  /** Resolves when everything that is pending is stored or has failed (then the handles know). Never rejects. */
+  async flush(): Promise<void> {
+    while (this.isUnsent) {
+      const whole = !this.streaming && this.dirty.bytes <= SINGLE_COMMIT_BYTES;
+      if (!this.send(whole ? this.dirty.end : this.batchEnd())) await this.settleOne();
+    }
+    while (this.inFlight.length > 0) await this.settleOne();
+    this.streaming = false;
+  }
+
+  /** The failure that this handle has not been told about, once. */
+  throwFailure(handle: FileHandle): void {
+    const { failure } = handle;
+    handle.failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  private get cutAt(): number | undefined {
+    return this.truncateTo ?? this.inFlight.find((batch) => batch.truncateTo !== undefined)?.truncateTo;
+  }
+
+  private get pendingEnd(): number {
+    let end = this.dirty.end;
+    for (const batch of this.inFlight)
+      for (const { offset, data } of batch.extents) end = Math.max(end, offset + data.length);
+    return end;
+  }
+
+  private touch(): void {
+    const { clock } = this.parts.runtime;
+    this.modifyTimeNs = clock.nowNs();
+    this.timer ??= clock.after(FLUSH_AFTER_MS, () => {
+      this.timer = undefined;
+      if (this.isOnlyTruncatedAtOpen) return;
+      this.parts.runtime.log.debug('writeback.aged', { inode: this.inode, bytes: this.dirty.bytes });
+      void this.flush();
+    });
+  }
+
+  /** Sends full batches of a file that has outgrown a single commit. */
+  private stream(): void {
+    while (this.streaming && this.dirty.bytes >= BATCH_BYTES && this.send(this.batchEnd()));
+  }
+
+  private batchEnd(): number {
+    const end = this.dirty.offsetAfter(BATCH_BYTES);
+    const aligned = end - (end % BATCH_BYTES);
+    return aligned > this.dirty.start ? aligned : end;
+  }
+
+  /** Sends what is dirty up to `end`; false when it must wait for a batch that is on its way. */
+  private send(end: number): boolean {
+    if (this.inFlight.length >= BATCHES_IN_FLIGHT) return false;
+    if (this.inFlight.some((batch) => batch.truncateTo !== undefined)) return false;
+    if (this.truncateTo !== undefined && this.inFlight.length > 0) return false;
+    const blockSize = this.stored.blockSizeBytes;
+    const from = Math.floor(this.dirty.start / blockSize) * blockSize;
+    const to = Math.ceil(end / blockSize) * blockSize;
+    if (this.inFlight.some((batch) => batch.from < to && from < batch.to)) return false;
+
+    const before = this.dirty.bytes;
+    const extents = this.dirty.takeUpTo(end);
+    const { truncateTo } = this;
+    this.truncateTo = undefined;
+    this.truncatedAtOpen = false;
+    if (this.dirty.isEmpty) {
+      this.timer?.cancel();
+      this.timer = undefined;
+    }
+    const batch: Batch = {
+      extents,
+      bytes: before - this.dirty.bytes,
+      truncateTo,
+      from,
+      to,
+      settled: Promise.resolve(),
+    };
+    this.inFlight.push(batch);
+    batch.settled = this.store(batch);
+    return true;
+  }
+
+  private async store(batch: Batch): Promise<void> {
+    const { files, budget } = this.parts;
+    const { extents, truncateTo } = batch;
+    try {
+      const attributes = await files.write({
+        inode: this.inode,
+        extents,
+        modifyTimeNs: this.modifyTimeNs,
+        ...(truncateTo === undefined ? {} : { truncateTo }),
+      });
+      if (attributes.revision >= this.stored.revision) this.stored = attributes;
+      this.parts.committed(attributes);
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new FileError('EIO', String(error)));
+    } finally {
+      this.inFlight = this.inFlight.filter((other) => other !== batch);
+      budget.remove(batch.bytes);
+    }
+    this.stream();
+  }
+
+  private fail(error: Error): void {
+    const { budget, kernelCache, runtime } = this.parts;
+    runtime.log.warn('writeback.failed', {
+      inode: this.inode,
+      error: error.message,
+      droppedBytes: this.dirty.bytes,
+      toldHandles: this.handles.size,
+    });
+    for (const handle of this.handles) if (handle.writable) handle.failure = error;
+    budget.remove(this.dirty.bytes);
+    this.dirty.clear();
+    this.truncateTo = undefined;
+    this.truncatedAtOpen = false;
+    this.streaming = false;
+    this.timer?.cancel();
+    this.timer = undefined;
+    kernelCache.forgetContent(this.inode);
+  }
+
+  /** Resolves when at least one batch that is on its way now has settled. */
+  private async settleOne(): Promise<void> {
+    await Promise.race(this.inFlight.map((batch) => batch.settled));
+  }
+}

@@ -1,0 +1,415 @@
+// A FileService in memory, simple enough to be believed, to test what stands
+// above that interface without servers. Faults can be switched on.
+import { FileError, type FileErrorCode } from '../../src/protocol/errors.js';
+import type {
+  AttributeChanges,
+  Attributes,
+  Caller,
+  DirectoryEntry,
+  FileKind,
+  FileName,
+  FileService,
+} from '../../src/protocol/files.js';
+import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/files.js';
+import type { CallOptions } from '../../src/protocol/service.js';
+import { MEMORY_BLOCK_BYTES, MemoryContent } from './memory-content.js';
+
+export interface MemoryFaults {
+  /** Every write (and change of size) fails with this. */
+  writes?: FileErrorCode;
+  /** Opening or creating for writing fails with this. */
+  openForWriting?: FileErrorCode;
+  /** Reads fail with this. */
+  reads?: FileErrorCode;
+  /** Calls of these methods do not answer until the fault is taken away. */
+  hang?: (keyof FileService)[];
+}
+
+interface Node {
+  attributes: Attributes;
+  content: MemoryContent;
+  entries: Map<FileName, { inode: number; cookie: number }>;
+  parent: number;
+  target: string;
+  extended: Map<string, Uint8Array>;
+}
+
+const TOTAL_BYTES = 64 * 2 ** 30;
+const SET_GROUP_ID = 0o2000;
+
+export class MemoryFiles implements FileService {
+  faults: MemoryFaults = {};
+  /** Calls since the start, by method: tests look at how often something was asked. */
+  readonly calls: Partial<Record<keyof FileService, number>> = {};
+  private readonly nodes = new Map<number, Node>();
+  private lastInode = ROOT_INODE;
+  private lastCookie = 2;
+
+  /** `nowNs` gives the times of changes. */
+  constructor(private readonly nowNs: () => bigint) {
+    this.makeNode(ROOT_INODE, 'directory', 0o755, { uid: 0, gid: 0 }, ROOT_INODE).attributes.links = 2;
+  }
+
+  async lookup({ parent, name }: { parent: number; name: FileName }): Promise<Attributes> {
+    await this.enter('lookup');
+    return { ...this.child(parent, name).attributes };
+  }
+
+  async getattr({ inode }: { inode: number }): Promise<Attributes> {
+    await this.enter('getattr');
+    return { ...this.node(inode).attributes };
+  }
+
+  async setattr({ inode, changes }: { inode: number; changes: AttributeChanges; caller: Caller }): Promise<Attributes> {
+    await this.enter('setattr');
+    const node = this.node(inode);
+    const { sizeBytes, ...others } = changes;
+    if (sizeBytes !== undefined) {
+      if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory has no size to set');
+      this.fault('writes');
+      node.content.resize(sizeBytes);
+      node.attributes.modifyTimeNs = this.nowNs();
+    }
+    Object.assign(node.attributes, others);
+    return this.changed(node);
+  }
+
+  async create(request: {
+    parent: number;
+    name: FileName;
+    mode: number;
+    exclusive: boolean;
+    forWriting: boolean;
+    caller: Caller;
+  }): Promise<{ attributes: Attributes; created: boolean }> {
+    await this.enter('create');
+    if (request.forWriting) this.fault('openForWriting');
+    const { parent, name } = request;
+    const there = this.directory(parent).entries.get(name);
+    if (there === undefined)
+      return { attributes: this.add(parent, name, 'file', request.mode, request.caller), created: true };
+    if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
+    return { attributes: { ...this.node(there.inode).attributes }, created: false };
+  }
+
+  async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Promise<Attributes> {
+    await this.enter('mkdir');
+    const attributes = this.add(request.parent, request.name, 'directory', request.mode, request.caller);
+    this.node(attributes.inode).attributes.links = 2;
+    this.node(request.parent).attributes.links += 1;
+    return { ...this.node(attributes.inode).attributes };
+  }
+
+  async mknod(request: {
+    parent: number;
+    name: FileName;
+    kind: FileKind;
+    mode: number;
+    device: number;
+    caller: Caller;
+  }): Promise<Attributes> {
+    await this.enter('mknod');
+    const { inode } = this.add(request.parent, request.name, request.kind, request.mode, request.caller);
+    this.node(inode).attributes.device = request.device;
+    return { ...this.node(inode).attributes };
+  }
+
+  async symlink(request: { parent: number; name: FileName; target: string; caller: Caller }): Promise<Attributes> {
+    await this.enter('symlink');
+    const { inode } = this.add(request.parent, request.name, 'symlink', 0o777, request.caller);
+    const node = this.node(inode);
+    node.target = request.target;
+    node.attributes.sizeBytes = request.target.length;
+    return { ...node.attributes };
+  }
+
+  async readlink({ inode }: { inode: number }): Promise<{ target: string }> {
+    await this.enter('readlink');
+    const node = this.node(inode);
+    if (node.attributes.kind !== 'symlink') throw new FileError('EINVAL', 'no symbolic link');
+    return { target: node.target };
+  }
+
+  async link({ inode, parent, name }: { inode: number; parent: number; name: FileName }): Promise<Attributes> {
+    await this.enter('link');
+    const node = this.node(inode);
+    if (node.attributes.kind === 'directory') throw new FileError('EPERM', 'directories have one name');
+    this.enterName(parent, name, inode);
+    node.attributes.links += 1;
+    return this.changed(node);
+  }
+
+  async unlink({ parent, name, held }: { parent: number; name: FileName; held: number[] }): Promise<{
+    inode: number;
+    links: number;
+  }> {
+    await this.enter('unlink');
+    const node = this.child(parent, name);
+    if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory');
+    this.dropName(parent, name, held);
+    return { inode: node.attributes.inode, links: node.attributes.links };
+  }
+
+  async rmdir({ parent, name }: { parent: number; name: FileName }): Promise<Record<string, never>> {
+    await this.enter('rmdir');
+    const node = this.child(parent, name);
+    if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', 'no directory');
+    if (node.entries.size > 0) throw new FileError('ENOTEMPTY', 'not empty');
+    this.dropName(parent, name, []);
+    return {};
+  }
+
+  async rename(request: {
+    parent: number;
+    name: FileName;
+    newParent: number;
+    newName: FileName;
+    mode: 'replace' | 'no-replace' | 'exchange';
+    held: number[];
+  }): Promise<{ replaced?: number }> {
+    await this.enter('rename');
+    const { parent, name, newParent, newName, mode, held } = request;
+    const moved = this.child(parent, name);
+    const target = this.directory(newParent).entries.get(newName);
+    for (let at = newParent; at !== ROOT_INODE; at = this.node(at).parent) {
+      if (at === moved.attributes.inode) throw new FileError('EINVAL', 'a directory cannot go into itself');
+    }
+    if (mode === 'exchange') {
+      if (target === undefined) throw new FileError('ENOENT', 'nothing to exchange with');
+      this.place(newParent, newName, moved);
+      this.place(parent, name, this.node(target.inode));
+      return {};
+    }
+    if (target === undefined) {
+      this.removeName(parent, name);
+      this.place(newParent, newName, moved);
+      return {};
+    }
+    if (mode === 'no-replace') throw new FileError('EEXIST', 'the name is there');
+    if (target.inode === moved.attributes.inode) return {};
+    const replaced = this.node(target.inode);
+    const [from, to] = [moved.attributes.kind === 'directory', replaced.attributes.kind === 'directory'];
+    if (from && !to) throw new FileError('ENOTDIR', 'a directory cannot replace a file');
+    if (!from && to) throw new FileError('EISDIR', 'a file cannot replace a directory');
+    if (replaced.entries.size > 0) throw new FileError('ENOTEMPTY', 'not empty');
+    this.dropName(newParent, newName, held);
+    this.removeName(parent, name);
+    this.place(newParent, newName, moved);
+    return { replaced: target.inode };
+  }
+
+  async open({ inode, forWriting }: { inode: number; forWriting: boolean }): Promise<Attributes> {
+    await this.enter('open');
+    const node = this.node(inode);
+    if (forWriting) this.fault('openForWriting');
+    return { ...node.attributes };
+  }
+
+  async release({ inode }: { inode: number }): Promise<Record<string, never>> {
+    await this.enter('release');
+    this.nodes.delete(inode);
+    return {};
+  }
+
+  async read(
+    { inode, offset, length }: { inode: number; offset: number; length: number },
+    options?: CallOptions,
+  ): Promise<{ data: Uint8Array }> {
+    await this.enter('read', options?.signal);
+    this.fault('reads');
+    return { data: this.node(inode).content.read(offset, length) };
+  }
+
+  async write(request: {
+    inode: number;
+    extents: { offset: number; data: Uint8Array }[];
+    truncateTo?: number;
+    modifyTimeNs: bigint;
+  }): Promise<Attributes> {
+    await this.enter('write');
+    this.fault('writes');
+    const node = this.node(request.inode);
+    if (request.truncateTo !== undefined) node.content.resize(request.truncateTo);
+    for (const { offset, data } of request.extents) node.content.write(offset, data);
+    node.attributes.modifyTimeNs = request.modifyTimeNs;
+    return this.changed(node);
+  }
+
+  async fsync(): Promise<Record<string, never>> {
+    await this.enter('fsync');
+    return {};
+  }
+
+  async readdir(request: { inode: number; cookie: number; limit: number; attributes: boolean }): Promise<{
+    entries: DirectoryEntry[];
+    done: boolean;
+    parent: number;
+  }> {
+    await this.enter('readdir');
+    const { entries, parent } = this.directory(request.inode);
+    const found: DirectoryEntry[] = [];
+    for (const [name, { inode, cookie }] of [...entries].sort(([, left], [, right]) => left.cookie - right.cookie)) {
+      if (cookie <= request.cookie) continue;
+      if (found.length === request.limit) return { entries: found, done: false, parent };
+      const { attributes } = this.node(inode);
+      const entry = { name, inode, kind: attributes.kind, cookie };
+      found.push(request.attributes ? { ...entry, attributes: { ...attributes } } : entry);
+    }
+    return { entries: found, done: true, parent };
+  }
+
+  async statfs() {
+    await this.enter('statfs');
+    let used = 0;
+    for (const { content } of this.nodes.values()) used += content.allocatedBytes;
+    return { blockSizeBytes: 4096, totalBytes: TOTAL_BYTES, freeBytes: TOTAL_BYTES - used, files: this.nodes.size };
+  }
+
+  async getxattr({ inode, name }: { inode: number; name: string }): Promise<{ value: Uint8Array }> {
+    await this.enter('getxattr');
+    const value = this.node(inode).extended.get(name);
+    if (value === undefined) throw new FileError('ENODATA', 'no such attribute');
+    return { value };
+  }
+
+  async setxattr(request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' }) {
+    await this.enter('setxattr');
+    const { extended } = this.node(request.inode);
+    const there = extended.has(request.name);
+    if (request.mode === 'create' && there) throw new FileError('EEXIST', 'the attribute is there');
+    if (request.mode === 'replace' && !there) throw new FileError('ENODATA', 'no such attribute');
+    extended.set(request.name, request.value);
+    return {};
+  }
+
+  async listxattr({ inode }: { inode: number }): Promise<{ names: string[] }> {
+    await this.enter('listxattr');
+    return { names: [...this.node(inode).extended.keys()] };
+  }
+
+  async removexattr({ inode, name }: { inode: number; name: string }): Promise<Record<string, never>> {
+    await this.enter('removexattr');
+    if (!this.node(inode).extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
+    return {};
+  }
+
+  private async enter(method: keyof FileService, signal?: AbortSignal): Promise<void> {
+    this.calls[method] = (this.calls[method] ?? 0) + 1;
+    while (this.faults.hang?.includes(method) === true && signal?.aborted !== true) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    if (signal?.aborted === true) throw new FileError('EINTR', 'given up');
+  }
+
+  private fault(kind: 'writes' | 'openForWriting' | 'reads'): void {
+    const code = this.faults[kind];
+    if (code !== undefined) throw new FileError(code, 'a fault that the test switched on');
+  }
+
+  private node(inode: number): Node {
+    const node = this.nodes.get(inode);
+    if (node === undefined) throw new FileError('ENOENT', `inode ${inode}`);
+    return node;
+  }
+
+  private directory(inode: number): Node {
+    const node = this.node(inode);
+    if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', `inode ${inode}`);
+    return node;
+  }
+
+  private child(parent: number, name: FileName): Node {
+    const entry = this.directory(parent).entries.get(name);
+    if (entry === undefined) throw new FileError('ENOENT', name);
+    return this.node(entry.inode);
+  }
+
+  private add(parent: number, name: FileName, kind: FileKind, mode: number, caller: Caller): Attributes {
+    const { attributes: above } = this.directory(parent);
+    if (this.node(parent).entries.has(name)) throw new FileError('EEXIST', name);
+    const inherits = (above.mode & SET_GROUP_ID) !== 0;
+    const owner = { uid: caller.uid, gid: inherits ? above.gid : caller.gid };
+    this.lastInode += 1;
+    const permissions = inherits && kind === 'directory' ? mode | SET_GROUP_ID : mode;
+    const node = this.makeNode(this.lastInode, kind, permissions, owner, parent);
+    this.enterName(parent, name, this.lastInode);
+    return { ...node.attributes };
+  }
+
+  private makeNode(inode: number, kind: FileKind, mode: number, owner: Caller, parent: number): Node {
+    const now = this.nowNs();
+    const attributes: Attributes = {
+      inode,
+      kind,
+      mode,
+      links: 1,
+      uid: owner.uid,
+      gid: owner.gid,
+      sizeBytes: 0,
+      allocatedBytes: 0,
+      accessTimeNs: now,
+      modifyTimeNs: now,
+      changeTimeNs: now,
+      device: 0,
+      blockSizeBytes: MEMORY_BLOCK_BYTES,
+      revision: 1,
+    };
+    const parts = { content: new MemoryContent(), entries: new Map(), target: '', extended: new Map() };
+    const node: Node = { attributes, parent, ...parts };
+    this.nodes.set(inode, node);
+    return node;
+  }
+
+  private enterName(parent: number, name: FileName, inode: number): void {
+    if (name.length > MAXIMUM_NAME_BYTES) throw new FileError('ENAMETOOLONG', name);
+    if (this.directory(parent).entries.has(name)) throw new FileError('EEXIST', name);
+    this.place(parent, name, this.node(inode));
+  }
+
+  private place(parent: number, name: FileName, node: Node): void {
+    const directory = this.directory(parent);
+    this.lastCookie += 1;
+    directory.entries.set(name, { inode: node.attributes.inode, cookie: this.lastCookie });
+    if (node.attributes.kind === 'directory' && node.parent !== parent) {
+      this.node(node.parent).attributes.links -= 1;
+      directory.attributes.links += 1;
+      node.parent = parent;
+    }
+    this.touch(directory);
+    node.attributes.changeTimeNs = this.nowNs();
+  }
+
+  private removeName(parent: number, name: FileName): void {
+    const directory = this.directory(parent);
+    directory.entries.delete(name);
+    this.touch(directory);
+  }
+
+  private dropName(parent: number, name: FileName, held: number[]): void {
+    const node = this.child(parent, name);
+    this.removeName(parent, name);
+    const { attributes } = node;
+    if (attributes.kind === 'directory') {
+      this.node(parent).attributes.links -= 1;
+      attributes.links = 0;
+    } else attributes.links -= 1;
+    this.changed(node);
+    if (attributes.links === 0 && !held.includes(attributes.inode)) this.nodes.delete(attributes.inode);
+  }
+
+  private touch(directory: Node): void {
+    directory.attributes.modifyTimeNs = this.nowNs();
+    this.changed(directory);
+  }
+
+  private changed(node: Node): Attributes {
+    const { attributes, content } = node;
+    if (attributes.kind === 'file') {
+      attributes.sizeBytes = content.sizeBytes;
+      attributes.allocatedBytes = content.allocatedBytes;
+    }
+    attributes.changeTimeNs = this.nowNs();
+    attributes.revision += 1;
+    return { ...attributes };
+  }
+}
