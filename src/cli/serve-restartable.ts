@@ -25,7 +25,8 @@ export async function serveRestartable(request: ServeRequest): Promise<void> {
   while (!stopping) {
     const parameters = ['serve', 'data', '--id', server.name, '--config', request.config.file];
     child = spawn(process.execPath, [COMMAND, ...parameters, ...(blank ? ['--blank'] : [])], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      // A supervised server logs to standard error; here that is our standard output.
+      stdio: ['ignore', 'inherit', process.stdout.isTTY ? 'inherit' : 1, 'ipc'],
       // Ctrl-C is passed on by this process, in one way only.
       detached: true,
     });

@@ -6,7 +6,7 @@ import type { Config, ServerConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { CommandFailure, describeFailure, usageError } from './failure.js';
+import { describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { readRecord } from './supervisor/instance.js';
@@ -64,7 +64,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   const link = new SupervisorLink();
   const stopRequested = link.stopRequested();
   const name = nameOf(request);
-  const runtime = nodeRuntime({ logLevel: request.config.logLevel, logName: name });
+  const runtime = serverRuntime(request.config, name, link.supervised);
   exitOnDefect(runtime);
   let served: Served;
   try {
@@ -73,8 +73,10 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     const { text } = describeFailure(error);
     runtime.log.error('server.failed', { reason: text });
     link.tell({ kind: 'failed', message: text });
-    link.close();
-    throw new CommandFailure(`${name}: ${text}`);
+    if (!link.supervised) {
+      process.stderr.write(`nmrfs: ${name}: ${text}\n`);
+    }
+    process.exit(EXIT_FAILURE);
   }
   link.tell({ kind: 'ready', notes: served.notes });
   const reason = await stopRequested;
@@ -98,13 +100,24 @@ function nameOf({ kind, id, config }: ServeRequest): string {
   }
 }
 
+/** Supervised, the log goes to standard error, which the supervisor collects; else to standard output, in colours on a terminal. */
+function serverRuntime({ logLevel }: Config, logName: string, supervised: boolean): Runtime {
+  // Whoever read our output may go; that must not end a server.
+  process.stdout.removeAllListeners('error');
+  process.stdout.on('error', () => {});
+  if (supervised || process.stdout.isTTY) {
+    return nodeRuntime({ logLevel, logName });
+  }
+  return nodeRuntime({ logLevel, logName, destination: process.stdout });
+}
+
 /** A defect ends the process with its cause in the log; going on with half a state would be worse. */
 function exitOnDefect(runtime: Runtime): void {
   const end = (error: unknown): void => {
     runtime.log.error('process.defect', {
       reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
-    process.exit(1);
+    process.exit(EXIT_FAILURE);
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);

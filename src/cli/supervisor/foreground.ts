@@ -101,14 +101,13 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
 /** Warnings and errors as they come: time, level, server, event and its fields. */
 async function showOn(stream: NodeJS.WriteStream): Promise<Show> {
   const { paintOn } = await import('../output.js');
-  return (name, { level, event, msg, time, pid: _pid, hostname: _hostname, name: _name, ...fields }) => {
-    const serious = level === 50 || level === 'error' || level === 60 || level === 'fatal';
-    const word = serious ? paintOn(stream, 'red', 'error') : paintOn(stream, 'yellow', 'warn');
-    const clock = new Date(typeof time === 'number' ? time : Date.now()).toTimeString().slice(0, 8);
+  return (name, { level, event, time, pid: _pid, hostname: _hostname, name: _name, ...fields }) => {
+    const word = level === 'warn' ? paintOn(stream, 'yellow', 'warn') : paintOn(stream, 'red', 'error');
+    const clock = new Date(typeof time === 'string' ? time : Date.now()).toTimeString().slice(0, 8);
     const details = Object.entries(fields)
       .filter(([, value]) => value !== null && value !== '')
       .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-    stream.write(`${clock} ${word} ${name} ${String(event ?? msg ?? '')} ${details.join(' ')}\n`);
+    stream.write(`${clock} ${word} ${name} ${String(event ?? '')} ${details.join(' ')}\n`);
   };
 }
 

@@ -41,7 +41,7 @@ export async function lockInstance(config: Config): Promise<InstanceLock> {
   if (lock === undefined) {
     const record = await readRecord(config);
     const who = record === undefined ? '' : ` (process ${record.processId})`;
-    throw new CommandFailure(`nmrfs runs already from ${config.runDirectory}${who}; "nmrfs down" stops it`);
+    throw new CommandFailure(`already running from ${config.runDirectory}${who}; "nmrfs down" stops it`);
   }
   return lock;
 }

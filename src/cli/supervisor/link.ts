@@ -64,13 +64,6 @@ export class SupervisorLink {
       this.#orphaned.then((): StopReason => 'orphaned'),
     ]);
   }
-
-  /** Lets the process end by itself. */
-  close(): void {
-    if (this.supervised && this.self.connected) {
-      this.self.disconnect();
-    }
-  }
 }
 
 function isFromSupervisor(message: unknown): message is FromSupervisor {

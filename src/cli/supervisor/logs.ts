@@ -47,8 +47,8 @@ export class Logs {
 
   /** Writes an event of the supervisor itself, or about a process. */
   write(name: string, level: Level, event: string, fields: Record<string, unknown>): void {
-    const line = { level: LEVELS[level], time: Date.now(), name, event, ...fields };
-    if (line.level >= this.#threshold) {
+    if (LEVELS[level] >= this.#threshold) {
+      const line = { level, time: new Date().toISOString(), name, pid: process.pid, event, ...fields };
       this.#take(name, JSON.stringify(line), line);
     }
   }
@@ -62,7 +62,7 @@ export class Logs {
 
   #take(name: string, text: string, line: Record<string, unknown>): void {
     this.#append(name, `${text}\n`);
-    if (levelOf(line) >= LEVELS.warn) {
+    if (isWarning(line)) {
       this.show(name, line);
     }
   }
@@ -97,10 +97,6 @@ function parseLine(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** pino writes levels as numbers or as names, as it is told. */
-function levelOf({ level }: Record<string, unknown>): number {
-  if (typeof level === 'number') {
-    return level;
-  }
-  return level === 'fatal' || level === 'error' ? LEVELS.error : level === 'warn' ? LEVELS.warn : LEVELS.info;
+function isWarning({ level }: Record<string, unknown>): boolean {
+  return level === 'warn' || level === 'error' || level === 'fatal';
 }

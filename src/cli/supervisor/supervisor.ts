@@ -116,11 +116,13 @@ export class Supervisor {
     }
     const dataservers = Promise.allSettled(this.#dataservers.map((child) => child.ready(DATASERVER_START_MS)));
     await Promise.all(this.#metaservers.map((child) => child.ready())).catch(fail);
-    const missing = (await dataservers).flatMap((outcome) =>
-      outcome.status === 'rejected' ? [messageOf(outcome.reason)] : [],
-    );
+    const outcomes = await dataservers;
     this.#mediator.release();
-    return [...missing, ...(await this.#mediator.ready().catch(fail))];
+    const notes = await this.#mediator.ready().catch(fail);
+    const missing = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [messageOf(outcome.reason)] : []));
+    // The mediator says that they are down; the reason is better.
+    const reasoned = (note: string): boolean => missing.some((reason) => reason.startsWith(`${note.split(' ')[0]} `));
+    return [...missing, ...notes.filter((note) => !reasoned(note))];
   }
 
   async #stopInOrder(): Promise<void> {

@@ -146,7 +146,7 @@ describe('the supervisor', () => {
     const config = parseConfig(configTemplate({ dataServers: 1, basePort: 7600 }), join(folder, 'nmrfs.yaml'));
     const lock = await lockInstance(config);
     assert.equal(await isLocked(config), true);
-    await assert.rejects(lockInstance(config), /runs already from .*"nmrfs down" stops it/);
+    await assert.rejects(lockInstance(config), /already running from .*"nmrfs down" stops it/);
     assert.equal((await stat(config.runDirectory)).mode & 0o777, 0o700);
     await lock.release();
     assert.equal(await isLocked(config), false);
@@ -170,7 +170,7 @@ describe('the supervisor', () => {
     const logs = new Logs(folder, 'info', (name, line) => shown.push([name, line.event]));
     const stream = new PassThrough();
     logs.follow('data1', stream);
-    stream.end('{"level":30,"event":"quiet"}\n{"level":40,"event":"loud"}\n{broken\nTypeError: x\n');
+    stream.end('{"level":"info","event":"quiet"}\n{"level":"warn","event":"loud"}\n{broken\nTypeError: x\n');
     await until(async () => (await readFile(join(folder, 'data1.log'), 'utf8').catch(() => '')).includes('TypeError'));
     logs.write('supervisor', 'debug', 'unheard', {});
     logs.close();
