@@ -1,0 +1,203 @@
+// When commands reach the disk, and what happens when they can't.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import type { LogFields } from '../../../src/runtime/log.js';
+import { silentLog } from '../../../src/runtime/log.js';
+import { codeOf, makeRequest, memoryPlaces, ROOT, TestMetaserver, TestRuntime, withPlace } from './harness.js';
+
+/** Some turns of the event loop: enough for a commit without delay. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) await Promise.resolve();
+}
+
+/** A place that counts its writes, and fails them or holds them up while told so. */
+class Disk {
+  readonly store = new MemoryStore();
+  writes = 0;
+  state: 'good' | 'failing' | 'stuck' = 'good';
+  #release: (() => void) | null = null;
+
+  readonly factory = memoryEngine(this.store, {
+    commitDelay: async () => {
+      this.writes++;
+      if (this.state === 'failing') throw new Error('no space left');
+      if (this.state === 'stuck') {
+        await new Promise<void>((resolve) => {
+          this.#release = resolve;
+        });
+      }
+    },
+  });
+
+  release(): void {
+    this.state = 'good';
+    this.#release?.();
+  }
+}
+
+function recordingRuntime(): { runtime: TestRuntime; events: [string, LogFields | undefined][] } {
+  const events: [string, LogFields | undefined][] = [];
+  const error = (event: string, fields?: LogFields) => events.push([event, fields]);
+  return { runtime: new TestRuntime({ ...silentLog, error }), events };
+}
+
+describe('commits of a metaserver', () => {
+  it('come after the interval when nobody asks, and not without a change', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    const atStart = disk.writes;
+    await meta.make(ROOT, 'a');
+    await meta.make(ROOT, 'b');
+    meta.runtime.advance(49);
+    await turns();
+    assert.equal(disk.writes, atStart);
+    meta.runtime.advance(1);
+    await turns();
+    assert.equal(disk.writes, atStart + 1);
+    assert.equal(meta.runtime.pendingTimers, 0);
+    await meta.close();
+  });
+
+  it('are shared by all who wait', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    const atStart = disk.writes;
+    const make = (n: number) => meta.do('make', makeRequest(ROOT, `name${n}`), true);
+    await Promise.all([1, 2, 3, 4, 5].map(make));
+    assert.equal(disk.writes, atStart + 1);
+    disk.state = 'stuck';
+    const first = make(6);
+    await turns();
+    const others = [7, 8, 9].map(make);
+    await turns();
+    disk.release();
+    await Promise.all([first, ...others]);
+    assert.equal(disk.writes, atStart + 3);
+    await meta.close();
+  });
+
+  it('do not hold up commands and queries while they are under way', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    disk.state = 'stuck';
+    let isDurable = false;
+    const durable = meta.do('make', makeRequest(ROOT, 'a'), true).then(() => {
+      isDurable = true;
+    });
+    await turns();
+    const { inode } = await meta.make(ROOT, 'b');
+    await meta.do('unlink', { parent: ROOT, name: 'a', held: [] });
+    assert.deepEqual(await meta.names(ROOT), ['b']);
+    assert.equal((await meta.attributes(inode)).links, 1);
+    assert.equal(isDurable, false);
+    disk.release();
+    await durable;
+    assert.deepEqual(await meta.names(ROOT), ['b']);
+    await meta.close();
+  });
+
+  it('that fail tell those who wait, lose nothing, and are tried again', async () => {
+    const disk = new Disk();
+    const { runtime, events } = recordingRuntime();
+    const meta = await TestMetaserver.open(disk.factory, runtime);
+    disk.state = 'failing';
+    assert.equal(await codeOf(meta.do('make', makeRequest(ROOT, 'a'), true)), 'UNREACHABLE');
+    assert.equal(events[0]?.[0], 'metadata.commit_failed');
+    await meta.make(ROOT, 'b');
+    assert.deepEqual(await meta.names(ROOT), ['a', 'b']);
+    assert.equal(await codeOf(meta.service.sync({})), 'UNREACHABLE');
+    disk.state = 'good';
+    runtime.advance(50);
+    await turns();
+    disk.store.crash();
+    const again = await TestMetaserver.open(disk.factory);
+    assert.deepEqual(await again.names(ROOT), ['a', 'b']);
+    await again.close();
+  });
+
+  it('that fail do not let memory grow for ever', async () => {
+    const disk = new Disk();
+    const { runtime } = recordingRuntime();
+    const meta = await TestMetaserver.open(disk.factory, runtime);
+    disk.state = 'failing';
+    let refused = 0;
+    for (let n = 0; n < 20_000 && refused === 0; n++) {
+      if ((await codeOf(meta.make(ROOT, `n${n}`))) === 'UNREACHABLE') refused = n;
+    }
+    assert.ok(refused > 1000);
+    assert.equal(await codeOf(meta.ask('lookup', { parent: ROOT, name: `n${refused}` })), 'ENOENT');
+    disk.state = 'good';
+    await meta.make(ROOT, 'fits again');
+    await meta.close();
+  });
+
+  it('precede the answer of allocate, whoever asks', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    disk.state = 'stuck';
+    let isAnswered = false;
+    const allocated = meta.do('allocate', { count: 1 }, false).then(() => {
+      isAnswered = true;
+    });
+    await turns();
+    assert.equal(isAnswered, false);
+    disk.release();
+    await allocated;
+    await meta.close();
+  });
+
+  it('are done when it is closed, and nothing is answered after', () =>
+    withPlace(memoryPlaces, async (place) => {
+      const meta = await TestMetaserver.open(place.factory);
+      await meta.make(ROOT, 'a');
+      await Promise.all([meta.close(), meta.close()]);
+      assert.equal(meta.runtime.pendingTimers, 0);
+      assert.equal(await codeOf(meta.make(ROOT, 'b')), 'UNREACHABLE');
+      assert.equal(await codeOf(meta.ask('statistics', {})), 'UNREACHABLE');
+      assert.equal(await codeOf(meta.service.sync({})), 'UNREACHABLE');
+    }));
+});
+
+describe('a metaserver', () => {
+  it('offers strangers nothing but the three methods of its service', () =>
+    withPlace(memoryPlaces, async (place) => {
+      const meta = await TestMetaserver.open(place.factory);
+      assert.deepEqual(Object.keys(meta.service).sort(), ['execute', 'query', 'sync']);
+      assert.equal(Object.getPrototypeOf(meta.service), Object.prototype);
+      await meta.close();
+    }));
+
+  it('tells in its metrics what it was asked and how much it holds', () =>
+    withPlace(memoryPlaces, async (place) => {
+      const meta = await TestMetaserver.open(place.factory);
+      await meta.make(ROOT, 'a');
+      await codeOf(meta.make(ROOT, 'a'));
+      await meta.ask('attributes', { inode: ROOT });
+      await meta.service.sync({});
+      const text = await meta.metrics();
+      for (const line of [
+        'nmrfs_metadata_commands_total{command="make",outcome="done"} 1',
+        'nmrfs_metadata_commands_total{command="make",outcome="refused"} 1',
+        'nmrfs_metadata_queries_total{query="attributes"} 1',
+        'nmrfs_metadata_commit_wait_seconds_count 1',
+        'nmrfs_metadata_inodes 2',
+        'nmrfs_metadata_uncommitted_rows 0',
+      ]) {
+        assert.ok(text.includes(`${line}\n`), `${line} in\n${text}`);
+      }
+      await meta.close();
+    }));
+
+  it('makes its cluster id from the randomness that it is given', async () => {
+    const ids = await Promise.all(
+      [1, 2].map(async () => {
+        const meta = await TestMetaserver.open(memoryEngine(new MemoryStore()));
+        const { clusterId } = await meta.ask('statistics', {});
+        await meta.close();
+        return clusterId;
+      }),
+    );
+    assert.equal(ids[0], ids[1]);
+  });
+});
