@@ -2,7 +2,7 @@
 // TypeScript compiled. Skips what is up to date. Uses nothing but Node, since a
 // fresh clone has nothing else yet.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -28,6 +28,7 @@ export function install() {
   const stamp = join(root, 'node_modules', '.package-lock.json');
   const lockfile = join(root, 'package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lockfile).mtimeMs) {
+    linkCommand();
     return true;
   }
   if (!run('npm', ['ci', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] })) {
@@ -35,7 +36,17 @@ export function install() {
   }
   const now = new Date();
   utimesSync(stamp, now, now);
+  linkCommand();
   return true;
+}
+
+/** Lets `npx nmrfs` find this working copy's command at once, without installing it somewhere first. */
+function linkCommand() {
+  const link = join(root, 'node_modules', '.bin', 'nmrfs');
+  if (!existsSync(link)) {
+    rmSync(link, { force: true });
+    symlinkSync(join('..', '..', 'bin', 'nmrfs.js'), link);
+  }
 }
 
 /** Compiles when a source is newer than the last build. `force` compiles anyway. */

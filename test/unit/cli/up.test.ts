@@ -1,0 +1,213 @@
+// `nmrfs up` and what belongs to it, with real processes and a real mount:
+// one data server, since only starting and stopping is looked at here.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { loadConfig } from '../../../src/cli/config-file.js';
+import { identify, readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
+import { Cluster, until } from '../../support/cluster.js';
+import { requireFuse } from '../../support/require-fuse.js';
+
+const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+
+describe('nmrfs up', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+
+  before(async function () {
+    requireFuse(this);
+    cluster = await Cluster.start({ servers: 1 });
+    assert.equal((await cluster.shell('echo kept > a.txt && sync a.txt')).status, 0);
+  });
+  after(async () => {
+    await cluster?.command('down');
+    await cluster?.destroy();
+  });
+
+  async function record(): Promise<SupervisorRecord> {
+    const found = await readRecord(await loadConfig(cluster.configFile));
+    assert.ok(found !== undefined);
+    return found;
+  }
+
+  async function processOf(name: string): Promise<number> {
+    return (await record()).children.find((child) => child.name === name)?.processId ?? 0;
+  }
+
+  async function mounted(directory = cluster.mountPoint): Promise<boolean> {
+    return (await readFile('/proc/mounts', 'utf8')).includes(` ${directory} `);
+  }
+
+  async function gone(processes: readonly { name: string; processId: number; startTicks: string }[]): Promise<boolean> {
+    const now = await Promise.all(processes.map(({ name, processId }) => identify(name, processId)));
+    return now.every((found, index) => found?.startTicks !== processes[index]?.startTicks);
+  }
+
+  /** A cluster that something ended is started again for the next test. */
+  async function resume(): Promise<void> {
+    cluster = await Cluster.resume(cluster.folder);
+    assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
+  }
+
+  it('says where it is mounted, N, Qr, Qw and three commands to try', () => {
+    assert.match(cluster.printed, /nmrfs is ready: .*mnt \(kernel\), N 1, Qr 1, Qw 1\n/);
+    const tries = cluster.printed.split('try:\n')[1]?.split('\n').slice(0, 3) ?? [];
+    assert.ok(tries.length === 3 && tries.every((line) => /^ {4}(echo|npx nmrfs)/.test(line)), cluster.printed);
+  });
+
+  it('runs once per run directory', async () => {
+    const { status, stderr } = await cluster.command('up');
+    assert.equal(status, 1);
+    assert.match(stderr, /^nmrfs: already running from .*\n$/);
+    assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
+  });
+
+  it('starts a data server again that was killed', async () => {
+    const old = await processOf('data1');
+    process.kill(old, 'SIGKILL');
+    await until('a new data server', async () => ![0, old].includes(await processOf('data1')));
+    await cluster.untilState('up');
+    assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
+  });
+
+  it('mounts again after the mediator was killed', async () => {
+    const old = await processOf('mediator');
+    process.kill(old, 'SIGKILL');
+    await until('a new mount', async () => {
+      const mediator = await processOf('mediator');
+      return ![0, old].includes(mediator) && (await cluster.shell('cat a.txt')).stdout === 'kept\n';
+    });
+  });
+
+  it('is followed by its servers when it is killed, which unmount', async () => {
+    const { processId, children } = await record();
+    process.kill(processId, 'SIGKILL');
+    await until('the end of all servers', () => gone(children));
+    assert.equal(await mounted(), false);
+    await resume();
+  });
+
+  it('clears a dead mount and dead sockets when everything was killed', async () => {
+    const { processId, children } = await record();
+    for (const each of [processId, ...children.map((child) => child.processId)]) {
+      process.kill(each, 'SIGKILL');
+    }
+    await until('the end of all servers', () => gone(children));
+    assert.equal(await mounted(), true);
+    await resume();
+  });
+
+  it('leaves no process, mount or file of its own after the signal to stop', async () => {
+    const { children } = await record();
+    await cluster.stop();
+    assert.equal(await gone(children), true);
+    assert.equal(await mounted(), false);
+    assert.equal(existsSync(join(cluster.folder, 'run', 'supervisor.json')), false);
+  });
+
+  it('goes to the background with --detach, and is stopped by down', async () => {
+    const { status, stdout, stderr } = await cluster.command('up', '--detach');
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /nmrfs is ready/);
+    assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
+    const { children } = await record();
+    assert.equal((await cluster.command('up', '--detach')).status, 1);
+    assert.equal(await cluster.must('down'), 'stopped\n');
+    assert.equal(await gone(children), true);
+    assert.equal(await mounted(), false);
+    assert.equal(await cluster.must('down'), 'nmrfs is not running\n');
+  });
+
+  it('unmounts what is written and not yet flushed, and has it after the next start', async () => {
+    await cluster.must('up', '--detach');
+    assert.equal((await cluster.shell('for i in $(seq 200); do echo $i > n$i; done')).status, 0);
+    await cluster.must('down');
+    await cluster.must('up', '--detach');
+    const { stdout } = await cluster.shell('cat $(seq -f n%g 200) | md5sum; seq 200 | md5sum');
+    const [first, second] = stdout.trim().split('\n');
+    assert.equal(first, second);
+    await cluster.must('down');
+  });
+
+  it('says why, when a server can not start', async () => {
+    await cluster.must('up', '--detach');
+    const other = join(cluster.folder, 'other');
+    await mkdir(other);
+    const text = (await readFile(cluster.configFile, 'utf8')).replace('runDirectory: run', 'runDirectory: other/run');
+    await writeFile(join(cluster.folder, 'other.yaml'), text);
+    const { status, stderr } = await cluster.command('up', '--config', join(cluster.folder, 'other.yaml'));
+    assert.equal(status, 1);
+    assert.match(stderr, /nmrfs: meta1 is not up: .*\n$/);
+    await cluster.must('down');
+  });
+
+  describe('beside it', () => {
+    let servers: ChildProcess[] = [];
+
+    afterEach(async () => {
+      for (const server of servers) {
+        if (server.exitCode === null) {
+          server.kill('SIGTERM');
+          await once(server, 'exit');
+        }
+      }
+      servers = [];
+      await cluster.command('down');
+    });
+
+    it('the same file system is mounted a second time, and unmounted', async () => {
+      await cluster.must('up', '--detach');
+      const second = join(cluster.folder, 'second');
+      await mkdir(second);
+      await cluster.must('mount', second, '-o', 'ro,attribute_timeout=0');
+      assert.equal(await readFile(join(second, 'a.txt'), 'utf8'), 'kept\n');
+      const { status, stderr } = await cluster.shell(`echo no > ${second}/b.txt`);
+      assert.equal(status, 1);
+      assert.match(stderr, /Read-only file system/);
+      const again = await cluster.command('mount', second);
+      assert.match(again.stderr, /a running nmrfs is mounted there already/);
+      assert.equal((await cluster.command('umount', second)).status, 2, 'umount takes no --config');
+      const unmounted = await cluster.shell(`cd / && ${process.execPath} ${COMMAND} umount ${second}`);
+      assert.equal(unmounted.status, 0, unmounted.stderr);
+      assert.equal(await mounted(second), false);
+    });
+
+    it('servers run one by one, and a data server restarts really', async () => {
+      const serve = (...parameters: string[]): void => {
+        const options = { cwd: cluster.folder, stdio: 'ignore' as const };
+        servers.unshift(
+          spawn(process.execPath, [COMMAND, 'serve', ...parameters, '--config', cluster.configFile], options),
+        );
+      };
+      serve('meta');
+      serve('data', '--id', 'data1');
+      serve('mediator', '--mount', cluster.mountPoint);
+      await until('the mount', () => mounted());
+      await cluster.untilState('up');
+      assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
+      await cluster.must('restart', 'data1');
+      await until('the restarted server', async () => (await cluster.shell('cat a.txt')).stdout === 'kept\n');
+      const dataserver = servers[1];
+      assert.ok(dataserver !== undefined);
+      const ended = once(dataserver, 'exit');
+      await cluster.must('terminate', 'data1');
+      assert.deepEqual(await ended, [86, null]);
+    });
+  });
+
+  it('changes a setting at once and in the file', async () => {
+    await cluster.must('up', '--detach');
+    assert.match(await cluster.must('config', 'set', 'audit=quorum'), /audit: quorum \(in effect now\)/);
+    assert.equal((await cluster.status()).audit, 'quorum');
+    assert.match(await readFile(cluster.configFile, 'utf8'), /audit: quorum/);
+    const refused = await cluster.command('config', 'set', 'readQuorum=2');
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /readQuorum 2: must be a whole number from 1 to 1/);
+    await cluster.must('down');
+  });
+});
