@@ -192,8 +192,9 @@ class ReadSession {
     this.#evaluate();
   }
 
-  /** A ballot that arrived after the answer still counts. */
+  /** A ballot that arrived after the answer still counts, if there was one: without a winner nobody can be repaired. */
   #late(box: BallotBox, replica: Replica): void {
+    if (box.data === null && box.wanted.length > 0) return;
     const ballot = box.ballots.get(replica);
     if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.observer.dissented(box, replica);
   }
