@@ -8,8 +8,6 @@ export interface TemplateOptions {
   basePort: number;
 }
 
-export const DEFAULT_BASE_PORT = 7600;
-
 /** The text of a configuration for a cluster on this machine. */
 export function configTemplate({ dataServers, basePort }: TemplateOptions): string {
   const { readQuorum, writeQuorum } = defaultQuorums(dataServers);
