@@ -137,7 +137,7 @@ export class OpenFiles {
     offset: number,
     data: Uint8Array,
     killPrivileges: boolean,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
   ): Promise<void> {
     const open = this.handles.file(handle);
     const { file } = open;

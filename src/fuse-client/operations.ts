@@ -158,7 +158,13 @@ export class Operations {
   }
 
   /** `data` belongs to the write-back buffer from now on. */
-  write(handle: number, offset: number, data: Uint8Array, killPrivileges: boolean, signal: AbortSignal): Promise<void> {
+  write(
+    handle: number,
+    offset: number,
+    data: Uint8Array,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<void> {
     return this.opened.write(handle, offset, data, killPrivileges, signal);
   }
 

@@ -115,7 +115,9 @@ export async function handle(
       return [await operations.read(request.handle, request.offset, request.size, context.signal())];
     case 'write': {
       const { handle, offset, data } = request;
-      await operations.write(handle, offset, data, (request.writeFlags & WRITE_KILL_SUIDGID) !== 0, context.signal());
+      await operations.write(handle, offset, data, (request.writeFlags & WRITE_KILL_SUIDGID) !== 0, () =>
+        context.signal(),
+      );
       return encodeSize(data.length);
     }
     case 'statfs':

@@ -25,12 +25,12 @@ export class MemoryBudget {
     for (const wake of [...this.waiting]) wake();
   }
 
-  /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts. */
-  async room(bytes: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts; it is only asked for when needed. */
+  async room(bytes: number, signal: () => AbortSignal): Promise<void> {
     while (this.used > 0 && this.used + bytes > this.maximumBytes) {
-      if (signal.aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');
+      if (signal().aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');
       this.relieve();
-      await this.change(signal);
+      await this.change(signal());
     }
   }
 

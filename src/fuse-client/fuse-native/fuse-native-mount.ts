@@ -1,0 +1,93 @@
+// The fuse-native binding: libfuse 2 through the package fuse-native. Its limits
+// (paths, 32-bit inodes, milliseconds, no caller, no rename flags) are its own;
+// the operations behind it are those of the kernel binding.
+import type { FileService } from '../../protocol/files.js';
+import { sleep } from '../../runtime/clock.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { detach, findMount, raiseReadAhead } from '../kernel/mount-table.js';
+import { forgetfulKernelCache } from '../kernel-cache.js';
+import type { Mount, MountSettings } from '../mount.js';
+import { Operations } from '../operations.js';
+import { loadFuseNative } from './library.js';
+import { nativeOperations } from './native-operations.js';
+import type { NativeClass, NativeInstance } from './native-types.js';
+import { PathResolver } from './path-resolver.js';
+import { repairUtimens } from './utimens.js';
+
+/** The most that libfuse 2 takes in one request. */
+const MAXIMUM_WRITE_BYTES = 128 * 1024;
+/** The package does not say when a mount is gone: the kernel's table is looked at so often. */
+const WATCH_MS = 250;
+
+/** Mounts; resolves when libfuse has greeted the kernel. Rejects, with nothing left behind, when it can't. */
+export async function mountFuseNative(files: FileService, settings: MountSettings, runtime: Runtime): Promise<Mount> {
+  const { directory } = settings;
+  const { log, clock } = runtime;
+  const operations = new Operations(files, settings, forgetfulKernelCache, runtime);
+  const paths = new PathResolver(operations, clock, settings.attributeTimeoutMs);
+  const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
+  const Native = loadFuseNative();
+  // The package would run fusermount, which need not be there.
+  Native.unmount = (_directory, done) => void detach(directory, log).then(() => done(null), done);
+  const native = new Native(directory, nativeOperations(operations, paths, caller, log), options(settings));
+  repairUtimens(native, log);
+  await new Promise<void>((resolve, reject) => {
+    native.mount((error) => (error ? reject(error) : resolve()));
+  });
+  await raiseReadAhead(directory, log);
+  log.info('mount.ready', { directory, binding: 'fuse-native' });
+
+  let unmounting: Promise<void> | undefined;
+  const unmount = async () => {
+    await operations.flushAll();
+    await close(native);
+  };
+  const ended = watch(directory, runtime).then(async () => {
+    unmounting ??= close(native);
+    await unmounting;
+    await operations.flushAll();
+    log.info('mount.ended', { directory });
+  });
+  return {
+    directory,
+    ended,
+    unmount: async () => {
+      unmounting ??= unmount();
+      await unmounting;
+      await ended;
+    },
+  };
+}
+
+/** The package pastes `fsname` into libfuse's options as it is: the way to those that it has no name for. */
+function options(settings: MountSettings): ConstructorParameters<NativeClass>[2] {
+  const timeoutSeconds = settings.attributeTimeoutMs / 1000;
+  const more = [
+    'big_writes',
+    `max_write=${MAXIMUM_WRITE_BYTES}`,
+    'use_ino',
+    'atomic_o_trunc',
+    `entry_timeout=${timeoutSeconds}`,
+    `attr_timeout=${timeoutSeconds}`,
+    ...(settings.readOnly ? ['ro'] : []),
+  ];
+  return {
+    fsname: `nmrfs,${more.join(',')}`,
+    subtype: 'nmrfs',
+    allowOther: settings.allowOther,
+    defaultPermissions: true,
+    timeout: false,
+  };
+}
+
+function close(native: NativeInstance): Promise<void> {
+  return new Promise((resolve, reject) => {
+    native.unmount((error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Resolves when the directory is no longer a FUSE mount. */
+async function watch(directory: string, { clock }: Runtime): Promise<void> {
+  while ((await findMount(directory)) !== undefined) await sleep(clock, WATCH_MS);
+}

@@ -1,0 +1,251 @@
+// The package's path-based callbacks, on top of the same operations as the
+// kernel binding. The caller's identity is not handed over: everything new
+// belongs to whom this process belongs to.
+
+import { FileError } from '../../protocol/errors.js';
+import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
+import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
+import type { Log } from '../../runtime/log.js';
+import { ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
+import { kindOf, modeOf } from '../kernel/replies.js';
+import type { Operations } from '../operations.js';
+import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
+import { type PathResolver, toBytes, toText } from './path-resolver.js';
+
+/** O_RDWR: the package does not say with which flags a file is created. */
+const CREATE_FLAGS = 0o2;
+/** chown(2): leave as it is. */
+const UNCHANGED_ID = 0xffff_ffff;
+const LARGEST_NUMBER = 0xffff_ffff;
+const ENTRIES_AT_ONCE = 2048;
+
+export function nativeOperations(
+  operations: Operations,
+  paths: PathResolver,
+  caller: Caller,
+  log: Log,
+): NativeOperations {
+  const never = () => new AbortController().signal;
+
+  function failed(request: string, error: unknown): number {
+    const { code, expected } = fileErrorCodeOf(error);
+    if (!expected) log.warn('mount.failed', { request, error: error instanceof Error ? error.stack : String(error) });
+    return -ERROR_NUMBERS[code];
+  }
+
+  /** Answers once: 0 and the results, or a negative errno. */
+  function run<Results extends unknown[]>(
+    request: string,
+    answer: Answer<Results>,
+    work: () => Promise<Results>,
+  ): void {
+    work().then(
+      (results) => answer(0, ...results),
+      (error: unknown) => answer(failed(request, error)),
+    );
+  }
+
+  /** Answers once: a number of bytes, or a negative errno. */
+  function count(request: string, answer: Answer, work: () => Promise<number>): void {
+    work().then(answer, (error: unknown) => answer(failed(request, error)));
+  }
+
+  async function change(path: string, changes: AttributeChanges): Promise<[]> {
+    await operations.setattr(await paths.inode(toBytes(path)), changes, caller);
+    return [];
+  }
+
+  /** For what takes names away: what was looked up before no longer counts. */
+  async function renaming(work: Promise<void>): Promise<[]> {
+    try {
+      await work;
+    } finally {
+      paths.forget();
+    }
+    return [];
+  }
+
+  async function stat(path: string): Promise<[NativeStat]> {
+    return [toStat(await operations.getattr(await paths.inode(toBytes(path))))];
+  }
+
+  return {
+    statfs: (_path, answer) => run('statfs', answer, async () => [toSpace(await operations.statfs())]),
+    getattr: (path, answer) => run('getattr', answer, () => stat(path)),
+    fgetattr: (path, _handle, answer) => run('fgetattr', answer, () => stat(path)),
+    readdir: (path, answer) =>
+      run('readdir', answer, async () => [await listAll(operations, await paths.inode(toBytes(path)))]),
+    readlink: (path, answer) =>
+      run('readlink', answer, async () => [toText(await operations.readlink(await paths.inode(toBytes(path))))]),
+    truncate: (path, sizeBytes, answer) => run('truncate', answer, () => change(path, { sizeBytes })),
+    ftruncate: (path, handle, sizeBytes, answer) =>
+      run('ftruncate', answer, async () => {
+        await operations.setattr(await paths.inode(toBytes(path)), { sizeBytes }, caller, { handle });
+        return [];
+      }),
+    utimens: (path, accessMs, modifyMs, answer) =>
+      run('utimens', answer, () =>
+        change(path, { accessTimeNs: nanoseconds(accessMs), modifyTimeNs: nanoseconds(modifyMs) }),
+      ),
+    chown: (path, uid, gid, answer) =>
+      run('chown', answer, () =>
+        change(path, { ...(uid === UNCHANGED_ID ? {} : { uid }), ...(gid === UNCHANGED_ID ? {} : { gid }) }),
+      ),
+    chmod: (path, mode, answer) => run('chmod', answer, () => change(path, { mode: mode & 0o7777 })),
+    mknod: (path, mode, device, answer) =>
+      run('mknod', answer, async () => {
+        const kind = kindOf(mode);
+        if (kind === undefined) throw new FileError('EINVAL', `mode ${mode.toString(8)} has no known kind`);
+        const { parent, name } = await paths.parent(toBytes(path));
+        await operations.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
+        return [];
+      }),
+    mkdir: (path, mode, answer) =>
+      run('mkdir', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        await operations.mkdir(parent, name, mode & 0o7777, caller);
+        return [];
+      }),
+    symlink: (target, path, answer) =>
+      run('symlink', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        await operations.symlink(parent, name, toBytes(target), caller);
+        return [];
+      }),
+    link: (source, path, answer) =>
+      run('link', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        await operations.link(await paths.inode(toBytes(source)), parent, name);
+        return [];
+      }),
+    unlink: (path, answer) =>
+      run('unlink', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        return renaming(operations.unlink(parent, name));
+      }),
+    rmdir: (path, answer) =>
+      run('rmdir', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        return renaming(operations.rmdir(parent, name));
+      }),
+    rename: (path, newPath, answer) =>
+      run('rename', answer, async () => {
+        const from = await paths.parent(toBytes(path));
+        const to = await paths.parent(toBytes(newPath));
+        return renaming(operations.rename(from.parent, from.name, to.parent, to.name, 'replace'));
+      }),
+    create: (path, mode, answer) =>
+      run('create', answer, async () => {
+        const { parent, name } = await paths.parent(toBytes(path));
+        return [(await operations.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
+      }),
+    open: (path, flags, answer) =>
+      run('open', answer, async () => [(await operations.open(await paths.inode(toBytes(path)), flags)).handle]),
+    read: (_path, handle, target, length, offset, answer) =>
+      count('read', answer, async () => {
+        const data = await operations.read(handle, offset, length, never());
+        target.set(data);
+        return data.length;
+      }),
+    write: (_path, handle, data, length, offset, answer) =>
+      count('write', answer, async () => {
+        // The package's memory goes back to libfuse with the answer.
+        await operations.write(handle, offset, Buffer.from(data.subarray(0, length)), false, never);
+        return length;
+      }),
+    flush: (_path, handle, answer) => run('flush', answer, () => done(operations.flush(handle))),
+    fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.fsync(handle))),
+    fsyncdir: (path, _dataOnly, _handle, answer) =>
+      run('fsyncdir', answer, async () => {
+        const handle = operations.opendir(await paths.inode(toBytes(path)));
+        try {
+          await operations.fsyncdir(handle);
+        } finally {
+          operations.releasedir(handle);
+        }
+        return [];
+      }),
+    release: (_path, handle, answer) => run('release', answer, () => done(operations.release(handle))),
+    setxattr: (path, name, value, _position, flags, answer) =>
+      run('setxattr', answer, async () => {
+        const mode = flags === 1 ? 'create' : flags === 2 ? 'replace' : 'set';
+        await operations.setxattr(await paths.inode(toBytes(path)), toBytes(name), Buffer.from(value), mode);
+        return [];
+      }),
+    getxattr: (path, name, _position, answer) =>
+      run('getxattr', answer, async () => [
+        Buffer.from(await operations.getxattr(await paths.inode(toBytes(path)), toBytes(name))),
+      ]),
+    listxattr: (path, answer) =>
+      run('listxattr', answer, async () => [
+        (await operations.listxattr(await paths.inode(toBytes(path)))).map(toText),
+      ]),
+    removexattr: (path, name, answer) =>
+      run('removexattr', answer, async () => {
+        await operations.removexattr(await paths.inode(toBytes(path)), toBytes(name));
+        return [];
+      }),
+  };
+}
+
+async function done(work: Promise<void>): Promise<[]> {
+  await work;
+  return [];
+}
+
+async function listAll(operations: Operations, inode: number): Promise<string[]> {
+  const handle = operations.opendir(inode);
+  const names: string[] = [];
+  try {
+    for (let cookie = 0; ; ) {
+      const entries = await operations.readdir(handle, cookie, false, ENTRIES_AT_ONCE);
+      const last = entries.at(-1);
+      if (last === undefined) return names;
+      for (const { name } of entries) names.push(toText(name));
+      cookie = last.cookie;
+    }
+  } finally {
+    operations.releasedir(handle);
+  }
+}
+
+function nanoseconds(milliseconds: number): bigint {
+  return BigInt(Math.trunc(milliseconds)) * 1_000_000n;
+}
+
+function toStat(attributes: Attributes): NativeStat {
+  const milliseconds = (timeNs: bigint) => Math.max(0, Number(timeNs / 1_000_000n));
+  return {
+    mode: modeOf(attributes.kind, attributes.mode),
+    uid: attributes.uid,
+    gid: attributes.gid,
+    size: attributes.sizeBytes,
+    nlink: attributes.links,
+    ino: attributes.inode % (LARGEST_NUMBER + 1),
+    rdev: attributes.device,
+    blksize: attributes.blockSizeBytes,
+    blocks: Math.ceil(attributes.allocatedBytes / 512),
+    atime: milliseconds(attributes.accessTimeNs),
+    mtime: milliseconds(attributes.modifyTimeNs),
+    ctime: milliseconds(attributes.changeTimeNs),
+  };
+}
+
+/** Numbers of blocks are 32 bits wide here: larger blocks are named until they fit. */
+function toSpace(space: FileSystemSpace): NativeSpace {
+  let bsize = space.blockSizeBytes;
+  while (space.totalBytes / bsize > LARGEST_NUMBER) bsize *= 2;
+  const free = Math.floor(space.freeBytes / bsize);
+  const files = Math.min(space.files + free, LARGEST_NUMBER);
+  return {
+    bsize,
+    frsize: bsize,
+    blocks: Math.floor(space.totalBytes / bsize),
+    bfree: free,
+    bavail: free,
+    files,
+    ffree: free,
+    favail: free,
+    namemax: MAXIMUM_NAME_BYTES,
+  };
+}

@@ -1,0 +1,62 @@
+// libfuse 2 names files by their paths: this finds the inodes, by one lookup per
+// component that was not looked up a moment ago.
+import { FileError } from '../../protocol/errors.js';
+import { type FileName, ROOT_INODE } from '../../protocol/files.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Operations } from '../operations.js';
+
+const MOST_KEPT = 10_000;
+
+export class PathResolver {
+  private readonly kept = new Map<string, { inode: number; untilMs: number }>();
+
+  constructor(
+    private readonly operations: Operations,
+    private readonly clock: Clock,
+    private readonly keptMs: number,
+  ) {}
+
+  /** `path` has one character per byte and starts with '/'. Fails as a lookup does. */
+  async inode(path: string): Promise<number> {
+    const names = path.split('/').filter((name) => name !== '');
+    let inode = ROOT_INODE;
+    let prefix = '';
+    for (const name of names) {
+      prefix += `/${name}`;
+      inode = await this.child(inode, name, prefix);
+    }
+    return inode;
+  }
+
+  /** The directory that holds the last component, and that component. */
+  async parent(path: string): Promise<{ parent: number; name: FileName }> {
+    const cut = path.lastIndexOf('/');
+    const name = path.slice(cut + 1);
+    if (name === '') throw new FileError('EBUSY', 'the root of the mount');
+    return { parent: await this.inode(path.slice(0, cut)), name };
+  }
+
+  /** After names went or changed their meaning. */
+  forget(): void {
+    this.kept.clear();
+  }
+
+  private async child(parent: number, name: FileName, prefix: string): Promise<number> {
+    const kept = this.kept.get(prefix);
+    if (kept !== undefined && kept.untilMs > this.clock.monotonicMs()) return kept.inode;
+    const { inode } = await this.operations.lookup(parent, name);
+    if (this.kept.size >= MOST_KEPT) this.kept.clear();
+    this.kept.set(prefix, { inode, untilMs: this.clock.monotonicMs() + this.keptMs });
+    return inode;
+  }
+}
+
+/** UTF-8 text, as the package hands it over, to one character per byte. */
+export function toBytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The way back; bytes that are no UTF-8 don't survive it. */
+export function toText(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
