@@ -43,6 +43,17 @@ const switching: Cases = {
     assert.deepEqual((await meta.ask('blocks', { inode: ROOT, first: 0, count: 4 })).blocks, []);
   },
 
+  async 'answers wide ranges of sparse files'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    const far = MAXIMUM_FILE_BYTES / BLOCK_BYTES - 1;
+    await meta.commit(inode, [change(3, 0, 1), change(far, 0, 2)]);
+    const { blocks } = await meta.ask('blocks', { inode, first: 0, count: Number.MAX_SAFE_INTEGER });
+    assert.deepEqual(
+      blocks.map(({ index }) => index),
+      [3, far],
+    );
+  },
+
   async 'changes nothing on a conflict, and says what is there'(meta) {
     const { inode } = await meta.make(ROOT, 'file');
     await meta.fill(inode, 3, 100);

@@ -1,5 +1,5 @@
 // Every query over the tables. None changes anything.
-import { FileError } from '../../protocol/errors.js';
+import { FileError, ServiceError } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/files.js';
 import type { Queries, QueryName } from '../../protocol/metadata.js';
 import {
@@ -17,6 +17,7 @@ import { attributesOf, decodeGarbage, decodeNumbers, type InodeRow } from '../st
 import type { Tables } from '../state/tables.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
+import { MAXIMUM_BLOCKS } from './limits.js';
 
 export type Statistics = Queries['statistics']['result'];
 
@@ -69,7 +70,11 @@ const HANDLERS: Handlers = {
 
   blocks(tables, { inode, first, count }) {
     const row = live(tables, inode);
-    const blocks = row.children === 0 || row.kind !== 'file' ? [] : tables.blocks(inode, first, first + count, count);
+    if (row.kind !== 'file' || row.children === 0) return { attributes: attributesOf(row), blocks: [] };
+    const blocks = tables.blocks(inode, first, first + count, MAXIMUM_BLOCKS + 1);
+    if (blocks.length > MAXIMUM_BLOCKS) {
+      throw new ServiceError('MALFORMED', `inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
+    }
     return { attributes: attributesOf(row), blocks };
   },
 

@@ -3,10 +3,8 @@ import type { Queries, QueryName } from '../../protocol/metadata.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
-/** Rows in one answer, whatever the question says: an answer must fit into a message. */
-const MAXIMUM_ROWS = 16_384;
-/** Blocks that one question about a file may span; what it answers is bounded with it. */
-const MAXIMUM_BLOCKS = 1_048_576;
+/** Rows in one answer, whatever the question says: with the longest names and all attributes they still fit into a message. */
+const MAXIMUM_ROWS = 8_192;
 
 type Checks = { [K in QueryName]: (request: Fields) => Queries[K]['request'] };
 
@@ -22,8 +20,8 @@ const CHECKS: Checks = {
   }),
   blocks: (request) => ({
     inode: check.inode(request),
-    first: check.whole(request, 'first', 0, Number.MAX_SAFE_INTEGER - MAXIMUM_BLOCKS),
-    count: check.whole(request, 'count', 0, MAXIMUM_BLOCKS),
+    first: check.whole(request, 'first', 0),
+    count: check.whole(request, 'count', 0),
   }),
   allBlocks: (request) => ({ ...after(request), limit: limit(request) }),
   getxattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),

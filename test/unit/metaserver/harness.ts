@@ -291,8 +291,15 @@ export class TestMetaserver {
   }
 
   async names(inode: number): Promise<string[]> {
-    const { entries } = await this.ask('readdir', { inode, cookie: 0, limit: 10_000, attributes: false });
-    return entries.map((entry) => entry.name);
+    const names: string[] = [];
+    for (let cookie = 0; ; ) {
+      const { entries, done } = await this.ask('readdir', { inode, cookie, limit: 5000, attributes: false });
+      for (const entry of entries) {
+        names.push(entry.name);
+        cookie = entry.cookie;
+      }
+      if (done) return names;
+    }
   }
 
   async versions(inode: number): Promise<[number, number][]> {
