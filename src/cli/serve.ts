@@ -1,15 +1,17 @@
 // One server of the configuration in this process: what `nmrfs serve` and the
 // supervisor's children do.
+import { mkdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { parseAddress } from '../config/values.js';
 import type { Config, ServerConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { describeFailure, EXIT_FAILURE, usageError } from './failure.js';
+import { lockDirectory } from './directory-lock.js';
+import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
-import { readRecord } from './supervisor/instance.js';
+import { makeRunDirectory, readRecord } from './supervisor/instance.js';
 import { SupervisorLink } from './supervisor/link.js';
 
 export type ServerKind = 'mediator' | 'meta' | 'data';
@@ -68,6 +70,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   exitOnDefect(runtime);
   let served: Served;
   try {
+    await makeRunDirectory(request.config);
     served = await open(request, link, runtime);
   } catch (error) {
     const { text } = describeFailure(error);
@@ -123,6 +126,14 @@ function exitOnDefect(runtime: Runtime): void {
   process.on('unhandledRejection', end);
 }
 
+/** Two processes on one store would destroy it; the claim ends with this process. */
+async function claimStore({ name, directory }: ServerConfig): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  if ((await lockDirectory(directory)) === undefined) {
+    throw new CommandFailure(`${directory}: another process serves ${name} from there`);
+  }
+}
+
 async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtime): Promise<Served> {
   switch (request.kind) {
     case 'mediator':
@@ -131,6 +142,7 @@ async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtim
       const { runMetaserver } = await import('../metaserver/main.js');
       const { server } = selectServer(request.config.metaservers, request.id);
       await link.waitForGo();
+      await claimStore(server);
       const { close } = await runMetaserver(common(request.config, server), runtime);
       return { notes: [], close };
     }
@@ -138,6 +150,7 @@ async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtim
       const { runDataserver } = await import('../dataserver/main.js');
       const { server, number } = selectServer(request.config.dataservers, request.id);
       await link.waitForGo();
+      await claimStore(server);
       const options = {
         ...common(request.config, server),
         number,

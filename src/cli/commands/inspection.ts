@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import type { Ballot, BlockVotes, ClusterStatus, DataServerState } from '../../protocol/admin.js';
 import type { ListEntry } from '../../protocol/blocks.js';
+import { ServiceError } from '../../protocol/errors.js';
 import type { Colour } from '../output.js';
 import { type PrintOptions, withPrint } from './options.js';
 
@@ -44,11 +45,13 @@ async function status(options: StatusOptions): Promise<void> {
   const config = await loadConfig(options.config);
   await withAdmin(config, async (admin) => {
     for (;;) {
-      const answer = await admin.status({});
+      const answer = await admin.status({}).catch(tellOutage);
       if (options.watch === true && process.stdout.isTTY) {
         process.stdout.write('\u001b[H\u001b[2J');
       }
-      if (options.json === true) {
+      if (answer instanceof ServiceError) {
+        print(answer.message);
+      } else if (options.json === true) {
         printJson(answer);
       } else {
         print(await statusText(answer));
@@ -59,6 +62,14 @@ async function status(options: StatusOptions): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL_MS));
     }
   });
+
+  /** Whoever watches wants to see the mediator come back. */
+  function tellOutage(error: unknown): ServiceError {
+    if (options.watch === true && error instanceof ServiceError) {
+      return error;
+    }
+    throw error;
+  }
 }
 
 async function statusText(answer: ClusterStatus): Promise<string> {

@@ -1,10 +1,10 @@
 // At most one supervisor per run directory, and what a supervisor that was
 // killed has left behind.
-import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config.js';
 import { hasCode } from '../config-file.js';
+import { type DirectoryLock, lockDirectory } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
 import { supervisorFile } from '../paths.js';
 
@@ -25,19 +25,12 @@ export interface ProcessIdentity {
   startTicks: string;
 }
 
-export interface InstanceLock {
-  release(): Promise<void>;
-}
-
 /**
- * Takes the run directory for this process, or says who has it. The lock is an abstract socket: the kernel drops it
- * with the process, however that ends, so that it can't be stale.
+ * Takes the run directory for this process, or says who has it. Throws CommandFailure.
  */
-export async function lockInstance(config: Config): Promise<InstanceLock> {
-  await mkdir(config.runDirectory, { recursive: true });
-  // The sockets in it answer whoever can reach them.
-  await chmod(config.runDirectory, 0o700);
-  const lock = await tryLock(config);
+export async function lockInstance(config: Config): Promise<DirectoryLock> {
+  await makeRunDirectory(config);
+  const lock = await lockDirectory(config.runDirectory);
   if (lock === undefined) {
     const record = await readRecord(config);
     const who = record === undefined ? '' : ` (process ${record.processId})`;
@@ -48,28 +41,15 @@ export async function lockInstance(config: Config): Promise<InstanceLock> {
 
 /** Whether a supervisor has the run directory. */
 export async function isLocked(config: Config): Promise<boolean> {
-  const lock = await tryLock(config);
+  const lock = await lockDirectory(config.runDirectory);
   await lock?.release();
   return lock === undefined;
 }
 
-async function tryLock(config: Config): Promise<InstanceLock | undefined> {
-  const directory = await realpath(config.runDirectory).catch(() => config.runDirectory);
-  const name = createHash('sha256').update(directory).digest('hex').slice(0, 32);
-  const server = createServer((socket) => socket.destroy());
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ path: `\0nmrfs-supervisor-${name}` }, resolve);
-    });
-  } catch (error) {
-    if (hasCode(error, 'EADDRINUSE')) {
-      return undefined;
-    }
-    throw error;
-  }
-  server.unref();
-  return { release: () => new Promise((resolve) => server.close(() => resolve())) };
+/** The folder of sockets and logs; the sockets in it answer whoever can reach them. */
+export async function makeRunDirectory(config: Config): Promise<void> {
+  await mkdir(config.runDirectory, { recursive: true });
+  await chmod(config.runDirectory, 0o700);
 }
 
 export function newSecret(): string {

@@ -6,13 +6,13 @@ import type { Config } from '../../config.js';
 import { ServiceError } from '../../protocol/errors.js';
 import { type RunningServer, serve } from '../../protocol/server.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
+import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
 import { clearDeadMount, findMount, isOurs, unmount } from '../mounts.js';
 import { logDirectory } from '../paths.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
 import {
-  type InstanceLock,
   identify,
   lockInstance,
   newSecret,
@@ -43,7 +43,7 @@ export class Supervisor {
   readonly #dataservers: ServerChild[];
   readonly #mediator: ServerChild;
   readonly #logs: Logs;
-  #lock: InstanceLock | undefined;
+  #lock: DirectoryLock | undefined;
   #control: RunningServer | undefined;
   #secret = newSecret();
   #stopping: Promise<void> | undefined;
