@@ -12,4 +12,4 @@ export const PURGE_BLOCKS = 1024;
 /** Cookies of a directory start here: 0 is its start, 1 and 2 stand for . and .. at the mount. */
 export const FIRST_COOKIE = 3;
 /** Entries of a block map in one answer, holes not counted: more would not fit into a message. */
-export const MAXIMUM_BLOCKS = 131_072;
+export const MAXIMUM_BLOCKS = 65_536;
