@@ -37,6 +37,8 @@ interface Served {
 /** How long an orphaned server waits for the mediator, which may still have to write something, to end first. */
 const ORPHAN_GRACE_MS = 20_000;
 const ORPHAN_POLL_MS = 100;
+/** Opening may be about to finish, and is closed in order then; a mediator that waits for its metaserver is not. */
+const EARLY_STOP_GRACE_MS = 1000;
 /** A new process needs its time to load and to open its store. */
 const RESTART_DEADLINE_MS = 50_000;
 
@@ -68,10 +70,24 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   const name = nameOf(request);
   const runtime = serverRuntime(request.config, name, link.supervised);
   exitOnDefect(runtime);
+  const begin = async (): Promise<void> => {
+    if ((await link.waitForGo()) === 'stop') {
+      process.exit(0);
+    }
+  };
   let served: Served;
   try {
     await makeRunDirectory(request.config);
-    served = await open(request, link, runtime);
+    // One that is told to stop before it serves has nothing to close yet that a crash would not close as well.
+    const stoppedEarly = stopRequested.then(async () => {
+      await new Promise((resolve) => setTimeout(resolve, EARLY_STOP_GRACE_MS));
+      return undefined;
+    });
+    const opened = await Promise.race([open(request, begin, runtime), stoppedEarly]);
+    if (opened === undefined) {
+      process.exit(0);
+    }
+    served = opened;
   } catch (error) {
     const { text } = describeFailure(error);
     runtime.log.error('server.failed', { reason: text });
@@ -134,14 +150,15 @@ async function claimStore({ name, directory }: ServerConfig): Promise<void> {
   }
 }
 
-async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtime): Promise<Served> {
+/** `begin` resolves when the server may begin; all code is loaded before that. */
+async function open(request: ServeRequest, begin: () => Promise<void>, runtime: Runtime): Promise<Served> {
   switch (request.kind) {
     case 'mediator':
-      return openMediatorProcess(request, link, runtime);
+      return openMediatorProcess(request, begin, runtime);
     case 'meta': {
       const { runMetaserver } = await import('../metaserver/main.js');
       const { server } = selectServer(request.config.metaservers, request.id);
-      await link.waitForGo();
+      await begin();
       await claimStore(server);
       const { close } = await runMetaserver(common(request.config, server), runtime);
       return { notes: [], close };
@@ -149,7 +166,7 @@ async function open(request: ServeRequest, link: SupervisorLink, runtime: Runtim
     case 'data': {
       const { runDataserver } = await import('../dataserver/main.js');
       const { server, number } = selectServer(request.config.dataservers, request.id);
-      await link.waitForGo();
+      await begin();
       await claimStore(server);
       const options = {
         ...common(request.config, server),
@@ -168,14 +185,18 @@ function common(config: Config, server: ServerConfig) {
   return { name, address, directory, ...unixPathOption(config, name), ...secretOption(config) };
 }
 
-async function openMediatorProcess(request: ServeRequest, link: SupervisorLink, runtime: Runtime): Promise<Served> {
+async function openMediatorProcess(
+  request: ServeRequest,
+  begin: () => Promise<void>,
+  runtime: Runtime,
+): Promise<Served> {
   const { config } = request;
   const { runMediator } = await import('../mediator/main.js');
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
-  await link.waitForGo();
+  await begin();
   const peer = ({ name, address }: ServerConfig) => ({ name, address, ...unixPathOption(config, name) });
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
-  const restartServer = link.supervised ? await supervisorOf(config, runtime) : undefined;
+  const restartServer = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
   const running = await runMediator(
     {
       address: config.mediator.address,

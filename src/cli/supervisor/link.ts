@@ -36,12 +36,17 @@ export class SupervisorLink {
     this.#orphaned = new Promise((resolve) => self.once('disconnect', resolve));
   }
 
-  /** Says that all code is loaded and waits until the supervisor says go; returns at once when nobody supervises. */
-  async waitForGo(): Promise<void> {
-    if (this.supervised) {
-      this.tell({ kind: 'loaded' });
-      await Promise.race([this.#go, this.#orphaned]);
+  /** Says that all code is loaded and waits for the supervisor's word: go, or stop. Go at once when nobody supervises. */
+  async waitForGo(): Promise<'go' | 'stop'> {
+    if (!this.supervised) {
+      return 'go';
     }
+    this.tell({ kind: 'loaded' });
+    return Promise.race([
+      this.#go.then(() => 'go' as const),
+      this.#told.then(() => 'stop' as const),
+      this.#orphaned.then(() => 'stop' as const),
+    ]);
   }
 
   /** Tells the supervisor, if there still is one. */

@@ -62,7 +62,8 @@ export class Logs {
 
   #take(name: string, text: string, line: Record<string, unknown>): void {
     this.#append(name, `${text}\n`);
-    if (isWarning(line)) {
+    // The supervisor's own line on the crash that follows has the reason too.
+    if (isWarning(line) && line.event !== 'server.failed') {
       this.show(name, line);
     }
   }
