@@ -135,8 +135,8 @@ class NodeDiskFile implements DiskFile {
 
   sizeBytes(): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.fstat(this.descriptor, (error, { size }) => {
-        if (error === null) resolve(size);
+      fs.fstat(this.descriptor, (error, stats) => {
+        if (error === null) resolve(stats.size);
         else reject(error);
       });
     });

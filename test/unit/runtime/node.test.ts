@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { NodeClock } from '../../../src/runtime/node/clock.js';
+import { nodeDisk } from '../../../src/runtime/node/disk.js';
+import { nodeLog } from '../../../src/runtime/node/log.js';
+import { nodeRandom } from '../../../src/runtime/node/random.js';
+
+describe("Node's clock", () => {
+  const clock = new NodeClock();
+
+  it('tells the time since 1970, finer than a millisecond, near to the wall clock', () => {
+    const times = Array.from({ length: 1000 }, () => clock.nowNs());
+    assert.ok(times.some((time) => time % 1_000_000n !== 0n));
+    const wall = BigInt(Date.now()) * 1_000_000n;
+    const last = times.at(-1) ?? 0n;
+    assert.ok(last - wall < 5_000_000n && wall - last < 50_000_000n);
+  });
+
+  it('never calls too early, even after the event loop was busy', async () => {
+    const busyUntil = performance.now() + 30;
+    while (performance.now() < busyUntil);
+    const startMs = clock.monotonicMs();
+    await new Promise<void>((resolve) => clock.after(20, resolve));
+    assert.ok(clock.monotonicMs() - startMs >= 20);
+  });
+
+  it('does not call what was cancelled, nor at once what is due in a century', async () => {
+    const called: string[] = [];
+    const timer = clock.after(1, () => called.push('cancelled'));
+    timer.cancel();
+    timer.cancel();
+    const century = clock.after(100 * 365 * 24 * 3_600_000, () => called.push('century'));
+    await new Promise<void>((resolve) => clock.after(5, resolve));
+    century.cancel();
+    assert.deepEqual(called, []);
+  });
+});
+
+describe("Node's randomness", () => {
+  it('gives as many bytes as asked, other ones each time, and fractions below one', () => {
+    assert.equal(nodeRandom.bytes(32).length, 32);
+    assert.notDeepEqual(nodeRandom.bytes(32), nodeRandom.bytes(32));
+    for (let turn = 0; turn < 100; turn++) {
+      const fraction = nodeRandom.fraction();
+      assert.ok(fraction >= 0 && fraction < 1);
+    }
+  });
+});
+
+describe("Node's disk", () => {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'nmrfs-disk-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  it('writes chunks in order and reads them back, blocking or not; fewer bytes come only at the end', async () => {
+    const file = await nodeDisk.open(join(folder, 'file'), 'create');
+    try {
+      await file.write([Buffer.from('abc'), Buffer.alloc(0), Buffer.from('def')], 0);
+      file.writeNow([Buffer.from('XY'), Buffer.from('Z')], 10);
+      await file.sync();
+      assert.equal(await file.sizeBytes(), 13);
+      const target = Buffer.alloc(20);
+      assert.equal(await file.read(target, 0), 13);
+      assert.equal(target.toString('latin1', 0, 13), 'abcdef\0\0\0\0XYZ');
+      assert.equal(file.readNow(target.subarray(0, 3), 10), 3);
+      assert.equal(target.toString('latin1', 0, 3), 'XYZ');
+      assert.equal(file.readNow(target, 100), 0);
+      await file.truncate(2);
+      assert.equal(await file.sizeBytes(), 2);
+    } finally {
+      await file.close();
+    }
+  });
+
+  it('writes more chunks than one system call takes', async () => {
+    const file = await nodeDisk.open(join(folder, 'many'), 'create');
+    try {
+      const chunks = Array.from({ length: 3000 }, (_, index) => Buffer.alloc(index % 5, index));
+      const expected = Buffer.concat(chunks);
+      await file.write(chunks, 0);
+      file.writeNow(chunks, expected.length);
+      const target = Buffer.alloc(expected.length * 2);
+      assert.equal(await file.read(target, 0), target.length);
+      assert.ok(target.equals(Buffer.concat([expected, expected])));
+    } finally {
+      await file.close();
+    }
+  });
+
+  it('opens what exists without losing it, and nothing that is missing unless told to make it', async () => {
+    const path = join(folder, 'file');
+    await assert.rejects(nodeDisk.open(path, 'existing'), { code: 'ENOENT' });
+    const made = await nodeDisk.open(path, 'create');
+    made.writeNow([Buffer.from('kept')], 0);
+    await made.close();
+    for (const mode of ['create', 'existing'] as const) {
+      const again = await nodeDisk.open(path, mode);
+      assert.equal(await again.sizeBytes(), 4);
+      await again.close();
+    }
+    assert.equal((await stat(path)).mode & 0o077, 0, 'for this user alone');
+  });
+
+  it('replaces a small file as a whole and leaves nothing else', async () => {
+    const path = join(folder, 'small');
+    assert.equal(await nodeDisk.readFile(path), undefined);
+    await nodeDisk.replaceFile(path, Buffer.from('one'));
+    await nodeDisk.replaceFile(path, Buffer.from('two'));
+    assert.equal((await readFile(path)).toString(), 'two');
+    assert.deepEqual(await readdir(folder), ['small']);
+  });
+
+  it('makes, lists, syncs and removes folders; what is missing is no error there', async () => {
+    const deep = join(folder, 'a', 'b');
+    assert.deepEqual(await nodeDisk.list(deep), []);
+    await nodeDisk.makeDirectory(deep);
+    await nodeDisk.makeDirectory(deep);
+    await nodeDisk.replaceFile(join(deep, 'c'), Buffer.from('c'));
+    await nodeDisk.syncDirectory(deep);
+    assert.deepEqual(await nodeDisk.list(deep), ['c']);
+    await nodeDisk.remove(join(folder, 'a'));
+    await nodeDisk.remove(join(folder, 'a'));
+    assert.deepEqual(await nodeDisk.list(folder), []);
+  });
+
+  it('passes on errors of the system', async () => {
+    await assert.rejects(nodeDisk.list(join('/dev/null', 'x')), { code: 'ENOTDIR' });
+    const file = await nodeDisk.open(join(folder, 'file'), 'create');
+    await file.close();
+    await assert.rejects(file.sizeBytes(), { code: 'EBADF' });
+    await assert.rejects(file.sync(), { code: 'EBADF' });
+  });
+
+  it('tells how much room there is, and which boot this is', async () => {
+    const { freeBytes, totalBytes } = await nodeDisk.space(folder);
+    assert.ok(freeBytes > 0 && totalBytes >= freeBytes);
+    assert.match(await nodeDisk.bootId(), /^[0-9a-f-]{36}$/);
+    assert.equal(await nodeDisk.bootId(), await nodeDisk.bootId());
+  });
+});
+
+describe("Node's log", () => {
+  it('writes one JSON line per event, with its name, its level and all fields', () => {
+    const lines: string[] = [];
+    const log = nodeLog({
+      logLevel: 'info',
+      logName: 'data1',
+      destination: { write: (line) => void lines.push(line) },
+    });
+    log.debug('not.written');
+    log.info('replica.down', { replica: 'data2', version: 12n });
+    log.error('request.failed', { cause: Object.assign(new Error('oops'), { code: 'EIO' }) });
+    log.warn('vote.dissent');
+    const entries = lines.map((line) => JSON.parse(line));
+    assert.equal(entries.length, 3);
+    const [down, failed, dissent] = entries;
+    assert.equal(down.event, 'replica.down');
+    assert.equal(down.level, 'info');
+    assert.equal(down.name, 'data1');
+    assert.equal(down.version, '12');
+    assert.ok(!Number.isNaN(Date.parse(down.time)));
+    assert.deepEqual([failed.cause.message, failed.cause.code], ['oops', 'EIO']);
+    assert.match(failed.cause.stack, /node\.test/);
+    assert.equal(dissent.event, 'vote.dissent');
+  });
+
+  it('appends to a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nmrfs-log-'));
+    try {
+      const destination = join(folder, 'logs', 'data1.log');
+      for (const turn of [1, 2]) nodeLog({ logLevel: 'info', logName: 'data1', destination }).info('turn', { turn });
+      const lines = (await readFile(destination, 'utf8')).trim().split('\n');
+      assert.deepEqual(
+        lines.map((line) => JSON.parse(line).turn),
+        [1, 2],
+      );
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
