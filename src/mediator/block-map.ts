@@ -27,6 +27,8 @@ export interface MapView {
 export class BlockMap {
   readonly #metadata: MetadataService;
   readonly #inodes = new Map<number, CachedMap>();
+  /** Grows with every `clear`: answers to questions from before are not remembered. */
+  #era = 0;
 
   constructor(metadata: MetadataService) {
     this.#metadata = metadata;
@@ -74,6 +76,12 @@ export class BlockMap {
     for (const { index, next } of changes) cached.entries.set(index, next);
   }
 
+  /** Forgets everything: a metaserver that crashed may have gone back to older revisions. */
+  clear(): void {
+    this.#inodes.clear();
+    this.#era++;
+  }
+
   forget(inode: number): void {
     this.#inodes.delete(inode);
   }
@@ -91,7 +99,9 @@ export class BlockMap {
   }
 
   async #query(inode: number, first: number, count: number): Promise<Attributes> {
+    const era = this.#era;
     const { attributes, blocks } = await this.#metadata.query({ name: 'blocks', request: { inode, first, count } });
+    if (era !== this.#era) return attributes;
     let cached = this.#inodes.get(inode);
     if (cached !== undefined && cached.attributes.revision > attributes.revision) return cached.attributes;
     if (

@@ -5,6 +5,9 @@ import { type RunningServer, serve } from '../protocol/server.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
 
+/** A metaserver may take long over a large truncation, and over its own restart. */
+const METADATA_DEADLINE_MS = 30_000;
+
 /** A server that the mediator connects to. */
 export interface Peer {
   name: string;
@@ -35,12 +38,12 @@ export interface RunningMediator {
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
   const remotes: Remote[] = [];
-  const connect = ({ name, address, unixPath }: Peer, whileDown: 'fail' | 'wait') => {
+  const connect = ({ name, address, unixPath }: Peer, whileDown: 'fail' | 'wait', deadlineMs: number) => {
     const remote = connectRemote(
       {
         name,
         address,
-        deadlineMs: options.deadlineMs,
+        deadlineMs,
         whileDown,
         ...(unixPath === undefined ? {} : { unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
@@ -52,8 +55,10 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
   };
   const parts: MediatorParts = {
     // Nothing can be done without the metaserver, so a short absence of it is waited out.
-    metaservers: options.metaservers.map((peer) => connect(peer, 'wait')),
-    dataservers: options.dataservers.map((peer) => connect(peer, 'fail')),
+    metaservers: options.metaservers.map((peer) =>
+      connect(peer, 'wait', Math.max(METADATA_DEADLINE_MS, options.deadlineMs)),
+    ),
+    dataservers: options.dataservers.map((peer) => connect(peer, 'fail', options.deadlineMs)),
     ...(options.restartServer === undefined ? {} : { restartServer: options.restartServer }),
   };
   const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));

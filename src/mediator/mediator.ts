@@ -73,7 +73,10 @@ export async function openMediator(
   const counters = new Counters();
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
-  const repairer = new Repairer(() => reader, blockMap, counters, runtime);
+  first.remote.onStateChange((state) => {
+    if (state === 'down') blockMap.clear();
+  });
+  const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
   const auditor = new Auditor((box, replica) => repairer.order(box, replica), counters, runtime);
   const reader: Reader = new Reader(
     replicas,

@@ -7,6 +7,7 @@ import { sleep } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 import type { Counters } from './counters.js';
+import { forgetVersions } from './forget.js';
 import type { Repairer } from './repair.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -120,9 +121,7 @@ export class Recovery {
       replica.repairs += outcome.mended.length;
       this.counters.add('repairs', outcome.mended.length);
       if (await this.#counts(block)) return true;
-      await replica.call(() =>
-        replica.blocks.delete({ items: [{ inode: block.inode, index: block.index, version: block.version }] }),
-      );
+      await forgetVersions(this.metadata, [replica], [block]);
       return true;
     }
     return !(await this.#counts(block));

@@ -3,11 +3,12 @@
 // whoever agreed.
 
 import { FileError } from '../protocol/errors.js';
-import type { BlockReference } from '../protocol/metadata.js';
+import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BallotBox } from './ballot-box.js';
 import type { BlockMap } from './block-map.js';
 import type { Counters } from './counters.js';
+import { forgetVersions } from './forget.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import { dissents } from './vote.js';
@@ -30,6 +31,7 @@ export class Repairer {
 
   constructor(
     private readonly reader: () => Reader,
+    private readonly metadata: MetadataService,
     private readonly blockMap: BlockMap,
     private readonly counters: Counters,
     private readonly runtime: Runtime,
@@ -143,7 +145,7 @@ export class Repairer {
     if (await this.#isCurrent(inode, reference)) return;
     // It was overwritten meanwhile, and its garbage perhaps collected before the repair put it back.
     const item = { inode, index: reference.index, version: reference.version };
-    await Promise.all(outcome.mended.map((replica) => replica.call(() => replica.blocks.delete({ items: [item] }))));
+    await forgetVersions(this.metadata, outcome.mended, [item]);
   }
 
   async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {

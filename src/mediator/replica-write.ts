@@ -4,7 +4,9 @@
 import type { BlockKey, PutItem, PutResult, Version } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import { type Hash, hashBlock } from '../protocol/hash.js';
+import type { MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { forgetVersions } from './forget.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -40,6 +42,7 @@ export class ReplicaWrite {
   #targets: Replica[] = [];
 
   constructor(
+    private readonly metadata: MetadataService,
     private readonly replicas: ReplicaSet,
     private readonly reader: Reader,
     private readonly settings: MediatorSettings,
@@ -69,15 +72,10 @@ export class ReplicaWrite {
 
   /** Takes the new versions away again, in the background. What can't be reached now, a scrub removes. */
   takeBack(): void {
-    const items = this.#states.map(({ key }) => key);
-    if (items.length === 0) return;
-    for (const replica of this.#targets) {
-      replica
-        .call(() => replica.blocks.delete({ items }))
-        .catch((error: unknown) => {
-          this.runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
-        });
-    }
+    const versions = this.#states.map(({ key }) => key);
+    forgetVersions(this.metadata, this.#targets, versions).catch((error: unknown) => {
+      this.runtime.log.debug('write.takeBackFailed', { reason: String(error) });
+    });
   }
 
   async #send(replica: Replica, states: readonly BlockState[], replace: boolean): Promise<void> {

@@ -7,6 +7,7 @@ import type { BlockKey } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { forgetVersions } from './forget.js';
 import type { Reader } from './reader.js';
 import type { Repairer } from './repair.js';
 import type { Replica } from './replica.js';
@@ -116,7 +117,7 @@ export class Scrubber {
       }
       const outcome = await this.repairer.mend(block.inode, block, bad);
       if (!(await this.#counts(block))) {
-        await this.#remove(outcome?.mended ?? [], block);
+        await forgetVersions(this.metadata, outcome?.mended ?? [], [block]);
         continue;
       }
       this.#progress.dissents++;
@@ -147,12 +148,6 @@ export class Scrubber {
       version: block.version,
       during: 'scrub',
     });
-  }
-
-  async #remove(replicas: readonly Replica[], { inode, index, version }: LocatedBlock): Promise<void> {
-    await Promise.all(
-      replicas.map((replica) => replica.call(() => replica.blocks.delete({ items: [{ inode, index, version }] }))),
-    );
   }
 
   /** Whether the block map still names this version. */
@@ -193,7 +188,7 @@ export class Scrubber {
         }
       }
       if (orphans.length > 0) {
-        await replica.call(() => replica.blocks.delete({ items: orphans }));
+        await forgetVersions(this.metadata, [replica], orphans);
         this.#progress.orphansRemoved += orphans.length;
         this.runtime.log.info('scrub.orphans', { server: replica.name, versions: orphans.length });
       }

@@ -89,7 +89,14 @@ export class Writer {
         const plan = planBlock(write, index, blockSize, bases.get(index) ?? null);
         if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
       }
-      const replicaWrite = new ReplicaWrite(this.replicas, this.reader, this.settings, this.deadlineMs, this.runtime);
+      const replicaWrite = new ReplicaWrite(
+        this.metadata,
+        this.replicas,
+        this.reader,
+        this.settings,
+        this.deadlineMs,
+        this.runtime,
+      );
       let missing: string[];
       try {
         missing = await replicaWrite.store(write.inode, prepared);
