@@ -1,6 +1,7 @@
 // `nmrfs up` as a person sees it: the ready line, warnings as they come, and
 // Ctrl-C. And `nmrfs down`, its end from elsewhere.
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { type Config, describeSurvival } from '../../config.js';
 import { connectRemote } from '../../protocol/client.js';
 import { bindingEnvironment, chooseBinding } from '../binding.js';
@@ -76,17 +77,19 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
   const { readQuorum, writeQuorum, dataservers, mount } = config;
   const shown = relative(process.cwd(), mount.directory);
   const directory = shown === '' || shown.startsWith('..') ? mount.directory : shown;
+  // Where npm has put the command: in this project, or on the path.
+  const command = existsSync(join('node_modules', '.bin', 'nmrfs')) ? 'npx nmrfs' : 'nmrfs';
   const option = relative(process.cwd(), config.file) === 'nmrfs.yaml' ? '' : ` --config ${config.file}`;
   const tries = config.testHooks
     ? [
         `echo hello > ${directory}/a.txt && cat ${directory}/a.txt`,
-        `npx nmrfs corrupt /a.txt --on ${dataservers[0]?.name}${option} && cat ${directory}/a.txt`,
-        `npx nmrfs status${option}`,
+        `${command} corrupt /a.txt --on ${dataservers[0]?.name}${option} && cat ${directory}/a.txt`,
+        `${command} status${option}`,
       ]
     : [
         `echo hello > ${directory}/a.txt && cat ${directory}/a.txt`,
-        `npx nmrfs votes /a.txt${option}`,
-        `npx nmrfs status${option}`,
+        `${command} votes /a.txt${option}`,
+        `${command} status${option}`,
       ];
   return [
     `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
@@ -94,7 +97,7 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
     `  ${describeSurvival(dataservers.length, config)}`,
     '  try:',
     ...tries.map((line) => `    ${line}`),
-    `  logs: ${logDirectory(config)}   stop: Ctrl-C or npx nmrfs down${option}`,
+    `  logs: ${logDirectory(config)}   stop: Ctrl-C or ${command} down${option}`,
   ].join('\n');
 }
 
