@@ -2,8 +2,8 @@
 // so that a test can touch the mount without serving it. Its parent switches
 // faults by messages. Parameters: directory, binding, and the options as JSON.
 import { mountFileSystem } from '../../src/fuse-client/mount.js';
+import { nodeRuntime } from '../../src/runtime/node/runtime.js';
 import { type MemoryFaults, MemoryFiles } from './memory-files.js';
-import { processRuntime } from './process-runtime.js';
 
 export interface MountCommand {
   faults?: MemoryFaults;
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   if (directory === undefined || (binding !== 'kernel' && binding !== 'fuse-native')) {
     throw new Error('usage: serve-memory-mount DIRECTORY kernel|fuse-native [OPTIONS]');
   }
-  const runtime = processRuntime();
+  const runtime = nodeRuntime({ logLevel: 'warn', logName: 'memory-mount' });
   const files = new MemoryFiles(() => runtime.clock.nowNs());
   const mount = await mountFileSystem(files, { directory, binding, ...JSON.parse(options ?? '{}') }, runtime);
   process.on('message', (command: MountCommand) => {

@@ -6,7 +6,7 @@ import type { Clock } from '../../runtime/clock.js';
 import { OpenFlag } from '../handles.js';
 import type { Operations, RenameMode } from '../operations.js';
 import type { InodeTable } from './inode-table.js';
-import { OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
+import { MAXIMUM_WRITE_BYTES, OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
 import {
   EMPTY_REPLY,
   encodeAttributes,
@@ -198,12 +198,13 @@ async function readDirectory(
   { operations, inodes, attributeTimeoutMs }: HandlerParts,
 ): Promise<ReplyBody> {
   const plus = request.kind === 'readdirplus';
-  const most = Math.ceil(request.size / SMALLEST_ENTRY_BYTES[request.kind]);
+  const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
+  const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
   const listed = await operations.readdir(request.handle, request.offset, plus, most);
   const entries = listed.map((item) =>
     item.attributes === undefined ? item : { ...item, attributes: operations.current(item.attributes) },
   );
-  const { body, entered } = encodeDirectory(entries, request.size, plus ? attributeTimeoutMs : undefined);
+  const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
   for (const attributes of entered) inodes.entered(attributes);
   return body;

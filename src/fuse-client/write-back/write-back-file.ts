@@ -112,11 +112,13 @@ export class WriteBackFile {
     if (sizeBytes >= this.attributes.sizeBytes) return;
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
-    this.parts.budget.remove(before - this.dirty.bytes);
     if (sizeBytes < this.stored.sizeBytes) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
       this.truncatedAtOpen = reason === 'open';
     }
+    // The new end lies in a hole between stored and cut bytes: its last byte, a zero, carries it.
+    if (this.sizeOver(this.stored) < sizeBytes) this.dirty.lay(sizeBytes - 1, new Uint8Array(1));
+    this.parts.budget.remove(before - this.dirty.bytes);
     this.touch();
   }
 
@@ -139,6 +141,10 @@ export class WriteBackFile {
 
   private get cutAt(): number | undefined {
     return this.truncateTo ?? this.inFlight.find((batch) => batch.truncateTo !== undefined)?.truncateTo;
+  }
+
+  private sizeOver(stored: Attributes): number {
+    return attributesOver(stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.modifyTimeNs).sizeBytes;
   }
 
   private get pendingEnd(): number {

@@ -115,6 +115,9 @@ describe('FUSE replies', () => {
   });
 
   it('know the kinds of st_mode', () => {
-    assert.deepEqual([kindOf(0o100644), kindOf(0o644), kindOf(0o010600), kindOf(0o170000)], ['file', 'file', 'fifo', undefined]);
+    assert.deepEqual(
+      [kindOf(0o100644), kindOf(0o644), kindOf(0o010600), kindOf(0o170000)],
+      ['file', 'file', 'fifo', undefined],
+    );
   });
 });

@@ -10,7 +10,10 @@ export interface RequestParts {
 }
 
 /** A whole request: header and the given pieces of its arguments, in order. */
-export function requestBytes({ opcode, unique = 2, inode = 1, uid = 0, gid = 0 }: RequestParts, ...pieces: Buffer[]): Buffer {
+export function requestBytes(
+  { opcode, unique = 2, inode = 1, uid = 0, gid = 0 }: RequestParts,
+  ...pieces: Buffer[]
+): Buffer {
   const body = Buffer.concat(pieces);
   const bytes = Buffer.alloc(IN_HEADER_BYTES + body.length);
   bytes.writeUInt32LE(bytes.length, 0);

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
-import { type Arguments, MalformedRequest, parseArguments, parseHeader } from '../../../src/fuse-client/kernel/requests.js';
+import {
+  type Arguments,
+  MalformedRequest,
+  parseArguments,
+  parseHeader,
+} from '../../../src/fuse-client/kernel/requests.js';
 import { requestBytes, text, u32, u64 } from './request-bytes.js';
 
 function parse(opcode: number, ...pieces: Buffer[]): Arguments {
@@ -124,7 +129,9 @@ describe('FUSE requests', () => {
   }
 
   it('hands on who is asking', () => {
-    const header = parseHeader(requestBytes({ opcode: Opcode.GETATTR, unique: 2 ** 40, inode: 12, uid: 1000, gid: 100 }));
+    const header = parseHeader(
+      requestBytes({ opcode: Opcode.GETATTR, unique: 2 ** 40, inode: 12, uid: 1000, gid: 100 }),
+    );
     assert.deepEqual(header, { opcode: 3, unique: 2 ** 40, inode: 12, uid: 1000, gid: 100, pid: 77 });
   });
 

@@ -1,0 +1,63 @@
+// Operations over files in memory, with a clock that the test turns.
+import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/kernel-cache.js';
+import { Operations } from '../../../src/fuse-client/operations.js';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import type { Runtime } from '../../../src/runtime/runtime.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { MemoryFiles } from '../../support/memory-files.js';
+import { RecordingLog } from '../../support/recording-log.js';
+
+export const CALLER = { uid: 1000, gid: 100 };
+export const Flags = { READ: 0, WRITE: 1, BOTH: 2, TRUNCATE: 0o1000, APPEND: 0o2000, SYNC: 0o4010000 } as const;
+export const uninterrupted = () => new AbortController().signal;
+
+export interface Fixture {
+  files: MemoryFiles;
+  operations: Operations;
+  clock: ManualClock;
+  log: RecordingLog;
+  runtime: Runtime;
+  /** What the kernel was asked to forget, as kind:inode. */
+  forgotten: string[];
+}
+
+export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}): Fixture {
+  const clock = new ManualClock();
+  const log = new RecordingLog();
+  const runtime: Runtime = {
+    clock,
+    log,
+    random: { fraction: () => 0.5, bytes: (count) => new Uint8Array(count) },
+    get disk(): never {
+      throw new Error('no disk here');
+    },
+    get network(): never {
+      throw new Error('no network here');
+    },
+  };
+  const forgotten: string[] = [];
+  const cache: KernelCache = {
+    ...forgetfulKernelCache,
+    forgetAttributes: (inode) => void forgotten.push(`attributes:${inode}`),
+    forgetContent: (inode) => void forgotten.push(`content:${inode}`),
+  };
+  let changes = 0n;
+  const files = new MemoryFiles(() => ++changes);
+  const operations = new Operations(files, { attributeTimeoutMs: 1000, maximumDirtyBytes }, cache, runtime);
+  return { files, operations, clock, log, runtime, forgotten };
+}
+
+/** Makes a file with this content, stored; answers its inode. */
+export async function stored({ operations }: Fixture, name: string, content: string): Promise<number> {
+  const { handle, attributes } = await operations.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
+  await operations.write(handle, 0, Buffer.from(content), false, uninterrupted);
+  await operations.flush(handle);
+  await operations.release(handle);
+  return attributes.inode;
+}
+
+/** What the service itself has, whatever is pending here. */
+export async function contentOf({ files }: Fixture, inode: number): Promise<string> {
+  const { data } = await files.read({ inode, offset: 0, length: 2 ** 30 });
+  return Buffer.from(data).toString('latin1');
+}

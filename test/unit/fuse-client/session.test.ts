@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Opcode } from '../../../src/fuse-client/kernel/layout.js';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { settle } from '../../support/manual-clock.js';
+import { fixture, stored } from './fixture.js';
+import { requestBytes, text, u32, u64 } from './request-bytes.js';
+import { sessionOver } from './session-fixture.js';
+
+const ERRNO = { EIO: 5, ENOENT: 2, EINTR: 4, EAGAIN: 11, EINVAL: 22, ERANGE: 34, ENOSYS: 38, ENOTSUP: 95 };
+
+describe('a kernel session', () => {
+  it('greets with its own version and says that it is ready', () => {
+    const { receive, replies, isReady } = sessionOver(fixture());
+    receive(requestBytes({ opcode: Opcode.INIT }, u32(7, 45, 131072, 0xffffffff)));
+    assert.equal(replies[0]?.error, 0);
+    assert.equal(replies[0]?.body.readUInt32LE(4), 38);
+    assert.ok(isReady());
+  });
+
+  it('refuses a kernel that is too old, with a log line', () => {
+    const parts = fixture();
+    const { receive, replies, isReady } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.INIT }, u32(7, 12, 0, 0)));
+    assert.equal(replies[0]?.error, -ERRNO.EIO);
+    assert.ok(!isReady());
+    assert.equal(parts.log.named('mount.protocol').length, 1);
+  });
+
+  it('answers a malformed request EIO with a log line and goes on', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.LOOKUP, unique: 4 }, Buffer.from('no end')));
+    receive(Buffer.alloc(3));
+    receive(requestBytes({ opcode: Opcode.STATFS, unique: 6 }));
+    await settle();
+    assert.deepEqual(
+      replies.map(({ unique, error }) => [unique, error]),
+      [
+        [4, -ERRNO.EIO],
+        [6, 0],
+      ],
+    );
+    assert.equal(parts.log.named('mount.malformed').length, 2);
+  });
+
+  it('answers what it does not know ENOSYS, which the kernel remembers', () => {
+    const { receive, replies } = sessionOver(fixture());
+    receive(requestBytes({ opcode: 9999 }));
+    receive(requestBytes({ opcode: Opcode.FALLOCATE }));
+    assert.deepEqual(
+      replies.map(({ error }) => error),
+      [-ERRNO.ENOSYS, -ERRNO.ENOTSUP],
+    );
+  });
+
+  it('answers a handler that throws something odd EIO, with its stack in the log', async () => {
+    const parts = fixture();
+    parts.files.statfs = () => {
+      throw new TypeError('a mistake');
+    };
+    const { receive, replies } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.STATFS }));
+    await settle();
+    assert.equal(replies[0]?.error, -ERRNO.EIO);
+    assert.match(String(parts.log.named('mount.failed')[0]?.error), /a mistake/);
+  });
+
+  it('lets a request end by itself after an interrupt, and gives up one that hangs', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    await stored(parts, 'f', 'content');
+    parts.files.faults = { hang: ['lookup'] };
+    receive(requestBytes({ opcode: Opcode.LOOKUP, unique: 10 }, text('f')));
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 11 }, u64(10)));
+    await parts.clock.advance(999);
+    assert.deepEqual(replies, []);
+    await parts.clock.advance(1);
+    assert.deepEqual(
+      replies.map(({ unique, error }) => [unique, error]),
+      [[10, -ERRNO.EINTR]],
+    );
+    parts.files.faults = {};
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(replies.length, 1, 'the late result is not sent');
+  });
+
+  it('closes a file again when its open was given up', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const inode = await stored(parts, 'f', 'content');
+    parts.files.faults = { hang: ['open'] };
+    receive(requestBytes({ opcode: Opcode.OPEN, unique: 20, inode }, u32(1, 0)));
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 21 }, u64(20)));
+    await parts.clock.advance(1000);
+    assert.equal(replies[0]?.error, -ERRNO.EINTR);
+    parts.files.faults = {};
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await parts.operations.unlink(ROOT_INODE, 'f');
+    await assert.rejects(parts.files.getattr({ inode }), { code: 'ENOENT' });
+  });
+
+  it('asks the kernel to repeat an interrupt whose request is not here yet', () => {
+    const { receive, replies } = sessionOver(fixture());
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 31 }, u64(30)));
+    assert.deepEqual([replies[0]?.unique, replies[0]?.error], [31, -ERRNO.EAGAIN]);
+  });
+
+  it('never answers FORGET', () => {
+    const { receive, replies } = sessionOver(fixture());
+    receive(requestBytes({ opcode: Opcode.FORGET, inode: 5 }, u64(1)));
+    receive(requestBytes({ opcode: Opcode.BATCH_FORGET }, u32(1, 0), u64(6, 1)));
+    assert.deepEqual(replies, []);
+  });
+
+  it('keeps the buffer of a long write and copies a short one', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '');
+    const { receive, replies } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.OPEN, inode }, u32(1, 0)));
+    await settle();
+    const handle = replies[0]?.body.readBigUInt64LE(0) ?? 0n;
+    const write = (length: number) =>
+      requestBytes(
+        { opcode: Opcode.WRITE, inode },
+        u64(handle, 0),
+        u32(length, 0),
+        u64(0),
+        u32(0, 0),
+        Buffer.alloc(length),
+      );
+    assert.equal(receive(write(4096)), false);
+    assert.equal(receive(write(2 ** 20)), true);
+  });
+
+  it('tells the kernel at an open that its attributes are outdated', async () => {
+    const parts = fixture();
+    const { receive } = sessionOver(parts);
+    const inode = await stored(parts, 'f', 'one');
+    receive(requestBytes({ opcode: Opcode.LOOKUP }, text('f')));
+    await settle();
+    const open = requestBytes({ opcode: Opcode.OPEN, inode }, u32(0, 0));
+    receive(open);
+    await settle();
+    assert.deepEqual(parts.forgotten, []);
+    await parts.files.write({ inode, extents: [{ offset: 0, data: Buffer.from('from elsewhere') }], modifyTimeNs: 9n });
+    receive(open);
+    await settle();
+    assert.deepEqual(parts.forgotten, [`attributes:${inode}`]);
+  });
+
+  it('answers sizes and ERANGE for extended attributes, and keeps no capabilities', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const set = (unique: number, name: string) =>
+      requestBytes({ opcode: Opcode.SETXATTR, unique }, u32(3, 0), text(name), Buffer.from('abc'));
+    const get = (unique: number, room: number) =>
+      requestBytes({ opcode: Opcode.GETXATTR, unique }, u32(room, 0), text('user.k'));
+    receive(set(1, 'user.k'));
+    await settle();
+    receive(get(2, 0));
+    receive(get(3, 2));
+    receive(get(4, 3));
+    receive(set(5, 'security.capability'));
+    await settle();
+    replies.sort((left, right) => left.unique - right.unique);
+    assert.deepEqual(
+      replies.map(({ error }) => error),
+      [0, 0, -ERRNO.ERANGE, 0, -ERRNO.ENOTSUP],
+    );
+    assert.equal(replies[1]?.body.readUInt32LE(0), 3);
+    assert.equal(replies[3]?.body.toString(), 'abc');
+  });
+
+  it('refuses rename flags that it does not know', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.RENAME2 }, u64(1), u32(4, 0), text('a'), text('b')));
+    await settle();
+    assert.equal(replies[0]?.error, -ERRNO.EINVAL);
+  });
+
+  it('lists a directory over several requests, each entry once', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    for (let index = 0; index < 300; index++) await stored(parts, `file-${index}`, '');
+    receive(requestBytes({ opcode: Opcode.OPENDIR }, u32(0, 0)));
+    await settle();
+    const handle = replies.pop()?.body.readBigUInt64LE(0) ?? 0n;
+    const names: string[] = [];
+    for (let cookie = 0n; ; ) {
+      receive(requestBytes({ opcode: Opcode.READDIR }, u64(handle, cookie), u32(1000, 0), u64(0), u32(0, 0)));
+      await settle();
+      const body = replies.pop()?.body ?? Buffer.alloc(0);
+      if (body.length === 0) break;
+      for (let at = 0; at < body.length; ) {
+        const length = body.readUInt32LE(at + 16);
+        names.push(body.toString('latin1', at + 24, at + 24 + length));
+        cookie = body.readBigUInt64LE(at + 8);
+        at += (24 + length + 7) & ~7;
+      }
+    }
+    assert.equal(names.length, 302);
+    assert.equal(new Set(names).size, 302);
+    assert.deepEqual(names.slice(0, 2), ['.', '..']);
+  });
+});

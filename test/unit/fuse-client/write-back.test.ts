@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { describe, it } from 'mocha';
+import { FileError } from '../../../src/protocol/errors.js';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { settle } from '../../support/manual-clock.js';
+import { CALLER, contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
+
+const MEBIBYTE = 2 ** 20;
+
+describe('the write-back buffer', () => {
+  it('stores a truncation and the bytes after it in one commit, and not at the first close that a shell does', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'old content');
+    const before = files.calls.write ?? 0;
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'old content');
+    assert.equal((await operations.getattr(inode)).sizeBytes, 0);
+    await operations.write(handle, 0, Buffer.from('new'), false, uninterrupted);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'new');
+    assert.equal(files.calls.write, before + 1);
+    await operations.release(handle);
+    assert.equal(files.calls.write, before + 1);
+  });
+
+  for (const closes of [1, 2]) {
+    it(`stores a truncation without bytes at the latest at the release (${closes} closes)`, async () => {
+      const parts = fixture();
+      const inode = await stored(parts, 'f', 'old');
+      const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+      for (let count = 0; count < closes; count++) await parts.operations.flush(handle);
+      assert.equal(await contentOf(parts, inode), closes === 2 ? '' : 'old');
+      await parts.operations.release(handle);
+      assert.equal(await contentOf(parts, inode), '');
+    });
+  }
+
+  it('refuses to open for writing without a quorum, before anything is destroyed', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', 'old');
+    parts.files.faults = { openForWriting: 'EIO' };
+    await assert.rejects(parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE), { code: 'EIO' });
+    assert.equal(await contentOf(parts, inode), 'old');
+  });
+
+  it('answers a failed write at the close, once per handle, drops the bytes and makes the kernel forget them', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'old');
+    const first = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    const second = await operations.open(inode, Flags.BOTH);
+    await operations.write(first.handle, 0, Buffer.from('lost'), false, uninterrupted);
+    files.faults = { writes: 'ENOSPC' };
+    await assert.rejects(operations.flush(first.handle), { code: 'ENOSPC' });
+    files.faults = {};
+    await operations.flush(first.handle);
+    await assert.rejects(operations.fsync(second.handle), { code: 'ENOSPC' });
+    await operations.fsync(second.handle);
+    assert.equal(await contentOf(parts, inode), 'old');
+    assert.equal((await operations.getattr(inode)).sizeBytes, 3);
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+    assert.equal(parts.log.named('writeback.failed').length, 1);
+  });
+
+  it('answers a failure in the background at the next write', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    files.faults = { writes: 'EIO' };
+    await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), false, uninterrupted);
+    await settle();
+    files.faults = {};
+    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), false, uninterrupted), { code: 'EIO' });
+    await operations.write(handle, 0, Buffer.from('later'), false, uninterrupted);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'later');
+  });
+
+  it('logs a failure that nobody is left to be told about', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', 'old');
+    const { handle } = await parts.operations.open(inode, Flags.WRITE);
+    await parts.operations.write(handle, 0, Buffer.from('x'), false, uninterrupted);
+    parts.files.faults = { writes: 'EIO' };
+    await parts.operations.release(handle);
+    assert.equal(parts.log.named('writeback.lost').length, 1);
+  });
+
+  it('sends a long file in few aligned batches', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const before = files.calls.write ?? 0;
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    for (let at = 0; at < 40; at++) {
+      await operations.write(handle, at * MEBIBYTE, Buffer.alloc(MEBIBYTE, at), false, uninterrupted);
+    }
+    await operations.flush(handle);
+    assert.ok((files.calls.write ?? 0) - before <= 11, `${files.calls.write} writes`);
+    const { data } = await files.read({ inode, offset: 39 * MEBIBYTE - 1, length: 2 });
+    assert.deepEqual([...data], [38, 39]);
+  });
+
+  it('lets writers wait when too much is pending, until some is stored or they are interrupted', async () => {
+    const parts = fixture({ maximumDirtyBytes: MEBIBYTE });
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    files.faults = { hang: ['write'] };
+    await operations.write(handle, 0, Buffer.alloc(MEBIBYTE), false, uninterrupted);
+    const controller = new AbortController();
+    const interrupted = operations.write(handle, MEBIBYTE, Buffer.alloc(10), false, () => controller.signal);
+    const waiting = operations.write(handle, MEBIBYTE, Buffer.from('after'), false, uninterrupted);
+    controller.abort();
+    await assert.rejects(interrupted, { code: 'EINTR' });
+    files.faults = {};
+    await waiting;
+    await operations.flush(handle);
+    assert.equal((await files.getattr({ inode })).sizeBytes, MEBIBYTE + 5);
+  });
+
+  it('stores bytes of a file that stays open after a while', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await parts.operations.open(inode, Flags.WRITE);
+    await parts.operations.write(handle, 0, Buffer.from('aged'), false, uninterrupted);
+    await parts.clock.advance(4999);
+    assert.equal(await contentOf(parts, inode), '');
+    await parts.clock.advance(1);
+    assert.equal(await contentOf(parts, inode), 'aged');
+    assert.equal(parts.clock.pending, 0);
+  });
+
+  it('stores a synchronous write before it is answered', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.SYNC);
+    await parts.operations.write(handle, 0, Buffer.from('now'), false, uninterrupted);
+    assert.equal(await contentOf(parts, inode), 'now');
+  });
+
+  it('appends where the file really ends, and makes the kernel forget its older idea', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '12345');
+    const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.APPEND);
+    await parts.operations.write(handle, 2, Buffer.from('6'), false, uninterrupted);
+    await parts.operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), '123456');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
+  it('stores pending bytes before a time is set, so that they do not overwrite it', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    await operations.write(handle, 0, Buffer.from('x'), false, uninterrupted);
+    await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
+    await operations.flush(handle);
+    assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
+  });
+
+  it('believes a commit rather than an answer that is older', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const older = await files.getattr({ inode });
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    await operations.write(handle, 0, Buffer.from('four'), false, uninterrupted);
+    await operations.flush(handle);
+    await operations.release(handle);
+    assert.equal(operations.current(older).sizeBytes, 4);
+  });
+
+  it('takes set-user-id away when somebody else writes', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '');
+    await parts.operations.setattr(inode, { mode: 0o6755 }, CALLER);
+    const { handle } = await parts.operations.open(inode, Flags.WRITE);
+    await parts.operations.write(handle, 0, Buffer.from('x'), true, uninterrupted);
+    assert.equal((await parts.operations.getattr(inode)).mode, 0o755);
+  });
+
+  it('keeps an unlinked file until its last close, then gives its space back', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'kept');
+    const { handle } = await operations.open(inode, Flags.BOTH);
+    await operations.unlink(ROOT_INODE, 'f');
+    await operations.write(handle, 4, Buffer.from(' on'), false, uninterrupted);
+    assert.equal(Buffer.from(await operations.read(handle, 0, 10, uninterrupted())).toString(), 'kept on');
+    await operations.release(handle);
+    await assert.rejects(files.getattr({ inode }), FileError);
+  });
+
+  const step = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant('write' as const),
+        at: fc.nat(300),
+        length: fc.integer({ min: 1, max: 90 }),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('resize' as const), size: fc.nat(400) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('truncateAtOpen' as const) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush' as const), wait: fc.boolean() }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('read' as const),
+        at: fc.nat(400),
+        length: fc.integer({ min: 1, max: 300 }),
+      }),
+    },
+  );
+
+  it('shows readers what was written, whatever is pending, on its way or stored', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const parts = fixture();
+        const { operations } = parts;
+        const inode = await stored(parts, 'f', 'x'.repeat(100));
+        const { handle } = await operations.open(inode, Flags.BOTH);
+        let model = Buffer.from('x'.repeat(100));
+        let fill = 0;
+        const resized = (size: number) =>
+          Buffer.concat([model.subarray(0, size), Buffer.alloc(Math.max(0, size - model.length))]);
+        const flushes: Promise<void>[] = [];
+        for (const action of steps) {
+          if (action.kind === 'write') {
+            fill = (fill + 1) % 256;
+            await operations.write(handle, action.at, Buffer.alloc(action.length, fill), false, uninterrupted);
+            model = resized(Math.max(model.length, action.at + action.length));
+            model.fill(fill, action.at, action.at + action.length);
+          } else if (action.kind === 'resize') {
+            await operations.setattr(inode, { sizeBytes: action.size }, CALLER, { handle });
+            model = resized(action.size);
+          } else if (action.kind === 'truncateAtOpen') {
+            await operations.release((await operations.open(inode, Flags.WRITE | Flags.TRUNCATE)).handle);
+            model = Buffer.alloc(0);
+          } else if (action.kind === 'flush') {
+            const flushed = operations.flush(handle);
+            flushes.push(flushed);
+            if (action.wait) await flushed;
+          } else {
+            const seen = await operations.read(handle, action.at, action.length, uninterrupted());
+            assert.deepEqual(Buffer.from(seen), Buffer.from(model.subarray(action.at, action.at + action.length)));
+          }
+          assert.equal((await operations.getattr(inode)).sizeBytes, model.length);
+        }
+        await Promise.all(flushes);
+        await operations.release(handle);
+        assert.equal(await contentOf(parts, inode), model.toString('latin1'));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
