@@ -9,8 +9,6 @@ import { parsePath } from '../config/path-text.js';
 import { knownKeys } from '../config/schema.js';
 import { type Config, ConfigError, parseConfig } from '../config.js';
 
-export const DEFAULT_CONFIG_FILE = 'nmrfs.yaml';
-
 /** Reads and checks the file. Throws ConfigError, also when there is no such file. */
 export async function loadConfig(file: string): Promise<Config> {
   const absolute = resolve(file);

@@ -1,11 +1,11 @@
 // nmrfs init and nmrfs config: making the configuration file and changing it.
 import type { Command } from 'commander';
-import { type PrintOptions, wholeNumber, withPrint } from './options.js';
+import { type ConfigOption, type PrintOptions, wholeNumber, withPrint } from './options.js';
 
 /** What a running mediator changes at once; other keys take effect at the next start. */
 const LIVE_KEYS: readonly string[] = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'];
 
-interface InitOptions {
+interface InitOptions extends ConfigOption {
   dataServers: number;
   basePort: number;
 }
@@ -15,6 +15,7 @@ export function addSetupCommands(program: Command): void {
     .command('init')
     .description('write a commented nmrfs.yaml for a cluster on this machine')
     .argument('[dir]', 'the folder to write it to', '.')
+    .option('--config <file>', 'the file to write, within that folder', 'nmrfs.yaml')
     .option('--data-servers <n>', 'how many data servers, 1 to 15', wholeNumber(1, 15), 5)
     .option(
       '--base-port <port>',
@@ -36,13 +37,13 @@ export function addSetupCommands(program: Command): void {
 }
 
 async function init(folder: string, options: InitOptions): Promise<void> {
-  const [{ mkdir }, { join, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
-  const { createConfigFile, DEFAULT_CONFIG_FILE, loadConfig } = await import('../config-file.js');
+  const [{ mkdir }, { dirname, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const { createConfigFile, loadConfig } = await import('../config-file.js');
   const { configTemplate } = await import('../config-template.js');
   const { describeSurvival } = await import('../../config.js');
   const { print } = await import('../output.js');
-  await mkdir(folder, { recursive: true });
-  const file = resolve(join(folder, DEFAULT_CONFIG_FILE));
+  const file = resolve(folder, options.config);
+  await mkdir(dirname(file), { recursive: true });
   await createConfigFile(file, configTemplate(options));
   const config = await loadConfig(file);
   print(`${file}: ${config.dataservers.length} data servers, Qr ${config.readQuorum}, Qw ${config.writeQuorum}`);

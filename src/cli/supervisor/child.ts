@@ -5,8 +5,8 @@ import type { ChildState, ChildStatus } from './control.js';
 import { type FromSupervisor, isToSupervisor, type ToSupervisor } from './link.js';
 import { afterExit, HEALTHY_AFTER_MS, isRequested } from './restart-policy.js';
 
-/** After this a process that was told to stop is killed: a flush to slow disks fits in, a hang does not. */
-const STOP_DEADLINE_MS = 30_000;
+/** Whoever restarts a server does not want to wait for one that hangs; what it has acknowledged survives a kill. */
+const RESTART_STOP_MS = 3000;
 /** A restart that takes longer is reported as failed (the process goes on coming up). */
 const START_DEADLINE_MS = 45_000;
 
@@ -18,6 +18,8 @@ export interface ChildPlan {
   /** Arguments after `node`. */
   parameters: string[];
   environment: Record<string, string>;
+  /** After this a process that was told to stop is killed: what it has to flush must fit in. */
+  stopDeadlineMs: number;
 }
 
 export interface ChildEvents {
@@ -111,7 +113,7 @@ export class ServerChild {
   }
 
   async #restartNow(blank: boolean): Promise<void> {
-    await this.stop();
+    await this.stop(RESTART_STOP_MS);
     this.#stopping = false;
     this.#blank = blank;
     this.#crashes = 0;
@@ -120,7 +122,7 @@ export class ServerChild {
   }
 
   /** Tells it to stop and resolves when its process is gone, by force after a while. */
-  async stop(): Promise<void> {
+  async stop(deadlineMs = this.plan.stopDeadlineMs): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
     const process = this.#process;
@@ -128,9 +130,9 @@ export class ServerChild {
       const ended = new Promise<void>((resolve) => process.once('exit', () => resolve()));
       this.#send({ kind: 'stop' });
       const timer = setTimeout(() => {
-        this.events.event('warn', 'server.killed', { server: this.plan.name, afterMs: STOP_DEADLINE_MS });
+        this.events.event('warn', 'server.killed', { server: this.plan.name, afterMs: deadlineMs });
         process.kill('SIGKILL');
-      }, STOP_DEADLINE_MS);
+      }, deadlineMs);
       await ended;
       clearTimeout(timer);
     }

@@ -29,6 +29,10 @@ const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
 const LEFTOVER_DEADLINE_MS = 30_000;
 /** Longer than a data server needs to open its store after a crash; those that take longer are named and go on. */
 const DATASERVER_START_MS = 15_000;
+/** Unmounting flushes what programs wrote, to disks that may be slow. */
+const MEDIATOR_STOP_MS = 60_000;
+/** By then everything is on the disks already, and only files are closed. */
+const STORE_STOP_MS = 10_000;
 /** The kernel session keeps several blocking reads of /dev/fuse in flight beside the disk's and DNS's work. */
 const MEDIATOR_THREADS = '16';
 
@@ -203,6 +207,7 @@ export class Supervisor {
       name,
       parameters: [COMMAND, 'serve', kind, ...identity, '--config', this.config.file, ...more],
       environment,
+      stopDeadlineMs: kind === 'mediator' ? MEDIATOR_STOP_MS : STORE_STOP_MS,
     };
     return new ServerChild(plan, {
       output: (from, stream) => this.#logs.follow(from, stream),

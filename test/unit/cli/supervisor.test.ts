@@ -52,7 +52,12 @@ describe('the supervisor', () => {
 
   function child(...behaviours: string[]): ServerChild {
     const made = new ServerChild(
-      { name: 'data1', parameters: ['-e', SCRIPT, join(folder, 'starts'), ...behaviours], environment: {} },
+      {
+        name: 'data1',
+        parameters: ['-e', SCRIPT, join(folder, 'starts'), ...behaviours],
+        environment: {},
+        stopDeadlineMs: 5000,
+      },
       {
         output: (_, stream: Readable) => stream.resume(),
         event: (_, event) => events.push(event),
@@ -133,6 +138,17 @@ describe('the supervisor', () => {
     await server.ready();
     await Promise.all([server.restart(false), server.restart(true)]);
     assert.equal(await starts(), 'ssb');
+  });
+
+  it('does not wait long for a hanging server that is restarted', async () => {
+    const server = child('first', 'second');
+    server.release();
+    server.start();
+    await server.ready();
+    process.kill(server.status.processId ?? 0, 'SIGSTOP');
+    await server.restart(false);
+    assert.deepEqual(events, ['server.killed']);
+    assert.equal(server.status.state, 'up');
   });
 
   it('tells whoever waits for a server that can not serve', async () => {
