@@ -1,0 +1,259 @@
+// The index with its meaning: versions by key, what of each segment is alive,
+// and how far into the log all of it is true. Changes gather in memory and
+// become visible to readers, all at once, by `commit`; whoever changes sees
+// them at once. Only the writer (and recovery before it) changes anything.
+import type { BlockKey } from '../protocol/blocks.js';
+import type { IndexChange, IndexRow, IndexStore } from './index-store.js';
+import {
+  allSegments,
+  blockName,
+  CHECKPOINT_KEY,
+  keyOfVersion,
+  segmentKey,
+  segmentOfKey,
+  versionKey,
+  versionsAfter,
+  versionsOfBlock,
+} from './keys.js';
+import { exclusiveBytes } from './live-space.js';
+import { HEADER_BYTES, type Tombstone } from './record.js';
+import { decodeRow, encodeRow, type Place, rowBytes, type VersionRow } from './version-row.js';
+
+const FORMAT = 1;
+/** More versions of one block than this can't be: each is deleted when the next is committed. */
+const MAXIMUM_SIBLINGS = 1_000_000;
+
+export interface SegmentUse {
+  /** Bytes of pages and record headers that a version refers to. */
+  liveBytes: number;
+  tombstones: number;
+}
+
+export interface Checkpoint {
+  format: number;
+  /** All records before this place are in the index. */
+  segment: number;
+  offset: number;
+  blocks: number;
+  bytes: number;
+}
+
+export interface CatalogEntry {
+  key: BlockKey;
+  row: VersionRow;
+}
+
+interface Change {
+  key: BlockKey;
+  row: VersionRow | null;
+}
+
+export class Catalog {
+  blocks = 0;
+  bytes = 0;
+  readonly #uses = new Map<number, SegmentUse>();
+  /** By block, then by version: what is not committed yet. */
+  readonly #changes = new Map<string, Map<number, Change>>();
+  readonly #changedUses = new Set<number>();
+
+  constructor(private readonly index: IndexStore) {}
+
+  /** What a former life of this index left; undefined when it left nothing that can be used. */
+  load(): Checkpoint | undefined {
+    const value = this.index.get(CHECKPOINT_KEY);
+    if (value === undefined) return undefined;
+    const checkpoint = parseCheckpoint(value);
+    if (checkpoint === undefined) return undefined;
+    this.blocks = checkpoint.blocks;
+    this.bytes = checkpoint.bytes;
+    const { from, to } = allSegments();
+    for (const { key, value: use } of this.index.range(from, to, Number.MAX_SAFE_INTEGER)) {
+      this.#uses.set(segmentOfKey(key), { liveBytes: use.readDoubleLE(0), tombstones: use.readDoubleLE(8) });
+    }
+    return checkpoint;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.index.clear();
+    this.#uses.clear();
+    this.#changes.clear();
+    this.#changedUses.clear();
+    this.blocks = 0;
+    this.bytes = 0;
+  }
+
+  get(key: BlockKey): VersionRow | undefined {
+    const change = this.#changes.get(blockName(key.inode, key.index))?.get(key.version);
+    if (change !== undefined) return change.row ?? undefined;
+    const value = this.index.get(versionKey(key));
+    return value === undefined ? undefined : decodeRow(value);
+  }
+
+  /** All versions of a block, in order. */
+  versionsOf(inode: number, index: number): CatalogEntry[] {
+    const { from, to } = versionsOfBlock(inode, index);
+    const committed = decodeEntries(this.index.range(from, to, MAXIMUM_SIBLINGS));
+    const changes = this.#changes.get(blockName(inode, index));
+    if (changes === undefined) return committed;
+    const kept = committed.filter(({ key }) => !changes.has(key.version));
+    for (const { key, row } of changes.values()) if (row !== null) kept.push({ key, row });
+    return kept.sort((a, b) => a.key.version - b.key.version);
+  }
+
+  /** Committed versions in key order behind `after`. */
+  list(after: BlockKey | undefined, limit: number): CatalogEntry[] {
+    const { from, to } = versionsAfter(after);
+    return decodeEntries(this.index.range(from, to, limit));
+  }
+
+  put(key: BlockKey, row: VersionRow): void {
+    if (this.get(key) !== undefined) this.remove(key);
+    // A whole version in its own record shares nothing; only others need a look at their siblings.
+    const isAlone = row.extents.every(({ place }) => place.segment === row.home.segment);
+    this.#account(row, isAlone ? [] : this.#siblings(key), 1);
+    this.#change(key, row);
+    this.blocks++;
+    this.bytes += row.length;
+  }
+
+  /** Whether it was there. */
+  remove(key: BlockKey): boolean {
+    const row = this.get(key);
+    if (row === undefined) return false;
+    this.#account(row, this.#siblings(key), -1);
+    this.#change(key, null);
+    this.blocks--;
+    this.bytes -= row.length;
+    return true;
+  }
+
+  /** A record of tombstones was written to the segment, or read there. */
+  addTombstones(segment: number, count: number): void {
+    this.#useOf(segment).tombstones += count;
+    this.#changedUses.add(segment);
+  }
+
+  /** Kills what the tombstone means: the same version put again later has a later home and stays. */
+  apply({ key, last }: Tombstone): void {
+    const row = this.get(key);
+    if (row !== undefined && !isBehind(row.home, last)) this.remove(key);
+  }
+
+  useOf(segment: number): Readonly<SegmentUse> {
+    return this.#uses.get(segment) ?? { liveBytes: 0, tombstones: 0 };
+  }
+
+  /** Changes not yet committed. */
+  get pending(): number {
+    return this.#changes.size;
+  }
+
+  /** The segment's file is gone. */
+  forgetSegment(segment: number): void {
+    this.#uses.delete(segment);
+    this.#changedUses.add(segment);
+  }
+
+  /** Segments that the catalog knows of. */
+  segments(): number[] {
+    return [...this.#uses.keys()];
+  }
+
+  /**
+   * Makes all changes visible, in one step with the place up to which the log is in the index. Answers the segments whose
+   * use has changed. Without a place, the one of before stays.
+   */
+  commit(upTo?: Place): number[] {
+    const rows: IndexChange[] = [];
+    for (const changes of this.#changes.values()) {
+      for (const { key, row } of changes.values()) {
+        rows.push({ key: versionKey(key), value: row === null ? null : encodeRow(row) });
+      }
+    }
+    const touched = [...this.#changedUses];
+    for (const segment of touched) {
+      const use = this.#uses.get(segment);
+      rows.push({ key: segmentKey(segment), value: use === undefined ? null : encodeUse(use) });
+    }
+    if (upTo !== undefined) {
+      const { blocks, bytes } = this;
+      const checkpoint: Checkpoint = { format: FORMAT, segment: upTo.segment, offset: upTo.offset, blocks, bytes };
+      rows.push({ key: CHECKPOINT_KEY, value: Buffer.from(JSON.stringify(checkpoint)) });
+    }
+    this.index.write(rows);
+    this.#changes.clear();
+    this.#changedUses.clear();
+    return touched;
+  }
+
+  #siblings(key: BlockKey): VersionRow[] {
+    return this.versionsOf(key.inode, key.index)
+      .filter((entry) => entry.key.version !== key.version)
+      .map(({ row }) => row);
+  }
+
+  #change(key: BlockKey, row: VersionRow | null): void {
+    const name = blockName(key.inode, key.index);
+    let changes = this.#changes.get(name);
+    if (changes === undefined) {
+      changes = new Map();
+      this.#changes.set(name, changes);
+    }
+    changes.set(key.version, { key, row });
+  }
+
+  /** Adds or takes away what only this version keeps alive. */
+  #account(row: VersionRow, siblings: readonly VersionRow[], sign: 1 | -1): void {
+    for (const [segment, bytes] of exclusiveBytes(row, siblings)) this.#addLive(segment, sign * bytes);
+    this.#addLive(row.home.segment, sign * (HEADER_BYTES + rowBytes(row.extents.length, row.length)));
+  }
+
+  #addLive(segment: number, bytes: number): void {
+    this.#useOf(segment).liveBytes += bytes;
+    this.#changedUses.add(segment);
+  }
+
+  #useOf(segment: number): SegmentUse {
+    let use = this.#uses.get(segment);
+    if (use === undefined) {
+      use = { liveBytes: 0, tombstones: 0 };
+      this.#uses.set(segment, use);
+    }
+    return use;
+  }
+}
+
+/** Whether `place` lies behind `other` in the log. */
+export function isBehind(place: Place, other: Place): boolean {
+  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
+}
+
+function decodeEntries(rows: readonly IndexRow[]): CatalogEntry[] {
+  const entries: CatalogEntry[] = [];
+  for (const { key, value } of rows) {
+    const row = decodeRow(value);
+    if (row !== undefined) entries.push({ key: keyOfVersion(key), row });
+  }
+  return entries;
+}
+
+function encodeUse({ liveBytes, tombstones }: SegmentUse): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeDoubleLE(liveBytes, 0);
+  bytes.writeDoubleLE(tombstones, 8);
+  return bytes;
+}
+
+function parseCheckpoint(value: Buffer): Checkpoint | undefined {
+  let parsed: Partial<Checkpoint> | null;
+  try {
+    parsed = JSON.parse(value.toString());
+  } catch {
+    // Of another format, or damaged: as good as missing.
+    return undefined;
+  }
+  const numbers = [parsed?.segment, parsed?.offset, parsed?.blocks, parsed?.bytes];
+  if (parsed === null || parsed.format !== FORMAT || !numbers.every(Number.isSafeInteger)) return undefined;
+  return parsed as Checkpoint;
+}

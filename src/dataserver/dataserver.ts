@@ -1,0 +1,121 @@
+// A data server without its network: BlockService and HookService over one
+// store. It knows no other server, and believes nothing that it is sent.
+import type { BlockService, HookService, StoreStatus } from '../protocol/blocks.js';
+import { ServiceError } from '../protocol/errors.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
+import { hooksOf } from './hooks.js';
+import type { IndexFactory } from './index-store.js';
+import { Metrics } from './metrics.js';
+import { Store, type StoreOptions } from './store.js';
+import { type DataserverMethods, dataserverMethods } from './xml-rpc.js';
+
+export interface DataserverOptions extends StoreOptions {
+  /** The configured name: data1 … */
+  name: string;
+  /** Its place among the data servers, from 1: appears in what the corrupt hook writes. */
+  number: number;
+  /** Whether the hooks that destroy may be used. */
+  testHooks: boolean;
+}
+
+/** How the hooks end the process; the simulation crashes the node instead. */
+export interface DataserverExits {
+  terminate(): void;
+  restart(blank: boolean): void;
+}
+
+export interface Dataserver {
+  readonly blocks: BlockService;
+  readonly hooks: HookService;
+  readonly xmlRpc: DataserverMethods;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  /** Resolves when no compaction is under way or due. */
+  compacting(): Promise<void>;
+  /** Everything stored is durable when it resolves. */
+  close(): Promise<void>;
+}
+
+/** A cluster's id is random hexadecimal; anything of a sane length is taken. */
+const MAXIMUM_CLUSTER_ID_CHARACTERS = 256;
+
+/** Opens the store, making it at the first start. Fails when what is in the folder can't be used. */
+export async function openDataserver(
+  options: DataserverOptions,
+  runtime: Runtime,
+  index: IndexFactory,
+  exits: DataserverExits,
+): Promise<Dataserver> {
+  const store = await Store.open(options, runtime, index);
+  const metrics = new Metrics(store);
+  const blocks = blocksOf(options.name, store, metrics);
+  const hooks = hooksOf(options, store, runtime.clock, exits);
+  runtime.log.info('store.opened', {
+    blocks: store.blocks,
+    storedBytes: store.storedBytes,
+    storeId: store.identity.storeId,
+  });
+  let closing: Promise<void> | null = null;
+  return {
+    blocks,
+    hooks,
+    xmlRpc: dataserverMethods(store, blocks, hooks),
+    metrics: () => metrics.text(),
+    compacting: () => store.compacting(),
+    close() {
+      closing ??= store.close();
+      return closing;
+    },
+  };
+}
+
+// Whatever is a member of a served object can be called from outside: no more than the service itself.
+function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
+  const status = async (): Promise<StoreStatus> => {
+    const { blocks, bytes, storedBytes, identity } = store;
+    return { name, ...identity, blocks, bytes, storedBytes, ...(await store.space()) };
+  };
+  return {
+    async put({ items, durable, replace }) {
+      for (const item of checkItems(items)) checkPut(item);
+      const results = await Promise.all(items.map((item) => store.put(item, durable === true, replace === true)));
+      metrics.puts(results);
+      return { results };
+    },
+
+    async get({ items }) {
+      for (const item of checkItems(items)) checkGet(item);
+      const results = await Promise.all(items.map((item) => store.get(item)));
+      metrics.gets(results);
+      return { results };
+    },
+
+    async delete({ items }) {
+      return { deleted: await store.delete(checkItems(items).map(checkKey)) };
+    },
+
+    async list({ after, limit }) {
+      checkWhole('limit', limit, 1);
+      return store.list(after === undefined ? undefined : checkCursor(after), limit);
+    },
+
+    async flush() {
+      await store.flush();
+      return {};
+    },
+
+    status,
+
+    async adopt({ clusterId }) {
+      if (typeof clusterId !== 'string' || clusterId === '' || clusterId.length > MAXIMUM_CLUSTER_ID_CHARACTERS) {
+        throw malformed('clusterId must be a text of 1 to 256 characters');
+      }
+      const owner = store.identity.clusterId;
+      if (owner === null) await store.adopt(clusterId);
+      else if (owner !== clusterId)
+        throw new ServiceError('REFUSED', `${name} belongs to cluster ${owner}, not ${clusterId}`);
+      return status();
+    },
+  };
+}

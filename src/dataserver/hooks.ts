@@ -1,0 +1,52 @@
+// The faults that a test may ask for: wrong bytes that look right, and an end
+// of the process. Refused unless the configuration allows them.
+import type { HookService } from '../protocol/blocks.js';
+import { ServiceError } from '../protocol/errors.js';
+import type { Clock } from '../runtime/clock.js';
+import { checkKey, checkLength, malformed } from './checks.js';
+import type { DataserverExits, DataserverOptions } from './dataserver.js';
+import type { Store } from './store.js';
+
+/** The answer is on its way before the process ends. */
+const EXIT_DELAY_MS = 50;
+
+export function hooksOf(
+  { testHooks, name, number }: DataserverOptions,
+  store: Store,
+  clock: Clock,
+  exits: DataserverExits,
+): HookService {
+  const checkAllowed = () => {
+    if (!testHooks) throw new ServiceError('REFUSED', `${name}: test hooks are off (testHooks: true allows them)`);
+  };
+  return {
+    async corrupt(request) {
+      checkAllowed();
+      const key = checkKey(request);
+      const { text = `This is a corrupted data${number}` } = request;
+      if (typeof text !== 'string') throw malformed('text must be a text');
+      const data = Buffer.from(text);
+      checkLength(data.length);
+      if (!store.has(key)) {
+        throw new ServiceError('FAILED', `${name} has no version ${key.version} of block ${key.inode}/${key.index}`);
+      }
+      // With page hashes of its own, as a replica has that was given wrong bytes and believes in them.
+      const { state } = await store.put({ ...key, data }, true, true);
+      if (state !== 'stored') throw new ServiceError('FAILED', `${name} could not store the corruption: ${state}`);
+      return {};
+    },
+
+    async terminate() {
+      checkAllowed();
+      clock.after(EXIT_DELAY_MS, () => exits.terminate());
+      return {};
+    },
+
+    async restart({ blank }) {
+      checkAllowed();
+      if (typeof blank !== 'boolean') throw malformed('blank must be true or false');
+      clock.after(EXIT_DELAY_MS, () => exits.restart(blank));
+      return {};
+    },
+  };
+}

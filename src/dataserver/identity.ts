@@ -1,0 +1,84 @@
+// Who a store is: store.json in its folder, and index.json, which says whether
+// the index beside it can be trusted at all.
+import { join } from 'node:path';
+import { randomHex } from '../runtime/random.js';
+import type { Runtime } from '../runtime/runtime.js';
+
+const FORMAT = 1;
+const STORE_ID_BYTES = 16;
+
+export interface Identity {
+  /** Made at random when the store was initialised. */
+  storeId: string;
+  clusterId: string | null;
+}
+
+/** Where everything of a store is. */
+export function storePaths(directory: string): Record<'identity' | 'segments' | 'index' | 'indexState', string> {
+  return {
+    identity: join(directory, 'store.json'),
+    segments: join(directory, 'segments'),
+    index: join(directory, 'index'),
+    indexState: join(directory, 'index.json'),
+  };
+}
+
+/** Reads the identity, making one for an empty folder. Fails when there is data but no word of whose. */
+export async function openIdentity(directory: string, { disk, random }: Runtime): Promise<Identity> {
+  const paths = storePaths(directory);
+  const content = await disk.readFile(paths.identity);
+  if (content !== undefined) return parseIdentity(content, paths.identity);
+  if ((await disk.list(paths.segments)).length > 0) {
+    throw new Error(
+      `${paths.identity} is missing although there are segments: put it back, or start with --blank to be rebuilt`,
+    );
+  }
+  const identity = { storeId: randomHex(random, STORE_ID_BYTES), clusterId: null };
+  await disk.makeDirectory(directory);
+  await saveIdentity(directory, identity, disk);
+  return identity;
+}
+
+export async function saveIdentity(directory: string, identity: Identity, disk: Runtime['disk']): Promise<void> {
+  const text = `${JSON.stringify({ format: FORMAT, ...identity })}\n`;
+  await disk.replaceFile(storePaths(directory).identity, Buffer.from(text));
+}
+
+/** Removes a store, identity last, so that a crash midway leaves nothing that looks whole. */
+export async function wipeStore(directory: string, { disk }: Runtime): Promise<void> {
+  const paths = storePaths(directory);
+  for (const path of [paths.index, paths.indexState, paths.segments, paths.identity]) await disk.remove(path);
+}
+
+/** Whether the index was made for this very store since the machine was booted; else it lacks what was never synced. */
+export async function isIndexTrusted(directory: string, { storeId }: Identity, { disk }: Runtime): Promise<boolean> {
+  const content = await disk.readFile(storePaths(directory).indexState);
+  if (content === undefined) return false;
+  return Buffer.from(content).equals(indexState(storeId, await disk.bootId()));
+}
+
+/** Says that the index is of this boot from here on. */
+export async function trustIndex(directory: string, { storeId }: Identity, { disk }: Runtime): Promise<void> {
+  await disk.replaceFile(storePaths(directory).indexState, indexState(storeId, await disk.bootId()));
+}
+
+function indexState(storeId: string, bootId: string): Buffer {
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, storeId, bootId })}\n`);
+}
+
+function parseIdentity(content: Uint8Array, path: string): Identity {
+  let parsed: { format?: unknown; storeId?: unknown; clusterId?: unknown } | null;
+  try {
+    parsed = JSON.parse(Buffer.from(content).toString());
+  } catch (error) {
+    throw new Error(`${path} is damaged: restore it, or start with --blank to be rebuilt`, { cause: error });
+  }
+  if (parsed?.format !== FORMAT) {
+    throw new Error(`${path}: this version reads stores of format ${FORMAT}, not ${String(parsed?.format)}`);
+  }
+  const { storeId, clusterId } = parsed;
+  if (typeof storeId !== 'string' || storeId === '' || !(clusterId === null || typeof clusterId === 'string')) {
+    throw new Error(`${path} is damaged: restore it, or start with --blank to be rebuilt`);
+  }
+  return { storeId, clusterId };
+}

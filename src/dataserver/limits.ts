@@ -1,0 +1,46 @@
+// The limits and proportions of a data server, each with its reason.
+import { PAGE_BYTES } from '../protocol/hash.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** The largest block: one must fit a message and a moment of memory several times over. */
+export const MAXIMUM_BLOCK_BYTES = 16 * MIB;
+export const MAXIMUM_BLOCK_PAGES = MAXIMUM_BLOCK_BYTES / PAGE_BYTES;
+
+/** A segment is closed when it has grown to this: large enough that few files are needed, small enough to be compacted within a second. */
+export const SEGMENT_BYTES = 64 * MIB;
+
+/** A version in more pieces than this is written as a whole: every piece may be a seek of its own. */
+export const MAXIMUM_EXTENTS = 8;
+
+/** Records begin at multiples of this, so that a search for the next one steps quickly. */
+export const RECORD_ALIGNMENT_BYTES = 8;
+
+/** Tombstones in one record. */
+export const MAXIMUM_TOMBSTONES = 1024;
+
+/** A description (row or tombstones) larger than this is damage: 4096 page hashes take 32 KiB, tombstones 36 KiB. */
+export const MAXIMUM_META_BYTES = 64 * KIB;
+
+/** One write to the log: larger ones gain nothing and hold everybody else up. */
+export const MAXIMUM_BATCH_BYTES = 4 * MIB;
+export const MAXIMUM_BATCH_MUTATIONS = 1024;
+
+/** Entries of one list answer; a caller who wants more follows the cursor. */
+export const MAXIMUM_LIST_ENTRIES = 4096;
+
+/** Open segment files; the least recently used one is closed beyond it. */
+export const MAXIMUM_OPEN_FILES = 256;
+
+/** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */
+export const COMPACTION_LIVE_SHARE = 0.5;
+
+/** Bytes that compaction copies before it rests … */
+export const COMPACTION_STRETCH_BYTES = MIB;
+/** … for so long: a hundred megabytes a second at most, and everybody else's turn in between. */
+export const COMPACTION_REST_MS = 10;
+
+/** How often the room on the disk is looked at, in bytes written and in time. */
+export const SPACE_CHECK_BYTES = 4 * MIB;
+export const SPACE_CHECK_INTERVAL_MS = 1000;

@@ -1,0 +1,89 @@
+// Reads pages of a version from the log and hashes them. Pages that lie behind
+// each other on the disk are read with one call, whatever record they are of.
+import { hashPage, PAGE_BYTES } from '../protocol/hash.js';
+import type { Clock } from '../runtime/clock.js';
+import { Pacer } from './pacer.js';
+import type { Segments } from './segments.js';
+import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
+
+/** The bytes can't be had: the disk failed, or the file is gone or too short. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+}
+
+interface Span {
+  segment: number;
+  offset: number;
+  start: number;
+  end: number;
+}
+
+export class PageReader {
+  readonly #pacer: Pacer;
+
+  constructor(
+    private readonly segments: Segments,
+    clock: Clock,
+  ) {
+    this.#pacer = new Pacer(clock);
+  }
+
+  /** The bytes of `count` pages from `first` on, as they are on the disk now. Throws UnreadableError. */
+  async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(count === 0 ? 0 : bytesOfPages(first, count, row.length));
+    for (const span of spansOf(row, first, count)) {
+      const target = bytes.subarray(span.start, span.end);
+      if (span.segment === ZEROS_SEGMENT) target.fill(0);
+      else await this.#fill(target, span);
+    }
+    return bytes;
+  }
+
+  async #fill(target: Buffer, { segment, offset }: Span): Promise<void> {
+    let read: number;
+    try {
+      read = await this.segments.use(segment, (file) =>
+        this.#pacer.run(
+          target.length,
+          () => file.readNow(target, offset),
+          () => file.read(target, offset),
+        ),
+      );
+    } catch (error) {
+      throw new UnreadableError(`segment ${segment} at ${offset}: ${error instanceof Error ? error.message : error}`, {
+        cause: error,
+      });
+    }
+    if (read < target.length) throw new UnreadableError(`segment ${segment} ends before ${offset + target.length}`);
+  }
+}
+
+/** The row's page hashes with those of the pages in `bytes`, from page `first` on, made anew. */
+export function rehash(row: VersionRow, first: number, bytes: Buffer): Buffer {
+  const hashes = Buffer.from(row.pageHashes);
+  for (let at = 0, page = first; at < bytes.length; at += PAGE_BYTES, page++) {
+    hashes.writeBigUInt64LE(hashPage(bytes.subarray(at, at + PAGE_BYTES)), page * 8);
+  }
+  return hashes;
+}
+
+/** Whether the bytes of a page still have the hash that was stored with them. */
+export function pageIsIntact(row: VersionRow, page: number, bytes: Uint8Array): boolean {
+  return hashPage(bytes) === row.pageHashes.readBigUInt64LE(page * 8);
+}
+
+function spansOf(row: VersionRow, first: number, count: number): Span[] {
+  const spans: Span[] = [];
+  for (const extent of clipExtents(row.extents, first, first + count)) {
+    const { segment, offset } = extent.place;
+    const start = (extent.firstPage - first) * PAGE_BYTES;
+    const end = start + bytesOfPages(extent.firstPage, extent.pageCount, row.length);
+    const last = spans.at(-1);
+    if (last !== undefined && last.segment === segment && last.offset + (last.end - last.start) === offset) {
+      last.end = end;
+    } else {
+      spans.push({ segment, offset, start, end });
+    }
+  }
+  return spans;
+}

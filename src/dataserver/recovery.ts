@@ -1,0 +1,141 @@
+// Brings the index up to the end of the log when a store is opened. An index
+// of this boot lacks at most what was written after its last checkpoint; one
+// of another boot may lack anything, so it is made anew from all segments.
+
+import { pageCount } from '../protocol/hash.js';
+import type { Log } from '../runtime/log.js';
+import type { Catalog } from './catalog.js';
+import type { PageReader } from './page-reader.js';
+import { rehash, UnreadableError } from './page-reader.js';
+import { decodeTombstones } from './record.js';
+import { type ScannedRecord, SegmentScanner } from './scanner.js';
+import type { Segments } from './segments.js';
+import { decodeRow, type Place, type VersionRow } from './version-row.js';
+
+/** Changes held back while replaying, so that memory stays flat. */
+const COMMIT_EVERY_BLOCKS = 512;
+
+export interface RecoveryParts {
+  catalog: Catalog;
+  segments: Segments;
+  reader: PageReader;
+  salt: bigint;
+  log: Log;
+}
+
+export interface Recovered {
+  /** The segment to go on with, 0 when there is none, and where in it. */
+  lastNumber: number;
+  endOffset: number;
+}
+
+/**
+ * @param trusted whether the index was written since this machine was booted; then all that the log lacked at the time of
+ * the crash is at its torn end. Otherwise the last segment's payloads are checked too, since only headers may have arrived.
+ */
+export async function recover(parts: RecoveryParts, numbers: readonly number[], trusted: boolean): Promise<Recovered> {
+  const { catalog, segments, log } = parts;
+  const lastNumber = numbers.at(-1) ?? 0;
+  const start = startOf(parts, trusted);
+  if (start === undefined) catalog.clear();
+  const replay = new Replay(parts);
+  let endOffset = 0;
+  for (const number of numbers) {
+    const fromOffset = number === start?.segment ? start.offset : 0;
+    if (start !== undefined && number < start.segment) continue;
+    const isLast = number === lastNumber;
+    endOffset = await replay.segment(number, fromOffset, isLast && !trusted);
+    if (isLast) await cutTail(parts, number, endOffset);
+  }
+  for (const number of catalog.segments()) if (!segments.has(number)) catalog.forgetSegment(number);
+  catalog.commit({ segment: lastNumber, offset: endOffset });
+  const { blocks } = catalog;
+  const fields = { blocks, segments: numbers.length, replayed: replay.records, damagedBytes: replay.damagedBytes };
+  if (start === undefined && numbers.length > 0) log.info('index.rebuilt', fields);
+  if (replay.damagedBytes > 0 || replay.dropped > 0)
+    log.warn('store.damage_found', { ...fields, dropped: replay.dropped });
+  return { lastNumber, endOffset };
+}
+
+/** Where to go on from; undefined: nothing in the index can be used. */
+function startOf({ catalog, segments, log }: RecoveryParts, trusted: boolean): Place | undefined {
+  if (!trusted) return undefined;
+  const checkpoint = catalog.load();
+  if (checkpoint === undefined) return undefined;
+  const { segment, offset } = checkpoint;
+  if (segment === 0 || (segments.has(segment) && segments.sizeOf(segment) >= offset)) return { segment, offset };
+  log.warn('index.ahead', { segment, offset, sizeBytes: segments.sizeOf(segment) });
+  return undefined;
+}
+
+/** What stands behind the last whole record was never acknowledged as durable. */
+async function cutTail({ segments, log }: RecoveryParts, number: number, endOffset: number): Promise<void> {
+  const sizeBytes = segments.sizeOf(number);
+  if (sizeBytes <= endOffset) return;
+  await segments.use(number, (file) => file.truncate(endOffset));
+  segments.setSize(number, endOffset);
+  log.warn('segment.tail_cut', { segment: number, bytes: sizeBytes - endOffset });
+}
+
+class Replay {
+  records = 0;
+  damagedBytes = 0;
+  /** Records whose payload never arrived. */
+  dropped = 0;
+
+  constructor(private readonly parts: RecoveryParts) {}
+
+  /** Answers where the last good record of the segment ends. */
+  segment(number: number, fromOffset: number, checked: boolean): Promise<number> {
+    const { segments, salt, catalog } = this.parts;
+    return segments.use(number, async (file) => {
+      const scanner = new SegmentScanner(file, number, segments.sizeOf(number), salt, fromOffset);
+      let endOffset = fromOffset;
+      for await (const record of scanner.records()) {
+        if (await this.#apply(record, checked)) endOffset = record.endOffset;
+        else this.dropped++;
+        this.records++;
+        if (catalog.pending >= COMMIT_EVERY_BLOCKS) catalog.commit({ segment: number, offset: record.endOffset });
+      }
+      this.damagedBytes += scanner.end.damagedBytes;
+      return endOffset;
+    });
+  }
+
+  async #apply(record: ScannedRecord, checked: boolean): Promise<boolean> {
+    const { catalog } = this.parts;
+    switch (record.kind) {
+      case 'version': {
+        const row = decodeRow(record.meta);
+        if (row === undefined || (checked && !(await this.#arrived(record, row)))) return false;
+        catalog.put(record.key, row);
+        return true;
+      }
+      case 'tombstones': {
+        const tombstones = decodeTombstones(record.meta);
+        for (const tombstone of tombstones) catalog.apply(tombstone);
+        catalog.addTombstones(record.place.segment, tombstones.length);
+        return true;
+      }
+    }
+  }
+
+  /** Whether the pages that this record brings are the ones it was written with. */
+  async #arrived({ place, endOffset }: ScannedRecord, row: VersionRow): Promise<boolean> {
+    for (const extent of row.extents) {
+      const { segment, offset } = extent.place;
+      if (segment !== place.segment || offset < place.offset || offset >= endOffset) continue;
+      try {
+        const bytes = await this.parts.reader.read(row, extent.firstPage, extent.pageCount);
+        const from = extent.firstPage * 8;
+        const to = Math.min(extent.firstPage + extent.pageCount, pageCount(row.length)) * 8;
+        const hashes = rehash(row, extent.firstPage, bytes);
+        if (!hashes.subarray(from, to).equals(row.pageHashes.subarray(from, to))) return false;
+      } catch (error) {
+        if (error instanceof UnreadableError) return false;
+        throw error;
+      }
+    }
+    return true;
+  }
+}

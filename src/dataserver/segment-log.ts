@@ -1,0 +1,176 @@
+// The growing end of the log: one active segment that records are appended
+// to, synced for many at once, and followed by a new one when it is full. A
+// segment whose sync failed is never trusted again: it gets no more records,
+// and what it holds behind its last good sync counts as not durable.
+import { ServiceError } from '../protocol/errors.js';
+import type { Clock } from '../runtime/clock.js';
+import type { DiskFile } from '../runtime/disk.js';
+import type { Log } from '../runtime/log.js';
+import { Pacer } from './pacer.js';
+import type { Segments } from './segments.js';
+import type { Place } from './version-row.js';
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+/** One segment while it is the active one; those who wait for its sync hold on to it. */
+export interface ActiveSegment {
+  readonly number: number;
+  readonly file: DiskFile;
+  endOffset: number;
+  syncedOffset: number;
+  failure: Error | null;
+  waiters: Waiter[];
+  syncing: boolean;
+}
+
+export class SegmentLog {
+  syncs = 0;
+  #active: ActiveSegment | null = null;
+  #lastNumber = 0;
+  /** Segment → offset from which on what it holds may be gone after a power cut, for good. */
+  readonly #unsafe = new Map<number, number>();
+  readonly #pacer: Pacer;
+
+  constructor(
+    private readonly segments: Segments,
+    private readonly segmentBytes: number,
+    clock: Clock,
+    private readonly log: Log,
+    private readonly onFailedSegment: (segment: number, syncedOffset: number) => void,
+  ) {
+    this.#pacer = new Pacer(clock);
+  }
+
+  /** The highest segment number ever used: the active segment's, when there is one. */
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
+  /** Goes on where a former life ended; nothing of the segment counts as synced. `lastNumber`: the highest ever used. */
+  async resume(lastNumber: number, endOffset: number): Promise<void> {
+    this.#lastNumber = lastNumber;
+    if (lastNumber === 0 || endOffset >= this.segmentBytes || !this.segments.has(lastNumber)) return;
+    this.#active = newActive(lastNumber, await this.segments.openToAppend(lastNumber), endOffset);
+  }
+
+  /** The segment for the next batch, a new one when the last is full or failed. Fails when the disk does. */
+  async ready(): Promise<ActiveSegment> {
+    const active = this.#active;
+    if (active !== null && active.failure === null && active.endOffset < this.segmentBytes) return active;
+    if (active !== null) {
+      // Closed segments are durable: that is what lets a flush look at the active one only.
+      if (active.failure === null) await this.synced(active).catch(() => this.#noteFailure(active));
+      this.#active = null;
+      await this.#closeQuietly(active);
+    }
+    const number = this.#lastNumber + 1;
+    const file = await this.segments.create(number);
+    this.#lastNumber = number;
+    this.#active = newActive(number, file, 0);
+    return this.#active;
+  }
+
+  /** Writes the chunks behind the last record. On failure nothing has been appended. */
+  async append(active: ActiveSegment, chunks: readonly Uint8Array[], bytes: number): Promise<void> {
+    const { file, endOffset } = active;
+    try {
+      await this.#pacer.run(
+        bytes,
+        () => file.writeNow(chunks, endOffset),
+        () => file.write(chunks, endOffset),
+      );
+    } catch (error) {
+      // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
+      await file.truncate(endOffset).catch((reason: unknown) => {
+        this.log.warn('segment.cut_failed', { segment: active.number, reason: String(reason) });
+      });
+      throw error;
+    }
+    active.endOffset = endOffset + bytes;
+    this.segments.setSize(active.number, active.endOffset);
+  }
+
+  /** Resolves when all that was appended to the segment before is on stable storage; one sync serves all who wait. */
+  synced(active: ActiveSegment): Promise<void> {
+    if (active.failure !== null) return Promise.reject(syncFailed(active.failure));
+    if (active.syncedOffset >= active.endOffset) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      active.waiters.push({ resolve, reject });
+      if (!active.syncing) void this.#syncWaiters(active);
+    });
+  }
+
+  /** The same for all that was ever appended. */
+  async flush(): Promise<void> {
+    if (this.#active !== null) await this.synced(this.#active);
+  }
+
+  /** Whether bytes there may be lost although they were written long ago. */
+  isUnsafe({ segment, offset }: Place): boolean {
+    const from = this.#unsafe.get(segment);
+    return from !== undefined && offset >= from;
+  }
+
+  /** What was there has been written anew. */
+  forgetUnsafe(segment: number): void {
+    this.#unsafe.delete(segment);
+  }
+
+  async close(): Promise<void> {
+    const active = this.#active;
+    this.#active = null;
+    if (active === null) return;
+    try {
+      if (active.failure === null) await this.synced(active);
+    } finally {
+      await this.#closeQuietly(active);
+    }
+  }
+
+  /** Never rejects: the waiters hear of it. */
+  async #syncWaiters(active: ActiveSegment): Promise<void> {
+    active.syncing = true;
+    while (active.waiters.length > 0) {
+      const waiters = active.waiters;
+      active.waiters = [];
+      const end = active.endOffset;
+      try {
+        this.syncs++;
+        await active.file.sync();
+        active.syncedOffset = end;
+        for (const { resolve } of waiters) resolve();
+      } catch (error) {
+        active.failure = error instanceof Error ? error : new Error(String(error));
+        const failed = syncFailed(active.failure);
+        for (const { reject } of [...waiters, ...active.waiters]) reject(failed);
+        active.waiters = [];
+        this.#noteFailure(active);
+      }
+    }
+    active.syncing = false;
+  }
+
+  #noteFailure(active: ActiveSegment): void {
+    if (this.#unsafe.has(active.number)) return;
+    this.#unsafe.set(active.number, active.syncedOffset);
+    this.log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
+    this.onFailedSegment(active.number, active.syncedOffset);
+  }
+
+  async #closeQuietly(active: ActiveSegment): Promise<void> {
+    await active.file.close().catch((error: unknown) => {
+      this.log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
+    });
+  }
+}
+
+function newActive(number: number, file: DiskFile, endOffset: number): ActiveSegment {
+  return { number, file, endOffset, syncedOffset: 0, failure: null, waiters: [], syncing: false };
+}
+
+function syncFailed(cause: Error): ServiceError {
+  return new ServiceError('FAILED', `what was written could not be made durable: ${cause.message}`);
+}

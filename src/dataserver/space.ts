@@ -1,0 +1,44 @@
+// How much room is left for puts. A reserve is kept back for what makes room
+// again: tombstones and the copies that compaction makes.
+import type { Clock } from '../runtime/clock.js';
+import type { Disk } from '../runtime/disk.js';
+import { SPACE_CHECK_BYTES, SPACE_CHECK_INTERVAL_MS } from './limits.js';
+
+export class Space {
+  #freeBytes = 0;
+  #writtenBytes = 0;
+  #checkedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly disk: Disk,
+    private readonly clock: Clock,
+    private readonly directory: string,
+    private readonly reserveBytes: number,
+  ) {}
+
+  /** Whether a put of so many bytes leaves the reserve alone. Others may fill the same disk, so this is looked up often. */
+  async hasRoomFor(bytes: number): Promise<boolean> {
+    const nowMs = this.clock.monotonicMs();
+    const isStale = this.#writtenBytes > SPACE_CHECK_BYTES || nowMs - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
+    if (isStale || !this.#fits(bytes)) {
+      this.#freeBytes = (await this.disk.space(this.directory)).freeBytes;
+      this.#writtenBytes = 0;
+      this.#checkedMs = nowMs;
+    }
+    return this.#fits(bytes);
+  }
+
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes;
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#freeBytes - this.#writtenBytes - bytes > this.reserveBytes;
+  }
+}
+
+/** Whether a disk error says that there is no room. */
+export function isNoRoom(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}

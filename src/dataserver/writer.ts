@@ -1,0 +1,214 @@
+// Everything that changes the store goes through here, one batch after the
+// other: plan each change against what is true now, write all their records
+// with one call, then make them visible with one index transaction, then sync
+// for those who asked. Nobody is answered before. What arrives meanwhile makes
+// the next batch.
+import type { BlockKey } from '../protocol/blocks.js';
+import { ServiceError } from '../protocol/errors.js';
+import type { Log } from '../runtime/log.js';
+import type { Catalog } from './catalog.js';
+import { type Draft, type PlacedRecord, placeDraft } from './draft.js';
+import { MAXIMUM_BATCH_BYTES, MAXIMUM_BATCH_MUTATIONS } from './limits.js';
+import type { ActiveSegment, SegmentLog } from './segment-log.js';
+import { isNoRoom, type Space } from './space.js';
+
+/** What a change comes to. */
+export interface Plan {
+  drafts: Draft[];
+  removals: BlockKey[];
+  /** Answers whoever asked, when the change is stored. */
+  done(): void;
+}
+
+export interface Mutation {
+  /** put: refused when the disk is full; delete: then carried out without its record; move: neither. */
+  kind: 'put' | 'delete' | 'move';
+  /** Answered when it is on stable storage. */
+  durable: boolean;
+  /** Names of the blocks that its plan looks at or changes: two that share one never go into the same batch. */
+  blocks: readonly string[];
+  /** About how much it will write. */
+  bytes: number;
+  plan(): Promise<Plan>;
+  failed(error: Error): void;
+  /** No room; nothing was written. */
+  full(): void;
+}
+
+interface Planned {
+  mutation: Mutation;
+  plan: Plan;
+}
+
+export interface WriterParts {
+  catalog: Catalog;
+  segmentLog: SegmentLog;
+  space: Space;
+  log: Log;
+  salt: bigint;
+  maximumBatchBytes: number;
+  /** Segments whose use has changed. */
+  onCommit(segments: readonly number[]): void;
+}
+
+export class Writer {
+  readonly #queue: Mutation[] = [];
+  #running: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(private readonly parts: WriterParts) {}
+
+  submit(mutation: Mutation): void {
+    if (this.#closed) {
+      mutation.failed(new ServiceError('FAILED', 'the store is closing'));
+      return;
+    }
+    this.#queue.push(mutation);
+    // Begins behind this turn, so that all that one message asks for is in the first batch.
+    this.#running ??= Promise.resolve().then(() => this.#run());
+  }
+
+  /** Takes no more; resolves when all that was taken is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#takeBatch();
+      try {
+        await this.#store(await this.#plan(await this.#refuseWhenFull(batch)));
+      } catch (error) {
+        this.#fail(batch, error);
+      }
+    }
+    this.#running = null;
+  }
+
+  #takeBatch(): Mutation[] {
+    const limitBytes = Math.min(MAXIMUM_BATCH_BYTES, this.parts.maximumBatchBytes);
+    const touched = new Set<string>();
+    let bytes = 0;
+    let count = 0;
+    for (const mutation of this.#queue) {
+      const fits = bytes + mutation.bytes <= limitBytes && count < MAXIMUM_BATCH_MUTATIONS;
+      if (count > 0 && (!fits || mutation.blocks.some((name) => touched.has(name)))) break;
+      for (const name of mutation.blocks) touched.add(name);
+      bytes += mutation.bytes;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #refuseWhenFull(batch: readonly Mutation[]): Promise<Mutation[]> {
+    const putBytes = batch.reduce((sum, { kind, bytes }) => sum + (kind === 'put' ? bytes : 0), 0);
+    if (putBytes === 0 || (await this.parts.space.hasRoomFor(putBytes))) return [...batch];
+    const others: Mutation[] = [];
+    for (const mutation of batch) {
+      if (mutation.kind === 'put') mutation.full();
+      else others.push(mutation);
+    }
+    return others;
+  }
+
+  /** One that can't be planned fails by itself. */
+  async #plan(batch: readonly Mutation[]): Promise<Planned[]> {
+    const plans = await Promise.all(
+      batch.map(async (mutation) => {
+        try {
+          return [{ mutation, plan: await mutation.plan() }];
+        } catch (error) {
+          this.#fail([mutation], error);
+          return [];
+        }
+      }),
+    );
+    return plans.flat();
+  }
+
+  async #store(planned: readonly Planned[]): Promise<void> {
+    if (planned.length === 0) return;
+    const needsRecords = planned.some(({ plan }) => plan.drafts.length > 0);
+    const needsSync = planned.some(({ mutation }) => mutation.durable);
+    let active: ActiveSegment | null = null;
+    let records: PlacedRecord[] = [];
+    if (needsRecords) {
+      try {
+        active = await this.parts.segmentLog.ready();
+        records = await this.#append(active, planned);
+      } catch (error) {
+        this.#storeWithout(planned, error);
+        return;
+      }
+    }
+    this.#apply(planned, records, active);
+    const synced = needsSync ? this.#synced(active) : Promise.resolve();
+    for (const { mutation, plan } of planned) {
+      if (mutation.durable) synced.then(plan.done, (error) => this.#fail([mutation], error));
+      else plan.done();
+    }
+  }
+
+  #synced(active: ActiveSegment | null): Promise<void> {
+    const { segmentLog } = this.parts;
+    // Without a record of its own, what is durable already may still wait for its first sync.
+    return active === null ? segmentLog.flush() : segmentLog.synced(active);
+  }
+
+  async #append(active: ActiveSegment, planned: readonly Planned[]): Promise<PlacedRecord[]> {
+    const { segmentLog, space, salt } = this.parts;
+    const records: PlacedRecord[] = [];
+    const chunks: Uint8Array[] = [];
+    let offset = active.endOffset;
+    for (const { plan } of planned) {
+      for (const draft of plan.drafts) {
+        const record = placeDraft(draft, { segment: active.number, offset }, salt);
+        records.push(record);
+        for (const chunk of record.chunks) chunks.push(chunk);
+        offset += record.sizeBytes;
+      }
+    }
+    const bytes = offset - active.endOffset;
+    await segmentLog.append(active, chunks, bytes);
+    space.wrote(bytes);
+    return records;
+  }
+
+  #apply(planned: readonly Planned[], records: readonly PlacedRecord[], active: ActiveSegment | null): void {
+    const { catalog } = this.parts;
+    for (const { draft, place, row } of records) {
+      if (draft.kind === 'tombstones') catalog.addTombstones(place.segment, draft.tombstones.length);
+      else if (row !== undefined) catalog.put(draft.key, row);
+    }
+    for (const { plan } of planned) for (const key of plan.removals) catalog.remove(key);
+    const upTo = active === null ? undefined : { segment: active.number, offset: active.endOffset };
+    this.parts.onCommit(catalog.commit(upTo));
+  }
+
+  /** The log took nothing. */
+  #storeWithout(planned: readonly Planned[], error: unknown): void {
+    const noRoom = isNoRoom(error);
+    this.parts.log.error('segment.write_failed', { reason: String(error) });
+    for (const { mutation, plan } of planned) {
+      if (noRoom && mutation.kind === 'put') {
+        mutation.full();
+      } else if (noRoom && mutation.kind === 'delete') {
+        // Deleting is what makes room. Should the index be lost before compaction, these versions come back as garbage.
+        this.#apply([{ mutation, plan }], [], null);
+        plan.done();
+      } else {
+        this.#fail([mutation], error);
+      }
+    }
+  }
+
+  #fail(mutations: readonly Mutation[], error: unknown): void {
+    const reason =
+      error instanceof ServiceError
+        ? error
+        : new ServiceError('FAILED', error instanceof Error ? error.message : String(error));
+    for (const mutation of mutations) mutation.failed(reason);
+  }
+}
