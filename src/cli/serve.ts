@@ -91,7 +91,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   } catch (error) {
     const { text } = describeFailure(error);
     runtime.log.error('server.failed', { reason: text });
-    link.tell({ kind: 'failed', message: text });
+    link.tell({ kind: 'failed', message: text.split('\n')[0] ?? text });
     if (!link.supervised) {
       process.stderr.write(`nmrfs: ${name}: ${text}\n`);
     }
