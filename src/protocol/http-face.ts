@@ -31,18 +31,28 @@ export function httpFace(face: HttpFace, log: Log): (request: HttpRequest) => Pr
   };
 }
 
-async function answer({ xmlRpc, metrics, health, secret }: HttpFace, request: HttpRequest): Promise<HttpReply> {
-  const { method, path, headers, body } = request;
-  // Open to all: whoever watches over the servers need not know the secret.
+/** The refusal of a request without the secret, before its body is worth reading; undefined for all others. */
+export function refuseHttp(
+  { secret, health }: HttpFace,
+  { path, headers }: Omit<HttpRequest, 'body'>,
+): HttpReply | undefined {
+  // Health is open to all: whoever watches over the servers need not know the secret.
+  if (secret === undefined || (path === '/healthz' && health !== undefined)) return undefined;
+  if (basicAuthorized(headers.authorization, secret)) return undefined;
+  const reply = text(401, "this server wants the cluster's secret as the password of Basic authentication");
+  return { ...reply, headers: { ...reply.headers, 'www-authenticate': 'Basic realm="nmrfs"' } };
+}
+
+async function answer(face: HttpFace, request: HttpRequest): Promise<HttpReply> {
+  const { xmlRpc, metrics, health } = face;
+  const { method, path, body } = request;
+  const refused = refuseHttp(face, request);
+  if (refused !== undefined) return refused;
   if (path === '/healthz' && health !== undefined) {
     if (method !== 'GET') return notAllowed('GET');
     const { healthy, detail } = health();
     const content = JSON.stringify(detail === undefined ? { healthy } : { healthy, detail });
     return { status: healthy ? 200 : 503, headers: { 'content-type': 'application/json' }, body: `${content}\n` };
-  }
-  if (secret !== undefined && !basicAuthorized(headers.authorization, secret)) {
-    const reply = text(401, "this server wants the cluster's secret as the password of Basic authentication");
-    return { ...reply, headers: { ...reply.headers, 'www-authenticate': 'Basic realm="nmrfs"' } };
   }
   if (path === '/metrics' && metrics !== undefined) {
     if (method !== 'GET') return notAllowed('GET');

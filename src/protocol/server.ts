@@ -1,6 +1,6 @@
 // The one port of a server: binary services, XML-RPC, metrics and health.
 import type { Runtime } from '../runtime/runtime.js';
-import { type HttpFace, httpFace } from './http-face.js';
+import { type HttpFace, httpFace, refuseHttp } from './http-face.js';
 import { MAXIMUM_HTTP_BODY_BYTES } from './limits.js';
 import { methodTable, ServingConnection } from './serving.js';
 
@@ -34,6 +34,7 @@ export async function serve(options: ServeOptions, runtime: Runtime): Promise<Ru
     ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
     maximumHttpBodyBytes: MAXIMUM_HTTP_BODY_BYTES,
     onHttp: httpFace(options, runtime.log),
+    refuseHttp: (request) => refuseHttp(options, request),
     onSocket: (socket) => {
       const closed = (connection: ServingConnection) => connections.delete(connection);
       connections.add(new ServingConnection({ socket, methods, secret: options.secret, closed }, runtime));

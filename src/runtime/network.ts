@@ -42,6 +42,8 @@ export interface ListenOptions {
   onSocket(socket: Socket): void;
   /** Everything else that arrives by HTTP. */
   onHttp(request: HttpRequest): Promise<HttpReply>;
+  /** Asked before the body is read, when there: its reply is sent instead of the body being read. */
+  refuseHttp?(request: Omit<HttpRequest, 'body'>): HttpReply | undefined;
   /** Larger HTTP bodies are refused with 413 before they are read. */
   maximumHttpBodyBytes: number;
 }

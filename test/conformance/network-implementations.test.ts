@@ -4,12 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
+import { silentLog } from '../../src/runtime/log.js';
 import type { Network, Socket } from '../../src/runtime/network.js';
 import { nodeNetwork } from '../../src/runtime/node/network.js';
 import { MemoryNetwork } from '../support/memory-network.js';
 import { networkCases } from './network-cases.js';
 
-const networks: Record<string, () => Network> = { node: () => nodeNetwork, memory: () => new MemoryNetwork() };
+const networks: Record<string, () => Network> = {
+  node: () => nodeNetwork(silentLog),
+  memory: () => new MemoryNetwork(),
+};
 
 for (const [name, make] of Object.entries(networks)) {
   describe(`network: ${name}`, () => {

@@ -4,6 +4,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Socket as NetSocket, connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Log } from '../log.js';
 import type { HttpReply, Listener, ListenOptions } from '../network.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
 import { NodeSocket } from './socket.js';
@@ -11,17 +12,17 @@ import { NodeSocket } from './socket.js';
 /** A path of a Unix-domain socket has no more room in the kernel (sun_path). */
 const MAXIMUM_UNIX_PATH_BYTES = 107;
 
-export async function listen(options: ListenOptions): Promise<Listener> {
+export async function listen(options: ListenOptions, log: Log): Promise<Listener> {
   const sockets = new Set<NodeSocket>();
   const servers: Server[] = [];
   const { host, port } = splitAddress(options.address);
   try {
-    const tcp = httpServer(options, sockets);
+    const tcp = httpServer(options, sockets, log);
     await start(tcp, { host, port });
     servers.push(tcp);
     if (options.unixPath !== undefined) {
       await clearStale(options.unixPath);
-      const unix = httpServer(options, sockets);
+      const unix = httpServer(options, sockets, log);
       await start(unix, { path: options.unixPath });
       servers.push(unix);
     }
@@ -41,13 +42,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
 }
 
-function httpServer(options: ListenOptions, sockets: Set<NodeSocket>): Server {
+function httpServer(options: ListenOptions, sockets: Set<NodeSocket>, log: Log): Server {
   const server = createServer();
-  server.on('request', (request, response) => void answer(options, request, response));
+  // A connection that can't be accepted, for want of descriptors most likely: it is lost, the server is not.
+  server.on('error', (error) => {
+    if (server.listening) log.error('listener.failed', { address: options.address, reason: error.message });
+  });
+  server.on('request', (request, response) => void answer(options, log, request, response));
   // Asked before the body is sent: one that is too long is refused without it.
   server.on('checkContinue', (request, response) => {
     if (!tooLong(request, options)) response.writeContinue();
-    void answer(options, request, response);
+    void answer(options, log, request, response);
   });
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     // Without a listener, an error of the socket would end the process.
@@ -66,20 +71,30 @@ function httpServer(options: ListenOptions, sockets: Set<NodeSocket>): Server {
   return server;
 }
 
-async function answer(options: ListenOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: ListenOptions,
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
-    const body = await readBody(request, options);
-    if (body === undefined) {
-      send(response, { status: 413, body: `a body may have ${options.maximumHttpBodyBytes} bytes\n` }, true);
-      return;
-    }
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
     );
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    send(response, await options.onHttp({ method: request.method ?? 'GET', path, headers, body }), false);
-  } catch {
-    // Only the client's going away ends here, or an onHttp that broke its promise not to fail; either way the client learns it.
+    const head = { method: request.method ?? 'GET', path, headers };
+    const refused = options.refuseHttp?.(head);
+    const body = refused === undefined ? await readBody(request, options) : undefined;
+    if (body !== undefined) {
+      send(response, await options.onHttp({ ...head, body }), false);
+      return;
+    }
+    const tooLarge = { status: 413, body: `a body may have ${options.maximumHttpBodyBytes} bytes\n` };
+    // The body that was not read would be taken for the next request.
+    send(response, refused ?? tooLarge, true);
+  } catch (error) {
+    // The client went away, or onHttp broke its promise not to fail; the client that is still there learns it.
+    log.warn('http.unanswered', { path: request.url, reason: error instanceof Error ? error.message : String(error) });
     if (response.headersSent) response.destroy();
     else send(response, { status: 500, body: 'the server failed to answer\n' }, true);
   }

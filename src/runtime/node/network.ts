@@ -1,6 +1,7 @@
 // Node's network: one HTTP server per address, whose connections switch to the
 // binary protocol by an upgrade; and the side that asks for it.
 import { connect as netConnect } from 'node:net';
+import type { Log } from '../log.js';
 import type { Network, Socket } from '../network.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
 import { listen } from './listener.js';
@@ -13,7 +14,10 @@ const READ_BUFFER_BYTES = 256 * 1024;
 const MAXIMUM_ANSWER_BYTES = 8 * 1024;
 const ANSWER_END = '\r\n\r\n';
 
-export const nodeNetwork: Network = { connect, listen };
+/** @param log for what happens to a listener when nobody waits for an outcome */
+export function nodeNetwork(log: Log): Network {
+  return { connect, listen: (options) => listen(options, log) };
+}
 
 async function connect(address: string, deadlineMs: number): Promise<Socket> {
   const target = address.startsWith(UNIX_PREFIX) ? { path: address.slice(UNIX_PREFIX.length) } : splitAddress(address);

@@ -7,11 +7,12 @@ import { nodeNetwork } from './network.js';
 import { nodeRandom } from './random.js';
 
 export function nodeRuntime(options: NodeLogOptions): Runtime {
+  const log = nodeLog(options);
   return {
     clock: new NodeClock(),
     random: nodeRandom,
     disk: nodeDisk,
-    network: nodeNetwork,
-    log: nodeLog(options),
+    network: nodeNetwork(log),
+    log,
   };
 }

@@ -117,6 +117,8 @@ describe('a server on real sockets', () => {
       [500, http(open.address, 'GET', '/metrics')],
       [200, http(closed.address, 'GET', '/healthz')],
       [401, http(closed.address, 'GET', '/metrics')],
+      // Announced and not sent: the refusal does not wait for the body.
+      [401, http(closed.address, 'POST', '/RPC2', '', { 'content-length': '1000' })],
       [401, http(closed.address, 'POST', '/RPC2', '', basic('wrong'))],
       [401, http(closed.address, 'POST', '/RPC2', '', { authorization: 'Basic !!' })],
       [200, http(closed.address, 'POST', '/RPC2', '', basic('secret'))],
