@@ -41,3 +41,9 @@ export function fileErrorCodeOf(error: unknown): { code: FileErrorCode; expected
   if (error instanceof ServiceError && error.code === 'CANCELLED') return { code: 'EINTR', expected: true };
   return { code: 'EIO', expected: false };
 }
+
+/** For a log line: a mistake with its stack, a failure that has a name without. */
+export function describeFailure(error: unknown): string {
+  if (error instanceof FileError || error instanceof ServiceError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

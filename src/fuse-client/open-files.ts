@@ -217,6 +217,8 @@ export class OpenFiles {
     const kept = withoutPrivileges(mode);
     if (kept === mode) return;
     file.over(await this.files.setattr({ inode: file.inode, changes: { mode: kept }, caller: { uid: 0, gid: 0 } }));
+    // The kernel leaves this to us and does not ask for the mode again by itself.
+    this.kernelCache.forgetAttributes(file.inode);
   }
 
   /** The kernel's idea of the end may be older than ours when another mount wrote: its pages are then wrong too. */

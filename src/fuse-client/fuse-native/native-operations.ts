@@ -6,7 +6,7 @@ import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import type { Log } from '../../runtime/log.js';
-import { ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import { kindOf, modeOf } from '../kernel/replies.js';
 import type { Operations } from '../operations.js';
 import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
@@ -29,7 +29,7 @@ export function nativeOperations(
 
   function failed(request: string, error: unknown): number {
     const { code, expected } = fileErrorCodeOf(error);
-    if (!expected) log.warn('mount.failed', { request, error: error instanceof Error ? error.stack : String(error) });
+    if (!expected) log.warn('mount.failed', { request, error: describeFailure(error) });
     return -ERROR_NUMBERS[code];
   }
 

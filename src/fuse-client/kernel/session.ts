@@ -2,7 +2,7 @@
 // reply, whatever its handler does. A malformed request costs itself, never the session.
 import type { FileErrorCode } from '../../protocol/errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';
 import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
 import { InodeTable } from './inode-table.js';
@@ -162,8 +162,7 @@ export class KernelSession {
   }
 
   private logFailure(header: RequestHeader, request: string, error: unknown): void {
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: detail });
+    this.parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: describeFailure(error) });
   }
 
   private interrupt(header: RequestHeader, unique: number): void {

@@ -1,0 +1,56 @@
+// Both bindings over files in memory, and a plain directory as the oracle: what
+// fails there is a mistake of the suite.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { before, describe } from 'mocha';
+import { MemoryMount } from '../support/memory-mount.js';
+import { requireFuse } from '../support/require-fuse.js';
+import { mountSuite, type Skip } from './mount-suite.js';
+
+const FUSE_NATIVE_SKIPS: Skip[] = [
+  {
+    reason: 'fuse-native hands names over as UTF-8 text',
+    cases: ['names are bytes, UTF-8 or not'],
+  },
+  {
+    reason: 'fuse-native does not say who is asking: everything new belongs to the serving process',
+    cases: ['new files belong to who makes them'],
+  },
+  {
+    reason: 'fuse-native has times in whole milliseconds',
+    cases: ['times in nanoseconds'],
+  },
+  {
+    reason: 'fuse-native cannot answer times before 1970',
+    cases: ['times before 1970'],
+  },
+  {
+    reason:
+      'libfuse 2 drops a change of one time alone unless the binding says that it can do it, and fuse-native does not',
+    cases: ['one time is set alone', 'tar and untar give the same tree'],
+  },
+  {
+    reason: 'libfuse 2 keeps attributes by path: another name of the same file sees them late',
+    cases: ['the count of links is right at once'],
+  },
+  {
+    reason: 'fuse-native knows no rename flags',
+    cases: ['renameat2 exchanges two names'],
+  },
+];
+
+describe('mounts', () => {
+  mountSuite('a plain directory', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nmrfs-plain-'));
+    return { directory, done: () => rm(directory, { recursive: true, force: true }) };
+  });
+
+  describe('over /dev/fuse', () => {
+    before(function () {
+      requireFuse(this);
+    });
+    mountSuite('the kernel binding', () => MemoryMount.start('kernel'));
+    mountSuite('the fuse-native binding', () => MemoryMount.start('fuse-native'), FUSE_NATIVE_SKIPS);
+  });
+});
