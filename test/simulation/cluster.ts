@@ -1,0 +1,178 @@
+// The real servers on simulated hosts: a metaserver, data servers, a mediator,
+// and clients that call it, all over the real transport code.
+import type { Dataserver } from '../../src/dataserver/dataserver.js';
+import { openDataserver } from '../../src/dataserver/dataserver.js';
+import type { IndexFactory } from '../../src/dataserver/index-store.js';
+import { memoryIndexFactory } from '../../src/dataserver/memory-index.js';
+import { runMediator } from '../../src/mediator/main.js';
+import type { Mediator } from '../../src/mediator/mediator.js';
+import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
+import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
+import type { BlockService } from '../../src/protocol/blocks.js';
+import { connectRemote, type Remote } from '../../src/protocol/client.js';
+import type { FileService } from '../../src/protocol/files.js';
+import type { MetadataService } from '../../src/protocol/metadata.js';
+import { serve } from '../../src/protocol/server.js';
+import { carryIn } from './world/disk.js';
+import { Host, type World } from './world/host.js';
+
+/** What a run is about. */
+export interface ClusterShape {
+  servers: number;
+  readQuorum: number;
+  writeQuorum: number;
+  audit: 'all' | 'quorum';
+  clients: number;
+  blockSizeBytes: number;
+  segmentBytes: number;
+}
+
+/** Puts something broken in the place of a service, to see whether the checks notice. */
+export interface Sabotage {
+  files?: (files: FileService) => FileService;
+  blocks?: (blocks: BlockService) => BlockService;
+  metadata?: (metadata: MetadataService) => MetadataService;
+}
+
+/** A server that takes longer is down, milliseconds. */
+export const DEADLINE_MS = 400;
+/** Clients wait longer than anything that the mediator waits for. */
+const CLIENT_DEADLINE_MS = 15_000;
+export const STORE_DIRECTORY = '/store';
+
+/** One data server's host, and what must be known of it from outside. */
+export class DataHost {
+  readonly host: Host;
+  server: Dataserver | null = null;
+  #index: IndexFactory = memoryIndexFactory();
+
+  constructor(
+    readonly number: number,
+    shape: ClusterShape,
+    world: World,
+    sabotage: Sabotage,
+  ) {
+    const name = `data${number}`;
+    this.host = new Host(name, world, {
+      start: async (runtime) => {
+        const exits = { terminate: () => this.host.kill(), restart: () => this.host.kill() };
+        const server = await openDataserver(
+          { name, number, directory: STORE_DIRECTORY, testHooks: true, segmentBytes: shape.segmentBytes },
+          runtime,
+          this.#index,
+          exits,
+        );
+        const blocks = sabotage.blocks?.(server.blocks) ?? server.blocks;
+        await serve({ address: `${name}:1`, services: { blocks, hooks: server.hooks } }, runtime);
+        this.server = server;
+      },
+      ended: (power) => {
+        this.server = null;
+        // A process that dies leaves its index behind, unless it is thrown away as a damaged one would be.
+        if (power || world.random.chance(0.3)) this.#index = memoryIndexFactory();
+      },
+    });
+  }
+
+  /** An empty disk takes the place of the old one. The process must be gone. */
+  wipe(): void {
+    this.host.platter.wipe();
+    this.#index = memoryIndexFactory();
+  }
+}
+
+export class SimulatedCluster {
+  readonly metaserverHost: Host;
+  readonly mediatorHost: Host;
+  readonly dataHosts: readonly DataHost[];
+  /** The running ones, for looking at from outside. */
+  metaserver: Metaserver | null = null;
+  mediator: Mediator | null = null;
+  readonly clients: readonly { name: string; files: FileService; remote: Remote }[];
+  readonly #metadataStore = new MemoryStore();
+
+  constructor(
+    readonly shape: ClusterShape,
+    world: World,
+    sabotage: Sabotage,
+  ) {
+    this.metaserverHost = new Host('meta1', world, {
+      start: async (runtime) => {
+        const engine = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
+        const metaserver = await openMetaserver({ directory: STORE_DIRECTORY }, runtime, engine);
+        const metadata = sabotage.metadata?.(metaserver.metadata) ?? metaserver.metadata;
+        await serve({ address: 'meta1:1', services: { metadata } }, runtime);
+        this.metaserver = metaserver;
+      },
+      ended: () => {
+        this.#metadataStore.crash();
+        this.metaserver = null;
+      },
+    });
+    this.dataHosts = Array.from({ length: shape.servers }, (_, at) => new DataHost(at + 1, shape, world, sabotage));
+    this.mediatorHost = new Host('mediator', world, {
+      start: async (runtime) => {
+        const { mediator } = await runMediator(
+          {
+            address: 'mediator:1',
+            blockSizeBytes: shape.blockSizeBytes,
+            testHooks: true,
+            deadlineMs: DEADLINE_MS,
+            maintenance: true,
+            readQuorum: shape.readQuorum,
+            writeQuorum: shape.writeQuorum,
+            audit: shape.audit,
+            onWriteQuorumLost: 'fail',
+            metaservers: [{ name: 'meta1', address: 'meta1:1' }],
+            dataservers: this.dataHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
+          },
+          runtime,
+        );
+        this.mediator = mediator;
+      },
+      ended: () => {
+        this.mediator = null;
+      },
+    });
+    this.clients = Array.from({ length: shape.clients }, (_, at) => {
+      const name = `client${at + 1}`;
+      const [files, remote] = connectClient(name, world);
+      return { name, files: sabotage.files?.(files) ?? files, remote };
+    });
+  }
+
+  get hosts(): readonly Host[] {
+    return [this.metaserverHost, ...this.dataHosts.map(({ host }) => host), this.mediatorHost];
+  }
+
+  start(): void {
+    for (const host of this.hosts) host.start();
+  }
+}
+
+/** The metaserver's disk as one of its processes sees it: takes its time, and fails when it is told to. */
+function metadataSync({ process, troubles }: Host, world: World): () => Promise<void> {
+  if (process === null) throw new Error('the metaserver has no process');
+  const carry = carryIn(process, world.random);
+  return () =>
+    carry(500, () => {
+      if (troubles.failSyncs) throw Object.assign(new Error('EIO: the disk failed'), { code: 'EIO' });
+    });
+}
+
+/** A client's host has no disk worth speaking of and never fails: what it sees is what is checked. */
+function connectClient(name: string, world: World): [FileService, Remote] {
+  let remote: Remote | undefined;
+  const host = new Host(name, world, {
+    start: async (runtime) => {
+      remote = connectRemote(
+        { name: 'mediator', address: 'mediator:1', deadlineMs: CLIENT_DEADLINE_MS, whileDown: 'fail' },
+        runtime,
+      );
+    },
+    ended: () => {},
+  });
+  host.start();
+  if (remote === undefined) throw new Error('the client did not start');
+  return [remote.service<FileService>('files'), remote];
+}

@@ -1,0 +1,127 @@
+// The liveness phase: after the last fault everything must come back by
+// itself, be readable, and equal on all replicas, with nothing left over.
+import { formatHash } from '../../src/protocol/hash.js';
+import type { SimulatedCluster } from './cluster.js';
+import { currentBlocks, inspectDisk, versionKey } from './inspector.js';
+import { Contradiction } from './model/file-history.js';
+import type { Workload } from './workload.js';
+import type { Scheduler } from './world/scheduler.js';
+
+export interface ConvergenceOptions {
+  /** Every byte must be readable; false after faults that nothing promises to survive. */
+  mustBeComplete: boolean;
+  until(done: () => boolean, limitMs: number, words: string): Promise<void>;
+  complete<T>(work: () => Promise<T>, limitMs: number, words: string): Promise<T>;
+}
+
+/** Virtual time that everything together may take to come back; a rebuild is small here. */
+const COME_BACK_MS = 60_000;
+const POLL_MS = 250;
+/** A scrub takes away versions without a file once they are older than ten minutes. */
+const SCRUB_AGE_NS = 11n * 60n * 1_000_000_000n;
+
+export class Convergence {
+  constructor(
+    private readonly cluster: SimulatedCluster,
+    private readonly scheduler: Scheduler,
+    private readonly workload: Workload,
+    private readonly options: ConvergenceOptions,
+  ) {}
+
+  async run(): Promise<void> {
+    const { until } = this.options;
+    await until(() => this.workload.isIdle, COME_BACK_MS, 'a request got no answer');
+    await until(() => this.cluster.hosts.every((host) => host.isReady), COME_BACK_MS, 'a server did not start');
+    await until(() => this.#settled(), COME_BACK_MS, 'requests did not settle');
+    if (!this.options.mustBeComplete) return this.#readBack();
+    await this.#eventually(() => this.#servers(), 'not all data servers came back');
+    await this.#readBack();
+    this.scheduler.wallClockJumpNs += SCRUB_AGE_NS;
+    await this.#scrub();
+    await this.#eventually(() => this.#leftovers(), 'something was left over');
+    await this.#eventually(() => this.#differences(), 'the replicas did not become equal');
+    await this.#readBack();
+  }
+
+  #settled(): boolean {
+    this.workload.settle();
+    return !this.workload.hasCutOff;
+  }
+
+  async #readBack(): Promise<void> {
+    const { answers } = this.workload;
+    const before = answers.refused + answers.unknown;
+    await this.options.complete(() => this.workload.readEverything(), COME_BACK_MS, 'not everything could be read');
+    if (this.options.mustBeComplete && answers.refused + answers.unknown > before) {
+      throw new Contradiction('after the faults, not everything could be read');
+    }
+  }
+
+  /** Waits until `problem` answers null. */
+  async #eventually(problem: () => Promise<string | null>, words: string): Promise<void> {
+    const endUs = this.scheduler.nowUs + COME_BACK_MS * 1000;
+    for (;;) {
+      const found = await this.options.complete(problem, COME_BACK_MS, words);
+      if (found === null) return;
+      if (this.scheduler.nowUs >= endUs) throw new Contradiction(`${words}: ${found}`);
+      await this.scheduler.run(this.scheduler.nowUs + POLL_MS * 1000);
+    }
+  }
+
+  async #servers(): Promise<string | null> {
+    const { mediator } = this.cluster;
+    if (mediator === null) return 'there is no mediator';
+    const { dataservers } = await mediator.admin.status({});
+    const away = dataservers.filter(({ state }) => state !== 'up');
+    return away.length === 0 ? null : away.map(({ name, state }) => `${name} is ${state}`).join(', ');
+  }
+
+  async #scrub(): Promise<void> {
+    const { mediator } = this.cluster;
+    if (mediator === null) throw new Contradiction('there is no mediator to scrub');
+    await this.options.complete(() => mediator.admin.scrub({}), COME_BACK_MS, 'the scrub did not start');
+    await this.#eventually(async () => {
+      const progress = await mediator.admin.scrubProgress({});
+      return progress.running ? `the scrub is at ${progress.done} of ${progress.total}` : null;
+    }, 'the scrub did not end');
+    const { unreadable } = await mediator.admin.scrubProgress({});
+    if (unreadable > 0) throw new Contradiction(`the scrub found ${unreadable} unreadable blocks`);
+  }
+
+  async #leftovers(): Promise<string | null> {
+    const metadata = this.cluster.metaserver?.metadata;
+    if (metadata === undefined) return 'there is no metaserver';
+    const { entries } = await metadata.query({ name: 'garbage', request: { after: 0, limit: 5 } });
+    if (entries.length > 0) return `garbage of ${entries.map(versionKey).join(', ')}`;
+    const { inodes } = await metadata.query({ name: 'orphans', request: { limit: 5 } });
+    if (inodes.length > 0) return `orphans ${inodes.join(', ')}`;
+    for (const { host } of this.cluster.dataHosts) {
+      const { blocks } = await metadata.query({ name: 'missed', request: { server: host.name, limit: 5 } });
+      if (blocks.length > 0) return `${host.name} still misses ${blocks.map(versionKey).join(', ')}`;
+    }
+    return null;
+  }
+
+  /** What keeps the replicas from being equal to the block map and thus to each other. */
+  async #differences(): Promise<string | null> {
+    const blocks = await currentBlocks(this.cluster);
+    if (blocks === null) return 'there is no metaserver';
+    const named = this.workload.namedInodes();
+    const nameless = blocks.find((block) => !named.has(block.inode));
+    if (nameless !== undefined) return `block ${versionKey(nameless)} belongs to a file without a name`;
+    for (const dataHost of this.cluster.dataHosts) {
+      const { name } = dataHost.host;
+      const holdings = await inspectDisk(dataHost);
+      if (holdings === null) return `${name} could not be started again`;
+      for (const block of blocks) {
+        const hash = holdings.get(versionKey(block));
+        if (hash === block.hash) continue;
+        const what = hash === undefined ? 'lacks' : hash === null ? "can't read" : `has ${formatHash(hash)} for`;
+        return `${name} ${what} ${versionKey(block)}`;
+      }
+      const wanted = new Set(blocks.map(versionKey));
+      for (const key of holdings.keys()) if (!wanted.has(key)) return `${name} holds ${key}, which nobody needs`;
+    }
+    return null;
+  }
+}

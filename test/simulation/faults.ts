@@ -1,0 +1,290 @@
+// What goes wrong: processes die, stop and lose power, links break, are cut or
+// slow, disks fail, fill up, rot or are replaced. In the safe mode the atlas is
+// asked first; beyond it, anything may happen at once.
+import type { Atlas } from './atlas.js';
+import type { DataHost, SimulatedCluster } from './cluster.js';
+import { currentBlocks } from './inspector.js';
+import type { Host, World } from './world/host.js';
+
+const MILLISECOND_US = 1000;
+/** Room that a full disk has left: no block fits. */
+const ROOM_OF_A_FULL_DISK_BYTES = 100;
+
+interface ActiveFault {
+  end(): void;
+}
+
+type DataFault = 'kill' | 'power' | 'stop' | 'cut' | 'slow' | 'break' | 'syncs' | 'full' | 'wipe' | 'rot' | 'corrupt';
+type ControlFault = 'mediator' | 'metaserver' | 'metadata link' | 'metadata disk' | 'client link' | 'blackout';
+
+const DATA_FAULTS: readonly DataFault[] = [
+  ...(['kill', 'kill', 'power', 'power', 'stop', 'cut', 'slow', 'break', 'syncs', 'full'] as const),
+  ...(['wipe', 'wipe', 'rot', 'rot', 'rot', 'corrupt', 'corrupt'] as const),
+];
+const CONTROL_FAULTS: readonly ControlFault[] = [
+  ...(['mediator', 'mediator', 'mediator', 'metaserver', 'metaserver', 'metaserver'] as const),
+  ...(['metadata link', 'metadata disk', 'client link', 'blackout'] as const),
+];
+
+export class Faults {
+  readonly #active = new Set<ActiveFault>();
+  /** When the way of a request through mediator and metaserver was last held up, and when the mediator last died. */
+  #heldUpUs = 0;
+  #holdUps = 0;
+  #mediatorDiedUs = 0;
+  #fullUs = Number.NEGATIVE_INFINITY;
+  #fullDisks = 0;
+  metaserverCrashes = 0;
+  started = 0;
+
+  constructor(
+    private readonly cluster: SimulatedCluster,
+    private readonly world: World,
+    private readonly atlas: Atlas,
+    private readonly mode: 'safe' | 'beyond',
+    private readonly onMetaserverCrash: () => void,
+  ) {}
+
+  /** Whether a request that was cut off from its client can't change anything any more. */
+  isSettled({ startedUs, cutOffUs }: { startedUs: number; cutOffUs: number }): boolean {
+    if (this.#holdUps > 0) return false;
+    const quietUs = this.world.scheduler.nowUs - Math.max(cutOffUs, this.#heldUpUs);
+    // Without its mediator only a message that was on its way can still arrive.
+    const isOrphaned = this.#mediatorDiedUs > startedUs;
+    return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
+  }
+
+  /** Whether a disk was full within the last seconds. */
+  get mayBeFull(): boolean {
+    return this.#fullDisks > 0 || this.world.scheduler.nowUs - this.#fullUs < 10_000 * MILLISECOND_US;
+  }
+
+  /** Lets something go wrong, if it may. */
+  async strike(): Promise<void> {
+    const { random } = this.world;
+    if (random.chance(0.25)) {
+      this.#strikeControl(random.pick(CONTROL_FAULTS));
+      return;
+    }
+    const target = random.pick(this.cluster.dataHosts);
+    const fault = random.pick(DATA_FAULTS);
+    if (this.mode === 'beyond' || (await this.#isAllowed(target, fault))) await this.#strikeData(target, fault);
+  }
+
+  /** Ends everything that is wrong. */
+  endAll(): void {
+    for (const fault of [...this.#active]) fault.end();
+  }
+
+  #isAllowed({ number }: DataHost, fault: DataFault): Promise<boolean> {
+    switch (fault) {
+      case 'wipe':
+      case 'rot':
+      case 'corrupt':
+        return this.atlas.mayBeDamaged(number);
+      case 'syncs':
+      case 'full':
+        // Reading goes on, and what was acknowledged is safe.
+        return Promise.resolve(true);
+      case 'kill':
+      case 'power':
+      case 'stop':
+      case 'cut':
+      case 'slow':
+      case 'break':
+        return this.atlas.maySuffer(number);
+    }
+  }
+
+  async #strikeData(target: DataHost, fault: DataFault): Promise<void> {
+    const { host, number } = target;
+    const { random, network } = this.world;
+    const { name } = host;
+    this.started++;
+    switch (fault) {
+      case 'kill':
+        return this.#outage(host, number, 'killed', () => host.kill());
+      case 'power':
+        return this.#outage(host, number, 'without power', () => host.cutPower());
+      case 'wipe':
+        this.atlas.damages(number);
+        return this.#outage(host, number, 'killed, and its disk replaced', () => {
+          host.kill();
+          target.wipe();
+        });
+      case 'stop':
+        return this.#stop(host, number);
+      case 'cut':
+        network.cut('mediator', name);
+        return this.#lasting(`${name} is cut off from the mediator`, number, random.between(20, 3000), () =>
+          network.heal('mediator', name, random.chance(0.3)),
+        );
+      case 'slow':
+        network.slow('mediator', name, random.between(1, 300) * MILLISECOND_US);
+        return this.#lasting(`the way to ${name} is slow`, number, random.between(100, 3000), () =>
+          network.slow('mediator', name, 0),
+        );
+      case 'break':
+        this.world.note(`fault: the connection to ${name} is lost`);
+        this.atlas.troubleStarts(number, 'break');
+        this.atlas.troubleEnds(number, 'break');
+        return network.breakConnections('mediator', name);
+      case 'syncs':
+        host.troubles.failSyncs = true;
+        return this.#lasting(`the disk of ${name} fails to sync`, null, random.between(10, 1000), () => {
+          host.troubles.failSyncs = false;
+        });
+      case 'full':
+        return this.#fill(target);
+      case 'rot':
+        return this.#rot(target);
+      case 'corrupt':
+        return this.#corrupt(target);
+    }
+  }
+
+  #strikeControl(fault: ControlFault): void {
+    const { random, network } = this.world;
+    const { mediatorHost, metaserverHost } = this.cluster;
+    this.started++;
+    switch (fault) {
+      case 'mediator':
+        return this.#strikeMediator(mediatorHost);
+      case 'metaserver':
+        return this.#strikeMetaserver(metaserverHost);
+      case 'metadata link':
+        if (random.chance(0.5)) {
+          this.world.note('fault: the connection between mediator and metaserver is lost');
+          return network.breakConnections('mediator', 'meta1');
+        }
+        network.cut('mediator', 'meta1');
+        return this.#lasting('mediator and metaserver are cut off from each other', 'way', random.between(20, 2000), () =>
+          network.heal('mediator', 'meta1', random.chance(0.3)),
+        );
+      case 'metadata disk':
+        metaserverHost.troubles.failSyncs = true;
+        return this.#lasting("the metaserver's disk fails", 'way', random.between(5, 300), () => {
+          metaserverHost.troubles.failSyncs = false;
+        });
+      case 'client link': {
+        const { name } = random.pick(this.cluster.clients);
+        this.world.note(`fault: the connection of ${name} is lost`);
+        return network.breakConnections(name, 'mediator');
+      }
+      case 'blackout':
+        this.world.note('fault: no power anywhere');
+        for (const { host, number } of this.cluster.dataHosts) {
+          this.#outage(host, number, 'without power', () => host.cutPower());
+        }
+        this.#outage(mediatorHost, 'way', 'without power', () => this.#endMediator(true));
+        this.#outage(metaserverHost, 'way', 'without power', () => this.#endMetaserver(true));
+    }
+  }
+
+  #strikeMediator(host: Host): void {
+    if (this.world.random.chance(0.2)) return this.#stop(host, 'way');
+    this.#outage(host, 'way', 'killed', () => this.#endMediator(this.world.random.chance(0.3)));
+  }
+
+  #strikeMetaserver(host: Host): void {
+    if (this.world.random.chance(0.2)) return this.#stop(host, 'way');
+    this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.world.random.chance(0.5)));
+  }
+
+  #endMediator(power: boolean): void {
+    if (this.cluster.mediatorHost.process !== null) this.#mediatorDiedUs = this.world.scheduler.nowUs;
+    if (power) this.cluster.mediatorHost.cutPower();
+    else this.cluster.mediatorHost.kill();
+    this.atlas.mediatorEnded();
+  }
+
+  #endMetaserver(power: boolean): void {
+    const { metaserverHost } = this.cluster;
+    if (metaserverHost.process !== null) {
+      this.metaserverCrashes++;
+      this.onMetaserverCrash();
+    }
+    if (power) metaserverHost.cutPower();
+    else metaserverHost.kill();
+  }
+
+  /** A process ends now and is started again later. */
+  #outage(host: Host, concerned: number | 'way', words: string, end: () => void): void {
+    end();
+    this.#lasting(`${host.name} is ${words}`, concerned, this.#downMs(), () => host.start());
+  }
+
+  #stop(host: Host, concerned: number | 'way'): void {
+    const { process } = host;
+    if (process === null || process.isStopped) return;
+    process.stop();
+    this.#lasting(`${host.name} is stopped`, concerned, this.world.random.between(20, 3000), () => process.resume());
+  }
+
+  #fill({ host }: DataHost): void {
+    const { platter, name } = host;
+    const { capacityBytes } = platter;
+    if (platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES >= capacityBytes) return;
+    platter.capacityBytes = platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES;
+    this.#fullDisks++;
+    this.#lasting(`the disk of ${name} is full`, null, this.world.random.between(50, 2000), () => {
+      platter.capacityBytes = capacityBytes;
+      this.#fullDisks--;
+      this.#fullUs = this.world.scheduler.nowUs;
+    });
+  }
+
+  /** Some bits of the log flip. */
+  #rot({ host, number }: DataHost): void {
+    const segments = host.platter.files().filter(([path]) => path.includes('/segments/'));
+    if (segments.length === 0) return;
+    const [path, file] = this.world.random.pick(segments);
+    const bits = this.world.random.between(1, 4);
+    for (let bit = 0; bit < bits; bit++) file.rot(this.world.random);
+    this.atlas.damages(number);
+    this.world.note(`fault: ${bits} bits of ${path} on ${host.name} have flipped`);
+  }
+
+  /** The test hook, on one block. */
+  async #corrupt({ host, server, number }: DataHost): Promise<void> {
+    const blocks = await currentBlocks(this.cluster);
+    if (server === null || blocks === null || blocks.length === 0) return;
+    const { inode, index, version } = this.world.random.pick(blocks);
+    this.atlas.damages(number);
+    this.world.note(`fault: block ${inode}/${index}/${version} is corrupted on ${host.name}`);
+    server.hooks
+      .corrupt({ inode, index, version })
+      .catch((error: unknown) => this.world.note(`${host.name} did not corrupt it: ${String(error)}`));
+  }
+
+  #downMs(): number {
+    const { random } = this.world;
+    return random.chance(0.5) ? random.between(1, 100) : random.between(100, 3000);
+  }
+
+  /**
+   * Something is wrong from now on, for some time.
+   * @param concerned the data server that can't be counted on meanwhile, or 'way' when it holds up changes of metadata
+   */
+  #lasting(words: string, concerned: number | 'way' | null, durationMs: number, end: () => void): void {
+    const { scheduler } = this.world;
+    this.world.note(`fault: ${words} for ${durationMs} ms`);
+    const key = `${words} ${this.started}`;
+    if (typeof concerned === 'number') this.atlas.troubleStarts(concerned, key);
+    if (concerned === 'way') this.#holdUps++;
+    const fault: ActiveFault = {
+      end: () => {
+        if (!this.#active.delete(fault)) return;
+        this.world.note(`over: ${words}`);
+        end();
+        if (typeof concerned === 'number') this.atlas.troubleEnds(concerned, key);
+        if (concerned === 'way') {
+          this.#holdUps--;
+          this.#heldUpUs = scheduler.nowUs;
+        }
+      },
+    };
+    this.#active.add(fault);
+    scheduler.after(durationMs * MILLISECOND_US, () => fault.end());
+  }
+}

@@ -1,0 +1,127 @@
+// Checks one file: is there an order of the requests, each at some moment
+// between its start and its answer, that explains every answer? Follows all
+// orders that are still possible, as far as the answers seen so far need it.
+import { FileState, type ModelWrite, recognise } from './file-state.js';
+
+/** A way in which everything up to now can have happened. */
+interface Possibility {
+  state: FileState;
+  /** Writes without a definite answer that have taken effect, with the size that each left. */
+  taken: ReadonlyMap<number, number>;
+}
+
+/** More are the sign of too many writes with an open outcome on one file. */
+const MAXIMUM_POSSIBILITIES = 5000;
+
+/** What a file must never show. */
+export class Contradiction extends Error {
+  override readonly name = 'Contradiction';
+}
+
+export class FileHistory {
+  #possibilities: Possibility[] = [{ state: FileState.empty, taken: new Map() }];
+  /** Writes that were sent and not answered, and those whose outcome nobody knows. */
+  readonly #open = new Map<number, ModelWrite>();
+  readonly #sources = new Set<number>();
+
+  constructor(readonly inode: number) {}
+
+  get openWrites(): number {
+    return this.#open.size;
+  }
+
+  /** One state that the file may be in now. */
+  get likelyState(): FileState {
+    return this.#possibilities[0]?.state ?? FileState.empty;
+  }
+
+  writeStarts(request: number, write: ModelWrite): void {
+    this.#open.set(request, write);
+    for (const { source } of write.extents) this.#sources.add(source);
+  }
+
+  /** The write was acknowledged; `sizeBytes` is the file's size as the answer says. */
+  writeSucceeds(request: number, sizeBytes: number): void {
+    const ways = this.#reachable().filter(({ taken }) => taken.has(request));
+    // The size may be that of a moment after the write, when others had followed.
+    const fitting = ways.filter(({ state, taken }) => taken.get(request) === sizeBytes || state.sizeBytes === sizeBytes);
+    this.#close(request, fitting, () => `the write was acknowledged with a size of ${sizeBytes} bytes`);
+  }
+
+  /** The write was refused: it must not have happened. */
+  writeFails(request: number): void {
+    const ways = this.#possibilities.filter(({ taken }) => !taken.has(request));
+    this.#close(request, ways, () => 'the write was refused, and yet it has happened');
+  }
+
+  /** Nobody knows whether the write has happened, but if it has not by now, it never will. */
+  writeSettles(request: number): void {
+    const untaken = this.#possibilities.filter(({ taken }) => !taken.has(request));
+    const taken = this.#reachable().filter((way) => way.taken.has(request));
+    this.#close(request, [...untaken, ...taken], () => 'a write of unknown outcome');
+  }
+
+  /** A read from `offset` of `length` bytes was answered with `data`. */
+  readSucceeds(offset: number, length: number, data: Uint8Array): void {
+    const seen = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    const ways = this.#reachable().filter(({ state }) => state.content.subarray(offset, offset + length).equals(seen));
+    this.#continue(ways, () => `a read of ${length} bytes answered ${recognise(data, offset, this.#sources)}`);
+  }
+
+  /** The file's size was seen. */
+  sizeSeen(sizeBytes: number): void {
+    const ways = this.#reachable().filter(({ state }) => state.sizeBytes === sizeBytes);
+    this.#continue(ways, () => `its size was given as ${sizeBytes} bytes`);
+  }
+
+  #take(way: Possibility, request: number): Possibility[] {
+    const write = this.#open.get(request);
+    if (write === undefined) return [];
+    const state = way.state.after(write);
+    return [{ state, taken: new Map(way.taken).set(request, state.sizeBytes) }];
+  }
+
+  /** All possibilities after any of the open writes in any order, none of them included. */
+  #reachable(): Possibility[] {
+    const found = new Map<string, Possibility>();
+    const waiting = [...this.#possibilities];
+    for (let way = waiting.pop(); way !== undefined; way = waiting.pop()) {
+      const key = keyOf(way);
+      if (found.has(key)) continue;
+      found.set(key, way);
+      if (found.size > MAXIMUM_POSSIBILITIES) throw new Error(`too many possibilities for inode ${this.inode}`);
+      for (const request of this.#open.keys()) if (!way.taken.has(request)) waiting.push(...this.#take(way, request));
+    }
+    return [...found.values()];
+  }
+
+  /** The request is answered: from here on it is part of the state, or of nothing. */
+  #close(request: number, ways: readonly Possibility[], describe: () => string): void {
+    this.#continue(ways, describe);
+    this.#open.delete(request);
+    const distinct = new Map<string, Possibility>();
+    for (const { state, taken } of this.#possibilities) {
+      const rest = new Map(taken);
+      rest.delete(request);
+      const way = { state, taken: rest };
+      distinct.set(keyOf(way), way);
+    }
+    this.#possibilities = [...distinct.values()];
+  }
+
+  #continue(ways: readonly Possibility[], describe: () => string): void {
+    if (ways.length === 0) {
+      const states = [...new Set(this.#possibilities.map(({ state }) => state.describe()))].slice(0, 6);
+      const open = [...this.#open.keys()].map((request) => `request ${request}`).join(', ') || 'none';
+      throw new Contradiction(
+        `inode ${this.inode}: ${describe()}. Possible were: ${states.join(' | ')}; writes without an answer: ${open}`,
+      );
+    }
+    this.#possibilities = [...ways];
+  }
+}
+
+function keyOf({ state, taken }: Possibility): string {
+  const entries = [...taken].sort(([one], [other]) => one - other);
+  return `${state.key}/${entries.map(([request, size]) => `${request}=${size}`).join(',')}`;
+}

@@ -1,0 +1,125 @@
+// What a file may hold: its size and which write each byte came from. States
+// never change; a write makes a new one.
+
+/** Bytes from `from` up to, not including, `to` came from one extent of one write. */
+interface Run {
+  from: number;
+  to: number;
+  source: number;
+}
+
+/** An extent of a write: where, and which of all extents of the run it is. */
+export interface SourcedExtent {
+  offset: number;
+  length: number;
+  source: number;
+}
+
+/** A write as the model sees it. */
+export interface ModelWrite {
+  extents: readonly SourcedExtent[];
+  truncateTo: number | null;
+}
+
+const TAPE_BYTES = 1 << 20;
+const TAPE = makeTape();
+
+/** Random bytes of which every source takes a stretch of its own. */
+function makeTape(): Buffer {
+  const tape = Buffer.alloc(TAPE_BYTES);
+  let word = 0x1234_5678;
+  for (let at = 0; at < TAPE_BYTES; at++) {
+    word = (Math.imul(word, 1_664_525) + 1_013_904_223) >>> 0;
+    tape[at] = word >>> 24;
+  }
+  return tape;
+}
+
+/** The bytes that a source puts at offset … offset + length of a file: other sources put others there. */
+export function bytesOf(source: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  fill(bytes, 0, source, offset, length);
+  return bytes;
+}
+
+function fill(target: Buffer, at: number, source: number, offset: number, length: number): void {
+  let done = 0;
+  while (done < length) {
+    const start = (offset + done + source * 40_503) % TAPE_BYTES;
+    done += TAPE.copy(target, at + done, start, Math.min(TAPE_BYTES, start + length - done));
+  }
+}
+
+export class FileState {
+  static readonly empty = new FileState(0, []);
+  /** Equal for equal states. */
+  readonly key: string;
+  #content: Buffer | null = null;
+
+  private constructor(
+    readonly sizeBytes: number,
+    private readonly runs: readonly Run[],
+  ) {
+    this.key = `${sizeBytes}:${runs.map(({ from, to, source }) => `${from}-${to}=${source}`).join(',')}`;
+  }
+
+  /** The whole content. */
+  get content(): Buffer {
+    if (this.#content === null) {
+      this.#content = Buffer.alloc(this.sizeBytes);
+      for (const { from, to, source } of this.runs) fill(this.#content, from, source, from, to - from);
+    }
+    return this.#content;
+  }
+
+  /** Extents in order over what is left after the cut, as FileService.write says. */
+  after({ extents, truncateTo }: ModelWrite): FileState {
+    let { sizeBytes, runs } = this;
+    if (truncateTo !== null) {
+      runs = without(runs, truncateTo, Number.POSITIVE_INFINITY);
+      sizeBytes = truncateTo;
+    }
+    for (const { offset, length, source } of extents) {
+      if (length === 0) continue;
+      runs = [...without(runs, offset, offset + length), { from: offset, to: offset + length, source }];
+      sizeBytes = Math.max(sizeBytes, offset + length);
+    }
+    return new FileState(sizeBytes, [...runs].sort((a, b) => a.from - b.from));
+  }
+
+  /** Which write each part of the content came from, for people. */
+  describe(): string {
+    const parts = this.runs.map(({ from, to, source }) => `${from}-${to} by ${sourceName(source)}`);
+    return `${this.sizeBytes} bytes (${parts.join(', ')})`;
+  }
+}
+
+/** Sources are numbered by the request they belong to. */
+export const EXTENTS_PER_REQUEST = 8;
+
+function sourceName(source: number): string {
+  return `request ${Math.floor(source / EXTENTS_PER_REQUEST)}`;
+}
+
+/** Says of each part of `data`, which was read at `offset`, which of these sources it came from. */
+export function recognise(data: Uint8Array, offset: number, sources: Iterable<number>): string {
+  const known = [...sources];
+  const parts: { from: number; name: string }[] = [];
+  const STEP = 16;
+  for (let at = 0; at < data.length; at += STEP) {
+    const piece = Buffer.from(data.subarray(at, at + STEP));
+    const source = known.find((candidate) => bytesOf(candidate, offset + at, piece.length).equals(piece));
+    const name = source !== undefined ? sourceName(source) : piece.every((byte) => byte === 0) ? 'zeros' : 'unknown';
+    if (parts.at(-1)?.name !== name) parts.push({ from: offset + at, name });
+  }
+  return `${data.length} bytes at ${offset}: ${parts.map(({ from, name }) => `from ${from} ${name}`).join(', ')}`;
+}
+
+function without(runs: readonly Run[], from: number, to: number): Run[] {
+  const kept: Run[] = [];
+  for (const run of runs) {
+    if (run.from < from) kept.push({ ...run, to: Math.min(run.to, from) });
+    if (run.to > to) kept.push({ ...run, from: Math.max(run.from, to) });
+  }
+  return kept;
+}

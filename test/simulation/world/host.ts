@@ -1,0 +1,104 @@
+// A simulated machine: its disk outlives its processes, of which it runs one
+// at a time. Processes are killed, stopped, cut from power and started again.
+import type { Runtime } from '../../../src/runtime/runtime.js';
+import { carryIn, type DiskTroubles, SimulatedDisk } from './disk.js';
+import type { SimulatedNetwork } from './network.js';
+import { Platter } from './platter.js';
+import { type LogReceiver, SimulatedProcess } from './process.js';
+import type { Scheduler } from './scheduler.js';
+import type { SeededRandom } from './seeded-random.js';
+
+/** What all hosts share. */
+export interface World {
+  scheduler: Scheduler;
+  network: SimulatedNetwork;
+  random: SeededRandom;
+  /** Writes a line to the trace. */
+  note(text: string): void;
+  receiveLog: LogReceiver;
+}
+
+/** Until a process that could not start is started again. */
+const RESTART_MS = 300;
+
+/** What runs on a host. */
+export interface Program {
+  /** Starts; what it resolves with is `running` until the process ends. Rejects when it can't start: then it is tried again. */
+  start(runtime: Runtime): Promise<void>;
+  /** The process is gone; with `power`, the host has lost its power too. */
+  ended(power: boolean): void;
+}
+
+export class Host {
+  readonly platter = new Platter();
+  readonly troubles: DiskTroubles = { failSyncs: false };
+  #process: SimulatedProcess | null = null;
+  #isReady = false;
+  readonly #skewNs: bigint;
+
+  constructor(
+    readonly name: string,
+    private readonly world: World,
+    private readonly program: Program,
+  ) {
+    this.#skewNs = BigInt(world.random.between(-500_000, 500_000)) * 1000n;
+  }
+
+  get process(): SimulatedProcess | null {
+    return this.#process;
+  }
+
+  /** Its process has started completely. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Starts a process; nothing happens when there is one. */
+  start(): void {
+    if (this.#process !== null) return;
+    const { world } = this;
+    world.network.powerOn(this.name);
+    const random = world.random.fork();
+    const process = new SimulatedProcess(this.name, world.scheduler, random, this.#skewNs, world.receiveLog);
+    this.#process = process;
+    const runtime: Runtime = {
+      clock: process.clock,
+      random: process.random,
+      log: process.log,
+      network: world.network.adapter(process),
+      disk: new SimulatedDisk(this.platter, carryIn(process, random), this.troubles),
+    };
+    this.program.start(runtime).then(
+      () => {
+        if (process.isDead) return;
+        this.#isReady = true;
+        world.note(`${this.name} is running`);
+      },
+      (error: unknown) => {
+        if (process.isDead) return;
+        world.note(`${this.name} could not start: ${error instanceof Error ? error.message : String(error)}`);
+        this.kill();
+        world.scheduler.after(RESTART_MS * 1000, () => this.start());
+      },
+    );
+  }
+
+  /** Ends the process as SIGKILL does: what it has written stays written, synced or not. */
+  kill(): void {
+    this.#end(false);
+  }
+
+  /** Cuts the power: what was not synced is lost or torn, and nobody is told. */
+  cutPower(): void {
+    this.world.network.powerOff(this.name);
+    this.#end(true);
+    this.platter.crash(this.world.random);
+  }
+
+  #end(power: boolean): void {
+    this.#isReady = false;
+    this.#process?.kill();
+    this.#process = null;
+    this.program.ended(power);
+  }
+}

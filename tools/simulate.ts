@@ -1,0 +1,78 @@
+// npm run simulate -- --seed S --steps K: the real servers on a virtual clock,
+// with faults and requests that the seed decides. Prints one line per seed, and
+// of a run that fails all that is needed to understand and repeat it.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ClusterShape } from '../test/simulation/cluster.js';
+import { shapeFor } from '../test/simulation/shapes.js';
+import { Simulation, type SimulationOptions } from '../test/simulation/simulation.js';
+
+interface Arguments {
+  seed: number;
+  seeds: number;
+  steps: number;
+  servers?: number;
+  readQuorum?: number;
+  writeQuorum?: number;
+  mode: 'safe' | 'beyond';
+  verbose?: true;
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 0) throw new InvalidArgumentError('It must be a whole number.');
+  return number;
+}
+
+const command = new Command('simulate')
+  .description('Runs the real servers on a virtual clock, with faults; the same seed gives the same run.')
+  .option('--seed <number>', 'the first seed', wholeNumber, 1)
+  .option('--seeds <number>', 'how many seeds to run, one after the other', wholeNumber, 1)
+  .option('--steps <number>', 'requests and faults per run', wholeNumber, 500)
+  .option('--servers <number>', 'data servers (default: the seed chooses)', wholeNumber)
+  .option('--read-quorum <number>', 'equal ballots that win (default: the seed chooses)', wholeNumber)
+  .option('--write-quorum <number>', 'servers that a write needs (default: the seed chooses)', wholeNumber)
+  .addOption(
+    new Option('--mode <mode>', 'faults that the configuration promises to survive, or any, with refusals as fine answers')
+      .choices(['safe', 'beyond'])
+      .default('safe'),
+  )
+  .option('--verbose', 'print the whole trace as it happens');
+
+async function main(): Promise<void> {
+  const given: Arguments = command.parse().opts();
+  const fixed: Partial<ClusterShape> = {
+    ...(given.servers === undefined ? {} : { servers: given.servers }),
+    ...(given.readQuorum === undefined ? {} : { readQuorum: given.readQuorum }),
+    ...(given.writeQuorum === undefined ? {} : { writeQuorum: given.writeQuorum }),
+  };
+  let failed = 0;
+  for (let seed = given.seed; seed < given.seed + given.seeds; seed++) {
+    const options: SimulationOptions = { seed, steps: given.steps, mode: given.mode, shape: shapeFor(seed, fixed) };
+    if (given.verbose) options.onLine = (line) => console.log(line);
+    if (!(await runOne(options))) failed++;
+  }
+  if (given.seeds > 1) console.log(`${given.seeds - failed} of ${given.seeds} seeds passed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+async function runOne(options: SimulationOptions): Promise<boolean> {
+  const { seed, steps, mode, shape } = options;
+  const startMs = performance.now();
+  const { failure, digest, trace, statistics } = await new Simulation(options).run();
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum}`;
+  const numbers = Object.entries(statistics).map(([name, value]) => `${name} ${value}`);
+  console.log(`seed ${seed} ${cluster} ${mode}: ${failure === null ? 'passed' : 'FAILED'}, ${numbers.join(', ')}, digest ${digest}, ${seconds} s`);
+  if (failure === null) return true;
+  console.log(trace.join('\n'));
+  console.log(`step ${failure.step}: ${failure.message}`);
+  console.log(`again: ${replay(seed, steps, mode, shape)}`);
+  return false;
+}
+
+/** The command line that repeats a run. */
+function replay(seed: number, steps: number, mode: string, { servers, readQuorum, writeQuorum }: ClusterShape): string {
+  return `npm run simulate -- --seed ${seed} --steps ${steps} --mode ${mode} --servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
+}
+
+await main();
