@@ -77,8 +77,7 @@ export class Cluster {
 
   /** Runs an nmrfs subcommand on this cluster. */
   command(...parameters: string[]): Promise<Outcome> {
-    const [subcommand = '', ...rest] = parameters;
-    return run(process.execPath, [COMMAND, subcommand, '--config', this.configFile, ...rest], this.folder);
+    return run(process.execPath, [COMMAND, ...parameters, '--config', this.configFile], this.folder);
   }
 
   /** The same, and fails the test when it fails. */
