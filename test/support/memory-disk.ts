@@ -1,0 +1,275 @@
+// A disk in memory that can lose its power: what was not synced is then gone,
+// or there in part. It can be stopped before its n-th change, be full, and
+// fail; and tests may spoil its files behind the server's back.
+import { dirname } from 'node:path';
+import type { Disk, DiskFile } from '../../src/runtime/disk.js';
+
+const SECTOR_BYTES = 512;
+
+interface Write {
+  position: number;
+  bytes: Buffer;
+}
+
+interface Inode {
+  content: Buffer;
+  /** As of the last sync. */
+  durable: Buffer;
+  /** Since then; a truncation is a write of nothing that also cuts. */
+  unsynced: Write[];
+}
+
+/** A change that came after the power went. */
+export class PowerLostError extends Error {
+  override readonly name = 'PowerLostError';
+}
+
+/** What happens to what was not synced: lost as a whole, or kept sector by sector as `keeps` says. */
+export type Loss = 'all' | { keeps(): boolean };
+
+export class MemoryDisk implements Disk {
+  capacityBytes = 2 ** 40;
+  /** Changes (writes, syncs, creations …) until the power goes; none of them happens from then on. */
+  changesLeft = Number.POSITIVE_INFINITY;
+  /** Changes that happened. */
+  changes = 0;
+  failSync: Error | null = null;
+  failWrite: Error | null = null;
+  failRead: Error | null = null;
+  reads = 0;
+  syncs = 0;
+  #boot = 1;
+  #life = 1;
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+
+  async open(path: string, mode: 'create' | 'existing'): Promise<DiskFile> {
+    let inode = this.#names.get(path);
+    if (inode === undefined) {
+      if (mode === 'existing') throw systemError('ENOENT', path);
+      this.#change();
+      inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [] };
+      this.#names.set(path, inode);
+    }
+    return new MemoryFile(this, inode, this.#life);
+  }
+
+  async list(directory: string): Promise<string[]> {
+    const names = new Set<string>();
+    for (const path of this.#names.keys()) {
+      if (path.startsWith(`${directory}/`)) names.add(path.slice(directory.length + 1).split('/')[0] ?? '');
+    }
+    return [...names];
+  }
+
+  async makeDirectory(): Promise<void> {}
+
+  async remove(path: string): Promise<void> {
+    for (const name of [...this.#names.keys()]) {
+      if (name !== path && !name.startsWith(`${path}/`)) continue;
+      this.#change();
+      this.#names.delete(name);
+    }
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    this.#change();
+    for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
+      if (dirname(name) !== path) continue;
+      const inode = this.#names.get(name);
+      if (inode === undefined) this.#durableNames.delete(name);
+      else this.#durableNames.set(name, inode);
+    }
+  }
+
+  async readFile(path: string): Promise<Uint8Array | undefined> {
+    return this.#names.get(path)?.content;
+  }
+
+  async replaceFile(path: string, content: Uint8Array): Promise<void> {
+    this.#change();
+    const bytes = Buffer.from(content);
+    const inode = { content: bytes, durable: bytes, unsynced: [] };
+    this.#names.set(path, inode);
+    this.#durableNames.set(path, inode);
+  }
+
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return { freeBytes: this.freeBytes, totalBytes: this.capacityBytes };
+  }
+
+  async bootId(): Promise<string> {
+    return `boot ${this.#boot}`;
+  }
+
+  /** The process dies: handles end, all that was written stays. */
+  killProcess(): void {
+    this.#life++;
+    this.changesLeft = Number.POSITIVE_INFINITY;
+  }
+
+  /** The machine dies and is started again. */
+  cutPower(loss: Loss): void {
+    this.killProcess();
+    this.#boot++;
+    for (const inode of new Set([...this.#names.values(), ...this.#durableNames.values()])) settle(inode, loss);
+    this.#names = new Map(this.#durableNames);
+  }
+
+  /** The bytes of a file, to look at or to spoil; a changed one is durable at once. */
+  content(path: string): Buffer {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw systemError('ENOENT', path);
+    inode.durable = inode.content;
+    inode.unsynced = [];
+    return inode.content;
+  }
+
+  /** Replaces a file's bytes behind everybody's back. */
+  spoil(path: string, content: Buffer): void {
+    this.content(path);
+    const inode = this.#names.get(path);
+    if (inode !== undefined) Object.assign(inode, { content, durable: content });
+  }
+
+  paths(): string[] {
+    return [...this.#names.keys()].sort();
+  }
+
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const { content } of this.#names.values()) bytes += content.length;
+    return bytes;
+  }
+
+  get freeBytes(): number {
+    return Math.max(0, this.capacityBytes - this.usedBytes);
+  }
+
+  get life(): number {
+    return this.#life;
+  }
+
+  /** Counts a change, or refuses it for want of power. */
+  change(): void {
+    this.#change();
+  }
+
+  #change(): void {
+    if (this.changesLeft <= 0) throw new PowerLostError('the power is gone');
+    this.changesLeft--;
+    this.changes++;
+  }
+}
+
+class MemoryFile implements DiskFile {
+  #isClosed = false;
+
+  constructor(
+    private readonly disk: MemoryDisk,
+    private readonly inode: Inode,
+    private readonly life: number,
+  ) {}
+
+  readNow(target: Uint8Array, position: number): number {
+    this.#checkOpen();
+    this.disk.reads++;
+    if (this.disk.failRead !== null) throw this.disk.failRead;
+    const part = this.inode.content.subarray(position, position + target.length);
+    target.set(part);
+    return part.length;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    return this.readNow(target, position);
+  }
+
+  writeNow(chunks: readonly Uint8Array[], position: number): void {
+    this.#checkOpen();
+    this.disk.change();
+    if (this.disk.failWrite !== null) throw this.disk.failWrite;
+    const bytes = Buffer.concat(chunks);
+    const grownBytes = Math.max(0, position + bytes.length - this.inode.content.length);
+    const fittingBytes = bytes.length - Math.max(0, grownBytes - this.disk.freeBytes);
+    this.#put(bytes.subarray(0, fittingBytes), position);
+    if (fittingBytes < bytes.length) throw systemError('ENOSPC', 'write');
+  }
+
+  async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    this.writeNow(chunks, position);
+  }
+
+  async sync(): Promise<void> {
+    this.#checkOpen();
+    this.disk.change();
+    // Others get their turn, as on a real disk.
+    const { content } = this.inode;
+    const covered = this.inode.unsynced.length;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.life !== this.disk.life) throw new PowerLostError('the process is gone');
+    this.disk.syncs++;
+    if (this.disk.failSync !== null) throw this.disk.failSync;
+    this.inode.durable = Buffer.from(content);
+    this.inode.unsynced.splice(0, covered);
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    this.#checkOpen();
+    this.disk.change();
+    const { inode } = this;
+    const cut = Buffer.alloc(sizeBytes);
+    inode.content.copy(cut);
+    inode.content = cut;
+  }
+
+  async sizeBytes(): Promise<number> {
+    this.#checkOpen();
+    return this.inode.content.length;
+  }
+
+  async close(): Promise<void> {
+    this.#checkOpen();
+    this.#isClosed = true;
+  }
+
+  #put(bytes: Buffer, position: number): void {
+    const { inode } = this;
+    // A new buffer each time, since a sync in progress holds on to the old one.
+    const content = Buffer.alloc(Math.max(inode.content.length, position + bytes.length));
+    inode.content.copy(content);
+    bytes.copy(content, position);
+    inode.content = content;
+    inode.unsynced.push({ position, bytes });
+  }
+
+  #checkOpen(): void {
+    if (this.life !== this.disk.life) throw new PowerLostError('the process is gone');
+    if (this.#isClosed) throw systemError('EBADF', 'closed');
+  }
+}
+
+/** What a file holds after the power was cut. */
+function settle(inode: Inode, loss: Loss): void {
+  let content = inode.durable;
+  if (loss !== 'all') {
+    for (const { position, bytes } of inode.unsynced) {
+      for (let at = 0; at < bytes.length; ) {
+        const end = Math.min(bytes.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
+        if (loss.keeps()) content = withBytes(content, bytes.subarray(at, end), position + at);
+        at = end;
+      }
+    }
+  }
+  Object.assign(inode, { content, durable: content, unsynced: [] });
+}
+
+function withBytes(content: Buffer, bytes: Buffer, position: number): Buffer {
+  const changed = Buffer.alloc(Math.max(content.length, position + bytes.length));
+  content.copy(changed);
+  bytes.copy(changed, position);
+  return changed;
+}
+
+function systemError(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}
