@@ -60,10 +60,19 @@ export async function clearDeadMount(directory: string): Promise<boolean> {
   if (!isOurs(entry)) {
     throw new CommandFailure(`${directory}: ${entry.source} (${entry.type}) is mounted there already`);
   }
-  if (!(await isDead(directory))) {
+  if (!(await clearIfDead(directory))) {
     throw new CommandFailure(
       `${directory}: a running nmrfs is mounted there already; "nmrfs umount ${directory}" ends it`,
     );
+  }
+  return true;
+}
+
+/** Takes away a mount of ours whose server is gone; leaves every other one alone. Answers whether there was one. */
+export async function clearIfDead(directory: string): Promise<boolean> {
+  const entry = await findMount(directory);
+  if (entry === undefined || !isOurs(entry) || !(await isDead(directory))) {
+    return false;
   }
   await run('umount', ['-l', directory]);
   return true;

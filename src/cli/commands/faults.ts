@@ -1,6 +1,10 @@
 // nmrfs corrupt, terminate and restart: the test hooks.
 import type { Command } from 'commander';
+import type { AdminService } from '../../protocol/admin.js';
 import { type ConfigOption, nameList, withConfig } from './options.js';
+
+const TERMINATE_DEADLINE_MS = 10_000;
+const TERMINATE_POLL_MS = 10;
 
 interface CorruptOptions extends ConfigOption {
   on: string[];
@@ -45,8 +49,24 @@ async function corrupt(path: string, options: CorruptOptions): Promise<void> {
 
 async function terminate(server: string, options: ConfigOption): Promise<void> {
   const { config, withAdmin, print } = await load(options);
-  await withAdmin(config, (admin) => admin.terminate({ server }));
+  const { CommandFailure } = await import('../failure.js');
+  await withAdmin(config, async (admin) => {
+    await admin.terminate({ server });
+    // It answers before it ends; whoever writes next must find it gone.
+    const end = performance.now() + TERMINATE_DEADLINE_MS;
+    while (!(await isDown(admin, server))) {
+      if (performance.now() > end) {
+        throw new CommandFailure(`${server} was told to end and is still there after ${TERMINATE_DEADLINE_MS} ms`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, TERMINATE_POLL_MS));
+    }
+  });
   print(`${server}: terminated`);
+}
+
+async function isDown(admin: AdminService, server: string): Promise<boolean> {
+  const { dataservers } = await admin.status({});
+  return dataservers.every(({ name, state }) => name !== server || state === 'down');
 }
 
 async function restart(server: string, options: RestartOptions): Promise<void> {

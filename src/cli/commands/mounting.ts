@@ -25,7 +25,10 @@ export function addMountCommands(program: Command): void {
     )
     .option('--foreground', 'stay in the foreground until it is unmounted')
     .action(mount);
-  program.command('umount').description('unmount; what was written is flushed first').argument('<dir>').action(umount);
+  withConfig(program.command('umount'))
+    .description('unmount; what was written is flushed first')
+    .argument('<dir>', 'where it is mounted')
+    .action(umount);
 }
 
 async function mount(directory: string, options: MountOptions): Promise<void> {

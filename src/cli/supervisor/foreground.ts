@@ -6,7 +6,7 @@ import { type Config, describeSurvival } from '../../config.js';
 import { connectRemote } from '../../protocol/client.js';
 import { bindingEnvironment, chooseBinding } from '../binding.js';
 import { CommandFailure } from '../failure.js';
-import { clearDeadMount, findMount } from '../mounts.js';
+import { clearIfDead } from '../mounts.js';
 import { logDirectory } from '../paths.js';
 import { commandRuntime } from '../runtime.js';
 import type { ControlService } from './control.js';
@@ -148,8 +148,6 @@ export async function stopRunning(config: Config): Promise<boolean> {
 
 /** After a SIGKILL: nothing runs, but its file and a dead mount may still be there. */
 async function clearLeftovers(config: Config, directory: string): Promise<void> {
-  if ((await findMount(directory)) !== undefined) {
-    await clearDeadMount(directory);
-  }
+  await clearIfDead(directory);
   await removeRecord(config);
 }

@@ -8,7 +8,7 @@ import { type RunningServer, serve } from '../../protocol/server.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
-import { clearDeadMount, findMount, isOurs, unmount } from '../mounts.js';
+import { clearDeadMount, clearIfDead } from '../mounts.js';
 import { logDirectory } from '../paths.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
@@ -83,6 +83,7 @@ export class Supervisor {
     this.#lock = await lockInstance(this.config);
     try {
       await this.#clearLeftovers();
+      await clearDeadMount(this.options.mount.directory);
       await mkdir(this.options.mount.directory, { recursive: true });
       await this.#serveControl();
       return await this.#startChildren();
@@ -103,10 +104,8 @@ export class Supervisor {
     for (const child of this.#children) {
       child.kill();
     }
-    const mount = await findMount(this.options.mount.directory);
-    if (mount !== undefined && isOurs(mount)) {
-      await unmount(this.options.mount.directory, true);
-    }
+    await Promise.all(this.#children.map((child) => child.stop()));
+    await clearIfDead(this.options.mount.directory);
     await removeRecord(this.config);
   }
 
@@ -133,20 +132,13 @@ export class Supervisor {
     await this.#mediator.stop();
     await Promise.all(this.#dataservers.map((child) => child.stop()));
     await Promise.all(this.#metaservers.map((child) => child.stop()));
-    await this.#clearOwnMount();
+    // The mediator unmounts by itself; one that had to be killed could not.
+    await clearIfDead(this.options.mount.directory);
     await this.#control?.close();
     await this.#recording;
     await removeRecord(this.config);
     this.#logs.close();
     await this.#lock?.release();
-  }
-
-  /** The mediator unmounts by itself; one that had to be killed could not. */
-  async #clearOwnMount(): Promise<void> {
-    const mount = await findMount(this.options.mount.directory);
-    if (mount !== undefined && isOurs(mount)) {
-      await clearDeadMount(this.options.mount.directory);
-    }
   }
 
   async #clearLeftovers(): Promise<void> {
@@ -158,7 +150,7 @@ export class Supervisor {
     if (killed.length > 0) {
       this.#logs.write('supervisor', 'warn', 'supervisor.leftovers_killed', { servers: killed });
     }
-    if (await clearDeadMount(record.mountDirectory)) {
+    if (await clearIfDead(record.mountDirectory)) {
       this.#logs.write('supervisor', 'warn', 'mount.dead_cleared', { directory: record.mountDirectory });
     }
     await removeRecord(this.config);

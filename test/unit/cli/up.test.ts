@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { loadConfig } from '../../../src/cli/config-file.js';
 import { identify, readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
-import { Cluster, until } from '../../support/cluster.js';
+import { Cluster, type Outcome, run, until } from '../../support/cluster.js';
 import { requireFuse } from '../../support/require-fuse.js';
 
 const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
@@ -140,9 +140,15 @@ describe('nmrfs up', function () {
     await mkdir(other);
     const text = (await readFile(cluster.configFile, 'utf8')).replace('runDirectory: run', 'runDirectory: other/run');
     await writeFile(join(cluster.folder, 'other.yaml'), text);
-    const { status, stderr } = await cluster.command('up', '--config', join(cluster.folder, 'other.yaml'));
+    const otherUp = (...more: string[]): Promise<Outcome> =>
+      run(process.execPath, [COMMAND, 'up', '--config', join(cluster.folder, 'other.yaml'), ...more], cluster.folder);
+    const sameMount = await otherUp();
+    assert.equal(sameMount.status, 1);
+    assert.match(sameMount.stderr, /^nmrfs: .*mnt: a running nmrfs is mounted there already; .*\n$/);
+    const { status, stderr } = await otherUp('--mount', join(other, 'mnt'));
     assert.equal(status, 1);
-    assert.match(stderr, /nmrfs: meta1 is not up: .*\n$/);
+    assert.match(stderr, /nmrfs: meta1 is not up: .*another process serves meta1 from there\n$/);
+    assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
     await cluster.must('down');
   });
 
@@ -157,6 +163,7 @@ describe('nmrfs up', function () {
         }
       }
       servers = [];
+      await cluster.command('umount', join(cluster.folder, 'second'));
       await cluster.command('down');
     });
 
@@ -193,7 +200,8 @@ describe('nmrfs up', function () {
       const dataserver = servers[1];
       assert.ok(dataserver !== undefined);
       const ended = once(dataserver, 'exit');
-      await cluster.must('terminate', 'data1');
+      // The mediator may still be about to notice the restart.
+      await until('termination', async () => (await cluster.command('terminate', 'data1')).status === 0);
       assert.deepEqual(await ended, [86, null]);
     });
   });
