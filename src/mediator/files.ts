@@ -47,7 +47,7 @@ export class MediatorFiles implements FileService {
   }
 
   async create({ forWriting, ...request }: Request<'create'>): Reply<'create'> {
-    if (forWriting) await this.writer.requireQuorum(null);
+    if (forWriting) await this.writer.requireQuorum(null, 'opening');
     return this.#make({ ...request, kind: 'file', device: 0, target: '' });
   }
 
@@ -88,7 +88,7 @@ export class MediatorFiles implements FileService {
   }
 
   async open({ inode, forWriting }: Request<'open'>): Promise<Attributes> {
-    if (forWriting) await this.writer.requireQuorum(inode);
+    if (forWriting) await this.writer.requireQuorum(inode, 'opening');
     // One round trip brings the attributes and the block map that the first read needs.
     return this.blockMap.refresh(inode);
   }

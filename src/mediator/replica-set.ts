@@ -11,6 +11,8 @@ import { Replica } from './replica.js';
 
 /** How often an idle server is asked whether it still answers. */
 const HEARTBEAT_MS = 1000;
+/** Who has answered so lately counts as alive without being asked again. */
+const FRESH_MS = 100;
 
 export interface ReplicaParts {
   name: string;
@@ -82,6 +84,17 @@ export class ReplicaSet {
       if (this.#closed) throw new ServiceError('CANCELLED', 'the mediator is closing');
       await new Promise<void>((resolve) => this.#waiters.add(resolve));
     }
+  }
+
+  /**
+   * Whether `count` servers really answer now. One that has answered lately need not be asked; one that hangs is found out
+   * only when its deadline has passed.
+   */
+  async confirm(count: number): Promise<boolean> {
+    const sinceMs = this.runtime.clock.monotonicMs() - FRESH_MS;
+    const stale = this.reachable().filter((replica) => replica.heardMs < sinceMs);
+    await Promise.all(stale.map((replica) => this.#beat(replica)));
+    return this.reachable().length >= count;
   }
 
   /** `listener` is called after every change of a replica's state. */

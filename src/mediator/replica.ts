@@ -20,6 +20,8 @@ export class Replica {
   rebuild: { done: number; total: number } | null = null;
   /** Mean milliseconds of its recent block reads. */
   latencyMs = 2;
+  /** When it last answered, on the monotonic clock. */
+  heardMs = Number.NEGATIVE_INFINITY;
   #state: DataServerState = 'down';
   /** Calls under way, each by what ends it. */
   readonly #waiting = new Set<(reason: ServiceError) => void>();
@@ -65,6 +67,7 @@ export class Replica {
     const startMs = this.clock.monotonicMs();
     try {
       const result = await this.#unlessDown(request());
+      this.heardMs = this.clock.monotonicMs();
       if (measured) this.latencyMs += (this.clock.monotonicMs() - startMs - this.latencyMs) * LATENCY_WEIGHT;
       return result;
     } catch (error) {

@@ -43,17 +43,22 @@ export class Writer {
   ) {}
 
   /**
-   * Resolves when Qw servers can be reached.
+   * Resolves when Qw servers can be reached; before a file is opened for writing they are asked to answer, since many
+   * programs do not look at what close returns.
    * @throws FileError EIO when they can't and the setting says 'fail'
    */
-  async requireQuorum(inode: number | null): Promise<void> {
-    const needed = this.settings.writeQuorum;
-    if (this.replicas.reachable().length >= needed) return;
-    if (this.settings.onWriteQuorumLost === 'block') return this.replicas.untilReachable(needed);
-    this.counters.add('writesRefused');
-    const reachable = this.replicas.reachable().length;
-    this.runtime.log.warn('write.refused', { inode, reachable, writeQuorum: needed });
-    throw new FileError('EIO', `${reachable} data servers can be reached, a write needs ${needed}`);
+  async requireQuorum(inode: number | null, when: 'opening' | 'writing'): Promise<void> {
+    for (;;) {
+      const needed = this.settings.writeQuorum;
+      const reachable = this.replicas.reachable().length;
+      if (reachable >= needed && (when === 'writing' || (await this.replicas.confirm(needed)))) return;
+      if (this.settings.onWriteQuorumLost === 'fail') {
+        this.counters.add('writesRefused');
+        this.runtime.log.warn('write.refused', { inode, writeQuorum: needed });
+        throw new FileError('EIO', `fewer than ${needed} data servers can be reached, too few to write`);
+      }
+      await this.replicas.untilReachable(needed);
+    }
   }
 
   /** Carries out one write as one commit; see FileService.write. */
@@ -63,7 +68,7 @@ export class Writer {
       write.truncateTo ?? 0,
     );
     if (end > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
-    await this.requireQuorum(write.inode);
+    await this.requireQuorum(write.inode, 'writing');
     const { attributes } = await this.blockMap.load(write.inode, 0, 1);
     const blockSize = attributes.blockSizeBytes;
     const touched = touchedBlocks(write, blockSize);

@@ -114,20 +114,9 @@ withCluster('N = 5, Qr = 3, Qw = 3', { servers: 5, readQuorum: 3, writeQuorum: 3
 });
 
 withCluster('a server that hangs', { servers: 5, readQuorum: 3, extraConfig: 'deadlineMs: 1500' }, (cluster) => {
-  const pidOf = async (server: string) => {
-    const found = (
-      await cluster().shell(
-        `pgrep -f -- "--id ${server} .*${cluster().folder}|${cluster().folder}.*--id ${server}( |$)"`,
-      )
-    ).stdout;
-    const pid = Number(found.split('\n')[0]);
-    assert.ok(pid > 0, `no process of ${server} in: ${found}`);
-    return pid;
-  };
-
   it('counts as down after its deadline, reads go on meanwhile, and it is taken back when it answers again', async () => {
     await must(cluster(), 'echo hanging > hang.txt');
-    const pid = await pidOf('data1');
+    const pid = await cluster().pidOf('data1');
     process.kill(pid, 'SIGSTOP');
     try {
       for (let round = 0; round < 10; round++) assert.equal(await must(cluster(), 'cat hang.txt'), 'hanging\n');
@@ -146,13 +135,14 @@ withCluster('a server that hangs', { servers: 5, readQuorum: 3, extraConfig: 'de
   });
 
   it('a data server killed with SIGKILL is started again and serves what it had', async () => {
+    await cluster().untilState('up');
     await must(cluster(), 'echo killed > killed.txt');
     const before = await cluster().contents('data2');
-    const pid = await pidOf('data2');
+    const pid = await cluster().pidOf('data2');
     process.kill(pid, 'SIGKILL');
     await until('another process of data2', async () => {
       const found = (await cluster().status()).dataservers.find(({ name }) => name === 'data2');
-      return found?.state === 'up' && (await pidOf('data2')) !== pid;
+      return found?.state === 'up' && (await cluster().pidOf('data2')) !== pid;
     });
     assert.deepEqual(await cluster().contents('data2'), before);
   });

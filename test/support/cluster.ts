@@ -1,7 +1,7 @@
 // A whole nmrfs for end-to-end tests: real processes, a real mount, in a
 // temporary folder, on free ports, and nothing left behind.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -94,6 +94,18 @@ export class Cluster {
 
   async status(): Promise<ClusterStatus> {
     return JSON.parse(await this.must('status', '--json')) as ClusterStatus;
+  }
+
+  /** The process of a data server. */
+  async pidOf(server: string): Promise<number> {
+    for (const entry of await readdir('/proc')) {
+      const pid = Number(entry);
+      if (!Number.isInteger(pid)) continue;
+      // A process may end while we look.
+      const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+      if (words.includes('serve') && words.includes(server) && words.includes(this.configFile)) return pid;
+    }
+    throw new Error(`${server} has no process`);
   }
 
   /** Waits until these servers (all of them when none is named) are in that state. */

@@ -171,6 +171,15 @@ describe('writing', () => {
     assert.equal(await text(mediator, inode), 'before');
   });
 
+  it('is refused at opening when a server hangs that nobody has asked for a while', async () => {
+    const { cluster, mediator } = await open();
+    const inode = await makeFile(mediator, 'a');
+    // As if a second had passed.
+    Object.assign(cluster.runtime.clock, { monotonicMs: () => performance.now() + 1000 });
+    cluster.replica(3).fault = 'hung';
+    await assert.rejects(mediator.files.open({ inode, forWriting: true }), { code: 'EIO' });
+  });
+
   it('leaves what was there when a server dies in the middle, and takes its new versions away', async () => {
     const { cluster, mediator } = await open();
     const inode = await makeFile(mediator, 'a');
