@@ -48,6 +48,12 @@ describe('nmrfs up', function () {
     return now.every((found, index) => found?.startTicks !== processes[index]?.startTicks);
   }
 
+  async function ensureUp(): Promise<void> {
+    if (!(await mounted())) {
+      await resume();
+    }
+  }
+
   /** A cluster that something ended is started again for the next test. */
   async function resume(): Promise<void> {
     cluster = await Cluster.resume(cluster.folder);
@@ -61,6 +67,7 @@ describe('nmrfs up', function () {
   });
 
   it('runs once per run directory', async () => {
+    await ensureUp();
     const { status, stderr } = await cluster.command('up');
     assert.equal(status, 1);
     assert.match(stderr, /^nmrfs: already running from .*\n$/);
@@ -68,6 +75,7 @@ describe('nmrfs up', function () {
   });
 
   it('starts a data server again that was killed', async () => {
+    await ensureUp();
     const old = await processOf('data1');
     process.kill(old, 'SIGKILL');
     await until('a new data server', async () => ![0, old].includes(await processOf('data1')));
@@ -76,6 +84,7 @@ describe('nmrfs up', function () {
   });
 
   it('mounts again after the mediator was killed', async () => {
+    await ensureUp();
     const old = await processOf('mediator');
     process.kill(old, 'SIGKILL');
     await until('a new mount', async () => {
@@ -85,6 +94,7 @@ describe('nmrfs up', function () {
   });
 
   it('is followed by its servers when it is killed, which unmount', async () => {
+    await ensureUp();
     const { processId, children } = await record();
     process.kill(processId, 'SIGKILL');
     await until('the end of all servers', () => gone(children));
@@ -93,6 +103,7 @@ describe('nmrfs up', function () {
   });
 
   it('clears a dead mount and dead sockets when everything was killed', async () => {
+    await ensureUp();
     const { processId, children } = await record();
     for (const each of [processId, ...children.map((child) => child.processId)]) {
       process.kill(each, 'SIGKILL');
@@ -103,6 +114,7 @@ describe('nmrfs up', function () {
   });
 
   it('leaves no process, mount or file of its own after the signal to stop', async () => {
+    await ensureUp();
     const { children } = await record();
     await cluster.stop();
     assert.equal(await gone(children), true);
@@ -111,6 +123,7 @@ describe('nmrfs up', function () {
   });
 
   it('goes to the background with --detach, and is stopped by down', async () => {
+    await cluster.must('down');
     const { status, stdout, stderr } = await cluster.command('up', '--detach');
     assert.equal(status, 0, stderr);
     assert.match(stdout, /nmrfs is ready/);
@@ -124,6 +137,7 @@ describe('nmrfs up', function () {
   });
 
   it('unmounts what is written and not yet flushed, and has it after the next start', async () => {
+    await cluster.must('down');
     await cluster.must('up', '--detach');
     assert.equal((await cluster.shell('for i in $(seq 200); do echo $i > n$i; done')).status, 0);
     await cluster.must('down');
@@ -135,6 +149,7 @@ describe('nmrfs up', function () {
   });
 
   it('says why, when a server can not start', async () => {
+    await cluster.must('down');
     await cluster.must('up', '--detach');
     const other = join(cluster.folder, 'other');
     await mkdir(other);
@@ -168,6 +183,7 @@ describe('nmrfs up', function () {
     });
 
     it('the same file system is mounted a second time, and unmounted', async () => {
+      await cluster.must('down');
       await cluster.must('up', '--detach');
       const second = join(cluster.folder, 'second');
       await mkdir(second);
@@ -183,6 +199,7 @@ describe('nmrfs up', function () {
     });
 
     it('servers run one by one, and a data server restarts really', async () => {
+      await cluster.must('down');
       const serve = (...parameters: string[]): void => {
         const options = { cwd: cluster.folder, stdio: 'ignore' as const };
         servers.unshift(
@@ -207,6 +224,7 @@ describe('nmrfs up', function () {
   });
 
   it('changes a setting at once and in the file', async () => {
+    await cluster.must('down');
     await cluster.must('up', '--detach');
     assert.match(await cluster.must('config', 'set', 'audit=quorum'), /audit: quorum \(in effect now\)/);
     assert.equal((await cluster.status()).audit, 'quorum');
