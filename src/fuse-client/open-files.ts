@@ -50,6 +50,11 @@ export class OpenFiles {
     return this.byInode.has(inode);
   }
 
+  /** Attributes of a file that is open here, with what is pending; undefined when it is not open. */
+  known(inode: number): Attributes | undefined {
+    return this.byInode.get(inode)?.attributes;
+  }
+
   /** Attributes that the service answered, as this mount must see them: with what it has not sent yet. */
   current(fetched: Attributes): Attributes {
     const newest = this.recent.newest(fetched);
@@ -60,20 +65,24 @@ export class OpenFiles {
     this.recent.forget(inode);
   }
 
-  /** The last name of an open file is gone: its space goes with the last close. */
-  orphan(inode: number): void {
+  /** The last name of a file that was named as held is gone: its space goes with the last close, which may have been meanwhile. */
+  async orphan(inode: number): Promise<void> {
     const file = this.byInode.get(inode);
     if (file !== undefined) file.orphaned = true;
+    else await this.files.release({ inode });
   }
 
+  /** Opens, and cuts when the flags say so, unless `signal` has aborted by then. */
   async open(
     inode: number,
     flags: number,
     killPrivileges: boolean,
+    signal: () => AbortSignal,
   ): Promise<{ handle: number; attributes: Attributes }> {
     const truncates = (flags & OpenFlag.TRUNCATE) !== 0;
     const forWriting = truncates || (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const attributes = await this.files.open({ inode, forWriting });
+    if (truncates && signal().aborted) throw new FileError('EINTR', 'given up before anything was cut');
     const handle = this.hold(attributes, flags, forWriting);
     if (truncates) {
       try {
@@ -143,10 +152,11 @@ export class OpenFiles {
     const { file } = open;
     if (!open.writable) throw new FileError('EBADF', 'not open for writing');
     file.throwFailure(open);
-    const at = open.appends ? this.appendOffset(file, offset) : offset;
-    if (at + data.length > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     await this.budget.room(data.length, signal);
     if (killPrivileges) await this.killPrivileges(file);
+    // Nothing may come between finding the end and writing there.
+    const at = open.appends ? this.appendOffset(file, offset) : offset;
+    if (at + data.length > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     file.write(at, data);
     this.noteChange();
     if (!open.synchronous) return;

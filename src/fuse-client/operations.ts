@@ -61,7 +61,7 @@ export class Operations {
     const { sizeBytes, ...others } = changes;
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
-      const { mode, kind } = await this.getattr(inode);
+      const { mode, kind } = this.opened.known(inode) ?? (await this.getattr(inode));
       const kept = withoutPrivileges(mode);
       if (kind === 'file' && kept !== mode) rest.mode = kept;
     }
@@ -71,10 +71,11 @@ export class Operations {
     }
     // Pending bytes carry their own modification time, which must not come after one that is set now.
     if (rest.modifyTimeNs !== undefined || rest.accessTimeNs !== undefined) await this.opened.settle(inode);
-    const changed =
-      Object.keys(rest).length === 0
-        ? await this.files.getattr({ inode })
-        : await this.files.setattr({ inode, changes: rest, caller });
+    if (Object.keys(rest).length === 0) {
+      this.opened.noteChange();
+      return this.opened.known(inode) ?? this.getattr(inode);
+    }
+    const changed = await this.files.setattr({ inode, changes: rest, caller });
     this.opened.noteChange();
     return this.opened.current(changed);
   }
@@ -106,7 +107,7 @@ export class Operations {
   async unlink(parent: number, name: FileName): Promise<void> {
     const held = await this.heldUnder(parent, name);
     const { inode, links } = await this.changing(this.files.unlink({ parent, name, held }));
-    if (links === 0) this.opened.orphan(inode);
+    if (links === 0 && held.includes(inode)) await this.opened.orphan(inode);
   }
 
   async rmdir(parent: number, name: FileName): Promise<void> {
@@ -118,10 +119,10 @@ export class Operations {
     const held = mode === 'replace' ? await this.heldUnder(newParent, newName) : [];
     const request = { parent, name, newParent, newName, mode, held };
     const { replaced } = await this.changing(this.files.rename(request));
-    if (replaced === undefined || !this.opened.isOpen(replaced)) return;
+    if (replaced === undefined || !held.includes(replaced)) return;
     // The answer does not say whether other names are left.
     const { links } = await this.files.getattr({ inode: replaced });
-    if (links === 0) this.opened.orphan(replaced);
+    if (links === 0) await this.opened.orphan(replaced);
   }
 
   link(inode: number, parent: number, name: FileName): Promise<Attributes> {
@@ -131,8 +132,14 @@ export class Operations {
     );
   }
 
-  open(inode: number, flags: number, killPrivileges = false): Promise<{ handle: number; attributes: Attributes }> {
-    return this.opened.open(inode, flags, killPrivileges);
+  /** `signal` keeps an open that was given up from cutting the file. */
+  open(
+    inode: number,
+    flags: number,
+    killPrivileges = false,
+    signal: () => AbortSignal = neverAborts,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    return this.opened.open(inode, flags, killPrivileges, signal);
   }
 
   async create(
@@ -149,7 +156,7 @@ export class Operations {
       this.files.create({ parent, name, mode, exclusive, forWriting, caller }),
     );
     // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
-    if (!created) return this.opened.open(attributes.inode, flags, false);
+    if (!created) return this.opened.open(attributes.inode, flags, false, neverAborts);
     return { handle: this.opened.hold(attributes, flags, forWriting), attributes };
   }
 
@@ -265,6 +272,8 @@ export class Operations {
     }
   }
 }
+
+const neverAborts = () => new AbortController().signal;
 
 const CAPABILITY = 'security.capability';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { findMount } from '../../src/fuse-client/kernel/mount-table.js';
@@ -11,6 +11,7 @@ import { settle } from '../support/manual-clock.js';
 import { MemoryMount } from '../support/memory-mount.js';
 import { requireFuse } from '../support/require-fuse.js';
 import { shell, succeed } from '../support/shell.js';
+import { mountCases } from './mount-cases.js';
 
 describe('a mount whose service fails', () => {
   for (const binding of ['kernel', 'fuse-native'] as const) {
@@ -133,6 +134,21 @@ describe('a kernel mount', () => {
 
   it('refuses a directory that is not there, with what mount said', async () => {
     await assert.rejects(MemoryMount.start('kernel', { directory: '/nowhere/at/all' } as object), /does not exist/);
+  });
+
+  it('that returns wrong bytes is noticed by the cases of the suite', async () => {
+    const mount = await MemoryMount.start('kernel');
+    try {
+      await mount.setFaults({ lies: true });
+      for (const name of ['echo > and >>, cat', 'grep -r finds', 'tar and untar give the same tree']) {
+        const directory = await mkdtemp(join(mount.directory, 'case-'));
+        const one = mountCases.find((candidate) => candidate.name === name);
+        assert.ok(one);
+        await assert.rejects(one.run(directory), name);
+      }
+    } finally {
+      await mount.done();
+    }
   });
 
   it('can be read-only', async () => {

@@ -21,6 +21,8 @@ export interface MemoryFaults {
   openForWriting?: FileErrorCode;
   /** Reads fail with this. */
   reads?: FileErrorCode;
+  /** The last byte that is read is another one. */
+  lies?: boolean;
   /** Calls of these methods do not answer until the fault is taken away. */
   hang?: (keyof FileService)[];
 }
@@ -217,7 +219,9 @@ export class MemoryFiles implements FileService {
   ): Promise<{ data: Uint8Array }> {
     await this.enter('read', options?.signal);
     this.fault('reads');
-    return { data: this.node(inode).content.read(offset, length) };
+    const data = this.node(inode).content.read(offset, length);
+    if (this.faults.lies === true) data[data.length - 1] = (data[data.length - 1] ?? 0) ^ 1;
+    return { data };
   }
 
   async write(request: {

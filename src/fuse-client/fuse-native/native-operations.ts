@@ -34,7 +34,7 @@ export function nativeOperations(
   }
 
   /** Answers once: 0 and the results, or a negative errno. */
-  function run<Results extends unknown[]>(
+  function run<Results extends unknown[] | []>(
     request: string,
     answer: Answer<Results>,
     work: () => Promise<Results>,

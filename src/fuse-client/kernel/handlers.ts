@@ -99,7 +99,9 @@ export async function handle(
     case 'link':
       return entry(await operations.link(request.source, inode, request.name), parts);
     case 'open': {
-      const { handle, attributes } = await operations.open(inode, request.flags, request.killPrivileges);
+      const { handle, attributes } = await operations.open(inode, request.flags, request.killPrivileges, () =>
+        context.signal(),
+      );
       context.ifUndelivered(() => operations.release(handle));
       // Close-to-open: what another mount wrote before is seen from here on, its size included.
       if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);

@@ -83,7 +83,8 @@ class OpenRequest implements RequestContext {
   }
 
   abandon(): void {
-    this.controller?.abort();
+    this.controller ??= new AbortController();
+    this.controller.abort();
     this.fail('EINTR');
   }
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'mocha';
 import { Opcode } from '../../../src/fuse-client/kernel/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
-import { fixture, stored } from './fixture.js';
+import { contentOf, Flags, fixture, stored } from './fixture.js';
 import { requestBytes, text, u32, u64 } from './request-bytes.js';
 import { sessionOver } from './session-fixture.js';
 
@@ -98,6 +98,19 @@ describe('a kernel session', () => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     await parts.operations.unlink(ROOT_INODE, 'f');
     await assert.rejects(parts.files.getattr({ inode }), { code: 'ENOENT' });
+  });
+
+  it('cuts nothing when an open with O_TRUNC was given up', async () => {
+    const parts = fixture();
+    const { receive } = sessionOver(parts);
+    const inode = await stored(parts, 'f', 'content');
+    parts.files.faults = { hang: ['open'] };
+    receive(requestBytes({ opcode: Opcode.OPEN, unique: 20, inode }, u32(Flags.WRITE | Flags.TRUNCATE, 0)));
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 21 }, u64(20)));
+    await parts.clock.advance(1000);
+    parts.files.faults = {};
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(await contentOf(parts, inode), 'content');
   });
 
   it('asks the kernel to repeat an interrupt whose request is not here yet', () => {

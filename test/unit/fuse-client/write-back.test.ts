@@ -197,6 +197,17 @@ describe('the write-back buffer', () => {
     await assert.rejects(files.getattr({ inode }), FileError);
   });
 
+  it('gives the space back of a file that was closed while its last name went', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'x');
+    const { handle } = await operations.open(inode, Flags.READ);
+    const unlinking = operations.unlink(ROOT_INODE, 'f');
+    await operations.release(handle);
+    await unlinking;
+    await assert.rejects(files.getattr({ inode }), FileError);
+  });
+
   const step = fc.oneof(
     {
       weight: 5,
