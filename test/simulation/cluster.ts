@@ -25,6 +25,8 @@ export interface ClusterShape {
   clients: number;
   blockSizeBytes: number;
   segmentBytes: number;
+  /** How long the metaserver may keep what nobody wants durable, milliseconds: the longer, the more a crash loses. */
+  commitIntervalMs: number;
 }
 
 /** Puts something broken in the place of a service, to see whether the checks notice. */
@@ -36,8 +38,8 @@ export interface Sabotage {
 
 /** A server that takes longer is down, milliseconds. */
 export const DEADLINE_MS = 400;
-/** Clients wait longer than anything that the mediator waits for. */
-const CLIENT_DEADLINE_MS = 15_000;
+/** Clients wait longer than most of what the mediator waits for. */
+const CLIENT_DEADLINE_MS = 4000;
 export const STORE_DIRECTORY = '/store';
 
 /** One data server's host, and what must be known of it from outside. */
@@ -99,7 +101,8 @@ export class SimulatedCluster {
     this.metaserverHost = new Host('meta1', world, {
       start: async (runtime) => {
         const engine = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
-        const metaserver = await openMetaserver({ directory: STORE_DIRECTORY }, runtime, engine);
+        const { commitIntervalMs } = shape;
+        const metaserver = await openMetaserver({ directory: STORE_DIRECTORY, commitIntervalMs }, runtime, engine);
         const metadata = sabotage.metadata?.(metaserver.metadata) ?? metaserver.metadata;
         await serve({ address: 'meta1:1', services: { metadata } }, runtime);
         this.metaserver = metaserver;
@@ -166,7 +169,14 @@ function connectClient(name: string, world: World): [FileService, Remote] {
   const host = new Host(name, world, {
     start: async (runtime) => {
       remote = connectRemote(
-        { name: 'mediator', address: 'mediator:1', deadlineMs: CLIENT_DEADLINE_MS, whileDown: 'fail' },
+        {
+          name: 'mediator',
+          address: 'mediator:1',
+          deadlineMs: CLIENT_DEADLINE_MS,
+          whileDown: 'wait',
+          // A mediator that lost its power says nothing of it.
+          closeOnDeadline: true,
+        },
         runtime,
       );
     },

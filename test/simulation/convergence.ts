@@ -1,8 +1,8 @@
 // The liveness phase: after the last fault everything must come back by
 // itself, be readable, and equal on all replicas, with nothing left over.
 import { formatHash } from '../../src/protocol/hash.js';
-import type { SimulatedCluster } from './cluster.js';
-import { currentBlocks, inspectDisk, versionKey } from './inspector.js';
+import type { DataHost, SimulatedCluster } from './cluster.js';
+import { type CurrentBlock, currentBlocks, inspectDisk, versionKey } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
 import type { Workload } from './workload.js';
 import type { Scheduler } from './world/scheduler.js';
@@ -17,6 +17,7 @@ export interface ConvergenceOptions {
 /** Virtual time that everything together may take to come back; a rebuild is small here. */
 const COME_BACK_MS = 60_000;
 const POLL_MS = 250;
+const LIST_ENTRIES = 4000;
 /** A scrub takes away versions without a file once they are older than ten minutes. */
 const SCRUB_AGE_NS = 11n * 60n * 1_000_000_000n;
 
@@ -32,6 +33,10 @@ export class Convergence {
     const { until } = this.options;
     await until(() => this.workload.isIdle, COME_BACK_MS, 'a request got no answer');
     await until(() => this.cluster.hosts.every((host) => host.isReady), COME_BACK_MS, 'a server did not start');
+    await this.#eventually(
+      async () => ((await this.workload.areAllConnected()) ? null : 'a client'),
+      'not all could connect again',
+    );
     await until(() => this.#settled(), COME_BACK_MS, 'requests did not settle');
     if (!this.options.mustBeComplete) return this.#readBack();
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
@@ -110,18 +115,33 @@ export class Convergence {
     const nameless = blocks.find((block) => !named.has(block.inode));
     if (nameless !== undefined) return `block ${versionKey(nameless)} belongs to a file without a name`;
     for (const dataHost of this.cluster.dataHosts) {
-      const { name } = dataHost.host;
-      const holdings = await inspectDisk(dataHost);
-      if (holdings === null) return `${name} could not be started again`;
-      for (const block of blocks) {
-        const hash = holdings.get(versionKey(block));
-        if (hash === block.hash) continue;
-        const what = hash === undefined ? 'lacks' : hash === null ? "can't read" : `has ${formatHash(hash)} for`;
-        return `${name} ${what} ${versionKey(block)}`;
-      }
-      const wanted = new Set(blocks.map(versionKey));
-      for (const key of holdings.keys()) if (!wanted.has(key)) return `${name} holds ${key}, which nobody needs`;
+      const problem = await this.#difference(dataHost, blocks);
+      if (problem !== null) return `${dataHost.host.name} ${problem}`;
     }
     return null;
+  }
+
+  async #difference(dataHost: DataHost, blocks: readonly CurrentBlock[]): Promise<string | null> {
+    const holdings = await inspectDisk(dataHost);
+    if (holdings === null) return 'could not be started again';
+    for (const block of blocks) {
+      const hash = holdings.get(versionKey(block));
+      if (hash === block.hash) continue;
+      const what = hash === undefined ? 'lacks' : hash === null ? "can't read" : `has ${formatHash(hash)} for`;
+      return `${what} ${versionKey(block)}`;
+    }
+    // What was deleted while the disk was full comes back with a lost index, so here the running server is asked.
+    const { server } = dataHost;
+    if (server === null) return 'is not running';
+    const { entries } = await server.blocks.list({ limit: LIST_ENTRIES });
+    const wanted = new Map(blocks.map((block) => [versionKey(block), block]));
+    for (const entry of entries) {
+      const block = wanted.get(versionKey(entry));
+      if (block === undefined) return `holds ${versionKey(entry)}, which nobody needs`;
+      if (block.hash !== entry.hash) return `lists ${formatHash(entry.hash)} for ${versionKey(entry)}`;
+      wanted.delete(versionKey(entry));
+    }
+    const [lacking] = wanted.keys();
+    return lacking === undefined ? null : `does not list ${lacking}`;
   }
 }

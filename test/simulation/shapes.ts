@@ -33,6 +33,7 @@ export function shapeFor(seed: number, fixed: Partial<ClusterShape> = {}): Clust
     clients: random.between(2, 4),
     blockSizeBytes: 16 * KIB,
     segmentBytes: random.pick([64, 256, 1024]) * KIB,
+    commitIntervalMs: random.pick([50, 500, 5000]),
   };
   if (fixed.servers !== undefined) {
     // A majority reads and all write, unless something else is asked for.

@@ -140,6 +140,12 @@ export class Workload {
     for (const { names } of this.clients) names.metaserverCrashed();
   }
 
+  /** Whether all clients can talk to the mediator, and it to the metaserver. A connection that a power cut has left behind breaks here. */
+  async areAllConnected(): Promise<boolean> {
+    const answers = this.clients.map(({ files }) => files.getattr({ inode: ROOT_INODE }).then(() => true));
+    return (await Promise.all(answers.map((answer) => answer.catch(() => false)))).every(Boolean);
+  }
+
   /** Lists every folder and reads every file; all must be there, and as the models say. */
   async readEverything(): Promise<void> {
     for (const client of this.clients) {
@@ -201,15 +207,19 @@ export class Workload {
   async #read(client: Client, history: FileHistory, offset: number, length: number): Promise<void> {
     const { inode } = history;
     const id = this.#start(client, `reads ${length} bytes at ${offset} of inode ${inode}`);
-    const { data } = (await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }))) ?? {};
-    if (data !== undefined) history.readSucceeds(offset, length, data);
+    history.lookStarts(id);
+    const answer = await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }));
+    if (answer === null) history.lookFails(id);
+    else history.readSucceeds(id, offset, length, answer.data);
   }
 
   async #size(client: Client, history: FileHistory): Promise<void> {
     const { inode } = history;
     const id = this.#start(client, `asks for the size of inode ${inode}`);
+    history.lookStarts(id);
     const attributes = await this.#watch(id, inode, 'stat', () => client.files.getattr({ inode }));
-    if (attributes !== null) history.sizeSeen(attributes.sizeBytes);
+    if (attributes === null) history.lookFails(id);
+    else history.sizeSeen(id, attributes.sizeBytes);
   }
 
   async #fsync(client: Client, inode: number): Promise<void> {

@@ -22,6 +22,8 @@ export class FileHistory {
   #possibilities: Possibility[] = [{ state: FileState.empty, taken: new Map() }];
   /** Writes that were sent and not answered, and those whose outcome nobody knows. */
   readonly #open = new Map<number, ModelWrite>();
+  /** Every state that the file may have been in since a look at it began, for each look that is not answered. */
+  readonly #looks = new Map<number, Map<string, FileState>>();
   readonly #sources = new Set<number>();
 
   constructor(readonly inode: number) {}
@@ -38,6 +40,7 @@ export class FileHistory {
   writeStarts(request: number, write: ModelWrite): void {
     this.#open.set(request, write);
     for (const { source } of write.extents) this.#sources.add(source);
+    this.#watch();
   }
 
   /** The write was acknowledged; `sizeBytes` is the file's size as the answer says. */
@@ -61,17 +64,51 @@ export class FileHistory {
     this.#close(request, [...untaken, ...taken], () => 'a write of unknown outcome');
   }
 
+  /** A read, or a look at the size, was sent. */
+  lookStarts(request: number): void {
+    const states = this.#reachable().map(({ state }): [string, FileState] => [state.key, state]);
+    this.#looks.set(request, new Map(states));
+  }
+
+  /** The look was refused, or nobody knows. */
+  lookFails(request: number): void {
+    this.#looks.delete(request);
+  }
+
   /** A read from `offset` of `length` bytes was answered with `data`. */
-  readSucceeds(offset: number, length: number, data: Uint8Array): void {
+  readSucceeds(request: number, offset: number, length: number, data: Uint8Array): void {
     const seen = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    const ways = this.#reachable().filter(({ state }) => state.content.subarray(offset, offset + length).equals(seen));
-    this.#continue(ways, () => `a read of ${length} bytes answered ${recognise(data, offset, this.#sources)}`);
+    const fits = ({ content }: FileState) => content.subarray(offset, offset + length).equals(seen);
+    this.#saw(request, fits, () => `a read of ${length} bytes answered ${recognise(data, offset, this.#sources)}`);
   }
 
   /** The file's size was seen. */
-  sizeSeen(sizeBytes: number): void {
-    const ways = this.#reachable().filter(({ state }) => state.sizeBytes === sizeBytes);
-    this.#continue(ways, () => `its size was given as ${sizeBytes} bytes`);
+  sizeSeen(request: number, sizeBytes: number): void {
+    this.#saw(
+      request,
+      (state) => state.sizeBytes === sizeBytes,
+      () => `its size was given as ${sizeBytes} bytes`,
+    );
+  }
+
+  #saw(request: number, fits: (state: FileState) => boolean, describe: () => string): void {
+    const now = this.#reachable();
+    const nowKeys = new Set(now.map(({ state }) => state.key));
+    const states = [...(this.#looks.get(request)?.values() ?? [])].filter(fits);
+    this.#looks.delete(request);
+    // If it may have seen a state that has passed since, it says nothing of the present.
+    if (states.some(({ key }) => !nowKeys.has(key))) return;
+    this.#continue(
+      now.filter(({ state }) => fits(state)),
+      describe,
+    );
+  }
+
+  /** Adds what may be the case now to what the open looks may see. */
+  #watch(): void {
+    if (this.#looks.size === 0) return;
+    const now = this.#reachable();
+    for (const states of this.#looks.values()) for (const { state } of now) states.set(state.key, state);
   }
 
   #take(way: Possibility, request: number): Possibility[] {
@@ -118,6 +155,7 @@ export class FileHistory {
       );
     }
     this.#possibilities = [...ways];
+    this.#watch();
   }
 }
 

@@ -103,14 +103,22 @@ function sourceName(source: number): string {
 
 /** Says of each part of `data`, which was read at `offset`, which of these sources it came from. */
 export function recognise(data: Uint8Array, offset: number, sources: Iterable<number>): string {
-  const known = [...sources];
+  const candidates = [...sources].map((source) => ({
+    name: sourceName(source),
+    bytes: bytesOf(source, offset, data.length),
+  }));
+  candidates.push({ name: 'zeros', bytes: Buffer.alloc(data.length) });
   const parts: { from: number; name: string }[] = [];
-  const STEP = 16;
-  for (let at = 0; at < data.length; at += STEP) {
-    const piece = Buffer.from(data.subarray(at, at + STEP));
-    const source = known.find((candidate) => bytesOf(candidate, offset + at, piece.length).equals(piece));
-    const name = source !== undefined ? sourceName(source) : piece.every((byte) => byte === 0) ? 'zeros' : 'unknown';
-    if (parts.at(-1)?.name !== name) parts.push({ from: offset + at, name });
+  for (let at = 0; at < data.length; ) {
+    let best = { name: 'unknown', length: 1 };
+    for (const { name, bytes } of candidates) {
+      let length = 0;
+      while (at + length < data.length && data[at + length] === bytes[at + length]) length++;
+      // A few equal bytes may be chance, unless they are the last.
+      if (length > best.length && (length >= 4 || at + length === data.length)) best = { name, length };
+    }
+    if (parts.at(-1)?.name !== best.name) parts.push({ from: offset + at, name: best.name });
+    at += best.length;
   }
   return `${data.length} bytes at ${offset}: ${parts.map(({ from, name }) => `from ${from} ${name}`).join(', ')}`;
 }

@@ -1,0 +1,84 @@
+// Servers that are wrong on purpose, each in one way that the design forbids:
+// the simulation must notice every one of them.
+import type { BlockService } from '../../src/protocol/blocks.js';
+import type { FileService } from '../../src/protocol/files.js';
+import type { MetadataService } from '../../src/protocol/metadata.js';
+import type { Sabotage } from './cluster.js';
+
+/** The same service with some methods replaced; the others go through to the real one, wherever they are defined. */
+function override<T extends object>(service: T, replaced: Partial<T>): T {
+  return new Proxy(service, {
+    get(target, member): unknown {
+      const method: unknown = Reflect.get(replaced, member) ?? Reflect.get(target, member);
+      return typeof method === 'function' ? method.bind(target) : method;
+    },
+  });
+}
+
+/** A plain object, since a server offers only what it finds as members. */
+function overrideBlocks(blocks: BlockService, replaced: Partial<BlockService>): BlockService {
+  return { ...blocks, ...replaced };
+}
+
+function overrideMetadata(metadata: MetadataService, replaced: Partial<MetadataService>): MetadataService {
+  return { ...metadata, ...replaced };
+}
+
+/** Every tenth read of a range that was read before answers what it was then. */
+function staleReads(files: FileService): FileService {
+  const remembered = new Map<string, { data: Uint8Array }>();
+  let reads = 0;
+  return override(files, {
+    async read(request, options) {
+      const key = JSON.stringify(request);
+      const old = remembered.get(key);
+      if (old !== undefined && ++reads % 10 === 0) return old;
+      const answer = await files.read(request, options);
+      remembered.set(key, { data: Buffer.from(answer.data) });
+      return answer;
+    },
+  });
+}
+
+export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
+  'a cache that answers old bytes': { files: staleReads },
+  'a write that is acknowledged before it is sent': {
+    files: (files) =>
+      override(files, {
+        async write(request, options) {
+          const { inode, extents, truncateTo } = request;
+          const { sizeBytes } = await files.getattr({ inode });
+          // Sent late, and nobody looks whether it arrives.
+          files.write(request, options).catch(() => {});
+          const end = extents.reduce((most, { offset, data }) => Math.max(most, offset + data.length), 0);
+          return { ...(await files.getattr({ inode })), sizeBytes: Math.max(truncateTo ?? sizeBytes, end) };
+        },
+      }),
+  },
+  'a data server that answers before its disk has synced': {
+    blocks: (blocks) =>
+      overrideBlocks(blocks, { put: (request, options) => blocks.put({ ...request, durable: false }, options) }),
+  },
+  'a metaserver that answers before its disk has synced': {
+    metadata: (metadata) =>
+      overrideMetadata(metadata, {
+        execute: (request, options) => metadata.execute({ ...request, durable: false }, options),
+      }),
+  },
+  'an fsync that does nothing': {
+    files: (files) => override(files, { fsync: async () => ({}) }),
+  },
+  'a data server that keeps what it should forget': {
+    blocks: (blocks) => overrideBlocks(blocks, { delete: async () => ({ deleted: 0 }) }),
+  },
+  'a metaserver whose block lists miss their end': {
+    metadata: (metadata) =>
+      overrideMetadata(metadata, {
+        query: async (request, options) => {
+          const result = await metadata.query(request, options);
+          if (request.name !== 'blocks' || !('blocks' in result) || !Array.isArray(result.blocks)) return result;
+          return { ...result, blocks: result.blocks.slice(0, -1) };
+        },
+      }),
+  },
+};
