@@ -10,9 +10,9 @@ import type {
   FileName,
   FileService,
 } from '../../src/protocol/files.js';
-import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/files.js';
+import { ROOT_INODE } from '../../src/protocol/files.js';
 import type { CallOptions } from '../../src/protocol/service.js';
-import { MEMORY_BLOCK_BYTES, MemoryContent } from './memory-content.js';
+import { MemoryNodes } from './memory-nodes.js';
 
 export interface MemoryFaults {
   /** Every write (and change of size) fails with this. */
@@ -27,30 +27,12 @@ export interface MemoryFaults {
   hang?: (keyof FileService)[];
 }
 
-interface Node {
-  attributes: Attributes;
-  content: MemoryContent;
-  entries: Map<FileName, { inode: number; cookie: number }>;
-  parent: number;
-  target: string;
-  extended: Map<string, Uint8Array>;
-}
-
 const TOTAL_BYTES = 64 * 2 ** 30;
-const SET_GROUP_ID = 0o2000;
 
-export class MemoryFiles implements FileService {
+export class MemoryFiles extends MemoryNodes implements FileService {
   faults: MemoryFaults = {};
   /** Calls since the start, by method: tests look at how often something was asked. */
   readonly calls: Partial<Record<keyof FileService, number>> = {};
-  private readonly nodes = new Map<number, Node>();
-  private lastInode = ROOT_INODE;
-  private lastCookie = 2;
-
-  /** `nowNs` gives the times of changes. */
-  constructor(private readonly nowNs: () => bigint) {
-    this.makeNode(ROOT_INODE, 'directory', 0o755, { uid: 0, gid: 0 }, ROOT_INODE).attributes.links = 2;
-  }
 
   async lookup({ parent, name }: { parent: number; name: FileName }): Promise<Attributes> {
     await this.enter('lookup');
@@ -308,112 +290,5 @@ export class MemoryFiles implements FileService {
   private fault(kind: 'writes' | 'openForWriting' | 'reads'): void {
     const code = this.faults[kind];
     if (code !== undefined) throw new FileError(code, 'a fault that the test switched on');
-  }
-
-  private node(inode: number): Node {
-    const node = this.nodes.get(inode);
-    if (node === undefined) throw new FileError('ENOENT', `inode ${inode}`);
-    return node;
-  }
-
-  private directory(inode: number): Node {
-    const node = this.node(inode);
-    if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', `inode ${inode}`);
-    return node;
-  }
-
-  private child(parent: number, name: FileName): Node {
-    const entry = this.directory(parent).entries.get(name);
-    if (entry === undefined) throw new FileError('ENOENT', name);
-    return this.node(entry.inode);
-  }
-
-  private add(parent: number, name: FileName, kind: FileKind, mode: number, caller: Caller): Attributes {
-    const { attributes: above } = this.directory(parent);
-    if (this.node(parent).entries.has(name)) throw new FileError('EEXIST', name);
-    const inherits = (above.mode & SET_GROUP_ID) !== 0;
-    const owner = { uid: caller.uid, gid: inherits ? above.gid : caller.gid };
-    this.lastInode += 1;
-    const permissions = inherits && kind === 'directory' ? mode | SET_GROUP_ID : mode;
-    const node = this.makeNode(this.lastInode, kind, permissions, owner, parent);
-    this.enterName(parent, name, this.lastInode);
-    return { ...node.attributes };
-  }
-
-  private makeNode(inode: number, kind: FileKind, mode: number, owner: Caller, parent: number): Node {
-    const now = this.nowNs();
-    const attributes: Attributes = {
-      inode,
-      kind,
-      mode,
-      links: 1,
-      uid: owner.uid,
-      gid: owner.gid,
-      sizeBytes: 0,
-      allocatedBytes: 0,
-      accessTimeNs: now,
-      modifyTimeNs: now,
-      changeTimeNs: now,
-      device: 0,
-      blockSizeBytes: MEMORY_BLOCK_BYTES,
-      revision: 1,
-    };
-    const parts = { content: new MemoryContent(), entries: new Map(), target: '', extended: new Map() };
-    const node: Node = { attributes, parent, ...parts };
-    this.nodes.set(inode, node);
-    return node;
-  }
-
-  private enterName(parent: number, name: FileName, inode: number): void {
-    if (name.length > MAXIMUM_NAME_BYTES) throw new FileError('ENAMETOOLONG', name);
-    if (this.directory(parent).entries.has(name)) throw new FileError('EEXIST', name);
-    this.place(parent, name, this.node(inode));
-  }
-
-  private place(parent: number, name: FileName, node: Node): void {
-    const directory = this.directory(parent);
-    this.lastCookie += 1;
-    directory.entries.set(name, { inode: node.attributes.inode, cookie: this.lastCookie });
-    if (node.attributes.kind === 'directory' && node.parent !== parent) {
-      this.node(node.parent).attributes.links -= 1;
-      directory.attributes.links += 1;
-      node.parent = parent;
-    }
-    this.touch(directory);
-    node.attributes.changeTimeNs = this.nowNs();
-  }
-
-  private removeName(parent: number, name: FileName): void {
-    const directory = this.directory(parent);
-    directory.entries.delete(name);
-    this.touch(directory);
-  }
-
-  private dropName(parent: number, name: FileName, held: number[]): void {
-    const node = this.child(parent, name);
-    this.removeName(parent, name);
-    const { attributes } = node;
-    if (attributes.kind === 'directory') {
-      this.node(parent).attributes.links -= 1;
-      attributes.links = 0;
-    } else attributes.links -= 1;
-    this.changed(node);
-    if (attributes.links === 0 && !held.includes(attributes.inode)) this.nodes.delete(attributes.inode);
-  }
-
-  private touch(directory: Node): void {
-    directory.attributes.modifyTimeNs = this.nowNs();
-    this.changed(directory);
-  }
-
-  private changed(node: Node): Attributes {
-    const { attributes, content } = node;
-    if (attributes.kind === 'file') {
-      attributes.sizeBytes = content.sizeBytes;
-      attributes.allocatedBytes = content.allocatedBytes;
-    }
-    attributes.changeTimeNs = this.nowNs();
-    attributes.revision += 1;
-    return { ...attributes };
   }
 }

@@ -11,7 +11,9 @@ const RTLD_NODELETE = 0x1000;
 /** The package's class. Rejects nothing: throws when the package or its library can't be loaded on this machine. */
 export function loadFuseNative(): NativeClass {
   const require = createRequire(import.meta.url);
-  const { lib } = require('fuse-shared-library') as { lib: string };
+  // A dependency of the package, hence found from where the package is.
+  const ofPackage = createRequire(require.resolve('fuse-native'));
+  const { lib } = ofPackage('fuse-shared-library') as { lib: string };
   try {
     process.dlopen({ exports: {} }, lib, constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {

@@ -1,7 +1,7 @@
 // Bytes from /dev/fuse to typed requests. Pure: no device, no state. A request
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import type { FileName } from '../../protocol/files.js';
-import { IN_HEADER_BYTES, Opcode } from './layout.js';
+import { IN_HEADER_BYTES, OPEN_KILL_SUIDGID, Opcode } from './layout.js';
 
 export interface RequestHeader {
   opcode: number;
@@ -123,14 +123,14 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       return { kind: 'link', source, name: reader.string() };
     }
     case Opcode.OPEN:
-      return { kind: 'open', flags: reader.u32(), killPrivileges: (reader.u32() & 1) !== 0 };
+      return { kind: 'open', flags: reader.u32(), killPrivileges: (reader.u32() & OPEN_KILL_SUIDGID) !== 0 };
     case Opcode.OPENDIR:
       return { kind: 'opendir', flags: reader.u32(), killPrivileges: false };
     case Opcode.CREATE: {
       const flags = reader.u32();
       const mode = reader.u32();
       reader.skip(4);
-      const killPrivileges = (reader.u32() & 1) !== 0;
+      const killPrivileges = (reader.u32() & OPEN_KILL_SUIDGID) !== 0;
       return { kind: 'create', flags, mode, killPrivileges, name: reader.string() };
     }
     case Opcode.READ:

@@ -1,0 +1,177 @@
+// What programs expect of a file's bytes: written, cut, shared, replaced, locked.
+import assert from 'node:assert/strict';
+import { open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { succeed } from '../support/shell.js';
+import type { MountCase } from './mount-cases.js';
+
+const MEBIBYTE = 2 ** 20;
+
+export const contentCases: MountCase[] = [
+  {
+    name: 'echo > and >>, cat',
+    async run(directory) {
+      const output = await succeed(
+        'echo one > f; echo two >> f; cat f; echo three > f; cat f; : > f; wc -c < f',
+        directory,
+      );
+      assert.equal(output, 'one\ntwo\nthree\n0\n');
+    },
+  },
+  {
+    name: 'writing changes the modification time, reading and chmod do not',
+    async run(directory) {
+      await succeed(
+        `echo x > f; touch -d '2010-01-01 UTC' f; cat f; chmod 600 f; test "$(stat -c %Y f)" = 1262304000; echo y >> f; test "$(stat -c %Y f)" != 1262304000`,
+        directory,
+      );
+    },
+  },
+  {
+    name: 'truncate cuts, extends with zeros, and keeps what it should',
+    async run(directory) {
+      await succeed('printf 0123456789 > f; truncate -s 4 f; truncate -s 8 f', directory);
+      assert.equal(await readFile(join(directory, 'f'), 'latin1'), '0123\0\0\0\0');
+    },
+  },
+  {
+    name: 'a file changes size while it is open and written',
+    async run(directory) {
+      const file = await open(join(directory, 'f'), 'w+');
+      try {
+        await file.write('0123456789');
+        await file.truncate(4);
+        await file.write('X', 6);
+        assert.equal((await file.stat()).size, 7);
+        await file.truncate(5);
+        await file.truncate(6);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      assert.equal(await readFile(join(directory, 'f'), 'latin1'), '0123\0\0');
+    },
+  },
+  {
+    name: 'an editor saves by rename',
+    async run(directory) {
+      await succeed('echo old > f; echo new > .f.swp; sync .f.swp; mv .f.swp f', directory);
+      assert.equal(await succeed('cat f; ls -A', directory), 'new\nf\n');
+    },
+  },
+  {
+    name: 'holes read as zeros',
+    async run(directory) {
+      const file = await open(join(directory, 'f'), 'w');
+      await file.write('end', 5 * MEBIBYTE);
+      await file.close();
+      const bytes = await readFile(join(directory, 'f'));
+      assert.equal(bytes.length, 5 * MEBIBYTE + 3);
+      assert.ok(bytes.subarray(0, 5 * MEBIBYTE).every((byte) => byte === 0));
+    },
+  },
+  {
+    name: 'long files come back byte for byte',
+    async run(directory) {
+      await succeed(
+        'head -c 30000001 /dev/urandom > f; cp f g; cmp f g; tail -c 12345 f | cmp - <(tail -c 12345 g); dd if=f bs=777 skip=1000 count=2000 status=none | cmp - <(tail -c +777001 g | head -c 1554000)',
+        directory,
+      );
+    },
+  },
+  {
+    name: 'writers in different ranges lose nothing',
+    async run(directory) {
+      await succeed(
+        'truncate -s 4M f; for i in 0 1 2 3; do (yes $i | tr -d "\\n" | dd of=f bs=64k seek=$((i*16)) count=16 iflag=fullblock conv=notrunc status=none) & done; wait',
+        directory,
+      );
+      const bytes = await readFile(join(directory, 'f'), 'latin1');
+      assert.equal(bytes, ['0', '1', '2', '3'].map((digit) => digit.repeat(MEBIBYTE)).join(''));
+    },
+  },
+  {
+    name: 'appenders side by side lose nothing',
+    async run(directory) {
+      await succeed('for i in 1 2 3 4; do (for n in $(seq 50); do echo "$i $n" >> f; done) & done; wait', directory);
+      assert.equal(await succeed('sort -u f | wc -l; wc -l < f', directory), '200\n200\n');
+    },
+  },
+  {
+    name: 'an unlinked file that is open goes on',
+    async run(directory) {
+      const file = await open(join(directory, 'f'), 'w+');
+      try {
+        await file.write('before');
+        await unlink(join(directory, 'f'));
+        await file.write(' after');
+        await file.sync();
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(20), 0, 20, 0);
+        assert.equal(buffer.toString('latin1', 0, bytesRead), 'before after');
+        assert.equal((await file.stat()).size, 12);
+      } finally {
+        await file.close();
+      }
+      await assert.rejects(stat(join(directory, 'f')), { code: 'ENOENT' });
+    },
+  },
+  {
+    name: 'a file that is replaced while it is open goes on',
+    async run(directory) {
+      await writeFile(join(directory, 'f'), 'old');
+      await writeFile(join(directory, 'g'), 'new');
+      const file = await open(join(directory, 'f'), 'r');
+      try {
+        await rename(join(directory, 'g'), join(directory, 'f'));
+        assert.equal(await file.readFile('latin1'), 'old');
+      } finally {
+        await file.close();
+      }
+      assert.equal(await readFile(join(directory, 'f'), 'latin1'), 'new');
+    },
+  },
+  {
+    name: 'a shared mapping is written back',
+    async run(directory) {
+      await succeed(
+        `python3 -c "
+import mmap
+with open('f', 'wb') as f: f.write(bytes(10000))
+with open('f', 'r+b') as f:
+    m = mmap.mmap(f.fileno(), 0)
+    m[5000:5005] = b'mmapd'
+    m.flush(); m.close()
+"
+         dd if=f bs=1 skip=5000 count=5 status=none`,
+        directory,
+      ).then((output) => assert.equal(output, 'mmapd'));
+    },
+  },
+  {
+    name: 'extended attributes of users',
+    async run(directory) {
+      await succeed(
+        `touch f; python3 -c "
+import os
+os.setxattr('f', 'user.a', b'\\x00value'); os.setxattr('f', 'user.b', b'')
+assert os.getxattr('f', 'user.a') == b'\\x00value'
+assert sorted(os.listxattr('f')) == ['user.a', 'user.b'], os.listxattr('f')
+os.removexattr('f', 'user.a')
+try: os.getxattr('f', 'user.a'); assert False
+except OSError as e: assert e.errno == 61
+"`,
+        directory,
+      );
+    },
+  },
+  {
+    name: 'locks hold between programs of one machine',
+    async run(directory) {
+      const output = await succeed(
+        'touch f; flock f bash -c "sleep 0.3; echo first" & sleep 0.1; flock f echo second; wait',
+        directory,
+      );
+      assert.equal(output, 'first\nsecond\n');
+    },
+  },
+];
