@@ -2,7 +2,16 @@
 // TypeScript compiled. Skips what is up to date. Uses nothing but Node, since a
 // fresh clone has nothing else yet.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -31,7 +40,14 @@ export function install() {
     linkCommand();
     return true;
   }
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] })) {
+  // Not `npm ci`: it refuses a lockfile without the optional packages of other platforms, which not every registry has.
+  // `npm install` keeps to the versions in the lockfile as well, but may complete it, which is not ours to do here.
+  const locked = readFileSync(lockfile);
+  const installed = run('npm', ['install', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] });
+  if (!readFileSync(lockfile).equals(locked)) {
+    writeFileSync(lockfile, locked);
+  }
+  if (!installed) {
     return false;
   }
   const now = new Date();
