@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { NativeInstance } from '../../../src/fuse-client/fuse-native/native-types.js';
+import { PathResolver, toBytes, toText } from '../../../src/fuse-client/fuse-native/path-resolver.js';
+import { repairUtimens } from '../../../src/fuse-client/fuse-native/utimens.js';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { RecordingLog } from '../../support/recording-log.js';
+import { CALLER, fixture, stored } from './fixture.js';
+
+/** An instance whose utimens tells which times it was given, in milliseconds. */
+function instance(): { native: NativeInstance; given: number[][] } {
+  const given: number[][] = [];
+  const handlers: NativeInstance['_handlers'] = [];
+  handlers[12] = (_request, _operation, _path, ...words) => {
+    const [low, high, low2, high2] = words as [number, number, number, number];
+    given.push([low + high * 2 ** 32, low2 + high2 * 2 ** 32]);
+  };
+  return { native: { mount() {}, unmount() {}, _handlers: handlers }, given };
+}
+
+describe('the fuse-native binding', () => {
+  it('finds the modification time that the package leaves behind, before 1970 too', () => {
+    const { native, given } = instance();
+    repairUtimens(native, new RecordingLog());
+    const request = Buffer.alloc(400);
+    request.writeBigInt64LE(1_500_000_000_123n, 104);
+    request.writeBigInt64LE(-1500n, 112);
+    const access = [request.readUInt32LE(104), request.readUInt32LE(108)];
+    native._handlers[12]?.(request, 12, '/f', ...access, ...access);
+    assert.deepEqual(given, [[1_500_000_000_123, -1500]]);
+  });
+
+  it('takes the access time for both when the memory looks otherwise, with a log line', () => {
+    const { native, given } = instance();
+    const log = new RecordingLog();
+    repairUtimens(native, log);
+    native._handlers[12]?.(Buffer.alloc(400), 12, '/f', 5, 0, 5, 0);
+    assert.deepEqual(given, [[5, 5]]);
+    assert.equal(log.named('mount.utimens').length, 1);
+  });
+
+  it('finds inodes by paths, with one lookup per component for a while', async () => {
+    const parts = fixture();
+    const { operations, files, clock } = parts;
+    const { inode: directory } = await operations.mkdir(ROOT_INODE, toBytes('ä'), 0o755, CALLER);
+    const paths = new PathResolver(operations, clock, 1000);
+    assert.equal(await paths.inode(toBytes('/ä')), directory);
+    assert.equal(await paths.inode(toBytes('/ä')), directory);
+    assert.equal(files.calls.lookup, 1);
+    await clock.advance(1000);
+    assert.equal(await paths.inode(toBytes('/ä')), directory);
+    assert.equal(files.calls.lookup, 2);
+    assert.equal(await paths.inode('/'), ROOT_INODE);
+    const file = await stored(parts, 'f', '');
+    assert.equal(await paths.inode('/f'), file);
+    await operations.rename(ROOT_INODE, 'f', ROOT_INODE, 'g', 'replace');
+    paths.forget();
+    await assert.rejects(paths.inode('/f'), { code: 'ENOENT' });
+    await assert.rejects(paths.parent('/'), { code: 'EBUSY' });
+  });
+
+  it('keeps names that are UTF-8 as they are', () => {
+    assert.equal(toText(toBytes('ünï 漢字')), 'ünï 漢字');
+  });
+});
