@@ -59,7 +59,12 @@ export class Supervisor {
     private readonly config: Config,
     private readonly options: SupervisorOptions,
   ) {
-    this.#logs = new Logs(logDirectory(config), config.logLevel, options.show);
+    this.#logs = new Logs(logDirectory(config), config.logLevel, (name, line) => {
+      // That servers go is no news while they are being stopped; that one of them fails is.
+      if (this.#stopping === undefined || line.level !== 'warn') {
+        options.show(name, line);
+      }
+    });
     this.#metaservers = config.metaservers.map(({ name }) => this.#child(name, 'meta', []));
     this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', []));
     const { directory, binding, environment } = options.mount;
