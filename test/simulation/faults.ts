@@ -5,6 +5,7 @@ import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { currentBlocks } from './inspector.js';
 import type { Host, World } from './world/host.js';
+import { ROOMY_BYTES } from './world/platter.js';
 
 const MILLISECOND_US = 1000;
 /** Room that a full disk has left: no block fits. */
@@ -223,12 +224,11 @@ export class Faults {
 
   #fill({ host }: DataHost): void {
     const { platter, name } = host;
-    const { capacityBytes } = platter;
-    if (platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES >= capacityBytes) return;
+    if (platter.capacityBytes < ROOMY_BYTES) return;
     platter.capacityBytes = platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES;
     this.#fullDisks++;
     this.#lasting(`the disk of ${name} is full`, null, this.world.random.between(50, 2000), () => {
-      platter.capacityBytes = capacityBytes;
+      platter.capacityBytes = ROOMY_BYTES;
       this.#fullDisks--;
       this.#fullUs = this.world.scheduler.nowUs;
     });

@@ -5,6 +5,8 @@ import { dirname } from 'node:path';
 import type { SeededRandom } from './seeded-random.js';
 
 const SECTOR_BYTES = 512;
+/** A disk that nothing fills by itself. */
+export const ROOMY_BYTES = 1024 * 1024 * 1024;
 
 /** Bytes that grow; what was never written reads as zeros. */
 class Bytes {
@@ -138,7 +140,7 @@ export class Platter {
   /** Grows at every power cut. */
   boots = 1;
   /** Room for all files together. */
-  capacityBytes = 1024 * 1024 * 1024;
+  capacityBytes = ROOMY_BYTES;
 
   get usedBytes(): number {
     let bytes = 0;

@@ -1,0 +1,66 @@
+// Seeds of the simulation as tests: faults within the promise, faults beyond
+// it, the same run for the same seed, and servers that are wrong on purpose.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { SABOTAGES } from './sabotage.js';
+import { shapeFor } from './shapes.js';
+import { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
+
+const STEPS = 500;
+const SAFE_SEEDS = 50;
+const BEYOND_SEEDS = 15;
+/** A run takes well below a second where nothing else runs; machines are busy at times. */
+const RUN_TIMEOUT_MS = 60_000;
+/** Within so many seeds everything that is wrong on purpose must be noticed. */
+const SABOTAGE_SEEDS = 12;
+
+function run(seed: number, mode: SimulationOptions['mode'], rest: Partial<SimulationOptions> = {}) {
+  return new Simulation({ seed, steps: STEPS, mode, shape: shapeFor(seed), ...rest }).run();
+}
+
+function mustPass(seed: number, mode: string, { failure, trace }: SimulationResult): void {
+  if (failure === null) return;
+  const { servers, readQuorum, writeQuorum } = shapeFor(seed);
+  const quorums = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
+  const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums}`;
+  assert.fail(`${trace.join('\n')}\nstep ${failure.step}: ${failure.message}\nagain: ${again}`);
+}
+
+describe('the simulated cluster', function () {
+  this.timeout(RUN_TIMEOUT_MS);
+
+  for (let seed = 1; seed <= SAFE_SEEDS; seed++) {
+    it(`seed ${seed}: loses nothing and comes back from every fault that it promises to survive`, async () => {
+      mustPass(seed, 'safe', await run(seed, 'safe'));
+    });
+  }
+
+  for (let seed = 101; seed < 101 + BEYOND_SEEDS; seed++) {
+    it(`seed ${seed}: refuses rather than show a wrong byte when more goes wrong than it promises to survive`, async () => {
+      mustPass(seed, 'beyond', await run(seed, 'beyond'));
+    });
+  }
+
+  it('runs the same way for the same seed, and another way for another', async () => {
+    const one = await run(7, 'safe');
+    const same = await run(7, 'safe');
+    const other = await run(8, 'safe');
+    assert.equal(same.digest, one.digest);
+    assert.deepEqual(same.trace, one.trace);
+    assert.notEqual(other.digest, one.digest);
+  });
+});
+
+describe("the simulation's checks", function () {
+  this.timeout(RUN_TIMEOUT_MS);
+
+  for (const [name, sabotage] of Object.entries(SABOTAGES)) {
+    it(`notice ${name}`, async () => {
+      for (let seed = 1; seed <= SABOTAGE_SEEDS; seed++) {
+        const { failure } = await run(seed, 'safe', { sabotage });
+        if (failure !== null) return;
+      }
+      assert.fail(`not noticed by ${SABOTAGE_SEEDS} seeds`);
+    });
+  }
+});
