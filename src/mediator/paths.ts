@@ -2,16 +2,7 @@
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileName, ROOT_INODE } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
-
-/** The name's bytes, one character each. */
-export function nameFromText(text: string): FileName {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
-/** The name as text; bytes that are not UTF-8 show as U+FFFD. */
-export function nameToText(name: FileName): string {
-  return Buffer.from(name, 'latin1').toString('utf8');
-}
+import { nameFromText } from '../protocol/text.js';
 
 /** Splits an absolute path into names; EINVAL when it is not absolute. */
 export function splitPath(path: string): FileName[] {

@@ -2,12 +2,13 @@
 // of the form PATH&&data, PATH&&meta and PATH&&list_nodes, and the test hooks.
 import type { AdminService } from '../protocol/admin.js';
 import { FileError } from '../protocol/errors.js';
-import { type Attributes, type FileService, ROOT_INODE } from '../protocol/files.js';
+import { type FileService, ROOT_INODE } from '../protocol/files.js';
 import { formatHash } from '../protocol/hash.js';
 import type { MetadataService } from '../protocol/metadata.js';
+import { describeAttributes, nameToText, toDate } from '../protocol/text.js';
 import { XmlRpcFault, type XmlRpcMethods, type XmlRpcValue } from '../protocol/xml-rpc.js';
 import type { Clock } from '../runtime/clock.js';
-import { nameToText, resolvePath, splitPath } from './paths.js';
+import { resolvePath, splitPath } from './paths.js';
 
 const CALLER = { uid: 0, gid: 0 };
 const LIST_LIMIT = 1000;
@@ -77,7 +78,7 @@ export function mediatorXmlRpc(
     async get(key) {
       const { path, what } = splitKey(key);
       const attributes = await resolvePath(metadata, path);
-      if (what === 'meta') return attributesToStruct(attributes);
+      if (what === 'meta') return describeAttributes(attributes);
       if (what === 'list_nodes') return listNodes(files, attributes.inode);
       if (attributes.kind !== 'file') throw new FileError('EISDIR', `${path} is a ${attributes.kind}`);
       if (attributes.sizeBytes > MAXIMUM_WHOLE_BYTES) {
@@ -97,13 +98,7 @@ export function mediatorXmlRpc(
         const page = await admin.listContents(after === undefined ? request : { ...request, after });
         for (const entry of page.entries) {
           const key = entry.path === null ? `${entry.inode}/${entry.index}` : `${entry.path}&&data/${entry.index}`;
-          rows.push([
-            key,
-            entry.version,
-            entry.length,
-            formatHash(entry.hash),
-            new Date(Number(entry.modifiedNs / 1_000_000n)),
-          ]);
+          rows.push([key, entry.version, entry.length, formatHash(entry.hash), toDate(entry.modifiedNs)]);
         }
         after = page.next;
       } while (after !== undefined);
@@ -144,12 +139,6 @@ async function listNodes(files: FileService, inode: number): Promise<XmlRpcValue
     if (page.done || last === undefined) return names;
     cookie = last.cookie;
   }
-}
-
-function attributesToStruct(attributes: Attributes): XmlRpcValue {
-  const { accessTimeNs, modifyTimeNs, changeTimeNs, ...others } = attributes;
-  const date = (timeNs: bigint) => new Date(Number(timeNs / 1_000_000n));
-  return { ...others, accessed: date(accessTimeNs), modified: date(modifyTimeNs), changed: date(changeTimeNs) };
 }
 
 /** Plain results as XML-RPC values; bigints become hexadecimal text. */

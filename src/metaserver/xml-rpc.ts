@@ -4,6 +4,7 @@ import { FileError } from '../protocol/errors.js';
 import { type Attributes, ROOT_INODE } from '../protocol/files.js';
 import { formatHash } from '../protocol/hash.js';
 import type { MetadataService } from '../protocol/metadata.js';
+import { describeAttributes, nameFromText, nameToText } from '../protocol/text.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/xml-rpc.js';
 
 /** Entries and blocks of one answer are gathered so many at a time. */
@@ -15,11 +16,11 @@ export function metaserverMethods(metadata: MetadataService): XmlRpcMethods {
     /** Attributes, and for a file `blocks`: [index, version, hash, length] each. */
     async get(...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
       const attributes = await resolve(metadata, onlyPath('get', parameters));
-      const described = describe(attributes);
+      const described = describeAttributes(attributes);
       if (attributes.kind === 'file') described.blocks = await blocksOf(metadata, attributes.inode);
       if (attributes.kind === 'symlink') {
         const { target } = await metadata.query({ name: 'readlink', request: { inode: attributes.inode } });
-        described.target = toText(target);
+        described.target = nameToText(target);
       }
       return described;
     },
@@ -33,7 +34,8 @@ export function metaserverMethods(metadata: MetadataService): XmlRpcMethods {
         const page = await metadata.query({ name: 'readdir', request });
         for (const entry of page.entries) {
           cookie = entry.cookie;
-          if (entry.attributes !== undefined) entries.push({ name: toText(entry.name), ...describe(entry.attributes) });
+          if (entry.attributes !== undefined)
+            entries.push({ name: nameToText(entry.name), ...describeAttributes(entry.attributes) });
         }
         if (page.done) return entries;
       }
@@ -66,7 +68,7 @@ async function resolve(metadata: MetadataService, path: string): Promise<Attribu
   let attributes = await metadata.query({ name: 'attributes', request: { inode: ROOT_INODE } });
   for (const part of path.split('/')) {
     if (part === '') continue;
-    const name = Buffer.from(part, 'utf8').toString('latin1');
+    const name = nameFromText(part);
     attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
   }
   return attributes;
@@ -84,31 +86,4 @@ async function blocksOf(metadata: MetadataService, inode: number): Promise<XmlRp
     }
     if (page.done) return blocks;
   }
-}
-
-function describe(attributes: Attributes): { [key: string]: XmlRpcValue } {
-  return {
-    inode: attributes.inode,
-    kind: attributes.kind,
-    mode: attributes.mode,
-    links: attributes.links,
-    uid: attributes.uid,
-    gid: attributes.gid,
-    size: attributes.sizeBytes,
-    allocated: attributes.allocatedBytes,
-    accessed: toDate(attributes.accessTimeNs),
-    modified: toDate(attributes.modifyTimeNs),
-    changed: toDate(attributes.changeTimeNs),
-    blockSize: attributes.blockSizeBytes,
-    revision: attributes.revision,
-  };
-}
-
-function toDate(timeNs: bigint): Date {
-  return new Date(Number(timeNs / 1_000_000n));
-}
-
-/** Names as text; bytes that are not UTF-8 show as U+FFFD. */
-function toText(name: string): string {
-  return Buffer.from(name, 'latin1').toString('utf8');
 }

@@ -5,12 +5,13 @@
 import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
+import { nameFromText, nameToText } from '../../protocol/text.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import { kindOf, modeOf } from '../kernel/replies.js';
 import type { Operations } from '../operations.js';
 import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
-import { type PathResolver, toBytes, toText } from './path-resolver.js';
+import type { PathResolver } from './path-resolver.js';
 
 /** O_RDWR: the package does not say with which flags a file is created. */
 const CREATE_FLAGS = 0o2;
@@ -51,7 +52,7 @@ export function nativeOperations(
   }
 
   async function change(path: string, changes: AttributeChanges): Promise<[]> {
-    await operations.setattr(await paths.inode(toBytes(path)), changes, caller);
+    await operations.setattr(await paths.inode(nameFromText(path)), changes, caller);
     return [];
   }
 
@@ -66,7 +67,7 @@ export function nativeOperations(
   }
 
   async function stat(path: string): Promise<[NativeStat]> {
-    return [toStat(await operations.getattr(await paths.inode(toBytes(path))))];
+    return [toStat(await operations.getattr(await paths.inode(nameFromText(path))))];
   }
 
   return {
@@ -74,13 +75,15 @@ export function nativeOperations(
     getattr: (path, answer) => run('getattr', answer, () => stat(path)),
     fgetattr: (path, _handle, answer) => run('fgetattr', answer, () => stat(path)),
     readdir: (path, answer) =>
-      run('readdir', answer, async () => [await listAll(operations, await paths.inode(toBytes(path)))]),
+      run('readdir', answer, async () => [await listAll(operations, await paths.inode(nameFromText(path)))]),
     readlink: (path, answer) =>
-      run('readlink', answer, async () => [toText(await operations.readlink(await paths.inode(toBytes(path))))]),
+      run('readlink', answer, async () => [
+        nameToText(await operations.readlink(await paths.inode(nameFromText(path)))),
+      ]),
     truncate: (path, sizeBytes, answer) => run('truncate', answer, () => change(path, { sizeBytes })),
     ftruncate: (path, handle, sizeBytes, answer) =>
       run('ftruncate', answer, async () => {
-        await operations.setattr(await paths.inode(toBytes(path)), { sizeBytes }, caller, { handle });
+        await operations.setattr(await paths.inode(nameFromText(path)), { sizeBytes }, caller, { handle });
         return [];
       }),
     utimens: (path, accessMs, modifyMs, answer) =>
@@ -96,51 +99,51 @@ export function nativeOperations(
       run('mknod', answer, async () => {
         const kind = kindOf(mode);
         if (kind === undefined) throw new FileError('EINVAL', `mode ${mode.toString(8)} has no known kind`);
-        const { parent, name } = await paths.parent(toBytes(path));
+        const { parent, name } = await paths.parent(nameFromText(path));
         await operations.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
         return [];
       }),
     mkdir: (path, mode, answer) =>
       run('mkdir', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
+        const { parent, name } = await paths.parent(nameFromText(path));
         await operations.mkdir(parent, name, mode & 0o7777, caller);
         return [];
       }),
     symlink: (target, path, answer) =>
       run('symlink', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
-        await operations.symlink(parent, name, toBytes(target), caller);
+        const { parent, name } = await paths.parent(nameFromText(path));
+        await operations.symlink(parent, name, nameFromText(target), caller);
         return [];
       }),
     link: (source, path, answer) =>
       run('link', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
-        await operations.link(await paths.inode(toBytes(source)), parent, name);
+        const { parent, name } = await paths.parent(nameFromText(path));
+        await operations.link(await paths.inode(nameFromText(source)), parent, name);
         return [];
       }),
     unlink: (path, answer) =>
       run('unlink', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
+        const { parent, name } = await paths.parent(nameFromText(path));
         return renaming(operations.unlink(parent, name));
       }),
     rmdir: (path, answer) =>
       run('rmdir', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
+        const { parent, name } = await paths.parent(nameFromText(path));
         return renaming(operations.rmdir(parent, name));
       }),
     rename: (path, newPath, answer) =>
       run('rename', answer, async () => {
-        const from = await paths.parent(toBytes(path));
-        const to = await paths.parent(toBytes(newPath));
+        const from = await paths.parent(nameFromText(path));
+        const to = await paths.parent(nameFromText(newPath));
         return renaming(operations.rename(from.parent, from.name, to.parent, to.name, 'replace'));
       }),
     create: (path, mode, answer) =>
       run('create', answer, async () => {
-        const { parent, name } = await paths.parent(toBytes(path));
+        const { parent, name } = await paths.parent(nameFromText(path));
         return [(await operations.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
       }),
     open: (path, flags, answer) =>
-      run('open', answer, async () => [(await operations.open(await paths.inode(toBytes(path)), flags)).handle]),
+      run('open', answer, async () => [(await operations.open(await paths.inode(nameFromText(path)), flags)).handle]),
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
         const data = await operations.read(handle, offset, length, never());
@@ -157,7 +160,7 @@ export function nativeOperations(
     fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.fsync(handle))),
     fsyncdir: (path, _dataOnly, _handle, answer) =>
       run('fsyncdir', answer, async () => {
-        const handle = operations.opendir(await paths.inode(toBytes(path)));
+        const handle = operations.opendir(await paths.inode(nameFromText(path)));
         try {
           await operations.fsyncdir(handle);
         } finally {
@@ -169,20 +172,20 @@ export function nativeOperations(
     setxattr: (path, name, value, _position, flags, answer) =>
       run('setxattr', answer, async () => {
         const mode = flags === 1 ? 'create' : flags === 2 ? 'replace' : 'set';
-        await operations.setxattr(await paths.inode(toBytes(path)), toBytes(name), Buffer.from(value), mode);
+        await operations.setxattr(await paths.inode(nameFromText(path)), nameFromText(name), Buffer.from(value), mode);
         return [];
       }),
     getxattr: (path, name, _position, answer) =>
       run('getxattr', answer, async () => [
-        Buffer.from(await operations.getxattr(await paths.inode(toBytes(path)), toBytes(name))),
+        Buffer.from(await operations.getxattr(await paths.inode(nameFromText(path)), nameFromText(name))),
       ]),
     listxattr: (path, answer) =>
       run('listxattr', answer, async () => [
-        (await operations.listxattr(await paths.inode(toBytes(path)))).map(toText),
+        (await operations.listxattr(await paths.inode(nameFromText(path)))).map(nameToText),
       ]),
     removexattr: (path, name, answer) =>
       run('removexattr', answer, async () => {
-        await operations.removexattr(await paths.inode(toBytes(path)), toBytes(name));
+        await operations.removexattr(await paths.inode(nameFromText(path)), nameFromText(name));
         return [];
       }),
   };
@@ -201,7 +204,7 @@ async function listAll(operations: Operations, inode: number): Promise<string[]>
       const entries = await operations.readdir(handle, cookie, false, ENTRIES_AT_ONCE);
       const last = entries.at(-1);
       if (last === undefined) return names;
-      for (const { name } of entries) names.push(toText(name));
+      for (const { name } of entries) names.push(nameToText(name));
       cookie = last.cookie;
     }
   } finally {

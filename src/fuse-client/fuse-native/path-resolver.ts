@@ -50,13 +50,3 @@ export class PathResolver {
     return inode;
   }
 }
-
-/** UTF-8 text, as the package hands it over, to one character per byte. */
-export function toBytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
-}
-
-/** The way back; bytes that are no UTF-8 don't survive it. */
-export function toText(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString('utf8');
-}

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { NativeInstance } from '../../../src/fuse-client/fuse-native/native-types.js';
-import { PathResolver, toBytes, toText } from '../../../src/fuse-client/fuse-native/path-resolver.js';
+import { PathResolver } from '../../../src/fuse-client/fuse-native/path-resolver.js';
 import { repairUtimens } from '../../../src/fuse-client/fuse-native/utimens.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { nameFromText, nameToText } from '../../../src/protocol/text.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { CALLER, fixture, stored } from './fixture.js';
 
@@ -42,13 +43,13 @@ describe('the fuse-native binding', () => {
   it('finds inodes by paths, with one lookup per component for a while', async () => {
     const parts = fixture();
     const { operations, files, clock } = parts;
-    const { inode: directory } = await operations.mkdir(ROOT_INODE, toBytes('ä'), 0o755, CALLER);
+    const { inode: directory } = await operations.mkdir(ROOT_INODE, nameFromText('ä'), 0o755, CALLER);
     const paths = new PathResolver(operations, clock, 1000);
-    assert.equal(await paths.inode(toBytes('/ä')), directory);
-    assert.equal(await paths.inode(toBytes('/ä')), directory);
+    assert.equal(await paths.inode(nameFromText('/ä')), directory);
+    assert.equal(await paths.inode(nameFromText('/ä')), directory);
     assert.equal(files.calls.lookup, 1);
     await clock.advance(1000);
-    assert.equal(await paths.inode(toBytes('/ä')), directory);
+    assert.equal(await paths.inode(nameFromText('/ä')), directory);
     assert.equal(files.calls.lookup, 2);
     assert.equal(await paths.inode('/'), ROOT_INODE);
     const file = await stored(parts, 'f', '');
@@ -60,6 +61,6 @@ describe('the fuse-native binding', () => {
   });
 
   it('keeps names that are UTF-8 as they are', () => {
-    assert.equal(toText(toBytes('ünï 漢字')), 'ünï 漢字');
+    assert.equal(nameToText(nameFromText('ünï 漢字')), 'ünï 漢字');
   });
 });

@@ -7,10 +7,11 @@ import { describe, it } from 'mocha';
 import { runMetaserver } from '../../../src/metaserver/main.js';
 import { connectRemote } from '../../../src/protocol/client.js';
 import type { MetadataService } from '../../../src/protocol/metadata.js';
+import { silentLog } from '../../../src/runtime/log.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
 import { change, codeOf, makeRequest, ROOT } from './harness.js';
 
-const runtime = nodeRuntime({ logLevel: 'silent', logName: 'meta1' });
+const runtime = { ...nodeRuntime({ logLevel: 'error', logName: 'meta1' }), log: silentLog };
 
 /** A running metaserver in a temporary folder, and a connection to it. */
 async function withServer(

@@ -1,0 +1,37 @@
+// What people and XML-RPC read: names as text, attributes as a struct.
+import type { Attributes, FileName } from './files.js';
+import type { XmlRpcValue } from './xml-rpc.js';
+
+/** The name's bytes, one character each. */
+export function nameFromText(text: string): FileName {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+/** The name as text; bytes that are not UTF-8 show as U+FFFD. */
+export function nameToText(name: FileName): string {
+  return Buffer.from(name, 'latin1').toString('utf8');
+}
+
+/** Milliseconds are all that an XML-RPC date can say, and more. */
+export function toDate(timeNs: bigint): Date {
+  return new Date(Number(timeNs / 1_000_000n));
+}
+
+/** Sizes in bytes; times as dates. */
+export function describeAttributes(attributes: Attributes): { [key: string]: XmlRpcValue } {
+  return {
+    inode: attributes.inode,
+    kind: attributes.kind,
+    mode: attributes.mode,
+    links: attributes.links,
+    uid: attributes.uid,
+    gid: attributes.gid,
+    size: attributes.sizeBytes,
+    allocated: attributes.allocatedBytes,
+    accessed: toDate(attributes.accessTimeNs),
+    modified: toDate(attributes.modifyTimeNs),
+    changed: toDate(attributes.changeTimeNs),
+    blockSize: attributes.blockSizeBytes,
+    revision: attributes.revision,
+  };
+}
