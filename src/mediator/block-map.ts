@@ -16,6 +16,8 @@ interface CachedMap {
   attributes: Attributes;
   /** null: a hole. */
   entries: Map<number, BlockReference | null>;
+  /** All blocks of the file are among the entries: what is missing there is a hole. */
+  isWhole: boolean;
 }
 
 export interface MapView {
@@ -48,13 +50,18 @@ export class BlockMap {
     return this.#query(inode, 0, QUERY_ENTRIES);
   }
 
+  /** A file that was made just now has no blocks. */
+  created(attributes: Attributes): void {
+    this.#remember(attributes.inode, { attributes, entries: new Map(), isWhole: true });
+  }
+
   /** Attributes that came from anywhere: a newer revision than the remembered one outdates it. */
   observe(attributes: Attributes): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached !== undefined && cached.attributes.revision < attributes.revision) this.#inodes.delete(attributes.inode);
   }
 
-  /** A commit of this mediator succeeded: `attributes` are its answer. */
+  /** A commit, or another change, of this mediator succeeded: `attributes` are its answer. */
   committed(
     attributes: Attributes,
     truncatedFrom: number | null,
@@ -74,6 +81,7 @@ export class BlockMap {
       for (const index of cached.entries.keys()) if (index >= truncatedFrom) cached.entries.set(index, null);
     }
     for (const { index, next } of changes) cached.entries.set(index, next);
+    if (cached.entries.size > MAXIMUM_ENTRIES) this.#inodes.delete(attributes.inode);
   }
 
   /** Forgets everything: a metaserver that crashed may have gone back to older revisions. */
@@ -92,8 +100,8 @@ export class BlockMap {
     const entries: (BlockReference | null)[] = [];
     for (let index = first; index < first + count; index++) {
       const entry = cached.entries.get(index);
-      if (entry === undefined) return null;
-      entries.push(entry);
+      if (entry === undefined && !cached.isWhole) return null;
+      entries.push(entry ?? null);
     }
     return { attributes: cached.attributes, entries };
   }
@@ -109,17 +117,23 @@ export class BlockMap {
       cached.attributes.revision < attributes.revision ||
       cached.entries.size > MAXIMUM_ENTRIES
     ) {
-      cached = { attributes, entries: new Map() };
+      cached = { attributes, entries: new Map(), isWhole: false };
     }
-    // Moves to the young end: Map keeps insertion order.
-    this.#inodes.delete(inode);
-    this.#inodes.set(inode, cached);
-    for (let index = first; index < first + count; index++) cached.entries.set(index, null);
+    // No block stands behind the end of its file.
+    if (first === 0 && count * attributes.blockSizeBytes >= attributes.sizeBytes) cached.isWhole = true;
+    else for (let index = first; index < first + count; index++) cached.entries.set(index, null);
     for (const block of blocks) cached.entries.set(block.index, block);
+    this.#remember(inode, cached);
+    return attributes;
+  }
+
+  #remember(inode: number, map: CachedMap): void {
+    // To the young end: Map keeps insertion order.
+    this.#inodes.delete(inode);
+    this.#inodes.set(inode, map);
     for (const oldest of this.#inodes.keys()) {
       if (this.#inodes.size <= MAXIMUM_INODES) break;
       this.#inodes.delete(oldest);
     }
-    return attributes;
   }
 }

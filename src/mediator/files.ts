@@ -41,7 +41,8 @@ export class MediatorFiles implements FileService {
     if (sizeBytes !== undefined) attributes = await this.#resize(inode, sizeBytes);
     if (attributes === null || hasChanges(others)) {
       const result = await this.#execute('setattr', { inode, changes: others, caller });
-      attributes = this.#observed(result.attributes);
+      attributes = result.attributes;
+      this.blockMap.committed(attributes, null, []);
     }
     return attributes;
   }
@@ -165,7 +166,8 @@ export class MediatorFiles implements FileService {
 
   async #make(request: Omit<Commands['make']['request'], 'blockSizeBytes'>): Promise<Commands['make']['result']> {
     const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes });
-    this.#observed(result.attributes);
+    if (result.created && request.kind === 'file') this.blockMap.created(result.attributes);
+    else this.#observed(result.attributes);
     return result;
   }
 
