@@ -23,6 +23,8 @@ export interface FileHandle {
   readonly synchronous: boolean;
   /** A write that failed in the background and that this handle has not been told about. */
   failure: Error | undefined;
+  /** This handle made the file, and no close has made its name durable yet. */
+  unsyncedName: boolean;
   /** See OpenFiles.flush. */
   flushedBefore: boolean;
 }

@@ -123,10 +123,18 @@ export class OpenFiles {
       appends: (flags & OpenFlag.APPEND) !== 0,
       synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
       failure: undefined,
+      unsyncedName: false,
       flushedBefore: false,
     };
     file.handles.add(handle);
     return this.handles.add(handle);
+  }
+
+  /** Registers a handle on a file that was made for it just now. */
+  holdNew(attributes: Attributes, flags: number, writable: boolean): number {
+    const number = this.hold(attributes, flags, writable);
+    this.handles.file(number).unsyncedName = true;
+    return number;
   }
 
   /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
@@ -185,7 +193,13 @@ export class OpenFiles {
     const open = this.handles.file(handle);
     const deferred = open.file.isOnlyTruncatedAtOpen && !open.flushedBefore;
     open.flushedBefore = true;
-    if (!deferred && open.writable) await open.file.flush();
+    if (!deferred && open.writable && open.file.isPending) {
+      // A commit makes what came before it durable too: the name.
+      await open.file.flush();
+    } else if (open.unsyncedName) {
+      await this.files.fsync({ inode: open.file.inode });
+    }
+    open.unsyncedName = false;
     open.file.throwFailure(open);
   }
 

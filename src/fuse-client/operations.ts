@@ -157,7 +157,7 @@ export class Operations {
     );
     // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
     if (!created) return this.opened.open(attributes.inode, flags, false, neverAborts);
-    return { handle: this.opened.hold(attributes, flags, forWriting), attributes };
+    return { handle: this.opened.holdNew(attributes, flags, forWriting), attributes };
   }
 
   read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {

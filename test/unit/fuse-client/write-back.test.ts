@@ -38,6 +38,25 @@ describe('the write-back buffer', () => {
     });
   }
 
+  it('makes the name of a new file durable at its close, by the commit of its bytes or without any', async () => {
+    const { operations, files } = fixture();
+    let syncs = 0;
+    Object.assign(files, {
+      fsync: async () => {
+        syncs++;
+        return {};
+      },
+    });
+    const empty = await operations.create(ROOT_INODE, 'empty', 0o644, Flags.WRITE, CALLER);
+    await operations.flush(empty.handle);
+    await operations.flush(empty.handle);
+    assert.equal(syncs, 1);
+    const full = await operations.create(ROOT_INODE, 'full', 0o644, Flags.WRITE, CALLER);
+    await operations.write(full.handle, 0, Buffer.from('x'), false, uninterrupted);
+    await operations.flush(full.handle);
+    assert.equal(syncs, 1, 'the commit was durable already');
+  });
+
   it('refuses to open for writing without a quorum, before anything is destroyed', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', 'old');
