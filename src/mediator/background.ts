@@ -51,6 +51,8 @@ export class Background {
   async #once(): Promise<void> {
     let next: NextRunMs = RETRY_MS;
     try {
+      // Not before the timer's callback has noted that a run is under way: a run may wake its own task.
+      await Promise.resolve();
       next = await this.run();
     } catch (error) {
       this.runtime.log.warn(`${this.name}.interrupted`, { reason: String(error) });

@@ -6,14 +6,19 @@ import type { GarbageEntry, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 import type { Counters } from './counters.js';
+import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
 
 const BATCH_ENTRIES = 2000;
+/** After a server failed that can be reached all the same; one that is away wakes this task when it returns. */
+const RETRY_MS = 5000;
 /** New garbage waits this long, so that many deletions share a message, and late readers find their version. */
 const DELAY_MS = 250;
 
 export class GarbageCollector {
   readonly #task: Background;
+  /** The garbage up to this sequence number is forgotten by that server. */
+  readonly #obeyedUpTo = new Map<Replica, number>();
   /** Files without a name that some client still has open. */
   readonly #held = new Set<number>();
 
@@ -38,43 +43,52 @@ export class GarbageCollector {
     return this.#task.close();
   }
 
+  /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
     await this.#purgeOrphans();
-    for (let after = 0; !this.#task.closed; ) {
+    const listening = new Set(this.replicas.reachable());
+    let after = Math.min(...[...listening].map((replica) => this.#obeyed(replica)));
+    while (!this.#task.closed && listening.size > 0) {
       const { entries } = await this.metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
-      if (last === undefined) return null;
+      if (last === undefined) break;
       after = last.sequence;
-      if (!(await this.#forget(entries))) return null;
+      await Promise.all(
+        [...listening].map(async (replica) => {
+          if (!(await this.#forget(replica, entries, last.sequence))) listening.delete(replica);
+        }),
+      );
+      await this.#collected(entries);
     }
-    return null;
+    return this.replicas.reachable().every((replica) => listening.has(replica)) ? null : RETRY_MS;
   }
 
-  /** Tells all servers; only when every one of them has obeyed is the entry done with. */
-  async #forget(entries: readonly GarbageEntry[]): Promise<boolean> {
-    const items = entries.map(({ inode, index, version }) => ({ inode, index, version }));
-    const obeyed = await Promise.all(
-      this.replicas.replicas.map(async (replica) => {
-        if (!replica.reachable) return false;
-        try {
-          await replica.call(() => replica.blocks.delete({ items }));
-          return true;
-        } catch (error) {
-          this.runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
-          return false;
-        }
-      }),
-    );
-    // A server that is away learns of all of it when it returns: its change of state wakes this task.
-    if (!obeyed.every(Boolean)) return false;
-    await this.metadata.execute({
-      name: 'collected',
-      timeNs: this.runtime.clock.nowNs(),
-      request: { sequences: entries.map((entry) => entry.sequence) },
-      durable: false,
-    });
-    this.counters.add('collectedVersions', entries.length);
+  #obeyed(replica: Replica): number {
+    return this.#obeyedUpTo.get(replica) ?? 0;
+  }
+
+  async #forget(replica: Replica, entries: readonly GarbageEntry[], last: number): Promise<boolean> {
+    const items = entries
+      .filter(({ sequence }) => sequence > this.#obeyed(replica))
+      .map(({ inode, index, version }) => ({ inode, index, version }));
+    try {
+      if (items.length > 0) await replica.call(() => replica.blocks.delete({ items }));
+    } catch (error) {
+      this.runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
+      return false;
+    }
+    this.#obeyedUpTo.set(replica, Math.max(last, this.#obeyed(replica)));
     return true;
+  }
+
+  /** What every server has forgotten, whether it is here now or not, is done with. */
+  async #collected(entries: readonly GarbageEntry[]): Promise<void> {
+    const everywhere = Math.min(...this.replicas.replicas.map((replica) => this.#obeyed(replica)));
+    const sequences = entries.map(({ sequence }) => sequence).filter((sequence) => sequence <= everywhere);
+    if (sequences.length === 0) return;
+    const timeNs = this.runtime.clock.nowNs();
+    await this.metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
+    this.counters.add('collectedVersions', sequences.length);
   }
 
   async #purgeOrphans(): Promise<void> {

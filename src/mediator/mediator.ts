@@ -1,6 +1,7 @@
 // Puts the mediator together: replicas, votes, writes, repair and background
 // work behind FileService and AdminService.
 import type { AdminService } from '../protocol/admin.js';
+import { ServiceError } from '../protocol/errors.js';
 import type { FileService } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
@@ -63,7 +64,7 @@ export async function openMediator(
 ): Promise<Mediator> {
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
-  const metadata = first.remote.service<MetadataService>('metadata');
+  const metadata = repeatQueries(first.remote.service<MetadataService>('metadata'));
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
@@ -151,6 +152,22 @@ export async function openMediator(
       repairer.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close()]);
+    },
+  };
+}
+
+/** A query changes nothing, so one that was lost with its connection is asked again, once. */
+function repeatQueries(metadata: MetadataService): MetadataService {
+  return {
+    execute: (request, options) => metadata.execute(request, options),
+    sync: (request, options) => metadata.sync(request, options),
+    async query(request, options) {
+      try {
+        return await metadata.query(request, options);
+      } catch (error) {
+        if (error instanceof ServiceError && error.code === 'UNREACHABLE') return metadata.query(request, options);
+        throw error;
+      }
     },
   };
 }
