@@ -138,6 +138,12 @@ export class Workload {
 
   metaserverCrashed(): void {
     for (const { names } of this.clients) names.metaserverCrashed();
+    this.metaserverReturned();
+  }
+
+  /** The mediator learns that the metaserver crashed: what it had seen of writes that were never acknowledged is undone. */
+  metaserverReturned(): void {
+    for (const { history } of this.#files.values()) history.metaserverCrashed();
   }
 
   /** Whether all clients can talk to the mediator, and it to the metaserver. A connection that a power cut has left behind breaks here. */
@@ -174,7 +180,8 @@ export class Workload {
     const { history } = file;
     const roll = random.fraction();
     if (roll < 0.42) return this.#read(client, history, ...this.#range(history));
-    if (roll < 0.47) return this.#size(client, history);
+    if (roll < 0.45) return this.#size(client, history);
+    if (roll < 0.49) return this.#changeMode(client, history);
     if (roll < 0.54) return this.#fsync(client, history.inode);
     if (history.openWrites >= MAXIMUM_OPEN_WRITES) return;
     if (roll < 0.6) return this.#truncate(client, history);
@@ -218,6 +225,17 @@ export class Workload {
     const id = this.#start(client, `asks for the size of inode ${inode}`);
     history.lookStarts(id);
     const attributes = await this.#watch(id, inode, 'stat', () => client.files.getattr({ inode }));
+    if (attributes === null) history.lookFails(id);
+    else history.sizeSeen(id, attributes.sizeBytes);
+  }
+
+  /** A change that no crash of the metaserver need survive, and that shows the size. */
+  async #changeMode(client: Client, history: FileHistory): Promise<void> {
+    const { inode } = history;
+    const id = this.#start(client, `changes the mode of inode ${inode}`);
+    history.lookStarts(id);
+    const request = { inode, changes: { mode: 0o600 + this.around.random.between(0, 63) }, caller: CALLER };
+    const attributes = await this.#watch(id, inode, 'stat', () => client.files.setattr(request));
     if (attributes === null) history.lookFails(id);
     else history.sizeSeen(id, attributes.sizeBytes);
   }

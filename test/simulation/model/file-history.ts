@@ -5,6 +5,10 @@ import { FileState, type ModelWrite, recognise } from './file-state.js';
 
 /** A way in which everything up to now can have happened. */
 interface Possibility {
+  /** What is durable for sure: the state after the last acknowledged write. */
+  durable: FileState;
+  /** What has taken effect since, in order: writes without an acknowledgement, which a crash of the metaserver may undo. */
+  tail: readonly { request: number; state: FileState }[];
   state: FileState;
   /** Writes without a definite answer that have taken effect, with the size that each left. */
   taken: ReadonlyMap<number, number>;
@@ -19,11 +23,15 @@ export class Contradiction extends Error {
 }
 
 export class FileHistory {
-  #possibilities: Possibility[] = [{ state: FileState.empty, taken: new Map() }];
+  #possibilities: Possibility[] = [
+    { durable: FileState.empty, tail: [], state: FileState.empty, taken: new Map() },
+  ];
   /** Writes that were sent and not answered, and those whose outcome nobody knows. */
   readonly #open = new Map<number, ModelWrite>();
   /** Every state that the file may have been in since a look at it began, for each look that is not answered. */
-  readonly #looks = new Map<number, Map<string, FileState>>();
+  readonly #looks = new Map<number, { states: Map<string, FileState>; turns: number }>();
+  /** How often something was decided: a write answered or settled, or a crash. */
+  #turns = 0;
   readonly #sources = new Set<number>();
 
   constructor(readonly inode: number) {}
@@ -48,7 +56,8 @@ export class FileHistory {
     const ways = this.#reachable().filter(({ taken }) => taken.has(request));
     // The size may be that of a moment after the write, when others had followed.
     const fitting = ways.filter(({ state, taken }) => taken.get(request) === sizeBytes || state.sizeBytes === sizeBytes);
-    this.#close(request, fitting, () => `the write was acknowledged with a size of ${sizeBytes} bytes`);
+    const acknowledged = fitting.map((way) => ({ ...way, ...durableFrom(way, request) }));
+    this.#close(request, acknowledged, () => `the write was acknowledged with a size of ${sizeBytes} bytes`);
   }
 
   /** The write was refused: it must not have happened. */
@@ -64,10 +73,23 @@ export class FileHistory {
     this.#close(request, [...untaken, ...taken], () => 'a write of unknown outcome');
   }
 
+  /** The metaserver crashed: what was seen but never acknowledged may be undone, or done again by whoever repeats it. */
+  metaserverCrashed(): void {
+    const ways = this.#reachable().flatMap(({ durable, tail, taken }) =>
+      [durable, ...tail.map(({ state }) => state)].map((state, kept): Possibility => {
+        const lost = new Set(tail.slice(kept).map(({ request }) => request));
+        const rest = [...taken].filter(([request]) => !lost.has(request));
+        return { durable, tail: tail.slice(0, kept), state, taken: new Map(rest) };
+      }),
+    );
+    this.#turns++;
+    this.#continue(distinct(ways), () => 'a crash');
+  }
+
   /** A read, or a look at the size, was sent. */
   lookStarts(request: number): void {
     const states = this.#reachable().map(({ state }): [string, FileState] => [state.key, state]);
-    this.#looks.set(request, new Map(states));
+    this.#looks.set(request, { states: new Map(states), turns: this.#turns });
   }
 
   /** The look was refused, or nobody knows. */
@@ -92,14 +114,12 @@ export class FileHistory {
   }
 
   #saw(request: number, fits: (state: FileState) => boolean, describe: () => string): void {
-    const now = this.#reachable();
-    const nowKeys = new Set(now.map(({ state }) => state.key));
-    const states = [...(this.#looks.get(request)?.values() ?? [])].filter(fits);
+    const look = this.#looks.get(request);
     this.#looks.delete(request);
-    // If it may have seen a state that has passed since, it says nothing of the present.
-    if (states.some(({ key }) => !nowKeys.has(key))) return;
+    // When something was decided since it began, it may have been before that, and says nothing of the present.
+    if (look !== undefined && look.turns < this.#turns && [...look.states.values()].some(fits)) return;
     this.#continue(
-      now.filter(({ state }) => fits(state)),
+      this.#reachable().filter(({ state }) => fits(state)),
       describe,
     );
   }
@@ -108,14 +128,15 @@ export class FileHistory {
   #watch(): void {
     if (this.#looks.size === 0) return;
     const now = this.#reachable();
-    for (const states of this.#looks.values()) for (const { state } of now) states.set(state.key, state);
+    for (const { states } of this.#looks.values()) for (const { state } of now) states.set(state.key, state);
   }
 
   #take(way: Possibility, request: number): Possibility[] {
     const write = this.#open.get(request);
     if (write === undefined) return [];
     const state = way.state.after(write);
-    return [{ state, taken: new Map(way.taken).set(request, state.sizeBytes) }];
+    const taken = new Map(way.taken).set(request, state.sizeBytes);
+    return [{ durable: way.durable, tail: [...way.tail, { request, state }], state, taken }];
   }
 
   /** All possibilities after any of the open writes in any order, none of them included. */
@@ -134,16 +155,16 @@ export class FileHistory {
 
   /** The request is answered: from here on it is part of the state, or of nothing. */
   #close(request: number, ways: readonly Possibility[], describe: () => string): void {
+    this.#turns++;
     this.#continue(ways, describe);
     this.#open.delete(request);
-    const distinct = new Map<string, Possibility>();
-    for (const { state, taken } of this.#possibilities) {
-      const rest = new Map(taken);
-      rest.delete(request);
-      const way = { state, taken: rest };
-      distinct.set(keyOf(way), way);
-    }
-    this.#possibilities = [...distinct.values()];
+    this.#possibilities = distinct(
+      this.#possibilities.map((way) => {
+        const taken = new Map(way.taken);
+        taken.delete(request);
+        return { ...way, taken };
+      }),
+    );
   }
 
   #continue(ways: readonly Possibility[], describe: () => string): void {
@@ -159,7 +180,18 @@ export class FileHistory {
   }
 }
 
-function keyOf({ state, taken }: Possibility): string {
+/** The write is durable, and so is what took effect before it. */
+function durableFrom({ durable, tail }: Possibility, request: number): Pick<Possibility, 'durable' | 'tail'> {
+  const position = tail.findIndex((step) => step.request === request);
+  return { durable: tail[position]?.state ?? durable, tail: tail.slice(position + 1) };
+}
+
+function distinct(ways: readonly Possibility[]): Possibility[] {
+  return [...new Map(ways.map((way) => [keyOf(way), way])).values()];
+}
+
+function keyOf({ durable, tail, state, taken }: Possibility): string {
   const entries = [...taken].sort(([one], [other]) => one - other);
-  return `${state.key}/${entries.map(([request, size]) => `${request}=${size}`).join(',')}`;
+  const steps = tail.map((step) => `${step.request}=${step.state.key}`);
+  return [state.key, durable.key, ...steps, ...entries.map(([request, size]) => `${request}:${size}`)].join('/');
 }
