@@ -6,6 +6,7 @@ import type { DataHost, SimulatedCluster } from './cluster.js';
 import { currentBlocks } from './inspector.js';
 import type { Host, World } from './world/host.js';
 import { ROOMY_BYTES } from './world/platter.js';
+import type { SeededRandom } from './world/seeded-random.js';
 
 const MILLISECOND_US = 1000;
 /** Room that a full disk has left: no block fits. */
@@ -18,17 +19,42 @@ interface ActiveFault {
 type DataFault = 'kill' | 'power' | 'stop' | 'cut' | 'slow' | 'break' | 'syncs' | 'full' | 'wipe' | 'rot' | 'corrupt';
 type ControlFault = 'mediator' | 'metaserver' | 'metadata link' | 'metadata disk' | 'client link' | 'blackout';
 
-const DATA_FAULTS: readonly DataFault[] = [
-  ...(['kill', 'kill', 'power', 'power', 'stop', 'cut', 'slow', 'break', 'syncs', 'full'] as const),
-  ...(['wipe', 'wipe', 'rot', 'rot', 'rot', 'corrupt', 'corrupt'] as const),
-];
-const CONTROL_FAULTS: readonly ControlFault[] = [
-  ...(['mediator', 'mediator', 'mediator', 'metaserver', 'metaserver', 'metaserver'] as const),
-  ...(['metadata link', 'metadata disk', 'client link', 'blackout'] as const),
-];
+/** How often each kind comes, in proportion. */
+const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
+  kill: 2,
+  power: 2,
+  stop: 1,
+  cut: 1,
+  slow: 1,
+  break: 1,
+  syncs: 1,
+  full: 1,
+  wipe: 2,
+  rot: 3,
+  corrupt: 2,
+};
+const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
+  mediator: 3,
+  metaserver: 3,
+  'metadata link': 1,
+  'metadata disk': 1,
+  'client link': 1,
+  blackout: 1,
+};
+
+/** Kinds to draw from, each as often as its weight; most runs do without some of them, so that the others meet more often. */
+function deck<Kind extends string>(weights: Readonly<Record<Kind, number>>, random: SeededRandom): Kind[] {
+  const kinds = (Object.keys(weights) as Kind[]).filter(() => random.chance(0.7));
+  const drawn = kinds.length > 0 ? kinds : [random.pick(Object.keys(weights) as Kind[])];
+  return drawn.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
+}
 
 export class Faults {
   readonly #active = new Set<ActiveFault>();
+  readonly #dataFaults: readonly DataFault[];
+  readonly #controlFaults: readonly ControlFault[];
+  /** How many of the faults concern mediator, metaserver and clients. */
+  readonly #controlShare: number;
   /** When the way of a request through mediator and metaserver was last held up, and when the mediator last died. */
   #heldUpUs = 0;
   #holdUps = 0;
@@ -44,7 +70,11 @@ export class Faults {
     private readonly atlas: Atlas,
     private readonly mode: 'safe' | 'beyond',
     private readonly onMetaserverCrash: () => void,
-  ) {}
+  ) {
+    this.#dataFaults = deck(DATA_FAULTS, world.random);
+    this.#controlFaults = deck(CONTROL_FAULTS, world.random);
+    this.#controlShare = world.random.pick([0.1, 0.25, 0.6]);
+  }
 
   /** Whether a request that was cut off from its client can't change anything any more. */
   isSettled({ startedUs, cutOffUs }: { startedUs: number; cutOffUs: number }): boolean {
@@ -63,12 +93,12 @@ export class Faults {
   /** Lets something go wrong, if it may. */
   async strike(): Promise<void> {
     const { random } = this.world;
-    if (random.chance(0.25)) {
-      this.#strikeControl(random.pick(CONTROL_FAULTS));
+    if (random.chance(this.#controlShare)) {
+      this.#strikeControl(random.pick(this.#controlFaults));
       return;
     }
     const target = random.pick(this.cluster.dataHosts);
-    const fault = random.pick(DATA_FAULTS);
+    const fault = random.pick(this.#dataFaults);
     if (this.mode === 'beyond' || (await this.#isAllowed(target, fault))) await this.#strikeData(target, fault);
   }
 

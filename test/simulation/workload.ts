@@ -63,12 +63,17 @@ export class Workload {
   #cutOff: CutOff[] = [];
   #requests = 0;
   #openWrites = 0;
+  /** What this run's clients mostly do: shares of requests about names, and of the others, of reads. */
+  readonly #nameShare: number;
+  readonly #readShare: number;
   readonly answers = { done: 0, refused: 0, unknown: 0 };
 
   constructor(
     clients: readonly { name: string; files: FileService }[],
     private readonly around: Surroundings,
   ) {
+    this.#nameShare = around.random.pick([0.05, 0.2, 0.4]);
+    this.#readShare = around.random.pick([0.2, 0.4, 0.6]);
     this.clients = clients.map(({ name, files }) => ({
       name,
       files,
@@ -171,20 +176,20 @@ export class Workload {
   async #act(client: Client): Promise<void> {
     const { random } = this.around;
     if (client.cutOff === null && client.mustList) return this.#list(client);
-    if (client.cutOff === null && random.chance(0.22)) return this.#changeNames(client);
+    if (client.cutOff === null && random.chance(this.#nameShare)) return this.#changeNames(client);
     const file = this.#pickFile();
     if (file === null) {
       if (client.cutOff === null) return this.#create(client);
       return;
     }
     const { history } = file;
+    if (random.chance(this.#readShare)) return this.#read(client, history, ...this.#range(history));
     const roll = random.fraction();
-    if (roll < 0.42) return this.#read(client, history, ...this.#range(history));
-    if (roll < 0.45) return this.#size(client, history);
-    if (roll < 0.49) return this.#changeMode(client, history);
-    if (roll < 0.54) return this.#fsync(client, history.inode);
+    if (roll < 0.05) return this.#size(client, history);
+    if (roll < 0.15) return this.#changeMode(client, history);
+    if (roll < 0.2) return this.#fsync(client, history.inode);
     if (history.openWrites >= MAXIMUM_OPEN_WRITES) return;
-    if (roll < 0.6) return this.#truncate(client, history);
+    if (roll < 0.3) return this.#truncate(client, history);
     return this.#write(client, history);
   }
 
