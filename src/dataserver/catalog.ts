@@ -110,7 +110,7 @@ export class Catalog {
   put(key: BlockKey, row: VersionRow): void {
     if (this.get(key) !== undefined) this.remove(key);
     // A whole version in its own record shares nothing; only others need a look at their siblings.
-    const isAlone = row.extents.every(({ place }) => place.segment === row.home.segment);
+    const isAlone = row.extents.every(({ place }) => place.segment === row.home.segment && isBehind(place, row.home));
     this.#account(row, isAlone ? [] : this.#siblings(key), 1);
     this.#change(key, row);
     this.blocks++;

@@ -50,20 +50,27 @@ export async function wipeStore(directory: string, { disk }: Runtime): Promise<v
   for (const path of [paths.index, paths.indexState, paths.segments, paths.identity]) await disk.remove(path);
 }
 
-/** Whether the index was made for this very store since the machine was booted; else it lacks what was never synced. */
+/**
+ * Whether the index was made for this very store since the machine was booted (else it lacks what was never synced), and
+ * did not take its process down when it was opened last.
+ */
 export async function isIndexTrusted(directory: string, { storeId }: Identity, { disk }: Runtime): Promise<boolean> {
   const content = await disk.readFile(storePaths(directory).indexState);
-  if (content === undefined) return false;
-  return Buffer.from(content).equals(indexState(storeId, await disk.bootId()));
+  return content !== undefined && Buffer.from(content).equals(indexState(storeId, await disk.bootId(), 'ready'));
 }
 
-/** Says that the index is of this boot from here on. */
-export async function trustIndex(directory: string, { storeId }: Identity, { disk }: Runtime): Promise<void> {
-  await disk.replaceFile(storePaths(directory).indexState, indexState(storeId, await disk.bootId()));
+/** opening: if this is the last word, the index killed whoever opened it; ready: it can be gone on with in this boot. */
+export async function setIndexState(
+  directory: string,
+  { storeId }: Identity,
+  { disk }: Runtime,
+  state: 'opening' | 'ready',
+): Promise<void> {
+  await disk.replaceFile(storePaths(directory).indexState, indexState(storeId, await disk.bootId(), state));
 }
 
-function indexState(storeId: string, bootId: string): Buffer {
-  return Buffer.from(`${JSON.stringify({ format: FORMAT, storeId, bootId })}\n`);
+function indexState(storeId: string, bootId: string, state: 'opening' | 'ready'): Buffer {
+  return Buffer.from(`${JSON.stringify({ format: FORMAT, storeId, bootId, state })}\n`);
 }
 
 function parseIdentity(content: Uint8Array, path: string): Identity {

@@ -1,11 +1,18 @@
 // The index in LMDB, never synced: a crash of the process leaves it whole,
 // since the kernel has its pages; after a power cut it is thrown away.
+import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
+import type { Disk } from '../runtime/disk.js';
 import type { IndexChange, IndexFactory, IndexRow, IndexStore } from './index-store.js';
+
+const DATA_FILE = 'data.mdb';
+/** 0xBEEFC0DE, little-endian: in the first page, behind its header. */
+const LMDB_MAGIC = Buffer.from('dec0efbe', 'hex');
 
 /** Opens (or makes) the database in `directory`. Fails when it is damaged or of another format. */
 export const lmdbIndex: IndexFactory = async (directory, runtime) => {
   await runtime.disk.makeDirectory(directory);
+  await checkMagic(join(directory, DATA_FILE), runtime.disk);
   const database = open<Buffer, Buffer>({
     path: directory,
     keyEncoding: 'binary',
@@ -18,6 +25,18 @@ export const lmdbIndex: IndexFactory = async (directory, runtime) => {
   });
   return new LmdbIndex(database);
 };
+
+/** LMDB takes the whole process down when it is given some other file, so the file is looked at first. */
+async function checkMagic(path: string, disk: Disk): Promise<void> {
+  const file = await disk.open(path, 'create');
+  try {
+    const start = Buffer.alloc(64);
+    const bytes = await file.read(start, 0);
+    if (bytes > 0 && !start.includes(LMDB_MAGIC)) throw new Error(`${path} is no LMDB file`);
+  } finally {
+    await file.close();
+  }
+}
 
 class LmdbIndex implements IndexStore {
   constructor(private readonly database: RootDatabase<Buffer, Buffer>) {}

@@ -52,7 +52,8 @@ export class SegmentLog {
   /** Goes on where a former life ended; nothing of the segment counts as synced. `lastNumber`: the highest ever used. */
   async resume(lastNumber: number, endOffset: number): Promise<void> {
     this.#lastNumber = lastNumber;
-    if (lastNumber === 0 || endOffset >= this.segmentBytes || !this.segments.has(lastNumber)) return;
+    // A full one too: it may still wait for its sync.
+    if (lastNumber === 0) return;
     this.#active = newActive(lastNumber, await this.segments.openToAppend(lastNumber), endOffset);
   }
 

@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { Catalog } from './catalog.js';
 import { Compaction } from './compaction.js';
 import type { TombstonesDraft } from './draft.js';
-import { type Identity, isIndexTrusted, openIdentity, saveIdentity, storePaths, trustIndex } from './identity.js';
+import { type Identity, isIndexTrusted, openIdentity, saveIdentity, setIndexState, storePaths } from './identity.js';
 import type { IndexFactory, IndexStore } from './index-store.js';
 import { blockName } from './keys.js';
 import { MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES, SEGMENT_BYTES } from './limits.js';
@@ -63,7 +63,7 @@ export class Store {
     const reader = new PageReader(segments, clock);
     try {
       const recovered = await recover({ catalog, segments, reader, salt, log }, numbers, trusted);
-      if (!trusted) await trustIndex(directory, identity, runtime);
+      await setIndexState(directory, identity, runtime, 'ready');
       const segmentLog = new SegmentLog(segments, segmentBytes, clock, log, (segment, syncedOffset) =>
         compaction.noticeFailure(segment, syncedOffset),
       );
@@ -294,7 +294,9 @@ async function openIndex(
   factory: IndexFactory,
 ): Promise<{ index: IndexStore; trusted: boolean }> {
   const path = storePaths(directory).index;
-  if (await isIndexTrusted(directory, identity, runtime)) {
+  const isTrusted = await isIndexTrusted(directory, identity, runtime);
+  await setIndexState(directory, identity, runtime, 'opening');
+  if (isTrusted) {
     try {
       return { index: await factory(path, runtime), trusted: true };
     } catch (error) {

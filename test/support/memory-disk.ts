@@ -31,6 +31,8 @@ export class MemoryDisk implements Disk {
   capacityBytes = 2 ** 40;
   /** Changes (writes, syncs, creations …) until the power goes; none of them happens from then on. */
   changesLeft = Number.POSITIVE_INFINITY;
+  /** Whether the write that the power goes at is done by half. */
+  tearsLastWrite = false;
   /** Changes that happened. */
   changes = 0;
   failSync: Error | null = null;
@@ -100,6 +102,24 @@ export class MemoryDisk implements Disk {
 
   async bootId(): Promise<string> {
     return `boot ${this.#boot}`;
+  }
+
+  /** The disk as one process sees it: nothing that it does after its death has any effect. */
+  mount(): Disk {
+    const life = this.#life;
+    const whileAlive = <T>(action: () => Promise<T>): Promise<T> =>
+      life === this.#life ? action() : Promise.reject(new PowerLostError('the process is gone'));
+    return {
+      open: (path, mode) => whileAlive(() => this.open(path, mode)),
+      list: (directory) => whileAlive(() => this.list(directory)),
+      makeDirectory: () => whileAlive(() => this.makeDirectory()),
+      remove: (path) => whileAlive(() => this.remove(path)),
+      syncDirectory: (path) => whileAlive(() => this.syncDirectory(path)),
+      readFile: (path) => whileAlive(() => this.readFile(path)),
+      replaceFile: (path, content) => whileAlive(() => this.replaceFile(path, content)),
+      space: () => whileAlive(() => this.space()),
+      bootId: () => whileAlive(() => this.bootId()),
+    };
   }
 
   /** The process dies: handles end, all that was written stays. */
@@ -186,9 +206,13 @@ class MemoryFile implements DiskFile {
 
   writeNow(chunks: readonly Uint8Array[], position: number): void {
     this.#checkOpen();
+    const bytes = Buffer.concat(chunks);
+    if (this.disk.tearsLastWrite && this.disk.changesLeft === 0) {
+      this.disk.tearsLastWrite = false;
+      this.#put(bytes.subarray(0, Math.floor(bytes.length / 2)), position);
+    }
     this.disk.change();
     if (this.disk.failWrite !== null) throw this.disk.failWrite;
-    const bytes = Buffer.concat(chunks);
     const grownBytes = Math.max(0, position + bytes.length - this.inode.content.length);
     const fittingBytes = bytes.length - Math.max(0, grownBytes - this.disk.freeBytes);
     this.#put(bytes.subarray(0, fittingBytes), position);

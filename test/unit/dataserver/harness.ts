@@ -148,7 +148,7 @@ export function memoryRuntime(disk: MemoryDisk, log: Log = silentLog): Runtime {
   return {
     clock: new InstantClock(),
     random: new SeededRandom(7),
-    disk,
+    disk: disk.mount(),
     network: {
       connect: () => Promise.reject(new Error('no network here')),
       listen: () => Promise.reject(new Error('no network here')),

@@ -1,0 +1,166 @@
+// The accounting of live space, against the plainest sum over all versions;
+// and the bytes of rows and records.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Catalog } from '../../../src/dataserver/catalog.js';
+import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
+import {
+  decodeRecord,
+  decodeTombstones,
+  encodeRecord,
+  encodeTombstones,
+  HEADER_BYTES,
+  saltOf,
+} from '../../../src/dataserver/record.js';
+import {
+  decodeRow,
+  encodeRow,
+  type PageExtent,
+  rowBytes,
+  type VersionRow,
+} from '../../../src/dataserver/version-row.js';
+import { PAGE_BYTES, pageCount } from '../../../src/protocol/hash.js';
+import { MemoryDisk } from '../../support/memory-disk.js';
+import { key, memoryRuntime, SeededRandom } from './harness.js';
+
+describe('the catalog', () => {
+  it('counts as alive exactly what any version refers to', async () => {
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const catalog = new Catalog(index);
+    const random = new SeededRandom(42);
+    const rows = new Map<string, { key: ReturnType<typeof key>; row: VersionRow }>();
+    let offset = 0;
+    for (let step = 1; step <= 1500; step++) {
+      const block = key(random.below(3), step);
+      const base = [...rows.values()].filter((entry) => entry.key.index === block.index).at(-1);
+      if (random.fraction() < 0.45) {
+        const victim = [...rows.values()][random.below(Math.max(1, rows.size))];
+        if (victim !== undefined) {
+          assert.ok(catalog.remove(victim.key));
+          rows.delete(JSON.stringify(victim.key));
+        }
+      } else {
+        const home = { segment: 1 + Math.floor(step / 100), offset };
+        const row =
+          base === undefined || random.fraction() < 0.3 ? wholeRow(home, random) : patchRow(base.row, home, random);
+        offset = (offset + 100_000) % 4_000_000_000;
+        catalog.put(block, row);
+        rows.set(JSON.stringify(block), { key: block, row });
+      }
+      if (random.fraction() < 0.3) catalog.commit({ segment: 1, offset: 0 });
+      if (step % 50 === 0) checkUse(catalog, [...rows.values()]);
+    }
+    catalog.commit({ segment: 1, offset: 0 });
+    const reopened = new Catalog(index);
+    assert.ok(reopened.load() !== undefined);
+    checkUse(reopened, [...rows.values()]);
+    assert.equal(reopened.blocks, rows.size);
+  });
+
+  it('shows nothing before it is committed, to those who list', async () => {
+    const catalog = new Catalog(await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk())));
+    catalog.put(key(0), wholeRow({ segment: 1, offset: 0 }, new SeededRandom(1)));
+    assert.deepEqual(catalog.list(undefined, 10), []);
+    catalog.commit({ segment: 1, offset: 100 });
+    assert.equal(catalog.list(undefined, 10).length, 1);
+  });
+});
+
+describe('rows and records', () => {
+  it('come back from their bytes', () => {
+    const row = patchRow(
+      wholeRow({ segment: 3, offset: 64 }, new SeededRandom(5)),
+      { segment: 4, offset: 0 },
+      new SeededRandom(6),
+    );
+    assert.deepEqual(decodeRow(encodeRow(row)), row);
+    const salt = saltOf('a store');
+    const place = { segment: 4, offset: 128 };
+    const meta = encodeRow(row);
+    const bytes = encodeRecord({ kind: 'version', key: key(7, 2 ** 52), place, payloadBytes: 99 }, meta, salt);
+    const header = { kind: 'version', key: key(7, 2 ** 52), place, payloadBytes: 99, metaBytes: meta.length };
+    assert.deepEqual(decodeRecord(bytes, place, salt), header);
+    assert.equal(decodeRecord(bytes, { ...place, offset: 136 }, salt), undefined);
+    assert.equal(decodeRecord(bytes, place, saltOf('another store')), undefined);
+    const tombstones = [{ key: key(1, 2), firstSegment: 1, last: { segment: 2, offset: 8 } }];
+    assert.deepEqual(decodeTombstones(encodeTombstones(tombstones)), tombstones);
+  });
+
+  it('are refused when any bit of them changed', () => {
+    const salt = saltOf('a store');
+    const place = { segment: 1, offset: 0 };
+    const meta = encodeRow(wholeRow(place, new SeededRandom(9)));
+    const bytes = encodeRecord({ kind: 'version', key: key(7), place, payloadBytes: 5 }, meta, salt);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const damaged = Buffer.from(bytes);
+      damaged.writeUInt8(damaged.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      assert.equal(decodeRecord(damaged, place, salt), undefined, `bit ${bit}`);
+    }
+  });
+
+  it('are refused when their extents leave a gap', () => {
+    const row = wholeRow({ segment: 1, offset: 0 }, new SeededRandom(3));
+    const [extent] = row.extents;
+    assert.ok(extent !== undefined);
+    assert.equal(decodeRow(encodeRow({ ...row, extents: [{ ...extent, firstPage: 1 }] })), undefined);
+    assert.equal(
+      decodeRow(encodeRow({ ...row, extents: [{ ...extent, pageCount: extent.pageCount + 1 }] })),
+      undefined,
+    );
+    assert.equal(decodeRow(encodeRow(row).subarray(1)), undefined);
+    assert.equal(decodeRow(Buffer.alloc(3)), undefined);
+  });
+});
+
+function wholeRow(home: VersionRow['home'], random: SeededRandom): VersionRow {
+  const length = 1 + random.below(20 * PAGE_BYTES);
+  const extent = {
+    firstPage: 0,
+    pageCount: pageCount(length),
+    place: { segment: home.segment, offset: home.offset + 500 },
+  };
+  return rowWith(home, length, [extent]);
+}
+
+/** One page of the base anew, the rest shared. */
+function patchRow(base: VersionRow, home: VersionRow['home'], random: SeededRandom): VersionRow {
+  const fresh = random.below(pageCount(base.length));
+  const extents: PageExtent[] = [];
+  for (const { firstPage, pageCount: count, place } of base.extents) {
+    const part = (from: number, to: number) => {
+      if (from >= to) return;
+      const offset = place.offset + (from - firstPage) * PAGE_BYTES;
+      extents.push({ firstPage: from, pageCount: to - from, place: { segment: place.segment, offset } });
+    };
+    part(firstPage, Math.min(fresh, firstPage + count));
+    if (fresh >= firstPage && fresh < firstPage + count) {
+      extents.push({ firstPage: fresh, pageCount: 1, place: { segment: home.segment, offset: home.offset + 500 } });
+    }
+    part(Math.max(fresh + 1, firstPage), firstPage + count);
+  }
+  return rowWith(home, base.length, extents);
+}
+
+function rowWith(home: VersionRow['home'], length: number, extents: PageExtent[]): VersionRow {
+  const pageHashes = Buffer.alloc(pageCount(length) * 8, home.offset & 255);
+  return { length, modifiedNs: 5n, home, firstSegment: home.segment, extents, pageHashes };
+}
+
+function checkUse(catalog: Catalog, entries: readonly { row: VersionRow }[]): void {
+  const pages = new Map<string, { segment: number; bytes: number }>();
+  const expected = new Map<number, number>();
+  const add = (segment: number, bytes: number) => expected.set(segment, (expected.get(segment) ?? 0) + bytes);
+  for (const { row } of entries) {
+    add(row.home.segment, HEADER_BYTES + rowBytes(row.extents.length, row.length));
+    for (const { firstPage, pageCount: count, place } of row.extents) {
+      for (let page = 0; page < count; page++) {
+        const bytes = Math.min(PAGE_BYTES, row.length - (firstPage + page) * PAGE_BYTES);
+        pages.set(`${place.segment}/${place.offset + page * PAGE_BYTES}`, { segment: place.segment, bytes });
+      }
+    }
+  }
+  for (const { segment, bytes } of pages.values()) add(segment, bytes);
+  for (const segment of new Set([...expected.keys(), ...catalog.segments()])) {
+    assert.equal(catalog.useOf(segment).liveBytes, expected.get(segment) ?? 0, `segment ${segment}`);
+  }
+}

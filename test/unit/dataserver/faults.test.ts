@@ -1,0 +1,231 @@
+// A disk that is full, that fails, or whose bytes changed: each has its own
+// answer, nothing half-written shows, and nothing damaged looks good.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Dataserver } from '../../../src/dataserver/dataserver.js';
+import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import { MemoryDisk } from '../../support/memory-disk.js';
+import { RecordingLog } from '../../support/recording-log.js';
+import { content, first, getOne, goodBytes, key, openOn, patched, putOne, segmentPath } from './harness.js';
+
+const MIB = 2 ** 20;
+
+describe('a data server on a full disk', () => {
+  it('answers full, stores nothing of it, and goes on reading', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk);
+    const data = content(9000, 1);
+    await putOne(server.blocks, { ...key(0), data });
+    disk.capacityBytes = disk.usedBytes + 5000;
+    assert.deepEqual(await putOne(server.blocks, { ...key(1), data }), { state: 'full' });
+    assert.deepEqual(await getOne(server.blocks, key(1)), { state: 'absent' });
+    assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+    disk.capacityBytes = MIB;
+    assert.equal((await putOne(server.blocks, { ...key(1), data })).state, 'stored');
+    await server.close();
+  });
+
+  it('answers full when the disk says so in the middle of a write', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk);
+    const data = content(9000, 1);
+    await putOne(server.blocks, { ...key(0), data });
+    disk.failWrite = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    assert.deepEqual(await putOne(server.blocks, { ...key(1), data }), { state: 'full' });
+    // Deleting makes room, so it must work without any.
+    assert.deepEqual(await server.blocks.delete({ items: [key(0)] }), { deleted: 1 });
+    disk.failWrite = null;
+    assert.equal((await putOne(server.blocks, { ...key(2), data })).state, 'stored');
+    await server.close();
+    const again = await openOn(disk);
+    assert.deepEqual(await goodBytes(again.blocks, key(2), hashBlock(data)), data);
+    await again.close();
+  });
+
+  it('leaves a reserve alone that deletions and compaction may use', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, { reserveBytes: 100_000 });
+    disk.capacityBytes = 400_000;
+    let stored = 0;
+    while ((await putOne(server.blocks, { ...key(stored), data: content(10_000, stored) })).state === 'stored')
+      stored++;
+    assert.ok(stored > 25 && disk.freeBytes > 90_000, `${stored} stored, ${disk.freeBytes} free`);
+    await server.blocks.delete({ items: Array.from({ length: stored }, (_, index) => key(index)) });
+    await server.compacting();
+    assert.equal((await putOne(server.blocks, { ...key(1000), data: content(10_000, 1) })).state, 'stored');
+    assert.ok(disk.usedBytes < 150_000, `${disk.usedBytes} used`);
+    await server.close();
+  });
+});
+
+describe('a data server on a failing disk', () => {
+  it('fails what could not be written, and only that', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk);
+    const data = content(9000, 1);
+    await putOne(server.blocks, { ...key(0), data });
+    disk.failWrite = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    await assert.rejects(putOne(server.blocks, { ...key(1), data }), isFailure);
+    await assert.rejects(server.blocks.delete({ items: [key(0)] }), isFailure);
+    disk.failWrite = null;
+    assert.deepEqual(await getOne(server.blocks, key(1)), { state: 'absent' });
+    assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+    await server.close();
+  });
+
+  it('trusts nothing that was behind a failed sync until it is written anew', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openOn(disk, { log });
+    const safe = content(9000, 1);
+    const loose = content(9000, 2);
+    await putOne(server.blocks, { ...key(0), data: safe });
+    await putOne(server.blocks, { ...key(1), data: loose }, { durable: false });
+    disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    await assert.rejects(putOne(server.blocks, { ...key(2), data: safe }), isFailure);
+    disk.failSync = null;
+    await server.compacting();
+    assert.equal(log.named('segment.sync_failed').length, 1);
+    // A patch on what was not durable must be durable as a whole.
+    const writes = [{ offset: 0, data: content(10, 3) }];
+    const patch = { ...key(1, 2), base: 1, baseHash: hashBlock(loose), length: 9000, writes };
+    assert.equal((await putOne(server.blocks, patch)).state, 'stored');
+    disk.cutPower('all');
+    await server.close().catch(() => undefined);
+    const again = await openOn(disk);
+    assert.deepEqual(await goodBytes(again.blocks, key(0), hashBlock(safe)), safe);
+    const expected = patched(loose, 9000, writes);
+    assert.deepEqual(await goodBytes(again.blocks, key(1, 2), hashBlock(expected)), expected);
+    await again.close();
+  });
+
+  it('says damaged when the disk can not be read', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk);
+    const data = content(9000, 1);
+    await putOne(server.blocks, { ...key(0), data });
+    disk.failRead = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    assert.deepEqual(await getOne(server.blocks, key(0)), { state: 'damaged' });
+    const writes = [{ offset: 1, data: content(10, 3) }];
+    const patch = { ...key(0, 2), base: 1, baseHash: hashBlock(data), length: 9000, writes };
+    assert.deepEqual(await putOne(server.blocks, patch), { state: 'no-base' });
+    // The ballot alone needs no byte of it.
+    const { results } = await server.blocks.get({ items: [{ ...key(0), offset: 0, length: 0, data: false }] });
+    assert.equal(first(results).state, 'present');
+    disk.failRead = null;
+    assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+    await server.close();
+  });
+
+  it('says damaged when the segment is gone', async () => {
+    const disk = new MemoryDisk();
+    const index = memoryIndexFactory();
+    const server = await openOn(disk, { index, segmentBytes: 8192 });
+    for (const at of [0, 1, 2]) await putOne(server.blocks, { ...key(at), data: content(9000, at) });
+    await server.close();
+    await disk.remove(segmentPath(1));
+    const again = await openOn(disk, { index, segmentBytes: 8192 });
+    assert.deepEqual(await getOne(again.blocks, key(0)), { state: 'damaged' });
+    assert.equal((await getOne(again.blocks, key(1))).state, 'present');
+    await again.close();
+  });
+});
+
+describe('bytes that changed on the disk', () => {
+  /** A store of one block of five pages, with one byte of its third page flipped. */
+  async function rotten(disk: MemoryDisk): Promise<{ server: Dataserver; data: Buffer }> {
+    const server = await openOn(disk);
+    const data = content(5 * PAGE_BYTES, 1);
+    await putOne(server.blocks, { ...key(0), data });
+    const file = Buffer.from(disk.content(segmentPath(1)));
+    const at = file.indexOf(data.subarray(2 * PAGE_BYTES, 2 * PAGE_BYTES + 64)) + 50;
+    file.writeUInt8(file.readUInt8(at) ^ 1, at);
+    disk.spoil(segmentPath(1), file);
+    return { server, data };
+  }
+
+  it('make an honest wrong ballot wherever they are read', async () => {
+    const { server, data } = await rotten(new MemoryDisk());
+    const result = await getOne(server.blocks, key(0));
+    assert.ok(result.state === 'present');
+    assert.notEqual(result.hash, hashBlock(data));
+    assert.equal(result.hash, hashBlock(Buffer.from(result.data ?? [])));
+    const elsewhere = { ...key(0), offset: 0, length: PAGE_BYTES, data: true };
+    const there = { ...key(0), offset: 2 * PAGE_BYTES, length: 1, data: false };
+    const { results } = await server.blocks.get({ items: [elsewhere, there] });
+    assert.ok(results[0]?.state === 'present' && results[0].hash === hashBlock(data));
+    assert.ok(results[1]?.state === 'present' && results[1].hash === result.hash);
+    assert.match(await server.metrics(), /nmrfs_data_damaged_pages_total 2/);
+    await server.close();
+  });
+
+  it('are no base for a patch that needs them', async () => {
+    const { server, data } = await rotten(new MemoryDisk());
+    const patch = (version: number, offset: number) => ({
+      ...key(0, version),
+      base: 1,
+      baseHash: hashBlock(data),
+      length: data.length,
+      writes: [{ offset, data: content(10, 3) }],
+    });
+    assert.deepEqual(await putOne(server.blocks, patch(2, 2 * PAGE_BYTES + 5)), { state: 'bad-base' });
+    assert.equal((await putOne(server.blocks, patch(3, 5))).state, 'stored');
+    // The damaged page is part of the new version, and still gives itself away.
+    const expected = patched(data, data.length, patch(3, 5).writes);
+    assert.equal(await goodBytes(server.blocks, key(0, 3), hashBlock(expected)), undefined);
+    await server.close();
+  });
+
+  it('are replaced by a repair, even one with the content that was there', async () => {
+    const disk = new MemoryDisk();
+    const { server, data } = await rotten(disk);
+    await putOne(server.blocks, { ...key(0), data }, { replace: true });
+    assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+    await server.close();
+    const again = await openOn(disk);
+    assert.deepEqual(await goodBytes(again.blocks, key(0), hashBlock(data)), data);
+    await again.close();
+  });
+
+  it('stay detectable when compaction moves them', async () => {
+    const disk = new MemoryDisk();
+    const { server, data } = await rotten(disk);
+    for (let index = 1; index < 6; index++)
+      await putOne(server.blocks, { ...key(index), data: content(15_000, index) });
+    await server.blocks.delete({ items: [1, 2, 3, 4, 5].map((index) => key(index)) });
+    await server.compacting();
+    assert.ok(!disk.paths().includes(segmentPath(1)), 'the segment was compacted');
+    const result = await getOne(server.blocks, key(0));
+    assert.ok(result.state === 'present');
+    assert.notEqual(result.hash, hashBlock(data));
+    await server.close();
+  });
+
+  it('cost a rebuilt index the records whose headers they hit, and no others', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, { segmentBytes: MIB });
+    const blocks = Array.from({ length: 10 }, (_, index) => content(5000 + index, index));
+    for (const [index, data] of blocks.entries()) await putOne(server.blocks, { ...key(index), data });
+    await server.close();
+    const file = Buffer.from(disk.content(segmentPath(1)));
+    const headers: number[] = [];
+    for (let at = file.indexOf('nmrfsRec'); at >= 0; at = file.indexOf('nmrfsRec', at + 1)) headers.push(at);
+    for (const victim of [0, 4, 5])
+      file.writeUInt8(file.readUInt8((headers[victim] ?? 0) + 17) ^ 255, (headers[victim] ?? 0) + 17);
+    disk.spoil(segmentPath(1), file);
+    const log = new RecordingLog();
+    const again = await openOn(disk, { segmentBytes: MIB, log });
+    for (const [index, data] of blocks.entries()) {
+      const bytes = await goodBytes(again.blocks, key(index), hashBlock(data));
+      assert.deepEqual(bytes, [0, 4, 5].includes(index) ? undefined : data, `block ${index}`);
+    }
+    assert.equal(log.named('store.damage_found').length, 1);
+    await again.close();
+  });
+});
+
+function isFailure(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'FAILED';
+}
