@@ -32,7 +32,10 @@ const command = new Command('simulate')
   .option('--read-quorum <number>', 'equal ballots that win (default: the seed chooses)', wholeNumber)
   .option('--write-quorum <number>', 'servers that a write needs (default: the seed chooses)', wholeNumber)
   .addOption(
-    new Option('--mode <mode>', 'faults that the configuration promises to survive, or any, with refusals as fine answers')
+    new Option(
+      '--mode <mode>',
+      'faults that the configuration promises to survive, or any, with refusals as fine answers',
+    )
       .choices(['safe', 'beyond'])
       .default('safe'),
   )
@@ -62,7 +65,9 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum}`;
   const numbers = Object.entries(statistics).map(([name, value]) => `${name} ${value}`);
-  console.log(`seed ${seed} ${cluster} ${mode}: ${failure === null ? 'passed' : 'FAILED'}, ${numbers.join(', ')}, digest ${digest}, ${seconds} s`);
+  console.log(
+    `seed ${seed} ${cluster} ${mode}: ${failure === null ? 'passed' : 'FAILED'}, ${numbers.join(', ')}, digest ${digest}, ${seconds} s`,
+  );
   if (failure === null) return true;
   console.log(trace.join('\n'));
   console.log(`step ${failure.step}: ${failure.message}`);

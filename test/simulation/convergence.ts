@@ -4,7 +4,7 @@ import { formatHash } from '../../src/protocol/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { type CurrentBlock, currentBlocks, inspectDisk, versionKey } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
-import type { Workload } from './workload.js';
+import type { Workload } from './workload/workload.js';
 import type { Scheduler } from './world/scheduler.js';
 
 export interface ConvergenceOptions {

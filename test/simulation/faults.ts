@@ -3,10 +3,10 @@
 // asked first; beyond it, anything may happen at once.
 import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
+import { CONTROL_FAULTS, type ControlFault, DATA_FAULTS, type DataFault, deck } from './fault-kinds.js';
 import { currentBlocks } from './inspector.js';
 import type { Host, World } from './world/host.js';
 import { ROOMY_BYTES } from './world/platter.js';
-import type { SeededRandom } from './world/seeded-random.js';
 
 const MILLISECOND_US = 1000;
 /** Room that a full disk has left: no block fits. */
@@ -14,39 +14,6 @@ const ROOM_OF_A_FULL_DISK_BYTES = 100;
 
 interface ActiveFault {
   end(): void;
-}
-
-type DataFault = 'kill' | 'power' | 'stop' | 'cut' | 'slow' | 'break' | 'syncs' | 'full' | 'wipe' | 'rot' | 'corrupt';
-type ControlFault = 'mediator' | 'metaserver' | 'metadata link' | 'metadata disk' | 'client link' | 'blackout';
-
-/** How often each kind comes, in proportion. */
-const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
-  kill: 2,
-  power: 2,
-  stop: 1,
-  cut: 1,
-  slow: 1,
-  break: 1,
-  syncs: 1,
-  full: 1,
-  wipe: 2,
-  rot: 3,
-  corrupt: 2,
-};
-const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
-  mediator: 3,
-  metaserver: 3,
-  'metadata link': 1,
-  'metadata disk': 1,
-  'client link': 1,
-  blackout: 1,
-};
-
-/** Kinds to draw from, each as often as its weight; most runs do without some of them, so that the others meet more often. */
-function deck<Kind extends string>(weights: Readonly<Record<Kind, number>>, random: SeededRandom): Kind[] {
-  const kinds = (Object.keys(weights) as Kind[]).filter(() => random.chance(0.7));
-  const drawn = kinds.length > 0 ? kinds : [random.pick(Object.keys(weights) as Kind[])];
-  return drawn.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
 }
 
 export class Faults {
@@ -175,32 +142,29 @@ export class Faults {
   }
 
   #strikeControl(fault: ControlFault): void {
-    const { random, network } = this.world;
     const { mediatorHost, metaserverHost } = this.cluster;
     this.started++;
     switch (fault) {
       case 'mediator':
-        return this.#strikeMediator(mediatorHost);
+        this.#strikeMediator(mediatorHost);
+        break;
       case 'metaserver':
-        return this.#strikeMetaserver(metaserverHost);
+        this.#strikeMetaserver(metaserverHost);
+        break;
       case 'metadata link':
-        if (random.chance(0.5)) {
-          this.world.note('fault: the connection between mediator and metaserver is lost');
-          return network.breakConnections('mediator', 'meta1');
-        }
-        network.cut('mediator', 'meta1');
-        return this.#lasting('mediator and metaserver are cut off from each other', 'way', random.between(20, 2000), () =>
-          network.heal('mediator', 'meta1', random.chance(0.3)),
-        );
+        this.#strikeMetadataLink();
+        break;
       case 'metadata disk':
         metaserverHost.troubles.failSyncs = true;
-        return this.#lasting("the metaserver's disk fails", 'way', random.between(5, 300), () => {
+        this.#lasting("the metaserver's disk fails", 'way', this.world.random.between(5, 300), () => {
           metaserverHost.troubles.failSyncs = false;
         });
+        break;
       case 'client link': {
-        const { name } = random.pick(this.cluster.clients);
+        const { name } = this.world.random.pick(this.cluster.clients);
         this.world.note(`fault: the connection of ${name} is lost`);
-        return network.breakConnections(name, 'mediator');
+        this.world.network.breakConnections(name, 'mediator');
+        break;
       }
       case 'blackout':
         this.world.note('fault: no power anywhere');
@@ -212,14 +176,27 @@ export class Faults {
     }
   }
 
+  #strikeMetadataLink(): void {
+    const { random, network } = this.world;
+    if (random.chance(0.5)) {
+      this.world.note('fault: the connection between mediator and metaserver is lost');
+      network.breakConnections('mediator', 'meta1');
+      return;
+    }
+    network.cut('mediator', 'meta1');
+    this.#lasting('mediator and metaserver are cut off from each other', 'way', random.between(20, 2000), () =>
+      network.heal('mediator', 'meta1', random.chance(0.3)),
+    );
+  }
+
   #strikeMediator(host: Host): void {
-    if (this.world.random.chance(0.2)) return this.#stop(host, 'way');
-    this.#outage(host, 'way', 'killed', () => this.#endMediator(this.world.random.chance(0.3)));
+    if (this.world.random.chance(0.2)) this.#stop(host, 'way');
+    else this.#outage(host, 'way', 'killed', () => this.#endMediator(this.world.random.chance(0.3)));
   }
 
   #strikeMetaserver(host: Host): void {
-    if (this.world.random.chance(0.2)) return this.#stop(host, 'way');
-    this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.world.random.chance(0.5)));
+    if (this.world.random.chance(0.2)) this.#stop(host, 'way');
+    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.world.random.chance(0.5)));
   }
 
   #endMediator(power: boolean): void {

@@ -4,7 +4,7 @@ import { Atlas } from './atlas.js';
 import { type ClusterShape, type Sabotage, SimulatedCluster } from './cluster.js';
 import { Convergence } from './convergence.js';
 import { Faults } from './faults.js';
-import { Workload } from './workload.js';
+import { Workload } from './workload/workload.js';
 import type { World } from './world/host.js';
 import { SimulatedNetwork } from './world/network.js';
 import { Scheduler } from './world/scheduler.js';
@@ -178,7 +178,8 @@ export class Simulation {
 
   #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
-    if (event === 'connection.up' && host === 'mediator' && fields.server === 'meta1') this.#workload.metaserverReturned();
+    if (event === 'connection.up' && host === 'mediator' && fields.server === 'meta1')
+      this.#workload.metaserverReturned();
     if (level === 'debug') return;
     const words = Object.entries(fields).map(([key, value]) => `${key}=${show(value)}`);
     this.#world.note(`${host} logs ${event} ${words.join(' ')}`);

@@ -23,9 +23,7 @@ export class Contradiction extends Error {
 }
 
 export class FileHistory {
-  #possibilities: Possibility[] = [
-    { durable: FileState.empty, tail: [], state: FileState.empty, taken: new Map() },
-  ];
+  #possibilities: Possibility[] = [{ durable: FileState.empty, tail: [], state: FileState.empty, taken: new Map() }];
   /** Writes that were sent and not answered, and those whose outcome nobody knows. */
   readonly #open = new Map<number, ModelWrite>();
   /** Every state that the file may have been in since a look at it began, for each look that is not answered. */
@@ -55,7 +53,9 @@ export class FileHistory {
   writeSucceeds(request: number, sizeBytes: number): void {
     const ways = this.#reachable().filter(({ taken }) => taken.has(request));
     // The size may be that of a moment after the write, when others had followed.
-    const fitting = ways.filter(({ state, taken }) => taken.get(request) === sizeBytes || state.sizeBytes === sizeBytes);
+    const fitting = ways.filter(
+      ({ state, taken }) => taken.get(request) === sizeBytes || state.sizeBytes === sizeBytes,
+    );
     const acknowledged = fitting.map((way) => ({ ...way, ...durableFrom(way, request) }));
     this.#close(request, acknowledged, () => `the write was acknowledged with a size of ${sizeBytes} bytes`);
   }

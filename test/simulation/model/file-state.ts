@@ -84,7 +84,10 @@ export class FileState {
       runs = [...without(runs, offset, offset + length), { from: offset, to: offset + length, source }];
       sizeBytes = Math.max(sizeBytes, offset + length);
     }
-    return new FileState(sizeBytes, [...runs].sort((a, b) => a.from - b.from));
+    return new FileState(
+      sizeBytes,
+      [...runs].sort((a, b) => a.from - b.from),
+    );
   }
 
   /** Which write each part of the content came from, for people. */

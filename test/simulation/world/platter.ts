@@ -45,7 +45,10 @@ class Bytes {
   }
 }
 
-type Change = { sequence: number } & ({ kind: 'write'; position: number; data: Buffer } | { kind: 'cut'; length: number });
+type Change = { sequence: number } & (
+  | { kind: 'write'; position: number; data: Buffer }
+  | { kind: 'cut'; length: number }
+);
 
 export class PlatterFile {
   #current = new Bytes();

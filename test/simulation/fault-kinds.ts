@@ -1,0 +1,46 @@
+// The kinds of faults, and how often each comes.
+import type { SeededRandom } from './world/seeded-random.js';
+
+export type DataFault =
+  | 'kill'
+  | 'power'
+  | 'stop'
+  | 'cut'
+  | 'slow'
+  | 'break'
+  | 'syncs'
+  | 'full'
+  | 'wipe'
+  | 'rot'
+  | 'corrupt';
+export type ControlFault = 'mediator' | 'metaserver' | 'metadata link' | 'metadata disk' | 'client link' | 'blackout';
+
+/** How often each kind comes, in proportion. */
+export const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
+  kill: 2,
+  power: 2,
+  stop: 1,
+  cut: 1,
+  slow: 1,
+  break: 1,
+  syncs: 1,
+  full: 1,
+  wipe: 2,
+  rot: 3,
+  corrupt: 2,
+};
+export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
+  mediator: 3,
+  metaserver: 3,
+  'metadata link': 1,
+  'metadata disk': 1,
+  'client link': 1,
+  blackout: 1,
+};
+
+/** Kinds to draw from, each as often as its weight; most runs do without some of them, so that the others meet more often. */
+export function deck<Kind extends string>(weights: Readonly<Record<Kind, number>>, random: SeededRandom): Kind[] {
+  const kinds = (Object.keys(weights) as Kind[]).filter(() => random.chance(0.7));
+  const drawn = kinds.length > 0 ? kinds : [random.pick(Object.keys(weights) as Kind[])];
+  return drawn.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
+}

@@ -1,0 +1,146 @@
+// What is known of all requests of a run: who sent them, how they were
+// answered, which may still take effect, and the files they are about.
+import type { FileError } from '../../../src/protocol/errors.js';
+import type { FileService } from '../../../src/protocol/files.js';
+import { Contradiction, FileHistory } from '../model/file-history.js';
+import type { NamespaceHistory } from '../model/namespace-history.js';
+import type { SeededRandom } from '../world/seeded-random.js';
+
+/** Whose requests are made in the name of. */
+export const CALLER = { uid: 0, gid: 0 };
+
+/** What the workload needs to know of the run around it. */
+export interface Surroundings {
+  readonly random: SeededRandom;
+  readonly blockSizeBytes: number;
+  nowUs(): number;
+  note(text: string): void;
+  /** Something happened that must not: ends the run. */
+  violation(message: string): void;
+  /** How often the metaserver has crashed so far. */
+  metaserverCrashes(): number;
+  /** Whether a request that was cut off from its client can't change anything any more. */
+  isSettled(request: { startedUs: number; cutOffUs: number }): boolean;
+  /** A read was refused with EIO; judges whether it may have been. */
+  readRefused(inode: number, startedUs: number): Promise<void>;
+  /** Whether disks are full just now, or have been lately. */
+  mayBeFull(): boolean;
+}
+
+export interface OpenFile {
+  history: FileHistory;
+  owner: Client;
+}
+
+/** A write that got no definite answer. */
+export interface CutOff {
+  request: number;
+  inode: number;
+  startedUs: number;
+  cutOffUs: number;
+}
+
+export interface Client {
+  name: string;
+  files: FileService;
+  directory: number;
+  names: NamespaceHistory;
+  isBusy: boolean;
+  /** Its last change of names got no answer, and no further one may follow until it is clear that it is over. */
+  cutOff: { startedUs: number; cutOffUs: number } | null;
+  /** Its folder must be listed before the next change, to learn what became of the last. */
+  mustList: boolean;
+}
+
+export type RefusableKind = 'read' | 'stat' | 'sync' | 'write';
+
+/** What the folders had come to at some moment. */
+export interface Marks {
+  crashes: number;
+  marks: number[];
+}
+
+export class Ledger {
+  readonly files = new Map<number, OpenFile>();
+  /** Writes that may still take effect although nobody waits for them. */
+  cutOff: CutOff[] = [];
+  /** Writes that somebody waits for. */
+  openWrites = 0;
+  readonly answers = { done: 0, refused: 0, unknown: 0 };
+  #requests = 0;
+
+  constructor(
+    readonly clients: readonly Client[],
+    readonly around: Surroundings,
+  ) {}
+
+  /** The number that the next request will have. */
+  get nextRequest(): number {
+    return this.#requests + 1;
+  }
+
+  /** What is known of a file; it begins to be watched with the first call. */
+  file(inode: number, owner: Client): OpenFile {
+    let file = this.files.get(inode);
+    if (file === undefined) {
+      file = { history: new FileHistory(inode), owner };
+      this.files.set(inode, file);
+    }
+    return file;
+  }
+
+  /** A request is sent: its number. */
+  start(client: Client, words: string): number {
+    const id = ++this.#requests;
+    this.around.note(`${client.name} ${words} (request ${id})`);
+    return id;
+  }
+
+  done(id: number, words = 'done'): void {
+    this.answers.done++;
+    this.end(id, words);
+  }
+
+  end(id: number, words: string): void {
+    this.around.note(`request ${id} ${words}`);
+  }
+
+  /** No definite answer came. */
+  unknown(id: number, error: unknown): void {
+    this.answers.unknown++;
+    this.end(id, `cut off: ${error instanceof Error ? error.message : String(error)}`);
+  }
+
+  /** The request was refused. Throws when that refusal must not come. */
+  refused(id: number, inode: number, kind: RefusableKind, error: FileError): void {
+    this.end(id, `refused: ${error.message}`);
+    this.answers.refused++;
+    switch (error.code) {
+      case 'EIO':
+        if (kind === 'read' || kind === 'write') return;
+        break;
+      case 'ENOSPC':
+        if (kind === 'write' && this.around.mayBeFull()) return;
+        break;
+      case 'ENOENT':
+        if (this.files.get(inode)?.owner.names.mayLack(inode) ?? true) return;
+        break;
+      default:
+    }
+    throw new Contradiction(`request ${id}: a ${kind} of inode ${inode} must not be refused with ${error.message}`);
+  }
+
+  /** What each client's names have come to, and how often the metaserver has crashed. */
+  marks(): Marks {
+    return { crashes: this.around.metaserverCrashes(), marks: this.clients.map((client) => client.names.mark) };
+  }
+
+  /** A sync that began at the marks was acknowledged. */
+  synced({ crashes, marks }: Marks): void {
+    // What a crash in between has lost was lost before the sync.
+    if (crashes !== this.around.metaserverCrashes()) return;
+    this.clients.forEach((client, at) => {
+      client.names.synced(marks[at] ?? 0);
+    });
+  }
+}
