@@ -37,7 +37,10 @@ export function touchedBlocks(request: WriteRequest, blockSize: number): number[
   return [...indexes].sort((a, b) => a - b);
 }
 
-/** The plan for one touched block; null when nothing of it changes (a cut beyond its end). */
+/**
+ * The plan for one touched block; null when there is none and there will be none (a cut through a hole). A cut beyond the end
+ * of a block is a plan too, though no byte changes: the commit then fails if another writer has made the block longer.
+ */
 export function planBlock(
   request: WriteRequest,
   index: number,
@@ -56,7 +59,6 @@ export function planBlock(
     writes.push({ offset: from - start, data: data.subarray(from - offset, to - offset) });
     length = Math.max(length, to - start);
   }
-  if (writes.length === 0 && base !== null && baseLength === base.length) return null;
   if (writes.length === 0 && base === null) return null;
   return { index, base, baseLength, length, writes, whole: baseLength === 0 || covers(writes, length) };
 }

@@ -90,9 +90,12 @@ export class Writer {
     for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt++) {
       const bases = await this.#bases(write.inode, touched);
       const prepared: PreparedBlock[] = [];
+      // A cut through a hole must fail if another writer has put a block there: what it leaves of it would come to light later.
+      const holes: BlockChange[] = [];
       for (const index of touched) {
         const plan = planBlock(write, index, blockSize, bases.get(index) ?? null);
         if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
+        else holes.push({ index, base: 0, next: null });
       }
       const replicaWrite = new ReplicaWrite(
         this.metadata,
@@ -111,13 +114,7 @@ export class Writer {
       }
       const request: Commands['commit']['request'] = {
         inode: write.inode,
-        changes: prepared.map(
-          (block): BlockChange => ({
-            index: block.plan.index,
-            base: block.plan.base?.version ?? 0,
-            next: reference(block),
-          }),
-        ),
+        changes: [...prepared.map(changeOf), ...holes],
         truncateTo: write.truncateTo,
         minimumSizeBytes,
         modifyTimeNs: write.modifyTimeNs,
@@ -188,11 +185,18 @@ export class Writer {
         }
         const isUnknown = error instanceof ServiceError && (error.code === 'UNREACHABLE' || error.code === 'DEADLINE');
         // An unknown outcome leaves the new versions where they are: the block map may already name them.
-        if (!isUnknown || isRepeated || request.changes.length === 0) throw error;
+        if (!isUnknown || isRepeated || request.changes.length === 0) {
+          this.blockMap.forget(request.inode);
+          throw error;
+        }
         isRepeated = true;
       }
     }
   }
+}
+
+function changeOf(block: PreparedBlock): BlockChange {
+  return { index: block.plan.index, base: block.plan.base?.version ?? 0, next: reference(block) };
 }
 
 /** The block map's new entry for a block that the replicas have stored. */

@@ -365,3 +365,25 @@ describe('live settings', () => {
     assert.deepEqual(await set('readQuorum', '2'), { key: 'readQuorum', value: '2' });
   });
 });
+
+describe('cutting', () => {
+  for (const before of ['a hole', 'a shorter block']) {
+    it(`leaves nothing of a block that another mediator put where this one knew ${before}`, async () => {
+      const { cluster: opened, mediator } = await open();
+      const other = await opened.mediator();
+      const inode = await makeFile(mediator, 'a');
+      await write(mediator, inode, 3 * BLOCK, 'end');
+      if (before === 'a shorter block') await write(mediator, inode, BLOCK, 'short');
+      // Now this mediator remembers the block map.
+      await read(mediator, inode);
+      await write(other, inode, BLOCK, Buffer.alloc(5000, 'x'));
+      const cutAt = BLOCK + 100;
+      await mediator.files.setattr({ inode, changes: { sizeBytes: cutAt }, caller: { uid: 0, gid: 0 } });
+      await write(mediator, inode, 3 * BLOCK, 'end');
+      assert.equal(
+        (await read(mediator, inode, cutAt, 2 * BLOCK - 100)).findIndex((byte) => byte !== 0),
+        -1,
+      );
+    });
+  }
+});

@@ -71,8 +71,10 @@ describe('write plan', () => {
     assert.equal(planBlock(write(3, 2), 0, BLOCK, null)?.whole, true);
   });
 
-  it('leaves a block alone that a cut does not reach', () => {
+  it('takes a cut beyond the end of a block for a change, so that a longer block cannot slip in', () => {
     const base = { index: 0, version: 1, hash: 1n, length: 5 };
-    assert.equal(planBlock({ extents: [], truncateTo: 9 }, 0, BLOCK, base), null);
+    const plan = planBlock({ extents: [], truncateTo: 9 }, 0, BLOCK, base);
+    assert.deepEqual(plan, { index: 0, base, baseLength: 5, length: 5, writes: [], whole: false });
+    assert.equal(planBlock({ extents: [], truncateTo: 9 }, 0, BLOCK, null), null);
   });
 });
