@@ -45,6 +45,8 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
     {
       address: options.address,
       services: { blocks: opening.blocks, hooks: opening.hooks },
+      // A put has copied everything to the disk when it answers.
+      transient: ['blocks.put'],
       xmlRpc: opening.xmlRpc,
       metrics: async () => (await opening.dataserver).metrics(),
       health: () => (opening.isOpen ? { healthy: true } : { healthy: false, detail: 'the store is being opened' }),

@@ -11,6 +11,9 @@ export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
 }
 
+/** As many reads as may be under way at once without taking fresh memory. */
+const SCRATCH_BUFFERS = 16;
+
 interface Span {
   segment: number;
   offset: number;
@@ -20,6 +23,7 @@ interface Span {
 
 export class PageReader {
   readonly #pacer: Pacer;
+  readonly #scratch: Buffer[] = [];
 
   constructor(
     private readonly segments: Segments,
@@ -31,12 +35,30 @@ export class PageReader {
   /** The bytes of `count` pages from `first` on, as they are on the disk now. Throws UnreadableError. */
   async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(count === 0 ? 0 : bytesOfPages(first, count, row.length));
+    await this.#readInto(bytes, row, first, count);
+    return bytes;
+  }
+
+  /** The same for bytes that are only looked at: `use` must not keep them, their memory is used again. */
+  async inspect<T>(row: VersionRow, first: number, count: number, use: (bytes: Buffer) => T): Promise<T> {
+    const sizeBytes = count === 0 ? 0 : bytesOfPages(first, count, row.length);
+    let scratch = this.#scratch.pop() ?? Buffer.alloc(0);
+    if (scratch.length < sizeBytes) scratch = Buffer.allocUnsafeSlow(sizeBytes);
+    try {
+      const bytes = scratch.subarray(0, sizeBytes);
+      await this.#readInto(bytes, row, first, count);
+      return use(bytes);
+    } finally {
+      if (this.#scratch.length < SCRATCH_BUFFERS) this.#scratch.push(scratch);
+    }
+  }
+
+  async #readInto(bytes: Buffer, row: VersionRow, first: number, count: number): Promise<void> {
     for (const span of spansOf(row, first, count)) {
       const target = bytes.subarray(span.start, span.end);
       if (span.segment === ZEROS_SEGMENT) target.fill(0);
       else await this.#fill(target, span);
     }
-    return bytes;
   }
 
   async #fill(target: Buffer, { segment, offset }: Span): Promise<void> {

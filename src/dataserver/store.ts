@@ -231,11 +231,18 @@ export class Store {
       const empty = { state: 'present' as const, hash: storedHash(row), length };
       return item.data ? { ...empty, data: Buffer.alloc(0), ...pageHashesIfPart(row.pageHashes, 0, length) } : empty;
     }
-    const bytes = await this.parts.reader.read(row, firstPage, count);
-    const pageHashes = rehash(row, firstPage, bytes);
-    if (!pageHashes.equals(row.pageHashes)) this.#noteDamage(item, row, pageHashes);
-    const hash = hashOfPages(pageHashes, length);
-    if (!item.data) return { state: 'present', hash, length };
+    const { reader } = this.parts;
+    const rehashed = (bytes: Buffer) => {
+      const pageHashes = rehash(row, firstPage, bytes);
+      if (!pageHashes.equals(row.pageHashes)) this.#noteDamage(item, row, pageHashes);
+      return { pageHashes, hash: hashOfPages(pageHashes, length) };
+    };
+    if (!item.data) {
+      const { hash } = await reader.inspect(row, firstPage, count, rehashed);
+      return { state: 'present', hash, length };
+    }
+    const bytes = await reader.read(row, firstPage, count);
+    const { pageHashes, hash } = rehashed(bytes);
     const data = bytes.subarray(start - firstPage * PAGE_BYTES, end - firstPage * PAGE_BYTES);
     return { state: 'present', hash, length, data, ...pageHashesIfPart(pageHashes, data.length, length) };
   }
