@@ -39,6 +39,12 @@ export class GarbageCollector {
     this.#task.wake(DELAY_MS);
   }
 
+  /** The metaserver may have crashed, and what was collected may have come back: all servers are told of everything again. */
+  startOver(): void {
+    this.#obeyedUpTo.clear();
+    this.#task.wake(DELAY_MS);
+  }
+
   close(): Promise<void> {
     return this.#task.close();
   }

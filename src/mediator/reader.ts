@@ -2,6 +2,7 @@
 // their ballots; all are asked when those do not agree or do not answer. No
 // byte leaves here that fewer than Qr replicas or the witness speak against.
 import type { GetResult } from '../protocol/blocks.js';
+import { giveBack } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
 import type { Counters } from './counters.js';
@@ -29,6 +30,13 @@ export interface ReadOutcome {
   box: BallotBox;
 }
 
+export interface ReadResult {
+  /** In the order of what was wanted. */
+  outcomes: ReadOutcome[];
+  /** Gives the memory of all bytes back; nobody may look at them any more. Not to call it is safe. */
+  release(): void;
+}
+
 export class Reader {
   #turn = 0;
 
@@ -45,8 +53,8 @@ export class Reader {
     return this.settings.readQuorum;
   }
 
-  /** Reads many ranges of blocks at once; never rejects. Results stand in the order of `wanted`. */
-  read(wanted: readonly Wanted[]): Promise<ReadOutcome[]> {
+  /** Reads many ranges of blocks at once; never rejects. */
+  read(wanted: readonly Wanted[]): Promise<ReadResult> {
     const candidates = this.#candidates();
     const session = new ReadSession(
       wanted,
@@ -94,7 +102,7 @@ export async function ask(
   replica: Replica,
   boxes: readonly BallotBox[],
   withData: (box: BallotBox) => boolean,
-): Promise<void> {
+): Promise<object> {
   const items = boxes.map((box) => ({
     inode: box.wanted.inode,
     index: box.wanted.reference.index,
@@ -103,11 +111,12 @@ export async function ask(
     length: box.wanted.length,
     data: withData(box),
   }));
-  const { results } = await replica.call(() => replica.blocks.get({ items }), true);
+  const reply = await replica.call(() => replica.blocks.get({ items }), true);
   boxes.forEach((box, position) => {
-    const result: GetResult = results[position] ?? { state: 'absent' };
+    const result: GetResult = reply.results[position] ?? { state: 'absent' };
     box.cast(replica, result);
   });
+  return reply;
 }
 
 /** One call of `read`: asks, counts, asks more, until every block has a verdict. */
@@ -121,7 +130,9 @@ class ReadSession {
   readonly #answered = new Set<Replica>();
   /** Who was asked for the bytes alone, after the vote was won. */
   readonly #fetched = new Map<BallotBox, Set<Replica>>();
-  #resolve: (outcomes: ReadOutcome[]) => void = () => {};
+  /** Whose memory holds the bytes. */
+  readonly #replies: object[] = [];
+  #resolve: (result: ReadResult) => void = () => {};
 
   constructor(
     wanted: readonly Wanted[],
@@ -136,7 +147,7 @@ class ReadSession {
     this.#unasked = [...candidates];
   }
 
-  run(): Promise<ReadOutcome[]> {
+  run(): Promise<ReadResult> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
       const chosen = this.#unasked.splice(0, this.quorum);
@@ -162,9 +173,9 @@ class ReadSession {
       this.#evaluate();
     });
     const resolve = this.#resolve;
-    this.#resolve = (outcomes) => {
+    this.#resolve = (result) => {
       timer.cancel();
-      resolve(outcomes);
+      resolve(result);
     };
   }
 
@@ -178,7 +189,7 @@ class ReadSession {
 
   async #cast(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): Promise<void> {
     try {
-      await ask(replica, boxes, (box) => carrying.has(box));
+      this.#replies.push(await ask(replica, boxes, (box) => carrying.has(box)));
     } catch {
       // No answer is a ballot too; Replica.call has taken note of the failure itself.
       for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
@@ -259,12 +270,18 @@ class ReadSession {
         this.#boxes.map((box) => box.wanted),
         this.#unasked,
       );
-    this.#resolve(
-      this.#boxes.map((box) => ({
-        data: box.data ?? (box.wanted.length === 0 && box.agreeing().length >= this.quorum ? new Uint8Array(0) : null),
-        box,
-      })),
-    );
+    const outcomes = this.#boxes.map((box) => {
+      const isEmpty = box.wanted.length === 0 && box.agreeing().length >= this.quorum;
+      return { data: box.data ?? (isEmpty ? new Uint8Array(0) : null), box };
+    });
+    // Late replies are not among them: their memory is left to the garbage collector.
+    const replies = [...this.#replies];
+    this.#resolve({
+      outcomes,
+      release() {
+        for (const reply of replies) giveBack(reply);
+      },
+    });
   }
 
   #count(counts: Map<BallotBox, number>, box: BallotBox, change: number): void {

@@ -64,7 +64,7 @@ export class Repairer {
     replicas: readonly Replica[],
   ): Promise<{ holders: Replica[]; mended: Replica[] } | null> {
     const whole = { inode, reference, offset: 0, length: reference.length };
-    const [outcome] = await this.reader().read([whole]);
+    const [outcome] = (await this.reader().read([whole])).outcomes;
     const data = outcome?.data ?? null;
     if (outcome === undefined || data === null) return null;
     const holders: Replica[] = [];

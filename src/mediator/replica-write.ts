@@ -182,7 +182,7 @@ export class ReplicaWrite {
     const { plan } = state.block;
     if (plan.base === null) throw new Error('a patch has a base');
     const whole = { inode: state.key.inode, reference: plan.base, offset: 0, length: plan.base.length };
-    const [outcome] = await this.reader.read([whole]);
+    const [outcome] = (await this.reader.read([whole])).outcomes;
     if (outcome === undefined || outcome.data === null) {
       throw new FileError('EIO', `block ${plan.index}: no quorum on what is there, so a part of it can't be replaced`);
     }

@@ -10,6 +10,7 @@ import { encodeCancel, encodeRequest, type Message } from './codec.js';
 import { Connection } from './connection.js';
 import { ServiceError } from './errors.js';
 import { malformed } from './header-check.js';
+import { lend } from './lent.js';
 import { HANDSHAKE_DEADLINE_MS, MAXIMUM_REQUESTS_IN_FLIGHT, REQUEST_QUEUE_BYTES } from './limits.js';
 import type { CallOptions } from './service.js';
 
@@ -185,15 +186,19 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#pollHeld();
   }
 
-  #take(message: Message): void {
+  #take(message: Message, connection: Connection, payloads: Buffer | undefined): void {
     switch (message.kind) {
       case 'reply':
       case 'failure': {
         const call = this.#inFlight.get(message.id);
         if (call === undefined) throw malformed(`a reply to request ${message.id}, which was not made`);
         this.#inFlight.delete(message.id);
-        if (message.kind === 'reply') call.succeed(message.body);
-        else call.fail(message.error);
+        if (message.kind === 'reply') {
+          if (payloads !== undefined) lend(message.body, () => connection.release(payloads));
+          call.succeed(message.body);
+        } else {
+          call.fail(message.error);
+        }
         if (this.#held.size > 0) this.#release();
         return;
       }
@@ -241,7 +246,7 @@ class ReconnectingRemote implements Remote, CallEvents {
             wasUp = true;
             this.#up(connection);
           },
-          message: (message) => this.#take(message),
+          message: (message, _sizeBytes, payloads) => this.#take(message, connection, payloads),
           closed: (error) => {
             this.#attempt = undefined;
             this.#down(new ServiceError(error.code, `${this.#options.name}: ${error.message}`));

@@ -4,6 +4,7 @@
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Socket } from '../runtime/network.js';
 import type { Handshake } from './authentication.js';
+import { BufferPool } from './buffer-pool.js';
 import type { Message } from './codec.js';
 import { ServiceError } from './errors.js';
 import { FrameReader } from './frame-reader.js';
@@ -13,8 +14,11 @@ import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from './limits.js';
 export interface ConnectionEvents {
   /** Both sides know each other: messages may be sent. */
   opened(): void;
-  /** @param sizeBytes of its frame */
-  message(message: Message, sizeBytes: number): void;
+  /**
+   * @param sizeBytes of its frame
+   * @param payloads what its byte arrays are views of; `release` it when nobody looks at them any more, or never
+   */
+  message(message: Message, sizeBytes: number, payloads: Buffer | undefined): void;
   /**
    * Called once, at the end. UNREACHABLE: closed or broken; REFUSED: the handshake failed on what it is for;
    * MALFORMED: the other side broke the protocol; FAILED: taking a message failed on this side.
@@ -36,6 +40,7 @@ export class Connection {
   readonly #events: ConnectionEvents;
   readonly #reader: FrameReader;
   readonly #handshakeTimer: Timer;
+  readonly #pool = new BufferPool();
   #state: 'handshake' | 'open' | 'closed' = 'handshake';
   /** The beginning of a handshake frame. */
   #greeting: Buffer = Buffer.alloc(0);
@@ -44,7 +49,10 @@ export class Connection {
     this.#socket = socket;
     this.#handshake = handshake;
     this.#events = events;
-    this.#reader = new FrameReader((message, sizeBytes) => events.message(message, sizeBytes));
+    this.#reader = new FrameReader(
+      (message, sizeBytes, payloads) => events.message(message, sizeBytes, payloads),
+      this.#pool,
+    );
     this.#handshakeTimer = clock.after(handshakeDeadlineMs, () => {
       this.close(new ServiceError('UNREACHABLE', `no handshake within ${handshakeDeadlineMs} ms`));
     });
@@ -69,6 +77,11 @@ export class Connection {
   /** Sends a frame; into the void when the connection has ended. */
   send(chunks: readonly Uint8Array[]): void {
     if (this.#state === 'open') this.#socket.write(chunks);
+  }
+
+  /** Takes back the payloads of a message for those of the next. */
+  release(payloads: Buffer): void {
+    this.#pool.release(payloads);
   }
 
   /** Stops reading, so that the other side must wait. */

@@ -1,6 +1,7 @@
 // Cuts a stream of bytes into frames and decodes them. Chunks end anywhere and
 // are valid only during the call; payload bytes are copied once, from the
 // chunk into a buffer of the frame's exact size.
+import { BufferPool } from './buffer-pool.js';
 import { decodeMessage, type Message, PREFIX_BYTES } from './codec.js';
 import { checkHeader, malformed } from './header-check.js';
 import { MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES } from './limits.js';
@@ -21,8 +22,14 @@ export class FrameReader {
   #payloadsFilled = 0;
   #stopped = false;
 
-  /** @param deliver takes each message with the size of its frame in bytes */
-  constructor(private readonly deliver: (message: Message, sizeBytes: number) => void) {}
+  /**
+   * @param deliver takes each message with the size of its frame in bytes, and the buffer that its payloads are views of
+   * @param pool where that buffer comes from, and goes back to when the receiver says so
+   */
+  constructor(
+    private readonly deliver: (message: Message, sizeBytes: number, payloads: Buffer | undefined) => void,
+    private readonly pool = new BufferPool(),
+  ) {}
 
   /** Nothing is delivered any more, not even from the chunk at hand. */
   stop(): void {
@@ -85,10 +92,10 @@ export class FrameReader {
     const expected = this.#frameBytes - 4 - this.#headerBytes;
     if (payloadBytes !== expected) throw malformed(`${expected} bytes of payloads instead of ${payloadBytes}`);
     if (payloadBytes === 0) {
-      this.deliver(decodeMessage(bytes, start, end, NO_PAYLOADS), this.#frameBytes);
+      this.deliver(decodeMessage(bytes, start, end, NO_PAYLOADS), this.#frameBytes, undefined);
       return;
     }
-    this.#payloads = Buffer.allocUnsafe(payloadBytes);
+    this.#payloads = this.pool.take(payloadBytes);
     this.#payloadsFilled = 0;
     this.#message = decodeMessage(bytes, start, end, this.#payloads);
   }
@@ -100,7 +107,7 @@ export class FrameReader {
       const message = this.#message;
       this.#payloads = undefined;
       this.#message = undefined;
-      if (message !== undefined) this.deliver(message, this.#frameBytes);
+      if (message !== undefined) this.deliver(message, this.#frameBytes, payloads);
     }
     return at + taken;
   }

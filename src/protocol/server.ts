@@ -14,6 +14,11 @@ export interface ServeOptions extends HttpFace {
    * other side: give objects that hold only what may be called.
    */
   services: Record<string, object>;
+  /**
+   * Methods ("service.method") that look at the byte arrays of a request only until they have answered, and answer none of
+   * them: their memory is used again then. Saves most of the garbage of large requests.
+   */
+  transient?: readonly string[];
   /** Binary connections must pass challenge and response with it, and HTTP as HttpFace says. */
   secret?: string;
 }
@@ -28,6 +33,7 @@ export interface RunningServer {
 /** Starts answering. Rejects when it can't listen there. */
 export async function serve(options: ServeOptions, runtime: Runtime): Promise<RunningServer> {
   const methods = methodTable(options.services);
+  const transient = new Set(options.transient);
   const connections = new Set<ServingConnection>();
   const listener = await runtime.network.listen({
     address: options.address,
@@ -37,7 +43,7 @@ export async function serve(options: ServeOptions, runtime: Runtime): Promise<Ru
     refuseHttp: (request) => refuseHttp(options, request),
     onSocket: (socket) => {
       const closed = (connection: ServingConnection) => connections.delete(connection);
-      connections.add(new ServingConnection({ socket, methods, secret: options.secret, closed }, runtime));
+      connections.add(new ServingConnection({ socket, methods, transient, secret: options.secret, closed }, runtime));
     },
   });
   return {

@@ -45,7 +45,11 @@ class RunningRequest implements CallOptions {
   #controller: AbortController | undefined;
   #aborted = false;
 
-  constructor(readonly sizeBytes: number) {}
+  /** @param payloads to be used again after the reply; undefined when the method may keep them */
+  constructor(
+    readonly sizeBytes: number,
+    readonly payloads: Buffer | undefined,
+  ) {}
 
   /** Aborts when the caller cancels or its connection is gone. Made when asked for: most methods never do. */
   get signal(): AbortSignal {
@@ -63,12 +67,15 @@ class RunningRequest implements CallOptions {
 export interface ServingOptions {
   socket: Socket;
   methods: ReadonlyMap<string, ServedMethod>;
+  /** Methods that keep no byte array of a request beyond their reply, and answer none of them. */
+  transient: ReadonlySet<string>;
   secret: string | undefined;
   closed: (connection: ServingConnection) => void;
 }
 
 export class ServingConnection {
   readonly #methods: ReadonlyMap<string, ServedMethod>;
+  readonly #transient: ReadonlySet<string>;
   readonly #runtime: Runtime;
   readonly #connection: Connection;
   readonly #running = new Map<number, RunningRequest>();
@@ -76,8 +83,9 @@ export class ServingConnection {
   #paused = false;
   #queueTimer: Timer | undefined;
 
-  constructor({ socket, methods, secret, closed }: ServingOptions, runtime: Runtime) {
+  constructor({ socket, methods, transient, secret, closed }: ServingOptions, runtime: Runtime) {
     this.#methods = methods;
+    this.#transient = transient;
     this.#runtime = runtime;
     this.#connection = new Connection({
       socket,
@@ -86,7 +94,7 @@ export class ServingConnection {
       clock: runtime.clock,
       events: {
         opened: () => runtime.log.debug('connection.accepted', { peer: socket.peer }),
-        message: (message, sizeBytes) => this.#take(message, sizeBytes),
+        message: (message, sizeBytes, payloads) => this.#take(message, sizeBytes, payloads),
         closed: (error) => {
           this.#logEnd(error);
           this.#queueTimer?.cancel();
@@ -102,10 +110,10 @@ export class ServingConnection {
     this.#connection.close(new ServiceError('UNREACHABLE', 'this server is closing'));
   }
 
-  #take(message: Message, sizeBytes: number): void {
+  #take(message: Message, sizeBytes: number, payloads: Buffer | undefined): void {
     switch (message.kind) {
       case 'request':
-        this.#start(message.id, message.method, message.body, sizeBytes);
+        this.#start(message.id, message.method, message.body, sizeBytes, payloads);
         return;
       case 'cancel':
         this.#running.get(message.id)?.abort();
@@ -116,7 +124,7 @@ export class ServingConnection {
     }
   }
 
-  #start(id: number, name: string, body: object, sizeBytes: number): void {
+  #start(id: number, name: string, body: object, sizeBytes: number, payloads: Buffer | undefined): void {
     if (this.#running.has(id)) throw malformed(`request ${id} twice`);
     if (this.#running.size >= MAXIMUM_REQUESTS_IN_FLIGHT) {
       throw malformed(`more than ${MAXIMUM_REQUESTS_IN_FLIGHT} requests at once`);
@@ -126,7 +134,7 @@ export class ServingConnection {
       this.#connection.send(encodeFailure(id, new ServiceError('UNKNOWN_METHOD', `there is no method ${name}`)));
       return;
     }
-    const request = new RunningRequest(sizeBytes);
+    const request = new RunningRequest(sizeBytes, this.#transient.has(name) ? payloads : undefined);
     this.#running.set(id, request);
     this.#bytesInFlight += sizeBytes;
     this.#steer();
@@ -164,6 +172,7 @@ export class ServingConnection {
   }
 
   #finish(id: number, request: RunningRequest, frame: Uint8Array[]): void {
+    if (request.payloads !== undefined) this.#connection.release(request.payloads);
     if (!this.#running.delete(id)) return;
     this.#bytesInFlight -= request.sizeBytes;
     this.#connection.send(frame);

@@ -1,6 +1,7 @@
 // One mounted session of the kernel's protocol: every request gets exactly one
 // reply, whatever its handler does. A malformed request costs itself, never the session.
 import type { FileErrorCode } from '../../protocol/errors.js';
+import { giveBack } from '../../protocol/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';
@@ -73,6 +74,7 @@ class OpenRequest implements RequestContext {
   async answer(body: ReplyBody): Promise<void> {
     const delivered = !this.answered && this.send(encodeReply(this.header.unique, body));
     this.answered = true;
+    for (const part of body) giveBack(part);
     if (!delivered) await this.undo?.();
   }
 

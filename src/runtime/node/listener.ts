@@ -6,8 +6,9 @@ import { Socket as NetSocket, connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Log } from '../log.js';
 import type { HttpReply, Listener, ListenOptions } from '../network.js';
+import { readIntoBuffer } from './accepted-socket.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
-import { NodeSocket } from './socket.js';
+import { NodeSocket, READ_BUFFER_BYTES } from './socket.js';
 
 /** A path of a Unix-domain socket has no more room in the kernel (sun_path). */
 const MAXIMUM_UNIX_PATH_BYTES = 107;
@@ -61,11 +62,14 @@ function httpServer(options: ListenOptions, sockets: Set<NodeSocket>, log: Log):
       stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    stream.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`);
-    if (head.length > 0) stream.unshift(head);
-    const socket = new NodeSocket(stream, peerName(stream, options), false);
+    const peer = peerName(stream, options);
+    const moved = readIntoBuffer(stream, READ_BUFFER_BYTES, (chunk) => socket.deliver(chunk));
+    const connection = moved ?? stream;
+    connection.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`);
+    const socket = new NodeSocket(connection, peer, moved !== undefined);
+    if (head.length > 0) socket.deliver(head);
     sockets.add(socket);
-    stream.on('close', () => sockets.delete(socket));
+    connection.on('close', () => sockets.delete(socket));
     options.onSocket(socket);
   });
   return server;

@@ -5,11 +5,9 @@ import type { Log } from '../log.js';
 import type { Network, Socket } from '../network.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
 import { listen } from './listener.js';
-import { NodeSocket } from './socket.js';
+import { NodeSocket, READ_BUFFER_BYTES } from './socket.js';
 
 const UNIX_PREFIX = 'unix:';
-/** Large reads: a block of 128 KiB with one system call. The buffer is reused, since a chunk is only lent. */
-const READ_BUFFER_BYTES = 256 * 1024;
 /** The answer to the upgrade is four lines. */
 const MAXIMUM_ANSWER_BYTES = 8 * 1024;
 const ANSWER_END = '\r\n\r\n';

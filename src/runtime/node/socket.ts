@@ -6,6 +6,9 @@ import type { Socket } from '../network.js';
 /** Dead hosts are found by probes: they close no connection by themselves. */
 const KEEP_ALIVE_MS = 10_000;
 
+/** Large reads: a block of 128 KiB with one system call. The buffer is reused, since a chunk is only lent. */
+export const READ_BUFFER_BYTES = 256 * 1024;
+
 export class NodeSocket implements Socket {
   readonly peer: string;
   #receive: ((chunk: Uint8Array) => void) | undefined;

@@ -1,0 +1,32 @@
+// Buffers for the payloads of large requests, used again and again: taking
+// fresh memory for each of them costs more than copying what is in them.
+
+/** Smaller ones come from Node's own pool and cost little. */
+const MINIMUM_BYTES = 64 * 1024;
+/** What one connection's peer may make this side keep. */
+const MAXIMUM_KEPT_BYTES = 32 * 1024 * 1024;
+
+export class BufferPool {
+  readonly #free = new Map<number, Buffer[]>();
+  #keptBytes = 0;
+
+  /** A buffer of exactly `sizeBytes`, with whatever was in it before. */
+  take(sizeBytes: number): Buffer {
+    if (sizeBytes < MINIMUM_BYTES) return Buffer.allocUnsafe(sizeBytes);
+    const capacity = 2 ** Math.ceil(Math.log2(sizeBytes));
+    const kept = this.#free.get(capacity)?.pop();
+    if (kept === undefined) return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes);
+    this.#keptBytes -= capacity;
+    return kept.subarray(0, sizeBytes);
+  }
+
+  /** Gives back what `take` answered; nobody may look at it any more. */
+  release(buffer: Buffer): void {
+    const capacity = buffer.buffer.byteLength;
+    if (buffer.length < MINIMUM_BYTES || this.#keptBytes + capacity > MAXIMUM_KEPT_BYTES) return;
+    const kept = this.#free.get(capacity) ?? [];
+    kept.push(Buffer.from(buffer.buffer));
+    this.#free.set(capacity, kept);
+    this.#keptBytes += capacity;
+  }
+}
