@@ -1,12 +1,10 @@
 // The limits and proportions of a data server, each with its reason.
-import { PAGE_BYTES } from '../protocol/hash.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /** The largest block: one must fit a message and a moment of memory several times over. */
 export const MAXIMUM_BLOCK_BYTES = 16 * MIB;
-export const MAXIMUM_BLOCK_PAGES = MAXIMUM_BLOCK_BYTES / PAGE_BYTES;
 
 /** A segment is closed when it has grown to this: large enough that few files are needed, small enough to be compacted within a second. */
 export const SEGMENT_BYTES = 64 * MIB;

@@ -8,14 +8,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/**
- * A service is an interface whose every member is such a method. Arguments and
- * results are made of undefined-free plain objects, arrays, strings, finite
- * numbers, booleans, bigints within 64 bits, null, and Uint8Array. Byte arrays
- * travel raw, outside of the encoded header.
- */
-// biome-ignore lint/suspicious/noExplicitAny: the constraint of a generic, where unknown would refuse every concrete method
-export type Method = (request: any, options?: CallOptions) => Promise<object>;
-
-/** T when every member of T is a Method. */
-export type Service<T> = { [K in keyof T]: T[K] extends Method ? T[K] : never };
+// A service is an interface whose every member takes (request, CallOptions?)
+// and answers a promise of an object. Requests and results are made of plain
+// objects, arrays, strings, finite numbers, booleans, bigints within 64 bits,
+// null, and Uint8Array. Byte arrays travel raw, outside of the encoded header.

@@ -7,11 +7,6 @@ export interface Random {
   bytes(count: number): Uint8Array;
 }
 
-/** A whole number in [0, bound). */
-export function below(random: Random, bound: number): number {
-  return Math.floor(random.fraction() * bound);
-}
-
 /** `count` random bytes as lower-case hexadecimal digits: identifiers of clusters and stores. */
 export function randomHex(random: Random, count: number): string {
   return Buffer.from(random.bytes(count)).toString('hex');
