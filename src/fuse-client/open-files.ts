@@ -5,6 +5,7 @@ import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protoc
 import type { Runtime } from '../runtime/runtime.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
+import { ReadCache } from './read-cache.js';
 import { RecentAttributes } from './recent-attributes.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
@@ -16,6 +17,7 @@ const GROUP_EXECUTE = 0o010;
 
 export class OpenFiles {
   private readonly byInode = new Map<number, WriteBackFile>();
+  private readonly readCache = new ReadCache();
   private readonly budget: MemoryBudget;
   private readonly recent: RecentAttributes;
   private changeCount = 0;
@@ -116,6 +118,7 @@ export class OpenFiles {
       this.byInode.set(inode, file);
     }
     file.over(attributes);
+    this.readCache.forget(inode);
     const handle: FileHandle = {
       kind: 'file',
       file,
@@ -144,6 +147,11 @@ export class OpenFiles {
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
     if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
+    if (this.readCache.takes(length) && !file.isPending && !file.isWritable) {
+      const fetch = async (from: number, size: number) =>
+        (await this.files.read({ inode: file.inode, offset: from, length: size })).data;
+      return this.readCache.read(file.inode, file.attributes.revision, offset, asked, fetch);
+    }
     const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
     return layOver(overlay, data, offset, length);
   }
@@ -222,6 +230,7 @@ export class OpenFiles {
     }
     if (file.handles.size > 0 || file.isPending) return;
     this.byInode.delete(file.inode);
+    this.readCache.forget(file.inode);
     if (file.orphaned) await this.files.release({ inode: file.inode });
   }
 

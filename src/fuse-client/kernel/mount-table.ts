@@ -8,8 +8,8 @@ import type { Log } from '../../runtime/log.js';
 /** The type that df and /proc/mounts show; the part before the dot makes the kernel take FUSE. */
 export const FILE_SYSTEM_TYPE = 'fuse.nmrfs';
 const SOURCE_NAME = 'nmrfs';
-/** Read-ahead of one full request; the default of 128 KiB halves sequential reading. */
-const READ_AHEAD_KIB = 1024;
+/** Read-ahead of two full requests: one is under way while the other is taken. The default of 128 KiB halves sequential reading. */
+const READ_AHEAD_KIB = 2048;
 
 export interface MountFlags {
   readOnly: boolean;

@@ -59,6 +59,12 @@ export class WriteBackFile {
     private readonly parts: WriteBackParts,
   ) {}
 
+  /** Somebody has it open for writing here. */
+  get isWritable(): boolean {
+    for (const handle of this.handles) if (handle.writable) return true;
+    return false;
+  }
+
   get isPending(): boolean {
     return this.isUnsent || this.inFlight.length > 0;
   }
