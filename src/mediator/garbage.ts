@@ -19,6 +19,8 @@ export class GarbageCollector {
   readonly #task: Background;
   /** The garbage up to this sequence number is forgotten by that server. */
   readonly #obeyedUpTo = new Map<Replica, number>();
+  /** Grows when that must be forgotten, so that a pass that began before does not bring it back. */
+  #era = 0;
   /** Files without a name that some client still has open. */
   readonly #held = new Set<number>();
 
@@ -42,6 +44,7 @@ export class GarbageCollector {
   /** The metaserver may have crashed, and what was collected may have come back: all servers are told of everything again. */
   startOver(): void {
     this.#obeyedUpTo.clear();
+    this.#era++;
     this.#task.wake(DELAY_MS);
   }
 
@@ -52,18 +55,21 @@ export class GarbageCollector {
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
     await this.#purgeOrphans();
+    const era = this.#era;
     const listening = new Set(this.replicas.reachable());
     let after = Math.min(...[...listening].map((replica) => this.#obeyed(replica)));
     while (!this.#task.closed && listening.size > 0) {
       const { entries } = await this.metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
       if (last === undefined) break;
+      if (era !== this.#era) return 0;
       after = last.sequence;
       await Promise.all(
         [...listening].map(async (replica) => {
           if (!(await this.#forget(replica, entries, last.sequence))) listening.delete(replica);
         }),
       );
+      if (era !== this.#era) return 0;
       await this.#collected(entries);
     }
     return this.replicas.reachable().every((replica) => listening.has(replica)) ? null : RETRY_MS;
@@ -74,6 +80,7 @@ export class GarbageCollector {
   }
 
   async #forget(replica: Replica, entries: readonly GarbageEntry[], last: number): Promise<boolean> {
+    const era = this.#era;
     const items = entries
       .filter(({ sequence }) => sequence > this.#obeyed(replica))
       .map(({ inode, index, version }) => ({ inode, index, version }));
@@ -83,7 +90,7 @@ export class GarbageCollector {
       this.runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
       return false;
     }
-    this.#obeyedUpTo.set(replica, Math.max(last, this.#obeyed(replica)));
+    if (era === this.#era) this.#obeyedUpTo.set(replica, Math.max(last, this.#obeyed(replica)));
     return true;
   }
 

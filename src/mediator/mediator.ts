@@ -74,9 +74,6 @@ export async function openMediator(
   const counters = new Counters();
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
-  first.remote.onStateChange((state) => {
-    if (state === 'down') blockMap.clear();
-  });
   const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
   const auditor = new Auditor((box, replica) => repairer.order(box, replica), counters, runtime);
   const reader: Reader = new Reader(
@@ -94,6 +91,12 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
+  // What was not durable may be gone when the metaserver is back.
+  first.remote.onStateChange((state) => {
+    if (state !== 'down') return;
+    blockMap.clear();
+    garbage.startOver();
+  });
   const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);
   const versions = new Versions(metadata, runtime.clock);
   const writer = new Writer(

@@ -17,6 +17,8 @@ export interface ConvergenceOptions {
 /** Virtual time that everything together may take to come back; a rebuild is small here. */
 const COME_BACK_MS = 60_000;
 const POLL_MS = 250;
+/** Within this an idle server is asked whether it still answers, and is let in again. */
+const NOTICE_MS = 5000;
 const LIST_ENTRIES = 4000;
 /** A scrub takes away versions without a file once they are older than ten minutes. */
 const SCRUB_AGE_NS = 11n * 60n * 1_000_000_000n;
@@ -39,6 +41,9 @@ export class Convergence {
     );
     await until(() => this.#settled(), COME_BACK_MS, 'requests did not settle');
     if (!this.options.mustBeComplete) return this.#readBack();
+    await this.#eventually(() => this.#servers(), 'not all data servers came back');
+    // A server that lost its power without a word is thought to be up until it does not answer.
+    await this.scheduler.run(this.scheduler.nowUs + NOTICE_MS * 1000);
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     await this.#readBack();
     this.scheduler.wallClockJumpNs += SCRUB_AGE_NS;

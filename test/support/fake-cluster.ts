@@ -4,8 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { type Mediator, type MediatorOptions, openMediator } from '../../src/mediator/mediator.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
-import type { Remote } from '../../src/protocol/client.js';
+import type { Remote, RemoteState } from '../../src/protocol/client.js';
 import { ROOT_INODE } from '../../src/protocol/files.js';
+import type { MetadataService } from '../../src/protocol/metadata.js';
 import type { Disk } from '../../src/runtime/disk.js';
 import type { Network } from '../../src/runtime/network.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
@@ -55,7 +56,10 @@ export class FakeCluster {
   readonly events: LoggedEvent[] = [];
   readonly runtime = testRuntime(this.events);
   readonly replicas: FakeReplica[];
+  /** Answers that garbage is collected, and forgets it, as a metaserver does that crashes right after. */
+  losesCollected = false;
   readonly #mediators: Mediator[] = [];
+  readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
   private constructor(
     private readonly options: MediatorOptions,
@@ -84,11 +88,19 @@ export class FakeCluster {
 
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
-    const metadata = this.metaserver.metadata;
+    const metadata: MetadataService = {
+      ...this.metaserver.metadata,
+      execute: (message, options) =>
+        this.losesCollected && message.name === 'collected'
+          ? Promise.resolve({} as never)
+          : this.metaserver.metadata.execute(message, options),
+    };
     const remote: Remote = {
       service: <T>() => metadata as T,
       state: 'up',
-      onStateChange: () => {},
+      onStateChange: (listener) => {
+        this.#metadataListeners.push(listener);
+      },
       close: async () => {},
     };
     const mediator = await openMediator(
@@ -105,6 +117,17 @@ export class FakeCluster {
     );
     this.#mediators.push(mediator);
     return mediator;
+  }
+
+  /** The mediators lose the metaserver, and have it back at once. */
+  reconnectMetaserver(): void {
+    for (const state of ['down', 'up'] as const) for (const listener of this.#metadataListeners) listener(state);
+  }
+
+  /** Versions that the metaserver still wants to be forgotten. */
+  async garbage(): Promise<number> {
+    const { garbage } = await this.metaserver.metadata.query({ name: 'statistics', request: {} });
+    return garbage;
   }
 
   replica(number: number): FakeReplica {
@@ -127,9 +150,9 @@ export async function makeFile({ files }: Mediator, name: string): Promise<numbe
 }
 
 /** Waits until the condition holds. */
-export async function eventually(condition: () => boolean): Promise<void> {
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = Date.now() + 5000;
-  while (!condition()) {
+  while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited in vain for ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

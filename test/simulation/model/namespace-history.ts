@@ -59,8 +59,8 @@ export class NamespaceHistory {
     this.#current = null;
     this.#answers++;
     const ways = this.#trails.flatMap((trail) => this.#after(trail, request, answer));
-    // It may have been carried out, answered and then lost; the states before it are among the possible ones already.
-    if (crashed && request.kind !== 'list' && request.kind !== 'lookup') ways.push(...this.#trails);
+    // It may have been carried out, or have looked, before the crash, and what it did or saw may be lost.
+    if (crashed) ways.push(...this.#trails);
     this.#continue(ways, () => `${describe(request)} answered ${describeAnswer(answer)}`);
   }
 
