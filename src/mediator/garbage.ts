@@ -100,7 +100,13 @@ export class GarbageCollector {
     const sequences = entries.map(({ sequence }) => sequence).filter((sequence) => sequence <= everywhere);
     if (sequences.length === 0) return;
     const timeNs = this.runtime.clock.nowNs();
-    await this.metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
+    try {
+      await this.metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
+    } catch (error) {
+      // Whether it was carried out is not known; without this, no later pass would look at these entries.
+      this.startOver();
+      throw error;
+    }
     this.counters.add('collectedVersions', sequences.length);
   }
 

@@ -5,6 +5,7 @@ import { type Mediator, type MediatorOptions, openMediator } from '../../src/med
 import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
 import type { Remote, RemoteState } from '../../src/protocol/client.js';
+import { ServiceError } from '../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../src/protocol/files.js';
 import type { MetadataService } from '../../src/protocol/metadata.js';
 import type { Disk } from '../../src/runtime/disk.js';
@@ -56,8 +57,8 @@ export class FakeCluster {
   readonly events: LoggedEvent[] = [];
   readonly runtime = testRuntime(this.events);
   readonly replicas: FakeReplica[];
-  /** Answers that garbage is collected, and forgets it, as a metaserver does that crashes right after. */
-  losesCollected = false;
+  /** What becomes of `collected`. lost: answered and forgotten, as by a metaserver that crashes right after; unanswered: it never arrives. */
+  collectedFate: 'kept' | 'lost' | 'unanswered' = 'kept';
   readonly #mediators: Mediator[] = [];
   readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
@@ -91,8 +92,8 @@ export class FakeCluster {
     const metadata: MetadataService = {
       ...this.metaserver.metadata,
       execute: (message, options) =>
-        this.losesCollected && message.name === 'collected'
-          ? Promise.resolve({} as never)
+        message.name === 'collected' && this.collectedFate !== 'kept'
+          ? this.#loseCollected()
           : this.metaserver.metadata.execute(message, options),
     };
     const remote: Remote = {
@@ -128,6 +129,11 @@ export class FakeCluster {
   async garbage(): Promise<number> {
     const { garbage } = await this.metaserver.metadata.query({ name: 'statistics', request: {} });
     return garbage;
+  }
+
+  async #loseCollected(): Promise<never> {
+    if (this.collectedFate === 'unanswered') throw new ServiceError('DEADLINE', 'the metaserver did not answer');
+    return {} as never;
   }
 
   replica(number: number): FakeReplica {

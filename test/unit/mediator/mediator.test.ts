@@ -389,16 +389,18 @@ describe('cutting', () => {
 });
 
 describe('garbage', () => {
-  it('is collected again when a crash of the metaserver has brought it back', async () => {
-    const { cluster: opened, mediator } = await open();
-    const inode = await makeFile(mediator, 'a');
-    await write(mediator, inode, 0, 'old');
-    opened.losesCollected = true;
-    await write(mediator, inode, 0, 'new');
-    await eventually(() => opened.replicas.every(({ stored }) => stored.size === 1));
-    assert.equal(await opened.garbage(), 1);
-    opened.losesCollected = false;
-    opened.reconnectMetaserver();
-    await eventually(async () => (await opened.garbage()) === 0);
-  });
+  for (const fate of ['lost', 'unanswered'] as const) {
+    it(`is collected again when the news of its collection was ${fate}`, async () => {
+      const { cluster: opened, mediator } = await open();
+      const inode = await makeFile(mediator, 'a');
+      await write(mediator, inode, 0, 'old');
+      opened.collectedFate = fate;
+      await write(mediator, inode, 0, 'new');
+      await eventually(() => opened.replicas.every(({ stored }) => stored.size === 1));
+      assert.equal(await opened.garbage(), 1);
+      opened.collectedFate = 'kept';
+      if (fate === 'lost') opened.reconnectMetaserver();
+      await eventually(async () => (await opened.garbage()) === 0);
+    });
+  }
 });
