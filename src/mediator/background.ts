@@ -13,6 +13,8 @@ const RETRY_MS = 1000;
 export class Background {
   #running: Promise<void> | null = null;
   #timer: Timer | null = null;
+  /** When the timer fires, on the monotonic clock. */
+  #dueMs = 0;
   #wokenMeanwhile = false;
   #closed = false;
 
@@ -29,8 +31,10 @@ export class Background {
       this.#wokenMeanwhile = true;
       return;
     }
-    if (this.#timer !== null && delayMs > 0) return;
+    const dueMs = this.runtime.clock.monotonicMs() + delayMs;
+    if (this.#timer !== null && this.#dueMs <= dueMs) return;
     this.#timer?.cancel();
+    this.#dueMs = dueMs;
     this.#timer = this.runtime.clock.after(delayMs, () => {
       this.#timer = null;
       this.#running = this.#once();

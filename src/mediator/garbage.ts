@@ -12,6 +12,8 @@ import type { ReplicaSet } from './replica-set.js';
 const BATCH_ENTRIES = 2000;
 /** After a server failed that can be reached all the same; one that is away wakes this task when it returns. */
 const RETRY_MS = 5000;
+/** A commit that took effect although its answer was lost leaves garbage that nobody reports. */
+const IDLE_MS = 30_000;
 /** New garbage waits this long, so that many deletions share a message, and late readers find their version. */
 const DELAY_MS = 250;
 
@@ -72,7 +74,7 @@ export class GarbageCollector {
       if (era !== this.#era) return 0;
       await this.#collected(entries);
     }
-    return this.replicas.reachable().every((replica) => listening.has(replica)) ? null : RETRY_MS;
+    return this.replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
   }
 
   #obeyed(replica: Replica): number {

@@ -17,6 +17,8 @@ const BATCH_BLOCKS = 32;
 const PAUSE_MS = 2;
 /** Until blocks that had no quorum are tried again. */
 const RETRY_MS = 5000;
+/** A commit that took effect although its answer was lost may have left something to catch up on that nobody reports. */
+const IDLE_MS = 30_000;
 const PROGRESS_LOG_BLOCKS = 1024;
 
 type LocatedBlock = BlockReference & { inode: number };
@@ -168,6 +170,7 @@ export class Recovery {
       }
       await sleep(this.runtime.clock, PAUSE_MS);
     }
-    return lacking > 0 && replica.reachable ? RETRY_MS : null;
+    if (!replica.reachable) return null;
+    return lacking > 0 ? RETRY_MS : IDLE_MS;
   }
 }
