@@ -2,7 +2,7 @@
 // itself, be readable, and equal on all replicas, with nothing left over.
 import { formatHash } from '../../src/protocol/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
-import { type CurrentBlock, currentBlocks, inspectDisk, versionKey } from './inspector.js';
+import { type CurrentBlock, currentBlocks, versionKey } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
 import type { Workload } from './workload/workload.js';
 import type { Scheduler } from './world/scheduler.js';
@@ -126,27 +126,31 @@ export class Convergence {
     return null;
   }
 
-  async #difference(dataHost: DataHost, blocks: readonly CurrentBlock[]): Promise<string | null> {
-    const holdings = await inspectDisk(dataHost);
-    if (holdings === null) return 'could not be started again';
-    for (const block of blocks) {
-      const hash = holdings.get(versionKey(block));
-      if (hash === block.hash) continue;
-      const what = hash === undefined ? 'lacks' : hash === null ? "can't read" : `has ${formatHash(hash)} for`;
-      return `${what} ${versionKey(block)}`;
-    }
-    // What was deleted while the disk was full comes back with a lost index, so here the running server is asked.
-    const { server } = dataHost;
+  /**
+   * The running server is asked, not its disk: what it deleted while the disk was full, and a record whose header has rotted,
+   * look otherwise only after the index is lost, and are mended by votes then.
+   */
+  async #difference({ server }: DataHost, blocks: readonly CurrentBlock[]): Promise<string | null> {
     if (server === null) return 'is not running';
     const { entries } = await server.blocks.list({ limit: LIST_ENTRIES });
+    const items = entries.map(({ inode, index, version, length }) => ({
+      ...{ inode, index, version, length },
+      offset: 0,
+      data: false,
+    }));
+    const { results } = await server.blocks.get({ items });
     const wanted = new Map(blocks.map((block) => [versionKey(block), block]));
-    for (const entry of entries) {
-      const block = wanted.get(versionKey(entry));
-      if (block === undefined) return `holds ${versionKey(entry)}, which nobody needs`;
-      if (block.hash !== entry.hash) return `lists ${formatHash(entry.hash)} for ${versionKey(entry)}`;
-      wanted.delete(versionKey(entry));
+    for (const [position, entry] of entries.entries()) {
+      const key = versionKey(entry);
+      const block = wanted.get(key);
+      if (block === undefined) return `holds ${key}, which nobody needs`;
+      const result = results[position];
+      if (result?.state !== 'present') return `can't read ${key}`;
+      if (result.hash !== block.hash) return `has ${formatHash(result.hash)} for ${key}`;
+      if (entry.hash !== block.hash) return `lists ${formatHash(entry.hash)} for ${key}`;
+      wanted.delete(key);
     }
     const [lacking] = wanted.keys();
-    return lacking === undefined ? null : `does not list ${lacking}`;
+    return lacking === undefined ? null : `lacks ${lacking}`;
   }
 }
