@@ -28,7 +28,7 @@ export class FileHistory {
   readonly #open = new Map<number, ModelWrite>();
   /** Every state that the file may have been in since a look at it began, for each look that is not answered. */
   readonly #looks = new Map<number, { states: Map<string, FileState>; turns: number }>();
-  /** How often something was decided: a write answered or settled, or a crash. */
+  /** How often something was decided: a write answered or settled, a look that told something, or a crash. */
   #turns = 0;
   readonly #sources = new Set<number>();
 
@@ -118,6 +118,7 @@ export class FileHistory {
     this.#looks.delete(request);
     // When something was decided since it began, it may have been before that, and says nothing of the present.
     if (look !== undefined && look.turns < this.#turns && [...look.states.values()].some(fits)) return;
+    this.#turns++;
     this.#continue(
       this.#reachable().filter(({ state }) => fits(state)),
       describe,
