@@ -2,7 +2,7 @@
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileName, ROOT_INODE } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
-import { nameFromText } from '../protocol/text.js';
+import { nameFromText, namingPath } from '../protocol/text.js';
 
 /** Splits an absolute path into names; EINVAL when it is not absolute. */
 export function splitPath(path: string): FileName[] {
@@ -15,9 +15,22 @@ export function splitPath(path: string): FileName[] {
 
 /** The inode under a path; symbolic links are not followed. Fails with ENOENT and ENOTDIR. */
 export async function resolvePath(metadata: MetadataService, path: string): Promise<Attributes> {
+  return resolveNames(metadata, splitPath(path), path);
+}
+
+/** The same for names of which `path` is the whole; failures name it. */
+export async function resolveNames(
+  metadata: MetadataService,
+  names: readonly FileName[],
+  path: string,
+): Promise<Attributes> {
   let attributes = await metadata.query({ name: 'attributes', request: { inode: ROOT_INODE } });
-  for (const name of splitPath(path)) {
-    attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
+  try {
+    for (const name of names) {
+      attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
+    }
+  } catch (error) {
+    throw namingPath(error, path);
   }
   return attributes;
 }

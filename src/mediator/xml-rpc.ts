@@ -2,13 +2,13 @@
 // of the form PATH&&data, PATH&&meta and PATH&&list_nodes, and the test hooks.
 import type { AdminService } from '../protocol/admin.js';
 import { FileError } from '../protocol/errors.js';
-import { type FileService, ROOT_INODE } from '../protocol/files.js';
+import type { FileService } from '../protocol/files.js';
 import { formatHash } from '../protocol/hash.js';
 import type { MetadataService } from '../protocol/metadata.js';
-import { describeAttributes, nameToText, toDate } from '../protocol/text.js';
+import { describeAttributes, nameToText, namingPath, toDate } from '../protocol/text.js';
 import { XmlRpcFault, type XmlRpcMethods, type XmlRpcValue } from '../protocol/xml-rpc.js';
 import type { Clock } from '../runtime/clock.js';
-import { resolvePath, splitPath } from './paths.js';
+import { resolveNames, resolvePath, splitPath } from './paths.js';
 
 const CALLER = { uid: 0, gid: 0 };
 const LIST_LIMIT = 1000;
@@ -27,15 +27,10 @@ export function mediatorXmlRpc(
     const names = splitPath(path);
     const name = names.pop();
     if (name === undefined) throw new FileError('EISDIR', `${path} is a directory`);
-    let parent = ROOT_INODE;
-    for (const each of names) parent = (await files.lookup({ parent, name: each })).inode;
-    const { attributes } = await files.create({
-      parent,
-      name,
-      mode: 0o644,
-      exclusive: false,
-      forWriting: true,
-      caller: CALLER,
+    const { inode: parent } = await resolveNames(metadata, names, path);
+    const request = { parent, name, mode: 0o644, exclusive: false, forWriting: true, caller: CALLER };
+    const { attributes } = await files.create(request).catch((error: unknown) => {
+      throw namingPath(error, path);
     });
     if (attributes.kind !== 'file') throw new FileError('EISDIR', `${path} is a ${attributes.kind}`);
     await files.write({
@@ -79,7 +74,10 @@ export function mediatorXmlRpc(
       const { path, what } = splitKey(key);
       const attributes = await resolvePath(metadata, path);
       if (what === 'meta') return describeAttributes(attributes);
-      if (what === 'list_nodes') return listNodes(files, attributes.inode);
+      if (what === 'list_nodes') {
+        if (attributes.kind !== 'directory') throw new FileError('ENOTDIR', `${path} is a ${attributes.kind}`);
+        return listNodes(files, attributes.inode);
+      }
       if (attributes.kind !== 'file') throw new FileError('EISDIR', `${path} is a ${attributes.kind}`);
       if (attributes.sizeBytes > MAXIMUM_WHOLE_BYTES) {
         throw new FileError(

@@ -4,7 +4,7 @@ import { FileError } from '../protocol/errors.js';
 import { type Attributes, ROOT_INODE } from '../protocol/files.js';
 import { formatHash } from '../protocol/hash.js';
 import type { MetadataService } from '../protocol/metadata.js';
-import { describeAttributes, nameFromText, nameToText } from '../protocol/text.js';
+import { describeAttributes, nameFromText, nameToText, namingPath } from '../protocol/text.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/xml-rpc.js';
 
 /** Entries and blocks of one answer are gathered so many at a time. */
@@ -27,7 +27,9 @@ export function metaserverMethods(metadata: MetadataService): XmlRpcMethods {
 
     /** Entries of a directory: name and attributes. */
     async list(...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
-      const { inode } = await resolve(metadata, onlyPath('list', parameters));
+      const path = onlyPath('list', parameters);
+      const { inode, kind } = await resolve(metadata, path);
+      if (kind !== 'directory') throw new FileError('ENOTDIR', `${path} is a ${kind}`);
       const entries: XmlRpcValue[] = [];
       for (let cookie = 0; ; ) {
         const request = { inode, cookie, limit: PAGE_ROWS, attributes: true };
@@ -66,10 +68,14 @@ function onlyPath(method: string, parameters: readonly XmlRpcValue[]): string {
 
 async function resolve(metadata: MetadataService, path: string): Promise<Attributes> {
   let attributes = await metadata.query({ name: 'attributes', request: { inode: ROOT_INODE } });
-  for (const part of path.split('/')) {
-    if (part === '') continue;
-    const name = nameFromText(part);
-    attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
+  try {
+    for (const part of path.split('/')) {
+      if (part === '') continue;
+      const name = nameFromText(part);
+      attributes = await metadata.query({ name: 'lookup', request: { parent: attributes.inode, name } });
+    }
+  } catch (error) {
+    throw namingPath(error, path);
   }
   return attributes;
 }

@@ -1,4 +1,5 @@
 // What people and XML-RPC read: names as text, attributes as a struct.
+import { FileError } from './errors.js';
 import type { Attributes, FileName } from './files.js';
 import type { XmlRpcValue } from './xml-rpc.js';
 
@@ -10,6 +11,14 @@ export function nameFromText(text: string): FileName {
 /** The name as text; bytes that are not UTF-8 show as U+FFFD. */
 export function nameToText(name: FileName): string {
   return Buffer.from(name, 'latin1').toString('utf8');
+}
+
+/** What the way along a path failed with, in the words of whoever gave the path: they know no inodes. */
+export function namingPath(error: unknown, path: string): unknown {
+  if (!(error instanceof FileError)) return error;
+  if (error.code === 'ENOENT') return new FileError('ENOENT', `${path}: there is no such file or directory`);
+  if (error.code === 'ENOTDIR') return new FileError('ENOTDIR', `${path}: a part of this path is no directory`);
+  return error;
 }
 
 /** Milliseconds are all that an XML-RPC date can say, and more. */

@@ -88,7 +88,8 @@ describe("a metaserver's XML-RPC methods", () => {
       assert.equal(await codeOf(call(meta, 'get')), 'EINVAL');
       assert.equal(await codeOf(call(meta, 'get', 7)), 'EINVAL');
       assert.equal(await codeOf(call(meta, 'get', 'relative')), 'EINVAL');
-      assert.equal(await codeOf(call(meta, 'get', '/missing')), 'ENOENT');
-      assert.equal(await codeOf(call(meta, 'list', '/file')), 'ENOTDIR');
+      await assert.rejects(call(meta, 'get', '/missing'), /ENOENT: \/missing/);
+      await assert.rejects(call(meta, 'get', '/file/below'), /ENOTDIR: \/file\/below/);
+      await assert.rejects(call(meta, 'list', '/file'), /ENOTDIR: \/file is a file/);
     }));
 });
