@@ -25,12 +25,14 @@ export class BallotBox {
   readonly ballots = new Map<Replica, Ballot>();
   /** The bytes of the wanted range, checked against the witness; null until some replica has sent them. */
   data: Uint8Array | null = null;
+  readonly #incomplete = new Set<Replica>();
 
   constructor(readonly wanted: Wanted) {}
 
   /** Counts an answer. Bytes are kept only if they are what the witness says. */
   cast(replica: Replica, result: GetResult): void {
     if (result.state !== 'present') {
+      if (result.state === 'absent' && replica.state !== 'up') this.#incomplete.add(replica);
       this.ballots.set(replica, { state: result.state });
       return;
     }
@@ -56,6 +58,11 @@ export class BallotBox {
   dissenters(): Replica[] {
     const hash = this.wanted.reference.hash;
     return [...this.ballots].filter(([, ballot]) => dissents(ballot, hash)).map(([replica]) => replica);
+  }
+
+  /** Whether a replica that lost this vote is to blame: what is absent while it is being rebuilt is only still to come. */
+  isToBlame(replica: Replica): boolean {
+    return !this.#incomplete.has(replica);
   }
 
   /** Replicas that hold the right version, most lately heard first. */

@@ -20,7 +20,8 @@ const MAXIMUM_WAITING = 10_000;
 interface Order {
   inode: number;
   reference: BlockReference;
-  replicas: Map<Replica, string>;
+  /** Who lost the vote with which ballot; null for who is not to blame for it. */
+  replicas: Map<Replica, string | null>;
 }
 
 export class Repairer {
@@ -44,7 +45,7 @@ export class Repairer {
     const ballot = box.ballots.get(replica);
     if (this.#closed || ballot === undefined || this.#running.get(key)?.has(replica)) return;
     const order = this.#waiting.get(key) ?? { inode, reference, replicas: new Map() };
-    order.replicas.set(replica, ballot.state);
+    order.replicas.set(replica, box.isToBlame(replica) ? ballot.state : null);
     if (this.#waiting.size < MAXIMUM_WAITING) this.#waiting.set(key, order);
     this.#next();
   }
@@ -127,7 +128,7 @@ export class Repairer {
   async #carryOut({ inode, reference, replicas }: Order): Promise<void> {
     if (!(await this.#isCurrent(inode, reference))) return;
     for (const [replica, ballot] of replicas) {
-      if (ballot === 'absent' && replica.state !== 'up') continue;
+      if (ballot === null) continue;
       replica.dissents++;
       this.counters.add('dissents');
       this.runtime.log.warn('vote.dissent', { ...this.#fields(inode, reference), server: replica.name, ballot });

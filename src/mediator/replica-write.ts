@@ -35,6 +35,8 @@ interface BlockState {
   /** The whole content, where it is known here. */
   rendered: Uint8Array | null;
   results: Map<Replica, PutResult>;
+  /** They lacked the base while they were being rebuilt, which is no dissent. */
+  incomplete: Set<Replica>;
 }
 
 export class ReplicaWrite {
@@ -59,7 +61,8 @@ export class ReplicaWrite {
     if (prepared.length === 0) return [];
     this.#states = prepared.map((block) => {
       const rendered = block.plan.whole ? renderBlock(block.plan, new Uint8Array(0)) : null;
-      return { block, key: { inode, index: block.plan.index, version: block.version }, rendered, results: new Map() };
+      const key = { inode, index: block.plan.index, version: block.version };
+      return { block, key, rendered, results: new Map(), incomplete: new Set() };
     });
     this.#targets = this.replicas.reachable();
     const sending = this.#targets.map((replica) => this.#send(replica, this.#states, false));
@@ -97,8 +100,9 @@ export class ReplicaWrite {
         );
         const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
         const { results } = await replica.call(() => replica.blocks.put({ items, durable: true, replace }, options));
-        message.forEach(({ results: known }, position) => {
+        message.forEach(({ results: known, incomplete }, position) => {
           const result = results[position];
+          if (result?.state === 'no-base' && replica.state !== 'up') incomplete.add(replica);
           if (result !== undefined) known.set(replica, result);
         });
       }),
@@ -169,11 +173,13 @@ export class ReplicaWrite {
     return result?.state === 'stored' && result.hash === block.hash;
   }
 
-  #repaired({ key, block }: BlockState, replica: Replica): void {
-    replica.dissents++;
-    replica.repairs++;
+  #repaired({ key, block, incomplete }: BlockState, replica: Replica): void {
     const fields = { inode: key.inode, index: key.index, version: block.plan.base?.version, server: replica.name };
-    this.runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
+    if (!incomplete.has(replica)) {
+      replica.dissents++;
+      this.runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
+    }
+    replica.repairs++;
     this.runtime.log.info('repair.done', fields);
   }
 

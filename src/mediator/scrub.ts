@@ -7,12 +7,12 @@ import type { BlockKey } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { BallotBox } from './ballot-box.js';
 import { forgetVersions } from './forget.js';
 import type { Reader } from './reader.js';
 import type { Repairer } from './repair.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
-import { dissents } from './vote.js';
 
 const BATCH_BLOCKS = 32;
 const LIST_ENTRIES = 1000;
@@ -110,7 +110,7 @@ export class Scrubber {
     for (const [position, box] of boxes.entries()) {
       const block = blocks[position];
       if (block === undefined) continue;
-      const bad = [...box.ballots].filter(([, ballot]) => dissents(ballot, block.hash)).map(([replica]) => replica);
+      const bad = box.dissenters();
       if (bad.length === 0) {
         if (box.agreeing().length < this.reader.quorum) await this.#unreadable(block);
         continue;
@@ -122,13 +122,15 @@ export class Scrubber {
       }
       this.#progress.dissents++;
       if (outcome === null) await this.#unreadable(block);
-      else this.#mended(block, bad, outcome.mended);
+      else this.#mended(box, bad, outcome.mended);
     }
   }
 
-  #mended(block: LocatedBlock, bad: readonly Replica[], mended: readonly Replica[]): void {
-    const fields = { inode: block.inode, index: block.index, version: block.version };
+  #mended(box: BallotBox, bad: readonly Replica[], mended: readonly Replica[]): void {
+    const { inode, reference } = box.wanted;
+    const fields = { inode, index: reference.index, version: reference.version };
     for (const replica of bad) {
+      if (!box.isToBlame(replica)) continue;
       replica.dissents++;
       this.runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
     }

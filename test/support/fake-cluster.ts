@@ -24,12 +24,16 @@ function unused<T extends object>(what: string): T {
 
 export interface LoggedEvent {
   event: string;
+  level: 'debug' | 'info' | 'warn' | 'error';
   [field: string]: unknown;
 }
 
 /** Real time, real randomness, no disk and no network; log events are kept in `events`. */
 export function testRuntime(events: LoggedEvent[]): Runtime {
-  const record = (event: string, fields: object = {}) => void events.push({ event, ...fields });
+  const record =
+    (level: LoggedEvent['level']) =>
+    (event: string, fields: object = {}) =>
+      void events.push({ event, level, ...fields });
   return {
     clock: {
       nowNs: () => BigInt(Date.now()) * 1_000_000n,
@@ -45,7 +49,7 @@ export function testRuntime(events: LoggedEvent[]): Runtime {
     },
     disk: unused<Disk>('a disk'),
     network: unused<Network>('a network'),
-    log: { debug: record, info: record, warn: record, error: record },
+    log: { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') },
   };
 }
 
@@ -153,6 +157,11 @@ export async function makeFile({ files }: Mediator, name: string): Promise<numbe
   const caller = { uid: 0, gid: 0 };
   const request = { parent: ROOT_INODE, name, mode: 0o644, exclusive: true, forWriting: true, caller };
   return (await files.create(request)).attributes.inode;
+}
+
+/** Lays text over the start of a file. */
+export async function writeText({ files }: Mediator, inode: number, text: string): Promise<void> {
+  await files.write({ inode, extents: [{ offset: 0, data: Buffer.from(text) }], modifyTimeNs: 1n });
 }
 
 /** Waits until the condition holds. */

@@ -1,0 +1,78 @@
+// Whom the mediator blames: a replica that lacks what it is being given again is no dissenter.
+import assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'mocha';
+import type { Mediator } from '../../../src/mediator/mediator.js';
+import { eventually, FakeCluster, makeFile, writeText } from '../../support/fake-cluster.js';
+
+let cluster: FakeCluster | undefined;
+
+afterEach(async () => {
+  await cluster?.close();
+  cluster = undefined;
+});
+
+async function open(): Promise<{ cluster: FakeCluster; mediator: Mediator }> {
+  cluster = await FakeCluster.open();
+  return { cluster, mediator: await cluster.mediator() };
+}
+
+describe('the count of dissents', () => {
+  const FILES = 300;
+  const inodes: number[] = [];
+
+  /** data1 of these servers comes back blank; resolves when its rebuild has begun. */
+  async function startRebuild(): Promise<Mediator> {
+    const { cluster, mediator } = await open();
+    inodes.length = 0;
+    for (let number = 0; number < FILES; number++) {
+      const inode = await makeFile(mediator, `f${number}`);
+      await writeText(mediator, inode, `content ${number}`);
+      inodes.push(inode);
+    }
+    const replica = cluster.replica(1);
+    const { put } = replica.blocks;
+    // A disk that takes its time: what a read finds lacking waits to be repaired longer than the rebuild takes.
+    replica.blocks.put = async (request, options) => {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return put(request, options);
+    };
+    replica.crash();
+    replica.restart(true);
+    await eventually(async () => (await stateOf(mediator)) === 'rebuilding');
+    return mediator;
+  }
+
+  const stateOf = async ({ admin }: Mediator) => (await admin.status({})).dataservers[0]?.state;
+
+  const uses: [string, (mediator: Mediator, inode: number) => Promise<unknown>][] = [
+    ['read from', ({ files }, inode) => files.read({ inode, offset: 0, length: 10 })],
+    [
+      'written to',
+      ({ files }, inode) => files.write({ inode, extents: [{ offset: 3, data: Buffer.from('X') }], modifyTimeNs: 1n }),
+    ],
+    ['scrubbed', ({ admin }) => admin.scrub({})],
+  ];
+  for (const [name, use] of uses) {
+    it(`stays while a server that is being rebuilt is ${name}`, async () => {
+      const mediator = await startRebuild();
+      // All at once, the last first: many of these find out what it lacks before the rebuild comes to it.
+      await Promise.all([...inodes].reverse().map((inode) => use(mediator, inode)));
+      await eventually(async () => (await stateOf(mediator)) === 'up');
+      await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
+      for (const inode of inodes) await mediator.files.read({ inode, offset: 0, length: 10 });
+      const { dataservers, counters } = await mediator.admin.status({});
+      assert.deepEqual([dataservers[0]?.dissents, counters.dissents ?? 0], [0, 0]);
+    });
+  }
+
+  it('goes up by what a complete server lacks', async () => {
+    const { cluster, mediator } = await open();
+    const inode = await makeFile(mediator, 'a');
+    await writeText(mediator, inode, 'there');
+    cluster.replica(1).stored.clear();
+    await mediator.files.read({ inode, offset: 0, length: 10 });
+    await eventually(() => cluster.replica(1).stored.size === 1);
+    const { dataservers } = await mediator.admin.status({});
+    assert.equal(dataservers[0]?.dissents, 1);
+  });
+});
