@@ -13,6 +13,8 @@ import type { Scrubber } from './scrub.js';
 import type { MediatorSettings } from './settings.js';
 
 const VOTES_BATCH = 64;
+/** Whoever asks for the status does not wait longer for a server that hangs: its last numbers stand in for it. */
+const FRESH_NUMBERS_MS = 300;
 const SETTING_KEYS = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'] as const;
 
 export interface MetaserverPart {
@@ -44,6 +46,7 @@ export class MediatorAdmin implements AdminService {
   ) {}
 
   async status(): Promise<ClusterStatus> {
+    await this.replicas.refresh(FRESH_NUMBERS_MS);
     const reachable = this.replicas.reachable().length;
     const voting = this.replicas.replicas.filter((replica) => replica.state === 'up').length;
     const metadataUp = this.metaservers.some(({ remote }) => remote.state === 'up');

@@ -97,6 +97,18 @@ export class ReplicaSet {
     return this.reachable().length >= count;
   }
 
+  /** Brings `store` of all reachable replicas up to date, as far as they answer within `limitMs`. */
+  async refresh(limitMs: number): Promise<void> {
+    const all = Promise.all(this.reachable().map((replica) => this.#beat(replica)));
+    await new Promise<void>((resolve) => {
+      const timer = this.runtime.clock.after(limitMs, resolve);
+      void all.then(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
   /** `listener` is called after every change of a replica's state. */
   onChange(listener: (replica: Replica) => void): void {
     this.#listeners.push(listener);
@@ -117,7 +129,9 @@ export class ReplicaSet {
 
   #changed(replica: Replica, before: DataServerState): void {
     const fields = { server: replica.name, address: replica.address, before };
-    if (replica.state === 'down') this.runtime.log.warn('replica.down', fields);
+    // After `close` the connections end, which says nothing about the servers.
+    if (this.#closed) this.runtime.log.debug(`replica.${replica.state}`, fields);
+    else if (replica.state === 'down') this.runtime.log.warn('replica.down', fields);
     else if (replica.state === 'blank') this.runtime.log.warn('replica.blank', fields);
     else this.runtime.log.info(`replica.${replica.state}`, fields);
     this.#wake();
