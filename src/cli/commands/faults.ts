@@ -19,7 +19,11 @@ export function addFaultCommands(program: Command): void {
   withConfig(program.command('corrupt'))
     .description('test hook: replace every block of a file by wrong bytes on some data servers')
     .argument('<path>', 'a file: its path within the file system, or below the mount point')
-    .requiredOption('--on <servers>', 'data servers, separated by commas: data1,data2', nameList)
+    .requiredOption(
+      '--on <servers>',
+      'data servers, separated by commas: data1,data2; one named twice counts once',
+      nameList,
+    )
     .option('--text <text>', 'the wrong bytes; by default each server gets its own')
     .action(corrupt);
   withConfig(program.command('terminate'))

@@ -31,11 +31,11 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
-/** A list of names, separated by commas. */
+/** A list of names, separated by commas; one that is named twice counts once. */
 export function nameList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) {
     throw new InvalidArgumentError('It must be names separated by commas, such as data1,data2.');
   }
-  return names;
+  return [...new Set(names)];
 }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { chooseBinding } from '../../../src/cli/binding.js';
+import { nameList } from '../../../src/cli/commands/options.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { CommandFailure, describeFailure } from '../../../src/cli/failure.js';
 import { isOurs, parseMountInfo } from '../../../src/cli/mounts.js';
@@ -82,6 +83,12 @@ describe('the server that --id names', () => {
       /which one\? --id takes one of data1, data2, data3/,
     );
     assert.throws(() => selectServer(CONFIG.dataservers, '4'), /no such server/);
+  });
+});
+
+describe('a list of servers', () => {
+  it('holds each name once, whatever the order', () => {
+    assert.deepEqual(nameList('data2, data1,data2'), ['data2', 'data1']);
   });
 });
 
