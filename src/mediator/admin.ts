@@ -4,6 +4,7 @@ import type { Remote } from '../protocol/client.js';
 import { ServiceError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import { quorumProblem, survives } from '../protocol/quorum.js';
+import type { Clock } from '../runtime/clock.js';
 import type { BallotBox } from './ballot-box.js';
 import type { Counters } from './counters.js';
 import { resolvePath } from './paths.js';
@@ -15,6 +16,10 @@ import type { MediatorSettings } from './settings.js';
 const VOTES_BATCH = 64;
 /** Whoever asks for the status does not wait longer for a server that hangs: its last numbers stand in for it. */
 const FRESH_NUMBERS_MS = 300;
+/** From being asked for to being back: a new process must load and open its store. Callers wait a little longer. */
+const RESTART_LIMIT_MS = 55_000;
+/** However long its supervisor took: a server that runs needs so long to be let in. */
+const ADMISSION_LIMIT_MS = 5000;
 const SETTING_KEYS = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'] as const;
 
 export interface MetaserverPart {
@@ -43,6 +48,7 @@ export class MediatorAdmin implements AdminService {
     private readonly scrubber: Scrubber,
     private readonly settings: MediatorSettings,
     private readonly counters: Counters,
+    private readonly clock: Clock,
   ) {}
 
   async status(): Promise<ClusterStatus> {
@@ -155,6 +161,9 @@ export class MediatorAdmin implements AdminService {
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
     const replica = this.replicas.byName(server);
+    const endMs = this.clock.monotonicMs() + RESTART_LIMIT_MS;
+    // The connection to the old process must go first; one that is gone already does not go again.
+    const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
     if (this.options.restartServer !== undefined) await this.options.restartServer(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
@@ -163,6 +172,8 @@ export class MediatorAdmin implements AdminService {
         `${server} is not running and nobody supervises it here: start it on its host with nmrfs serve data`,
       );
     }
+    const leftMs = Math.max(endMs - this.clock.monotonicMs(), ADMISSION_LIMIT_MS);
+    await this.replicas.untilBack(replica, losses, leftMs);
     return {};
   }
 

@@ -134,6 +134,7 @@ export async function openMediator(
     scrubber,
     settings,
     counters,
+    runtime.clock,
   );
   const metrics = new Metrics(counters, replicas);
 

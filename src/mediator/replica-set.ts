@@ -46,8 +46,13 @@ export class ReplicaSet {
     this.#clusterId = clusterId;
     for (const replica of this.replicas) {
       replica.remote.onStateChange((state) => {
-        if (state === 'up') void this.#admit(replica);
-        else replica.state = 'down';
+        if (state === 'up') {
+          void this.#admit(replica);
+        } else {
+          replica.losses++;
+          replica.refusal = null;
+          replica.state = 'down';
+        }
       });
     }
     await Promise.all(
@@ -95,6 +100,31 @@ export class ReplicaSet {
     const stale = this.reachable().filter((replica) => replica.heardMs < sinceMs);
     await Promise.all(stale.map((replica) => this.#beat(replica)));
     return this.reachable().length >= count;
+  }
+
+  /**
+   * Resolves when a server has been let in over a connection made after `losses` of them were lost; at once if so.
+   * @throws ServiceError FAILED when that takes longer than `limitMs`, CANCELLED when closed
+   */
+  async untilBack(replica: Replica, losses: number, limitMs: number): Promise<void> {
+    let isLate = false;
+    const timer = this.runtime.clock.after(limitMs, () => {
+      isLate = true;
+      this.#wake();
+    });
+    try {
+      while (!replica.reachable || replica.losses < losses) {
+        if (this.#closed) throw new ServiceError('CANCELLED', 'the mediator is closing');
+        if (isLate) {
+          const reason =
+            replica.refusal ?? (replica.reachable ? 'its old process still answers' : 'it does not answer');
+          throw new ServiceError('FAILED', `the mediator does not have ${replica.name} back: ${reason}`);
+        }
+        await new Promise<void>((resolve) => this.#waiters.add(resolve));
+      }
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Brings `store` of all reachable replicas up to date, as far as they answer within `limitMs`. */
@@ -162,6 +192,7 @@ export class ReplicaSet {
     const admission = this.#tryToAdmit(replica)
       .catch((error: unknown) => {
         this.runtime.log.warn('replica.refused', { server: replica.name, reason: String(error) });
+        replica.refusal = error instanceof Error ? error.message : String(error);
         replica.state = 'down';
       })
       .finally(() => this.#admissions.delete(replica));
@@ -193,6 +224,7 @@ export class ReplicaSet {
       });
     }
     replica.store = store;
+    replica.refusal = null;
     if (isBlank && blocks > 0) replica.state = 'blank';
     else if (!isBlank && record?.state === 'rebuilding') replica.state = 'rebuilding';
     else replica.state = 'up';

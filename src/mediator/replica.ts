@@ -17,6 +17,10 @@ export class Replica {
   store: StoreStatus | null = null;
   dissents = 0;
   repairs = 0;
+  /** How often its connection was lost. */
+  losses = 0;
+  /** Why it was not let in when it last knocked; null since it was. */
+  refusal: string | null = null;
   rebuild: { done: number; total: number } | null = null;
   /** Mean milliseconds of its recent block reads. */
   latencyMs = 2;

@@ -77,6 +77,7 @@ export interface AdminService {
   /** Test hook: replaces every block of the file on that server. `text` as in HookService. */
   corrupt(request: { path: string; server: string; text?: string }, options?: CallOptions): Promise<{ blocks: number }>;
   terminate(request: { server: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Answers when the mediator has the new process: it can be written to, whether its rebuild is done or not. */
   restart(request: { server: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
   /** Which servers hold which blocks of a file. */
   locate(

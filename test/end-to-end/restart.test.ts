@@ -2,6 +2,8 @@
 // start finds everything as it was.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
+import type { ClusterStatus } from '../../src/protocol/admin.js';
+import { callXmlRpc } from '../../src/protocol/xml-rpc.js';
 import { Cluster, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
 
@@ -33,12 +35,27 @@ describe('restart', function () {
     assert.deepEqual(await cluster.contents('data3'), before);
   });
 
+  for (const blank of [false, true]) {
+    it(`a restart${blank ? ' with a wiped store' : ''} has ended when its command has: a write follows at once`, async () => {
+      for (let round = 0; round < 3; round++) {
+        await cluster.must('restart', 'data2', ...(blank ? ['--blank'] : []));
+        const outcome = await cluster.shell(`echo round ${round} > f9 && cat f9`);
+        assert.equal(outcome.status, 0, outcome.stderr);
+        assert.equal(outcome.stdout, `round ${round}\n`);
+      }
+      await cluster.untilState('up');
+      await cluster.untilEqual(...names(5));
+    });
+  }
+
   it('a blank server is rebuilt in the background, with progress, and is complete before it counts as up', async () => {
     assert.equal((await cluster.shell('head -c 60000000 /dev/urandom > big && sha256sum big > big.sum')).status, 0);
+    const { mediator } = await cluster.status();
     await cluster.must('restart', 'data4', '--blank');
     let sawProgress = false;
     await until('data4 rebuilt', async () => {
-      const status = await cluster.status();
+      // A command takes so long to start that it could miss the rebuild.
+      const status = (await callXmlRpc(mediator.address, 'status', [])) as unknown as ClusterStatus;
       const server = status.dataservers.find(({ name }) => name === 'data4');
       if (server?.rebuild !== undefined && server.rebuild.total > 0) sawProgress = true;
       if (server?.state !== 'up') return false;

@@ -55,6 +55,8 @@ export function testRuntime(events: LoggedEvent[]): Runtime {
 
 export interface FakeClusterOptions extends Partial<MediatorOptions> {
   servers?: number;
+  /** Stands for the supervisor; without it servers are restarted by their own hook. */
+  restartServer?: (replica: FakeReplica, blank: boolean) => Promise<void>;
 }
 
 export class FakeCluster {
@@ -70,11 +72,12 @@ export class FakeCluster {
     private readonly options: MediatorOptions,
     servers: number,
     private readonly metaserver: Metaserver,
+    private readonly restartServer: FakeClusterOptions['restartServer'],
   ) {
     this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
   }
 
-  static async open({ servers = 5, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
+  static async open({ servers = 5, restartServer, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
     const metaserver = await openMetaserver({ directory: '/meta' }, testRuntime([]), memoryEngine(new MemoryStore()));
     const complete: MediatorOptions = {
       readQuorum: 3,
@@ -88,11 +91,12 @@ export class FakeCluster {
       maintenance: true,
       ...options,
     };
-    return new FakeCluster(complete, servers, metaserver);
+    return new FakeCluster(complete, servers, metaserver, restartServer);
   }
 
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
+    const { restartServer } = this;
     const metadata: MetadataService = {
       ...this.metaserver.metadata,
       execute: (message, options) =>
@@ -117,6 +121,9 @@ export class FakeCluster {
           address: '127.0.0.1:2',
           remote: replica.remote,
         })),
+        ...(restartServer === undefined
+          ? {}
+          : { restartServer: (name, blank) => restartServer(this.#named(name), blank) }),
       },
       this.runtime,
     );
@@ -141,8 +148,12 @@ export class FakeCluster {
   }
 
   replica(number: number): FakeReplica {
-    const replica = this.replicas[number - 1];
-    if (replica === undefined) throw new Error(`no data${number}`);
+    return this.#named(`data${number}`);
+  }
+
+  #named(name: string): FakeReplica {
+    const replica = this.replicas.find((each) => each.name === name);
+    if (replica === undefined) throw new Error(`no ${name}`);
     return replica;
   }
 

@@ -50,6 +50,14 @@ export class FakeReplica {
     this.#become('down');
   }
 
+  /** As a process does that answers before it ends, and takes its time to come back. */
+  restartSoon(blank: boolean): void {
+    setTimeout(() => {
+      this.crash();
+      setTimeout(() => this.restart(blank), 20);
+    }, 5);
+  }
+
   /** Comes back with its store, or with an empty one. */
   restart(blank = false): void {
     this.fault = 'none';
@@ -100,7 +108,11 @@ export class FakeReplica {
         return {};
       }),
     terminate: (_request, options) => this.#answer('terminate', options, () => ({})),
-    restart: (_request, options) => this.#answer('restart', options, () => ({})),
+    restart: ({ blank }, options) =>
+      this.#answer('restart', options, () => {
+        this.restartSoon(blank);
+        return {};
+      }),
   };
 
   #become(state: RemoteState): void {

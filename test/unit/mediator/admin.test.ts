@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { FakeCluster, type FakeClusterOptions, makeFile, writeText } from '../../support/fake-cluster.js';
+import type { FakeReplica } from '../../support/fake-replica.js';
 
 let cluster: FakeCluster | undefined;
 
@@ -42,6 +43,79 @@ describe('the block counts of status', () => {
       [1, 1, 1, 1, 1],
     );
   });
+});
+
+describe('a restart', () => {
+  const ways: [string, FakeClusterOptions][] = [
+    ['by the hook of the server', {}],
+    [
+      'by the supervisor',
+      {
+        // It knows of the new process before the mediator does.
+        async restartServer(replica, blank) {
+          replica.crash();
+          setTimeout(() => replica.restart(blank), 20);
+        },
+      },
+    ],
+  ];
+  for (const [way, options] of ways) {
+    for (const blank of [false, true]) {
+      it(`${way}${blank ? ' with a wiped store' : ''} is answered when all can be written to again`, async () => {
+        const { cluster, mediator } = await open(options);
+        const inode = await makeFile(mediator, 'a');
+        await writeText(mediator, inode, 'before');
+        const { storeId } = cluster.replica(3);
+        for (let round = 0; round < 3; round++) {
+          await mediator.admin.restart({ server: 'data3', blank });
+          const { dataservers } = await mediator.admin.status({});
+          assert.notEqual(dataservers[2]?.state, 'down');
+          await mediator.files.open({ inode, forWriting: true });
+          await writeText(mediator, inode, `after ${round}`);
+        }
+        assert.equal(cluster.replica(3).storeId, blank ? `${storeId}, again, again, again` : storeId);
+      });
+    }
+  }
+
+  it('of a server that is down is answered when it is back, too', async () => {
+    const { cluster, mediator } = await open(ways[1]?.[1]);
+    cluster.replica(3).crash();
+    await mediator.admin.restart({ server: 'data3', blank: false });
+    await makeFile(mediator, 'a');
+  });
+
+  for (const [what, fate, words] of [
+    ['does not come back', (replica) => replica.crash(), /does not have data3 back: it does not answer/],
+    ['stays as it was', () => {}, /does not have data3 back: its old process still answers/],
+    [
+      'comes back as a stranger',
+      (replica) => {
+        replica.crash();
+        replica.clusterId = 'another';
+        replica.restart();
+      },
+      /does not have data3 back: its store belongs to cluster another/,
+    ],
+  ] as [string, (replica: FakeReplica) => void, RegExp][]) {
+    it(`fails in the end for a server that ${what}`, async () => {
+      const { cluster, mediator } = await open({
+        async restartServer(replica) {
+          fate(replica);
+        },
+      });
+      const { clock } = cluster.runtime;
+      const { after } = clock;
+      // A minute is over soon.
+      Object.assign(clock, {
+        after: (delayMs: number, action: () => void) => after(delayMs > 30_000 ? 50 : delayMs, action),
+      });
+      await assert.rejects(mediator.admin.restart({ server: 'data3', blank: false }), {
+        code: 'FAILED',
+        message: words,
+      });
+    });
+  }
 });
 
 describe('closing', () => {
