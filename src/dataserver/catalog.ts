@@ -22,6 +22,8 @@ import { decodeRow, encodeRow, type Place, rowBytes, type VersionRow } from './v
 const FORMAT = 1;
 /** More versions of one block than this can't be: each is deleted when the next is committed. */
 const MAXIMUM_SIBLINGS = 1_000_000;
+/** Blocks whose versions stay at hand: those written just now are written again, and their old versions deleted, soon. */
+const MAXIMUM_RECENT_BLOCKS = 256;
 
 export interface SegmentUse {
   /** Bytes of pages and record headers that a version refers to. */
@@ -55,6 +57,8 @@ export class Catalog {
   /** By block, then by version: what is not committed yet. */
   readonly #changes = new Map<string, Map<number, Change>>();
   readonly #changedUses = new Set<number>();
+  /** All committed versions of some blocks, in order; the least recently used block first. */
+  readonly #recent = new Map<string, readonly CatalogEntry[]>();
 
   constructor(private readonly index: IndexStore) {}
 
@@ -79,26 +83,29 @@ export class Catalog {
     this.#uses.clear();
     this.#changes.clear();
     this.#changedUses.clear();
+    this.#recent.clear();
     this.blocks = 0;
     this.bytes = 0;
   }
 
   get(key: BlockKey): VersionRow | undefined {
-    const change = this.#changes.get(blockName(key.inode, key.index))?.get(key.version);
+    const name = blockName(key.inode, key.index);
+    const change = this.#changes.get(name)?.get(key.version);
     if (change !== undefined) return change.row ?? undefined;
+    const recent = this.#recent.get(name);
+    if (recent !== undefined) return recent.findLast((entry) => entry.key.version === key.version)?.row;
     const value = this.index.get(versionKey(key));
     return value === undefined ? undefined : decodeRow(value);
   }
 
   /** All versions of a block, in order. */
   versionsOf(inode: number, index: number): CatalogEntry[] {
-    const { from, to } = versionsOfBlock(inode, index);
-    const committed = decodeEntries(this.index.range(from, to, MAXIMUM_SIBLINGS));
+    const committed = this.#committedVersions(inode, index);
     const changes = this.#changes.get(blockName(inode, index));
-    if (changes === undefined) return committed;
+    if (changes === undefined) return [...committed];
     const kept = committed.filter(({ key }) => !changes.has(key.version));
     for (const { key, row } of changes.values()) if (row !== null) kept.push({ key, row });
-    return kept.sort((a, b) => a.key.version - b.key.version);
+    return kept.sort(byVersion);
   }
 
   /** Committed versions in key order behind `after`. */
@@ -182,9 +189,29 @@ export class Catalog {
       rows.push({ key: CHECKPOINT_KEY, value: Buffer.from(JSON.stringify(checkpoint)) });
     }
     this.index.write(rows);
+    for (const [name, changes] of this.#changes) this.#updateRecent(name, changes);
     this.#changes.clear();
     this.#changedUses.clear();
     return touched;
+  }
+
+  #committedVersions(inode: number, index: number): readonly CatalogEntry[] {
+    const name = blockName(inode, index);
+    const { from, to } = versionsOfBlock(inode, index);
+    const entries = this.#recent.get(name) ?? decodeEntries(this.index.range(from, to, MAXIMUM_SIBLINGS));
+    this.#recent.delete(name);
+    this.#recent.set(name, entries);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > MAXIMUM_RECENT_BLOCKS && oldest !== undefined) this.#recent.delete(oldest);
+    return entries;
+  }
+
+  #updateRecent(name: string, changes: ReadonlyMap<number, Change>): void {
+    const before = this.#recent.get(name);
+    if (before === undefined) return;
+    const after = before.filter(({ key }) => !changes.has(key.version));
+    for (const { key, row } of changes.values()) if (row !== null) after.push({ key, row });
+    this.#recent.set(name, after.sort(byVersion));
   }
 
   #siblings(key: BlockKey): VersionRow[] {
@@ -227,6 +254,10 @@ export class Catalog {
 /** Whether `place` lies behind `other` in the log. */
 export function isBehind(place: Place, other: Place): boolean {
   return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
+}
+
+function byVersion(a: CatalogEntry, b: CatalogEntry): number {
+  return a.key.version - b.key.version;
 }
 
 function decodeEntries(rows: readonly IndexRow[]): CatalogEntry[] {

@@ -2,6 +2,7 @@
 // store. It knows no other server, and believes nothing that it is sent.
 import type { BlockService, HookService, StoreStatus } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
+import { giveBack, lend } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
 import { hooksOf } from './hooks.js';
@@ -88,7 +89,10 @@ function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
       for (const item of checkItems(items)) checkGet(item);
       const results = await Promise.all(items.map((item) => store.get(item)));
       metrics.gets(results);
-      return { results };
+      return lend({ results }, () => {
+        for (const result of results)
+          if (result.state === 'present' && result.data !== undefined) giveBack(result.data);
+      });
     },
 
     async delete({ items }) {

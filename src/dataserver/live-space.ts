@@ -1,34 +1,48 @@
 // Which bytes of the log only one version keeps alive, when several versions
 // of a block share pages.
-import { PAGE_BYTES } from '../protocol/hash.js';
+import { PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { bytesOfPage, bytesOfPages, type PageExtent, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 
 /** Bytes by segment of the pages of `row` that none of `siblings`, other versions of the same block, refers to. */
 export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[]): Map<number, number> {
+  const shared = new Uint8Array(siblings.length === 0 ? 0 : pageCount(row.length));
+  for (const sibling of siblings) markShared(shared, row.extents, sibling.extents);
   const bytes = new Map<number, number>();
   const add = (segment: number, count: number) => bytes.set(segment, (bytes.get(segment) ?? 0) + count);
-  for (const extent of row.extents) {
-    const { segment } = extent.place;
-    if (segment === ZEROS_SEGMENT) continue;
-    const rivals = siblings.flatMap(({ extents }) => extents.filter((other) => sharesWith(extent, other)));
-    if (rivals.length === 0) {
-      add(segment, bytesOfPages(extent.firstPage, extent.pageCount, row.length));
+  for (const { firstPage, pageCount: count, place } of row.extents) {
+    if (place.segment === ZEROS_SEGMENT) continue;
+    if (siblings.length === 0) {
+      add(place.segment, bytesOfPages(firstPage, count, row.length));
       continue;
     }
-    for (let page = extent.firstPage; page < extent.firstPage + extent.pageCount; page++) {
-      const isShared = rivals.some(({ firstPage, pageCount }) => page >= firstPage && page < firstPage + pageCount);
-      if (!isShared) add(segment, bytesOfPage(page, row.length));
+    for (let page = firstPage; page < firstPage + count; page++) {
+      if (shared[page] === 0) add(place.segment, bytesOfPage(page, row.length));
     }
   }
   return bytes;
 }
 
-/** Whether a page that both contain lies at the same place. Both are parts of the same block, so one page in common means all. */
-function sharesWith(extent: PageExtent, other: PageExtent): boolean {
+/** Marks the pages that lie at the same place in both; extents are in page order, so one walk along both is enough. */
+function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: readonly PageExtent[]): void {
+  let position = 0;
+  for (const extent of extents) {
+    const end = extent.firstPage + extent.pageCount;
+    for (; position < others.length; position++) {
+      const other = others[position];
+      if (other === undefined || other.firstPage >= end) break;
+      const from = Math.max(extent.firstPage, other.firstPage);
+      const to = Math.min(end, other.firstPage + other.pageCount);
+      if (from < to && liesAlike(extent, other)) shared.fill(1, from, to);
+      // It may reach into the next extent.
+      if (other.firstPage + other.pageCount > end) break;
+    }
+  }
+}
+
+/** Whether a page that both contain lies at the same place: if one does, all do. */
+function liesAlike({ place, firstPage }: PageExtent, other: PageExtent): boolean {
   return (
-    extent.place.segment === other.place.segment &&
-    extent.place.offset - extent.firstPage * PAGE_BYTES === other.place.offset - other.firstPage * PAGE_BYTES &&
-    extent.firstPage < other.firstPage + other.pageCount &&
-    other.firstPage < extent.firstPage + extent.pageCount
+    place.segment === other.place.segment &&
+    place.offset - firstPage * PAGE_BYTES === other.place.offset - other.firstPage * PAGE_BYTES
   );
 }

@@ -20,6 +20,8 @@ export const lmdbIndex: IndexFactory = async (directory, runtime) => {
     cache: false,
     noSync: true,
     noMetaSync: true,
+    // Pages are changed in place instead of by a system call each.
+    useWritemap: true,
     // A process that dies must not leave a reader slot that keeps old pages from being used again.
     maxReaders: 16,
   });

@@ -1,6 +1,8 @@
 // Reads pages of a version from the log and hashes them. Pages that lie behind
 // each other on the disk are read with one call, whatever record they are of.
+import { BufferPool } from '../protocol/buffer-pool.js';
 import { hashPage, PAGE_BYTES } from '../protocol/hash.js';
+import { lend } from '../protocol/lent.js';
 import type { Clock } from '../runtime/clock.js';
 import { Pacer } from './pacer.js';
 import type { Segments } from './segments.js';
@@ -24,6 +26,7 @@ interface Span {
 export class PageReader {
   readonly #pacer: Pacer;
   readonly #scratch: Buffer[] = [];
+  readonly #pool = new BufferPool();
 
   constructor(
     private readonly segments: Segments,
@@ -32,11 +35,14 @@ export class PageReader {
     this.#pacer = new Pacer(clock);
   }
 
-  /** The bytes of `count` pages from `first` on, as they are on the disk now. Throws UnreadableError. */
+  /**
+   * The bytes of `count` pages from `first` on, as they are on the disk now: lent, to be given back by whoever can.
+   * Throws UnreadableError.
+   */
   async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(count === 0 ? 0 : bytesOfPages(first, count, row.length));
+    const bytes = this.#pool.take(count === 0 ? 0 : bytesOfPages(first, count, row.length));
     await this.#readInto(bytes, row, first, count);
-    return bytes;
+    return lend(bytes, () => this.#pool.release(bytes));
   }
 
   /** The same for bytes that are only looked at: `use` must not keep them, their memory is used again. */

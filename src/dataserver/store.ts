@@ -2,6 +2,7 @@
 // gets, deletes and lists. Arguments have been checked before they come here.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
+import { giveBack, lend } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Catalog } from './catalog.js';
 import { Compaction } from './compaction.js';
@@ -146,6 +147,7 @@ export class Store {
     });
   }
 
+  /** The bytes of the answer are lent. */
   async get(item: GetItem): Promise<GetResult> {
     for (;;) {
       const row = this.parts.catalog.get(item);
@@ -243,7 +245,9 @@ export class Store {
     }
     const bytes = await reader.read(row, firstPage, count);
     const { pageHashes, hash } = rehashed(bytes);
-    const data = bytes.subarray(start - firstPage * PAGE_BYTES, end - firstPage * PAGE_BYTES);
+    const data = lend(bytes.subarray(start - firstPage * PAGE_BYTES, end - firstPage * PAGE_BYTES), () =>
+      giveBack(bytes),
+    );
     return { state: 'present', hash, length, data, ...pageHashesIfPart(pageHashes, data.length, length) };
   }
 

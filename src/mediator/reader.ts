@@ -15,6 +15,8 @@ import { dissents } from './vote.js';
 const HEDGE_FACTOR = 4;
 const HEDGE_MINIMUM_MS = 20;
 const HEDGE_MAXIMUM_MS = 500;
+/** Neighbouring blocks that the same replicas are asked for first: 16 MiB of a file with the default block size. */
+const STRETCH_BLOCKS = 128;
 
 /** What a reader tells about what it saw; all calls are cheap and do not throw. */
 export interface ReadObserver {
@@ -38,8 +40,6 @@ export interface ReadResult {
 }
 
 export class Reader {
-  #turn = 0;
-
   constructor(
     private readonly replicas: ReplicaSet,
     private readonly settings: MediatorSettings,
@@ -55,7 +55,7 @@ export class Reader {
 
   /** Reads many ranges of blocks at once; never rejects. */
   read(wanted: readonly Wanted[]): Promise<ReadResult> {
-    const candidates = this.#candidates();
+    const candidates = this.#candidates(wanted);
     const session = new ReadSession(
       wanted,
       candidates,
@@ -84,10 +84,15 @@ export class Reader {
     return boxes;
   }
 
-  /** Reachable replicas, the best to ask first: complete, not slow, and by turns. */
-  #candidates(): Replica[] {
+  /**
+   * Reachable replicas, the best to ask first: complete, not slow, and by turns. The turn stays for a stretch of a file,
+   * so that whoever reads on finds the same disks reading ahead.
+   */
+  #candidates(wanted: readonly Wanted[]): Replica[] {
     const reachable = this.replicas.reachable();
-    const turn = this.#turn++ % Math.max(1, reachable.length);
+    const first = wanted[0];
+    const stretch = first === undefined ? 0 : first.inode + Math.floor(first.reference.index / STRETCH_BLOCKS);
+    const turn = stretch % Math.max(1, reachable.length);
     const rotated = [...reachable.slice(turn), ...reachable.slice(0, turn)];
     const latencies = rotated.map((replica) => replica.latencyMs).sort((a, b) => a - b);
     const usual = latencies[Math.floor(latencies.length / 2)] ?? 0;

@@ -74,9 +74,12 @@ export class Connection {
     return this.#socket.queuedBytes();
   }
 
-  /** Sends a frame; into the void when the connection has ended. */
-  send(chunks: readonly Uint8Array[]): void {
-    if (this.#state === 'open') this.#socket.write(chunks);
+  /**
+   * Sends a frame; into the void when the connection has ended.
+   * @param sent called when nobody looks at the chunks any more, if it comes to that
+   */
+  send(chunks: readonly Uint8Array[], sent?: () => void): void {
+    if (this.#state === 'open') this.#socket.write(chunks, sent);
   }
 
   /** Takes back the payloads of a message for those of the next. */

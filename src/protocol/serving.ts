@@ -9,6 +9,7 @@ import { encodeFailure, encodeReply, type Message } from './codec.js';
 import { Connection } from './connection.js';
 import { FileError, ServiceError } from './errors.js';
 import { malformed } from './header-check.js';
+import { giveBack } from './lent.js';
 import {
   HANDSHAKE_DEADLINE_MS,
   MAXIMUM_BYTES_IN_FLIGHT,
@@ -160,7 +161,7 @@ export class ServingConnection {
       this.#fail(id, request, name, new Error(`the reply can't be sent: ${words}`));
       return;
     }
-    this.#finish(id, request, frame);
+    this.#finish(id, request, frame, () => giveBack(reply));
   }
 
   #fail(id: number, request: RunningRequest, name: string, error: unknown): void {
@@ -171,11 +172,11 @@ export class ServingConnection {
     this.#finish(id, request, encodeFailure(id, error));
   }
 
-  #finish(id: number, request: RunningRequest, frame: Uint8Array[]): void {
+  #finish(id: number, request: RunningRequest, frame: Uint8Array[], sent?: () => void): void {
     if (request.payloads !== undefined) this.#connection.release(request.payloads);
     if (!this.#running.delete(id)) return;
     this.#bytesInFlight -= request.sizeBytes;
-    this.#connection.send(frame);
+    this.#connection.send(frame, sent);
     this.#steer();
   }
 

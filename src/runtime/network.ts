@@ -3,8 +3,11 @@
 
 /** A reliable, ordered stream of bytes. */
 export interface Socket {
-  /** Queues chunks in order. The chunks belong to the socket until they are sent: do not change them. */
-  write(chunks: readonly Uint8Array[]): void;
+  /**
+   * Queues chunks in order. The chunks belong to the socket until they are sent: do not change them.
+   * @param sent called when nobody looks at the chunks any more; never, when the socket ends before
+   */
+  write(chunks: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes queued and not yet handed to the system. */
   queuedBytes(): number;
   /** The one receiver; `chunk` is valid only during the call and must be copied to be kept. */

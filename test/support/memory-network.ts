@@ -69,9 +69,10 @@ class MemorySocket implements Socket {
 
   constructor(readonly peer: string) {}
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[], sent?: () => void): void {
     if (this.#state !== 'open') return;
-    this.other?.arrive(chunks);
+    this.other?.arrive(chunks.map((chunk) => Uint8Array.from(chunk)));
+    sent?.();
   }
 
   arrive(chunks: readonly Uint8Array[]): void {

@@ -42,7 +42,7 @@ export class NodeSocket implements Socket {
     else this.#early.push(Uint8Array.from(chunk));
   }
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[], sent?: () => void): void {
     if (this.socket.destroyed) return;
     if (!this.#corked) {
       this.#corked = true;
@@ -50,7 +50,10 @@ export class NodeSocket implements Socket {
       // After all promises of this turn: replies that are ready together go together.
       process.nextTick(() => this.#uncork());
     }
-    for (const chunk of chunks) this.socket.write(chunk);
+    for (const chunk of chunks) {
+      if (sent === undefined || chunk !== chunks.at(-1)) this.socket.write(chunk);
+      else this.socket.write(chunk, (error) => (error ? undefined : sent()));
+    }
   }
 
   queuedBytes(): number {

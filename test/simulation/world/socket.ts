@@ -51,12 +51,13 @@ export class SimulatedSocket implements Socket {
     return this.#state === 'open';
   }
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[], sent?: () => void): void {
     if (this.#state !== 'open') return;
     const other = this.#other;
     if (other === null) return;
     if (other.#state !== 'vanished') {
       other.#arrive(Buffer.concat(chunks));
+      sent?.();
     } else if (this.link.isPowered(this.peer)) {
       // The host has booted since, and knows nothing of this connection.
       this.process.after(this.link.delayUs(), () => this.break('the connection was reset'));
