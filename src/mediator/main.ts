@@ -3,10 +3,8 @@
 import { connectRemote, type Remote } from '../protocol/client.js';
 import { type RunningServer, serve } from '../protocol/server.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { METADATA_DEADLINE_MS } from './lost-calls.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
-
-/** A metaserver may take long over a large truncation, and over its own restart. */
-const METADATA_DEADLINE_MS = 30_000;
 
 /** A server that the mediator connects to. */
 export interface Peer {

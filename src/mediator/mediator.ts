@@ -1,7 +1,6 @@
 // Puts the mediator together: replicas, votes, writes, repair and background
 // work behind FileService and AdminService.
 import type { AdminService } from '../protocol/admin.js';
-import { ServiceError } from '../protocol/errors.js';
 import type { FileService } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
@@ -13,6 +12,7 @@ import { Counters } from './counters.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
+import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
 import { Metrics } from './metrics.js';
 import { Reader } from './reader.js';
 import { Recovery } from './recovery.js';
@@ -64,7 +64,9 @@ export async function openMediator(
 ): Promise<Mediator> {
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
-  const metadata = repeatQueries(first.remote.service<MetadataService>('metadata'));
+  const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
+  const lostCalls = new LostCalls(first.remote, deadlineMs, runtime.clock);
+  const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls);
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
@@ -101,6 +103,7 @@ export async function openMediator(
   const versions = new Versions(metadata, runtime.clock);
   const writer = new Writer(
     metadata,
+    lostCalls,
     replicas,
     blockMap,
     reader,
@@ -156,22 +159,6 @@ export async function openMediator(
       repairer.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close()]);
-    },
-  };
-}
-
-/** A query changes nothing, so one that was lost with its connection is asked again, once. */
-function repeatQueries(metadata: MetadataService): MetadataService {
-  return {
-    execute: (request, options) => metadata.execute(request, options),
-    sync: (request, options) => metadata.sync(request, options),
-    async query(request, options) {
-      try {
-        return await metadata.query(request, options);
-      } catch (error) {
-        if (error instanceof ServiceError && error.code === 'UNREACHABLE') return metadata.query(request, options);
-        throw error;
-      }
     },
   };
 }

@@ -5,9 +5,11 @@ import type { Extent } from '../protocol/blocks.js';
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { type Attributes, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import type { BlockChange, BlockReference, Commands, MetadataService } from '../protocol/metadata.js';
+import type { CallOptions } from '../protocol/service.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BlockMap } from './block-map.js';
 import type { Counters } from './counters.js';
+import type { LostCalls } from './lost-calls.js';
 import { RangeLocks } from './range-locks.js';
 import type { Reader } from './reader.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -31,6 +33,7 @@ export class Writer {
 
   constructor(
     private readonly metadata: MetadataService,
+    private readonly lostCalls: LostCalls,
     private readonly replicas: ReplicaSet,
     private readonly blockMap: BlockMap,
     private readonly reader: Reader,
@@ -162,34 +165,31 @@ export class Writer {
     request: Commands['commit']['request'],
     replicaWrite: ReplicaWrite,
   ): Promise<Commands['commit']['result']> {
-    let isRepeated = false;
+    let sent = 0;
+    const send = async (limits: CallOptions): Promise<Commands['commit']['result']> => {
+      sent++;
+      const timeNs = this.runtime.clock.nowNs();
+      const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true }, limits);
+      if (sent === 1 || result.state === 'committed' || !isOurs(request, result.blocks)) return result;
+      const attributes = await this.metadata.query({ name: 'attributes', request: { inode: request.inode } });
+      // Others may have written since: these attributes may be of more than this commit.
+      this.blockMap.forget(request.inode);
+      return { state: 'committed', attributes };
+    };
     for (;;) {
       try {
-        const result = await this.metadata.execute({
-          name: 'commit',
-          timeNs: this.runtime.clock.nowNs(),
-          request,
-          durable: true,
-        });
-        if (result.state === 'conflict' && isRepeated && isOurs(request, result.blocks)) {
-          return {
-            state: 'committed',
-            attributes: await this.metadata.query({ name: 'attributes', request: { inode: request.inode } }),
-          };
-        }
-        return result;
+        return await this.lostCalls.repeat(send, () => isRecognised(request));
       } catch (error) {
         if (error instanceof FileError) {
           replicaWrite.takeBack();
           throw error;
         }
-        const isUnknown = error instanceof ServiceError && (error.code === 'UNREACHABLE' || error.code === 'DEADLINE');
+        const isLate = error instanceof ServiceError && error.code === 'DEADLINE';
         // An unknown outcome leaves the new versions where they are: the block map may already name them.
-        if (!isUnknown || isRepeated || request.changes.length === 0) {
+        if (!isLate || sent > 1 || !isRecognised(request)) {
           this.blockMap.forget(request.inode);
           throw error;
         }
-        isRepeated = true;
       }
     }
   }
@@ -205,8 +205,16 @@ function reference({ plan, version, hash }: PreparedBlock): BlockReference {
   return { index: plan.index, version, hash, length: plan.length };
 }
 
-/** Whether the block map already says what this commit wanted: its first sending had been carried out. */
-function isOurs(request: Commands['commit']['request'], blocks: readonly BlockReference[]): boolean {
+/**
+ * Whether a commit may be sent again: once carried out, it conflicts with its own versions. A cut that leaves no block
+ * behind conflicts with nothing, and a second time it could cut off what others have written since.
+ */
+function isRecognised({ changes, truncateTo }: Commands['commit']['request']): boolean {
+  return truncateTo === null || changes.some(({ next }) => next !== null);
+}
+
+/** Whether the block map names a version of this commit, which nobody else can have put there: it was carried out. */
+function isOurs({ changes }: Commands['commit']['request'], blocks: readonly BlockReference[]): boolean {
   const versions = new Map(blocks.map((block) => [block.index, block.version]));
-  return request.changes.every(({ index, next }) => (versions.get(index) ?? 0) === (next?.version ?? 0));
+  return changes.some(({ index, next }) => next !== null && versions.get(index) === next.version);
 }

@@ -2,6 +2,8 @@
 // Qw < N with a stale replica that returns, servers that hang, processes that
 // are killed.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { Cluster, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
@@ -145,6 +147,52 @@ withCluster('a server that hangs', { servers: 5, readQuorum: 3, extraConfig: 'de
       return found?.state === 'up' && (await cluster().pidOf('data2')) !== pid;
     });
     assert.deepEqual(await cluster().contents('data2'), before);
+  });
+});
+
+withCluster('a metaserver that is killed', { servers: 3 }, (cluster) => {
+  const KILLS = 5;
+  /** Writes and syncs one file until the file `stop` is there; prints how often, and what failed. */
+  const SYNC_LOOP = `
+    const fs = require('node:fs');
+    const file = fs.openSync('synced.txt', 'w');
+    fs.fsyncSync(file);
+    fs.writeFileSync('begun', '');
+    const failures = [];
+    let rounds = 0;
+    for (; !fs.existsSync(process.argv[1]); rounds++) {
+      try {
+        fs.writeSync(file, String(rounds).padStart(8) + '\\n', 0);
+        fs.fsyncSync(file);
+      } catch (error) {
+        failures.push(error.message);
+      }
+    }
+    console.log(JSON.stringify({ rounds, failures }));`;
+
+  it('fails no fsync that is under way: its supervisor has it back at once', async () => {
+    const stop = join(cluster().folder, 'stop');
+    const syncing = cluster().shell(`'${process.execPath}' -e "${SYNC_LOOP}" '${stop}'`);
+    await until('the first fsync', async () => (await cluster().shell('test -e begun')).status === 0);
+    let pid = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      await until('another metaserver', async () => {
+        const found = await cluster()
+          .pidOf('meta1')
+          .catch(() => pid);
+        if (found === pid || !(await cluster().status()).readable) return false;
+        pid = found;
+        return true;
+      });
+      process.kill(pid, 'SIGKILL');
+    }
+    await until('the metaserver', async () => (await cluster().status()).readable);
+    await writeFile(stop, '');
+    const { status, stdout, stderr } = await syncing;
+    assert.equal(status, 0, stderr);
+    const { rounds, failures } = JSON.parse(stdout) as { rounds: number; failures: string[] };
+    assert.deepEqual(failures, []);
+    assert.equal(await must(cluster(), 'cat synced.txt'), `${String(rounds - 1).padStart(8)}\n`);
   });
 });
 

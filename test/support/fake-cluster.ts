@@ -7,7 +7,7 @@ import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver
 import type { Remote, RemoteState } from '../../src/protocol/client.js';
 import { ServiceError } from '../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../src/protocol/files.js';
-import type { MetadataService } from '../../src/protocol/metadata.js';
+import type { CommandName, MetadataService, QueryName } from '../../src/protocol/metadata.js';
 import type { Disk } from '../../src/runtime/disk.js';
 import type { Network } from '../../src/runtime/network.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
@@ -53,6 +53,14 @@ export function testRuntime(events: LoggedEvent[]): Runtime {
   };
 }
 
+/** The metaserver is killed under a call, before or after it is carried out, and is back at once. */
+export interface Kill {
+  under: CommandName | QueryName | 'sync';
+  when: 'before' | 'after';
+  /** What others do until the caller hears of it. */
+  meanwhile?: () => Promise<unknown>;
+}
+
 export interface FakeClusterOptions extends Partial<MediatorOptions> {
   servers?: number;
   /** Stands for the supervisor; without it servers are restarted by their own hook. */
@@ -65,6 +73,10 @@ export class FakeCluster {
   readonly replicas: FakeReplica[];
   /** What becomes of `collected`. lost: answered and forgotten, as by a metaserver that crashes right after; unanswered: it never arrives. */
   collectedFate: 'kept' | 'lost' | 'unanswered' = 'kept';
+  /** In this order. */
+  readonly kills: Kill[] = [];
+  /** Calls that reached the metaserver, by name. */
+  readonly metadataCalls = new Map<string, number>();
   readonly #mediators: Mediator[] = [];
   readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
@@ -97,12 +109,14 @@ export class FakeCluster {
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
     const { restartServer } = this;
+    const metaserver = this.metaserver.metadata;
     const metadata: MetadataService = {
-      ...this.metaserver.metadata,
       execute: (message, options) =>
         message.name === 'collected' && this.collectedFate !== 'kept'
           ? this.#loseCollected()
-          : this.metaserver.metadata.execute(message, options),
+          : this.#unlessKilled(message.name, () => metaserver.execute(message, options)),
+      query: (message, options) => this.#unlessKilled(message.name, () => metaserver.query(message, options)),
+      sync: (request, options) => this.#unlessKilled('sync', () => metaserver.sync(request, options)),
     };
     const remote: Remote = {
       service: <T>() => metadata as T,
@@ -129,6 +143,17 @@ export class FakeCluster {
     );
     this.#mediators.push(mediator);
     return mediator;
+  }
+
+  async #unlessKilled<T>(name: Kill['under'], call: () => Promise<T>): Promise<T> {
+    this.metadataCalls.set(name, (this.metadataCalls.get(name) ?? 0) + 1);
+    const kill = this.kills[0];
+    if (kill?.under !== name) return call();
+    this.kills.shift();
+    if (kill.when === 'after') await call();
+    await kill.meanwhile?.();
+    this.reconnectMetaserver();
+    throw new ServiceError('UNREACHABLE', 'the metaserver was killed');
   }
 
   /** The mediators lose the metaserver, and have it back at once. */

@@ -1,0 +1,78 @@
+// Calls to the metaserver that were lost with their connection: nobody knows
+// whether they were carried out. Asks again what may be carried out twice,
+// within the deadline that every call has. Must never repeat a command that
+// the metaserver would not recognise, nor answer a sync for what a crash may
+// have taken.
+import type { Remote } from '../protocol/client.js';
+import { ServiceError } from '../protocol/errors.js';
+import type { CommandName, MetadataService } from '../protocol/metadata.js';
+import type { CallOptions } from '../protocol/service.js';
+import type { Clock } from '../runtime/clock.js';
+
+/** A metaserver may take long over a large truncation, and over its own restart. */
+export const METADATA_DEADLINE_MS = 30_000;
+/** Asked twice, it gives two ranges of numbers away, of which there are enough. */
+const REPEATABLE: ReadonlySet<CommandName> = new Set(['allocate']);
+/** Whoever sent these finds out by itself when a crash has undone them. */
+const REDONE: ReadonlySet<CommandName> = new Set(['collected', 'purge']);
+
+export class LostCalls {
+  #losses = 0;
+
+  constructor(
+    metaserver: Remote,
+    private readonly deadlineMs: number,
+    private readonly clock: Clock,
+  ) {
+    metaserver.onStateChange((state) => {
+      if (state === 'down') this.#losses++;
+    });
+  }
+
+  /** Makes a call, and again whenever the connection breaks under it and `mayRepeat` says so, until the deadline. */
+  async repeat<T>(call: (limits: CallOptions) => Promise<T>, mayRepeat: () => boolean = () => true): Promise<T> {
+    const endMs = this.clock.monotonicMs() + this.deadlineMs;
+    for (let leftMs = this.deadlineMs; ; leftMs = endMs - this.clock.monotonicMs()) {
+      const losses = this.#losses;
+      try {
+        return await call({ deadlineMs: leftMs });
+      } catch (error) {
+        // A metaserver that itself answers UNREACHABLE (its disk fails) would answer it again.
+        const isLost = error instanceof ServiceError && error.code === 'UNREACHABLE' && this.#losses !== losses;
+        if (!isLost || !mayRepeat() || this.clock.monotonicMs() >= endMs) throw error;
+      }
+    }
+  }
+}
+
+/**
+ * The same service, where what is lost is asked again if it can be: queries, which change nothing, `allocate`, and a sync
+ * for which nothing is at stake. `commit` is left to the writer, who recognises its own versions.
+ */
+export function repeatLost(metadata: MetadataService, lostCalls: LostCalls): MetadataService {
+  /** Commands that were answered, and how many of them are known to be on the metaserver's disk. */
+  let answered = 0;
+  let durable = 0;
+  return {
+    async execute(message, options) {
+      const before = answered;
+      const result = REPEATABLE.has(message.name)
+        ? await lostCalls.repeat((limits) => metadata.execute(message, { ...limits, ...options }))
+        : await metadata.execute(message, options);
+      if (message.durable) durable = Math.max(durable, before);
+      else if (!REDONE.has(message.name)) answered++;
+      return result;
+    },
+    query: (message, options) => lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options })),
+    async sync(request, options) {
+      const before = answered;
+      // The process that answers the second time may not know what the first one had answered and not stored.
+      await lostCalls.repeat(
+        (limits) => metadata.sync(request, { ...limits, ...options }),
+        () => durable >= before,
+      );
+      durable = Math.max(durable, before);
+      return {};
+    },
+  };
+}
