@@ -1,19 +1,18 @@
 // npm run test_corrupt -- [SERVERS] [FILE]   replaces the stored bytes of a file
 // on some data servers, shows what they hold before and after, and then whether
 // the file can still be read and written.
-import { fingerprint, ofFile, runTool, type Session } from './faults/session.js';
+import { fingerprint, runTool, type Session } from './faults/session.js';
 
 async function testCorrupt(session: Session): Promise<void> {
   const { servers } = session;
   const state = await session.state();
   const before = await session.read();
-  const inode = await session.inode();
   for (const server of servers) {
-    const entries = ofFile((await session.showList(server, 'before corrupted')) ?? [], inode);
+    const entries = session.ofFile((await session.showList(server, 'before corrupted')) ?? []);
     for (const { key } of entries) {
       await session.call(server, 'corrupt', key);
     }
-    const after = ofFile((await session.showList(server, 'after corrupted')) ?? [], inode);
+    const after = session.ofFile((await session.showList(server, 'after corrupted')) ?? []);
     const value = after[0] === undefined ? '' : await session.call(server, 'get', after[0].key);
     session.say(
       `the value of ${session.innerPath} there: '${Buffer.from(value instanceof Uint8Array ? value : String(value)).toString('utf8')}'\n`,
@@ -38,7 +37,6 @@ async function testCorrupt(session: Session): Promise<void> {
       await session.until(() =>
         allEqual(
           session,
-          inode,
           up.map(({ name }) => name),
         ),
       ),
@@ -50,10 +48,10 @@ async function testCorrupt(session: Session): Promise<void> {
   await session.tryReadAndWrite({ read, write: up.length >= state.writeQuorum, content: before.output });
 }
 
-async function allEqual(session: Session, inode: number, names: readonly string[]): Promise<boolean> {
+async function allEqual(session: Session, names: readonly string[]): Promise<boolean> {
   const servers = session.dataservers.filter(({ name }) => names.includes(name));
   const lists = await Promise.all(servers.map((server) => session.list(server)));
-  return new Set(lists.map((entries) => fingerprint(ofFile(entries, inode)))).size === 1;
+  return new Set(lists.map((entries) => fingerprint(session.ofFile(entries)))).size === 1;
 }
 
 await runTool('test_corrupt', testCorrupt);

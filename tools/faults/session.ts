@@ -42,6 +42,9 @@ export interface Outcome {
 
 export class Session {
   #asExpected = true;
+  #hasMadeFile = false;
+  /** The first part of the keys of the file's blocks. */
+  #inode = 0;
 
   private constructor(
     private readonly config: Config,
@@ -53,7 +56,10 @@ export class Session {
     readonly innerPath: string,
   ) {}
 
-  /** Reads the command line: [SERVERS [FILE]] [--config F]; makes the file when it is missing. */
+  /**
+   * Reads the command line: [SERVERS [FILE]] [--config F]. Makes the file when it is missing; without FILE it is one that
+   * nobody else can mean.
+   */
   static async open(name: string): Promise<Session> {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -61,13 +67,14 @@ export class Session {
     });
     if (values.help || positionals.length > 2) {
       process.stdout.write(
-        `Usage: npm run ${name} -- [SERVERS] [FILE] [--config F]; by default data1,data2 and a.txt\n`,
+        `Usage: npm run ${name} -- [SERVERS] [FILE] [--config F]; by default data1,data2 and a file of its own\n` +
+          'FILE is written to. A file that was not there before is removed at the end.\n',
       );
       process.exit(values.help ? 0 : 2);
     }
     const config = await loadConfig(values.config);
-    const [names = 'data1,data2', file = 'a.txt'] = positionals;
-    const servers = names.split(',').map((wanted) => {
+    const [names = 'data1,data2', file = `${name}-${process.pid}.txt`] = positionals;
+    const servers = [...new Set(names.split(','))].map((wanted) => {
       const found = config.dataservers.find((server) => server.name === wanted);
       if (found === undefined) {
         throw new Error(`${wanted}: there is no such data server in ${config.file}`);
@@ -77,6 +84,7 @@ export class Session {
     const mount = (await readRecord(config))?.mountDirectory ?? config.mount.directory;
     const session = new Session(config, servers, join(mount, file), join('/', file));
     await session.#makeFile();
+    session.#inode = (await stat(session.path)).ino;
     return session;
   }
 
@@ -95,6 +103,7 @@ export class Session {
     return callXmlRpc(this.config.mediator.address, method, parameters, this.#options());
   }
 
+  /** Everything that the server holds. */
   async list(server: ServerConfig): Promise<Entry[]> {
     const answer = await this.call(server, 'list_contents');
     if (!Array.isArray(answer)) {
@@ -103,12 +112,18 @@ export class Session {
     return answer.map(toEntry);
   }
 
-  /** Prints what the server holds, in the manner of the first systems of this kind; answers it, undefined when the server is down. */
+  /**
+   * Prints what the server holds of the file, in the manner of the first systems of this kind; answers all that it holds,
+   * undefined when the server is down.
+   */
   async showList(server: ServerConfig, when: string): Promise<Entry[] | undefined> {
     this.say(`data in ${server.name} ${when} (${server.name}.list_contents()):`);
     try {
       const entries = await this.list(server);
-      this.say(formatEntries(entries));
+      const ours = this.ofFile(entries);
+      const others = entries.length - ours.length;
+      const rest = others === 0 ? '' : ` and ${others} block${others === 1 ? '' : 's'} of other files`;
+      this.say(formatEntries(ours) + rest);
       return entries;
     } catch (error) {
       this.say(error instanceof Error ? error.message : String(error));
@@ -132,9 +147,9 @@ export class Session {
     };
   }
 
-  /** The file's inode: the first part of the keys of its blocks. */
-  async inode(): Promise<number> {
-    return (await stat(this.path)).ino;
+  /** Entries of the blocks of the file. */
+  ofFile(entries: readonly Entry[]): Entry[] {
+    return entries.filter(({ key }) => key.startsWith(`${this.#inode}/`));
   }
 
   /** cat FILE, through the mount. */
@@ -188,6 +203,13 @@ export class Session {
     return true;
   }
 
+  /** Removes the file if it was not there before; for this no data server is needed. */
+  async end(): Promise<void> {
+    if (!this.#hasMadeFile) return;
+    const removed = await shell('rm -f -- "$1"', this.path);
+    this.expect(`${this.path} is removed again`, removed.succeeded);
+  }
+
   /** The status that the tool ends with. */
   get exitStatus(): number {
     return this.#asExpected ? 0 : 1;
@@ -195,12 +217,15 @@ export class Session {
 
   async #makeFile(): Promise<void> {
     const found = await shell('test -e "$1"', this.path);
-    if (!found.succeeded) {
-      this.say(`NOTE: ${this.path} was not there; it is made now`);
-      const made = await this.write('1234');
-      if (!made.succeeded) {
-        throw new Error(`${this.path} can't be made: ${made.output.trim()}`);
-      }
+    if (found.succeeded) return;
+    this.say(`NOTE: ${this.path} is made now, and removed at the end`);
+    // Nothing is overwritten, or removed at the end, that comes into being at this moment.
+    const made = await shell('set -C; : > "$1"', this.path);
+    this.#hasMadeFile = made.succeeded;
+    const written = made.succeeded ? await this.write('1234') : made;
+    if (!written.succeeded) {
+      await this.end();
+      throw new Error(`${this.path} can't be made: ${written.output.trim()}`);
     }
   }
 
@@ -213,17 +238,16 @@ export class Session {
 export async function runTool(name: string, tool: (session: Session) => Promise<void>): Promise<void> {
   try {
     const session = await Session.open(name);
-    await tool(session);
+    try {
+      await tool(session);
+    } finally {
+      await session.end();
+    }
     process.exitCode = session.exitStatus;
   } catch (error) {
     process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   }
-}
-
-/** Entries of the blocks of a file. */
-export function ofFile(entries: readonly Entry[], inode: number): Entry[] {
-  return entries.filter(({ key }) => key.startsWith(`${inode}/`));
 }
 
 /** What two replicas must have in common. */
