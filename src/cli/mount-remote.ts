@@ -15,8 +15,6 @@ import { clearDeadMount } from './mounts.js';
 import { secretOption, unixPathOption } from './paths.js';
 
 const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
-/** See the supervisor's: the kernel session keeps blocking reads in flight. */
-const MOUNT_THREADS = '16';
 /** A file operation may wait for the mediator's own deadlines several times over. */
 const DEADLINES_PER_OPERATION = 10;
 
@@ -97,7 +95,7 @@ export async function mountInBackground(request: MountRequest): Promise<void> {
     `attribute_timeout=${attributeTimeoutMs}`,
   ];
   const parameters = ['mount', directory, '--foreground', '--config', config.file, '--mediator', mediator];
-  const environment = { UV_THREADPOOL_SIZE: MOUNT_THREADS, ...(await bindingEnvironment(binding)) };
+  const environment = await bindingEnvironment(binding);
   const child = spawn(process.execPath, [COMMAND, ...parameters, '--binding', binding, '-o', options.join(',')], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

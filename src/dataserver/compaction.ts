@@ -9,9 +9,13 @@ import type { Catalog } from './catalog.js';
 import type { TombstonesDraft, VersionDraft } from './draft.js';
 import { blockName } from './keys.js';
 import {
+  COMPACTION_BACKLOG_SEGMENTS,
   COMPACTION_LIVE_SHARE,
   COMPACTION_REST_MS,
   COMPACTION_STRETCH_BYTES,
+  COMPACTION_STRETCH_MS,
+  COMPACTION_YIELD_FACTOR,
+  COMPACTION_YIELD_MS,
   MAXIMUM_LIST_ENTRIES,
   MAXIMUM_TOMBSTONES,
 } from './limits.js';
@@ -33,6 +37,8 @@ export interface CompactionParts {
   clock: Clock;
   log: Log;
   salt: bigint;
+  /** When somebody asked the store for something last, on the monotonic clock. */
+  askedMs(): number;
 }
 
 interface Victim {
@@ -51,6 +57,7 @@ export class Compaction {
   #running: Promise<void> | null = null;
   #closed = false;
   #copiedBytes = 0;
+  #stretchMs = 0;
 
   constructor(private readonly parts: CompactionParts) {}
 
@@ -115,6 +122,7 @@ export class Compaction {
     const { catalog, segmentLog, segments, clock, log } = this.parts;
     const { segment } = victim;
     const startMs = clock.monotonicMs();
+    this.#stretchMs = startMs;
     const sizeBytes = segments.sizeOf(segment);
     const use = catalog.useOf(segment);
     if (victim.isFailed || use.liveBytes > 0 || use.tombstones > 0) {
@@ -144,12 +152,17 @@ export class Compaction {
     const { segments, salt } = this.parts;
     const { segment, fromOffset } = victim;
     let tombstones: Tombstone[] = [];
+    // Once a block has left, nothing new of it comes to lie here: one look per block is enough.
+    const left = new Set<string>();
     await segments.use(segment, async (file) => {
       const scanner = new SegmentScanner(file, segment, segments.sizeOf(segment), salt, fromOffset);
       for await (const record of scanner.records()) {
         if (this.#closed) return;
         if (record.kind === 'version') {
-          await this.#moveBlock(record.key.inode, record.key.index, victim);
+          const { inode, index } = record.key;
+          const name = blockName(inode, index);
+          if (!left.has(name)) await this.#moveBlock(inode, index, victim);
+          left.add(name);
         } else {
           tombstones.push(...decodeTombstones(record.meta).filter((tombstone) => this.#matters(tombstone, victim)));
           if (tombstones.length >= MAXIMUM_TOMBSTONES) {
@@ -238,9 +251,14 @@ export class Compaction {
   }
 
   async #restIfDue(bytes: number): Promise<void> {
+    const { clock, askedMs } = this.parts;
     this.#copiedBytes += bytes;
-    if (this.#copiedBytes < COMPACTION_STRETCH_BYTES) return;
+    const workedMs = clock.monotonicMs() - this.#stretchMs;
+    if (this.#copiedBytes < COMPACTION_STRETCH_BYTES && workedMs < COMPACTION_STRETCH_MS) return;
+    const yields =
+      clock.monotonicMs() - askedMs() < COMPACTION_YIELD_MS && this.#candidates.size <= COMPACTION_BACKLOG_SEGMENTS;
+    await sleep(clock, Math.max(COMPACTION_REST_MS, yields ? workedMs * COMPACTION_YIELD_FACTOR : 0));
     this.#copiedBytes = 0;
-    await sleep(this.parts.clock, COMPACTION_REST_MS);
+    this.#stretchMs = clock.monotonicMs();
   }
 }

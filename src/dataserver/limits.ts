@@ -37,10 +37,17 @@ export const MAXIMUM_OPEN_FILES = 256;
 /** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */
 export const COMPACTION_LIVE_SHARE = 0.5;
 
-/** Bytes that compaction copies before it rests … */
+/** Bytes that compaction copies before it rests, or the time that it works, whichever comes first … */
 export const COMPACTION_STRETCH_BYTES = MIB;
+export const COMPACTION_STRETCH_MS = 5;
 /** … for so long: a hundred megabytes a second at most, and everybody else's turn in between. */
 export const COMPACTION_REST_MS = 10;
+/** While others ask for something, it rests so many times as long as it worked … */
+export const COMPACTION_YIELD_FACTOR = 10;
+/** … and for so long after the last of them, */
+export const COMPACTION_YIELD_MS = 100;
+/** unless more segments than this wait for it: a gigabyte, at least half of it dead. */
+export const COMPACTION_BACKLOG_SEGMENTS = 16;
 
 /** How often the room on the disk is looked at, in bytes written and in time. */
 export const SPACE_CHECK_BYTES = 4 * MIB;

@@ -27,9 +27,9 @@ export class OpenFiles {
     private readonly handles: HandleTable,
     private readonly kernelCache: KernelCache,
     private readonly runtime: Runtime,
-    maximumDirtyBytes: number,
+    { attributeTimeoutMs, maximumDirtyBytes }: { attributeTimeoutMs: number; maximumDirtyBytes: number },
   ) {
-    this.recent = new RecentAttributes(runtime.clock);
+    this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
     this.budget = new MemoryBudget(maximumDirtyBytes, () => {
       for (const file of this.byInode.values()) if (file.isUnsent) void file.flush();
     });
@@ -40,8 +40,21 @@ export class OpenFiles {
     return this.changeCount;
   }
 
-  noteChange(): void {
+  /** @param changed what the change's answer said of what it touched */
+  noteChange(changed: readonly Attributes[] = []): void {
     this.changeCount += 1;
+    for (const attributes of changed) this.recent.remember(attributes);
+  }
+
+  /** A lookup answered these. */
+  lookedUp(attributes: Attributes): void {
+    this.recent.lookedUp(attributes);
+  }
+
+  /** Attributes without asking the service, where the answer to a change told them just now. */
+  ofLastChange(inode: number): Attributes | undefined {
+    const last = this.recent.ofLastChange(inode);
+    return last === undefined ? undefined : this.current(last);
   }
 
   get openInodes(): number[] {
@@ -63,6 +76,7 @@ export class OpenFiles {
     return this.byInode.get(fetched.inode)?.over(newest) ?? newest;
   }
 
+  /** What is remembered of the inode's attributes counts no more. */
   forget(inode: number): void {
     this.recent.forget(inode);
   }
@@ -83,7 +97,8 @@ export class OpenFiles {
   ): Promise<{ handle: number; attributes: Attributes }> {
     const truncates = (flags & OpenFlag.TRUNCATE) !== 0;
     const forWriting = truncates || (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
-    const attributes = await this.files.open({ inode, forWriting });
+    const walked = forWriting ? undefined : this.recent.ofThisWalk(inode);
+    const attributes = walked ?? (await this.files.open({ inode, forWriting }));
     if (truncates && signal().aborted) throw new FileError('EINTR', 'given up before anything was cut');
     const handle = this.hold(attributes, flags, forWriting);
     if (truncates) {
@@ -249,7 +264,13 @@ export class OpenFiles {
     const { mode } = file.attributes;
     const kept = withoutPrivileges(mode);
     if (kept === mode) return;
-    file.over(await this.files.setattr({ inode: file.inode, changes: { mode: kept }, caller: { uid: 0, gid: 0 } }));
+    const changed = await this.files.setattr({
+      inode: file.inode,
+      changes: { mode: kept },
+      caller: { uid: 0, gid: 0 },
+    });
+    this.noteChange([changed]);
+    file.over(changed);
     // The kernel leaves this to us and does not ask for the mode again by itself.
     this.kernelCache.forgetAttributes(file.inode);
   }

@@ -6,6 +6,7 @@ import type {
   AttributeChanges,
   Attributes,
   Caller,
+  Changed,
   DirectoryEntry,
   FileKind,
   FileName,
@@ -39,16 +40,18 @@ export class Operations {
     kernelCache: KernelCache,
     private readonly runtime: Runtime,
   ) {
-    this.opened = new OpenFiles(files, this.handles, kernelCache, runtime, settings.maximumDirtyBytes);
+    this.opened = new OpenFiles(files, this.handles, kernelCache, runtime, settings);
   }
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    return this.opened.current(await this.files.lookup({ parent, name }));
+    const found = await this.files.lookup({ parent, name });
+    this.opened.lookedUp(found);
+    return this.opened.current(found);
   }
 
   async getattr(inode: number): Promise<Attributes> {
-    return this.opened.current(await this.files.getattr({ inode }));
+    return this.opened.ofLastChange(inode) ?? this.opened.current(await this.files.getattr({ inode }));
   }
 
   /** `handle`: the open file through which the size changes. `killPrivileges`: the caller may not keep set-id bits. */
@@ -76,7 +79,7 @@ export class Operations {
       return this.opened.known(inode) ?? this.getattr(inode);
     }
     const changed = await this.files.setattr({ inode, changes: rest, caller });
-    this.opened.noteChange();
+    this.opened.noteChange([changed]);
     return this.opened.current(changed);
   }
 
@@ -84,24 +87,24 @@ export class Operations {
     return (await this.files.readlink({ inode })).target;
   }
 
-  symlink(parent: number, name: FileName, target: string, caller: Caller): Promise<Attributes> {
+  async symlink(parent: number, name: FileName, target: string, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return this.changing(this.files.symlink({ parent, name, target, caller }));
+    return (await this.changing(this.files.symlink({ parent, name, target, caller }))).attributes;
   }
 
-  mknod(
+  async mknod(
     parent: number,
     name: FileName,
     node: { kind: FileKind; mode: number; device: number },
     caller: Caller,
   ): Promise<Attributes> {
     checkName(name);
-    return this.changing(this.files.mknod({ parent, name, ...node, caller }));
+    return (await this.changing(this.files.mknod({ parent, name, ...node, caller }))).attributes;
   }
 
-  mkdir(parent: number, name: FileName, mode: number, caller: Caller): Promise<Attributes> {
+  async mkdir(parent: number, name: FileName, mode: number, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return this.changing(this.files.mkdir({ parent, name, mode, caller }));
+    return (await this.changing(this.files.mkdir({ parent, name, mode, caller }))).attributes;
   }
 
   async unlink(parent: number, name: FileName): Promise<void> {
@@ -125,11 +128,9 @@ export class Operations {
     if (links === 0) await this.opened.orphan(replaced);
   }
 
-  link(inode: number, parent: number, name: FileName): Promise<Attributes> {
+  async link(inode: number, parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    return this.changing(this.files.link({ inode, parent, name })).then((attributes) =>
-      this.opened.current(attributes),
-    );
+    return this.opened.current((await this.changing(this.files.link({ inode, parent, name }))).attributes);
   }
 
   /** `signal` keeps an open that was given up from cutting the file. */
@@ -230,6 +231,7 @@ export class Operations {
   async setxattr(inode: number, name: string, value: Uint8Array, mode: 'set' | 'create' | 'replace'): Promise<void> {
     checkAttributeName(name);
     await this.changing(this.files.setxattr({ inode, name, value, mode }));
+    this.opened.forget(inode);
   }
 
   async listxattr(inode: number): Promise<string[]> {
@@ -239,6 +241,7 @@ export class Operations {
   async removexattr(inode: number, name: string): Promise<void> {
     checkAttributeName(name);
     await this.changing(this.files.removexattr({ inode, name }));
+    this.opened.forget(inode);
   }
 
   /** The kernel no longer knows the inode. */
@@ -251,11 +254,14 @@ export class Operations {
     return this.opened.flushAll();
   }
 
-  private async changing<Result>(change: Promise<Result>): Promise<Result> {
+  private async changing<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {
+    let changed: readonly Attributes[] = [];
     try {
-      return await change;
+      const result = await change;
+      changed = result.changed ?? [];
+      return result;
     } finally {
-      this.opened.noteChange();
+      this.opened.noteChange(changed);
     }
   }
 

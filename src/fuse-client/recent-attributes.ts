@@ -1,23 +1,58 @@
-// The attributes of the last commits. A getattr that was asked before a commit
-// may be answered after it; without this its older size would be believed.
+// Attributes that answers brought lately. Those of changes made here: a getattr
+// that was asked before a change may be answered after it, and its older size
+// would be believed; and the kernel, which forgets what its own changes touch,
+// need not ask again for what the answer already said. Those of lookups: an
+// open that follows its own lookup has nothing new to learn.
 import type { Attributes } from '../protocol/files.js';
 import type { Clock } from '../runtime/clock.js';
 
+/** An open believes the lookup of its own path walk, which was just before: what was closed before the open began is in it. */
+const WALK_MS = 20;
 /** Longer than any answer is under way. */
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
 
+interface Entry {
+  attributes: Attributes;
+  atMs: number;
+}
+
 export class RecentAttributes {
-  private readonly entries = new Map<number, { attributes: Attributes; atMs: number }>();
+  private readonly entries = new Map<number, Entry>();
+  private readonly walks = new Map<number, Entry>();
 
-  constructor(private readonly clock: Clock) {}
+  /** @param trustedMs how long a change's answer stands for a question that the kernel would not ask again either */
+  constructor(
+    private readonly clock: Clock,
+    private readonly trustedMs: number,
+  ) {}
 
+  /** A change made through this mount answered these. */
   remember(attributes: Attributes): void {
-    this.entries.delete(attributes.inode);
-    this.entries.set(attributes.inode, { attributes, atMs: this.clock.monotonicMs() });
-    if (this.entries.size <= KEPT_ENTRIES) return;
-    const [oldest] = this.entries.keys();
-    if (oldest !== undefined) this.entries.delete(oldest);
+    const before = this.entries.get(attributes.inode);
+    if (before !== undefined && before.attributes.revision > attributes.revision) return;
+    this.walks.delete(attributes.inode);
+    keep(this.entries, { attributes, atMs: this.clock.monotonicMs() });
+  }
+
+  /** A lookup answered these. */
+  lookedUp(attributes: Attributes): void {
+    keep(this.walks, { attributes, atMs: this.clock.monotonicMs() });
+  }
+
+  /** What the lookup of the same path walk said, once; undefined when there was none. */
+  ofThisWalk(inode: number): Attributes | undefined {
+    const entry = this.walks.get(inode);
+    this.walks.delete(inode);
+    return entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS ? entry.attributes : undefined;
+  }
+
+  /** What a change made here said so lately that asking again is for nothing. */
+  ofLastChange(inode: number): Attributes | undefined {
+    const entry = this.entries.get(inode);
+    return entry !== undefined && this.clock.monotonicMs() - entry.atMs <= this.trustedMs
+      ? entry.attributes
+      : undefined;
   }
 
   /** `fetched`, or what is known to be newer. */
@@ -28,10 +63,22 @@ export class RecentAttributes {
       this.entries.delete(fetched.inode);
       return fetched;
     }
-    return entry.attributes.revision > fetched.revision ? entry.attributes : fetched;
+    if (entry.attributes.revision > fetched.revision) return entry.attributes;
+    if (entry.attributes.revision < fetched.revision) this.entries.delete(fetched.inode);
+    return fetched;
   }
 
   forget(inode: number): void {
     this.entries.delete(inode);
+    this.walks.delete(inode);
   }
+}
+
+function keep(entries: Map<number, Entry>, entry: Entry): void {
+  const { inode } = entry.attributes;
+  entries.delete(inode);
+  entries.set(inode, entry);
+  if (entries.size <= KEPT_ENTRIES) return;
+  const [oldest] = entries.keys();
+  if (oldest !== undefined) entries.delete(oldest);
 }

@@ -52,24 +52,26 @@ export class MediatorFiles implements FileService {
     return this.#make({ ...request, kind: 'file', device: 0, target: '' });
   }
 
-  async mkdir(request: Request<'mkdir'>): Promise<Attributes> {
-    return (await this.#make({ ...request, kind: 'directory', device: 0, target: '', exclusive: true })).attributes;
+  mkdir(request: Request<'mkdir'>): Reply<'mkdir'> {
+    return this.#make({ ...request, kind: 'directory', device: 0, target: '', exclusive: true });
   }
 
-  async mknod(request: Request<'mknod'>): Promise<Attributes> {
-    return (await this.#make({ ...request, target: '', exclusive: true })).attributes;
+  mknod(request: Request<'mknod'>): Reply<'mknod'> {
+    return this.#make({ ...request, target: '', exclusive: true });
   }
 
-  async symlink(request: Request<'symlink'>): Promise<Attributes> {
-    return (await this.#make({ ...request, kind: 'symlink', mode: 0o777, device: 0, exclusive: true })).attributes;
+  symlink(request: Request<'symlink'>): Reply<'symlink'> {
+    return this.#make({ ...request, kind: 'symlink', mode: 0o777, device: 0, exclusive: true });
   }
 
   readlink(request: Request<'readlink'>): Reply<'readlink'> {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link(request: Request<'link'>): Promise<Attributes> {
-    return this.#observed((await this.#execute('link', request)).attributes);
+  async link(request: Request<'link'>): Reply<'link'> {
+    const result = await this.#execute('link', request);
+    this.#observed(result.attributes);
+    return result;
   }
 
   async unlink(request: Request<'unlink'>): Reply<'unlink'> {

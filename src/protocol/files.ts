@@ -55,6 +55,12 @@ export interface AttributeChanges {
   modifyTimeNs?: bigint;
 }
 
+/** What else an answer tells of a change of names. */
+export interface Changed {
+  /** Of every inode that the change touched and that is still there, as they are after it: directories, and files whose names they are. */
+  changed: Attributes[];
+}
+
 export interface DirectoryEntry {
   name: FileName;
   inode: number;
@@ -83,22 +89,25 @@ export interface FileService {
   create(
     request: { parent: number; name: FileName; mode: number; exclusive: boolean; forWriting: boolean; caller: Caller },
     options?: CallOptions,
-  ): Promise<{ attributes: Attributes; created: boolean }>;
+  ): Promise<{ attributes: Attributes; created: boolean } & Changed>;
   mkdir(
     request: { parent: number; name: FileName; mode: number; caller: Caller },
     options?: CallOptions,
-  ): Promise<Attributes>;
+  ): Promise<{ attributes: Attributes } & Changed>;
   mknod(
     request: { parent: number; name: FileName; kind: FileKind; mode: number; device: number; caller: Caller },
     options?: CallOptions,
-  ): Promise<Attributes>;
+  ): Promise<{ attributes: Attributes } & Changed>;
   symlink(
     request: { parent: number; name: FileName; target: string; caller: Caller },
     options?: CallOptions,
-  ): Promise<Attributes>;
+  ): Promise<{ attributes: Attributes } & Changed>;
   /** The target, one character per byte. */
   readlink(request: { inode: number }, options?: CallOptions): Promise<{ target: string }>;
-  link(request: { inode: number; parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
+  link(
+    request: { inode: number; parent: number; name: FileName },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes } & Changed>;
   /**
    * Removes a name that is no directory. With `held`, the client has the file open or may: when this was the last name,
    * the file lives on until `release`. Answers the inode that lost a name.
@@ -106,8 +115,8 @@ export interface FileService {
   unlink(
     request: { parent: number; name: FileName; held: number[] },
     options?: CallOptions,
-  ): Promise<{ inode: number; links: number }>;
-  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Record<string, never>>;
+  ): Promise<{ inode: number; links: number } & Changed>;
+  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Changed>;
   /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
   rename(
     request: {
@@ -119,7 +128,7 @@ export interface FileService {
       held: number[];
     },
     options?: CallOptions,
-  ): Promise<{ replaced?: number }>;
+  ): Promise<{ replaced?: number } & Changed>;
   /** Called before a file is used; forWriting fails with EIO unless Qw data servers can be reached (or waits, as configured). */
   open(request: { inode: number; forWriting: boolean }, options?: CallOptions): Promise<Attributes>;
   /** The last close of a file that was unlinked while held: its space comes back. */

@@ -3,7 +3,7 @@
 // applied by a deterministic function; a query changes nothing. A replicated
 // metaserver puts commands through a log first: this is where it plugs in.
 import type { BlockKey, Version } from './blocks.js';
-import type { AttributeChanges, Attributes, Caller, DirectoryEntry, FileKind, FileName } from './files.js';
+import type { AttributeChanges, Attributes, Caller, Changed, DirectoryEntry, FileKind, FileName } from './files.js';
 import type { Hash } from './hash.js';
 import type { CallOptions } from './service.js';
 
@@ -51,12 +51,15 @@ export interface Commands {
       /** false: an existing file is answered instead of EEXIST. */
       exclusive: boolean;
     };
-    result: { attributes: Attributes; created: boolean };
+    result: { attributes: Attributes; created: boolean } & Changed;
   };
-  link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } };
+  link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
   /** `held` inodes keep content when their last name goes (orphans), until `purge`. */
-  unlink: { request: { parent: number; name: FileName; held: number[] }; result: { inode: number; links: number } };
-  rmdir: { request: { parent: number; name: FileName }; result: Record<string, never> };
+  unlink: {
+    request: { parent: number; name: FileName; held: number[] };
+    result: { inode: number; links: number } & Changed;
+  };
+  rmdir: { request: { parent: number; name: FileName }; result: Changed };
   rename: {
     request: {
       parent: number;
@@ -66,7 +69,7 @@ export interface Commands {
       mode: 'replace' | 'no-replace' | 'exchange';
       held: number[];
     };
-    result: { replaced?: number };
+    result: { replaced?: number } & Changed;
   };
   /** Attributes other than the size; clears setuid and setgid where POSIX says so. */
   setattr: {

@@ -174,7 +174,7 @@ const orphans: Cases = {
   async 'lets a held file be written until it is purged'(meta) {
     const { inode } = await meta.make(ROOT, 'file');
     await meta.fill(inode, 1, 100);
-    assert.deepEqual(await meta.do('unlink', { parent: ROOT, name: 'file', held: [inode] }), { inode, links: 0 });
+    assert.equal((await meta.do('unlink', { parent: ROOT, name: 'file', held: [inode] })).links, 0);
     await meta.commit(inode, [change(1, 0, 200)]);
     assert.equal((await meta.versions(inode)).length, 2);
     assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [inode] });

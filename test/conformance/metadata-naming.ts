@@ -1,6 +1,6 @@
 // Names: what POSIX says of making, linking, removing, renaming and listing.
 import assert from 'node:assert/strict';
-import type { FileKind } from '../../src/protocol/files.js';
+import type { Attributes, Changed, FileKind } from '../../src/protocol/files.js';
 import type { Commands } from '../../src/protocol/metadata.js';
 import { BLOCK_BYTES, codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
 
@@ -85,7 +85,7 @@ const making: Cases = {
     await meta.make(ROOT, 'directory', 'directory');
     await meta.make(ROOT, 'fifo', 'fifo');
     const open = (name: string, exclusive: boolean) => meta.do('make', { ...makeRequest(ROOT, name), exclusive });
-    assert.deepEqual(await open('file', false), { attributes: file, created: false });
+    assert.deepEqual(await open('file', false), { attributes: file, created: false, changed: [] });
     assert.equal(await codeOf(open('file', true)), 'EEXIST');
     assert.equal(await codeOf(open('directory', false)), 'EISDIR');
     assert.equal(await codeOf(open('fifo', false)), 'EEXIST');
@@ -145,7 +145,7 @@ const removing: Cases = {
     assert.deepEqual([attributes.links, attributes.changeTimeNs, attributes.revision], [2, meta.timeNs, 2]);
     assert.equal((await meta.ask('lookup', { parent: ROOT, name: 'b' })).inode, file.inode);
     const unlinked = await meta.do('unlink', { parent: ROOT, name: 'a', held: [] });
-    assert.deepEqual(unlinked, { inode: file.inode, links: 1 });
+    assert.deepEqual([unlinked.inode, unlinked.links], [file.inode, 1]);
     assert.equal((await meta.attributes(file.inode)).changeTimeNs, meta.timeNs);
     assert.deepEqual(await meta.ask('path', { inode: file.inode }), { path: '/b' });
   },
@@ -189,12 +189,37 @@ const removing: Cases = {
 };
 
 const renaming: Cases = {
+  async 'answers what every change of names leaves of what it touches'(meta) {
+    const from = await meta.make(ROOT, 'from', 'directory');
+    const to = await meta.make(ROOT, 'to', 'directory');
+    const file = await meta.make(from.inode, 'file');
+    const inner = await meta.make(from.inode, 'inner', 'directory');
+    const touches = async (change: Promise<Changed>, ...inodes: number[]) => {
+      const { changed } = await change;
+      const now = await Promise.all(inodes.map((inode) => meta.attributes(inode)));
+      const order = (a: Attributes, b: Attributes) => a.inode - b.inode;
+      assert.deepEqual([...changed].sort(order), now.sort(order));
+    };
+    const made = await meta.do('make', makeRequest(from.inode, 'new'));
+    await touches(Promise.resolve(made), from.inode, made.attributes.inode);
+    await touches(meta.do('link', { inode: file.inode, parent: to.inode, name: 'second' }), to.inode, file.inode);
+    await touches(meta.do('unlink', { parent: from.inode, name: 'file', held: [] }), from.inode, file.inode);
+    await touches(rename(meta, [from.inode, 'inner'], [to.inode, 'moved']), from.inode, to.inode, inner.inode);
+    await touches(
+      rename(meta, [to.inode, 'moved'], [to.inode, 'second'], { mode: 'exchange' }),
+      to.inode,
+      inner.inode,
+      file.inode,
+    );
+    await touches(meta.do('rmdir', { parent: to.inode, name: 'second' }), to.inode);
+  },
+
   async 'moves a file and a directory, with the links that .. makes'(meta) {
     const from = await meta.make(ROOT, 'from', 'directory');
     const to = await meta.make(ROOT, 'to', 'directory');
     const file = await meta.make(from.inode, 'file');
     const inner = await meta.make(from.inode, 'inner', 'directory');
-    assert.deepEqual(await rename(meta, [from.inode, 'file'], [to.inode, 'moved']), {});
+    assert.equal((await rename(meta, [from.inode, 'file'], [to.inode, 'moved'])).replaced, undefined);
     const moved = await meta.attributes(file.inode);
     assert.deepEqual([moved.changeTimeNs, moved.modifyTimeNs], [meta.timeNs, file.modifyTimeNs]);
     await rename(meta, [from.inode, 'inner'], [to.inode, 'inner']);
@@ -210,7 +235,7 @@ const renaming: Cases = {
   async 'replaces a file, whose last name goes'(meta) {
     const source = await meta.make(ROOT, 'source');
     const target = await meta.make(ROOT, 'target');
-    assert.deepEqual(await rename(meta, [ROOT, 'source'], [ROOT, 'target']), { replaced: target.inode });
+    assert.equal((await rename(meta, [ROOT, 'source'], [ROOT, 'target'])).replaced, target.inode);
     assert.equal((await meta.ask('lookup', { parent: ROOT, name: 'target' })).inode, source.inode);
     assert.equal(await codeOf(meta.attributes(target.inode)), 'ENOENT');
     assert.deepEqual(await meta.names(ROOT), ['target']);
@@ -245,10 +270,10 @@ const renaming: Cases = {
     const file = await meta.make(ROOT, 'a');
     await meta.do('link', { inode: file.inode, parent: ROOT, name: 'b' });
     const before = await meta.attributes(file.inode);
-    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'b']), {});
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'b']), { changed: [] });
     assert.deepEqual(await meta.names(ROOT), ['a', 'b']);
     assert.deepEqual(await meta.attributes(file.inode), before);
-    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'a']), {});
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'a']), { changed: [] });
   },
 
   async 'never moves a directory into itself'(meta) {
@@ -268,7 +293,7 @@ const renaming: Cases = {
     const file = await meta.make(ROOT, 'a');
     await meta.do('link', { inode: file.inode, parent: ROOT, name: 'b' });
     assert.equal(await codeOf(rename(meta, [ROOT, 'a'], [ROOT, 'b'], { mode: 'no-replace' })), 'EEXIST');
-    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'c'], { mode: 'no-replace' }), {});
+    assert.equal((await rename(meta, [ROOT, 'a'], [ROOT, 'c'], { mode: 'no-replace' })).replaced, undefined);
     assert.deepEqual(await meta.names(ROOT), ['b', 'c']);
   },
 

@@ -5,6 +5,7 @@ import type {
   AttributeChanges,
   Attributes,
   Caller,
+  Changed,
   DirectoryEntry,
   FileKind,
   FileName,
@@ -28,6 +29,8 @@ export interface MemoryFaults {
 }
 
 const TOTAL_BYTES = 64 * 2 ** 30;
+
+type Reply<K extends keyof FileService> = ReturnType<FileService[K]>;
 
 export class MemoryFiles extends MemoryNodes implements FileService {
   faults: MemoryFaults = {};
@@ -65,23 +68,25 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     exclusive: boolean;
     forWriting: boolean;
     caller: Caller;
-  }): Promise<{ attributes: Attributes; created: boolean }> {
+  }): Promise<{ attributes: Attributes; created: boolean } & Changed> {
     await this.enter('create');
     if (request.forWriting) this.fault('openForWriting');
     const { parent, name } = request;
     const there = this.directory(parent).entries.get(name);
-    if (there === undefined)
-      return { attributes: this.add(parent, name, 'file', request.mode, request.caller), created: true };
+    if (there === undefined) {
+      const attributes = this.add(parent, name, 'file', request.mode, request.caller);
+      return { attributes, created: true, changed: this.changesOf(parent) };
+    }
     if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
-    return { attributes: { ...this.node(there.inode).attributes }, created: false };
+    return { attributes: { ...this.node(there.inode).attributes }, created: false, changed: [] };
   }
 
-  async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Promise<Attributes> {
+  async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Reply<'mkdir'> {
     await this.enter('mkdir');
     const attributes = this.add(request.parent, request.name, 'directory', request.mode, request.caller);
     this.node(attributes.inode).attributes.links = 2;
     this.node(request.parent).attributes.links += 1;
-    return { ...this.node(attributes.inode).attributes };
+    return { attributes: { ...this.node(attributes.inode).attributes }, changed: this.changesOf(request.parent) };
   }
 
   async mknod(request: {
@@ -91,20 +96,20 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     mode: number;
     device: number;
     caller: Caller;
-  }): Promise<Attributes> {
+  }): Reply<'mknod'> {
     await this.enter('mknod');
     const { inode } = this.add(request.parent, request.name, request.kind, request.mode, request.caller);
     this.node(inode).attributes.device = request.device;
-    return { ...this.node(inode).attributes };
+    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent) };
   }
 
-  async symlink(request: { parent: number; name: FileName; target: string; caller: Caller }): Promise<Attributes> {
+  async symlink(request: { parent: number; name: FileName; target: string; caller: Caller }): Reply<'symlink'> {
     await this.enter('symlink');
     const { inode } = this.add(request.parent, request.name, 'symlink', 0o777, request.caller);
     const node = this.node(inode);
     node.target = request.target;
     node.attributes.sizeBytes = request.target.length;
-    return { ...node.attributes };
+    return { attributes: { ...node.attributes }, changed: this.changesOf(request.parent) };
   }
 
   async readlink({ inode }: { inode: number }): Promise<{ target: string }> {
@@ -114,33 +119,30 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return { target: node.target };
   }
 
-  async link({ inode, parent, name }: { inode: number; parent: number; name: FileName }): Promise<Attributes> {
+  async link({ inode, parent, name }: { inode: number; parent: number; name: FileName }): Reply<'link'> {
     await this.enter('link');
     const node = this.node(inode);
     if (node.attributes.kind === 'directory') throw new FileError('EPERM', 'directories have one name');
     this.enterName(parent, name, inode);
     node.attributes.links += 1;
-    return this.changed(node);
+    return { attributes: this.changed(node), changed: this.changesOf(parent) };
   }
 
-  async unlink({ parent, name, held }: { parent: number; name: FileName; held: number[] }): Promise<{
-    inode: number;
-    links: number;
-  }> {
+  async unlink({ parent, name, held }: { parent: number; name: FileName; held: number[] }): Reply<'unlink'> {
     await this.enter('unlink');
     const node = this.child(parent, name);
     if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory');
     this.dropName(parent, name, held);
-    return { inode: node.attributes.inode, links: node.attributes.links };
+    return { inode: node.attributes.inode, links: node.attributes.links, changed: this.changesOf(parent) };
   }
 
-  async rmdir({ parent, name }: { parent: number; name: FileName }): Promise<Record<string, never>> {
+  async rmdir({ parent, name }: { parent: number; name: FileName }): Reply<'rmdir'> {
     await this.enter('rmdir');
     const node = this.child(parent, name);
     if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', 'no directory');
     if (node.entries.size > 0) throw new FileError('ENOTEMPTY', 'not empty');
     this.dropName(parent, name, []);
-    return {};
+    return { changed: this.changesOf(parent) };
   }
 
   async rename(request: {
@@ -150,7 +152,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     newName: FileName;
     mode: 'replace' | 'no-replace' | 'exchange';
     held: number[];
-  }): Promise<{ replaced?: number }> {
+  }): Reply<'rename'> {
     await this.enter('rename');
     const { parent, name, newParent, newName, mode, held } = request;
     const moved = this.child(parent, name);
@@ -162,15 +164,15 @@ export class MemoryFiles extends MemoryNodes implements FileService {
       if (target === undefined) throw new FileError('ENOENT', 'nothing to exchange with');
       this.place(newParent, newName, moved);
       this.place(parent, name, this.node(target.inode));
-      return {};
+      return { changed: this.changesOf(parent, newParent) };
     }
     if (target === undefined) {
       this.removeName(parent, name);
       this.place(newParent, newName, moved);
-      return {};
+      return { changed: this.changesOf(parent, newParent) };
     }
     if (mode === 'no-replace') throw new FileError('EEXIST', 'the name is there');
-    if (target.inode === moved.attributes.inode) return {};
+    if (target.inode === moved.attributes.inode) return { changed: [] };
     const replaced = this.node(target.inode);
     const [from, to] = [moved.attributes.kind === 'directory', replaced.attributes.kind === 'directory'];
     if (from && !to) throw new FileError('ENOTDIR', 'a directory cannot replace a file');
@@ -179,7 +181,11 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     this.dropName(newParent, newName, held);
     this.removeName(parent, name);
     this.place(newParent, newName, moved);
-    return { replaced: target.inode };
+    return { replaced: target.inode, changed: this.changesOf(parent, newParent) };
+  }
+
+  private changesOf(...inodes: number[]): Attributes[] {
+    return inodes.map((inode) => ({ ...this.node(inode).attributes }));
   }
 
   async open({ inode, forWriting }: { inode: number; forWriting: boolean }): Promise<Attributes> {

@@ -33,8 +33,6 @@ const DATASERVER_START_MS = 15_000;
 const MEDIATOR_STOP_MS = 60_000;
 /** By then everything is on the disks already, and only files are closed. */
 const STORE_STOP_MS = 10_000;
-/** The kernel session keeps several blocking reads of /dev/fuse in flight beside the disk's and DNS's work. */
-const MEDIATOR_THREADS = '16';
 
 export interface SupervisorOptions {
   mount: { directory: string; binding: 'kernel' | 'fuse-native'; environment: Record<string, string> };
@@ -68,10 +66,7 @@ export class Supervisor {
     this.#metaservers = config.metaservers.map(({ name }) => this.#child(name, 'meta', []));
     this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', []));
     const { directory, binding, environment } = options.mount;
-    this.#mediator = this.#child('mediator', 'mediator', ['--mount', directory, '--binding', binding], {
-      UV_THREADPOOL_SIZE: MEDIATOR_THREADS,
-      ...environment,
-    });
+    this.#mediator = this.#child('mediator', 'mediator', ['--mount', directory, '--binding', binding], environment);
     this.#children = [...this.#metaservers, ...this.#dataservers, this.#mediator];
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;

@@ -1,19 +1,14 @@
-// /dev/fuse: whole requests come in through a few reads that wait in libuv's
-// pool, replies go out by a write that does not block. Never touches the mount.
-import { closeSync, openSync, read, writev, writevSync } from 'node:fs';
+// /dev/fuse: whole requests come in as the kernel has them, replies go out by
+// a write that does not block. Never touches the mount.
+import { closeSync, openSync, writev, writevSync } from 'node:fs';
 import type { Log } from '../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from './layout.js';
-
-/**
- * Each holds a thread of libuv's pool (UV_THREADPOOL_SIZE, 4 unless set), so at most half of it. Two measured best: with
- * four, requests one after the other wake another thread each time, and stat is half as fast.
- */
-const MOST_READS_IN_FLIGHT = 2;
-const DEFAULT_POOL_THREADS = 4;
+import { pollDescriptor } from './poll.js';
 
 /** Replies to a request that the kernel has given up meanwhile. */
 const NOBODY_WAITS = new Set(['ENOENT', 'ENODEV', 'ENOTCONN', 'ECONNABORTED']);
-const TRY_AGAIN = new Set(['EINTR', 'EAGAIN', 'ENOENT']);
+/** How reading ends when the file system is unmounted. */
+const UNMOUNTED = 'ENODEV';
 
 export interface DeviceReceiver {
   /** One request. True when its buffer is kept: the device then takes another and never touches this one again. */
@@ -24,7 +19,7 @@ export interface DeviceReceiver {
 
 export class FuseDevice {
   readonly descriptor: number;
-  private readsInFlight = 0;
+  private reading: { destroy(): void } | undefined;
   private gone = false;
 
   /** Throws when /dev/fuse is not there or not allowed. */
@@ -34,9 +29,21 @@ export class FuseDevice {
 
   /** Starts reading; only after the mount, the device refuses earlier reads. */
   start(receiver: DeviceReceiver): void {
-    const threads = Number(process.env.UV_THREADPOOL_SIZE ?? DEFAULT_POOL_THREADS);
-    const reads = Math.max(1, Math.min(MOST_READS_IN_FLIGHT, Math.floor(threads / 2)));
-    for (let count = 0; count < reads; count++) this.readNext(receiver, Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES));
+    let free: Buffer | undefined;
+    this.reading = pollDescriptor(this.descriptor, {
+      buffer: () => {
+        free ??= Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES);
+        return free;
+      },
+      received: (bytes) => {
+        if (receiver.request(bytes)) free = undefined;
+      },
+      ended: (error) => {
+        if (error !== undefined && error.code !== UNMOUNTED) this.log.error('mount.device', { error: error.message });
+        this.gone = true;
+        receiver.ended();
+      },
+    });
   }
 
   /** Sends one message. False when nobody waits for it. */
@@ -62,30 +69,8 @@ export class FuseDevice {
   /** Gives the descriptor back when the mount never came about. */
   abandon(): void {
     this.gone = true;
-    closeSync(this.descriptor);
-  }
-
-  private readNext(receiver: DeviceReceiver, buffer: Buffer): void {
-    this.readsInFlight += 1;
-    read(this.descriptor, buffer, 0, buffer.length, null, (error, length) => {
-      this.readsInFlight -= 1;
-      if (error === null) {
-        const kept = receiver.request(buffer.subarray(0, length));
-        this.readNext(receiver, kept ? Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES) : buffer);
-      } else if (!this.gone && TRY_AGAIN.has(error.code ?? '')) {
-        this.readNext(receiver, buffer);
-      } else {
-        this.stop(receiver, error);
-      }
-    });
-  }
-
-  private stop(receiver: DeviceReceiver, error: NodeJS.ErrnoException): void {
-    if (!this.gone && error.code !== 'ENODEV') this.log.error('mount.device', { error: error.message });
-    this.gone = true;
-    if (this.readsInFlight > 0) return;
-    closeSync(this.descriptor);
-    receiver.ended();
+    if (this.reading === undefined) closeSync(this.descriptor);
+    else this.reading.destroy();
   }
 
   private reportFailedWrite(error: unknown): void {

@@ -16,7 +16,9 @@ export function make(draft: Draft, request: Commands['make']['request']): Comman
   const existing = draft.tables.entry(parentInode, name);
   if (existing !== undefined) {
     if (kind === 'file' && !request.exclusive) {
-      if (existing.kind === 'file') return { attributes: attributesOf(draft.inode(existing.inode)), created: false };
+      if (existing.kind === 'file') {
+        return { attributes: attributesOf(draft.inode(existing.inode)), created: false, changed: [] };
+      }
       if (existing.kind === 'directory') throw new FileError('EISDIR', `${JSON.stringify(name)} is a directory`);
     }
     throw new FileError('EEXIST', `directory ${parentInode} has ${JSON.stringify(name)} already`);
@@ -26,7 +28,7 @@ export function make(draft: Draft, request: Commands['make']['request']): Comman
   if (kind === 'directory') addLink(draft, parent);
   draft.add(row);
   addEntry(draft, parent, name, row);
-  return { attributes: attributesOf(row), created: true };
+  return { attributes: attributesOf(row), created: true, changed: draft.changedAttributes() };
 }
 
 /** A further name for an inode that is no directory; link(2). */
@@ -42,7 +44,7 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
   if (row.links === 0) throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
   addLink(draft, row);
   addEntry(draft, parent, request.name, row);
-  return { attributes: attributesOf(row) };
+  return { attributes: attributesOf(row), changed: draft.changedAttributes() };
 }
 
 /** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */

@@ -25,7 +25,7 @@ export function rename(draft: Draft, request: Commands['rename']['request']): Co
       if (target === undefined)
         throw new FileError('ENOENT', `there is no ${JSON.stringify(to.name)} to exchange with`);
       exchange(draft, from, entry, to, target);
-      return {};
+      return { changed: draft.changedAttributes() };
     case 'no-replace':
       if (target !== undefined) throw new FileError('EEXIST', `${JSON.stringify(to.name)} is there already`);
       return move(draft, from, entry, to, undefined, request.held);
@@ -43,7 +43,7 @@ function move(
   held: readonly number[],
 ): Commands['rename']['result'] {
   // POSIX: two names of one file both stay.
-  if (target?.inode === entry.inode) return {};
+  if (target?.inode === entry.inode) return { changed: [] };
   const row = draft.inode(entry.inode);
   const replaced = target === undefined ? undefined : draft.inode(target.inode);
   if (row.kind === 'directory') checkNotInside(draft, row, to.parent);
@@ -63,7 +63,8 @@ function move(
     row.parent = to.parent.inode;
   }
   draft.change(row);
-  return replaced === undefined ? {} : { replaced: replaced.inode };
+  const changed = draft.changedAttributes();
+  return replaced === undefined ? { changed } : { replaced: replaced.inode, changed };
 }
 
 function exchange(draft: Draft, from: Place, entry: EntryRow, to: Place, target: EntryRow): void {

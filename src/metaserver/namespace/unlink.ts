@@ -15,7 +15,8 @@ export function unlink(draft: Draft, request: Commands['unlink']['request']): Co
   if (entry.kind === 'directory') throw new FileError('EISDIR', `${JSON.stringify(request.name)} is a directory`);
   const row = draft.inode(entry.inode);
   removeEntry(draft, parent, request.name, entry);
-  return { inode: row.inode, links: loseLink(draft, row, request.held) };
+  const links = loseLink(draft, row, request.held);
+  return { inode: row.inode, links, changed: draft.changedAttributes() };
 }
 
 /** rmdir(2). */
@@ -28,7 +29,7 @@ export function rmdir(draft: Draft, request: Commands['rmdir']['request']): Comm
   checkEmpty(row);
   removeEntry(draft, parent, request.name, entry);
   loseSubdirectory(draft, parent, row);
-  return {};
+  return { changed: draft.changedAttributes() };
 }
 
 /** ENOTEMPTY unless the directory has no entries; EBUSY for the root, which nothing may replace. */

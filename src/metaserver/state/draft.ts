@@ -1,9 +1,10 @@
 // What one command has read and changed so far: each inode once, however many
 // roles it plays, and the counters. `save` writes what changed.
 import { FileError } from '../../protocol/errors.js';
+import type { Attributes } from '../../protocol/files.js';
 import type { View } from '../engine.js';
 import { COUNTERS_KEY, inodeKey } from './keys.js';
-import { type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
+import { attributesOf, type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
 import type { Tables } from './tables.js';
 
 export class Draft {
@@ -77,6 +78,11 @@ export class Draft {
   get counters(): Counters {
     this.#counters ??= this.tables.counters();
     return this.#counters;
+  }
+
+  /** The attributes of all inodes that the command changes and leaves there. */
+  changedAttributes(): Attributes[] {
+    return [...this.#changed].map(attributesOf);
   }
 
   save(): void {

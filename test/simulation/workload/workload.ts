@@ -61,7 +61,7 @@ export class Workload {
   async prepare(): Promise<void> {
     for (const client of this.clients) {
       const request = { parent: ROOT_INODE, name: client.name, mode: 0o755, caller: CALLER };
-      client.directory = (await client.files.mkdir(request)).inode;
+      client.directory = (await client.files.mkdir(request)).attributes.inode;
       await client.files.fsync({ inode: client.directory });
     }
   }
