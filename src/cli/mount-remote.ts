@@ -7,6 +7,7 @@ import { parseAddress } from '../config/values.js';
 import type { Config } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import type { FileService } from '../protocol/files.js';
+import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { bindingEnvironment, chooseBinding } from './binding.js';
 import { loadConfig } from './config-file.js';
@@ -121,6 +122,7 @@ export async function mountInBackground(request: MountRequest): Promise<void> {
 
 /** Mounts in this process; resolves when the mount is gone. */
 export async function mountRemote(request: MountRequest): Promise<void> {
+  compileEarly();
   const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs } = request;
   const { mountFileSystem } = await import('../fuse-client/mount.js');
   const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount' });

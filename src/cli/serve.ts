@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { parseAddress } from '../config/values.js';
 import type { Config, ServerConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
+import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { lockDirectory } from './directory-lock.js';
@@ -65,6 +66,7 @@ export function selectServer(
 
 /** Serves until it is told to stop; resolves when it has. */
 export async function serveHere(request: ServeRequest): Promise<void> {
+  compileEarly();
   const link = new SupervisorLink();
   const stopRequested = link.stopRequested();
   const name = nameOf(request);

@@ -11,11 +11,10 @@ import { blockName } from './keys.js';
 import {
   COMPACTION_BACKLOG_SEGMENTS,
   COMPACTION_LIVE_SHARE,
+  COMPACTION_REST_FACTOR,
   COMPACTION_REST_MS,
   COMPACTION_STRETCH_BYTES,
   COMPACTION_STRETCH_MS,
-  COMPACTION_YIELD_FACTOR,
-  COMPACTION_YIELD_MS,
   MAXIMUM_LIST_ENTRIES,
   MAXIMUM_TOMBSTONES,
 } from './limits.js';
@@ -37,8 +36,6 @@ export interface CompactionParts {
   clock: Clock;
   log: Log;
   salt: bigint;
-  /** When somebody asked the store for something last, on the monotonic clock. */
-  askedMs(): number;
 }
 
 interface Victim {
@@ -58,6 +55,7 @@ export class Compaction {
   #closed = false;
   #copiedBytes = 0;
   #stretchMs = 0;
+  #isRoomNeeded = false;
 
   constructor(private readonly parts: CompactionParts) {}
 
@@ -65,6 +63,11 @@ export class Compaction {
   notice(segments: Iterable<number>): void {
     for (const segment of segments) if (this.#isWorthIt(segment)) this.#candidates.add(segment);
     this.#start();
+  }
+
+  /** A put was refused for lack of room: what can be had is needed now. */
+  hurry(): void {
+    this.#isRoomNeeded = true;
   }
 
   /** A segment's sync failed: what lies behind `syncedOffset` must be written elsewhere to be durable. */
@@ -100,6 +103,7 @@ export class Compaction {
       }
     }
     this.#running = null;
+    this.#isRoomNeeded = false;
   }
 
   #next(): Victim | undefined {
@@ -251,13 +255,12 @@ export class Compaction {
   }
 
   async #restIfDue(bytes: number): Promise<void> {
-    const { clock, askedMs } = this.parts;
+    const { clock } = this.parts;
     this.#copiedBytes += bytes;
     const workedMs = clock.monotonicMs() - this.#stretchMs;
     if (this.#copiedBytes < COMPACTION_STRETCH_BYTES && workedMs < COMPACTION_STRETCH_MS) return;
-    const yields =
-      clock.monotonicMs() - askedMs() < COMPACTION_YIELD_MS && this.#candidates.size <= COMPACTION_BACKLOG_SEGMENTS;
-    await sleep(clock, Math.max(COMPACTION_REST_MS, yields ? workedMs * COMPACTION_YIELD_FACTOR : 0));
+    const hurries = this.#isRoomNeeded || this.#candidates.size > COMPACTION_BACKLOG_SEGMENTS;
+    await sleep(clock, Math.max(COMPACTION_REST_MS, hurries ? 0 : workedMs * COMPACTION_REST_FACTOR));
     this.#copiedBytes = 0;
     this.#stretchMs = clock.monotonicMs();
   }

@@ -40,13 +40,11 @@ export const COMPACTION_LIVE_SHARE = 0.5;
 /** Bytes that compaction copies before it rests, or the time that it works, whichever comes first … */
 export const COMPACTION_STRETCH_BYTES = MIB;
 export const COMPACTION_STRETCH_MS = 5;
-/** … for so long: a hundred megabytes a second at most, and everybody else's turn in between. */
+/** … so many times as long as it worked: five servers on one machine take a quarter of a core together … */
+export const COMPACTION_REST_FACTOR = 20;
+/** … and for so long at least, which is all while it is needed in a hurry: a hundred megabytes a second at most. */
 export const COMPACTION_REST_MS = 10;
-/** While others ask for something, it rests so many times as long as it worked … */
-export const COMPACTION_YIELD_FACTOR = 10;
-/** … and for so long after the last of them, */
-export const COMPACTION_YIELD_MS = 100;
-/** unless more segments than this wait for it: a gigabyte, at least half of it dead. */
+/** More segments than this that wait are a hurry: a gigabyte, at least half of it dead. */
 export const COMPACTION_BACKLOG_SEGMENTS = 16;
 
 /** How often the room on the disk is looked at, in bytes written and in time. */

@@ -39,7 +39,6 @@ interface Parts {
   segmentLog: SegmentLog;
   writer: Writer;
   compaction: Compaction;
-  activity: { askedMs: number };
 }
 
 export class Store {
@@ -71,9 +70,16 @@ export class Store {
       );
       await segmentLog.resume(recovered.lastNumber, recovered.endOffset);
       const space = new Space(disk, clock, directory, options.reserveBytes ?? segmentBytes);
-      const onCommit = (touched: readonly number[]) => compaction.notice(touched);
-      const writer = new Writer({ catalog, segmentLog, space, log, salt, maximumBatchBytes: segmentBytes, onCommit });
-      const activity = { askedMs: Number.NEGATIVE_INFINITY };
+      const writer = new Writer({
+        catalog,
+        segmentLog,
+        space,
+        log,
+        salt,
+        maximumBatchBytes: segmentBytes,
+        onCommit: (touched) => compaction.notice(touched),
+        onFull: () => compaction.hurry(),
+      });
       const compaction: Compaction = new Compaction({
         catalog,
         segments,
@@ -83,7 +89,6 @@ export class Store {
         clock,
         log,
         salt,
-        askedMs: () => activity.askedMs,
       });
       compaction.notice(segments.numbers());
       return new Store(identity, {
@@ -96,7 +101,6 @@ export class Store {
         segmentLog,
         writer,
         compaction,
-        activity,
       });
     } catch (error) {
       await segments.close();
@@ -134,8 +138,7 @@ export class Store {
 
   /** Rejects with ServiceError FAILED when the disk does. */
   put(item: PutItem, durable: boolean, replace: boolean): Promise<PutResult> {
-    const { catalog, reader, segmentLog, writer, runtime, activity } = this.parts;
-    activity.askedMs = runtime.clock.monotonicMs();
+    const { catalog, reader, segmentLog, writer, runtime } = this.parts;
     return new Promise((resolve, reject) => {
       writer.submit({
         kind: 'put',
@@ -154,7 +157,6 @@ export class Store {
 
   /** The bytes of the answer are lent. */
   async get(item: GetItem): Promise<GetResult> {
-    this.parts.activity.askedMs = this.parts.runtime.clock.monotonicMs();
     for (;;) {
       const row = this.parts.catalog.get(item);
       if (row === undefined) return { state: 'absent' };

@@ -49,6 +49,8 @@ export interface WriterParts {
   maximumBatchBytes: number;
   /** Segments whose use has changed. */
   onCommit(segments: readonly number[]): void;
+  /** A put is refused for lack of room. */
+  onFull(): void;
 }
 
 export class Writer {
@@ -105,6 +107,7 @@ export class Writer {
   async #refuseWhenFull(batch: readonly Mutation[]): Promise<Mutation[]> {
     const putBytes = batch.reduce((sum, { kind, bytes }) => sum + (kind === 'put' ? bytes : 0), 0);
     if (putBytes === 0 || (await this.parts.space.hasRoomFor(putBytes))) return [...batch];
+    this.parts.onFull();
     const others: Mutation[] = [];
     for (const mutation of batch) {
       if (mutation.kind === 'put') mutation.full();
