@@ -1,7 +1,7 @@
 // Reads pages of a version from the log and hashes them. Pages that lie behind
 // each other on the disk are read with one call, whatever record they are of.
 import { BufferPool } from '../protocol/buffer-pool.js';
-import { hashPage, PAGE_BYTES } from '../protocol/hash.js';
+import { hashPage, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';
 import type { Clock } from '../runtime/clock.js';
 import { Pacer } from './pacer.js';
@@ -89,9 +89,7 @@ export class PageReader {
 /** The row's page hashes with those of the pages in `bytes`, from page `first` on, made anew. */
 export function rehash(row: VersionRow, first: number, bytes: Buffer): Buffer {
   const hashes = Buffer.from(row.pageHashes);
-  for (let at = 0, page = first; at < bytes.length; at += PAGE_BYTES, page++) {
-    hashes.writeBigUInt64LE(hashPage(bytes.subarray(at, at + PAGE_BYTES)), page * 8);
-  }
+  writePageHashes(hashes, first, bytes);
   return hashes;
 }
 

@@ -1,7 +1,7 @@
 // Collects the ballots of one block's vote, and the bytes that came with them.
 
 import type { GetResult } from '../protocol/blocks.js';
-import { type Hash, hashBlock, hashOfPages, hashPage, PAGE_BYTES } from '../protocol/hash.js';
+import { type Hash, hashBlock, hashOfPages, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import type { BlockReference } from '../protocol/metadata.js';
 import type { Replica } from './replica.js';
 import { type Ballot, dissents, type Verdict, vote } from './vote.js';
@@ -86,8 +86,6 @@ export class BallotBox {
 function hashWith(data: Uint8Array, offset: number, pageHashes: Uint8Array, blockLength: number): Hash {
   const hashes = Buffer.from(pageHashes);
   if (hashes.length !== Math.ceil(blockLength / PAGE_BYTES) * 8) return -1n;
-  for (let at = 0; at < data.length; at += PAGE_BYTES) {
-    hashes.writeBigUInt64LE(hashPage(data.subarray(at, at + PAGE_BYTES)), ((offset + at) / PAGE_BYTES) * 8);
-  }
+  writePageHashes(hashes, offset / PAGE_BYTES, data);
   return hashOfPages(hashes, blockLength);
 }

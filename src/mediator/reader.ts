@@ -15,8 +15,11 @@ import { dissents } from './vote.js';
 const HEDGE_FACTOR = 4;
 const HEDGE_MINIMUM_MS = 20;
 const HEDGE_MAXIMUM_MS = 500;
-/** Neighbouring blocks that the same replicas are asked for first: 16 MiB of a file with the default block size. */
-const STRETCH_BLOCKS = 128;
+/**
+ * Neighbouring blocks that the same replicas are asked for first: 256 MiB of a file with the default block size. With 16 MiB, a cold
+ * sequential read took a tenth longer: every other disk has to begin to read ahead again.
+ */
+const STRETCH_BLOCKS = 2048;
 
 /** What a reader tells about what it saw; all calls are cheap and do not throw. */
 export interface ReadObserver {

@@ -25,10 +25,17 @@ export function hashPage(page: Uint8Array): Hash {
 /** The hashes of all pages of `data`, 8 bytes each, little-endian: what a data server keeps per version. */
 export function hashPages(data: Uint8Array): Uint8Array {
   const hashes = Buffer.allocUnsafe(pageCount(data.length) * 8);
-  for (let page = 0, at = 0; at < data.length; page++, at += PAGE_BYTES) {
-    hashes.writeBigUInt64LE(library.h64Raw(data.subarray(at, at + PAGE_BYTES)), page * 8);
-  }
+  writePageHashes(hashes, 0, data);
   return hashes;
+}
+
+/** Writes the hashes of the pages of `data` over those from page `first` on. */
+export function writePageHashes(hashes: Uint8Array, first: number, data: Uint8Array): void {
+  // Compiled to a plain store, unlike Buffer's own method: a fifth of the time of hashing.
+  const view = new DataView(hashes.buffer, hashes.byteOffset, hashes.length);
+  for (let at = 0, place = first * 8; at < data.length; at += PAGE_BYTES, place += 8) {
+    view.setBigUint64(place, library.h64Raw(data.subarray(at, at + PAGE_BYTES)), true);
+  }
 }
 
 /** The block's hash from its page hashes and its length. */
