@@ -112,9 +112,9 @@ describe('nmrfs up', function () {
   it('clears a dead mount and dead sockets when everything was killed', async () => {
     await ensureUp();
     const { processId, children } = await record();
-    for (const each of [processId, ...children.map((child) => child.processId)]) {
-      process.kill(each, 'SIGKILL');
-    }
+    const all = [processId, ...children.map((child) => child.processId)];
+    // Stopped first: a server that sees the others go begins to end in order.
+    for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const each of all) process.kill(each, signal);
     await until('the end of all servers', () => gone(children));
     assert.equal(await mounted(), true);
     await resume();
