@@ -7,6 +7,7 @@ import { parseAddress } from '../config/values.js';
 import type { Config } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import type { FileService } from '../protocol/files.js';
+import type { SessionService } from '../protocol/sessions.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { bindingEnvironment, chooseBinding } from './binding.js';
@@ -145,7 +146,8 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     });
     await clearDeadMount(directory);
     const { maximumDirtyBytes } = config.mount;
-    const options = { directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes };
+    const sessions = remote.service<SessionService>('sessions');
+    const options = { directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions };
     const mount = await mountFileSystem(files, options, runtime);
     process.send?.({ kind: 'ready' });
     const signalled = new Promise<void>((resolveSignal) => {

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { parseAddress } from '../config/values.js';
 import type { Config, ServerConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
+import { asPeer } from '../protocol/service.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -248,8 +249,11 @@ async function openMediatorProcess(
       runtime.log.warn('mount.dead_cleared', { directory });
     }
     const { allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
-    const options = { directory, binding, allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes };
-    const mount = await mountFileSystem(running.mediator.files, options, runtime);
+    // In this process nothing but this object tells the mount from other callers.
+    const peer = {};
+    const sessions = asPeer(running.mediator.sessions, peer);
+    const options = { directory, binding, allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes, sessions };
+    const mount = await mountFileSystem(asPeer(running.mediator.files, peer), options, runtime);
     runtime.log.info('mount.ready', { directory, binding });
     mount.ended.then(
       () => runtime.log.info('mount.ended', { directory }),

@@ -12,6 +12,7 @@ export const ERROR_NUMBERS: Readonly<Record<FileErrorCode, number>> = {
   E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,
+  EDEADLK: 35,
   EACCES: 13,
   EBUSY: 16,
   EEXIST: 17,

@@ -1,14 +1,21 @@
 // What a mount can ask the kernel to forget. The fuse-native binding has no way
 // to ask; there the kernel's own timeouts must do.
+import type { FileName } from '../protocol/files.js';
 
 export interface KernelCache {
   /** Size, times and mode are fetched anew at their next use. */
   forgetAttributes(inode: number): void;
   /** So are the bytes. */
   forgetContent(inode: number): void;
+  /** What the name stands for is looked up at its next use. */
+  forgetName(parent: number, name: FileName): void;
+  /** All attributes and bytes are fetched anew. */
+  forgetEverything(): void;
 }
 
 export const forgetfulKernelCache: KernelCache = {
   forgetAttributes() {},
   forgetContent() {},
+  forgetName() {},
+  forgetEverything() {},
 };

@@ -3,6 +3,7 @@
 // by a synchronous call, or it waits for itself.
 import { resolve } from 'node:path';
 import type { FileService } from '../protocol/files.js';
+import type { SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { mountKernel } from './kernel/kernel-mount.js';
 
@@ -18,6 +19,8 @@ export interface MountOptions {
   readOnly?: boolean;
   /** Users other than root may use the mount, by the files' permissions; default true. */
   allowOther?: boolean;
+  /** Of the mediator that `files` is of, when other mounts may use it too. */
+  sessions?: SessionService;
 }
 
 export interface MountSettings {
@@ -50,7 +53,7 @@ export async function mountFileSystem(files: FileService, options: MountOptions,
   };
   switch (options.binding) {
     case 'kernel':
-      return mountKernel(files, settings, runtime);
+      return mountKernel(files, settings, runtime, options.sessions);
     case 'fuse-native': {
       // Loaded only when asked for: it brings a native library into the process.
       const { mountFuseNative } = await import('./fuse-native/fuse-native-mount.js');

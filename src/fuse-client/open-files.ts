@@ -2,6 +2,7 @@
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
@@ -74,6 +75,50 @@ export class OpenFiles {
   current(fetched: Attributes): Attributes {
     const newest = this.recent.newest(fetched);
     return this.byInode.get(fetched.inode)?.over(newest) ?? newest;
+  }
+
+  /** Files that are open here and have lost their last name. */
+  get orphans(): number[] {
+    return [...this.byInode.values()].filter(({ orphaned }) => orphaned).map(({ inode }) => inode);
+  }
+
+  /** Another mount has changed these. */
+  outdated(items: readonly OutdatedItem[]): void {
+    this.noteChange();
+    for (const item of items) {
+      if ('name' in item) {
+        this.kernelCache.forgetName(item.parent, item.name);
+        continue;
+      }
+      this.forget(item.inode);
+      if (item.content) {
+        this.readCache.forget(item.inode);
+        this.kernelCache.forgetContent(item.inode);
+      } else {
+        this.kernelCache.forgetAttributes(item.inode);
+      }
+      this.refresh(item.inode);
+    }
+  }
+
+  /** Others may have changed anything. */
+  missedChanges(): void {
+    this.noteChange();
+    this.recent.clear();
+    for (const inode of this.byInode.keys()) {
+      this.readCache.forget(inode);
+      this.refresh(inode);
+    }
+    this.kernelCache.forgetEverything();
+  }
+
+  /** Open files know their size by themselves: appending and reading to the end depend on it. */
+  private refresh(inode: number): void {
+    if (!this.byInode.has(inode)) return;
+    this.files.getattr({ inode }).then(
+      (attributes) => this.current(attributes),
+      (error: unknown) => this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) }),
+    );
   }
 
   /** What is remembered of the inode's attributes counts no more. */

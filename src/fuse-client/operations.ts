@@ -14,10 +14,12 @@ import type {
   FileSystemSpace,
 } from '../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../protocol/files.js';
+import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DirectoryListing } from './directory-listing.js';
 import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
+import { MountSession, type SessionListener } from './mount-session.js';
 import { OpenFiles, withoutPrivileges } from './open-files.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
@@ -33,14 +35,38 @@ export type RenameMode = 'replace' | 'no-replace' | 'exchange';
 export class Operations {
   private readonly handles = new HandleTable();
   private readonly opened: OpenFiles;
+  private readonly session: MountSession | undefined;
 
+  /** @param sessions of the same mediator; without it this mount is alone, and the kernel keeps its locks */
   constructor(
     private readonly files: FileService,
     private readonly settings: OperationSettings,
     kernelCache: KernelCache,
     private readonly runtime: Runtime,
+    sessions?: SessionService,
   ) {
     this.opened = new OpenFiles(files, this.handles, kernelCache, runtime, settings);
+    const listener: SessionListener = {
+      outdated: (items) => this.opened.outdated(items),
+      missedChanges: () => this.opened.missedChanges(),
+      held: () => this.opened.orphans,
+    };
+    this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime);
+  }
+
+  /** Before the first operation. */
+  async start(): Promise<void> {
+    await this.session?.start();
+  }
+
+  /** After the last operation: stores everything pending and gives up what was held. */
+  async end(): Promise<void> {
+    await this.flushAll();
+    await this.session?.end();
+  }
+
+  get keepsLocks(): boolean {
+    return this.session !== undefined;
   }
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
@@ -176,16 +202,40 @@ export class Operations {
     return this.opened.write(handle, offset, data, killPrivileges, signal);
   }
 
-  flush(handle: number): Promise<void> {
-    return this.opened.flush(handle);
+  /** A close of one descriptor; `lockOwner` loses its fcntl locks on the file, whatever else happens. */
+  async flush(handle: number, lockOwner?: bigint): Promise<void> {
+    try {
+      await this.opened.flush(handle);
+    } finally {
+      if (lockOwner !== undefined) await this.unlockAll(handle, 'posix', lockOwner);
+    }
   }
 
   fsync(handle: number): Promise<void> {
     return this.opened.fsync(handle);
   }
 
-  release(handle: number): Promise<void> {
-    return this.opened.release(handle);
+  /** The last close of an open file; `flockOwner` loses its flock. */
+  async release(handle: number, flockOwner?: bigint): Promise<void> {
+    if (flockOwner !== undefined) await this.unlockAll(handle, 'flock', flockOwner);
+    await this.opened.release(handle);
+  }
+
+  /** See MountSession.setLock; what was written under a lock is stored before others can have it. */
+  async setLock(
+    inode: number,
+    lock: Omit<LockRange, 'inode'> & { type: LockType | null; pid: number },
+    wait: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
+    if (lock.type === null) await this.opened.settle(inode);
+    await this.session.setLock({ ...lock, inode }, wait, signal);
+  }
+
+  async getLock(lock: FileLock): Promise<FileLock | null> {
+    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
+    return this.session.getLock(lock);
   }
 
   opendir(inode: number): number {
@@ -252,6 +302,10 @@ export class Operations {
   /** Stores everything pending; before an unmount. */
   flushAll(): Promise<void> {
     return this.opened.flushAll();
+  }
+
+  private async unlockAll(handle: number, kind: LockKind, owner: bigint): Promise<void> {
+    await this.session?.unlockAll(this.handles.file(handle).file.inode, kind, owner);
   }
 
   private async changing<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {

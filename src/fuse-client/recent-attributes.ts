@@ -68,6 +68,11 @@ export class RecentAttributes {
     return fetched;
   }
 
+  clear(): void {
+    this.entries.clear();
+    this.walks.clear();
+  }
+
   forget(inode: number): void {
     this.entries.delete(inode);
     this.walks.delete(inode);

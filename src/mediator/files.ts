@@ -1,12 +1,22 @@
 // FileService: turns file operations into metadata commands, votes and
 // writes. It holds no state of its own that a restart would miss.
-import type { AttributeChanges, Attributes, FileService, FileSystemSpace } from '../protocol/files.js';
+import type {
+  AttributeChanges,
+  Attributes,
+  Changed,
+  FileName,
+  FileService,
+  FileSystemSpace,
+} from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
+import type { CallOptions } from '../protocol/service.js';
+import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
 import type { ReplicaSet } from './replica-set.js';
+import type { Sessions } from './sessions.js';
 import type { Writer } from './writer.js';
 
 /** Entries in one listing at most, so that a reply stays small. */
@@ -22,6 +32,7 @@ export class MediatorFiles implements FileService {
     private readonly reader: FileReader,
     private readonly writer: Writer,
     private readonly garbage: GarbageCollector,
+    private readonly sessions: Sessions,
     private readonly replicas: ReplicaSet,
     private readonly blockSizeBytes: number,
     private readonly clock: Clock,
@@ -35,7 +46,7 @@ export class MediatorFiles implements FileService {
     return this.#observed(await this.metadata.query({ name: 'attributes', request }));
   }
 
-  async setattr({ inode, changes, caller }: Request<'setattr'>): Promise<Attributes> {
+  async setattr({ inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     let attributes: Attributes | null = null;
     if (sizeBytes !== undefined) attributes = await this.#resize(inode, sizeBytes);
@@ -44,49 +55,55 @@ export class MediatorFiles implements FileService {
       attributes = result.attributes;
       this.blockMap.committed(attributes, null, []);
     }
+    this.sessions.publish([{ inode, content: sizeBytes !== undefined }], options);
     return attributes;
   }
 
-  async create({ forWriting, ...request }: Request<'create'>): Reply<'create'> {
+  async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
     if (forWriting) await this.writer.requireQuorum(null, 'opening');
-    return this.#make({ ...request, kind: 'file', device: 0, target: '' });
+    return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
   }
 
-  mkdir(request: Request<'mkdir'>): Reply<'mkdir'> {
-    return this.#make({ ...request, kind: 'directory', device: 0, target: '', exclusive: true });
+  mkdir(request: Request<'mkdir'>, options?: CallOptions): Reply<'mkdir'> {
+    return this.#make({ ...request, kind: 'directory', device: 0, target: '', exclusive: true }, options);
   }
 
-  mknod(request: Request<'mknod'>): Reply<'mknod'> {
-    return this.#make({ ...request, target: '', exclusive: true });
+  mknod(request: Request<'mknod'>, options?: CallOptions): Reply<'mknod'> {
+    return this.#make({ ...request, target: '', exclusive: true }, options);
   }
 
-  symlink(request: Request<'symlink'>): Reply<'symlink'> {
-    return this.#make({ ...request, kind: 'symlink', mode: 0o777, device: 0, exclusive: true });
+  symlink(request: Request<'symlink'>, options?: CallOptions): Reply<'symlink'> {
+    return this.#make({ ...request, kind: 'symlink', mode: 0o777, device: 0, exclusive: true }, options);
   }
 
   readlink(request: Request<'readlink'>): Reply<'readlink'> {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link(request: Request<'link'>): Reply<'link'> {
+  async link(request: Request<'link'>, options?: CallOptions): Reply<'link'> {
     const result = await this.#execute('link', request);
     this.#observed(result.attributes);
+    this.#publishNames(result, [request], options);
     return result;
   }
 
-  async unlink(request: Request<'unlink'>): Reply<'unlink'> {
+  async unlink(request: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
     const result = await this.#execute('unlink', request);
-    this.#lostName(result.inode, result.links === 0, request.held);
+    this.#lostName(result.inode, result.links === 0, request.held, options);
+    this.#publishNames(result, [request], options);
     return result;
   }
 
-  rmdir(request: Request<'rmdir'>): Reply<'rmdir'> {
-    return this.#execute('rmdir', request);
+  async rmdir(request: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
+    const result = await this.#execute('rmdir', request);
+    this.#publishNames(result, [request], options);
+    return result;
   }
 
-  async rename(request: Request<'rename'>): Reply<'rename'> {
+  async rename(request: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
     const result = await this.#execute('rename', request);
-    if (result.replaced !== undefined) this.#lostName(result.replaced, true, request.held);
+    if (result.replaced !== undefined) this.#lostName(result.replaced, true, request.held, options);
+    this.#publishNames(result, [request, { parent: request.newParent, name: request.newName }], options);
     return result;
   }
 
@@ -96,8 +113,8 @@ export class MediatorFiles implements FileService {
     return this.blockMap.refresh(inode);
   }
 
-  async release({ inode }: Request<'release'>): Reply<'release'> {
-    await this.garbage.release(inode);
+  async release({ inode }: Request<'release'>, options?: CallOptions): Reply<'release'> {
+    await this.sessions.release(inode, options);
     return {};
   }
 
@@ -105,9 +122,13 @@ export class MediatorFiles implements FileService {
     return { data: await this.reader.read(inode, offset, length) };
   }
 
-  async write({ inode, extents, truncateTo, modifyTimeNs }: Request<'write'>): Promise<Attributes> {
+  async write(
+    { inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
+    options?: CallOptions,
+  ): Promise<Attributes> {
     const attributes = await this.writer.write({ inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs });
     this.garbage.wake();
+    this.sessions.publish([{ inode, content: true }], options);
     return attributes;
   }
 
@@ -143,16 +164,20 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'getxattr', request });
   }
 
-  setxattr(request: Request<'setxattr'>): Reply<'setxattr'> {
-    return this.#execute('setxattr', request);
+  async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
+    const result = await this.#execute('setxattr', request);
+    this.sessions.publish([{ inode: request.inode, content: false }], options);
+    return result;
   }
 
   listxattr(request: Request<'listxattr'>): Reply<'listxattr'> {
     return this.metadata.query({ name: 'listxattr', request });
   }
 
-  removexattr(request: Request<'removexattr'>): Reply<'removexattr'> {
-    return this.#execute('removexattr', request);
+  async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
+    const result = await this.#execute('removexattr', request);
+    this.sessions.publish([{ inode: request.inode, content: false }], options);
+    return result;
   }
 
   async #resize(inode: number, sizeBytes: number): Promise<Attributes> {
@@ -166,16 +191,30 @@ export class MediatorFiles implements FileService {
     return attributes;
   }
 
-  async #make(request: Omit<Commands['make']['request'], 'blockSizeBytes'>): Promise<Commands['make']['result']> {
+  async #make(
+    request: Omit<Commands['make']['request'], 'blockSizeBytes'>,
+    options: CallOptions | undefined,
+  ): Promise<Commands['make']['result']> {
     const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes });
     if (result.created && request.kind === 'file') this.blockMap.created(result.attributes);
     else this.#observed(result.attributes);
+    if (result.created) this.#publishNames(result, [request], options);
     return result;
   }
 
-  #lostName(inode: number, wasLast: boolean, held: readonly number[]): void {
+  #publishNames(
+    { changed }: Changed,
+    names: readonly { parent: number; name: FileName }[],
+    options: CallOptions | undefined,
+  ): void {
+    const items: OutdatedItem[] = names.map(({ parent, name }) => ({ parent, name }));
+    for (const { inode } of changed) items.push({ inode, content: false });
+    this.sessions.publish(items, options);
+  }
+
+  #lostName(inode: number, wasLast: boolean, held: readonly number[], options: CallOptions | undefined): void {
     if (!wasLast) return;
-    if (held.includes(inode)) this.garbage.hold(inode);
+    if (held.includes(inode)) this.sessions.hold(inode, options);
     else {
       this.blockMap.forget(inode);
       this.garbage.wake();

@@ -68,7 +68,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     server = await serve(
       {
         address: options.address,
-        services: { files: opened.files, admin: opened.admin },
+        services: { files: opened.files, sessions: opened.sessions, admin: opened.admin },
         xmlRpc: opened.xmlRpc,
         metrics: () => opened.metrics(),
         health: () => ({ healthy: true }),

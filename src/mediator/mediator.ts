@@ -3,6 +3,7 @@
 import type { AdminService } from '../protocol/admin.js';
 import type { FileService } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
+import type { SessionService } from '../protocol/sessions.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { MediatorAdmin, type MetaserverPart } from './admin.js';
@@ -19,6 +20,7 @@ import { Recovery } from './recovery.js';
 import { Repairer } from './repair.js';
 import { type ReplicaParts, ReplicaSet } from './replica-set.js';
 import { Scrubber } from './scrub.js';
+import { Sessions } from './sessions.js';
 import type { MediatorSettings } from './settings.js';
 import { Versions } from './versions.js';
 import { Writer } from './writer.js';
@@ -45,6 +47,7 @@ export interface MediatorParts {
 
 export interface Mediator {
   readonly files: FileService;
+  readonly sessions: SessionService;
   readonly admin: AdminService;
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
@@ -114,12 +117,14 @@ export async function openMediator(
     runtime,
     () => recovery.wake(),
   );
+  const sessions = new Sessions(garbage, runtime);
   const files = new MediatorFiles(
     metadata,
     blockMap,
     fileReader,
     writer,
     garbage,
+    sessions,
     replicas,
     options.blockSizeBytes,
     runtime.clock,
@@ -151,10 +156,12 @@ export async function openMediator(
   }
   return {
     files,
+    sessions: sessions.service,
     admin,
     xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
     async close() {
+      sessions.close();
       auditor.close();
       repairer.close();
       replicas.close();

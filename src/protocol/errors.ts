@@ -6,6 +6,7 @@ export type FileErrorCode =
   | 'E2BIG'
   | 'EACCES'
   | 'EAGAIN'
+  | 'EDEADLK'
   | 'EBADF'
   | 'EBUSY'
   | 'EEXIST'

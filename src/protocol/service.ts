@@ -6,6 +6,22 @@ export interface CallOptions {
   deadlineMs?: number;
   /** Aborting fails the call with CANCELLED; the other side may still carry it out. */
   signal?: AbortSignal;
+  /**
+   * Who calls: the same object for all calls of one connection, given by whoever serves it (or by a caller in the same
+   * process). It does not travel.
+   */
+  peer?: object;
+}
+
+/** The same service, called as `peer`: for a caller in the same process, whom no connection tells from others. */
+export function asPeer<T extends object>(service: T, peer: object): T {
+  return new Proxy(service, {
+    get(target, member) {
+      const method: unknown = Reflect.get(target, member);
+      if (typeof method !== 'function') return method;
+      return (request: object, options?: CallOptions) => method.call(target, request, { ...options, peer });
+    },
+  });
 }
 
 // A service is an interface whose every member takes (request, CallOptions?)

@@ -50,6 +50,7 @@ class RunningRequest implements CallOptions {
   constructor(
     readonly sizeBytes: number,
     readonly payloads: Buffer | undefined,
+    readonly peer: object,
   ) {}
 
   /** Aborts when the caller cancels or its connection is gone. Made when asked for: most methods never do. */
@@ -135,7 +136,7 @@ export class ServingConnection {
       this.#connection.send(encodeFailure(id, new ServiceError('UNKNOWN_METHOD', `there is no method ${name}`)));
       return;
     }
-    const request = new RunningRequest(sizeBytes, this.#transient.has(name) ? payloads : undefined);
+    const request = new RunningRequest(sizeBytes, this.#transient.has(name) ? payloads : undefined, this);
     this.#running.set(id, request);
     this.#bytesInFlight += sizeBytes;
     this.#steer();

@@ -12,6 +12,7 @@ import {
   encodeAttributes,
   encodeDirectory,
   encodeEntry,
+  encodeLock,
   encodeOpen,
   encodeSize,
   encodeStatfs,
@@ -125,14 +126,24 @@ export async function handle(
     case 'statfs':
       return encodeStatfs(await operations.statfs());
     case 'flush':
-      await operations.flush(request.handle);
+      await operations.flush(request.handle, request.lockOwner);
       return EMPTY_REPLY;
     case 'fsync':
       await operations.fsync(request.handle);
       return EMPTY_REPLY;
     case 'release':
-      await operations.release(request.handle);
+      await operations.release(request.handle, request.flockOwner);
       return EMPTY_REPLY;
+    case 'getlk': {
+      const { lockKind: kind, owner, start, end, type, pid } = request;
+      const conflict = await operations.getLock({ inode, kind, owner, start, end, type: type ?? 'write', pid });
+      return encodeLock(conflict);
+    }
+    case 'setlk': {
+      const { lockKind: kind, owner, start, end, type, pid, wait } = request;
+      await operations.setLock(inode, { kind, owner, start, end, type, pid }, wait, context.signal());
+      return EMPTY_REPLY;
+    }
     case 'opendir':
       return opendir(inode, operations, context);
     case 'readdir':

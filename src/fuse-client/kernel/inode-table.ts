@@ -9,6 +9,10 @@ export class InodeTable {
     return this.known.size;
   }
 
+  numbers(): Iterable<number> {
+    return this.known.keys();
+  }
+
   /** A reply that makes the kernel count one more lookup. */
   entered({ inode, revision }: Attributes): void {
     const entry = this.known.get(inode);

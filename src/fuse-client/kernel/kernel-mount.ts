@@ -1,29 +1,39 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
 import type { FileService } from '../../protocol/files.js';
+import type { SessionService } from '../../protocol/sessions.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
 import { Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
 import { attach, detach, raiseReadAhead } from './mount-table.js';
-import { encodeInvalidation } from './replies.js';
+import { encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
 
 /** The kernel greets at once; a mount that does not hear from it within this time never will. */
 const GREETING_MS = 10_000;
 
 /** Mounts; resolves when the kernel's greeting was answered. Rejects, with nothing left behind, when it can't. */
-export async function mountKernel(files: FileService, settings: MountSettings, runtime: Runtime): Promise<Mount> {
+export async function mountKernel(
+  files: FileService,
+  settings: MountSettings,
+  runtime: Runtime,
+  sessions?: SessionService,
+): Promise<Mount> {
   const { directory } = settings;
   const { log } = runtime;
   const device = new FuseDevice(log);
   const cache: KernelCache = {
     forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
     forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
+    forgetName: (parent, name) => device.notify(encodeNameInvalidation(parent, name)),
+    forgetEverything: () => {
+      for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
+    },
   };
-  const operations = new Operations(files, settings, cache, runtime);
+  const operations = new Operations(files, settings, cache, runtime, sessions);
   const ready = signal();
-  const session = new KernelSession({
+  const session: KernelSession = new KernelSession({
     operations,
     runtime,
     attributeTimeoutMs: settings.attributeTimeoutMs,
@@ -33,9 +43,11 @@ export async function mountKernel(files: FileService, settings: MountSettings, r
   });
 
   try {
+    await operations.start();
     await attach(device.descriptor, directory, settings);
   } catch (error) {
     device.abandon();
+    await operations.end();
     throw error;
   }
   const gone = signal();
@@ -54,7 +66,7 @@ export async function mountKernel(files: FileService, settings: MountSettings, r
   log.info('mount.ready', { directory, binding: 'kernel' });
 
   const ended = gone.promise.then(async () => {
-    await operations.flushAll();
+    await operations.end();
     log.info('mount.ended', { directory });
   });
   let unmounting: Promise<void> | undefined;

@@ -45,6 +45,9 @@ export const Opcode = {
   READDIR: 28,
   RELEASEDIR: 29,
   FSYNCDIR: 30,
+  GETLK: 31,
+  SETLK: 32,
+  SETLKW: 33,
   CREATE: 35,
   INTERRUPT: 36,
   DESTROY: 38,
@@ -57,8 +60,10 @@ export const Opcode = {
 
 export const InitFlag = {
   ASYNC_READ: 1 << 0,
+  POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
+  FLOCK_LOCKS: 1 << 10,
   AUTO_INVAL_DATA: 1 << 12,
   DO_READDIRPLUS: 1 << 13,
   READDIRPLUS_AUTO: 1 << 14,
@@ -87,4 +92,9 @@ export const OPEN_KILL_SUIDGID = 1 << 0;
 export const OPEN_REPLY_DIRECT_IO = 1 << 0;
 
 /** Notifications travel as replies to request 0, their code in the place of the errno. */
-export const NotifyCode = { INVALIDATE_INODE: 2 } as const;
+export const NotifyCode = { INVALIDATE_INODE: 2, INVALIDATE_ENTRY: 3 } as const;
+
+export const LOCK_IS_FLOCK = 1 << 0;
+export const RELEASE_FLOCK_UNLOCK = 1 << 1;
+/** fcntl.h */
+export const LockCode = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;

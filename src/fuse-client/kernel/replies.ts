@@ -1,9 +1,11 @@
 // Typed answers to bytes for /dev/fuse. Pure. A reply is a list of chunks, so
 // that data that was read goes out behind its header without being copied.
-import type { Attributes, DirectoryEntry, FileKind, FileSystemSpace } from '../../protocol/files.js';
+import type { Attributes, DirectoryEntry, FileKind, FileName, FileSystemSpace } from '../../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
+import type { FileLock } from '../../protocol/sessions.js';
 import {
   InitFlag,
+  LockCode,
   MAXIMUM_PAGES,
   MAXIMUM_WRITE_BYTES,
   NotifyCode,
@@ -69,6 +71,8 @@ export interface InitReply {
   maximumReadaheadBytes: number;
   /** Those that the kernel offered. */
   offeredFlags: number;
+  /** Locks are asked of us; else the kernel keeps them for this mount alone. */
+  locks: boolean;
 }
 
 const WANTED_FLAGS =
@@ -87,12 +91,15 @@ const WANTED_FLAGS =
 /** Requests that the kernel keeps in flight without a program waiting for each (read-ahead, asynchronous direct I/O). */
 const MAXIMUM_BACKGROUND = 64;
 
-export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags }: InitReply): ReplyBody {
+const LOCK_FLAGS = InitFlag.POSIX_LOCKS | InitFlag.FLOCK_LOCKS;
+
+export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags, locks }: InitReply): ReplyBody {
+  const wanted = locks ? WANTED_FLAGS | LOCK_FLAGS : WANTED_FLAGS;
   const body = Buffer.alloc(64);
   body.writeUInt32LE(PROTOCOL_MAJOR, 0);
   body.writeUInt32LE(Math.min(minor, PROTOCOL_MINOR), 4);
   body.writeUInt32LE(Math.max(maximumReadaheadBytes, MAXIMUM_WRITE_BYTES), 8);
-  body.writeUInt32LE((WANTED_FLAGS & offeredFlags) >>> 0, 12);
+  body.writeUInt32LE((wanted & offeredFlags) >>> 0, 12);
   body.writeUInt16LE(MAXIMUM_BACKGROUND, 16);
   body.writeUInt16LE((MAXIMUM_BACKGROUND * 3) / 4, 18);
   body.writeUInt32LE(MAXIMUM_WRITE_BYTES, 20);
@@ -195,6 +202,31 @@ export function encodeInvalidation(inode: number, what: 'attributes' | 'content'
   writeWhole(message, inode, 16);
   message.writeBigInt64LE(what === 'attributes' ? -1n : 0n, 24);
   return [message];
+}
+
+/** A whole message: forget what a name stands for. */
+export function encodeNameInvalidation(parent: number, name: FileName): Uint8Array[] {
+  const message = Buffer.alloc(OUT_HEADER_BYTES + 16 + name.length + 1);
+  message.writeUInt32LE(message.length, 0);
+  message.writeInt32LE(NotifyCode.INVALIDATE_ENTRY, 4);
+  writeWhole(message, parent, 16);
+  message.writeUInt32LE(name.length, 24);
+  message.write(name, 32, 'latin1');
+  return [message];
+}
+
+/** Answers GETLK: the lock in the way, or that there is none. */
+export function encodeLock(lock: FileLock | null): ReplyBody {
+  const body = Buffer.alloc(24);
+  if (lock === null) {
+    body.writeUInt32LE(LockCode.UNLOCK, 16);
+    return [body];
+  }
+  body.writeBigUInt64LE(lock.start, 0);
+  body.writeBigUInt64LE(lock.end, 8);
+  body.writeUInt32LE(lock.type === 'read' ? LockCode.READ : LockCode.WRITE, 16);
+  body.writeUInt32LE(lock.pid, 20);
+  return [body];
 }
 
 function writeEntry(target: Buffer, at: number, attributes: Attributes, validMs: number): void {

@@ -1,7 +1,8 @@
 // Bytes from /dev/fuse to typed requests. Pure: no device, no state. A request
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import type { FileName } from '../../protocol/files.js';
-import { IN_HEADER_BYTES, OPEN_KILL_SUIDGID, Opcode } from './layout.js';
+import type { LockKind, LockType } from '../../protocol/sessions.js';
+import { IN_HEADER_BYTES, LOCK_IS_FLOCK, OPEN_KILL_SUIDGID, Opcode, RELEASE_FLOCK_UNLOCK } from './layout.js';
 
 export interface RequestHeader {
   opcode: number;
@@ -43,6 +44,16 @@ export interface SetattrArguments {
   gid: number;
 }
 
+export interface LockArguments {
+  lockKind: LockKind;
+  owner: bigint;
+  start: bigint;
+  end: bigint;
+  /** null: unlock. */
+  type: LockType | null;
+  pid: number;
+}
+
 export type Arguments =
   | { kind: 'lookup' | 'unlink' | 'rmdir' | 'removexattr'; name: FileName }
   | { kind: 'forget'; forgets: { inode: number; count: number }[] }
@@ -61,7 +72,12 @@ export type Arguments =
   | { kind: 'read'; handle: number; offset: number; size: number }
   | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
   | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
-  | { kind: 'release' | 'releasedir' | 'flush' | 'fsync' | 'fsyncdir'; handle: number }
+  | { kind: 'releasedir' | 'fsync' | 'fsyncdir'; handle: number }
+  | { kind: 'flush'; handle: number; lockOwner: bigint }
+  /** `flockOwner` is there when the open file may have a flock. */
+  | { kind: 'release'; handle: number; flockOwner: bigint | undefined }
+  | ({ kind: 'getlk' } & LockArguments)
+  | ({ kind: 'setlk'; wait: boolean } & LockArguments)
   | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
@@ -148,11 +164,19 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       return { kind: 'write', handle, offset, writeFlags, data: reader.bytes(size) };
     }
     case Opcode.RELEASE:
-      return { kind: 'release', handle: reader.u64() };
+      return parseRelease(reader);
     case Opcode.RELEASEDIR:
       return { kind: 'releasedir', handle: reader.u64() };
-    case Opcode.FLUSH:
-      return { kind: 'flush', handle: reader.u64() };
+    case Opcode.FLUSH: {
+      const handle = reader.u64();
+      reader.skip(8);
+      return { kind: 'flush', handle, lockOwner: reader.big() };
+    }
+    case Opcode.GETLK:
+      return { kind: 'getlk', ...parseLock(reader) };
+    case Opcode.SETLK:
+    case Opcode.SETLKW:
+      return { kind: 'setlk', wait: header.opcode === Opcode.SETLKW, ...parseLock(reader) };
     case Opcode.FSYNC:
       return { kind: 'fsync', handle: reader.u64() };
     case Opcode.FSYNCDIR:
@@ -217,6 +241,28 @@ function parseSetattr(reader: Reader): Arguments {
   return { kind: 'setattr', valid, handle, sizeBytes, accessTimeNs, modifyTimeNs, mode, uid, gid };
 }
 
+function parseRelease(reader: Reader): Arguments {
+  const handle = reader.u64();
+  reader.skip(4);
+  const releaseFlags = reader.u32();
+  const owner = reader.big();
+  return { kind: 'release', handle, flockOwner: (releaseFlags & RELEASE_FLOCK_UNLOCK) === 0 ? undefined : owner };
+}
+
+function parseLock(reader: Reader): LockArguments {
+  reader.skip(8);
+  const owner = reader.big();
+  const start = reader.big();
+  const end = reader.big();
+  const code = reader.u32();
+  const pid = reader.u32();
+  const lockKind = (reader.u32() & LOCK_IS_FLOCK) === 0 ? 'posix' : 'flock';
+  const types: readonly (LockType | null | undefined)[] = ['read', 'write', null];
+  const type = types[code];
+  if (type === undefined) throw new MalformedRequest(`a lock of type ${code}`);
+  return { lockKind, owner, start, end, type, pid };
+}
+
 function parseRange(reader: Reader): { handle: number; offset: number; size: number } {
   return { handle: reader.u64(), offset: reader.u64(), size: reader.u32() };
 }
@@ -231,6 +277,10 @@ class Reader {
 
   u64(): number {
     return readWhole(this.source, this.advance(8));
+  }
+
+  big(): bigint {
+    return this.source.readBigUInt64LE(this.advance(8));
   }
 
   i64(): bigint {

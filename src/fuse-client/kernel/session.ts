@@ -30,6 +30,7 @@ const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'write',
   'statfs',
   'flush',
+  'setlk',
   'fsync',
   'fsyncdir',
   'readdir',
@@ -107,6 +108,11 @@ export class KernelSession {
     };
   }
 
+  /** Inodes that the kernel knows. */
+  get knownInodes(): Iterable<number> {
+    return this.inodes.numbers();
+  }
+
   /** Takes one request off the device. True when its buffer is kept. */
   receive(bytes: Buffer): boolean {
     let header: RequestHeader | undefined;
@@ -177,13 +183,15 @@ export class KernelSession {
     }
     if (open.interrupted || !ABANDONABLE.has(open.kind)) return;
     open.interrupted = true;
-    this.parts.runtime.clock.after(INTERRUPT_GRACE_MS, () => {
+    // Whoever waits for a lock with an alarm set wants to hear of it at once.
+    const graceMs = open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS;
+    this.parts.runtime.clock.after(graceMs, () => {
       if (this.openRequests.get(unique) === open) open.abandon();
     });
   }
 
   private greet(header: RequestHeader, request: { major: number; minor: number } & InitArguments): void {
-    const { send, runtime, ready } = this.parts;
+    const { send, runtime, ready, operations } = this.parts;
     if (request.major !== PROTOCOL_MAJOR) {
       runtime.log.info('mount.protocol', { major: request.major });
       if (request.major > PROTOCOL_MAJOR) send(encodeReply(header.unique, encodeInitOtherMajor()));
@@ -196,7 +204,12 @@ export class KernelSession {
       return;
     }
     const { minor, maximumReadaheadBytes, flags } = request;
-    send(encodeReply(header.unique, encodeInit({ minor, maximumReadaheadBytes, offeredFlags: flags })));
+    send(
+      encodeReply(
+        header.unique,
+        encodeInit({ minor, maximumReadaheadBytes, offeredFlags: flags, locks: operations.keepsLocks }),
+      ),
+    );
     ready();
   }
 }

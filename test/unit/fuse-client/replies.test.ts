@@ -94,7 +94,12 @@ describe('FUSE replies', () => {
   });
 
   it('ask only for features that the kernel offers', () => {
-    const [body] = encodeInit({ minor: 45, maximumReadaheadBytes: 4096, offeredFlags: InitFlag.MAX_PAGES | (1 << 16) });
+    const [body] = encodeInit({
+      minor: 45,
+      locks: false,
+      maximumReadaheadBytes: 4096,
+      offeredFlags: InitFlag.MAX_PAGES | (1 << 16),
+    });
     const bytes = Buffer.from(body ?? []);
     assert.equal(bytes.readUInt32LE(12), InitFlag.MAX_PAGES);
     assert.deepEqual([bytes.readUInt32LE(0), bytes.readUInt32LE(4)], [7, 38]);

@@ -1,0 +1,193 @@
+// The locks of clients on files: fcntl(2) ranges and flock(2), which do not see
+// each other. Pure state; whoever waits is called back. The mediator has one
+// for all clients, a mount one of what it was granted, so that it can say so
+// again to a mediator that has forgotten.
+import type { FileLock, LockKind, LockRange, LockType } from './sessions.js';
+
+/** A lock and whose it is, among all clients. */
+interface Held extends FileLock {
+  client: string;
+}
+
+interface Waiter {
+  wanted: Held;
+  granted: () => void;
+}
+
+export type LockOutcome = 'granted' | 'conflict' | 'deadlock';
+
+export class LockTable {
+  /** Inode → its locks and those who wait, in the order of asking. */
+  readonly #files = new Map<number, { held: Held[]; waiting: Waiter[] }>();
+
+  /** The first lock in the way of `wanted`, as fcntl(2) F_GETLK reports it. */
+  conflict(client: string, wanted: FileLock): FileLock | null {
+    const found = this.#conflict({ ...wanted, client });
+    if (found === undefined) return null;
+    const { client: holder, ...lock } = found;
+    // A process of another machine has no number here.
+    return holder === client ? lock : { ...lock, pid: 0 };
+  }
+
+  /** Grants at once or not at all. */
+  set(client: string, wanted: FileLock): LockOutcome {
+    const lock = { ...wanted, client };
+    if (this.#conflict(lock) !== undefined) return 'conflict';
+    this.#grant(lock);
+    return 'granted';
+  }
+
+  /** Like `set`, but calls `granted` later when others are in the way now. `cancel` ends the waiting. */
+  wait(client: string, wanted: FileLock, granted: () => void): { outcome: LockOutcome; cancel(): void } {
+    const lock = { ...wanted, client };
+    if (this.set(client, wanted) === 'granted') return { outcome: 'granted', cancel() {} };
+    if (wanted.kind === 'posix' && this.#wouldDeadlock(lock)) return { outcome: 'deadlock', cancel() {} };
+    const waiter: Waiter = { wanted: lock, granted };
+    const { waiting } = this.#file(wanted.inode);
+    waiting.push(waiter);
+    return {
+      outcome: 'conflict',
+      cancel: () => {
+        const position = waiting.indexOf(waiter);
+        if (position >= 0) waiting.splice(position, 1);
+        this.#tidy(wanted.inode);
+      },
+    };
+  }
+
+  /** Takes the owner's locks of that kind away from the range. */
+  unset(client: string, range: LockRange): void {
+    const file = this.#files.get(range.inode);
+    if (file === undefined) return;
+    file.held = file.held.flatMap((lock) => (isOf(lock, client, range) ? without(lock, range) : [lock]));
+    this.#serve(range.inode);
+  }
+
+  /** Everything of a client, held or waited for. */
+  drop(client: string): void {
+    for (const [inode, file] of [...this.#files]) {
+      file.held = file.held.filter((lock) => lock.client !== client);
+      for (const waiter of file.waiting.filter(({ wanted }) => wanted.client === client)) {
+        file.waiting.splice(file.waiting.indexOf(waiter), 1);
+      }
+      this.#serve(inode);
+    }
+  }
+
+  /** What a client holds; with a range, only its owner's part of it. */
+  heldBy(client: string, range?: LockRange): FileLock[] {
+    const files = range === undefined ? [...this.#files.values()] : [this.#files.get(range.inode)];
+    return files
+      .flatMap((file) => file?.held ?? [])
+      .filter((lock) =>
+        range === undefined
+          ? lock.client === client
+          : isOf(lock, client, range) && lock.start <= range.end && range.start <= lock.end,
+      )
+      .map(({ client: _client, ...lock }) => lock);
+  }
+
+  #file(inode: number): { held: Held[]; waiting: Waiter[] } {
+    let file = this.#files.get(inode);
+    if (file === undefined) {
+      file = { held: [], waiting: [] };
+      this.#files.set(inode, file);
+    }
+    return file;
+  }
+
+  #conflict(wanted: Held): Held | undefined {
+    return this.#files.get(wanted.inode)?.held.find((lock) => isInTheWay(lock, wanted));
+  }
+
+  /** The owner's own locks in the range give way: fcntl(2) changes, splits and joins. */
+  #grant(lock: Held): void {
+    const file = this.#file(lock.inode);
+    file.held = file.held.flatMap((other) => (isOf(other, lock.client, lock) ? without(other, lock) : [other]));
+    const neighbours = file.held.filter(
+      (other) =>
+        isOf(other, lock.client, lock) &&
+        other.type === lock.type &&
+        (other.end + 1n === lock.start || lock.end + 1n === other.start),
+    );
+    const joined = { ...lock };
+    for (const { start, end } of neighbours) {
+      if (start < joined.start) joined.start = start;
+      if (end > joined.end) joined.end = end;
+    }
+    file.held = [...file.held.filter((other) => !neighbours.includes(other)), joined];
+    // Turning a write lock into a read lock may let others in.
+    this.#serve(lock.inode);
+  }
+
+  #serve(inode: number): void {
+    const file = this.#files.get(inode);
+    if (file === undefined) return;
+    for (const waiter of [...file.waiting]) {
+      if (!file.waiting.includes(waiter) || this.#conflict(waiter.wanted) !== undefined) continue;
+      file.waiting.splice(file.waiting.indexOf(waiter), 1);
+      this.#grant(waiter.wanted);
+      waiter.granted();
+    }
+    this.#tidy(inode);
+  }
+
+  #tidy(inode: number): void {
+    const file = this.#files.get(inode);
+    if (file !== undefined && file.held.length === 0 && file.waiting.length === 0) this.#files.delete(inode);
+  }
+
+  /** Whether somebody in the way waits, at however many removes, for the one who asks. */
+  #wouldDeadlock(wanted: Held): boolean {
+    const asking = ownerOf(wanted);
+    const seen = new Set<string>();
+    const waitsFor = (lock: Held): boolean => {
+      for (const other of this.#files.get(lock.inode)?.held ?? []) {
+        if (!isInTheWay(other, lock)) continue;
+        const owner = ownerOf(other);
+        if (owner === asking) return true;
+        if (seen.has(owner)) continue;
+        seen.add(owner);
+        if (this.#waitsOf(owner).some(waitsFor)) return true;
+      }
+      return false;
+    };
+    return waitsFor(wanted);
+  }
+
+  #waitsOf(owner: string): Held[] {
+    const found: Held[] = [];
+    for (const { waiting } of this.#files.values()) {
+      for (const { wanted } of waiting) if (wanted.kind === 'posix' && ownerOf(wanted) === owner) found.push(wanted);
+    }
+    return found;
+  }
+}
+
+function ownerOf({ client, owner, kind }: { client: string; owner: bigint; kind: LockKind }): string {
+  return `${client}/${kind}/${owner}`;
+}
+
+function isOf(lock: Held, client: string, { owner, kind }: { owner: bigint; kind: LockKind }): boolean {
+  return lock.client === client && lock.owner === owner && lock.kind === kind;
+}
+
+function isInTheWay(lock: Held, wanted: Held): boolean {
+  const excludes = (type: LockType) => type === 'write';
+  return (
+    lock.kind === wanted.kind &&
+    !isOf(lock, wanted.client, wanted) &&
+    (excludes(lock.type) || excludes(wanted.type)) &&
+    lock.start <= wanted.end &&
+    wanted.start <= lock.end
+  );
+}
+
+/** What is left of a lock outside of a range. */
+function without(lock: Held, { start, end }: LockRange): Held[] {
+  if (lock.end < start || end < lock.start) return [lock];
+  const left: Held[] = [];
+  if (lock.start < start) left.push({ ...lock, end: start - 1n });
+  if (lock.end > end) left.push({ ...lock, start: end + 1n });
+  return left;
+}

@@ -1,0 +1,66 @@
+// SessionService: what a mount needs of a mediator beside files: to hear of
+// what other mounts change, to keep what it holds alive, and locks. Whoever
+// calls is known by `CallOptions.peer`, the same object for all calls of one
+// connection; calls of a connection that began no session count as nobody's.
+import type { FileName } from './files.js';
+import type { CallOptions } from './service.js';
+
+/** A session whose client has not been heard of for so long is over: its locks go, and files that only it held. */
+export const SESSION_GRACE_MS = 10_000;
+/** The longest that `changes` and `setLock` wait for something to happen. */
+export const LONGEST_WAIT_MS = 5_000;
+
+/** Something that a kernel may have cached and that is outdated now. */
+export type OutdatedItem =
+  /** An inode's attributes; with `content`, its bytes too. */
+  | { inode: number; content: boolean }
+  /** What a name stands for. */
+  | { parent: number; name: FileName };
+
+export type LockKind = 'posix' | 'flock';
+export type LockType = 'read' | 'write';
+
+/** A range of bytes, from `start` to `end` inclusive; 2^63 - 1 is the end of every file. flock locks cover all. */
+export interface LockRange {
+  inode: number;
+  kind: LockKind;
+  /** Who has it, among the owners of one client: a process (posix) or an open file (flock). Within 64 bits. */
+  owner: bigint;
+  start: bigint;
+  end: bigint;
+}
+
+export interface FileLock extends LockRange {
+  type: LockType;
+  /** Of the process, for F_GETLK. */
+  pid: number;
+}
+
+export interface SessionService {
+  /**
+   * Begins the caller's session, or takes it up again on a new connection. `client`: random, chosen once by the client.
+   * `held` and `locks` are what it had before; a mediator that does not know the client any more takes them over, locks as
+   * far as nobody else got them meanwhile. `known`: false when the client may have missed changes.
+   */
+  begin(
+    request: { client: string; held: number[]; locks: FileLock[] },
+    options?: CallOptions,
+  ): Promise<{ known: boolean; last: number; lost: FileLock[] }>;
+  /**
+   * What others have changed after number `after`, oldest first; waits for the first up to LONGEST_WAIT_MS. `missed`: more
+   * has changed than is remembered. REFUSED when the caller has no session.
+   */
+  changes(
+    request: { after: number },
+    options?: CallOptions,
+  ): Promise<{ items: OutdatedItem[]; last: number; missed: boolean }>;
+  /** Sets a lock, or takes the owner's away from the range (`type` null). Waits up to LONGEST_WAIT_MS with `wait`; EAGAIN: others have it; EDEADLK. */
+  setLock(
+    request: LockRange & { type: LockType | null; pid: number; wait: boolean },
+    options?: CallOptions,
+  ): Promise<{ granted: boolean }>;
+  /** The first lock of another owner that would be in the way. */
+  getLock(request: FileLock, options?: CallOptions): Promise<{ conflict: FileLock | null }>;
+  /** The client is going: everything it had is given up at once. */
+  end(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
+}
