@@ -33,7 +33,9 @@ export class LockTable {
   set(client: string, wanted: FileLock): LockOutcome {
     const lock = { ...wanted, client };
     if (this.#conflict(lock) !== undefined) return 'conflict';
-    this.#grant(lock);
+    this.#place(lock);
+    // Turning a write lock into a read lock may let others in.
+    this.#serve(lock.inode);
     return 'granted';
   }
 
@@ -101,7 +103,7 @@ export class LockTable {
   }
 
   /** The owner's own locks in the range give way: fcntl(2) changes, splits and joins. */
-  #grant(lock: Held): void {
+  #place(lock: Held): void {
     const file = this.#file(lock.inode);
     file.held = file.held.flatMap((other) => (isOf(other, lock.client, lock) ? without(other, lock) : [other]));
     const neighbours = file.held.filter(
@@ -116,17 +118,16 @@ export class LockTable {
       if (end > joined.end) joined.end = end;
     }
     file.held = [...file.held.filter((other) => !neighbours.includes(other)), joined];
-    // Turning a write lock into a read lock may let others in.
-    this.#serve(lock.inode);
   }
 
   #serve(inode: number): void {
     const file = this.#files.get(inode);
     if (file === undefined) return;
-    for (const waiter of [...file.waiting]) {
-      if (!file.waiting.includes(waiter) || this.#conflict(waiter.wanted) !== undefined) continue;
+    for (;;) {
+      const waiter = file.waiting.find(({ wanted }) => this.#conflict(wanted) === undefined);
+      if (waiter === undefined) break;
       file.waiting.splice(file.waiting.indexOf(waiter), 1);
-      this.#grant(waiter.wanted);
+      this.#place(waiter.wanted);
       waiter.granted();
     }
     this.#tidy(inode);

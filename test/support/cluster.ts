@@ -19,6 +19,7 @@ export interface ClusterOptions {
   readQuorum?: number;
   writeQuorum?: number;
   binding?: 'kernel' | 'fuse-native';
+  attributeTimeoutMs?: number;
   /** Further lines for the config file, at top level. */
   extraConfig?: string;
 }
@@ -194,7 +195,14 @@ export function run(
   });
 }
 
-async function configText({ servers, readQuorum, writeQuorum, binding, extraConfig }: ClusterOptions): Promise<string> {
+async function configText({
+  servers,
+  readQuorum,
+  writeQuorum,
+  binding,
+  attributeTimeoutMs,
+  extraConfig,
+}: ClusterOptions): Promise<string> {
   const ports = await freePorts(servers + 2);
   const lines = [
     `mediator: { address: "127.0.0.1:${ports[0]}" }`,
@@ -206,7 +214,11 @@ async function configText({ servers, readQuorum, writeQuorum, binding, extraConf
   }
   if (readQuorum !== undefined) lines.push(`readQuorum: ${readQuorum}`);
   if (writeQuorum !== undefined) lines.push(`writeQuorum: ${writeQuorum}`);
-  lines.push('testHooks: true', 'runDirectory: run', `mount: { directory: mnt, binding: ${binding ?? 'kernel'} }`);
+  lines.push(
+    'testHooks: true',
+    'runDirectory: run',
+    `mount: { directory: mnt, binding: ${binding ?? 'kernel'}, attributeTimeoutMs: ${attributeTimeoutMs ?? 1000} }`,
+  );
   if (extraConfig !== undefined) lines.push(extraConfig);
   return `${lines.join('\n')}\n`;
 }

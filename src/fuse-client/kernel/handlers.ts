@@ -100,9 +100,9 @@ export async function handle(
     case 'link':
       return entry(await operations.link(request.source, inode, request.name), parts);
     case 'open': {
-      const { handle, attributes } = await operations.open(inode, request.flags, request.killPrivileges, () =>
-        context.signal(),
-      );
+      const { handle, attributes } = await operations
+        .open(inode, request.flags, request.killPrivileges, () => context.signal())
+        .catch(staleIfGone);
       context.ifUndelivered(() => operations.release(handle));
       // Close-to-open: what another mount wrote before is seen from here on, its size included.
       if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);
@@ -171,6 +171,12 @@ export async function handle(
       await operations.removexattr(inode, request.name);
       return EMPTY_REPLY;
   }
+}
+
+/** The name was looked up before another mount replaced the file: on ESTALE the kernel walks the path anew. */
+function staleIfGone(error: unknown): never {
+  if (error instanceof FileError && error.code === 'ENOENT') throw new FileError('ESTALE', 'the file is gone');
+  throw error;
 }
 
 function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {

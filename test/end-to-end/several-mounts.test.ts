@@ -1,0 +1,195 @@
+// Several mounts of one store: each sees what the others do, without opening
+// anew, and their locks are the same locks.
+import assert from 'node:assert/strict';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it } from 'mocha';
+import { Cluster, run, until } from '../support/cluster.js';
+import { requireFuse } from '../support/require-fuse.js';
+
+/** Shorter than the time for which the kernel believes attributes by itself: what is seen within it was pushed. */
+const PUSHED_MS = 900;
+
+/** A Python that stays, so that files stay open and locks held; one line in, one line out. */
+class Program {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<void>;
+
+  constructor() {
+    const loop = [
+      'import os, fcntl, sys, mmap',
+      'for line in sys.stdin:',
+      '    try: print(repr(eval(line)), flush=True)',
+      '    except SyntaxError: exec(line, globals()); print("done", flush=True)',
+      '    except OSError as error: print(f"errno {error.errno}", flush=True)',
+    ].join('\n');
+    this.#process = spawn('python3', ['-u', '-c', loop]);
+    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
+    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
+  }
+
+  async does(line: string): Promise<string> {
+    this.#process.stdin.write(`${line}\n`);
+    const { value } = (await this.#lines.next()) as { value: string };
+    return value;
+  }
+
+  async end(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+}
+
+describe('several mounts', function () {
+  this.timeout(120_000);
+  let cluster: Cluster;
+  let second: string;
+  const programs: Program[] = [];
+
+  before(async function () {
+    requireFuse(this);
+    // Long timeouts of the kernel: what changes meanwhile must be pushed.
+    cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 60_000 });
+    second = join(cluster.folder, 'second');
+    await mkdir(second);
+    await cluster.must('mount', second);
+  });
+
+  after(async () => {
+    await Promise.all(programs.map((program) => program.end()));
+    if (second !== undefined) await run('umount', ['-l', second], '/');
+    await cluster?.destroy();
+  });
+
+  function program(): Program {
+    const started = new Program();
+    programs.push(started);
+    return started;
+  }
+
+  const here = (line: string) => cluster.shell(line);
+  const there = (line: string) => run('timeout', ['-k', '5', '50', 'bash', '-c', line], second);
+
+  async function seenThere(line: string, expected: string): Promise<void> {
+    const seen = async () => (await there(line)).stdout.trim() === expected;
+    await until(`${line} to say ${expected}`, seen, PUSHED_MS);
+  }
+
+  it('see names come and go, and attributes change', async () => {
+    assert.equal((await there('stat -c %a made')).status, 1);
+    await here('echo one > made; chmod 640 made');
+    await seenThere('stat -c %a made', '640');
+    await here('chmod 600 made; ln made twin');
+    await seenThere('stat -c "%a %h" made', '600 2');
+    await here('mv made moved');
+    await seenThere('ls', 'moved\ntwin');
+    await here('mkdir -p d/e; rm twin');
+    await seenThere('ls; stat -c %h d', 'd\nmoved\n3');
+  });
+
+  it('see bytes that another mount wrote without opening anew, also through mmap', async () => {
+    const reader = program();
+    await here('printf 0123456789 > shared');
+    assert.equal(await reader.does(`fd = os.open("${second}/shared", os.O_RDONLY)`), 'done');
+    assert.equal(await reader.does('os.pread(fd, 20, 0)'), "b'0123456789'");
+    assert.equal(await reader.does('m = mmap.mmap(fd, 10, mmap.MAP_SHARED, mmap.PROT_READ)'), 'done');
+    assert.equal(await reader.does('m[:]'), "b'0123456789'");
+    await here('printf abcdefghij > shared');
+    await until('the new bytes', async () => (await reader.does('os.pread(fd, 20, 0)')) === "b'abcdefghij'", PUSHED_MS);
+    await until('the new bytes in memory', async () => (await reader.does('m[:]')) === "b'abcdefghij'", PUSHED_MS);
+    await here('printf longer-than-before > shared');
+    await until('the new size', async () => (await reader.does('os.fstat(fd).st_size')) === '18', PUSHED_MS);
+  });
+
+  it('open what was closed before, also where the file was replaced', async () => {
+    for (let round = 0; round < 50; round++) {
+      const { status, stderr } = await run(
+        'bash',
+        ['-c', `echo ${round} > mnt/new && mv mnt/new mnt/current && test "$(cat second/current)" = ${round}`],
+        cluster.folder,
+      );
+      assert.equal(status, 0, `round ${round}: ${stderr}`);
+    }
+  });
+
+  for (const [name, lock, unlock] of [
+    ['fcntl', 'fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)', 'fcntl.lockf(f, fcntl.LOCK_UN)'],
+    ['flock', 'fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)', 'fcntl.flock(f, fcntl.LOCK_UN)'],
+  ] as const) {
+    it(`share ${name} locks`, async () => {
+      await here('echo > locked');
+      const one = program();
+      const other = program();
+      await one.does(`f = open("${cluster.mountPoint}/locked", "r+")`);
+      await other.does(`f = open("${second}/locked", "r+")`);
+      assert.equal(await one.does(lock), 'None');
+      assert.equal(await other.does(lock), 'errno 11');
+      const waiting = other.does(lock.replace(' | fcntl.LOCK_NB', ''));
+      assert.equal(await one.does(unlock), 'None');
+      assert.equal(await waiting, 'None');
+      assert.equal(await one.does(lock), 'errno 11');
+      assert.equal(await other.does('f.close()'), 'None');
+      // The kernel tells of the end of an open file behind the program's back.
+      await until('the lock of a file that was closed', async () => (await one.does(lock)) === 'None');
+      await one.end();
+      const third = program();
+      await third.does(`f = open("${second}/locked", "r+")`);
+      await until('the lock of a program that was killed', async () => (await third.does(lock)) === 'None');
+    });
+  }
+
+  it('lose their locks, and what only they kept alive, when they are killed', async () => {
+    await here('echo > locked; echo kept > unlinked');
+    const other = program();
+    await other.does(`f = open("${second}/locked", "r+")`);
+    assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
+    await other.does(`g = open("${second}/unlinked")`);
+    assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
+    assert.equal(await other.does('g.read()'), "'kept\\n'");
+    const blocks = async () => Object.keys(await cluster.contents('data1')).length;
+    const before = await blocks();
+    process.kill(await mountProcess(), 'SIGKILL');
+    const one = program();
+    await one.does(`f = open("${cluster.mountPoint}/locked", "r+")`);
+    await until('the lock of a mount that was killed', async () =>
+      (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('None'),
+    );
+    await until('the space of a file without a name', async () => (await blocks()) < before);
+    await run('umount', ['-l', second], '/');
+    await cluster.must('mount', second);
+    await seenThere('cat current', '49');
+  });
+
+  it('are taken up again when the mediator was started anew, with the locks and files they had', async () => {
+    const other = program();
+    await here('echo > locked; echo kept > unlinked');
+    await other.does(`f = open("${second}/locked", "r+")`);
+    assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
+    await other.does(`g = open("${second}/unlinked")`);
+    assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
+    process.kill(await cluster.pidOf('mediator'), 'SIGKILL');
+    await until('the first mount again', async () => (await here('cat current')).stdout === '49\n');
+    await seenAgain();
+    const one = program();
+    await one.does(`f = open("${cluster.mountPoint}/locked", "r+")`);
+    await until('the lock to be known again', async () =>
+      (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('errno 11'),
+    );
+    assert.equal(await other.does('os.pread(g.fileno(), 10, 0)'), "b'kept\\n'");
+  });
+
+  async function seenAgain(): Promise<void> {
+    await until('the second mount again', async () => (await there('cat current')).stdout === '49\n');
+  }
+
+  async function mountProcess(): Promise<number> {
+    const { stdout } = await run('pgrep', ['-f', `main.js mount ${second} --foreground`], '/');
+    const [pid] = stdout.trim().split('\n').map(Number);
+    assert.ok(pid !== undefined && pid > 0, 'the mount has a process');
+    assert.match(await readFile(`/proc/${pid}/cmdline`, 'utf8'), /mount/);
+    return pid;
+  }
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Sessions } from '../../../src/mediator/sessions.js';
+import { type FileLock, LONGEST_WAIT_MS, type OutdatedItem, SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
+import { silentLog } from '../../../src/runtime/log.js';
+import type { Runtime } from '../../../src/runtime/runtime.js';
+
+/** A clock that goes when it is told. */
+class ManualClock {
+  #nowMs = 0;
+  #timers: { atMs: number; action: () => void }[] = [];
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  nowNs(): bigint {
+    return 0n;
+  }
+
+  after(delayMs: number, action: () => void): { cancel(): void } {
+    const timer = { atMs: this.#nowMs + delayMs, action };
+    this.#timers.push(timer);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((other) => other !== timer);
+      },
+    };
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.#nowMs + ms;
+    for (;;) {
+      const next = this.#timers.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
+      if (next === undefined) break;
+      this.#timers = this.#timers.filter((other) => other !== next);
+      this.#nowMs = next.atMs;
+      next.action();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#nowMs = end;
+  }
+}
+
+function fixture() {
+  const clock = new ManualClock();
+  const held = new Set<number>();
+  const files = {
+    hold: (inode: number) => void held.add(inode),
+    release: async (inode: number) => void held.delete(inode),
+  };
+  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime);
+  const join = async (client: string, more: { held?: number[]; locks?: FileLock[] } = {}) => {
+    const options = { peer: {} };
+    const { known, last, lost } = await sessions.service.begin({ client, held: [], locks: [], ...more }, options);
+    return { options, known, last, lost };
+  };
+  return { clock, held, sessions, join };
+}
+
+const item = (inode: number): OutdatedItem => ({ inode, content: true });
+const write = (inode: number, owner = 1n): FileLock => ({
+  inode,
+  kind: 'posix',
+  owner,
+  start: 0n,
+  end: 9n,
+  type: 'write',
+  pid: 7,
+});
+
+describe('sessions', () => {
+  it('hear of what others change, in order, and not of what they change themselves', async () => {
+    const { sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    sessions.publish([item(1)], a.options);
+    sessions.publish([item(2)], undefined);
+    sessions.publish([item(3)], b.options);
+    const heard = await sessions.service.changes({ after: b.last }, b.options);
+    assert.deepEqual(heard, { items: [item(1), item(2)], last: 3, missed: false });
+    assert.deepEqual((await sessions.service.changes({ after: 0 }, a.options)).items, [item(2), item(3)]);
+  });
+
+  it('wait for news, but not for ever', async () => {
+    const { clock, sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    const waiting = sessions.service.changes({ after: 0 }, b.options);
+    sessions.publish([item(1)], a.options);
+    assert.deepEqual((await waiting).items, [item(1)]);
+    const inVain = sessions.service.changes({ after: 1 }, b.options);
+    await clock.pass(LONGEST_WAIT_MS);
+    assert.deepEqual(await inVain, { items: [], last: 1, missed: false });
+  });
+
+  it('are told when they have missed too much', async () => {
+    const { sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    for (let n = 0; n < 25_000; n++) sessions.publish([item(n)], a.options);
+    assert.equal((await sessions.service.changes({ after: 0 }, b.options)).missed, true);
+    assert.equal((await sessions.service.changes({ after: 24_990 }, b.options)).items.length, 10);
+  });
+
+  it('go on over another connection, and miss nothing', async () => {
+    const { sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    await sessions.service.setLock({ ...write(5), wait: false }, b.options);
+    sessions.publish([item(1)], a.options);
+    const again = await join('b', { locks: [write(5)] });
+    assert.deepEqual([again.known, again.lost], [true, []]);
+    assert.deepEqual((await sessions.service.changes({ after: b.last }, again.options)).items, [item(1)]);
+    await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'EAGAIN' });
+  });
+
+  it('that nobody hears of any more give up what they held and locked', async () => {
+    const { clock, held, sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    sessions.hold(8, a.options);
+    sessions.hold(9, a.options);
+    sessions.hold(9, b.options);
+    await sessions.service.setLock({ ...write(5), wait: false }, a.options);
+    const waiting = sessions.service.setLock({ ...write(5), wait: true }, b.options);
+    const polling = sessions.service.changes({ after: 0 }, b.options);
+    await clock.pass(LONGEST_WAIT_MS);
+    assert.deepEqual(await waiting, { granted: false });
+    await polling;
+    await clock.pass(SESSION_GRACE_MS - LONGEST_WAIT_MS);
+    assert.deepEqual(await sessions.service.setLock({ ...write(5), wait: false }, b.options), { granted: true });
+    assert.deepEqual([...held], [9], 'another session still holds it');
+    await assert.rejects(sessions.service.changes({ after: 0 }, a.options), { code: 'REFUSED' });
+    await sessions.service.end({}, b.options);
+    assert.deepEqual([...held], []);
+  });
+
+  it('say what they had to a mediator that has forgotten, which gives them what nobody else got', async () => {
+    const { held, sessions, join } = fixture();
+    const b = await join('b');
+    await sessions.service.setLock({ ...write(5), wait: false }, b.options);
+    const { known, lost } = await join('a', { held: [3], locks: [write(5), write(6)] });
+    assert.equal(known, false);
+    assert.deepEqual(lost, [write(5)]);
+    assert.deepEqual([...held], [3]);
+    await assert.rejects(sessions.service.setLock({ ...write(6), wait: false }, b.options), { code: 'EAGAIN' });
+  });
+});
