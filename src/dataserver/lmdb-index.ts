@@ -2,7 +2,7 @@
 // since the kernel has its pages; after a power cut it is thrown away.
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import type { Disk } from '../runtime/disk.js';
+import type { Disk, DiskFile } from '../runtime/disk.js';
 import type { IndexChange, IndexFactory, IndexRow, IndexStore } from './index-store.js';
 
 const DATA_FILE = 'data.mdb';
@@ -22,10 +22,11 @@ export const lmdbIndex: IndexFactory = async (directory, runtime) => {
     noMetaSync: true,
     // Pages are changed in place instead of by a system call each.
     useWritemap: true,
+    mapSize: MAP_BYTES,
     // A process that dies must not leave a reader slot that keeps old pages from being used again.
     maxReaders: 16,
   });
-  return new LmdbIndex(database);
+  return new LmdbIndex(database, await runtime.disk.open(join(directory, DATA_FILE), 'existing'));
 };
 
 /** LMDB takes the whole process down when it is given some other file, so the file is looked at first. */
@@ -40,8 +41,22 @@ async function checkMagic(path: string, disk: Disk): Promise<void> {
   }
 }
 
+/** The file's size at first, nearly all of it a hole, and doubled when it is full: always more than the room below. */
+const MAP_BYTES = 64 * 1024 * 1024;
+/** Room in the file beyond what is used, made when less than half of it is left. */
+const ROOM_BYTES = 16 * 1024 * 1024;
+/** As many rows change at most between two looks at it: their pages and those above them fit half of it several times. */
+const ROWS_PER_LOOK = 256;
+const ZEROS = Buffer.alloc(1024 * 1024);
+
 class LmdbIndex implements IndexStore {
-  constructor(private readonly database: RootDatabase<Buffer, Buffer>) {}
+  #roomEnd = 0;
+  #rowsSinceLook = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly database: RootDatabase<Buffer, Buffer>,
+    private readonly file: DiskFile,
+  ) {}
 
   get(key: Buffer): Buffer | undefined {
     return this.database.getBinary(key);
@@ -55,6 +70,7 @@ class LmdbIndex implements IndexStore {
 
   // On this thread: a transaction that is not synced takes 10 µs plus 1 µs a row, LMDB's own writer thread 70 µs.
   write(changes: readonly IndexChange[]): void {
+    this.#makeRoom(changes.length);
     this.database.transactionSync(() => {
       for (const { key, value } of changes) {
         if (value === null) this.database.removeSync(key);
@@ -67,7 +83,28 @@ class LmdbIndex implements IndexStore {
     this.database.clearSync();
   }
 
-  close(): Promise<void> {
-    return this.database.close();
+  async close(): Promise<void> {
+    await this.database.close();
+    await this.file.close();
+  }
+
+  /**
+   * Takes the disk's room before the database's pages need it: a page in memory that finds no room when it is written ends
+   * the process (SIGBUS), a write that finds none is an error like any other. Fails with ENOSPC.
+   */
+  #makeRoom(rows: number): void {
+    this.#rowsSinceLook += rows;
+    if (this.#rowsSinceLook < ROWS_PER_LOOK) return;
+    const { pageSize, lastPageNumber } = this.database.getStats() as { pageSize: number; lastPageNumber: number };
+    const usedBytes = (lastPageNumber + 1) * pageSize;
+    if (this.#roomEnd - usedBytes < ROOM_BYTES / 2 + rows * pageSize) {
+      const end = usedBytes + ROOM_BYTES + rows * pageSize;
+      // Behind the last page that is in use, in one thread with all transactions: nobody else writes there.
+      for (let at = Math.max(this.#roomEnd, usedBytes); at < end; at += ZEROS.length) {
+        this.file.writeNow([ZEROS.subarray(0, Math.min(ZEROS.length, end - at))], at);
+      }
+      this.#roomEnd = end;
+    }
+    this.#rowsSinceLook = 0;
   }
 }

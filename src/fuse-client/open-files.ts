@@ -44,12 +44,10 @@ export class OpenFiles {
   /** @param changed what the change's answer said of what it touched */
   noteChange(changed: readonly Attributes[] = []): void {
     this.changeCount += 1;
-    for (const attributes of changed) this.recent.remember(attributes);
-  }
-
-  /** A lookup answered these. */
-  lookedUp(attributes: Attributes): void {
-    this.recent.lookedUp(attributes);
+    for (const attributes of changed) {
+      this.recent.remember(attributes);
+      this.byInode.get(attributes.inode)?.over(attributes);
+    }
   }
 
   /** Attributes without asking the service, where the answer to a change told them just now. */
@@ -105,8 +103,10 @@ export class OpenFiles {
   missedChanges(): void {
     this.noteChange();
     this.recent.clear();
-    for (const inode of this.byInode.keys()) {
+    for (const [inode, file] of this.byInode) {
       this.readCache.forget(inode);
+      // A crash of the metaserver may have undone changes: older revisions count again.
+      file.forgetRevision();
       this.refresh(inode);
     }
     this.kernelCache.forgetEverything();
@@ -142,8 +142,7 @@ export class OpenFiles {
   ): Promise<{ handle: number; attributes: Attributes }> {
     const truncates = (flags & OpenFlag.TRUNCATE) !== 0;
     const forWriting = truncates || (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
-    const walked = forWriting ? undefined : this.recent.ofThisWalk(inode);
-    const attributes = walked ?? (await this.files.open({ inode, forWriting }));
+    const attributes = await this.files.open({ inode, forWriting });
     if (truncates && signal().aborted) throw new FileError('EINTR', 'given up before anything was cut');
     const handle = this.hold(attributes, flags, forWriting);
     if (truncates) {

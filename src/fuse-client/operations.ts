@@ -71,9 +71,7 @@ export class Operations {
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    const found = await this.files.lookup({ parent, name });
-    this.opened.lookedUp(found);
-    return this.opened.current(found);
+    return this.opened.current(await this.files.lookup({ parent, name }));
   }
 
   async getattr(inode: number): Promise<Attributes> {
@@ -140,7 +138,8 @@ export class Operations {
   }
 
   async rmdir(parent: number, name: FileName): Promise<void> {
-    await this.changing(this.files.rmdir({ parent, name }));
+    const { inode } = await this.changing(this.files.rmdir({ parent, name }));
+    this.opened.forget(inode);
   }
 
   async rename(parent: number, name: FileName, newParent: number, newName: FileName, mode: RenameMode): Promise<void> {
@@ -148,7 +147,9 @@ export class Operations {
     const held = mode === 'replace' ? await this.heldUnder(newParent, newName) : [];
     const request = { parent, name, newParent, newName, mode, held };
     const { replaced } = await this.changing(this.files.rename(request));
-    if (replaced === undefined || !held.includes(replaced)) return;
+    if (replaced === undefined) return;
+    this.opened.forget(replaced);
+    if (!held.includes(replaced)) return;
     // The answer does not say whether other names are left.
     const { links } = await this.files.getattr({ inode: replaced });
     if (links === 0) await this.opened.orphan(replaced);

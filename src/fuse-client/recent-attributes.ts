@@ -1,13 +1,10 @@
-// Attributes that answers brought lately. Those of changes made here: a getattr
+// Attributes that the answers to changes made here brought lately: a getattr
 // that was asked before a change may be answered after it, and its older size
 // would be believed; and the kernel, which forgets what its own changes touch,
-// need not ask again for what the answer already said. Those of lookups: an
-// open that follows its own lookup has nothing new to learn.
+// need not ask again for what the answer already said.
 import type { Attributes } from '../protocol/files.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** An open believes the lookup of its own path walk, which was just before: what was closed before the open began is in it. */
-const WALK_MS = 20;
 /** Longer than any answer is under way. */
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
@@ -19,7 +16,6 @@ interface Entry {
 
 export class RecentAttributes {
   private readonly entries = new Map<number, Entry>();
-  private readonly walks = new Map<number, Entry>();
 
   /** @param trustedMs how long a change's answer stands for a question that the kernel would not ask again either */
   constructor(
@@ -31,20 +27,7 @@ export class RecentAttributes {
   remember(attributes: Attributes): void {
     const before = this.entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
-    this.walks.delete(attributes.inode);
     keep(this.entries, { attributes, atMs: this.clock.monotonicMs() });
-  }
-
-  /** A lookup answered these. */
-  lookedUp(attributes: Attributes): void {
-    keep(this.walks, { attributes, atMs: this.clock.monotonicMs() });
-  }
-
-  /** What the lookup of the same path walk said, once; undefined when there was none. */
-  ofThisWalk(inode: number): Attributes | undefined {
-    const entry = this.walks.get(inode);
-    this.walks.delete(inode);
-    return entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS ? entry.attributes : undefined;
   }
 
   /** What a change made here said so lately that asking again is for nothing. */
@@ -70,12 +53,10 @@ export class RecentAttributes {
 
   clear(): void {
     this.entries.clear();
-    this.walks.clear();
   }
 
   forget(inode: number): void {
     this.entries.delete(inode);
-    this.walks.delete(inode);
   }
 }
 

@@ -45,6 +45,11 @@ export class BlockMap {
     }
   }
 
+  /** Attributes as this mediator knows them; undefined when it does not remember the file. */
+  remembered(inode: number): Attributes | undefined {
+    return this.#inodes.get(inode)?.attributes;
+  }
+
   /** Fetches attributes and the first entries in one round trip, whatever is remembered. */
   async refresh(inode: number): Promise<Attributes> {
     return this.#query(inode, 0, QUERY_ENTRIES);

@@ -1,5 +1,6 @@
 // FileService: turns file operations into metadata commands, votes and
 // writes. It holds no state of its own that a restart would miss.
+import { FileError } from '../protocol/errors.js';
 import type {
   AttributeChanges,
   Attributes,
@@ -15,6 +16,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
+import type { LostCalls } from './lost-calls.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
 import type { Writer } from './writer.js';
@@ -33,6 +35,8 @@ export class MediatorFiles implements FileService {
     private readonly writer: Writer,
     private readonly garbage: GarbageCollector,
     private readonly sessions: Sessions,
+    private readonly lostCalls: LostCalls,
+    private readonly isSole: boolean,
     private readonly replicas: ReplicaSet,
     private readonly blockSizeBytes: number,
     private readonly clock: Clock,
@@ -109,8 +113,10 @@ export class MediatorFiles implements FileService {
 
   async open({ inode, forWriting }: Request<'open'>): Promise<Attributes> {
     if (forWriting) await this.writer.requireQuorum(inode, 'opening');
-    // One round trip brings the attributes and the block map that the first read needs.
-    return this.blockMap.refresh(inode);
+    // All changes pass through here, so what is remembered is what was closed last. Otherwise one round trip brings the
+    // attributes and the block map that the first read needs.
+    const remembered = this.isSole ? this.blockMap.remembered(inode) : undefined;
+    return remembered ?? this.blockMap.refresh(inode);
   }
 
   async release({ inode }: Request<'release'>, options?: CallOptions): Reply<'release'> {
@@ -135,6 +141,8 @@ export class MediatorFiles implements FileService {
   async fsync(): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes.
     await this.metadata.sync({});
+    await this.lostCalls.verify(this.metadata);
+    if (this.lostCalls.takeUndone()) throw new FileError('EIO', 'a crash of the metaserver may have undone changes');
     return {};
   }
 
@@ -208,7 +216,10 @@ export class MediatorFiles implements FileService {
     options: CallOptions | undefined,
   ): void {
     const items: OutdatedItem[] = names.map(({ parent, name }) => ({ parent, name }));
-    for (const { inode } of changed) items.push({ inode, content: false });
+    for (const attributes of changed) {
+      items.push({ inode: attributes.inode, content: false });
+      this.blockMap.committed(attributes, null, []);
+    }
     this.sessions.publish(items, options);
   }
 

@@ -3,6 +3,7 @@
 // to forget. A server that is down keeps its share until it is back.
 import { FileError } from '../protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../protocol/metadata.js';
+import { SESSION_GRACE_MS } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 import type { Counters } from './counters.js';
@@ -23,6 +24,8 @@ export class GarbageCollector {
   readonly #obeyedUpTo = new Map<Replica, number>();
   /** Grows when that must be forgotten, so that a pass that began before does not bring it back. */
   #era = 0;
+  /** Clients that had files without a name open say so within their grace after a start; until then such files stay. */
+  readonly #startMs: number;
   /** Files without a name that some client still has open. */
   readonly #held = new Set<number>();
 
@@ -32,6 +35,7 @@ export class GarbageCollector {
     private readonly counters: Counters,
     private readonly runtime: Runtime,
   ) {
+    this.#startMs = runtime.clock.monotonicMs();
     this.#task = new Background('garbage', () => this.#collect(), runtime);
     replicas.onChange((replica) => {
       if (replica.reachable) this.#task.wake();
@@ -56,7 +60,8 @@ export class GarbageCollector {
 
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
-    await this.#purgeOrphans();
+    const graceLeftMs = this.#startMs + SESSION_GRACE_MS - this.runtime.clock.monotonicMs();
+    if (graceLeftMs <= 0) await this.#purgeOrphans();
     const era = this.#era;
     const listening = new Set(this.replicas.reachable());
     let after = Math.min(...[...listening].map((replica) => this.#obeyed(replica)));
@@ -74,7 +79,8 @@ export class GarbageCollector {
       if (era !== this.#era) return 0;
       await this.#collected(entries);
     }
-    return this.replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
+    const nextMs = this.replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
+    return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
   }
 
   #obeyed(replica: Replica): number {

@@ -17,7 +17,14 @@ const REPEATABLE: ReadonlySet<CommandName> = new Set(['allocate']);
 const REDONE: ReadonlySet<CommandName> = new Set(['collected', 'purge']);
 
 export class LostCalls {
+  /** Commands that were answered, and how many of them are known to be on the metaserver's disk. */
+  answered = 0;
+  durable = 0;
   #losses = 0;
+  /** The metaserver's process may be another one than that which answered what is not durable. */
+  #isSuspect = false;
+  #isUndone = false;
+  #start = '';
 
   constructor(
     metaserver: Remote,
@@ -25,8 +32,49 @@ export class LostCalls {
     private readonly clock: Clock,
   ) {
     metaserver.onStateChange((state) => {
-      if (state === 'down') this.#losses++;
+      if (state !== 'down') return;
+      this.#losses++;
+      if (this.answered > this.durable) this.#isSuspect = true;
+      this.durable = this.answered;
     });
+  }
+
+  get isSuspect(): boolean {
+    return this.#isSuspect;
+  }
+
+  /** The process that has answered so far. */
+  set start(start: string) {
+    this.#start = start;
+  }
+
+  /** Asks the metaserver, when there is reason to, who it is; whether commands that were answered have gone with another process. */
+  async verify(metadata: MetadataService): Promise<boolean> {
+    if (!this.#isSuspect) return false;
+    const { start } = await metadata.query({ name: 'statistics', request: {} });
+    if (!this.#isSuspect) return false;
+    this.#isSuspect = false;
+    if (start === this.#start) return false;
+    this.#start = start;
+    this.#isUndone = true;
+    return true;
+  }
+
+  /** Whoever asks for what came before to be durable must hear of it: once. */
+  takeUndone(): boolean {
+    const wasUndone = this.#isUndone;
+    this.#isUndone = false;
+    return wasUndone;
+  }
+
+  /** How often the connection was lost. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** The first `count` commands are on the disk, unless the process that says so has not seen them. */
+  noteDurable(count: number, losses: number): void {
+    if (losses === this.#losses) this.durable = Math.max(this.durable, count);
   }
 
   /** Makes a call, and again whenever the connection breaks under it and `mayRepeat` says so, until the deadline. */
@@ -50,28 +98,27 @@ export class LostCalls {
  * for which nothing is at stake. `commit` is left to the writer, who recognises its own versions.
  */
 export function repeatLost(metadata: MetadataService, lostCalls: LostCalls): MetadataService {
-  /** Commands that were answered, and how many of them are known to be on the metaserver's disk. */
-  let answered = 0;
-  let durable = 0;
   return {
     async execute(message, options) {
-      const before = answered;
+      const before = lostCalls.answered;
+      const losses = lostCalls.losses;
       const result = REPEATABLE.has(message.name)
         ? await lostCalls.repeat((limits) => metadata.execute(message, { ...limits, ...options }))
         : await metadata.execute(message, options);
-      if (message.durable) durable = Math.max(durable, before);
-      else if (!REDONE.has(message.name)) answered++;
+      if (message.durable) lostCalls.noteDurable(before, losses);
+      else if (!REDONE.has(message.name)) lostCalls.answered++;
       return result;
     },
     query: (message, options) => lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options })),
     async sync(request, options) {
-      const before = answered;
+      const before = lostCalls.answered;
+      const losses = lostCalls.losses;
       // The process that answers the second time may not know what the first one had answered and not stored.
       await lostCalls.repeat(
         (limits) => metadata.sync(request, { ...limits, ...options }),
-        () => durable >= before,
+        () => !lostCalls.isSuspect,
       );
-      durable = Math.max(durable, before);
+      lostCalls.noteDurable(before, losses);
       return {};
     },
   };

@@ -34,7 +34,10 @@ export interface MediatorOptions extends MediatorSettings {
   testHooks: boolean;
   /** A data server that does not answer for so long is down. */
   deadlineMs: number;
-  /** Rebuild, catch-up and garbage collection: only one mediator of a cluster does them. */
+  /**
+   * This is the cluster's mediator: it rebuilds, catches up and collects garbage, and believes that no change passes it by.
+   * Others (tests of compare-and-set) may write beside it, with an open that may see their last writes late.
+   */
   maintenance: boolean;
 }
 
@@ -96,11 +99,19 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
+  const sessions = new Sessions(garbage, runtime);
   // What was not durable may be gone when the metaserver is back.
   first.remote.onStateChange((state) => {
-    if (state !== 'down') return;
-    blockMap.clear();
-    garbage.startOver();
+    if (state === 'down') {
+      blockMap.clear();
+      garbage.startOver();
+    } else {
+      // Mounts may know of changes that are undone. A question that is lost is asked with the next connection.
+      lostCalls.verify(metadata).then(
+        (isUndone) => (isUndone ? sessions.publishAll() : undefined),
+        (error: unknown) => runtime.log.debug('metadata.unverified', { reason: String(error) }),
+      );
+    }
   });
   const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);
   const versions = new Versions(metadata, runtime.clock);
@@ -117,7 +128,6 @@ export async function openMediator(
     runtime,
     () => recovery.wake(),
   );
-  const sessions = new Sessions(garbage, runtime);
   const files = new MediatorFiles(
     metadata,
     blockMap,
@@ -125,6 +135,8 @@ export async function openMediator(
     writer,
     garbage,
     sessions,
+    lostCalls,
+    options.maintenance,
     replicas,
     options.blockSizeBytes,
     runtime.clock,
@@ -146,7 +158,8 @@ export async function openMediator(
   );
   const metrics = new Metrics(counters, replicas);
 
-  const { clusterId } = await metadata.query({ name: 'statistics', request: {} });
+  const { clusterId, start } = await metadata.query({ name: 'statistics', request: {} });
+  lostCalls.start = start;
   await replicas.start(clusterId);
   if (options.maintenance) {
     recovery.wake();

@@ -84,6 +84,13 @@ export class Sessions {
     }
   }
 
+  /** Everybody must forget everything that is cached. */
+  publishAll(): void {
+    this.#changes = [];
+    this.#last += 2;
+    for (const session of this.#byClient.values()) for (const wake of [...session.wakers]) wake();
+  }
+
   /** The caller has a file open that lost its last name. */
   hold(inode: number, options: CallOptions | undefined): void {
     this.files.hold(inode);
@@ -139,7 +146,13 @@ export class Sessions {
   }
 
   #hasNews(session: Session, after: number): boolean {
-    return this.#closed || after > this.#last || this.#changes.some((c) => c.number > after && c.origin !== session);
+    const oldest = this.#changes[0]?.number ?? this.#last + 1;
+    return (
+      this.#closed ||
+      after > this.#last ||
+      after + 1 < oldest ||
+      this.#changes.some((c) => c.number > after && c.origin !== session)
+    );
   }
 
   /** Until something is published, the client goes, or the wait is over. */

@@ -16,6 +16,7 @@ import type { Tables } from './state/tables.js';
 const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
 /** More inodes than can be made and lost: those that wait, those being written, and the commands let in at the same moment. */
 export const MAXIMUM_LOST_INODES = 4 * MAXIMUM_UNCOMMITTED_ROWS;
+const START_ID_BYTES = 8;
 /** Beyond this a commit starts without waiting for the interval. */
 const EARLY_COMMIT_ROWS = 8_192;
 
@@ -32,6 +33,7 @@ export class Executor implements MetadataService {
   readonly #runtime: Runtime;
   readonly #metrics: Metrics;
   readonly #commitIntervalMs: number;
+  readonly #start: string;
   #timer: Timer | null = null;
   #state: 'open' | 'closed' = 'open';
 
@@ -41,6 +43,7 @@ export class Executor implements MetadataService {
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#commitIntervalMs = commitIntervalMs;
+    this.#start = Buffer.from(runtime.random.bytes(START_ID_BYTES)).toString('hex');
   }
 
   async execute<K extends CommandName>(message: {
@@ -72,6 +75,7 @@ export class Executor implements MetadataService {
     this.#checkOpen();
     const request = readQuery(message.name, message.request);
     this.#metrics.query(message.name);
+    if (message.name === 'statistics') return { ...answer(this.#tables, message.name, request), start: this.#start };
     if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
     return answer(this.#tables, message.name, request);
   }

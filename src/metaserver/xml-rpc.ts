@@ -44,7 +44,7 @@ export function metaserverMethods(metadata: MetadataService): XmlRpcMethods {
     },
 
     async status(): Promise<XmlRpcValue> {
-      const statistics = await metadata.query({ name: 'statistics', request: {} });
+      const { start: _start, ...statistics } = await metadata.query({ name: 'statistics', request: {} });
       const { servers } = await metadata.query({ name: 'servers', request: {} });
       return {
         ...statistics,

@@ -116,7 +116,8 @@ export interface FileService {
     request: { parent: number; name: FileName; held: number[] },
     options?: CallOptions,
   ): Promise<{ inode: number; links: number } & Changed>;
-  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Changed>;
+  /** Answers the inode that is gone. */
+  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<{ inode: number } & Changed>;
   /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
   rename(
     request: {

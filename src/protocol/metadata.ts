@@ -59,7 +59,7 @@ export interface Commands {
     request: { parent: number; name: FileName; held: number[] };
     result: { inode: number; links: number } & Changed;
   };
-  rmdir: { request: { parent: number; name: FileName }; result: Changed };
+  rmdir: { request: { parent: number; name: FileName }; result: { inode: number } & Changed };
   rename: {
     request: {
       parent: number;
@@ -144,7 +144,8 @@ export interface Queries {
   path: { request: { inode: number }; result: { path: string | null } };
   statistics: {
     request: Record<string, never>;
-    result: { clusterId: string; inodes: number; blocks: number; bytes: number; garbage: number };
+    /** `start` names this process: another one may not know commands that were answered and not durable. */
+    result: { clusterId: string; inodes: number; blocks: number; bytes: number; garbage: number; start: string };
   };
 }
 

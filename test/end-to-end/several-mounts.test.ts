@@ -142,9 +142,9 @@ describe('several mounts', function () {
   }
 
   it('lose their locks, and what only they kept alive, when they are killed', async () => {
-    await here('echo > locked; echo kept > unlinked');
+    await here('echo > orphaned; echo kept > unlinked');
     const other = program();
-    await other.does(`f = open("${second}/locked", "r+")`);
+    await other.does(`f = open("${second}/orphaned", "r+")`);
     assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
     await other.does(`g = open("${second}/unlinked")`);
     assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
@@ -153,7 +153,7 @@ describe('several mounts', function () {
     const before = await blocks();
     process.kill(await mountProcess(), 'SIGKILL');
     const one = program();
-    await one.does(`f = open("${cluster.mountPoint}/locked", "r+")`);
+    await one.does(`f = open("${cluster.mountPoint}/orphaned", "r+")`);
     await until('the lock of a mount that was killed', async () =>
       (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('None'),
     );
@@ -165,25 +165,23 @@ describe('several mounts', function () {
 
   it('are taken up again when the mediator was started anew, with the locks and files they had', async () => {
     const other = program();
-    await here('echo > locked; echo kept > unlinked');
-    await other.does(`f = open("${second}/locked", "r+")`);
+    await here('echo > regained; echo kept > unlinked');
+    await other.does(`f = open("${second}/regained", "r+")`);
     assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
     await other.does(`g = open("${second}/unlinked")`);
     assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
     process.kill(await cluster.pidOf('mediator'), 'SIGKILL');
-    await until('the first mount again', async () => (await here('cat current')).stdout === '49\n');
-    await seenAgain();
+    // From outside: nothing can be started in the folder of a mount whose server is gone.
+    const outside = (file: string) => run('timeout', ['-k', '5', '50', 'cat', file], cluster.folder);
+    await until('the first mount again', async () => (await outside('mnt/current')).stdout === '49\n');
+    await until('the second mount again', async () => (await outside('second/current')).stdout === '49\n');
     const one = program();
-    await one.does(`f = open("${cluster.mountPoint}/locked", "r+")`);
+    await one.does(`f = open("${cluster.mountPoint}/regained", "r+")`);
     await until('the lock to be known again', async () =>
       (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('errno 11'),
     );
     assert.equal(await other.does('os.pread(g.fileno(), 10, 0)'), "b'kept\\n'");
   });
-
-  async function seenAgain(): Promise<void> {
-    await until('the second mount again', async () => (await there('cat current')).stdout === '49\n');
-  }
 
   async function mountProcess(): Promise<number> {
     const { stdout } = await run('pgrep', ['-f', `main.js mount ${second} --foreground`], '/');

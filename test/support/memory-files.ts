@@ -142,7 +142,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', 'no directory');
     if (node.entries.size > 0) throw new FileError('ENOTEMPTY', 'not empty');
     this.dropName(parent, name, []);
-    return { changed: this.changesOf(parent) };
+    return { inode: node.attributes.inode, changed: this.changesOf(parent) };
   }
 
   async rename(request: {

@@ -17,7 +17,7 @@ export interface Polling {
   buffer(): Buffer;
   /** What one read brought: a view of that buffer. */
   received(bytes: Buffer): void;
-  /** Once, after the last: with the error that ended reading, if one did. */
+  /** Once, after the last, and before anything else happens: with the error that ended reading, if one did. */
   ended(error: NodeJS.ErrnoException | undefined): void;
 }
 
@@ -30,7 +30,12 @@ export function pollDescriptor(descriptor: number, polling: Polling): Socket {
   const handle = new Pipe(PIPE_KIND_SOCKET);
   const status = handle.open(descriptor);
   if (status !== 0) throw new Error(`descriptor ${descriptor} can't be polled: error ${status}`);
-  let failure: NodeJS.ErrnoException | undefined;
+  let isEnded = false;
+  const end = (failure?: NodeJS.ErrnoException): void => {
+    if (isEnded) return;
+    isEnded = true;
+    polling.ended(failure);
+  };
   const options = {
     handle,
     readable: true,
@@ -44,10 +49,9 @@ export function pollDescriptor(descriptor: number, polling: Polling): Socket {
     },
   };
   const socket = new Socket(options as unknown as SocketConstructorOpts);
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    failure = error;
-  });
-  socket.on('close', () => polling.ended(failure));
+  // At once: the descriptor is closed by now, and its number may soon be somebody else's.
+  socket.on('error', end);
+  socket.on('close', () => end());
   return socket;
 }
 

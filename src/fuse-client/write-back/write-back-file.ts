@@ -112,6 +112,11 @@ export class WriteBackFile {
     this.stream();
   }
 
+  /** Whatever attributes come next count. */
+  forgetRevision(): void {
+    this.stored = { ...this.stored, revision: 0 };
+  }
+
   /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. */
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
     while (this.inFlight.length > 0) await this.settleOne();

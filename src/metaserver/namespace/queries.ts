@@ -19,7 +19,8 @@ import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
 import { MAXIMUM_BLOCKS } from './limits.js';
 
-export type Statistics = Queries['statistics']['result'];
+/** But for what only the process knows. */
+export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
 
 type Handlers = {
   [K in QueryName]: (tables: Tables, request: Queries[K]['request']) => Queries[K]['result'];
@@ -132,7 +133,7 @@ const HANDLERS: Handlers = {
 
   statistics(tables) {
     const { inodes, blocks, bytes, garbage } = tables.counters();
-    return { clusterId: tables.clusterId() ?? '', inodes, blocks, bytes, garbage };
+    return { clusterId: tables.clusterId() ?? '', inodes, blocks, bytes, garbage, start: '' };
   },
 };
 

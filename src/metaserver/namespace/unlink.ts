@@ -29,7 +29,7 @@ export function rmdir(draft: Draft, request: Commands['rmdir']['request']): Comm
   checkEmpty(row);
   removeEntry(draft, parent, request.name, entry);
   loseSubdirectory(draft, parent, row);
-  return { changed: draft.changedAttributes() };
+  return { inode: row.inode, changed: draft.changedAttributes() };
 }
 
 /** ENOTEMPTY unless the directory has no entries; EBUSY for the root, which nothing may replace. */

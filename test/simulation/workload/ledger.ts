@@ -118,6 +118,8 @@ export class Ledger {
     switch (error.code) {
       case 'EIO':
         if (kind === 'read' || kind === 'write') return;
+        // Names that were answered and not yet on its disk may be gone with it: whoever asks for them to be durable hears so.
+        if (kind === 'sync' && this.around.metaserverCrashes() > 0) return;
         break;
       case 'ENOSPC':
         if (kind === 'write' && this.around.mayBeFull()) return;

@@ -62,22 +62,3 @@ describe('attributes of answers to changes', () => {
     assert.equal(recent.ofLastChange(7), undefined);
   });
 });
-
-describe('attributes of a lookup', () => {
-  it('serve the open that follows at once, and only that', () => {
-    const { recent } = fixture();
-    recent.lookedUp(attributes(1));
-    assert.equal(recent.ofThisWalk(7)?.revision, 1);
-    assert.equal(recent.ofThisWalk(7), undefined);
-  });
-
-  it('do not serve a later open, nor one after a change made here', () => {
-    const { recent, pass } = fixture();
-    recent.lookedUp(attributes(1));
-    pass(21);
-    assert.equal(recent.ofThisWalk(7), undefined);
-    recent.lookedUp(attributes(1));
-    recent.remember(attributes(2));
-    assert.equal(recent.ofThisWalk(7), undefined);
-  });
-});

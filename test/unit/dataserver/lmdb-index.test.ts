@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { lmdbIndex } from '../../../src/dataserver/lmdb-index.js';
+import type { Disk, DiskFile } from '../../../src/runtime/disk.js';
+import { nodeDisk } from '../../../src/runtime/node/disk.js';
+import type { Runtime } from '../../../src/runtime/runtime.js';
+
+const row = (number: number) => ({ key: Buffer.from(`key ${number}`), value: Buffer.alloc(400, number) });
+
+describe('the index in LMDB', () => {
+  it('takes the room of its pages beforehand, so that a full disk is an error and not the end of the process', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nmrfs-index-'));
+    let isFull = false;
+    const disk: Disk = {
+      ...nodeDisk,
+      open: async (path, mode) => {
+        const file = await nodeDisk.open(path, mode);
+        const writeNow: DiskFile['writeNow'] = (chunks, position) => {
+          if (isFull) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+          file.writeNow(chunks, position);
+        };
+        const wrapped: DiskFile = {
+          readNow: (target, position) => file.readNow(target, position),
+          read: (target, position) => file.read(target, position),
+          writeNow,
+          write: (chunks, position) => file.write(chunks, position),
+          sync: () => file.sync(),
+          truncate: (sizeBytes) => file.truncate(sizeBytes),
+          sizeBytes: () => file.sizeBytes(),
+          close: () => file.close(),
+        };
+        return wrapped;
+      },
+    };
+    const index = await lmdbIndex(folder, { disk } as Runtime);
+    try {
+      index.write([row(1)]);
+      const { blocks } = await stat(join(folder, 'data.mdb'));
+      assert.ok(blocks * 512 >= 16 * 1024 * 1024, `${blocks * 512} bytes are taken`);
+      isFull = true;
+      const fill = () => {
+        for (let from = 2; from < 100_000; from += 100)
+          index.write(Array.from({ length: 100 }, (_, place) => row(from + place)));
+      };
+      assert.throws(fill, { code: 'ENOSPC' });
+      assert.equal(index.get(Buffer.from('key 1'))?.length, 400);
+      isFull = false;
+      index.write([row(100_001)]);
+      assert.equal(index.get(Buffer.from('key 100001'))?.length, 400);
+    } finally {
+      await index.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
