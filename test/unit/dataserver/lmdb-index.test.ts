@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, it } from 'mocha';
 import { lmdbIndex } from '../../../src/dataserver/lmdb-index.js';
 import type { Disk, DiskFile } from '../../../src/runtime/disk.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
+import { run } from '../../support/cluster.js';
+
+const PROGRAM = fileURLToPath(new URL('./emptying-process.js', import.meta.url));
 
 const row = (number: number) => ({ key: Buffer.from(`key ${number}`), value: Buffer.alloc(400, number) });
 
@@ -52,6 +56,17 @@ describe('the index in LMDB', () => {
       assert.equal(index.get(Buffer.from('key 100001'))?.length, 400);
     } finally {
       await index.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  // LMDB ends the process when it finds itself wrong, hence a process of its own.
+  it('outlives the removal of its last row, however many there were', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nmrfs-index-'));
+    try {
+      const { status, stdout, stderr } = await run(process.execPath, [PROGRAM, folder], '/');
+      assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '0 left\n', stderr: '' });
+    } finally {
       await rm(folder, { recursive: true, force: true });
     }
   });
