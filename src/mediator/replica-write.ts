@@ -16,6 +16,8 @@ import { type BlockPlan, putItem, renderBlock } from './write-plan.js';
 
 /** Bytes of blocks in one message; more go in several. */
 const MESSAGE_BYTES = 4 * 1024 * 1024;
+/** To one server at a time: what lies before it and a heartbeat must be moved well within a deadline. */
+const MESSAGES_IN_FLIGHT = 4;
 /** Once enough servers have answered, the others get this long, or a multiple of the usual time, to answer too. */
 const STRAGGLER_MINIMUM_MS = 50;
 const STRAGGLER_FACTOR = 8;
@@ -93,20 +95,22 @@ export class ReplicaWrite {
       messages.at(-1)?.push(state);
       bytes += size;
     }
-    await Promise.all(
-      messages.map(async (message) => {
+    const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+    const sendInTurn = async (): Promise<void> => {
+      for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
         const items = message.map(
           ({ block, key, rendered }): PutItem => putItem(block.plan, key.inode, key.version, rendered),
         );
-        const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
         const { results } = await replica.call(() => replica.blocks.put({ items, durable: true, replace }, options));
         message.forEach(({ results: known, incomplete }, position) => {
           const result = results[position];
           if (result?.state === 'no-base' && replica.state !== 'up') incomplete.add(replica);
           if (result !== undefined) known.set(replica, result);
         });
-      }),
-    ).catch((error: unknown) => {
+      }
+    };
+    await Promise.all(Array.from({ length: MESSAGES_IN_FLIGHT }, sendInTurn)).catch((error: unknown) => {
+      messages.length = 0;
       this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
     });
   }

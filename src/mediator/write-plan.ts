@@ -23,18 +23,27 @@ export interface BlockPlan {
   whole: boolean;
 }
 
-/** Indexes of the blocks whose content changes: those written, and the one that a cut goes through. */
-export function touchedBlocks(request: WriteRequest, blockSize: number): number[] {
-  const indexes = new Set<number>();
-  for (const { offset, data } of request.extents) {
+/**
+ * The blocks whose content changes, in order: those written, each with the extents that touch it, and the one that a cut goes
+ * through. One pass over the extents: there may be as many of them as blocks, and tens of thousands of both.
+ */
+export function touchedBlocks(request: WriteRequest, blockSize: number): ReadonlyMap<number, readonly Extent[]> {
+  const touched = new Map<number, Extent[]>();
+  for (const extent of request.extents) {
+    const { offset, data } = extent;
     if (data.length === 0) continue;
     const last = Math.floor((offset + data.length - 1) / blockSize);
-    for (let index = Math.floor(offset / blockSize); index <= last; index++) indexes.add(index);
+    for (let index = Math.floor(offset / blockSize); index <= last; index++) {
+      const extents = touched.get(index);
+      if (extents === undefined) touched.set(index, [extent]);
+      else extents.push(extent);
+    }
   }
   if (request.truncateTo !== null && request.truncateTo % blockSize !== 0) {
-    indexes.add(Math.floor(request.truncateTo / blockSize));
+    const index = Math.floor(request.truncateTo / blockSize);
+    if (!touched.has(index)) touched.set(index, []);
   }
-  return [...indexes].sort((a, b) => a - b);
+  return new Map([...touched].sort(([a], [b]) => a - b));
 }
 
 /**

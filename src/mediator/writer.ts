@@ -75,28 +75,33 @@ export class Writer {
     const { attributes } = await this.blockMap.load(write.inode, 0, 1);
     const blockSize = attributes.blockSizeBytes;
     const touched = touchedBlocks(write, blockSize);
+    const indexes = [...touched.keys()];
     const first = Math.min(
-      touched[0] ?? Number.POSITIVE_INFINITY,
+      indexes[0] ?? Number.POSITIVE_INFINITY,
       write.truncateTo === null ? Number.POSITIVE_INFINITY : 0,
     );
-    const last = write.truncateTo === null ? (touched.at(-1) ?? first) : Number.POSITIVE_INFINITY;
+    const last = write.truncateTo === null ? (indexes.at(-1) ?? first) : Number.POSITIVE_INFINITY;
     this.counters.add('writes');
     for (const { data } of write.extents) this.counters.add('writeBytes', data.length);
     return this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize));
   }
 
-  async #attempts(write: FileWrite, touched: readonly number[], blockSize: number): Promise<Attributes> {
+  async #attempts(
+    write: FileWrite,
+    touched: ReadonlyMap<number, readonly Extent[]>,
+    blockSize: number,
+  ): Promise<Attributes> {
     const minimumSizeBytes = write.extents.reduce(
       (most, { offset, data }) => (data.length === 0 ? most : Math.max(most, offset + data.length)),
       0,
     );
     for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt++) {
-      const bases = await this.#bases(write.inode, touched);
+      const bases = await this.#bases(write.inode, [...touched.keys()]);
       const prepared: PreparedBlock[] = [];
       // A cut through a hole must fail if another writer has put a block there: what it leaves of it would come to light later.
       const holes: BlockChange[] = [];
-      for (const index of touched) {
-        const plan = planBlock(write, index, blockSize, bases.get(index) ?? null);
+      for (const [index, extents] of touched) {
+        const plan = planBlock({ extents, truncateTo: write.truncateTo }, index, blockSize, bases.get(index) ?? null);
         if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
         else holes.push({ index, base: 0, next: null });
       }

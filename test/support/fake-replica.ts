@@ -29,6 +29,9 @@ export class FakeReplica {
   clusterId: string | null = null;
   /** Calls by method. */
   readonly calls = new Map<string, number>();
+  /** Puts that were under way at the same time. */
+  mostPutsAtOnce = 0;
+  #putsUnderWay = 0;
   #state: RemoteState = 'up';
   readonly #listeners: ((state: RemoteState) => void)[] = [];
 
@@ -83,8 +86,15 @@ export class FakeReplica {
   }
 
   readonly blocks: BlockService = {
-    put: ({ items, replace }, options) =>
-      this.#answer('put', options, () => ({ results: items.map((item) => this.#put(item, replace ?? false)) })),
+    put: async ({ items, replace }, options) => {
+      this.mostPutsAtOnce = Math.max(this.mostPutsAtOnce, ++this.#putsUnderWay);
+      try {
+        const answer = () => ({ results: items.map((item) => this.#put(item, replace ?? false)) });
+        return await this.#answer('put', options, answer);
+      } finally {
+        this.#putsUnderWay--;
+      }
+    },
     get: ({ items }, options) =>
       this.#answer('get', options, () => ({ results: items.map((item) => this.#get(item)) })),
     delete: ({ items }, options) =>

@@ -166,6 +166,15 @@ describe('reading', () => {
 });
 
 describe('writing', () => {
+  it('gives a replica a large write piece by piece, so that what is asked meanwhile is not late', async () => {
+    const { cluster, mediator } = await open();
+    const inode = await makeFile(mediator, 'a');
+    const data = randomBytes(24 << 20);
+    await write(mediator, inode, 0, data);
+    assert.ok((await read(mediator, inode, 0, data.length)).equals(data));
+    for (const replica of cluster.replicas) assert.ok(replica.mostPutsAtOnce <= 4, `${replica.mostPutsAtOnce} at once`);
+  });
+
   it('is refused with EIO when Qw servers can not be reached, and leaves what was there', async () => {
     const { cluster, mediator } = await open();
     const inode = await makeFile(mediator, 'a');

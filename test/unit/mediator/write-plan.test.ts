@@ -40,7 +40,8 @@ describe('write plan', () => {
           const base = before.subarray(index * BLOCK, (index + 1) * BLOCK);
           const kept = write.truncateTo !== null && index * BLOCK >= write.truncateTo ? null : base;
           const reference = base.length === 0 ? null : { index, version: 7, hash: 1n, length: base.length };
-          const plan = touched.includes(index) ? planBlock(write, index, BLOCK, reference) : null;
+          const extents = touched.get(index);
+          const plan = extents === undefined ? null : planBlock({ ...write, extents }, index, BLOCK, reference);
           let content: Uint8Array = kept ?? new Uint8Array(0);
           if (plan !== null) {
             const item = putItem(plan, 1, 8, plan.whole ? renderBlock(plan, new Uint8Array(0)) : null);
