@@ -44,6 +44,7 @@ interface BlockState {
 export class ReplicaWrite {
   #states: BlockState[] = [];
   #targets: Replica[] = [];
+  #isUnanswered = false;
 
   constructor(
     private readonly metadata: MetadataService,
@@ -73,6 +74,11 @@ export class ReplicaWrite {
     await this.#enough(sending);
     for (const state of this.#states) await this.#settle(state);
     return this.#missing();
+  }
+
+  /** A server that could be reached at first has not answered. */
+  get isUnanswered(): boolean {
+    return this.#isUnanswered;
   }
 
   /** Takes the new versions away again, in the background. What can't be reached now, a scrub removes. */
@@ -111,6 +117,7 @@ export class ReplicaWrite {
     };
     await Promise.all(Array.from({ length: MESSAGES_IN_FLIGHT }, sendInTurn)).catch((error: unknown) => {
       messages.length = 0;
+      this.#isUnanswered = true;
       this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
     });
   }

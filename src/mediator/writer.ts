@@ -118,7 +118,11 @@ export class Writer {
         missing = await replicaWrite.store(write.inode, prepared);
       } catch (error) {
         replicaWrite.takeBack();
-        throw error;
+        const { onWriteQuorumLost } = this.settings;
+        const isLost = error instanceof FileError && error.code === 'EIO' && replicaWrite.isUnanswered;
+        if (!isLost || onWriteQuorumLost === 'fail') throw error;
+        await this.requireQuorum(write.inode, 'writing');
+        continue;
       }
       const request: Commands['commit']['request'] = {
         inode: write.inode,

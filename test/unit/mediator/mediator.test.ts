@@ -231,6 +231,21 @@ describe('writing', () => {
     assert.equal(await text(mediator, inode), 'late');
   });
 
+  it('waits for a server that is lost under the write when told to block, and then stores everything', async () => {
+    const { cluster, mediator } = await open({ onWriteQuorumLost: 'block' });
+    const inode = await makeFile(mediator, 'a');
+    const lost = cluster.replica(3);
+    // It is taken for reachable until it is called.
+    lost.fault = 'crashed';
+    const writing = write(mediator, inode, 0, 'waited');
+    await eventually(() => (lost.calls.get('put') ?? 0) > 0);
+    lost.fault = 'none';
+    await writing;
+    assert.equal(await text(mediator, inode), 'waited');
+    await eventually(() => cluster.replicas.every((replica) => replica.stored.size === 1));
+    assertEqualReplicas(cluster);
+  });
+
   it('a part of a block mends replicas whose base was bad', async () => {
     const { cluster, mediator } = await open();
     const inode = await makeFile(mediator, 'a');
