@@ -240,6 +240,34 @@ export class OpenFiles {
     file.throwFailure(open);
   }
 
+  /**
+   * fallocate(2) on what is stored, after everything that was written before. The kernel forgets its pages of a range of zeros.
+   */
+  async fallocate(
+    handle: number,
+    range: { offset: number; length: number },
+    { zeros, keepsSize }: { zeros: boolean; keepsSize: boolean },
+    killPrivileges: boolean,
+  ): Promise<void> {
+    const open = this.handles.file(handle);
+    const { file } = open;
+    if (!open.writable) throw new FileError('EBADF', 'not open for writing');
+    if (killPrivileges) await this.killPrivileges(file);
+    const { inode } = file;
+    await file.change(open, range, (modifyTimeNs) =>
+      this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }),
+    );
+    this.readCache.forget(inode);
+  }
+
+  /** Where the next data or hole begins; what was written before counts. */
+  async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    const open = this.handles.file(handle);
+    await open.file.flush();
+    if (open.writable) open.file.throwFailure(open);
+    return (await this.files.seek({ inode: open.file.inode, offset, what })).offset;
+  }
+
   /** Cuts or extends a file. Cutting one that is open for writing is buffered, in order with its writes. */
   async resize(inode: number, sizeBytes: number, handle: number | undefined): Promise<boolean> {
     const file = this.byInode.get(inode);

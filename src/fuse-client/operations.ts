@@ -13,7 +13,7 @@ import type {
   FileService,
   FileSystemSpace,
 } from '../protocol/files.js';
-import { MAXIMUM_NAME_BYTES } from '../protocol/files.js';
+import { MAXIMUM_FILE_BYTES, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DirectoryListing } from './directory-listing.js';
@@ -88,6 +88,7 @@ export class Operations {
     { handle, killPrivileges = false }: { handle?: number; killPrivileges?: boolean } = {},
   ): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
+    checkEnd(sizeBytes ?? 0);
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
       const { mode, kind } = this.opened.known(inode) ?? (await this.getattr(inode));
@@ -187,7 +188,8 @@ export class Operations {
     return { handle: this.opened.holdNew(attributes, flags, forWriting), attributes };
   }
 
-  read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    if (offset >= MAXIMUM_FILE_BYTES) return NO_BYTES;
     return this.opened.read(handle, offset, length, signal);
   }
 
@@ -200,6 +202,31 @@ export class Operations {
     signal: () => AbortSignal,
   ): Promise<void> {
     return this.opened.write(handle, offset, data, killPrivileges, signal);
+  }
+
+  /** fallocate(2) with the modes that Linux names so. ENOTSUP for those that move or share what is in a file. */
+  async fallocate(
+    handle: number,
+    offset: number,
+    length: number,
+    mode: number,
+    killPrivileges: boolean,
+  ): Promise<void> {
+    const zeros = (mode & (FallocateMode.PUNCH_HOLE | FallocateMode.ZERO_RANGE)) !== 0;
+    const keepsSize = (mode & FallocateMode.KEEP_SIZE) !== 0;
+    if (!FALLOCATE_MODES.has(mode)) throw new FileError('ENOTSUP', `fallocate with mode ${mode}`);
+    if (length <= 0) throw new FileError('EINVAL', 'a range of no bytes');
+    if (!(zeros && keepsSize)) checkEnd(offset + length);
+    // Nothing stands behind the largest file.
+    const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
+    const range = { offset: Math.min(offset, end), length: end - Math.min(offset, end) };
+    await this.opened.fallocate(handle, range, { zeros, keepsSize }, killPrivileges);
+  }
+
+  /** lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO from the end of the file on, or when no data follows. */
+  async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    if (offset >= MAXIMUM_FILE_BYTES) throw new FileError('ENXIO', `${offset} is behind the end of every file`);
+    return this.opened.seek(handle, offset, what);
   }
 
   /** A close of one descriptor; `lockOwner` loses its fcntl locks on the file, whatever else happens. */
@@ -333,7 +360,21 @@ export class Operations {
   }
 }
 
+/** linux/falloc.h. */
+export const FallocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
+
+/** A hole must not change the size; fallocate(2). */
+const FALLOCATE_MODES: ReadonlySet<number> = new Set([
+  0,
+  FallocateMode.KEEP_SIZE,
+  FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE,
+  FallocateMode.ZERO_RANGE,
+  FallocateMode.ZERO_RANGE | FallocateMode.KEEP_SIZE,
+]);
+
 const neverAborts = () => new AbortController().signal;
+
+const NO_BYTES = new Uint8Array(0);
 
 const CAPABILITY = 'security.capability';
 
@@ -341,6 +382,10 @@ const CAPABILITY = 'security.capability';
 function checkAttributeName(name: string): void {
   if (name.startsWith('user.') || name.startsWith('trusted.')) return;
   throw new FileError('ENOTSUP', `only user.* and trusted.* attributes are kept, not ${name}`);
+}
+
+function checkEnd(endBytes: number): void {
+  if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
 }
 
 function checkName(name: FileName): void {

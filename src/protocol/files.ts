@@ -146,6 +146,27 @@ export interface FileService {
     request: { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
     options?: CallOptions,
   ): Promise<Attributes>;
+  /**
+   * fallocate(2), in one commit. `zeros`: the range reads as zeros and takes no space, but for the pages around its ends;
+   * otherwise ENOSPC when there is no room for it now, and nothing is set aside. Unless `keepsSize`, the file ends at
+   * `offset` + `length` or later.
+   */
+  fallocate(
+    request: {
+      inode: number;
+      offset: number;
+      length: number;
+      zeros: boolean;
+      keepsSize: boolean;
+      modifyTimeNs: bigint;
+    },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  /** Where the next data or hole begins, at `offset` or after it, by whole blocks; the end is a hole. ENXIO from the end on, or without data behind `offset`. */
+  seek(
+    request: { inode: number; offset: number; what: 'data' | 'hole' },
+    options?: CallOptions,
+  ): Promise<{ offset: number }>;
   /** All changes to the namespace and to this inode are on stable storage when it answers. */
   fsync(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
   /** Entries after `cookie` (0: from the start), without . and ..; `attributes` when asked for. `done`: no more behind these. */

@@ -227,6 +227,35 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return this.changed(node);
   }
 
+  async fallocate(request: {
+    inode: number;
+    offset: number;
+    length: number;
+    zeros: boolean;
+    keepsSize: boolean;
+    modifyTimeNs: bigint;
+  }): Promise<Attributes> {
+    await this.enter('fallocate');
+    this.fault('writes');
+    const { content, attributes } = this.node(request.inode);
+    const { offset, length, zeros, keepsSize } = request;
+    if (zeros) content.punch(offset, length);
+    if (!keepsSize && offset + length > content.sizeBytes) content.resize(offset + length);
+    if (zeros || !keepsSize) attributes.modifyTimeNs = request.modifyTimeNs;
+    return this.changed(this.node(request.inode));
+  }
+
+  async seek(request: { inode: number; offset: number; what: 'data' | 'hole' }): Promise<{ offset: number }> {
+    await this.enter('seek');
+    const { content } = this.node(request.inode);
+    const { offset, what } = request;
+    const found = content.edge(offset, what);
+    if (offset >= content.sizeBytes || (what === 'data' && found === undefined)) {
+      throw new FileError('ENXIO', 'behind the end');
+    }
+    return { offset: found ?? content.sizeBytes };
+  }
+
   async fsync(): Promise<Record<string, never>> {
     await this.enter('fsync');
     return {};

@@ -13,6 +13,7 @@ import {
   encodeDirectory,
   encodeEntry,
   encodeLock,
+  encodeOffset,
   encodeOpen,
   encodeSize,
   encodeStatfs,
@@ -123,6 +124,15 @@ export async function handle(
       );
       return encodeSize(data.length);
     }
+    case 'fallocate': {
+      const { handle, offset, length, mode } = request;
+      // The kernel leaves the set-id bits to us and does not say whether the caller may keep them.
+      await operations.fallocate(handle, offset, length, mode, header.uid !== 0);
+      return EMPTY_REPLY;
+    }
+    case 'seek':
+      if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');
+      return encodeOffset(await operations.seek(request.handle, request.offset, request.what));
     case 'statfs':
       return encodeStatfs(await operations.statfs());
     case 'flush':

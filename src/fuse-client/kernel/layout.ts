@@ -55,6 +55,7 @@ export const Opcode = {
   FALLOCATE: 43,
   READDIRPLUS: 44,
   RENAME2: 45,
+  LSEEK: 46,
   TMPFILE: 51,
 } as const;
 
@@ -86,6 +87,9 @@ export const SetattrFlag = {
   MTIME_NOW: 1 << 8,
   KILL_SUIDGID: 1 << 11,
 } as const;
+
+/** linux/fs.h, lseek(2); the kernel itself sees to the others. */
+export const Whence = { DATA: 3, HOLE: 4 } as const;
 
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const OPEN_KILL_SUIDGID = 1 << 0;

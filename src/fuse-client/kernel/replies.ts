@@ -147,6 +147,13 @@ export function encodeSize(sizeBytes: number): ReplyBody {
   return [body];
 }
 
+/** Answers LSEEK. */
+export function encodeOffset(offset: number): ReplyBody {
+  const body = Buffer.allocUnsafe(8);
+  writeWhole(body, offset, 0);
+  return [body];
+}
+
 export function encodeStatfs(space: FileSystemSpace): ReplyBody {
   const body = Buffer.alloc(80);
   const blocks = (bytes: number) => Math.floor(bytes / space.blockSizeBytes);

@@ -2,7 +2,7 @@
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import type { FileName } from '../../protocol/files.js';
 import type { LockKind, LockType } from '../../protocol/sessions.js';
-import { IN_HEADER_BYTES, LOCK_IS_FLOCK, OPEN_KILL_SUIDGID, Opcode, RELEASE_FLOCK_UNLOCK } from './layout.js';
+import { IN_HEADER_BYTES, LOCK_IS_FLOCK, OPEN_KILL_SUIDGID, Opcode, RELEASE_FLOCK_UNLOCK, Whence } from './layout.js';
 
 export interface RequestHeader {
   opcode: number;
@@ -78,6 +78,8 @@ export type Arguments =
   | { kind: 'release'; handle: number; flockOwner: bigint | undefined }
   | ({ kind: 'getlk' } & LockArguments)
   | ({ kind: 'setlk'; wait: boolean } & LockArguments)
+  | { kind: 'fallocate'; handle: number; offset: number; length: number; mode: number }
+  | { kind: 'seek'; handle: number; offset: number; what: 'data' | 'hole' | 'unknown' }
   | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
@@ -150,14 +152,14 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       return { kind: 'create', flags, mode, killPrivileges, name: reader.string() };
     }
     case Opcode.READ:
-      return { kind: 'read', ...parseRange(reader) };
+      return { kind: 'read', handle: reader.u64(), offset: reader.offset(), size: reader.u32() };
     case Opcode.READDIR:
       return { kind: 'readdir', ...parseRange(reader) };
     case Opcode.READDIRPLUS:
       return { kind: 'readdirplus', ...parseRange(reader) };
     case Opcode.WRITE: {
       const handle = reader.u64();
-      const offset = reader.u64();
+      const offset = reader.offset();
       const size = reader.u32();
       const writeFlags = reader.u32();
       reader.skip(16);
@@ -205,11 +207,18 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       };
     case Opcode.INTERRUPT:
       return { kind: 'interrupt', unique: reader.u64() };
-    case Opcode.FALLOCATE:
+    case Opcode.FALLOCATE: {
+      const range = { handle: reader.u64(), offset: reader.offset(), length: reader.offset() };
+      return { kind: 'fallocate', ...range, mode: reader.u32() };
+    }
+    case Opcode.LSEEK: {
+      const from = { handle: reader.u64(), offset: reader.offset() };
+      return { kind: 'seek', ...from, what: WHENCE.get(reader.u32()) ?? 'unknown' };
+    }
     case Opcode.TMPFILE:
       return { kind: 'refused', code: 'ENOTSUP' };
     default:
-      // The kernel remembers ENOSYS and does without: ACCESS, LSEEK, POLL, COPY_FILE_RANGE, STATX and what is yet to come.
+      // The kernel remembers ENOSYS and does without: ACCESS, POLL, COPY_FILE_RANGE, STATX and what is yet to come.
       return { kind: 'refused', code: 'ENOSYS' };
   }
 }
@@ -226,7 +235,7 @@ function parseSetattr(reader: Reader): Arguments {
   const valid = reader.u32();
   reader.skip(4);
   const handle = reader.u64();
-  const sizeBytes = reader.u64();
+  const sizeBytes = reader.offset();
   reader.skip(8);
   const accessSeconds = reader.i64();
   const modifySeconds = reader.i64();
@@ -263,6 +272,11 @@ function parseLock(reader: Reader): LockArguments {
   return { lockKind, owner, start, end, type, pid };
 }
 
+const WHENCE: ReadonlyMap<number, 'data' | 'hole'> = new Map([
+  [Whence.DATA, 'data'],
+  [Whence.HOLE, 'hole'],
+]);
+
 function parseRange(reader: Reader): { handle: number; offset: number; size: number } {
   return { handle: reader.u64(), offset: reader.u64(), size: reader.u32() };
 }
@@ -281,6 +295,16 @@ class Reader {
 
   big(): bigint {
     return this.source.readBigUInt64LE(this.advance(8));
+  }
+
+  /**
+   * An offset into a file, or a number of its bytes. What is too large to be exact, or negative, becomes the largest exact
+   * number, which is behind the end of every file: it is refused as such, or answered like any place there.
+   */
+  offset(): number {
+    const at = this.advance(8);
+    const value = this.source.readUInt32LE(at) + this.source.readUInt32LE(at + 4) * 0x1_0000_0000;
+    return Math.min(value, Number.MAX_SAFE_INTEGER);
   }
 
   i64(): bigint {

@@ -37,6 +37,7 @@ const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'readdirplus',
   'getxattr',
   'listxattr',
+  'seek',
 ]);
 
 export interface SessionParts {

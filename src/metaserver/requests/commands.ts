@@ -1,7 +1,7 @@
 // The shape of every command as it arrives. What passes here can be applied;
 // whether it is allowed is the namespace's to say.
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/files.js';
-import type { BlockChange, Command, CommandName, Commands } from '../../protocol/metadata.js';
+import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/metadata.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
@@ -72,16 +72,20 @@ const CHECKS: Checks = {
     return { inode: check.inode(request), changes, caller: check.caller(request) };
   },
 
-  commit: (request) => ({
-    inode: check.inode(request),
-    changes: check.list(request, 'changes', MAXIMUM_ITEMS, blockChange),
-    truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
-    minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
-    modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
-    missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
-      check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
-    ),
-  }),
+  commit(request) {
+    const hole = check.optional(request, 'hole', blockRange);
+    return {
+      inode: check.inode(request),
+      changes: check.list(request, 'changes', MAXIMUM_ITEMS, blockChange),
+      truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
+      ...(hole === undefined ? {} : { hole }),
+      minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
+      modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
+      missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
+        check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
+      ),
+    };
+  },
 
   setxattr: (request) => ({
     inode: check.inode(request),
@@ -136,6 +140,11 @@ function commandName(value: unknown): CommandName {
 
 function inodes(request: Fields, name: string): number[] {
   return check.list(request, name, MAXIMUM_ITEMS, (inode) => check.inode({ inode }));
+}
+
+function blockRange(from: Fields, name: string): BlockRange {
+  const range = check.fields(from[name], name);
+  return { first: check.whole(range, 'first', 0), end: check.whole(range, 'end', 0) };
 }
 
 function blockChange(value: unknown): BlockChange {

@@ -120,7 +120,25 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
   },
   { name: 'INTERRUPT', opcode: Opcode.INTERRUPT, pieces: [u64(44)], expected: { kind: 'interrupt', unique: 44 } },
   { name: 'POLL', opcode: 40, pieces: [], expected: { kind: 'refused', code: 'ENOSYS' } },
-  { name: 'FALLOCATE', opcode: Opcode.FALLOCATE, pieces: [], expected: { kind: 'refused', code: 'ENOTSUP' } },
+  { name: 'TMPFILE', opcode: Opcode.TMPFILE, pieces: [], expected: { kind: 'refused', code: 'ENOTSUP' } },
+  {
+    name: 'FALLOCATE',
+    opcode: Opcode.FALLOCATE,
+    pieces: [u64(4, 2 ** 33, 100), u32(3, 0)],
+    expected: { kind: 'fallocate', handle: 4, offset: 2 ** 33, length: 100, mode: 3 },
+  },
+  {
+    name: 'LSEEK',
+    opcode: Opcode.LSEEK,
+    pieces: [u64(4, 5), u32(3, 0)],
+    expected: { kind: 'seek', handle: 4, offset: 5, what: 'data' },
+  },
+  {
+    name: 'offsets that are too large, or negative, as behind every file',
+    opcode: Opcode.LSEEK,
+    pieces: [u64(4, -1), u32(4, 0)],
+    expected: { kind: 'seek', handle: 4, offset: Number.MAX_SAFE_INTEGER, what: 'hole' },
+  },
 ];
 
 describe('FUSE requests', () => {

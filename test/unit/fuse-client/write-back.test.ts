@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { FallocateMode } from '../../../src/fuse-client/operations.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
@@ -238,6 +239,15 @@ describe('the write-back buffer', () => {
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('resize' as const), size: fc.nat(400) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('truncateAtOpen' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('zero' as const),
+        at: fc.nat(300),
+        length: fc.integer({ min: 1, max: 90 }),
+        grows: fc.boolean(),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush' as const), wait: fc.boolean() }) },
     {
       weight: 3,
@@ -273,6 +283,11 @@ describe('the write-back buffer', () => {
           } else if (action.kind === 'truncateAtOpen') {
             await operations.release((await operations.open(inode, Flags.WRITE | Flags.TRUNCATE)).handle);
             model = Buffer.alloc(0);
+          } else if (action.kind === 'zero') {
+            const mode = action.grows ? FallocateMode.ZERO_RANGE : FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE;
+            await operations.fallocate(handle, action.at, action.length, mode, false);
+            if (action.grows) model = resized(Math.max(model.length, action.at + action.length));
+            model.fill(0, action.at, Math.min(model.length, action.at + action.length));
           } else if (action.kind === 'flush') {
             const flushed = operations.flush(handle);
             flushes.push(flushed);

@@ -28,6 +28,7 @@ const VALID_COMMANDS: Record<string, Message> = {
     inode: 2,
     changes: [change(0, 0, 5)],
     truncateTo: 0,
+    hole: { first: 3, end: 5 },
     minimumSizeBytes: 4096,
     modifyTimeNs: 1n,
     missing: ['data1'],
@@ -46,7 +47,7 @@ const VALID_QUERIES: Record<string, Message> = {
   attributes: { inode: 2 },
   readlink: { inode: 4 },
   readdir: { inode: ROOT, cookie: 0, limit: 10, attributes: true },
-  blocks: { inode: 2, first: 0, count: 10 },
+  blocks: { inode: 2, first: 0, count: 10, most: 5 },
   allBlocks: { after: { inode: 1, index: 0 }, limit: 10 },
   getxattr: { inode: 2, name: 'user.y' },
   listxattr: { inode: 2 },
@@ -59,7 +60,13 @@ const VALID_QUERIES: Record<string, Message> = {
 };
 
 /** Fields that may also be absent or null. */
-const OPTIONAL: Record<string, unknown[]> = { truncateTo: [null], after: [undefined, null], next: [null] };
+const OPTIONAL: Record<string, unknown[]> = {
+  truncateTo: [null],
+  after: [undefined, null],
+  next: [null],
+  hole: [undefined],
+  most: [undefined],
+};
 
 /** Values that can't stand where `value` stands. */
 function wrongFor(value: unknown): unknown[] {
