@@ -2,6 +2,7 @@
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import { giveBack } from '../protocol/lent.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
@@ -11,6 +12,10 @@ import { RecentAttributes } from './recent-attributes.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
+
+/** One request copies at most so much: its files' locks in the kernel are held as long as it takes. */
+const MAXIMUM_COPY_BYTES = 16 * 1024 * 1024;
+const COPY_PIECE_BYTES = 1024 * 1024;
 
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
@@ -258,6 +263,40 @@ export class OpenFiles {
       this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }),
     );
     this.readCache.forget(inode);
+  }
+
+  /**
+   * copy_file_range(2): what a read answers is written, piece by piece; the caller asks for the rest.
+   * @returns the bytes that were copied, fewer than `length` at the end of the source or when `length` is large
+   */
+  async copy(
+    source: { handle: number; offset: number },
+    target: { handle: number; offset: number },
+    length: number,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<number> {
+    const { inode } = this.handles.file(target.handle).file;
+    const end = Math.min(length, MAXIMUM_COPY_BYTES, MAXIMUM_FILE_BYTES - target.offset);
+    if (end <= 0) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    let copied = 0;
+    try {
+      while (copied < end) {
+        const piece = Math.min(COPY_PIECE_BYTES, end - copied);
+        const read = await this.read(source.handle, source.offset + copied, piece, signal());
+        if (read.length === 0) break;
+        // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
+        const data = Uint8Array.from(read);
+        giveBack(read);
+        await this.write(target.handle, target.offset + copied, data, killPrivileges, signal);
+        copied += data.length;
+      }
+    } catch (error) {
+      if (copied === 0) throw error;
+    }
+    // The kernel drops its pages of what it is told was copied; a caller that gave up is told nothing.
+    if (signal().aborted) this.kernelCache.forgetContent(inode);
+    return copied;
   }
 
   /** Where the next data or hole begins; what was written before counts. */

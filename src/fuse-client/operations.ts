@@ -223,6 +223,18 @@ export class Operations {
     await this.opened.fallocate(handle, range, { zeros, keepsSize }, killPrivileges);
   }
 
+  /** copy_file_range(2); answers how many bytes were copied, which may be fewer than asked for. */
+  async copy(
+    source: { handle: number; offset: number },
+    target: { handle: number; offset: number },
+    length: number,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<number> {
+    if (length === 0 || source.offset >= MAXIMUM_FILE_BYTES) return 0;
+    return this.opened.copy(source, target, length, killPrivileges, signal);
+  }
+
   /** lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO from the end of the file on, or when no data follows. */
   async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
     if (offset >= MAXIMUM_FILE_BYTES) throw new FileError('ENXIO', `${offset} is behind the end of every file`);

@@ -149,6 +149,44 @@ assert os.lseek(fd, 0, os.SEEK_END) == 6 * M and os.lseek(fd, 10, os.SEEK_SET) =
     },
   },
   {
+    name: 'ranges are copied between files and within one',
+    async run(directory) {
+      await python(
+        directory,
+        `
+content = bytearray(os.urandom(20 * M + 77))
+source = os.open('f', os.O_RDWR | os.O_CREAT); os.write(source, content)
+target = os.open('g', os.O_RDWR | os.O_CREAT); os.write(target, b'y' * M)
+view = mmap.mmap(target, M)
+assert view[5000] == 121
+def copy(a, from_, b, to, length):
+    done = 0
+    while done < length:
+        count = os.copy_file_range(a, b, length - done, from_ + done, to + done)
+        if count == 0: break
+        done += count
+    return done
+assert copy(source, 100, target, 4097, 5 * M) == 5 * M
+assert os.pread(target, 6 * M, 0) == b'y' * 4097 + content[100:5 * M + 100]
+assert view[4096] == 121 and view[4097:4107] == content[100:110]
+assert copy(source, 20 * M, target, 10, 500) == 77
+assert copy(source, 21 * M, target, 10, 500) == 0
+assert os.pread(target, 77, 10) == content[20 * M:]
+assert copy(target, 0, target, 8 * M, 2 * M) == 2 * M
+assert os.pread(target, 2 * M, 0) == os.pread(target, 2 * M, 8 * M)
+assert refused(os.copy_file_range, target, target, 100, 0, 50) == 'EINVAL'
+assert copy(source, 5, target, 2**33 + 5, M) == M
+assert copy(target, 2**33 + 5, target, 3, M) == M
+assert os.pread(target, M, 3) == content[5:M + 5]
+assert os.fstat(target).st_size == 2**33 + 5 + M
+for fd in source, target: os.close(fd)
+assert open('f', 'rb').read() == content
+`,
+      );
+      await succeed('head -c 40000000 /dev/urandom > a; cp a b; cmp a b', directory);
+    },
+  },
+  {
     name: 'files are longer than 4 GiB, and bytes stay where they were put',
     async run(directory) {
       await python(

@@ -130,6 +130,12 @@ export async function handle(
       await operations.fallocate(handle, offset, length, mode, header.uid !== 0);
       return EMPTY_REPLY;
     }
+    case 'copy': {
+      const { source, target, length, flags } = request;
+      if (flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${flags}`);
+      // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
+      return encodeSize(await operations.copy(source, target, length, header.uid !== 0, () => context.signal()));
+    }
     case 'seek':
       if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');
       return encodeOffset(await operations.seek(request.handle, request.offset, request.what));

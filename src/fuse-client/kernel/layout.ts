@@ -56,7 +56,10 @@ export const Opcode = {
   READDIRPLUS: 44,
   RENAME2: 45,
   LSEEK: 46,
+  COPY_FILE_RANGE: 47,
   TMPFILE: 51,
+  /** Since 7.45: as COPY_FILE_RANGE, with a length and an answer of 64 bits. */
+  COPY_FILE_RANGE_64: 53,
 } as const;
 
 export const InitFlag = {

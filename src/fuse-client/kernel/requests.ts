@@ -54,6 +54,11 @@ export interface LockArguments {
   pid: number;
 }
 
+interface Place {
+  handle: number;
+  offset: number;
+}
+
 export type Arguments =
   | { kind: 'lookup' | 'unlink' | 'rmdir' | 'removexattr'; name: FileName }
   | { kind: 'forget'; forgets: { inode: number; count: number }[] }
@@ -80,6 +85,7 @@ export type Arguments =
   | ({ kind: 'setlk'; wait: boolean } & LockArguments)
   | { kind: 'fallocate'; handle: number; offset: number; length: number; mode: number }
   | { kind: 'seek'; handle: number; offset: number; what: 'data' | 'hole' | 'unknown' }
+  | { kind: 'copy'; source: Place; target: Place; length: number; flags: number }
   | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
@@ -215,10 +221,17 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       const from = { handle: reader.u64(), offset: reader.offset() };
       return { kind: 'seek', ...from, what: WHENCE.get(reader.u32()) ?? 'unknown' };
     }
+    case Opcode.COPY_FILE_RANGE:
+    case Opcode.COPY_FILE_RANGE_64: {
+      const source = { handle: reader.u64(), offset: reader.offset() };
+      reader.skip(8);
+      const target = { handle: reader.u64(), offset: reader.offset() };
+      return { kind: 'copy', source, target, length: reader.offset(), flags: reader.u64() };
+    }
     case Opcode.TMPFILE:
       return { kind: 'refused', code: 'ENOTSUP' };
     default:
-      // The kernel remembers ENOSYS and does without: ACCESS, POLL, COPY_FILE_RANGE, STATX and what is yet to come.
+      // The kernel remembers ENOSYS and does without: ACCESS, POLL, STATX and what is yet to come.
       return { kind: 'refused', code: 'ENOSYS' };
   }
 }

@@ -28,6 +28,7 @@ const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'open',
   'read',
   'write',
+  'copy',
   'statfs',
   'flush',
   'setlk',

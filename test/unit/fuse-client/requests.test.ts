@@ -127,6 +127,18 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
     pieces: [u64(4, 2 ** 33, 100), u32(3, 0)],
     expected: { kind: 'fallocate', handle: 4, offset: 2 ** 33, length: 100, mode: 3 },
   },
+  ...[Opcode.COPY_FILE_RANGE, Opcode.COPY_FILE_RANGE_64].map((opcode) => ({
+    name: `COPY_FILE_RANGE (${opcode})`,
+    opcode,
+    pieces: [u64(4, 2 ** 33, 9, 5, 2 ** 34, 2 ** 20, 0)],
+    expected: {
+      kind: 'copy' as const,
+      source: { handle: 4, offset: 2 ** 33 },
+      target: { handle: 5, offset: 2 ** 34 },
+      length: 2 ** 20,
+      flags: 0,
+    },
+  })),
   {
     name: 'LSEEK',
     opcode: Opcode.LSEEK,

@@ -259,6 +259,32 @@ describe('the write-back buffer', () => {
     },
   );
 
+  it('copies between files and within one, whatever is pending, and answers short', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const open = async (name: string, content: string) =>
+      (await operations.open(await stored(parts, name, content), Flags.BOTH)).handle;
+    const [from, to] = [await open('from', 'x'.repeat(3 * MEBIBYTE)), await open('to', 'y')];
+    await operations.write(from, MEBIBYTE - 2, Buffer.from('pending'), false, uninterrupted);
+    const at = (handle: number, offset: number) => ({ handle, offset });
+    type Place = ReturnType<typeof at>;
+    const copy = (source: Place, target: Place, length: number) =>
+      operations.copy(source, target, length, false, uninterrupted);
+    assert.equal(await copy(at(from, MEBIBYTE - 4), at(to, 1), 12), 12);
+    assert.equal(await copy(at(to, 0), at(to, 20), 13), 13);
+    const seen = await operations.read(to, 0, 100, uninterrupted());
+    assert.equal(Buffer.from(seen).toString(), `yxxpendingxxx${'\0'.repeat(7)}yxxpendingxxx`);
+    assert.equal(await copy(at(from, 3 * MEBIBYTE - 5), at(to, 5), 100), 5);
+    assert.equal(await copy(at(from, 3 * MEBIBYTE), at(to, 5), 100), 0);
+    assert.equal(await copy(at(from, 2 ** 60), at(to, 5), 100), 0);
+    await assert.rejects(copy(at(from, 0), at(to, 2 ** 52), 100), { code: 'EFBIG' });
+    await operations.setattr(2, { sizeBytes: 40 * MEBIBYTE }, CALLER, { handle: from });
+    const most = await copy(at(from, 0), at(to, 0), 40 * MEBIBYTE);
+    assert.ok(most > 0 && most < 40 * MEBIBYTE);
+    parts.files.faults = { reads: 'EIO' };
+    await assert.rejects(copy(at(from, 0), at(to, 0), 100), { code: 'EIO' });
+  });
+
   it('shows readers what was written, whatever is pending, on its way or stored', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
