@@ -71,6 +71,17 @@ export class OpenFiles {
     return this.byInode.has(inode);
   }
 
+  /** A change of attributes alone answered these. */
+  changedAttributes(attributes: Attributes): void {
+    this.noteChange([attributes]);
+    this.byInode.get(attributes.inode)?.over(attributes);
+  }
+
+  /** Attributes as they were answered just now, or when the file was opened; undefined when they would have to be asked for. */
+  lately(inode: number): Attributes | undefined {
+    return this.known(inode) ?? this.recent.lately(inode);
+  }
+
   /** Attributes of a file that is open here, with what is pending; undefined when it is not open. */
   known(inode: number): Attributes | undefined {
     return this.byInode.get(inode)?.attributes;
@@ -154,6 +165,8 @@ export class OpenFiles {
     if (truncates) {
       try {
         const { file } = this.handles.file(handle);
+        // The kernel does it before a write and a change of size, not before an open that cuts.
+        if (attributes.extendedAttributes > 0) await this.killCapability(inode);
         await file.truncate(0, 'open');
         if (killPrivileges) await this.killPrivileges(file);
       } catch (error) {
@@ -385,6 +398,16 @@ export class OpenFiles {
     file.over(changed);
     // The kernel leaves this to us and does not ask for the mode again by itself.
     this.kernelCache.forgetAttributes(file.inode);
+  }
+
+  /** New content must not run with the rights that the old was given; capabilities(7). */
+  private async killCapability(inode: number): Promise<void> {
+    try {
+      const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
+      this.changedAttributes(attributes);
+    } catch (error) {
+      if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
+    }
   }
 
   /** The kernel's idea of the end may be older than ours when another mount wrote: its pages are then wrong too. */

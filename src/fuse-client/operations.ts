@@ -311,16 +311,18 @@ export class Operations {
   }
 
   async getxattr(inode: number, name: string): Promise<Uint8Array> {
-    // Asked before every write; capabilities are not kept, so there is nothing to ask for.
-    if (name === CAPABILITY) throw new FileError('ENODATA', 'file capabilities are not kept');
     checkAttributeName(name);
+    // The kernel asks for a file's capability before it is written, run or given away.
+    if (name.startsWith('security.') && this.opened.lately(inode)?.extendedAttributes === 0) {
+      throw new FileError('ENODATA', 'no extended attributes at all');
+    }
     return (await this.files.getxattr({ inode, name })).value;
   }
 
   async setxattr(inode: number, name: string, value: Uint8Array, mode: 'set' | 'create' | 'replace'): Promise<void> {
     checkAttributeName(name);
-    await this.changing(this.files.setxattr({ inode, name, value, mode }));
-    this.opened.forget(inode);
+    const { attributes } = await this.files.setxattr({ inode, name, value, mode });
+    this.opened.changedAttributes(attributes);
   }
 
   async listxattr(inode: number): Promise<string[]> {
@@ -329,8 +331,8 @@ export class Operations {
 
   async removexattr(inode: number, name: string): Promise<void> {
     checkAttributeName(name);
-    await this.changing(this.files.removexattr({ inode, name }));
-    this.opened.forget(inode);
+    const { attributes } = await this.files.removexattr({ inode, name });
+    this.opened.changedAttributes(attributes);
   }
 
   /** The kernel no longer knows the inode. */
@@ -388,12 +390,14 @@ const neverAborts = () => new AbortController().signal;
 
 const NO_BYTES = new Uint8Array(0);
 
-const CAPABILITY = 'security.capability';
+/** Who may use which of these the kernel decides. Lists of access rights would be kept without being obeyed: refused, so that nobody relies on them. */
+const ATTRIBUTE_NAMES = /^(user|trusted|security)\./;
 
-/** Lists of access rights and security labels would be kept without being obeyed: refused, so that nobody relies on them. */
 function checkAttributeName(name: string): void {
-  if (name.startsWith('user.') || name.startsWith('trusted.')) return;
-  throw new FileError('ENOTSUP', `only user.* and trusted.* attributes are kept, not ${name}`);
+  const [prefix] = ATTRIBUTE_NAMES.exec(name) ?? [];
+  if (prefix === name) throw new FileError('EINVAL', `${name} is only the beginning of a name`);
+  if (prefix !== undefined) return;
+  throw new FileError('ENOTSUP', `only user.*, trusted.* and security.* attributes are kept, not ${name}`);
 }
 
 function checkEnd(endBytes: number): void {

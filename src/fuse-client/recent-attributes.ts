@@ -47,6 +47,13 @@ export class RecentAttributes {
     return entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS ? entry.attributes : undefined;
   }
 
+  /** What a lookup said just now, or a change made here lately. */
+  lately(inode: number): Attributes | undefined {
+    const entry = this.walks.get(inode);
+    if (entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS) return entry.attributes;
+    return this.ofLastChange(inode);
+  }
+
   /** What a change made here said so lately that asking again is for nothing. */
   ofLastChange(inode: number): Attributes | undefined {
     const entry = this.entries.get(inode);

@@ -135,14 +135,10 @@ export class MediatorFiles implements FileService {
     return attributes;
   }
 
-  async fallocate({
-    inode,
-    offset,
-    length,
-    zeros,
-    keepsSize,
-    modifyTimeNs,
-  }: Request<'fallocate'>): Promise<Attributes> {
+  async fallocate(
+    { inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
+    options?: CallOptions,
+  ): Promise<Attributes> {
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
     if (end < offset + length && !(zeros && keepsSize)) {
       throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
@@ -160,6 +156,7 @@ export class MediatorFiles implements FileService {
       modifyTimeNs,
     });
     this.garbage.wake();
+    this.sessions.publish([{ inode, content: true }], options);
     return attributes;
   }
 
@@ -194,6 +191,7 @@ export class MediatorFiles implements FileService {
   async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
     const result = await this.#execute('setxattr', request);
     this.sessions.publish([{ inode: request.inode, content: false }], options);
+    this.blockMap.committed(result.attributes, null, []);
     return result;
   }
 
@@ -204,6 +202,7 @@ export class MediatorFiles implements FileService {
   async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
     const result = await this.#execute('removexattr', request);
     this.sessions.publish([{ inode: request.inode, content: false }], options);
+    this.blockMap.committed(result.attributes, null, []);
     return result;
   }
 

@@ -37,6 +37,8 @@ export interface Attributes {
   device: number;
   /** Bytes per block of this file's data, fixed at creation. */
   blockSizeBytes: number;
+  /** How many extended attributes it has. */
+  extendedAttributes: number;
   /** Grows whenever content or attributes change. */
   revision: number;
 }
@@ -179,7 +181,7 @@ export interface FileService {
   setxattr(
     request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' },
     options?: CallOptions,
-  ): Promise<Record<string, never>>;
+  ): Promise<{ attributes: Attributes }>;
   listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;
-  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ attributes: Attributes }>;
 }

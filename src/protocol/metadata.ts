@@ -102,9 +102,9 @@ export interface Commands {
   };
   setxattr: {
     request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' };
-    result: Record<string, never>;
+    result: { attributes: Attributes };
   };
-  removexattr: { request: { inode: number; name: string }; result: Record<string, never> };
+  removexattr: { request: { inode: number; name: string }; result: { attributes: Attributes } };
   /** Takes apart an inode without names: its blocks become garbage, a bounded number at a time; repeat until done. */
   purge: { request: { inode: number }; result: { done: boolean } };
   /** Version numbers first … first + count - 1, never given out again. */

@@ -57,8 +57,14 @@ export const attributeCases: Record<string, (meta: TestMetaserver) => Promise<vo
     await set('user.a', 'new', 'replace');
     const { value } = await meta.ask('getxattr', { inode, name: 'user.a' });
     assert.equal(Buffer.from(value).toString(), 'new');
-    assert.equal((await meta.attributes(inode)).changeTimeNs, meta.timeNs);
-    await meta.do('removexattr', { inode, name: 'user.a' });
+    const counted = await meta.attributes(inode);
+    assert.deepEqual([counted.changeTimeNs, counted.extendedAttributes], [meta.timeNs, 3]);
+    assert.deepEqual((await meta.do('removexattr', { inode, name: 'user.a' })).attributes, {
+      ...counted,
+      changeTimeNs: meta.timeNs,
+      extendedAttributes: 2,
+      revision: counted.revision + 1,
+    });
     assert.equal(await codeOf(meta.ask('getxattr', { inode, name: 'user.a' })), 'ENODATA');
     assert.equal(await codeOf(meta.do('removexattr', { inode, name: 'user.a' })), 'ENODATA');
     assert.equal((await meta.ask('getxattr', { inode, name: 'user.empty' })).value.length, 0);

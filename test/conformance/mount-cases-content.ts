@@ -148,23 +148,6 @@ with open('f', 'r+b') as f:
     },
   },
   {
-    name: 'extended attributes of users',
-    async run(directory) {
-      await succeed(
-        `touch f; python3 -c "
-import os
-os.setxattr('f', 'user.a', b'\\x00value'); os.setxattr('f', 'user.b', b'')
-assert os.getxattr('f', 'user.a') == b'\\x00value'
-assert sorted(os.listxattr('f')) == ['user.a', 'user.b'], os.listxattr('f')
-os.removexattr('f', 'user.a')
-try: os.getxattr('f', 'user.a'); assert False
-except OSError as e: assert e.errno == 61
-"`,
-        directory,
-      );
-    },
-  },
-  {
     name: 'locks hold between programs of one machine',
     async run(directory) {
       const output = await succeed(

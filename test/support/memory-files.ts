@@ -295,12 +295,14 @@ export class MemoryFiles extends MemoryNodes implements FileService {
 
   async setxattr(request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' }) {
     await this.enter('setxattr');
-    const { extended } = this.node(request.inode);
+    const node = this.node(request.inode);
+    const { extended } = node;
     const there = extended.has(request.name);
     if (request.mode === 'create' && there) throw new FileError('EEXIST', 'the attribute is there');
     if (request.mode === 'replace' && !there) throw new FileError('ENODATA', 'no such attribute');
     extended.set(request.name, request.value);
-    return {};
+    node.attributes.extendedAttributes = extended.size;
+    return { attributes: this.changed(node) };
   }
 
   async listxattr({ inode }: { inode: number }): Promise<{ names: string[] }> {
@@ -308,10 +310,12 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return { names: [...this.node(inode).extended.keys()] };
   }
 
-  async removexattr({ inode, name }: { inode: number; name: string }): Promise<Record<string, never>> {
+  async removexattr({ inode, name }: { inode: number; name: string }): Promise<{ attributes: Attributes }> {
     await this.enter('removexattr');
-    if (!this.node(inode).extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
-    return {};
+    const node = this.node(inode);
+    if (!node.extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
+    node.attributes.extendedAttributes = node.extended.size;
+    return { attributes: this.changed(node) };
   }
 
   private async enter(method: keyof FileService, signal?: AbortSignal): Promise<void> {

@@ -71,6 +71,7 @@ export class MemoryNodes {
       changeTimeNs: now,
       device: 0,
       blockSizeBytes: MEMORY_BLOCK_BYTES,
+      extendedAttributes: 0,
       revision: 1,
     };
     const parts = { content: new MemoryContent(), entries: new Map(), target: '', extended: new Map() };

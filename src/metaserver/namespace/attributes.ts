@@ -48,7 +48,7 @@ export function setxattr(draft: Draft, request: Commands['setxattr']['request'])
   // A copy: the request's bytes may be a view into a larger message.
   draft.view.put(key, Buffer.from(value));
   draft.change(row);
-  return {};
+  return { attributes: attributesOf(row) };
 }
 
 /** removexattr(2). */
@@ -63,7 +63,7 @@ export function removexattr(
   draft.view.remove(key);
   row.xattrs--;
   draft.change(row);
-  return {};
+  return { attributes: attributesOf(row) };
 }
 
 /** ERANGE as Linux answers for a name that is empty or too long; EINVAL for one with a zero byte. */

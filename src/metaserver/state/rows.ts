@@ -137,6 +137,7 @@ export function attributesOf(row: InodeRow): Attributes {
     changeTimeNs: row.changeTimeNs,
     device: row.device,
     blockSizeBytes: row.blockSizeBytes,
+    extendedAttributes: row.xattrs,
     revision: row.revision,
   };
 }

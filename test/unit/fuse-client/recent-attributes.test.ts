@@ -21,6 +21,7 @@ function attributes(revision: number, inode = 7): Attributes {
     changeTimeNs: 0n,
     device: 0,
     blockSizeBytes: 4096,
+    extendedAttributes: 0,
     revision,
   };
 }

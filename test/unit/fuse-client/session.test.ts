@@ -13,6 +13,7 @@ const ERRNO = {
   EINTR: 4,
   ENXIO: 6,
   EFBIG: 27,
+  ENODATA: 61,
   EAGAIN: 11,
   EINVAL: 22,
   ERANGE: 34,
@@ -216,7 +217,7 @@ describe('a kernel session', () => {
     assert.deepEqual(parts.forgotten, [`attributes:${inode}`]);
   });
 
-  it('answers sizes and ERANGE for extended attributes, and keeps no capabilities', async () => {
+  it('answers sizes and ERANGE for extended attributes, and ENOTSUP for those that it does not keep', async () => {
     const parts = fixture();
     const { receive, replies } = sessionOver(parts);
     const set = (unique: number, name: string) =>
@@ -228,7 +229,7 @@ describe('a kernel session', () => {
     receive(get(2, 0));
     receive(get(3, 2));
     receive(get(4, 3));
-    receive(set(5, 'security.capability'));
+    receive(set(5, 'system.unknown'));
     await settle();
     replies.sort((left, right) => left.unique - right.unique);
     assert.deepEqual(
@@ -237,6 +238,27 @@ describe('a kernel session', () => {
     );
     assert.equal(replies[1]?.body.readUInt32LE(0), 3);
     assert.equal(replies[3]?.body.toString(), 'abc');
+  });
+
+  it('asks for a capability only where there is an extended attribute, and takes it from a file that is cut', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const inode = await stored(parts, 'f', 'content');
+    const last = async (opcode: number, ...pieces: Buffer[]) => {
+      receive(requestBytes({ opcode, inode }, ...pieces));
+      await settle();
+      return Math.abs(replies.at(-1)?.error ?? 1);
+    };
+    const get = () => last(Opcode.GETXATTR, u32(64, 0), text('security.capability'));
+    const asked = () => parts.files.calls.getxattr ?? 0;
+    assert.equal(await get(), ERRNO.ENODATA);
+    assert.equal(asked(), 0);
+    assert.equal(await last(Opcode.SETXATTR, u32(3, 0), text('security.capability'), Buffer.from('cap')), 0);
+    assert.equal(await get(), 0);
+    assert.equal(asked(), 1);
+    await parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    assert.equal(await get(), ERRNO.ENODATA);
+    assert.equal(asked(), 1);
   });
 
   it('refuses rename flags that it does not know', async () => {
