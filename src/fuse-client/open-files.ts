@@ -218,6 +218,13 @@ export class OpenFiles {
     return number;
   }
 
+  /** Registers a handle on a file that was made without a name: it goes with the last close, unless it has got one. */
+  holdUnnamed(attributes: Attributes, flags: number, writable: boolean): number {
+    const number = this.hold(attributes, flags, writable);
+    this.handles.file(number).file.orphaned = true;
+    return number;
+  }
+
   /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
   async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
     const { file } = this.handles.file(handle);

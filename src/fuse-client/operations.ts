@@ -188,6 +188,18 @@ export class Operations {
     return { handle: this.opened.holdNew(attributes, flags, forWriting), attributes };
   }
 
+  /** open(2) with O_TMPFILE: a file without a name, which `link` may give one. */
+  async createUnnamed(
+    parent: number,
+    mode: number,
+    flags: number,
+    caller: Caller,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
+    const { attributes } = await this.files.createUnnamed({ parent, mode, forWriting, caller });
+    return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
+  }
+
   async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
     if (offset >= MAXIMUM_FILE_BYTES) return NO_BYTES;
     return this.opened.read(handle, offset, length, signal);

@@ -67,6 +67,20 @@ export class MediatorFiles implements FileService {
     return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
   }
 
+  async createUnnamed(
+    { forWriting, ...request }: Request<'createUnnamed'>,
+    options?: CallOptions,
+  ): Reply<'createUnnamed'> {
+    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    // Until it is known which inode is held, none may be purged.
+    return this.garbage.sparing(async () => {
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes });
+      this.sessions.hold(result.attributes.inode, options);
+      this.blockMap.created(result.attributes);
+      return result;
+    });
+  }
+
   mkdir(request: Request<'mkdir'>, options?: CallOptions): Reply<'mkdir'> {
     return this.#make({ ...request, kind: 'directory', device: 0, target: '', exclusive: true }, options);
   }

@@ -92,6 +92,11 @@ export interface FileService {
     request: { parent: number; name: FileName; mode: number; exclusive: boolean; forWriting: boolean; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes; created: boolean } & Changed>;
+  /** A regular file without a name, O_TMPFILE: it lives until `release`, or until `link` gives it a name. Its directory is where it would be made. */
+  createUnnamed(
+    request: { parent: number; mode: number; forWriting: boolean; caller: Caller },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes }>;
   mkdir(
     request: { parent: number; name: FileName; mode: number; caller: Caller },
     options?: CallOptions,

@@ -59,6 +59,11 @@ export interface Commands {
     };
     result: { attributes: Attributes; created: boolean } & Changed;
   };
+  /** A new file without a name: an orphan as those that are held, which `link` may give one. */
+  makeUnnamed: {
+    request: { parent: number; mode: number; caller: Caller; blockSizeBytes: number };
+    result: { attributes: Attributes };
+  };
   link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
   /** `held` inodes keep content when their last name goes (orphans), until `purge`. */
   unlink: {

@@ -198,6 +198,28 @@ const switching: Cases = {
 };
 
 const orphans: Cases = {
+  async 'keeps a file that never had a name until it is purged or named'(meta) {
+    const caller = { uid: 5, gid: 6 };
+    const make = async () =>
+      (await meta.do('makeUnnamed', { parent: ROOT, mode: 0o640, caller, blockSizeBytes: BLOCK_BYTES })).attributes;
+    const [lost, named] = [await make(), await make()];
+    assert.deepEqual([lost.kind, lost.links, lost.mode, lost.uid, lost.gid], ['file', 0, 0o640, 5, 6]);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [lost.inode, named.inode] });
+    await meta.fill(named.inode, 2, 100);
+    const { attributes } = await meta.do('link', { inode: named.inode, parent: ROOT, name: 'file' });
+    assert.equal(attributes.links, 1);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [lost.inode] });
+    assert.deepEqual(await meta.do('purge', { inode: lost.inode }), { done: true });
+    assert.equal(await codeOf(meta.do('purge', { inode: named.inode })), 'EINVAL');
+    // Once it had a name, it can't be named again without one.
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [named.inode] });
+    assert.equal(await codeOf(meta.do('link', { inode: named.inode, parent: ROOT, name: 'again' })), 'ENOENT');
+    assert.equal(
+      await codeOf(meta.do('makeUnnamed', { parent: named.inode, mode: 0, caller, blockSizeBytes: 4096 })),
+      'ENOTDIR',
+    );
+  },
+
   async 'purges a file with its last name unless it is held'(meta) {
     const file = await meta.make(ROOT, 'file');
     await meta.fill(file.inode, 3, 100);

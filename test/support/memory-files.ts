@@ -81,6 +81,17 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return { attributes: { ...this.node(there.inode).attributes }, created: false, changed: [] };
   }
 
+  async createUnnamed(request: {
+    parent: number;
+    mode: number;
+    forWriting: boolean;
+    caller: Caller;
+  }): Promise<{ attributes: Attributes }> {
+    await this.enter('createUnnamed');
+    if (request.forWriting) this.fault('openForWriting');
+    return { attributes: this.addUnnamed(request.parent, request.mode, request.caller) };
+  }
+
   async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Reply<'mkdir'> {
     await this.enter('mkdir');
     const attributes = this.add(request.parent, request.name, 'directory', request.mode, request.caller);
@@ -197,7 +208,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
 
   async release({ inode }: { inode: number }): Promise<Record<string, never>> {
     await this.enter('release');
-    this.nodes.delete(inode);
+    if (this.nodes.get(inode)?.attributes.links === 0) this.nodes.delete(inode);
     return {};
   }
 

@@ -55,6 +55,15 @@ export class MemoryNodes {
     return { ...node.attributes };
   }
 
+  protected addUnnamed(parent: number, mode: number, caller: Caller): Attributes {
+    const { attributes: above } = this.directory(parent);
+    const gid = (above.mode & SET_GROUP_ID) !== 0 ? above.gid : caller.gid;
+    this.lastInode += 1;
+    const node = this.makeNode(this.lastInode, 'file', mode, { uid: caller.uid, gid }, parent);
+    node.attributes.links = 0;
+    return { ...node.attributes };
+  }
+
   protected makeNode(inode: number, kind: FileKind, mode: number, owner: Caller, parent: number): Node {
     const now = this.nowNs();
     const attributes: Attributes = {

@@ -115,6 +115,12 @@ export async function handle(
       context.ifUndelivered(() => operations.release(handle));
       return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
     }
+    case 'tmpfile': {
+      const mode = request.mode & 0o7777;
+      const { handle, attributes } = await operations.createUnnamed(inode, mode, request.flags, header);
+      context.ifUndelivered(() => operations.release(handle));
+      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+    }
     case 'read':
       return [await operations.read(request.handle, request.offset, request.size, context.signal())];
     case 'write': {

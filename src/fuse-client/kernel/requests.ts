@@ -74,6 +74,7 @@ export type Arguments =
   | { kind: 'link'; source: number; name: FileName }
   | { kind: 'open' | 'opendir'; flags: number; killPrivileges: boolean }
   | { kind: 'create'; name: FileName; flags: number; mode: number; killPrivileges: boolean }
+  | { kind: 'tmpfile'; flags: number; mode: number }
   | { kind: 'read'; handle: number; offset: number; size: number }
   | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
   | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
@@ -91,7 +92,7 @@ export type Arguments =
   | { kind: 'listxattr'; size: number }
   | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number }
   | { kind: 'interrupt'; unique: number }
-  | { kind: 'refused'; code: 'ENOTSUP' | 'ENOSYS' };
+  | { kind: 'refused'; code: 'ENOSYS' };
 
 /** The arguments of a whole request. A write's data is a view into `bytes`; everything else is copied out. */
 export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments {
@@ -228,8 +229,11 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       const target = { handle: reader.u64(), offset: reader.offset() };
       return { kind: 'copy', source, target, length: reader.offset(), flags: reader.u64() };
     }
-    case Opcode.TMPFILE:
-      return { kind: 'refused', code: 'ENOTSUP' };
+    case Opcode.TMPFILE: {
+      // As CREATE; what stands for the name means nothing.
+      const flags = reader.u32();
+      return { kind: 'tmpfile', flags, mode: reader.u32() };
+    }
     default:
       // The kernel remembers ENOSYS and does without: ACCESS, POLL, STATX and what is yet to come.
       return { kind: 'refused', code: 'ENOSYS' };

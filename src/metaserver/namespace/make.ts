@@ -2,9 +2,11 @@
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
+import { orphanKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
 import { addEntry, addLink, checkName } from './entries.js';
 import { FIRST_COOKIE } from './limits.js';
+import { keepNameless } from './orphans.js';
 
 const SETGID = 0o2000;
 
@@ -31,6 +33,19 @@ export function make(draft: Draft, request: Commands['make']['request']): Comman
   return { attributes: attributesOf(row), created: true, changed: draft.changedAttributes() };
 }
 
+/** A new file without a name; open(2) with O_TMPFILE. */
+export function makeUnnamed(
+  draft: Draft,
+  request: Commands['makeUnnamed']['request'],
+): Commands['makeUnnamed']['result'] {
+  const parent = draft.directory(request.parent);
+  const made = newInode(draft, parent, { ...request, kind: 'file', device: 0, target: '' });
+  const row: InodeRow = { ...made, links: 0, state: 'unnamed' };
+  draft.add(row);
+  keepNameless(draft, row);
+  return { attributes: attributesOf(row) };
+}
+
 /** A further name for an inode that is no directory; link(2). */
 export function link(draft: Draft, request: Commands['link']['request']): Commands['link']['result'] {
   checkName(request.name);
@@ -41,14 +56,24 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
     throw new FileError('EEXIST', `directory ${parent.inode} has ${JSON.stringify(request.name)} already`);
   }
   // What lost its last name is on its way out, though a client may have it open still.
-  if (row.links === 0) throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
+  if (row.links === 0 && row.state !== 'unnamed') {
+    throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
+  }
+  if (row.state === 'unnamed') {
+    row.state = 'named';
+    draft.view.remove(orphanKey(row.inode));
+  }
   addLink(draft, row);
   addEntry(draft, parent, request.name, row);
   return { attributes: attributesOf(row), changed: draft.changedAttributes() };
 }
 
 /** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */
-function newInode(draft: Draft, parent: InodeRow, request: Commands['make']['request']): InodeRow {
+function newInode(
+  draft: Draft,
+  parent: InodeRow,
+  request: Omit<Commands['make']['request'], 'parent' | 'name' | 'exclusive'>,
+): InodeRow {
   const { kind, caller } = request;
   const inherits = (parent.mode & SETGID) !== 0;
   const isDirectory = kind === 'directory';

@@ -32,6 +32,13 @@ const CHECKS: Checks = {
     };
   },
 
+  makeUnnamed: (request) => ({
+    parent: check.inode(request, 'parent'),
+    mode: check.mode(request, 'mode'),
+    caller: check.caller(request),
+    blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
+  }),
+
   link: (request) => ({
     inode: check.inode(request),
     parent: check.inode(request, 'parent'),

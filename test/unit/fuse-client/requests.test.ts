@@ -120,7 +120,12 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
   },
   { name: 'INTERRUPT', opcode: Opcode.INTERRUPT, pieces: [u64(44)], expected: { kind: 'interrupt', unique: 44 } },
   { name: 'POLL', opcode: 40, pieces: [], expected: { kind: 'refused', code: 'ENOSYS' } },
-  { name: 'TMPFILE', opcode: Opcode.TMPFILE, pieces: [], expected: { kind: 'refused', code: 'ENOTSUP' } },
+  {
+    name: 'TMPFILE',
+    opcode: Opcode.TMPFILE,
+    pieces: [u32(0o102, 0o100600, 0o22, 0), text('/')],
+    expected: { kind: 'tmpfile', flags: 0o102, mode: 0o100600 },
+  },
   {
     name: 'FALLOCATE',
     opcode: Opcode.FALLOCATE,

@@ -19,6 +19,7 @@ function query(meta: TestMetaserver, message: unknown): Promise<object> {
 const caller = { uid: 1, gid: 1 };
 const VALID_COMMANDS: Record<string, Message> = {
   make: { ...makeRequest(ROOT, 'new') },
+  makeUnnamed: { parent: ROOT, mode: 0o644, caller, blockSizeBytes: 4096 },
   link: { inode: 2, parent: ROOT, name: 'other' },
   unlink: { parent: ROOT, name: 'file', held: [2] },
   rmdir: { parent: ROOT, name: 'directory' },
