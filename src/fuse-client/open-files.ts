@@ -77,9 +77,10 @@ export class OpenFiles {
     this.byInode.get(attributes.inode)?.over(attributes);
   }
 
-  /** Attributes as they were answered just now, or when the file was opened; undefined when they would have to be asked for. */
-  lately(inode: number): Attributes | undefined {
-    return this.known(inode) ?? this.recent.lately(inode);
+  /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
+  isBare(inode: number): boolean {
+    const known = this.known(inode);
+    return known === undefined ? this.recent.isBare(inode) : known.extendedAttributes === 0;
   }
 
   /** Attributes of a file that is open here, with what is pending; undefined when it is not open. */

@@ -30,6 +30,12 @@ export interface OperationSettings {
   maximumDirtyBytes: number;
 }
 
+/** What a program asks for. The umask is taken off where no default access control list says otherwise. */
+export interface AskedMode {
+  mode: number;
+  umask?: number;
+}
+
 export type RenameMode = 'replace' | 'no-replace' | 'exchange';
 
 export class Operations {
@@ -122,16 +128,16 @@ export class Operations {
   async mknod(
     parent: number,
     name: FileName,
-    node: { kind: FileKind; mode: number; device: number },
+    node: { kind: FileKind; device: number } & AskedMode,
     caller: Caller,
   ): Promise<Attributes> {
     checkName(name);
     return (await this.changing(this.files.mknod({ parent, name, ...node, caller }))).attributes;
   }
 
-  async mkdir(parent: number, name: FileName, mode: number, caller: Caller): Promise<Attributes> {
+  async mkdir(parent: number, name: FileName, asked: number | AskedMode, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return (await this.changing(this.files.mkdir({ parent, name, mode, caller }))).attributes;
+    return (await this.changing(this.files.mkdir({ parent, name, ...modeOf(asked), caller }))).attributes;
   }
 
   async unlink(parent: number, name: FileName): Promise<void> {
@@ -173,7 +179,7 @@ export class Operations {
   async create(
     parent: number,
     name: FileName,
-    mode: number,
+    asked: number | AskedMode,
     flags: number,
     caller: Caller,
   ): Promise<{ handle: number; attributes: Attributes }> {
@@ -181,7 +187,7 @@ export class Operations {
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
     const { attributes, created } = await this.changing(
-      this.files.create({ parent, name, mode, exclusive, forWriting, caller }),
+      this.files.create({ parent, name, ...modeOf(asked), exclusive, forWriting, caller }),
     );
     // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
     if (!created) return this.opened.open(attributes.inode, flags, false, neverAborts);
@@ -191,12 +197,12 @@ export class Operations {
   /** open(2) with O_TMPFILE: a file without a name, which `link` may give one. */
   async createUnnamed(
     parent: number,
-    mode: number,
+    asked: AskedMode,
     flags: number,
     caller: Caller,
   ): Promise<{ handle: number; attributes: Attributes }> {
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
-    const { attributes } = await this.files.createUnnamed({ parent, mode, forWriting, caller });
+    const { attributes } = await this.files.createUnnamed({ parent, ...asked, forWriting, caller });
     return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
   }
 
@@ -325,15 +331,22 @@ export class Operations {
   async getxattr(inode: number, name: string): Promise<Uint8Array> {
     checkAttributeName(name);
     // The kernel asks for a file's capability before it is written, run or given away.
-    if (name.startsWith('security.') && this.opened.lately(inode)?.extendedAttributes === 0) {
+    if (KERNEL_NAMES.test(name) && this.opened.isBare(inode)) {
       throw new FileError('ENODATA', 'no extended attributes at all');
     }
     return (await this.files.getxattr({ inode, name })).value;
   }
 
-  async setxattr(inode: number, name: string, value: Uint8Array, mode: 'set' | 'create' | 'replace'): Promise<void> {
+  /** `killSetgid`: with an access control list the caller may not keep set-group-id. */
+  async setxattr(
+    inode: number,
+    name: string,
+    value: Uint8Array,
+    mode: 'set' | 'create' | 'replace',
+    killSetgid = false,
+  ): Promise<void> {
     checkAttributeName(name);
-    const { attributes } = await this.files.setxattr({ inode, name, value, mode });
+    const { attributes } = await this.files.setxattr({ inode, name, value, mode, killSetgid });
     this.opened.changedAttributes(attributes);
   }
 
@@ -402,18 +415,29 @@ const neverAborts = () => new AbortController().signal;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Who may use which of these the kernel decides. Lists of access rights would be kept without being obeyed: refused, so that nobody relies on them. */
-const ATTRIBUTE_NAMES = /^(user|trusted|security)\./;
+/** Access control lists that nobody obeys must not be kept: somebody would rely on them. For a kernel that does not. */
+export function refuseLists(name: string): void {
+  if (name.startsWith('system.')) throw new FileError('ENOTSUP', 'access control lists are not obeyed here');
+}
+
+/** Who may use which of these the kernel decides; of the system's there are only access control lists. */
+const ATTRIBUTE_NAMES = /^(user\.|trusted\.|security\.|system\.posix_acl_(?=access$|default$))/;
+/** The kernel itself asks for these, again and again. */
+const KERNEL_NAMES = /^(security|system)\./;
 
 function checkAttributeName(name: string): void {
   const [prefix] = ATTRIBUTE_NAMES.exec(name) ?? [];
   if (prefix === name) throw new FileError('EINVAL', `${name} is only the beginning of a name`);
   if (prefix !== undefined) return;
-  throw new FileError('ENOTSUP', `only user.*, trusted.* and security.* attributes are kept, not ${name}`);
+  throw new FileError('ENOTSUP', `no attributes of such a name are kept: ${name}`);
 }
 
 function checkEnd(endBytes: number): void {
   if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+}
+
+function modeOf(asked: number | AskedMode): AskedMode {
+  return typeof asked === 'number' ? { mode: asked } : asked;
 }
 
 function checkName(name: FileName): void {

@@ -11,6 +11,8 @@ const WALK_MS = 20;
 /** Longer than any answer is under way. */
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
+/** Only a number each; the kernel asks for every folder on its way. */
+const KEPT_BARE = 65_536;
 
 interface Entry {
   attributes: Attributes;
@@ -20,6 +22,8 @@ interface Entry {
 export class RecentAttributes {
   private readonly entries = new Map<number, Entry>();
   private readonly walks = new Map<number, Entry>();
+  /** When it was answered last that the inode has no extended attributes. */
+  private readonly bare = new Map<number, number>();
 
   /** @param trustedMs how long a change's answer stands for a question that the kernel would not ask again either */
   constructor(
@@ -32,6 +36,7 @@ export class RecentAttributes {
     const before = this.entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
     this.walks.delete(attributes.inode);
+    this.noteBare(attributes);
     keep(this.entries, { attributes, atMs: this.clock.monotonicMs() });
   }
 
@@ -47,11 +52,10 @@ export class RecentAttributes {
     return entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS ? entry.attributes : undefined;
   }
 
-  /** What a lookup said just now, or a change made here lately. */
-  lately(inode: number): Attributes | undefined {
-    const entry = this.walks.get(inode);
-    if (entry !== undefined && this.clock.monotonicMs() - entry.atMs <= WALK_MS) return entry.attributes;
-    return this.ofLastChange(inode);
+  /** Whether it was answered so lately that the inode has no extended attributes that asking again is for nothing. */
+  isBare(inode: number): boolean {
+    const atMs = this.bare.get(inode);
+    return atMs !== undefined && this.clock.monotonicMs() - atMs <= this.trustedMs;
   }
 
   /** What a change made here said so lately that asking again is for nothing. */
@@ -64,6 +68,12 @@ export class RecentAttributes {
 
   /** `fetched`, or what is known to be newer. */
   newest(fetched: Attributes): Attributes {
+    const newest = this.newer(fetched);
+    this.noteBare(newest);
+    return newest;
+  }
+
+  private newer(fetched: Attributes): Attributes {
     const entry = this.entries.get(fetched.inode);
     if (entry === undefined) return fetched;
     if (this.clock.monotonicMs() - entry.atMs > KEPT_MS) {
@@ -78,11 +88,22 @@ export class RecentAttributes {
   clear(): void {
     this.entries.clear();
     this.walks.clear();
+    this.bare.clear();
   }
 
   forget(inode: number): void {
     this.entries.delete(inode);
     this.walks.delete(inode);
+    this.bare.delete(inode);
+  }
+
+  private noteBare({ inode, extendedAttributes }: Attributes): void {
+    this.bare.delete(inode);
+    if (extendedAttributes > 0) return;
+    this.bare.set(inode, this.clock.monotonicMs());
+    if (this.bare.size <= KEPT_BARE) return;
+    const [oldest] = this.bare.keys();
+    if (oldest !== undefined) this.bare.delete(oldest);
   }
 }
 

@@ -79,6 +79,7 @@ export interface FileSystemSpace {
   files: number;
 }
 
+/** `umask` in requests that make something: taken off the mode, unless the directory has a default access control list. */
 export interface FileService {
   lookup(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
   getattr(request: { inode: number }, options?: CallOptions): Promise<Attributes>;
@@ -89,20 +90,36 @@ export interface FileService {
   ): Promise<Attributes>;
   /** Makes a regular file; with exclusive EEXIST when the name is there, otherwise answers what is there. Needs a write quorum when `forWriting`. */
   create(
-    request: { parent: number; name: FileName; mode: number; exclusive: boolean; forWriting: boolean; caller: Caller },
+    request: {
+      parent: number;
+      name: FileName;
+      mode: number;
+      umask?: number;
+      exclusive: boolean;
+      forWriting: boolean;
+      caller: Caller;
+    },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes; created: boolean } & Changed>;
   /** A regular file without a name, O_TMPFILE: it lives until `release`, or until `link` gives it a name. Its directory is where it would be made. */
   createUnnamed(
-    request: { parent: number; mode: number; forWriting: boolean; caller: Caller },
+    request: { parent: number; mode: number; umask?: number; forWriting: boolean; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes }>;
   mkdir(
-    request: { parent: number; name: FileName; mode: number; caller: Caller },
+    request: { parent: number; name: FileName; mode: number; umask?: number; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   mknod(
-    request: { parent: number; name: FileName; kind: FileKind; mode: number; device: number; caller: Caller },
+    request: {
+      parent: number;
+      name: FileName;
+      kind: FileKind;
+      mode: number;
+      umask?: number;
+      device: number;
+      caller: Caller;
+    },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   symlink(
@@ -183,8 +200,15 @@ export interface FileService {
   ): Promise<{ entries: DirectoryEntry[]; done: boolean; parent: number }>;
   statfs(request: Record<string, never>, options?: CallOptions): Promise<FileSystemSpace>;
   getxattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ value: Uint8Array }>;
+  /** Access control lists (system.posix_acl_*) change the mode with them; `killSetgid`: the caller may not keep it. */
   setxattr(
-    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' },
+    request: {
+      inode: number;
+      name: string;
+      value: Uint8Array;
+      mode: 'set' | 'create' | 'replace';
+      killSetgid?: boolean;
+    },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes }>;
   listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;

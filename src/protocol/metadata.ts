@@ -50,6 +50,7 @@ export interface Commands {
       name: FileName;
       kind: FileKind;
       mode: number;
+      umask?: number;
       caller: Caller;
       device: number;
       target: string;
@@ -61,7 +62,7 @@ export interface Commands {
   };
   /** A new file without a name: an orphan as those that are held, which `link` may give one. */
   makeUnnamed: {
-    request: { parent: number; mode: number; caller: Caller; blockSizeBytes: number };
+    request: { parent: number; mode: number; umask?: number; caller: Caller; blockSizeBytes: number };
     result: { attributes: Attributes };
   };
   link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
@@ -106,7 +107,13 @@ export interface Commands {
     result: { state: 'committed'; attributes: Attributes } | { state: 'conflict'; blocks: BlockReference[] };
   };
   setxattr: {
-    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' };
+    request: {
+      inode: number;
+      name: string;
+      value: Uint8Array;
+      mode: 'set' | 'create' | 'replace';
+      killSetgid?: boolean;
+    };
     result: { attributes: Attributes };
   };
   removexattr: { request: { inode: number; name: string }; result: { attributes: Attributes } };

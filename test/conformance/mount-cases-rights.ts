@@ -71,6 +71,67 @@ assert refused(os.setxattr, 'f', 'user.a', b'x' * 65537) == 'E2BIG'
     },
   },
   {
+    name: 'access control lists are obeyed, kept in step with the mode, and inherited',
+    async run(directory) {
+      await python(
+        directory,
+        `
+import struct, subprocess
+ACCESS, DEFAULT = 'system.posix_acl_access', 'system.posix_acl_default'
+OWNER, USER, GROUP, NAMED, MASK, OTHER, NOBODY = 1, 2, 4, 8, 16, 32, 65534
+def acl(*entries):
+    return struct.pack('<I', 2) + b''.join(struct.pack('<HHI', tag, bits, who) for tag, bits, who in entries)
+def entries(path, name=ACCESS):
+    value = os.getxattr(path, name)
+    return [struct.unpack_from('<HHI', value, at)[:2] for at in range(4, len(value), 8)]
+def mode(path): return os.stat(path).st_mode & 0o7777
+def reads(path, uid=NOBODY):
+    command = ['setpriv', '--reuid', str(uid), '--regid', str(uid), '--clear-groups', 'cat', path]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+NONE = 0xffffffff
+os.chmod('.', 0o755)
+os.umask(0o022)
+open('f', 'w').close(); os.chmod('f', 0o640)
+assert not reads('f')
+assert refused(os.getxattr, 'f', ACCESS) == 'ENODATA'
+os.setxattr('f', ACCESS, acl((OWNER, 6, NONE), (USER, 4, NOBODY), (GROUP, 0, NONE), (MASK, 5, NONE), (OTHER, 0, NONE)))
+assert mode('f') == 0o650, oct(mode('f'))
+assert reads('f') and not reads('f', 65533)
+assert os.listxattr('f') == [ACCESS]
+os.chmod('f', 0o600)
+assert entries('f') == [(OWNER, 6), (USER, 4), (GROUP, 0), (MASK, 0), (OTHER, 0)], entries('f')
+assert not reads('f')
+os.chmod('f', 0o644)
+assert reads('f')
+os.setxattr('f', ACCESS, acl((OWNER, 6, NONE), (GROUP, 4, NONE), (OTHER, 0, NONE)))
+assert mode('f') == 0o640 and os.listxattr('f') == [] and not reads('f')
+assert refused(os.setxattr, 'f', DEFAULT, acl((OWNER, 6, NONE), (GROUP, 4, NONE), (OTHER, 0, NONE))) == 'EACCES'
+assert refused(os.setxattr, 'f', ACCESS, b'nonsense') in ('EINVAL', 'EOPNOTSUPP', 'ENOTSUP')
+
+os.mkdir('d')
+assert mode('d') == 0o755
+lists = acl((OWNER, 7, NONE), (USER, 7, NOBODY), (GROUP, 7, NONE), (MASK, 7, NONE), (OTHER, 0, NONE))
+os.setxattr('d', DEFAULT, lists)
+assert mode('d') == 0o755
+os.close(os.open('d/file', os.O_CREAT | os.O_WRONLY, 0o666))
+assert mode('d/file') == 0o660, oct(mode('d/file'))
+assert entries('d/file') == [(OWNER, 6), (USER, 7), (GROUP, 7), (MASK, 6), (OTHER, 0)], entries('d/file')
+assert reads('d/file')
+os.mkdir('d/sub', 0o777)
+assert mode('d/sub') == 0o770 and os.getxattr('d/sub', DEFAULT) == lists
+os.mkfifo('d/fifo', 0o600)
+assert mode('d/fifo') == 0o600
+os.symlink('file', 'd/link')
+os.removexattr('d', DEFAULT)
+os.close(os.open('d/plain', os.O_CREAT | os.O_WRONLY, 0o666))
+assert mode('d/plain') == 0o644 and os.listxattr('d/plain') == []
+os.removexattr('d/file', ACCESS)
+assert mode('d/file') == 0o660
+`,
+      );
+    },
+  },
+  {
     name: 'a capability goes when the content or the owner changes, and stays otherwise',
     async run(directory) {
       await succeed(

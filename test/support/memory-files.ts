@@ -1,5 +1,6 @@
 // A FileService in memory, simple enough to be believed, to test what stands
 // above that interface without servers. Faults can be switched on.
+import { ACCESS_ACL, AccessList, modeWith } from '../../src/metaserver/namespace/acl.js';
 import { FileError, type FileErrorCode } from '../../src/protocol/errors.js';
 import type {
   AttributeChanges,
@@ -58,6 +59,10 @@ export class MemoryFiles extends MemoryNodes implements FileService {
       node.attributes.modifyTimeNs = this.nowNs();
     }
     Object.assign(node.attributes, others);
+    const list = node.extended.get(ACCESS_ACL);
+    if (others.mode !== undefined && list !== undefined) {
+      node.extended.set(ACCESS_ACL, AccessList.parse(list).withBits(others.mode).encode());
+    }
     return this.changed(node);
   }
 
@@ -65,6 +70,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     parent: number;
     name: FileName;
     mode: number;
+    umask?: number;
     exclusive: boolean;
     forWriting: boolean;
     caller: Caller;
@@ -74,7 +80,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const { parent, name } = request;
     const there = this.directory(parent).entries.get(name);
     if (there === undefined) {
-      const attributes = this.add(parent, name, 'file', request.mode, request.caller);
+      const attributes = this.add(parent, name, 'file', request.mode, request.caller, request.umask);
       return { attributes, created: true, changed: this.changesOf(parent) };
     }
     if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
@@ -84,17 +90,25 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   async createUnnamed(request: {
     parent: number;
     mode: number;
+    umask?: number;
     forWriting: boolean;
     caller: Caller;
   }): Promise<{ attributes: Attributes }> {
     await this.enter('createUnnamed');
     if (request.forWriting) this.fault('openForWriting');
-    return { attributes: this.addUnnamed(request.parent, request.mode, request.caller) };
+    return { attributes: this.addUnnamed(request.parent, request.mode, request.caller, request.umask) };
   }
 
-  async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Reply<'mkdir'> {
+  async mkdir(request: {
+    parent: number;
+    name: FileName;
+    mode: number;
+    umask?: number;
+    caller: Caller;
+  }): Reply<'mkdir'> {
     await this.enter('mkdir');
-    const attributes = this.add(request.parent, request.name, 'directory', request.mode, request.caller);
+    const { parent, name, mode, caller, umask } = request;
+    const attributes = this.add(parent, name, 'directory', mode, caller, umask);
     this.node(attributes.inode).attributes.links = 2;
     this.node(request.parent).attributes.links += 1;
     return { attributes: { ...this.node(attributes.inode).attributes }, changed: this.changesOf(request.parent) };
@@ -105,11 +119,13 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     name: FileName;
     kind: FileKind;
     mode: number;
+    umask?: number;
     device: number;
     caller: Caller;
   }): Reply<'mknod'> {
     await this.enter('mknod');
-    const { inode } = this.add(request.parent, request.name, request.kind, request.mode, request.caller);
+    const { parent, name, kind, mode, caller, umask } = request;
+    const { inode } = this.add(parent, name, kind, mode, caller, umask);
     this.node(inode).attributes.device = request.device;
     return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent) };
   }
@@ -312,6 +328,11 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     if (request.mode === 'create' && there) throw new FileError('EEXIST', 'the attribute is there');
     if (request.mode === 'replace' && !there) throw new FileError('ENODATA', 'no such attribute');
     extended.set(request.name, request.value);
+    if (request.name === ACCESS_ACL) {
+      const list = AccessList.parse(request.value);
+      node.attributes.mode = modeWith(node.attributes.mode, list);
+      if (list.isPlain) extended.delete(ACCESS_ACL);
+    }
     node.attributes.extendedAttributes = extended.size;
     return { attributes: this.changed(node) };
   }

@@ -2,7 +2,15 @@
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import type { FileName } from '../../protocol/files.js';
 import type { LockKind, LockType } from '../../protocol/sessions.js';
-import { IN_HEADER_BYTES, LOCK_IS_FLOCK, OPEN_KILL_SUIDGID, Opcode, RELEASE_FLOCK_UNLOCK, Whence } from './layout.js';
+import {
+  IN_HEADER_BYTES,
+  LOCK_IS_FLOCK,
+  OPEN_KILL_SUIDGID,
+  Opcode,
+  RELEASE_FLOCK_UNLOCK,
+  SETXATTR_KILL_SETGID,
+  Whence,
+} from './layout.js';
 
 export interface RequestHeader {
   opcode: number;
@@ -68,13 +76,13 @@ export type Arguments =
   | { kind: 'destroy' }
   | ({ kind: 'setattr' } & SetattrArguments)
   | { kind: 'symlink'; name: FileName; target: string }
-  | { kind: 'mknod'; name: FileName; mode: number; device: number }
-  | { kind: 'mkdir'; name: FileName; mode: number }
+  | { kind: 'mknod'; name: FileName; mode: number; umask: number; device: number }
+  | { kind: 'mkdir'; name: FileName; mode: number; umask: number }
   | { kind: 'rename'; name: FileName; newParent: number; newName: FileName; flags: number }
   | { kind: 'link'; source: number; name: FileName }
   | { kind: 'open' | 'opendir'; flags: number; killPrivileges: boolean }
-  | { kind: 'create'; name: FileName; flags: number; mode: number; killPrivileges: boolean }
-  | { kind: 'tmpfile'; flags: number; mode: number }
+  | { kind: 'create'; name: FileName; flags: number; mode: number; umask: number; killPrivileges: boolean }
+  | { kind: 'tmpfile'; flags: number; mode: number; umask: number }
   | { kind: 'read'; handle: number; offset: number; size: number }
   | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
   | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
@@ -87,7 +95,7 @@ export type Arguments =
   | { kind: 'fallocate'; handle: number; offset: number; length: number; mode: number }
   | { kind: 'seek'; handle: number; offset: number; what: 'data' | 'hole' | 'unknown' }
   | { kind: 'copy'; source: Place; target: Place; length: number; flags: number }
-  | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
+  | { kind: 'setxattr'; name: string; value: Buffer; flags: number; killSetgid: boolean }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
   | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number }
@@ -95,7 +103,7 @@ export type Arguments =
   | { kind: 'refused'; code: 'ENOSYS' };
 
 /** The arguments of a whole request. A write's data is a view into `bytes`; everything else is copied out. */
-export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments {
+export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxattr = false } = {}): Arguments {
   const reader = new Reader(bytes);
   switch (header.opcode) {
     case Opcode.LOOKUP:
@@ -125,13 +133,14 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.MKNOD: {
       const mode = reader.u32();
       const device = reader.u32();
-      reader.skip(8);
-      return { kind: 'mknod', name: reader.string(), mode, device };
+      const umask = reader.u32();
+      reader.skip(4);
+      return { kind: 'mknod', name: reader.string(), mode, umask, device };
     }
     case Opcode.MKDIR: {
       const mode = reader.u32();
-      reader.skip(4);
-      return { kind: 'mkdir', name: reader.string(), mode };
+      const umask = reader.u32();
+      return { kind: 'mkdir', name: reader.string(), mode, umask };
     }
     case Opcode.RENAME: {
       const newParent = reader.u64();
@@ -154,9 +163,9 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.CREATE: {
       const flags = reader.u32();
       const mode = reader.u32();
-      reader.skip(4);
+      const umask = reader.u32();
       const killPrivileges = (reader.u32() & OPEN_KILL_SUIDGID) !== 0;
-      return { kind: 'create', flags, mode, killPrivileges, name: reader.string() };
+      return { kind: 'create', flags, mode, umask, killPrivileges, name: reader.string() };
     }
     case Opcode.READ:
       return { kind: 'read', handle: reader.u64(), offset: reader.offset(), size: reader.u32() };
@@ -191,11 +200,12 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.FSYNCDIR:
       return { kind: 'fsyncdir', handle: reader.u64() };
     case Opcode.SETXATTR: {
-      // The short form: FUSE_SETXATTR_EXT is not asked for at INIT.
       const size = reader.u32();
       const flags = reader.u32();
+      const killSetgid = longSetxattr && (reader.u32() & SETXATTR_KILL_SETGID) !== 0;
+      if (longSetxattr) reader.skip(4);
       const name = reader.string();
-      return { kind: 'setxattr', name, flags, value: Buffer.from(reader.bytes(size)) };
+      return { kind: 'setxattr', name, flags, killSetgid, value: Buffer.from(reader.bytes(size)) };
     }
     case Opcode.GETXATTR: {
       const size = reader.u32();
@@ -232,7 +242,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.TMPFILE: {
       // As CREATE; what stands for the name means nothing.
       const flags = reader.u32();
-      return { kind: 'tmpfile', flags, mode: reader.u32() };
+      return { kind: 'tmpfile', flags, mode: reader.u32(), umask: reader.u32() };
     }
     default:
       // The kernel remembers ENOSYS and does without: ACCESS, POLL, STATX and what is yet to come.

@@ -2,8 +2,9 @@
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { orphanKey } from '../state/keys.js';
+import { orphanKey, xattrKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
+import { ACCESS_ACL, DEFAULT_ACL, inherited } from './acl.js';
 import { addEntry, addLink, checkName } from './entries.js';
 import { FIRST_COOKIE } from './limits.js';
 import { keepNameless } from './orphans.js';
@@ -69,6 +70,7 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
 }
 
 /** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */
+/** An inode that is not in the draft yet, with the access control lists that it inherits. */
 function newInode(
   draft: Draft,
   parent: InodeRow,
@@ -77,11 +79,14 @@ function newInode(
   const { kind, caller } = request;
   const inherits = (parent.mode & SETGID) !== 0;
   const isDirectory = kind === 'directory';
+  const inode = draft.counters.nextInode++;
+  const { mode, lists } = permissions(draft, parent, request);
+  for (const [name, value] of lists) draft.view.put(xattrKey(inode, name), value);
   const target = kind === 'symlink' ? request.target : '';
   return {
-    inode: draft.counters.nextInode++,
+    inode,
     kind,
-    mode: isDirectory && inherits ? request.mode | SETGID : request.mode,
+    mode: isDirectory && inherits ? mode | SETGID : mode,
     links: isDirectory ? 2 : 1,
     uid: caller.uid,
     gid: inherits ? parent.gid : caller.gid,
@@ -97,7 +102,22 @@ function newInode(
     parent: isDirectory ? parent.inode : 0,
     children: 0,
     nextCookie: isDirectory ? FIRST_COOKIE : 0,
-    xattrs: 0,
+    xattrs: lists.size,
     target,
   };
+}
+
+/** The mode of what is made in a directory, and the access control lists that it gets from there. */
+function permissions(
+  draft: Draft,
+  parent: InodeRow,
+  { kind, mode, umask = 0 }: Pick<Commands['make']['request'], 'kind' | 'mode' | 'umask'>,
+): { mode: number; lists: Map<string, Uint8Array> } {
+  const lists = new Map<string, Uint8Array>();
+  if (kind === 'symlink') return { mode, lists };
+  const defaults = parent.xattrs === 0 ? undefined : draft.view.get(xattrKey(parent.inode, DEFAULT_ACL));
+  const { mode: allowed, access } = inherited(mode, umask, defaults);
+  if (access !== undefined) lists.set(ACCESS_ACL, access);
+  if (kind === 'directory' && defaults !== undefined) lists.set(DEFAULT_ACL, Buffer.from(defaults));
+  return { mode: allowed, lists };
 }

@@ -24,6 +24,7 @@ const CHECKS: Checks = {
       name: check.bytesText(request, 'name'),
       kind: check.kind(request, 'kind'),
       mode: check.mode(request, 'mode'),
+      ...umask(request),
       caller: check.caller(request),
       device: check.whole(request, 'device', 0),
       target,
@@ -35,6 +36,7 @@ const CHECKS: Checks = {
   makeUnnamed: (request) => ({
     parent: check.inode(request, 'parent'),
     mode: check.mode(request, 'mode'),
+    ...umask(request),
     caller: check.caller(request),
     blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
   }),
@@ -99,6 +101,7 @@ const CHECKS: Checks = {
     name: check.bytesText(request, 'name'),
     value: check.byteArray(request, 'value'),
     mode: check.choice(request, 'mode', ['set', 'create', 'replace']),
+    ...(check.optional(request, 'killSetgid', check.flag) === true ? { killSetgid: true } : {}),
   }),
 
   removexattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
@@ -147,6 +150,11 @@ function commandName(value: unknown): CommandName {
 
 function inodes(request: Fields, name: string): number[] {
   return check.list(request, name, MAXIMUM_ITEMS, (inode) => check.inode({ inode }));
+}
+
+function umask(request: Fields): { umask?: number } {
+  const value = check.optional(request, 'umask', check.mode);
+  return value === undefined ? {} : { umask: value };
 }
 
 function blockRange(from: Fields, name: string): BlockRange {

@@ -19,7 +19,7 @@ function query(meta: TestMetaserver, message: unknown): Promise<object> {
 const caller = { uid: 1, gid: 1 };
 const VALID_COMMANDS: Record<string, Message> = {
   make: { ...makeRequest(ROOT, 'new') },
-  makeUnnamed: { parent: ROOT, mode: 0o644, caller, blockSizeBytes: 4096 },
+  makeUnnamed: { parent: ROOT, mode: 0o644, umask: 0o22, caller, blockSizeBytes: 4096 },
   link: { inode: 2, parent: ROOT, name: 'other' },
   unlink: { parent: ROOT, name: 'file', held: [2] },
   rmdir: { parent: ROOT, name: 'directory' },
@@ -34,7 +34,7 @@ const VALID_COMMANDS: Record<string, Message> = {
     modifyTimeNs: 1n,
     missing: ['data1'],
   },
-  setxattr: { inode: 2, name: 'user.x', value: Buffer.from('x'), mode: 'set' },
+  setxattr: { inode: 2, name: 'user.x', value: Buffer.from('x'), mode: 'set', killSetgid: true },
   removexattr: { inode: 2, name: 'user.y' },
   purge: { inode: 999 },
   allocate: { count: 1 },
@@ -67,6 +67,8 @@ const OPTIONAL: Record<string, unknown[]> = {
   next: [null],
   hole: [undefined],
   most: [undefined],
+  umask: [undefined],
+  killSetgid: [undefined],
 };
 
 /** Values that can't stand where `value` stands. */
