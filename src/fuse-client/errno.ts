@@ -9,6 +9,7 @@ export const ERROR_NUMBERS: Readonly<Record<FileErrorCode, number>> = {
   ENOENT: 2,
   EINTR: 4,
   EIO: 5,
+  ENXIO: 6,
   E2BIG: 7,
   EBADF: 9,
   EAGAIN: 11,

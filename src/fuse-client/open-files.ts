@@ -2,6 +2,7 @@
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import { giveBack } from '../protocol/lent.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
@@ -11,6 +12,10 @@ import { RecentAttributes } from './recent-attributes.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
+
+/** One request copies at most so much: its files' locks in the kernel are held as long as it takes. */
+const MAXIMUM_COPY_BYTES = 16 * 1024 * 1024;
+const COPY_PIECE_BYTES = 1024 * 1024;
 
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
@@ -62,6 +67,18 @@ export class OpenFiles {
 
   isOpen(inode: number): boolean {
     return this.byInode.has(inode);
+  }
+
+  /** A change of attributes alone answered these. */
+  changedAttributes(attributes: Attributes): void {
+    this.noteChange([attributes]);
+    this.byInode.get(attributes.inode)?.over(attributes);
+  }
+
+  /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
+  isBare(inode: number): boolean {
+    const known = this.known(inode);
+    return known === undefined ? this.recent.isBare(inode) : known.extendedAttributes === 0;
   }
 
   /** Attributes of a file that is open here, with what is pending; undefined when it is not open. */
@@ -148,6 +165,8 @@ export class OpenFiles {
     if (truncates) {
       try {
         const { file } = this.handles.file(handle);
+        // The kernel does it before a write and a change of size, not before an open that cuts.
+        if (attributes.extendedAttributes > 0) await this.killCapability(inode);
         await file.truncate(0, 'open');
         if (killPrivileges) await this.killPrivileges(file);
       } catch (error) {
@@ -199,6 +218,13 @@ export class OpenFiles {
     return number;
   }
 
+  /** Registers a handle on a file that was made without a name: it goes with the last close, unless it has got one. */
+  holdUnnamed(attributes: Attributes, flags: number, writable: boolean): number {
+    const number = this.hold(attributes, flags, writable);
+    this.handles.file(number).file.orphaned = true;
+    return number;
+  }
+
   /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
   async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
     const { file } = this.handles.file(handle);
@@ -237,6 +263,68 @@ export class OpenFiles {
     if (!open.synchronous) return;
     await file.flush();
     file.throwFailure(open);
+  }
+
+  /**
+   * fallocate(2) on what is stored, after everything that was written before. The kernel forgets its pages of a range of zeros.
+   */
+  async fallocate(
+    handle: number,
+    range: { offset: number; length: number },
+    { zeros, keepsSize }: { zeros: boolean; keepsSize: boolean },
+    killPrivileges: boolean,
+  ): Promise<void> {
+    const open = this.handles.file(handle);
+    const { file } = open;
+    if (!open.writable) throw new FileError('EBADF', 'not open for writing');
+    if (killPrivileges) await this.killPrivileges(file);
+    const { inode } = file;
+    await file.change(open, range, (modifyTimeNs) =>
+      this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }),
+    );
+    this.readCache.forget(inode);
+  }
+
+  /**
+   * copy_file_range(2): what a read answers is written, piece by piece; the caller asks for the rest.
+   * @returns the bytes that were copied, fewer than `length` at the end of the source or when `length` is large
+   */
+  async copy(
+    source: { handle: number; offset: number },
+    target: { handle: number; offset: number },
+    length: number,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<number> {
+    const { inode } = this.handles.file(target.handle).file;
+    const end = Math.min(length, MAXIMUM_COPY_BYTES, MAXIMUM_FILE_BYTES - target.offset);
+    if (end <= 0) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    let copied = 0;
+    try {
+      while (copied < end) {
+        const piece = Math.min(COPY_PIECE_BYTES, end - copied);
+        const read = await this.read(source.handle, source.offset + copied, piece, signal());
+        if (read.length === 0) break;
+        // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
+        const data = Uint8Array.from(read);
+        giveBack(read);
+        await this.write(target.handle, target.offset + copied, data, killPrivileges, signal);
+        copied += data.length;
+      }
+    } catch (error) {
+      if (copied === 0) throw error;
+    }
+    // The kernel drops its pages of what it is told was copied; a caller that gave up is told nothing.
+    if (signal().aborted) this.kernelCache.forgetContent(inode);
+    return copied;
+  }
+
+  /** Where the next data or hole begins; what was written before counts. */
+  async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    const open = this.handles.file(handle);
+    await open.file.flush();
+    if (open.writable) open.file.throwFailure(open);
+    return (await this.files.seek({ inode: open.file.inode, offset, what })).offset;
   }
 
   /** Cuts or extends a file. Cutting one that is open for writing is buffered, in order with its writes. */
@@ -317,6 +405,16 @@ export class OpenFiles {
     file.over(changed);
     // The kernel leaves this to us and does not ask for the mode again by itself.
     this.kernelCache.forgetAttributes(file.inode);
+  }
+
+  /** New content must not run with the rights that the old was given; capabilities(7). */
+  private async killCapability(inode: number): Promise<void> {
+    try {
+      const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
+      this.changedAttributes(attributes);
+    } catch (error) {
+      if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
+    }
   }
 
   /** The kernel's idea of the end may be older than ours when another mount wrote: its pages are then wrong too. */

@@ -13,7 +13,7 @@ import type {
   FileService,
   FileSystemSpace,
 } from '../protocol/files.js';
-import { MAXIMUM_NAME_BYTES } from '../protocol/files.js';
+import { MAXIMUM_FILE_BYTES, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DirectoryListing } from './directory-listing.js';
@@ -28,6 +28,12 @@ const MOST_HELD_NAMED = 64;
 export interface OperationSettings {
   attributeTimeoutMs: number;
   maximumDirtyBytes: number;
+}
+
+/** What a program asks for. The umask is taken off where no default access control list says otherwise. */
+export interface AskedMode {
+  mode: number;
+  umask?: number;
 }
 
 export type RenameMode = 'replace' | 'no-replace' | 'exchange';
@@ -86,6 +92,7 @@ export class Operations {
     { handle, killPrivileges = false }: { handle?: number; killPrivileges?: boolean } = {},
   ): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
+    checkEnd(sizeBytes ?? 0);
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
       const { mode, kind } = this.opened.known(inode) ?? (await this.getattr(inode));
@@ -119,16 +126,16 @@ export class Operations {
   async mknod(
     parent: number,
     name: FileName,
-    node: { kind: FileKind; mode: number; device: number },
+    node: { kind: FileKind; device: number } & AskedMode,
     caller: Caller,
   ): Promise<Attributes> {
     checkName(name);
     return (await this.changing(this.files.mknod({ parent, name, ...node, caller }))).attributes;
   }
 
-  async mkdir(parent: number, name: FileName, mode: number, caller: Caller): Promise<Attributes> {
+  async mkdir(parent: number, name: FileName, asked: number | AskedMode, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return (await this.changing(this.files.mkdir({ parent, name, mode, caller }))).attributes;
+    return (await this.changing(this.files.mkdir({ parent, name, ...modeOf(asked), caller }))).attributes;
   }
 
   async unlink(parent: number, name: FileName): Promise<void> {
@@ -173,7 +180,7 @@ export class Operations {
   async create(
     parent: number,
     name: FileName,
-    mode: number,
+    asked: number | AskedMode,
     flags: number,
     caller: Caller,
   ): Promise<{ handle: number; attributes: Attributes }> {
@@ -181,14 +188,27 @@ export class Operations {
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
     const { attributes, created } = await this.changing(
-      this.files.create({ parent, name, mode, exclusive, forWriting, caller }),
+      this.files.create({ parent, name, ...modeOf(asked), exclusive, forWriting, caller }),
     );
     // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
     if (!created) return this.opened.open(attributes.inode, flags, false, neverAborts);
     return { handle: this.opened.holdNew(attributes, flags, forWriting), attributes };
   }
 
-  read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  /** open(2) with O_TMPFILE: a file without a name, which `link` may give one. */
+  async createUnnamed(
+    parent: number,
+    asked: AskedMode,
+    flags: number,
+    caller: Caller,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
+    const { attributes } = await this.files.createUnnamed({ parent, ...asked, forWriting, caller });
+    return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
+  }
+
+  async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+    if (offset >= MAXIMUM_FILE_BYTES) return NO_BYTES;
     return this.opened.read(handle, offset, length, signal);
   }
 
@@ -201,6 +221,43 @@ export class Operations {
     signal: () => AbortSignal,
   ): Promise<void> {
     return this.opened.write(handle, offset, data, killPrivileges, signal);
+  }
+
+  /** fallocate(2) with the modes that Linux names so. ENOTSUP for those that move or share what is in a file. */
+  async fallocate(
+    handle: number,
+    offset: number,
+    length: number,
+    mode: number,
+    killPrivileges: boolean,
+  ): Promise<void> {
+    const zeros = (mode & (FallocateMode.PUNCH_HOLE | FallocateMode.ZERO_RANGE)) !== 0;
+    const keepsSize = (mode & FallocateMode.KEEP_SIZE) !== 0;
+    if (!FALLOCATE_MODES.has(mode)) throw new FileError('ENOTSUP', `fallocate with mode ${mode}`);
+    if (length <= 0) throw new FileError('EINVAL', 'a range of no bytes');
+    if (!(zeros && keepsSize)) checkEnd(offset + length);
+    // Nothing stands behind the largest file.
+    const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
+    const range = { offset: Math.min(offset, end), length: end - Math.min(offset, end) };
+    await this.opened.fallocate(handle, range, { zeros, keepsSize }, killPrivileges);
+  }
+
+  /** copy_file_range(2); answers how many bytes were copied, which may be fewer than asked for. */
+  async copy(
+    source: { handle: number; offset: number },
+    target: { handle: number; offset: number },
+    length: number,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<number> {
+    if (length === 0 || source.offset >= MAXIMUM_FILE_BYTES) return 0;
+    return this.opened.copy(source, target, length, killPrivileges, signal);
+  }
+
+  /** lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO from the end of the file on, or when no data follows. */
+  async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
+    if (offset >= MAXIMUM_FILE_BYTES) throw new FileError('ENXIO', `${offset} is behind the end of every file`);
+    return this.opened.seek(handle, offset, what);
   }
 
   /** A close of one descriptor; `lockOwner` loses its fcntl locks on the file, whatever else happens. */
@@ -273,16 +330,25 @@ export class Operations {
   }
 
   async getxattr(inode: number, name: string): Promise<Uint8Array> {
-    // Asked before every write; capabilities are not kept, so there is nothing to ask for.
-    if (name === CAPABILITY) throw new FileError('ENODATA', 'file capabilities are not kept');
     checkAttributeName(name);
+    // The kernel asks for a file's capability before it is written, run or given away.
+    if (KERNEL_NAMES.test(name) && this.opened.isBare(inode)) {
+      throw new FileError('ENODATA', 'no extended attributes at all');
+    }
     return (await this.files.getxattr({ inode, name })).value;
   }
 
-  async setxattr(inode: number, name: string, value: Uint8Array, mode: 'set' | 'create' | 'replace'): Promise<void> {
+  /** `killSetgid`: with an access control list the caller may not keep set-group-id. */
+  async setxattr(
+    inode: number,
+    name: string,
+    value: Uint8Array,
+    mode: 'set' | 'create' | 'replace',
+    killSetgid = false,
+  ): Promise<void> {
     checkAttributeName(name);
-    await this.changing(this.files.setxattr({ inode, name, value, mode }));
-    this.opened.forget(inode);
+    const { attributes } = await this.files.setxattr({ inode, name, value, mode, killSetgid });
+    this.opened.changedAttributes(attributes);
   }
 
   async listxattr(inode: number): Promise<string[]> {
@@ -291,8 +357,8 @@ export class Operations {
 
   async removexattr(inode: number, name: string): Promise<void> {
     checkAttributeName(name);
-    await this.changing(this.files.removexattr({ inode, name }));
-    this.opened.forget(inode);
+    const { attributes } = await this.files.removexattr({ inode, name });
+    this.opened.changedAttributes(attributes);
   }
 
   /** The kernel no longer knows the inode. */
@@ -334,14 +400,45 @@ export class Operations {
   }
 }
 
+/** linux/falloc.h. */
+export const FallocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
+
+/** A hole must not change the size; fallocate(2). */
+const FALLOCATE_MODES: ReadonlySet<number> = new Set([
+  0,
+  FallocateMode.KEEP_SIZE,
+  FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE,
+  FallocateMode.ZERO_RANGE,
+  FallocateMode.ZERO_RANGE | FallocateMode.KEEP_SIZE,
+]);
+
 const neverAborts = () => new AbortController().signal;
 
-const CAPABILITY = 'security.capability';
+const NO_BYTES = new Uint8Array(0);
 
-/** Lists of access rights and security labels would be kept without being obeyed: refused, so that nobody relies on them. */
+/** Access control lists that nobody obeys must not be kept: somebody would rely on them. For a kernel that does not. */
+export function refuseLists(name: string): void {
+  if (name.startsWith('system.')) throw new FileError('ENOTSUP', 'access control lists are not obeyed here');
+}
+
+/** Who may use which of these the kernel decides; of the system's there are only access control lists. */
+const ATTRIBUTE_NAMES = /^(user\.|trusted\.|security\.|system\.posix_acl_(?=access$|default$))/;
+/** The kernel itself asks for these, again and again. */
+const KERNEL_NAMES = /^(security|system)\./;
+
 function checkAttributeName(name: string): void {
-  if (name.startsWith('user.') || name.startsWith('trusted.')) return;
-  throw new FileError('ENOTSUP', `only user.* and trusted.* attributes are kept, not ${name}`);
+  const [prefix] = ATTRIBUTE_NAMES.exec(name) ?? [];
+  if (prefix === name) throw new FileError('EINVAL', `${name} is only the beginning of a name`);
+  if (prefix !== undefined) return;
+  throw new FileError('ENOTSUP', `no attributes of such a name are kept: ${name}`);
+}
+
+function checkEnd(endBytes: number): void {
+  if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+}
+
+function modeOf(asked: number | AskedMode): AskedMode {
+  return typeof asked === 'number' ? { mode: asked } : asked;
 }
 
 function checkName(name: FileName): void {

@@ -8,6 +8,8 @@ import type { Clock } from '../runtime/clock.js';
 /** Longer than any answer is under way. */
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
+/** Only a number each; the kernel asks for every folder on its way. */
+const KEPT_BARE = 65_536;
 
 interface Entry {
   attributes: Attributes;
@@ -16,6 +18,8 @@ interface Entry {
 
 export class RecentAttributes {
   private readonly entries = new Map<number, Entry>();
+  /** When it was answered last that the inode has no extended attributes. */
+  private readonly bare = new Map<number, number>();
 
   /** @param trustedMs how long a change's answer stands for a question that the kernel would not ask again either */
   constructor(
@@ -27,7 +31,14 @@ export class RecentAttributes {
   remember(attributes: Attributes): void {
     const before = this.entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
+    this.noteBare(attributes);
     keep(this.entries, { attributes, atMs: this.clock.monotonicMs() });
+  }
+
+  /** Whether it was answered so lately that the inode has no extended attributes that asking again is for nothing. */
+  isBare(inode: number): boolean {
+    const atMs = this.bare.get(inode);
+    return atMs !== undefined && this.clock.monotonicMs() - atMs <= this.trustedMs;
   }
 
   /** What a change made here said so lately that asking again is for nothing. */
@@ -40,6 +51,12 @@ export class RecentAttributes {
 
   /** `fetched`, or what is known to be newer. */
   newest(fetched: Attributes): Attributes {
+    const newest = this.newer(fetched);
+    this.noteBare(newest);
+    return newest;
+  }
+
+  private newer(fetched: Attributes): Attributes {
     const entry = this.entries.get(fetched.inode);
     if (entry === undefined) return fetched;
     if (this.clock.monotonicMs() - entry.atMs > KEPT_MS) {
@@ -53,10 +70,21 @@ export class RecentAttributes {
 
   clear(): void {
     this.entries.clear();
+    this.bare.clear();
   }
 
   forget(inode: number): void {
     this.entries.delete(inode);
+    this.bare.delete(inode);
+  }
+
+  private noteBare({ inode, extendedAttributes }: Attributes): void {
+    this.bare.delete(inode);
+    if (extendedAttributes > 0) return;
+    this.bare.set(inode, this.clock.monotonicMs());
+    if (this.bare.size <= KEPT_BARE) return;
+    const [oldest] = this.bare.keys();
+    if (oldest !== undefined) this.bare.delete(oldest);
   }
 }
 

@@ -3,7 +3,7 @@
 // and a revision seen elsewhere throws an outdated one away.
 
 import type { Attributes } from '../protocol/files.js';
-import type { BlockReference, MetadataService } from '../protocol/metadata.js';
+import type { BlockRange, BlockReference, MetadataService } from '../protocol/metadata.js';
 
 /** Entries that one query asks for ahead of need: 32 MiB of a file with the default block size. */
 const QUERY_ENTRIES = 256;
@@ -71,6 +71,7 @@ export class BlockMap {
     attributes: Attributes,
     truncatedFrom: number | null,
     changes: { index: number; next: BlockReference | null }[],
+    hole?: BlockRange,
   ): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached === undefined) return;
@@ -84,6 +85,10 @@ export class BlockMap {
     cached.attributes = attributes;
     if (truncatedFrom !== null) {
       for (const index of cached.entries.keys()) if (index >= truncatedFrom) cached.entries.set(index, null);
+    }
+    if (hole !== undefined) {
+      for (const index of cached.entries.keys())
+        if (index >= hole.first && index < hole.end) cached.entries.set(index, null);
     }
     for (const { index, next } of changes) cached.entries.set(index, next);
     if (cached.entries.size > MAXIMUM_ENTRIES) this.#inodes.delete(attributes.inode);

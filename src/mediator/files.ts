@@ -1,13 +1,14 @@
 // FileService: turns file operations into metadata commands, votes and
 // writes. It holds no state of its own that a restart would miss.
 import { FileError } from '../protocol/errors.js';
-import type {
-  AttributeChanges,
-  Attributes,
-  Changed,
-  FileName,
-  FileService,
-  FileSystemSpace,
+import {
+  type AttributeChanges,
+  type Attributes,
+  type Changed,
+  type FileName,
+  type FileService,
+  type FileSystemSpace,
+  MAXIMUM_FILE_BYTES,
 } from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
 import type { CallOptions } from '../protocol/service.js';
@@ -19,6 +20,7 @@ import type { GarbageCollector } from './garbage.js';
 import type { LostCalls } from './lost-calls.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
+import { findEdge } from './sparse.js';
 import type { Writer } from './writer.js';
 
 /** Entries in one listing at most, so that a reply stays small. */
@@ -66,6 +68,20 @@ export class MediatorFiles implements FileService {
   async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
     if (forWriting) await this.writer.requireQuorum(null, 'opening');
     return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
+  }
+
+  async createUnnamed(
+    { forWriting, ...request }: Request<'createUnnamed'>,
+    options?: CallOptions,
+  ): Reply<'createUnnamed'> {
+    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    // Until it is known which inode is held, none may be purged.
+    return this.garbage.sparing(async () => {
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes });
+      this.sessions.hold(result.attributes.inode, options);
+      this.blockMap.created(result.attributes);
+      return result;
+    });
   }
 
   mkdir(request: Request<'mkdir'>, options?: CallOptions): Reply<'mkdir'> {
@@ -138,6 +154,35 @@ export class MediatorFiles implements FileService {
     return attributes;
   }
 
+  async fallocate(
+    { inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
+    options?: CallOptions,
+  ): Promise<Attributes> {
+    const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
+    if (end < offset + length && !(zeros && keepsSize)) {
+      throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    }
+    await this.writer.requireQuorum(inode, 'writing');
+    const current = await this.getattr({ inode });
+    if (!zeros) this.#requireRoom(current, offset, end);
+    if (keepsSize && (!zeros || end <= offset)) return current;
+    const attributes = await this.writer.write({
+      inode,
+      extents: [],
+      truncateTo: null,
+      ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
+      ...(keepsSize ? {} : { minimumSizeBytes: end }),
+      modifyTimeNs,
+    });
+    this.garbage.wake();
+    this.sessions.publish([{ inode, content: true }], options);
+    return attributes;
+  }
+
+  async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
+    return { offset: await findEdge(this.metadata, inode, offset, what) };
+  }
+
   async fsync(): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes.
     await this.metadata.sync({});
@@ -157,15 +202,7 @@ export class MediatorFiles implements FileService {
 
   async statfs(): Promise<FileSystemSpace> {
     const { inodes } = await this.metadata.query({ name: 'statistics', request: {} });
-    // Every block goes to all servers: the smallest of them is what there is.
-    const stores = this.replicas.replicas.flatMap(({ store }) => (store === null ? [] : [store]));
-    const smallest = (amounts: number[]) => (amounts.length === 0 ? 0 : Math.min(...amounts));
-    return {
-      blockSizeBytes: this.blockSizeBytes,
-      totalBytes: smallest(stores.map((store) => store.totalBytes)),
-      freeBytes: smallest(stores.map((store) => store.freeBytes)),
-      files: inodes,
-    };
+    return { blockSizeBytes: this.blockSizeBytes, ...this.#space(), files: inodes };
   }
 
   getxattr(request: Request<'getxattr'>): Reply<'getxattr'> {
@@ -175,6 +212,7 @@ export class MediatorFiles implements FileService {
   async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
     const result = await this.#execute('setxattr', request);
     this.sessions.publish([{ inode: request.inode, content: false }], options);
+    this.blockMap.committed(result.attributes, null, []);
     return result;
   }
 
@@ -185,7 +223,27 @@ export class MediatorFiles implements FileService {
   async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
     const result = await this.#execute('removexattr', request);
     this.sessions.publish([{ inode: request.inode, content: false }], options);
+    this.blockMap.committed(result.attributes, null, []);
     return result;
+  }
+
+  #space(): { totalBytes: number; freeBytes: number } {
+    // Every block goes to all servers: the smallest of them is what there is.
+    const stores = this.replicas.replicas.flatMap(({ store }) => (store === null ? [] : [store]));
+    const smallest = (amounts: number[]) => (amounts.length === 0 ? 0 : Math.min(...amounts));
+    return {
+      totalBytes: smallest(stores.map((store) => store.totalBytes)),
+      freeBytes: smallest(stores.map((store) => store.freeBytes)),
+    };
+  }
+
+  /** ENOSPC when the range could not be written now. What of the file's space lies in the range is not known: all of it might. */
+  #requireRoom({ sizeBytes, allocatedBytes }: Attributes, offset: number, end: number): void {
+    const inside = Math.max(0, Math.min(end, sizeBytes) - offset);
+    const behind = Math.max(0, end - Math.max(offset, sizeBytes));
+    const { freeBytes } = this.#space();
+    if (behind + Math.max(0, inside - allocatedBytes) <= freeBytes) return;
+    throw new FileError('ENOSPC', `${end - offset} bytes don't fit where ${freeBytes} are free`);
   }
 
   async #resize(inode: number, sizeBytes: number): Promise<Attributes> {

@@ -28,6 +28,8 @@ export class GarbageCollector {
   readonly #startMs: number;
   /** Files without a name that some client still has open. */
   readonly #held = new Set<number>();
+  /** Files without a name that are being made. */
+  #sparing = 0;
 
   constructor(
     private readonly metadata: MetadataService,
@@ -121,6 +123,8 @@ export class GarbageCollector {
   async #purgeOrphans(): Promise<void> {
     const { inodes } = await this.metadata.query({ name: 'orphans', request: { limit: 1000 } });
     for (const inode of inodes) {
+      // A later pass sees to them.
+      if (this.#sparing > 0) return;
       if (this.#held.has(inode)) continue;
       await purge(this.metadata, this.runtime, inode);
     }
@@ -129,6 +133,17 @@ export class GarbageCollector {
   /** A client has the file open although its last name is gone: it is kept until `release`. */
   hold(inode: number): void {
     this.#held.add(inode);
+  }
+
+  /** While `work` makes a file without a name and holds it, no file is purged that is not known to be held. */
+  async sparing<T>(work: () => Promise<T>): Promise<T> {
+    this.#sparing++;
+    try {
+      return await work();
+    } finally {
+      this.#sparing--;
+      this.#task.wake(DELAY_MS);
+    }
   }
 
   /** The last client has closed it. A file that still has a name stays. */

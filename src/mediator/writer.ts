@@ -17,6 +17,7 @@ import { type PreparedBlock, ReplicaWrite } from './replica-write.js';
 import type { MediatorSettings } from './settings.js';
 import type { Versions } from './versions.js';
 import { planBlock, touchedBlocks } from './write-plan.js';
+import { type ByteRange, blocksOf, coveredBlocks, edgeBlocks, planZeros } from './zero-plan.js';
 
 /** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
 const MAXIMUM_ATTEMPTS = 50;
@@ -25,6 +26,10 @@ export interface FileWrite {
   inode: number;
   extents: readonly Extent[];
   truncateTo: number | null;
+  /** Reads as zeros afterwards; only without extents and without a cut. */
+  zeros?: ByteRange;
+  /** The file is at least as long afterwards. */
+  minimumSizeBytes?: number;
   modifyTimeNs: bigint;
 }
 
@@ -68,19 +73,18 @@ export class Writer {
   async write(write: FileWrite): Promise<Attributes> {
     const end = write.extents.reduce(
       (most, { offset, data }) => Math.max(most, offset + data.length),
-      write.truncateTo ?? 0,
+      Math.max(write.truncateTo ?? 0, write.minimumSizeBytes ?? 0),
     );
     if (end > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     await this.requireQuorum(write.inode, 'writing');
     const { attributes } = await this.blockMap.load(write.inode, 0, 1);
     const blockSize = attributes.blockSizeBytes;
-    const touched = touchedBlocks(write, blockSize);
-    const indexes = [...touched.keys()];
-    const first = Math.min(
-      indexes[0] ?? Number.POSITIVE_INFINITY,
-      write.truncateTo === null ? Number.POSITIVE_INFINITY : 0,
-    );
-    const last = write.truncateTo === null ? (indexes.at(-1) ?? first) : Number.POSITIVE_INFINITY;
+    const { zeros } = write;
+    const touched: ReadonlyMap<number, readonly Extent[]> =
+      zeros === undefined
+        ? touchedBlocks(write, blockSize)
+        : new Map(edgeBlocks(zeros, blockSize).map((index) => [index, []]));
+    const [first, last] = zeros === undefined ? claim(write, [...touched.keys()]) : blocksOf(zeros, blockSize);
     this.counters.add('writes');
     for (const { data } of write.extents) this.counters.add('writeBytes', data.length);
     return this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize));
@@ -93,17 +97,23 @@ export class Writer {
   ): Promise<Attributes> {
     const minimumSizeBytes = write.extents.reduce(
       (most, { offset, data }) => (data.length === 0 ? most : Math.max(most, offset + data.length)),
-      0,
+      write.minimumSizeBytes ?? 0,
     );
+    const hole = write.zeros === undefined ? undefined : coveredBlocks(write.zeros, blockSize);
     for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt++) {
       const bases = await this.#bases(write.inode, [...touched.keys()]);
       const prepared: PreparedBlock[] = [];
       // A cut through a hole must fail if another writer has put a block there: what it leaves of it would come to light later.
       const holes: BlockChange[] = [];
       for (const [index, extents] of touched) {
-        const plan = planBlock({ extents, truncateTo: write.truncateTo }, index, blockSize, bases.get(index) ?? null);
+        const base = bases.get(index) ?? null;
+        const { zeros, truncateTo } = write;
+        const plan =
+          zeros === undefined
+            ? planBlock({ extents, truncateTo }, index, blockSize, base)
+            : planZeros(zeros, index, blockSize, base);
         if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
-        else holes.push({ index, base: 0, next: null });
+        else holes.push({ index, base: base?.version ?? 0, next: null });
       }
       const replicaWrite = new ReplicaWrite(
         this.metadata,
@@ -128,6 +138,7 @@ export class Writer {
         inode: write.inode,
         changes: [...prepared.map(changeOf), ...holes],
         truncateTo: write.truncateTo,
+        ...(hole === undefined ? {} : { hole }),
         minimumSizeBytes,
         modifyTimeNs: write.modifyTimeNs,
         missing,
@@ -138,7 +149,11 @@ export class Writer {
         this.blockMap.committed(
           result.attributes,
           from,
-          prepared.map((block) => ({ index: block.plan.index, next: reference(block) })),
+          [
+            ...prepared.map((block) => ({ index: block.plan.index, next: reference(block) })),
+            ...holes.map(({ index }) => ({ index, next: null })),
+          ],
+          hole,
         );
         this.counters.add('commits');
         if (missing.length > 0) this.onMissing();
@@ -215,11 +230,19 @@ function reference({ plan, version, hash }: PreparedBlock): BlockReference {
 }
 
 /**
- * Whether a commit may be sent again: once carried out, it conflicts with its own versions. A cut that leaves no block
- * behind conflicts with nothing, and a second time it could cut off what others have written since.
+ * Whether a commit may be sent again: once carried out, it conflicts with its own versions. A cut or a hole that leaves no
+ * block behind conflicts with nothing, and a second time it could take away what others have written since.
  */
-function isRecognised({ changes, truncateTo }: Commands['commit']['request']): boolean {
-  return truncateTo === null || changes.some(({ next }) => next !== null);
+function isRecognised({ changes, truncateTo, hole }: Commands['commit']['request']): boolean {
+  const onlyTakes = truncateTo !== null || hole !== undefined;
+  return !onlyTakes || changes.some(({ next }) => next !== null);
+}
+
+/** The blocks that a write must have for itself; a cut takes all that follow, since it changes the size. */
+function claim({ truncateTo }: FileWrite, touched: readonly number[]): [first: number, last: number] {
+  if (truncateTo !== null) return [0, Number.POSITIVE_INFINITY];
+  const first = touched[0] ?? Number.POSITIVE_INFINITY;
+  return [first, touched.at(-1) ?? first];
 }
 
 /** Whether the block map names a version of this commit, which nobody else can have put there: it was carried out. */

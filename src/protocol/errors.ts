@@ -26,6 +26,7 @@ export type FileErrorCode =
   | 'ENOTDIR'
   | 'ENOTEMPTY'
   | 'ENOTSUP'
+  | 'ENXIO'
   | 'EPERM'
   | 'ERANGE'
   | 'EROFS'

@@ -37,6 +37,8 @@ export interface Attributes {
   device: number;
   /** Bytes per block of this file's data, fixed at creation. */
   blockSizeBytes: number;
+  /** How many extended attributes it has. */
+  extendedAttributes: number;
   /** Grows whenever content or attributes change. */
   revision: number;
 }
@@ -77,6 +79,7 @@ export interface FileSystemSpace {
   files: number;
 }
 
+/** `umask` in requests that make something: taken off the mode, unless the directory has a default access control list. */
 export interface FileService {
   lookup(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
   getattr(request: { inode: number }, options?: CallOptions): Promise<Attributes>;
@@ -87,15 +90,36 @@ export interface FileService {
   ): Promise<Attributes>;
   /** Makes a regular file; with exclusive EEXIST when the name is there, otherwise answers what is there. Needs a write quorum when `forWriting`. */
   create(
-    request: { parent: number; name: FileName; mode: number; exclusive: boolean; forWriting: boolean; caller: Caller },
+    request: {
+      parent: number;
+      name: FileName;
+      mode: number;
+      umask?: number;
+      exclusive: boolean;
+      forWriting: boolean;
+      caller: Caller;
+    },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes; created: boolean } & Changed>;
+  /** A regular file without a name, O_TMPFILE: it lives until `release`, or until `link` gives it a name. Its directory is where it would be made. */
+  createUnnamed(
+    request: { parent: number; mode: number; umask?: number; forWriting: boolean; caller: Caller },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes }>;
   mkdir(
-    request: { parent: number; name: FileName; mode: number; caller: Caller },
+    request: { parent: number; name: FileName; mode: number; umask?: number; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   mknod(
-    request: { parent: number; name: FileName; kind: FileKind; mode: number; device: number; caller: Caller },
+    request: {
+      parent: number;
+      name: FileName;
+      kind: FileKind;
+      mode: number;
+      umask?: number;
+      device: number;
+      caller: Caller;
+    },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   symlink(
@@ -147,6 +171,27 @@ export interface FileService {
     request: { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
     options?: CallOptions,
   ): Promise<Attributes>;
+  /**
+   * fallocate(2), in one commit. `zeros`: the range reads as zeros and takes no space, but for the pages around its ends;
+   * otherwise ENOSPC when there is no room for it now, and nothing is set aside. Unless `keepsSize`, the file ends at
+   * `offset` + `length` or later.
+   */
+  fallocate(
+    request: {
+      inode: number;
+      offset: number;
+      length: number;
+      zeros: boolean;
+      keepsSize: boolean;
+      modifyTimeNs: bigint;
+    },
+    options?: CallOptions,
+  ): Promise<Attributes>;
+  /** Where the next data or hole begins, at `offset` or after it, by whole blocks; the end is a hole. ENXIO from the end on, or without data behind `offset`. */
+  seek(
+    request: { inode: number; offset: number; what: 'data' | 'hole' },
+    options?: CallOptions,
+  ): Promise<{ offset: number }>;
   /** All changes to the namespace and to this inode are on stable storage when it answers. */
   fsync(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
   /** Entries after `cookie` (0: from the start), without . and ..; `attributes` when asked for. `done`: no more behind these. */
@@ -156,10 +201,17 @@ export interface FileService {
   ): Promise<{ entries: DirectoryEntry[]; done: boolean; parent: number }>;
   statfs(request: Record<string, never>, options?: CallOptions): Promise<FileSystemSpace>;
   getxattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ value: Uint8Array }>;
+  /** Access control lists (system.posix_acl_*) change the mode with them; `killSetgid`: the caller may not keep it. */
   setxattr(
-    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' },
+    request: {
+      inode: number;
+      name: string;
+      value: Uint8Array;
+      mode: 'set' | 'create' | 'replace';
+      killSetgid?: boolean;
+    },
     options?: CallOptions,
-  ): Promise<Record<string, never>>;
+  ): Promise<{ attributes: Attributes }>;
   listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;
-  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ attributes: Attributes }>;
 }

@@ -23,6 +23,12 @@ export interface BlockChange {
   next: { version: Version; hash: Hash; length: number } | null;
 }
 
+/** Blocks from index `first` up to, not including, `end`. */
+export interface BlockRange {
+  first: number;
+  end: number;
+}
+
 /** A version that no block map holds any more, until `pending` servers have forgotten it. */
 export interface GarbageEntry extends BlockKey {
   sequence: number;
@@ -44,6 +50,7 @@ export interface Commands {
       name: FileName;
       kind: FileKind;
       mode: number;
+      umask?: number;
       caller: Caller;
       device: number;
       target: string;
@@ -52,6 +59,11 @@ export interface Commands {
       exclusive: boolean;
     };
     result: { attributes: Attributes; created: boolean } & Changed;
+  };
+  /** A new file without a name: an orphan as those that are held, which `link` may give one. */
+  makeUnnamed: {
+    request: { parent: number; mode: number; umask?: number; caller: Caller; blockSizeBytes: number };
+    result: { attributes: Attributes };
   };
   link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
   /** `held` inodes keep content when their last name goes (orphans), until `purge`. */
@@ -77,8 +89,8 @@ export interface Commands {
     result: { attributes: Attributes };
   };
   /**
-   * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), then
-   * `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
+   * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), and
+   * all entries of the `hole`, then `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
    * of the named indexes, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
    */
   commit: {
@@ -86,6 +98,8 @@ export interface Commands {
       inode: number;
       changes: BlockChange[];
       truncateTo: number | null;
+      /** Blocks that become holes, whatever version they have: from index `first` up to, not including, `end`. */
+      hole?: BlockRange;
       minimumSizeBytes: number;
       modifyTimeNs: bigint;
       missing: string[];
@@ -93,10 +107,16 @@ export interface Commands {
     result: { state: 'committed'; attributes: Attributes } | { state: 'conflict'; blocks: BlockReference[] };
   };
   setxattr: {
-    request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' };
-    result: Record<string, never>;
+    request: {
+      inode: number;
+      name: string;
+      value: Uint8Array;
+      mode: 'set' | 'create' | 'replace';
+      killSetgid?: boolean;
+    };
+    result: { attributes: Attributes };
   };
-  removexattr: { request: { inode: number; name: string }; result: Record<string, never> };
+  removexattr: { request: { inode: number; name: string }; result: { attributes: Attributes } };
   /** Takes apart an inode without names: its blocks become garbage, a bounded number at a time; repeat until done. */
   purge: { request: { inode: number }; result: { done: boolean } };
   /** Version numbers first … first + count - 1, never given out again. */
@@ -118,9 +138,9 @@ export interface Queries {
     request: { inode: number; cookie: number; limit: number; attributes: boolean };
     result: { entries: DirectoryEntry[]; done: boolean; parent: number };
   };
-  /** Entries of the block map with first <= index < first + count, in order; holes are left out. Includes the attributes, read at the same moment. */
+  /** Entries of the block map with first <= index < first + count, in order, the first `most` if given; holes are left out. Includes the attributes, read at the same moment. */
   blocks: {
-    request: { inode: number; first: number; count: number };
+    request: { inode: number; first: number; count: number; most?: number };
     result: { attributes: Attributes; blocks: BlockReference[] };
   };
   /** All blocks of all files in key order, after (inode, index). */

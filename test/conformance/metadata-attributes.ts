@@ -1,8 +1,21 @@
 // Attributes: owners, modes, times, extended attributes, and the revision that
 // tells of every change.
 import assert from 'node:assert/strict';
+import { ACCESS_ACL, DEFAULT_ACL } from '../../src/metaserver/namespace/acl.js';
 import type { Commands } from '../../src/protocol/metadata.js';
-import { codeOf, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
+import { codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
+
+/** An access control list as Linux writes it: entries of tag, permissions and, for named ones, whom. */
+function list(...entries: [tag: number, permissions: number, id?: number][]): Buffer {
+  const bytes = Buffer.alloc(4 + 8 * entries.length, 0xff);
+  bytes.writeUInt32LE(2, 0);
+  entries.forEach(([tag, permissions, id = 0xffff_ffff], at) => {
+    bytes.writeUInt16LE(tag, 4 + 8 * at);
+    bytes.writeUInt16LE(permissions, 6 + 8 * at);
+    bytes.writeUInt32LE(id, 8 + 8 * at);
+  });
+  return bytes;
+}
 
 type Changes = Commands['setattr']['request']['changes'];
 
@@ -57,12 +70,69 @@ export const attributeCases: Record<string, (meta: TestMetaserver) => Promise<vo
     await set('user.a', 'new', 'replace');
     const { value } = await meta.ask('getxattr', { inode, name: 'user.a' });
     assert.equal(Buffer.from(value).toString(), 'new');
-    assert.equal((await meta.attributes(inode)).changeTimeNs, meta.timeNs);
-    await meta.do('removexattr', { inode, name: 'user.a' });
+    const counted = await meta.attributes(inode);
+    assert.deepEqual([counted.changeTimeNs, counted.extendedAttributes], [meta.timeNs, 3]);
+    assert.deepEqual((await meta.do('removexattr', { inode, name: 'user.a' })).attributes, {
+      ...counted,
+      changeTimeNs: meta.timeNs,
+      extendedAttributes: 2,
+      revision: counted.revision + 1,
+    });
     assert.equal(await codeOf(meta.ask('getxattr', { inode, name: 'user.a' })), 'ENODATA');
     assert.equal(await codeOf(meta.do('removexattr', { inode, name: 'user.a' })), 'ENODATA');
     assert.equal((await meta.ask('getxattr', { inode, name: 'user.empty' })).value.length, 0);
     await meta.do('unlink', { parent: ROOT, name: 'file', held: [] });
+  },
+
+  async 'keeps access control lists and modes in step'(meta) {
+    const { inode } = await meta.make(ROOT, 'file', 'file', 0o2640);
+    const set = (name: string, value: Uint8Array, killSetgid = false) =>
+      meta.do('setxattr', { inode, name, value, mode: 'set', killSetgid });
+    const named = list([1, 6], [2, 4, 1000], [4, 0], [16, 5], [32, 1]);
+    assert.equal((await set(ACCESS_ACL, named)).attributes.mode, 0o2651);
+    await setattr(meta, inode, { mode: 0o700 });
+    assert.deepEqual(
+      Buffer.from((await meta.ask('getxattr', { inode, name: ACCESS_ACL })).value),
+      list([1, 7], [2, 4, 1000], [4, 0], [16, 0], [32, 0]),
+    );
+    await setattr(meta, inode, { mode: 0o2700 });
+    assert.equal((await set(ACCESS_ACL, named, true)).attributes.mode, 0o651);
+    const plain = await set(ACCESS_ACL, list([1, 6], [4, 4], [32, 0]));
+    assert.deepEqual([plain.attributes.mode, plain.attributes.extendedAttributes], [0o640, 0]);
+    assert.deepEqual(await meta.ask('listxattr', { inode }), { names: [] });
+    const bad = [
+      list([1, 6], [4, 4]),
+      list([1, 6], [2, 4, 7], [4, 4], [32, 0]),
+      list([1, 8], [4, 4], [32, 0]),
+      named.subarray(1),
+    ];
+    for (const value of bad) assert.equal(await codeOf(set(ACCESS_ACL, value)), 'EINVAL');
+  },
+
+  async 'gives new inodes what a default access control list says, instead of the umask'(meta) {
+    const make = async (parent: number, name: string, kind: 'file' | 'directory' | 'symlink', mode: number) => {
+      const request = { ...makeRequest(parent, name, kind, mode), umask: 0o22 };
+      return (await meta.do('make', kind === 'symlink' ? { ...request, target: 'x' } : request)).attributes;
+    };
+    const directory = await make(ROOT, 'directory', 'directory', 0o777);
+    assert.equal(directory.mode, 0o755);
+    const value = list([1, 7], [2, 7, 1000], [4, 7], [16, 7], [32, 5]);
+    await meta.do('setxattr', { inode: directory.inode, name: DEFAULT_ACL, value, mode: 'set' });
+    const file = await make(directory.inode, 'file', 'file', 0o666);
+    assert.deepEqual([file.mode, file.extendedAttributes], [0o664, 1]);
+    const access = await meta.ask('getxattr', { inode: file.inode, name: ACCESS_ACL });
+    assert.deepEqual(Buffer.from(access.value), list([1, 6], [2, 7, 1000], [4, 7], [16, 6], [32, 4]));
+    const below = await make(directory.inode, 'below', 'directory', 0o777);
+    assert.deepEqual([below.mode, below.extendedAttributes], [0o775, 2]);
+    assert.equal((await make(directory.inode, 'link', 'symlink', 0o777)).extendedAttributes, 0);
+    const caller = { uid: 0, gid: 0 };
+    const request = { parent: directory.inode, mode: 0o600, umask: 0o77, caller, blockSizeBytes: 4096 };
+    const { attributes } = await meta.do('makeUnnamed', request);
+    assert.deepEqual([attributes.mode, attributes.extendedAttributes], [0o600, 1]);
+    const plain = list([1, 7], [4, 5], [32, 5]);
+    await meta.do('setxattr', { inode: directory.inode, name: DEFAULT_ACL, value: plain, mode: 'set' });
+    const simple = await make(directory.inode, 'simple', 'file', 0o666);
+    assert.deepEqual([simple.mode, simple.extendedAttributes], [0o644, 0]);
   },
 
   async 'bounds extended attributes as Linux does'(meta) {

@@ -120,6 +120,43 @@ const switching: Cases = {
     assert.equal((await meta.attributes(inode)).sizeBytes, 2 ** 40);
   },
 
+  async 'makes holes of whatever blocks are there'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 6, 100);
+    const punched = await meta.commit(inode, [change(1, 101, 201, 10), change(4, 104, 0)], {
+      hole: { first: 2, end: 4 },
+      minimumSizeBytes: 0,
+    });
+    assert.deepEqual(await meta.versions(inode), [
+      [0, 100],
+      [1, 201],
+      [5, 105],
+    ]);
+    const { sizeBytes, allocatedBytes } = punched.state === 'committed' ? punched.attributes : {};
+    assert.deepEqual([sizeBytes, allocatedBytes], [6 * BLOCK_BYTES, 2 * BLOCK_BYTES + 10]);
+    assert.deepEqual((await meta.garbage()).map(([, , version]) => version).sort(), [101, 102, 103, 104]);
+    // A change within the hole comes after it; a hole that goes on for ever ends with the blocks.
+    await meta.commit(inode, [change(5, 105, 205)], { hole: { first: 1, end: Number.MAX_SAFE_INTEGER } });
+    assert.deepEqual(await meta.versions(inode), [
+      [0, 100],
+      [5, 205],
+    ]);
+    await meta.commit(inode, [], { hole: { first: 9, end: 3 } });
+    assert.equal((await meta.commit(inode, [change(0, 99, 300)], { hole: { first: 0, end: 9 } })).state, 'conflict');
+    assert.equal((await meta.versions(inode)).length, 2);
+  },
+
+  async 'answers the first blocks of a range'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.fill(inode, 5, 100);
+    const request = { inode, first: 2, count: Number.MAX_SAFE_INTEGER - 2 };
+    const { blocks } = await meta.ask('blocks', { ...request, most: 2 });
+    assert.deepEqual(
+      blocks.map(({ index }) => index),
+      [2, 3],
+    );
+  },
+
   async 'refuses what is no file, is gone, or is too large'(meta) {
     const file = await meta.make(ROOT, 'file');
     const link = await meta.make(ROOT, 'link', 'symlink');
@@ -161,6 +198,28 @@ const switching: Cases = {
 };
 
 const orphans: Cases = {
+  async 'keeps a file that never had a name until it is purged or named'(meta) {
+    const caller = { uid: 5, gid: 6 };
+    const make = async () =>
+      (await meta.do('makeUnnamed', { parent: ROOT, mode: 0o640, caller, blockSizeBytes: BLOCK_BYTES })).attributes;
+    const [lost, named] = [await make(), await make()];
+    assert.deepEqual([lost.kind, lost.links, lost.mode, lost.uid, lost.gid], ['file', 0, 0o640, 5, 6]);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [lost.inode, named.inode] });
+    await meta.fill(named.inode, 2, 100);
+    const { attributes } = await meta.do('link', { inode: named.inode, parent: ROOT, name: 'file' });
+    assert.equal(attributes.links, 1);
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [lost.inode] });
+    assert.deepEqual(await meta.do('purge', { inode: lost.inode }), { done: true });
+    assert.equal(await codeOf(meta.do('purge', { inode: named.inode })), 'EINVAL');
+    // Once it had a name, it can't be named again without one.
+    await meta.do('unlink', { parent: ROOT, name: 'file', held: [named.inode] });
+    assert.equal(await codeOf(meta.do('link', { inode: named.inode, parent: ROOT, name: 'again' })), 'ENOENT');
+    assert.equal(
+      await codeOf(meta.do('makeUnnamed', { parent: named.inode, mode: 0, caller, blockSizeBytes: 4096 })),
+      'ENOTDIR',
+    );
+  },
+
   async 'purges a file with its last name unless it is held'(meta) {
     const file = await meta.make(ROOT, 'file');
     await meta.fill(file.inode, 3, 100);

@@ -51,6 +51,7 @@ const making: Cases = {
         changeTimeNs: meta.timeNs,
         device: isDevice ? 259 : 0,
         blockSizeBytes: BLOCK_BYTES,
+        extendedAttributes: 0,
         revision: 1,
       });
       assert.deepEqual(await meta.ask('lookup', { parent: ROOT, name: kind }), made);

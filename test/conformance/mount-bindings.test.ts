@@ -38,6 +38,30 @@ const FUSE_NATIVE_SKIPS: Skip[] = [
     reason: 'fuse-native knows no rename flags',
     cases: ['renameat2 exchanges two names'],
   },
+  {
+    reason: 'libfuse 2 leaves access control lists to nobody, so they are refused',
+    cases: ['access control lists are obeyed, kept in step with the mode, and inherited'],
+  },
+  {
+    reason: 'libfuse 2 knows no files without a name',
+    cases: ['a file without a name is made, and named when it is complete'],
+  },
+  {
+    reason: 'fuse-native answers EIO where an attribute is longer than the room for it, not ERANGE',
+    cases: ['extended attributes have the limits of Linux'],
+  },
+  {
+    reason: 'fuse-native hands on no fallocate, and no search for data or holes',
+    cases: [
+      'a hole reads as zeros, takes no space and keeps the size',
+      'a hole comes after what was written before it and before what is written after it',
+      'space is set aside and zeros are laid, with a new end or without',
+      'a hole takes set-user-id away when somebody else makes it',
+      'data and holes are found',
+      'holes lie beyond 4 GiB too',
+      'offsets that no file has are refused, never wrapped',
+    ],
+  },
 ];
 
 describe('mounts', () => {

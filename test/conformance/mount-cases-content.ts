@@ -148,18 +148,29 @@ with open('f', 'r+b') as f:
     },
   },
   {
-    name: 'extended attributes of users',
+    name: 'a file without a name is made, and named when it is complete',
     async run(directory) {
       await succeed(
-        `touch f; python3 -c "
-import os
-os.setxattr('f', 'user.a', b'\\x00value'); os.setxattr('f', 'user.b', b'')
-assert os.getxattr('f', 'user.a') == b'\\x00value'
-assert sorted(os.listxattr('f')) == ['user.a', 'user.b'], os.listxattr('f')
-os.removexattr('f', 'user.a')
-try: os.getxattr('f', 'user.a'); assert False
-except OSError as e: assert e.errno == 61
-"`,
+        `python3 - <<'END'
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def name(fd, path): return libc.linkat(-100, b'/proc/self/fd/%d' % fd, -100, path, 0x400)
+fd = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o640)
+os.write(fd, b'complete')
+assert os.listdir('.') == []
+status = os.fstat(fd)
+assert status.st_nlink == 0 and status.st_mode & 0o777 == 0o640 and status.st_size == 8, status
+assert name(fd, b'f') == 0
+assert os.fstat(fd).st_nlink == 1
+os.write(fd, b' and more'); os.close(fd)
+assert open('f').read() == 'complete and more'
+secret = os.open('.', os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o600)
+os.write(secret, b'x' * 100000); os.fsync(secret)
+assert os.pread(secret, 10, 99995) == b'x' * 5
+assert name(secret, b'g') != 0 and ctypes.get_errno() == 2
+os.close(secret)
+assert os.listdir('.') == ['f']
+END`,
         directory,
       );
     },

@@ -1,6 +1,8 @@
 // What ordinary programs expect of a directory, as functions that take one.
 // Every case works in a fresh directory of its own.
 import { contentCases } from './mount-cases-content.js';
+import { rightsCases } from './mount-cases-rights.js';
+import { sparseCases } from './mount-cases-sparse.js';
 import { treeCases } from './mount-cases-tree.js';
 
 export interface MountCase {
@@ -8,4 +10,4 @@ export interface MountCase {
   run(directory: string): Promise<void>;
 }
 
-export const mountCases: MountCase[] = [...contentCases, ...treeCases];
+export const mountCases: MountCase[] = [...contentCases, ...sparseCases, ...rightsCases, ...treeCases];

@@ -151,6 +151,20 @@ describe('a kernel mount', () => {
     }
   });
 
+  it('asks nobody for the capability of a file that has no extended attributes, and keeps long ones', async () => {
+    const mount = await MemoryMount.start('kernel');
+    try {
+      await succeed('for n in $(seq 20); do echo $n >> f; done; chown 7 f; cat f > /dev/null', mount.directory);
+      assert.equal((await mount.calls()).getxattr ?? 0, 0);
+      await succeed(
+        `python3 -c "import os; os.setxattr('f', 'user.long', bytes(65536)); assert os.getxattr('f', 'user.long') == bytes(65536)"`,
+        mount.directory,
+      );
+    } finally {
+      await mount.done();
+    }
+  });
+
   it('can be read-only', async () => {
     const mount = await MemoryMount.start('kernel', { readOnly: true });
     try {

@@ -19,7 +19,12 @@ export interface Skip {
 
 const CASE_MS = 60_000;
 
-export function mountSuite(name: string, factory: () => Promise<MountUnderTest>, skips: Skip[] = []): void {
+export function mountSuite(
+  name: string,
+  factory: () => Promise<MountUnderTest>,
+  skips: Skip[] = [],
+  cases = mountCases,
+): void {
   describe(name, () => {
     let mount: MountUnderTest | undefined;
 
@@ -38,7 +43,7 @@ export function mountSuite(name: string, factory: () => Promise<MountUnderTest>,
       for (const skipped of cases) if (!known.has(skipped)) throw new Error(`a skip names no case: ${skipped}`);
     }
 
-    for (const [index, one] of mountCases.entries()) {
+    for (const [index, one] of cases.entries()) {
       it(one.name, async function () {
         this.timeout(CASE_MS);
         assert.ok(mount);

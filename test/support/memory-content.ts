@@ -38,6 +38,27 @@ export class MemoryContent {
     this.sizeBytes = Math.max(this.sizeBytes, offset + data.length);
   }
 
+  /** Zeros over a range; blocks within it become holes. */
+  punch(offset: number, length: number): void {
+    const end = offset + length;
+    for (const [index, block] of this.blocks) {
+      const start = index * MEMORY_BLOCK_BYTES;
+      if (start >= offset && start + MEMORY_BLOCK_BYTES <= end) this.blocks.delete(index);
+      else if (start < end && start + MEMORY_BLOCK_BYTES > offset) {
+        block.fill(0, Math.max(0, offset - start), Math.min(MEMORY_BLOCK_BYTES, end - start));
+      }
+    }
+  }
+
+  /** The next offset that lies in a block or in none; undefined when that is not before the end. */
+  edge(offset: number, what: 'data' | 'hole'): number | undefined {
+    let index = Math.floor(offset / MEMORY_BLOCK_BYTES);
+    if (what === 'data') index = Math.min(...[...this.blocks.keys()].filter((one) => one >= index));
+    else while (this.blocks.has(index)) index++;
+    const at = Math.max(offset, index * MEMORY_BLOCK_BYTES);
+    return at < this.sizeBytes ? at : undefined;
+  }
+
   resize(sizeBytes: number): void {
     if (sizeBytes < this.sizeBytes) {
       const kept = Math.ceil(sizeBytes / MEMORY_BLOCK_BYTES);

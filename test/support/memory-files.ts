@@ -1,5 +1,6 @@
 // A FileService in memory, simple enough to be believed, to test what stands
 // above that interface without servers. Faults can be switched on.
+import { ACCESS_ACL, AccessList, modeWith } from '../../src/metaserver/namespace/acl.js';
 import { FileError, type FileErrorCode } from '../../src/protocol/errors.js';
 import type {
   AttributeChanges,
@@ -58,6 +59,10 @@ export class MemoryFiles extends MemoryNodes implements FileService {
       node.attributes.modifyTimeNs = this.nowNs();
     }
     Object.assign(node.attributes, others);
+    const list = node.extended.get(ACCESS_ACL);
+    if (others.mode !== undefined && list !== undefined) {
+      node.extended.set(ACCESS_ACL, AccessList.parse(list).withBits(others.mode).encode());
+    }
     return this.changed(node);
   }
 
@@ -65,6 +70,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     parent: number;
     name: FileName;
     mode: number;
+    umask?: number;
     exclusive: boolean;
     forWriting: boolean;
     caller: Caller;
@@ -74,16 +80,35 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const { parent, name } = request;
     const there = this.directory(parent).entries.get(name);
     if (there === undefined) {
-      const attributes = this.add(parent, name, 'file', request.mode, request.caller);
+      const attributes = this.add(parent, name, 'file', request.mode, request.caller, request.umask);
       return { attributes, created: true, changed: this.changesOf(parent) };
     }
     if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
     return { attributes: { ...this.node(there.inode).attributes }, created: false, changed: [] };
   }
 
-  async mkdir(request: { parent: number; name: FileName; mode: number; caller: Caller }): Reply<'mkdir'> {
+  async createUnnamed(request: {
+    parent: number;
+    mode: number;
+    umask?: number;
+    forWriting: boolean;
+    caller: Caller;
+  }): Promise<{ attributes: Attributes }> {
+    await this.enter('createUnnamed');
+    if (request.forWriting) this.fault('openForWriting');
+    return { attributes: this.addUnnamed(request.parent, request.mode, request.caller, request.umask) };
+  }
+
+  async mkdir(request: {
+    parent: number;
+    name: FileName;
+    mode: number;
+    umask?: number;
+    caller: Caller;
+  }): Reply<'mkdir'> {
     await this.enter('mkdir');
-    const attributes = this.add(request.parent, request.name, 'directory', request.mode, request.caller);
+    const { parent, name, mode, caller, umask } = request;
+    const attributes = this.add(parent, name, 'directory', mode, caller, umask);
     this.node(attributes.inode).attributes.links = 2;
     this.node(request.parent).attributes.links += 1;
     return { attributes: { ...this.node(attributes.inode).attributes }, changed: this.changesOf(request.parent) };
@@ -94,11 +119,13 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     name: FileName;
     kind: FileKind;
     mode: number;
+    umask?: number;
     device: number;
     caller: Caller;
   }): Reply<'mknod'> {
     await this.enter('mknod');
-    const { inode } = this.add(request.parent, request.name, request.kind, request.mode, request.caller);
+    const { parent, name, kind, mode, caller, umask } = request;
+    const { inode } = this.add(parent, name, kind, mode, caller, umask);
     this.node(inode).attributes.device = request.device;
     return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent) };
   }
@@ -197,7 +224,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
 
   async release({ inode }: { inode: number }): Promise<Record<string, never>> {
     await this.enter('release');
-    this.nodes.delete(inode);
+    if (this.nodes.get(inode)?.attributes.links === 0) this.nodes.delete(inode);
     return {};
   }
 
@@ -225,6 +252,35 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     for (const { offset, data } of request.extents) node.content.write(offset, data);
     node.attributes.modifyTimeNs = request.modifyTimeNs;
     return this.changed(node);
+  }
+
+  async fallocate(request: {
+    inode: number;
+    offset: number;
+    length: number;
+    zeros: boolean;
+    keepsSize: boolean;
+    modifyTimeNs: bigint;
+  }): Promise<Attributes> {
+    await this.enter('fallocate');
+    this.fault('writes');
+    const { content, attributes } = this.node(request.inode);
+    const { offset, length, zeros, keepsSize } = request;
+    if (zeros) content.punch(offset, length);
+    if (!keepsSize && offset + length > content.sizeBytes) content.resize(offset + length);
+    if (zeros || !keepsSize) attributes.modifyTimeNs = request.modifyTimeNs;
+    return this.changed(this.node(request.inode));
+  }
+
+  async seek(request: { inode: number; offset: number; what: 'data' | 'hole' }): Promise<{ offset: number }> {
+    await this.enter('seek');
+    const { content } = this.node(request.inode);
+    const { offset, what } = request;
+    const found = content.edge(offset, what);
+    if (offset >= content.sizeBytes || (what === 'data' && found === undefined)) {
+      throw new FileError('ENXIO', 'behind the end');
+    }
+    return { offset: found ?? content.sizeBytes };
   }
 
   async fsync(): Promise<Record<string, never>> {
@@ -266,12 +322,19 @@ export class MemoryFiles extends MemoryNodes implements FileService {
 
   async setxattr(request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' }) {
     await this.enter('setxattr');
-    const { extended } = this.node(request.inode);
+    const node = this.node(request.inode);
+    const { extended } = node;
     const there = extended.has(request.name);
     if (request.mode === 'create' && there) throw new FileError('EEXIST', 'the attribute is there');
     if (request.mode === 'replace' && !there) throw new FileError('ENODATA', 'no such attribute');
     extended.set(request.name, request.value);
-    return {};
+    if (request.name === ACCESS_ACL) {
+      const list = AccessList.parse(request.value);
+      node.attributes.mode = modeWith(node.attributes.mode, list);
+      if (list.isPlain) extended.delete(ACCESS_ACL);
+    }
+    node.attributes.extendedAttributes = extended.size;
+    return { attributes: this.changed(node) };
   }
 
   async listxattr({ inode }: { inode: number }): Promise<{ names: string[] }> {
@@ -279,10 +342,12 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return { names: [...this.node(inode).extended.keys()] };
   }
 
-  async removexattr({ inode, name }: { inode: number; name: string }): Promise<Record<string, never>> {
+  async removexattr({ inode, name }: { inode: number; name: string }): Promise<{ attributes: Attributes }> {
     await this.enter('removexattr');
-    if (!this.node(inode).extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
-    return {};
+    const node = this.node(inode);
+    if (!node.extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
+    node.attributes.extendedAttributes = node.extended.size;
+    return { attributes: this.changed(node) };
   }
 
   private async enter(method: keyof FileService, signal?: AbortSignal): Promise<void> {

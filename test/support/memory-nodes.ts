@@ -1,4 +1,5 @@
 // The inodes and names behind MemoryFiles.
+import { ACCESS_ACL, DEFAULT_ACL, inherited } from '../../src/metaserver/namespace/acl.js';
 import { FileError } from '../../src/protocol/errors.js';
 import type { Attributes, Caller, FileKind, FileName } from '../../src/protocol/files.js';
 import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/files.js';
@@ -43,15 +44,32 @@ export class MemoryNodes {
     return this.node(entry.inode);
   }
 
-  protected add(parent: number, name: FileName, kind: FileKind, mode: number, caller: Caller): Attributes {
-    const { attributes: above } = this.directory(parent);
+  protected add(parent: number, name: FileName, kind: FileKind, mode: number, caller: Caller, umask = 0): Attributes {
+    const { attributes: above, extended } = this.directory(parent);
     if (this.node(parent).entries.has(name)) throw new FileError('EEXIST', name);
     const inherits = (above.mode & SET_GROUP_ID) !== 0;
     const owner = { uid: caller.uid, gid: inherits ? above.gid : caller.gid };
     this.lastInode += 1;
-    const permissions = inherits && kind === 'directory' ? mode | SET_GROUP_ID : mode;
+    const defaults = kind === 'symlink' ? undefined : extended.get(DEFAULT_ACL);
+    const { mode: allowed, access } = inherited(mode, umask, defaults);
+    const permissions = inherits && kind === 'directory' ? allowed | SET_GROUP_ID : allowed;
     const node = this.makeNode(this.lastInode, kind, permissions, owner, parent);
+    if (access !== undefined) node.extended.set(ACCESS_ACL, access);
+    if (defaults !== undefined && kind === 'directory') node.extended.set(DEFAULT_ACL, defaults);
+    node.attributes.extendedAttributes = node.extended.size;
     this.enterName(parent, name, this.lastInode);
+    return { ...node.attributes };
+  }
+
+  protected addUnnamed(parent: number, mode: number, caller: Caller, umask = 0): Attributes {
+    const { attributes: above, extended } = this.directory(parent);
+    const { mode: allowed, access } = inherited(mode, umask, extended.get(DEFAULT_ACL));
+    const gid = (above.mode & SET_GROUP_ID) !== 0 ? above.gid : caller.gid;
+    this.lastInode += 1;
+    const node = this.makeNode(this.lastInode, 'file', allowed, { uid: caller.uid, gid }, parent);
+    node.attributes.links = 0;
+    if (access !== undefined) node.extended.set(ACCESS_ACL, access);
+    node.attributes.extendedAttributes = node.extended.size;
     return { ...node.attributes };
   }
 
@@ -71,6 +89,7 @@ export class MemoryNodes {
       changeTimeNs: now,
       device: 0,
       blockSizeBytes: MEMORY_BLOCK_BYTES,
+      extendedAttributes: 0,
       revision: 1,
     };
     const parts = { content: new MemoryContent(), entries: new Map(), target: '', extended: new Map() };

@@ -9,7 +9,7 @@ import { nameFromText, nameToText } from '../../protocol/text.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import { kindOf, modeOf } from '../kernel/replies.js';
-import type { Operations } from '../operations.js';
+import { type Operations, refuseLists } from '../operations.js';
 import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
 import type { PathResolver } from './path-resolver.js';
 
@@ -171,14 +171,16 @@ export function nativeOperations(
     release: (_path, handle, answer) => run('release', answer, () => done(operations.release(handle))),
     setxattr: (path, name, value, _position, flags, answer) =>
       run('setxattr', answer, async () => {
+        refuseLists(name);
         const mode = flags === 1 ? 'create' : flags === 2 ? 'replace' : 'set';
         await operations.setxattr(await paths.inode(nameFromText(path)), nameFromText(name), Buffer.from(value), mode);
         return [];
       }),
     getxattr: (path, name, _position, answer) =>
-      run('getxattr', answer, async () => [
-        Buffer.from(await operations.getxattr(await paths.inode(nameFromText(path)), nameFromText(name))),
-      ]),
+      run('getxattr', answer, async () => {
+        refuseLists(name);
+        return [Buffer.from(await operations.getxattr(await paths.inode(nameFromText(path)), nameFromText(name)))];
+      }),
     listxattr: (path, answer) =>
       run('listxattr', answer, async () => [
         (await operations.listxattr(await paths.inode(nameFromText(path)))).map(nameToText),

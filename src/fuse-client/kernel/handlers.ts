@@ -4,7 +4,7 @@ import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes } from '../../protocol/files.js';
 import type { Clock } from '../../runtime/clock.js';
 import { OpenFlag } from '../handles.js';
-import type { Operations, RenameMode } from '../operations.js';
+import { type AskedMode, type Operations, type RenameMode, refuseLists } from '../operations.js';
 import type { InodeTable } from './inode-table.js';
 import { MAXIMUM_WRITE_BYTES, OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
 import {
@@ -13,6 +13,7 @@ import {
   encodeDirectory,
   encodeEntry,
   encodeLock,
+  encodeOffset,
   encodeOpen,
   encodeSize,
   encodeStatfs,
@@ -29,6 +30,8 @@ export interface HandlerParts {
   inodes: InodeTable;
   clock: Clock;
   attributeTimeoutMs: number;
+  /** The kernel obeys access control lists. */
+  lists: boolean;
   /** Tells the kernel that its attributes of the inode are outdated. */
   forgetAttributes(inode: number): void;
 }
@@ -80,11 +83,11 @@ export async function handle(
     case 'mknod': {
       const kind = kindOf(request.mode);
       if (kind === undefined) throw new FileError('EINVAL', `mode ${request.mode.toString(8)} has no known kind`);
-      const node = { kind, mode: request.mode & 0o7777, device: request.device };
+      const node = { kind, mode: request.mode & 0o7777, umask: request.umask, device: request.device };
       return entry(await operations.mknod(inode, request.name, node, header), parts);
     }
     case 'mkdir':
-      return entry(await operations.mkdir(inode, request.name, request.mode & 0o7777, header), parts);
+      return entry(await operations.mkdir(inode, request.name, asked(request), header), parts);
     case 'unlink':
       await operations.unlink(inode, request.name);
       return EMPTY_REPLY;
@@ -109,8 +112,18 @@ export async function handle(
       return [encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'create': {
-      const mode = request.mode & 0o7777;
-      const { handle, attributes } = await operations.create(inode, request.name, mode, request.flags, header);
+      const { handle, attributes } = await operations.create(
+        inode,
+        request.name,
+        asked(request),
+        request.flags,
+        header,
+      );
+      context.ifUndelivered(() => operations.release(handle));
+      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'tmpfile': {
+      const { handle, attributes } = await operations.createUnnamed(inode, asked(request), request.flags, header);
       context.ifUndelivered(() => operations.release(handle));
       return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
     }
@@ -123,6 +136,21 @@ export async function handle(
       );
       return encodeSize(data.length);
     }
+    case 'fallocate': {
+      const { handle, offset, length, mode } = request;
+      // The kernel leaves the set-id bits to us and does not say whether the caller may keep them.
+      await operations.fallocate(handle, offset, length, mode, header.uid !== 0);
+      return EMPTY_REPLY;
+    }
+    case 'copy': {
+      const { source, target, length, flags } = request;
+      if (flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${flags}`);
+      // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
+      return encodeSize(await operations.copy(source, target, length, header.uid !== 0, () => context.signal()));
+    }
+    case 'seek':
+      if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');
+      return encodeOffset(await operations.seek(request.handle, request.offset, request.what));
     case 'statfs':
       return encodeStatfs(await operations.statfs());
     case 'flush':
@@ -158,10 +186,13 @@ export async function handle(
     case 'setxattr': {
       const mode = ATTRIBUTE_MODES.get(request.flags);
       if (mode === undefined) throw new FileError('EINVAL', `setxattr flags ${request.flags}`);
-      await operations.setxattr(inode, request.name, request.value, mode);
+      if (!parts.lists) refuseLists(request.name);
+      const { killSetgid } = request;
+      await operations.setxattr(inode, request.name, request.value, mode, killSetgid);
       return EMPTY_REPLY;
     }
     case 'getxattr':
+      if (!parts.lists) refuseLists(request.name);
       return sized(await operations.getxattr(inode, request.name), request.size);
     case 'listxattr': {
       const names = await operations.listxattr(inode);
@@ -177,6 +208,10 @@ export async function handle(
 function staleIfGone(error: unknown): never {
   if (error instanceof FileError && error.code === 'ENOENT') throw new FileError('ESTALE', 'the file is gone');
   throw error;
+}
+
+function asked({ mode, umask }: { mode: number; umask: number }): AskedMode {
+  return { mode: mode & 0o7777, umask };
 }
 
 function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {

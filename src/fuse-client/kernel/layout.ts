@@ -55,7 +55,11 @@ export const Opcode = {
   FALLOCATE: 43,
   READDIRPLUS: 44,
   RENAME2: 45,
+  LSEEK: 46,
+  COPY_FILE_RANGE: 47,
   TMPFILE: 51,
+  /** Since 7.45: as COPY_FILE_RANGE, with a length and an answer of 64 bits. */
+  COPY_FILE_RANGE_64: 53,
 } as const;
 
 export const InitFlag = {
@@ -63,6 +67,7 @@ export const InitFlag = {
   POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
   BIG_WRITES: 1 << 5,
+  DONT_MASK: 1 << 6,
   FLOCK_LOCKS: 1 << 10,
   AUTO_INVAL_DATA: 1 << 12,
   DO_READDIRPLUS: 1 << 13,
@@ -71,7 +76,9 @@ export const InitFlag = {
   PARALLEL_DIROPS: 1 << 18,
   MAX_PAGES: 1 << 22,
   CACHE_SYMLINKS: 1 << 23,
+  POSIX_ACL: 1 << 20,
   HANDLE_KILLPRIV_V2: 1 << 28,
+  SETXATTR_EXT: 1 << 29,
 } as const;
 
 export const SetattrFlag = {
@@ -86,6 +93,13 @@ export const SetattrFlag = {
   MTIME_NOW: 1 << 8,
   KILL_SUIDGID: 1 << 11,
 } as const;
+
+/** linux/fs.h, lseek(2); the kernel itself sees to the others. */
+export const Whence = { DATA: 3, HOLE: 4 } as const;
+
+/** Together, or none of them: lists are obeyed, the umask is left to us, and SETXATTR says who may keep set-group-id. */
+export const ACL_FLAGS = InitFlag.POSIX_ACL | InitFlag.DONT_MASK | InitFlag.SETXATTR_EXT;
+export const SETXATTR_KILL_SETGID = 1 << 0;
 
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const OPEN_KILL_SUIDGID = 1 << 0;

@@ -4,6 +4,7 @@ import type { Attributes, DirectoryEntry, FileKind, FileName, FileSystemSpace } 
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import type { FileLock } from '../../protocol/sessions.js';
 import {
+  ACL_FLAGS,
   InitFlag,
   LockCode,
   MAXIMUM_PAGES,
@@ -94,7 +95,7 @@ const MAXIMUM_BACKGROUND = 64;
 const LOCK_FLAGS = InitFlag.POSIX_LOCKS | InitFlag.FLOCK_LOCKS;
 
 export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags, locks }: InitReply): ReplyBody {
-  const wanted = locks ? WANTED_FLAGS | LOCK_FLAGS : WANTED_FLAGS;
+  const wanted = WANTED_FLAGS | (locks ? LOCK_FLAGS : 0) | (offersLists(offeredFlags) ? ACL_FLAGS : 0);
   const body = Buffer.alloc(64);
   body.writeUInt32LE(PROTOCOL_MAJOR, 0);
   body.writeUInt32LE(Math.min(minor, PROTOCOL_MINOR), 4);
@@ -106,6 +107,11 @@ export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags, locks }
   body.writeUInt32LE(1, 24); // times are exact to the nanosecond
   body.writeUInt16LE(MAXIMUM_PAGES, 28);
   return [body];
+}
+
+/** Whether access control lists are agreed on with a kernel that offers these flags. */
+export function offersLists(offeredFlags: number): boolean {
+  return (offeredFlags & ACL_FLAGS) === ACL_FLAGS;
 }
 
 /** Only the protocol's major version: the kernel sends another INIT with it. */
@@ -144,6 +150,13 @@ export function encodeOpen(handle: number, openFlags: number): Buffer {
 export function encodeSize(sizeBytes: number): ReplyBody {
   const body = Buffer.alloc(8);
   body.writeUInt32LE(sizeBytes, 0);
+  return [body];
+}
+
+/** Answers LSEEK. */
+export function encodeOffset(offset: number): ReplyBody {
+  const body = Buffer.allocUnsafe(8);
+  writeWhole(body, offset, 0);
   return [body];
 }
 

@@ -2,7 +2,15 @@
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import type { FileName } from '../../protocol/files.js';
 import type { LockKind, LockType } from '../../protocol/sessions.js';
-import { IN_HEADER_BYTES, LOCK_IS_FLOCK, OPEN_KILL_SUIDGID, Opcode, RELEASE_FLOCK_UNLOCK } from './layout.js';
+import {
+  IN_HEADER_BYTES,
+  LOCK_IS_FLOCK,
+  OPEN_KILL_SUIDGID,
+  Opcode,
+  RELEASE_FLOCK_UNLOCK,
+  SETXATTR_KILL_SETGID,
+  Whence,
+} from './layout.js';
 
 export interface RequestHeader {
   opcode: number;
@@ -54,6 +62,11 @@ export interface LockArguments {
   pid: number;
 }
 
+interface Place {
+  handle: number;
+  offset: number;
+}
+
 export type Arguments =
   | { kind: 'lookup' | 'unlink' | 'rmdir' | 'removexattr'; name: FileName }
   | { kind: 'forget'; forgets: { inode: number; count: number }[] }
@@ -63,12 +76,13 @@ export type Arguments =
   | { kind: 'destroy' }
   | ({ kind: 'setattr' } & SetattrArguments)
   | { kind: 'symlink'; name: FileName; target: string }
-  | { kind: 'mknod'; name: FileName; mode: number; device: number }
-  | { kind: 'mkdir'; name: FileName; mode: number }
+  | { kind: 'mknod'; name: FileName; mode: number; umask: number; device: number }
+  | { kind: 'mkdir'; name: FileName; mode: number; umask: number }
   | { kind: 'rename'; name: FileName; newParent: number; newName: FileName; flags: number }
   | { kind: 'link'; source: number; name: FileName }
   | { kind: 'open' | 'opendir'; flags: number; killPrivileges: boolean }
-  | { kind: 'create'; name: FileName; flags: number; mode: number; killPrivileges: boolean }
+  | { kind: 'create'; name: FileName; flags: number; mode: number; umask: number; killPrivileges: boolean }
+  | { kind: 'tmpfile'; flags: number; mode: number; umask: number }
   | { kind: 'read'; handle: number; offset: number; size: number }
   | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
   | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
@@ -78,15 +92,18 @@ export type Arguments =
   | { kind: 'release'; handle: number; flockOwner: bigint | undefined }
   | ({ kind: 'getlk' } & LockArguments)
   | ({ kind: 'setlk'; wait: boolean } & LockArguments)
-  | { kind: 'setxattr'; name: string; value: Buffer; flags: number }
+  | { kind: 'fallocate'; handle: number; offset: number; length: number; mode: number }
+  | { kind: 'seek'; handle: number; offset: number; what: 'data' | 'hole' | 'unknown' }
+  | { kind: 'copy'; source: Place; target: Place; length: number; flags: number }
+  | { kind: 'setxattr'; name: string; value: Buffer; flags: number; killSetgid: boolean }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
   | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number }
   | { kind: 'interrupt'; unique: number }
-  | { kind: 'refused'; code: 'ENOTSUP' | 'ENOSYS' };
+  | { kind: 'refused'; code: 'ENOSYS' };
 
 /** The arguments of a whole request. A write's data is a view into `bytes`; everything else is copied out. */
-export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments {
+export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxattr = false } = {}): Arguments {
   const reader = new Reader(bytes);
   switch (header.opcode) {
     case Opcode.LOOKUP:
@@ -116,13 +133,14 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.MKNOD: {
       const mode = reader.u32();
       const device = reader.u32();
-      reader.skip(8);
-      return { kind: 'mknod', name: reader.string(), mode, device };
+      const umask = reader.u32();
+      reader.skip(4);
+      return { kind: 'mknod', name: reader.string(), mode, umask, device };
     }
     case Opcode.MKDIR: {
       const mode = reader.u32();
-      reader.skip(4);
-      return { kind: 'mkdir', name: reader.string(), mode };
+      const umask = reader.u32();
+      return { kind: 'mkdir', name: reader.string(), mode, umask };
     }
     case Opcode.RENAME: {
       const newParent = reader.u64();
@@ -145,19 +163,19 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.CREATE: {
       const flags = reader.u32();
       const mode = reader.u32();
-      reader.skip(4);
+      const umask = reader.u32();
       const killPrivileges = (reader.u32() & OPEN_KILL_SUIDGID) !== 0;
-      return { kind: 'create', flags, mode, killPrivileges, name: reader.string() };
+      return { kind: 'create', flags, mode, umask, killPrivileges, name: reader.string() };
     }
     case Opcode.READ:
-      return { kind: 'read', ...parseRange(reader) };
+      return { kind: 'read', handle: reader.u64(), offset: reader.offset(), size: reader.u32() };
     case Opcode.READDIR:
       return { kind: 'readdir', ...parseRange(reader) };
     case Opcode.READDIRPLUS:
       return { kind: 'readdirplus', ...parseRange(reader) };
     case Opcode.WRITE: {
       const handle = reader.u64();
-      const offset = reader.u64();
+      const offset = reader.offset();
       const size = reader.u32();
       const writeFlags = reader.u32();
       reader.skip(16);
@@ -182,11 +200,12 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
     case Opcode.FSYNCDIR:
       return { kind: 'fsyncdir', handle: reader.u64() };
     case Opcode.SETXATTR: {
-      // The short form: FUSE_SETXATTR_EXT is not asked for at INIT.
       const size = reader.u32();
       const flags = reader.u32();
+      const killSetgid = longSetxattr && (reader.u32() & SETXATTR_KILL_SETGID) !== 0;
+      if (longSetxattr) reader.skip(4);
       const name = reader.string();
-      return { kind: 'setxattr', name, flags, value: Buffer.from(reader.bytes(size)) };
+      return { kind: 'setxattr', name, flags, killSetgid, value: Buffer.from(reader.bytes(size)) };
     }
     case Opcode.GETXATTR: {
       const size = reader.u32();
@@ -205,11 +224,28 @@ export function parseArguments(header: RequestHeader, bytes: Buffer): Arguments 
       };
     case Opcode.INTERRUPT:
       return { kind: 'interrupt', unique: reader.u64() };
-    case Opcode.FALLOCATE:
-    case Opcode.TMPFILE:
-      return { kind: 'refused', code: 'ENOTSUP' };
+    case Opcode.FALLOCATE: {
+      const range = { handle: reader.u64(), offset: reader.offset(), length: reader.offset() };
+      return { kind: 'fallocate', ...range, mode: reader.u32() };
+    }
+    case Opcode.LSEEK: {
+      const from = { handle: reader.u64(), offset: reader.offset() };
+      return { kind: 'seek', ...from, what: WHENCE.get(reader.u32()) ?? 'unknown' };
+    }
+    case Opcode.COPY_FILE_RANGE:
+    case Opcode.COPY_FILE_RANGE_64: {
+      const source = { handle: reader.u64(), offset: reader.offset() };
+      reader.skip(8);
+      const target = { handle: reader.u64(), offset: reader.offset() };
+      return { kind: 'copy', source, target, length: reader.offset(), flags: reader.u64() };
+    }
+    case Opcode.TMPFILE: {
+      // As CREATE; what stands for the name means nothing.
+      const flags = reader.u32();
+      return { kind: 'tmpfile', flags, mode: reader.u32(), umask: reader.u32() };
+    }
     default:
-      // The kernel remembers ENOSYS and does without: ACCESS, LSEEK, POLL, COPY_FILE_RANGE, STATX and what is yet to come.
+      // The kernel remembers ENOSYS and does without: ACCESS, POLL, STATX and what is yet to come.
       return { kind: 'refused', code: 'ENOSYS' };
   }
 }
@@ -226,7 +262,7 @@ function parseSetattr(reader: Reader): Arguments {
   const valid = reader.u32();
   reader.skip(4);
   const handle = reader.u64();
-  const sizeBytes = reader.u64();
+  const sizeBytes = reader.offset();
   reader.skip(8);
   const accessSeconds = reader.i64();
   const modifySeconds = reader.i64();
@@ -263,6 +299,11 @@ function parseLock(reader: Reader): LockArguments {
   return { lockKind, owner, start, end, type, pid };
 }
 
+const WHENCE: ReadonlyMap<number, 'data' | 'hole'> = new Map([
+  [Whence.DATA, 'data'],
+  [Whence.HOLE, 'hole'],
+]);
+
 function parseRange(reader: Reader): { handle: number; offset: number; size: number } {
   return { handle: reader.u64(), offset: reader.u64(), size: reader.u32() };
 }
@@ -281,6 +322,16 @@ class Reader {
 
   big(): bigint {
     return this.source.readBigUInt64LE(this.advance(8));
+  }
+
+  /**
+   * An offset into a file, or a number of its bytes. What is too large to be exact, or negative, becomes the largest exact
+   * number, which is behind the end of every file: it is refused as such, or answered like any place there.
+   */
+  offset(): number {
+    const at = this.advance(8);
+    const value = this.source.readUInt32LE(at) + this.source.readUInt32LE(at + 4) * 0x1_0000_0000;
+    return Math.min(value, Number.MAX_SAFE_INTEGER);
   }
 
   i64(): bigint {

@@ -8,7 +8,15 @@ import type { Operations } from '../operations.js';
 import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
 import { InodeTable } from './inode-table.js';
 import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
-import { EMPTY_REPLY, encodeError, encodeInit, encodeInitOtherMajor, encodeReply, type ReplyBody } from './replies.js';
+import {
+  EMPTY_REPLY,
+  encodeError,
+  encodeInit,
+  encodeInitOtherMajor,
+  encodeReply,
+  offersLists,
+  type ReplyBody,
+} from './replies.js';
 import { type Arguments, parseArguments, parseHeader, type RequestHeader } from './requests.js';
 
 /** Longer data keeps the buffer it came in; shorter is copied out, which is cheaper than another buffer. */
@@ -28,6 +36,7 @@ const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'open',
   'read',
   'write',
+  'copy',
   'statfs',
   'flush',
   'setlk',
@@ -37,6 +46,7 @@ const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'readdirplus',
   'getxattr',
   'listxattr',
+  'seek',
 ]);
 
 export interface SessionParts {
@@ -104,6 +114,7 @@ export class KernelSession {
       inodes: this.inodes,
       clock: runtime.clock,
       attributeTimeoutMs,
+      lists: false,
       forgetAttributes: parts.forgetAttributes,
     };
   }
@@ -118,7 +129,7 @@ export class KernelSession {
     let header: RequestHeader | undefined;
     try {
       header = parseHeader(bytes);
-      return this.dispatch(header, parseArguments(header, bytes));
+      return this.dispatch(header, parseArguments(header, bytes, { longSetxattr: this.handlerParts.lists }));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
@@ -204,6 +215,7 @@ export class KernelSession {
       return;
     }
     const { minor, maximumReadaheadBytes, flags } = request;
+    this.handlerParts.lists = offersLists(flags);
     send(
       encodeReply(
         header.unique,

@@ -143,6 +143,44 @@ export class WriteBackFile {
     this.streaming = false;
   }
 
+  /**
+   * Changes what is stored by something else than a write: when everything that was written before is stored, while
+   * writes into the same bytes wait. `work` gets the time of the change.
+   * @throws what `handle` has not been told of, without doing the work, or what the work throws
+   */
+  async change(
+    handle: FileHandle,
+    { offset, length }: { offset: number; length: number },
+    work: (modifyTimeNs: bigint) => Promise<Attributes>,
+  ): Promise<Attributes> {
+    while (this.isPending) await this.flush();
+    this.throwFailure(handle);
+    this.modifyTimeNs = this.parts.runtime.clock.nowNs();
+    const changing = work(this.modifyTimeNs);
+    const blockSize = this.stored.blockSizeBytes;
+    const batch: Batch = {
+      extents: [],
+      bytes: 0,
+      truncateTo: undefined,
+      from: Math.floor(offset / blockSize) * blockSize,
+      to: Math.ceil((offset + length) / blockSize) * blockSize,
+      settled: changing.then(
+        () => {},
+        () => {},
+      ),
+    };
+    this.inFlight.push(batch);
+    try {
+      const attributes = await changing;
+      if (attributes.revision >= this.stored.revision) this.stored = attributes;
+      this.parts.committed(attributes);
+      return attributes;
+    } finally {
+      this.inFlight = this.inFlight.filter((other) => other !== batch);
+      this.stream();
+    }
+  }
+
   /** The failure that this handle has not been told about, once. */
   throwFailure(handle: FileHandle): void {
     const { failure } = handle;

@@ -9,7 +9,7 @@ import type { Tables } from '../state/tables.js';
 import { removexattr, setattr, setxattr } from './attributes.js';
 import { commit } from './commit.js';
 import { FIRST_COOKIE } from './limits.js';
-import { link, make } from './make.js';
+import { link, make, makeUnnamed } from './make.js';
 import { collected, purge } from './orphans.js';
 import { rename } from './rename.js';
 import { allocate, caughtUp, registerServer } from './servers.js';
@@ -21,6 +21,7 @@ type Handlers = {
 
 const HANDLERS: Handlers = {
   make,
+  makeUnnamed,
   link,
   unlink,
   rmdir,

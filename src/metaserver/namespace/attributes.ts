@@ -6,6 +6,7 @@ import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { rowsOf, xattrKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
+import { ACCESS_ACL, AccessList, DEFAULT_ACL, modeWith } from './acl.js';
 import { MAXIMUM_XATTR_BYTES, MAXIMUM_XATTR_LIST_BYTES, MAXIMUM_XATTR_NAME_BYTES } from './limits.js';
 
 const SETUID = 0o4000;
@@ -21,8 +22,10 @@ export function setattr(draft: Draft, request: Commands['setattr']['request']): 
   const row = draft.inode(request.inode);
   if (changes.uid !== undefined) row.uid = changes.uid;
   if (changes.gid !== undefined) row.gid = changes.gid;
-  if (changes.mode !== undefined) row.mode = changes.mode;
-  else if (changes.uid !== undefined || changes.gid !== undefined) row.mode = modeOfNewOwner(row);
+  if (changes.mode !== undefined) {
+    row.mode = changes.mode;
+    adjustList(draft, row);
+  } else if (changes.uid !== undefined || changes.gid !== undefined) row.mode = modeOfNewOwner(row);
   if (changes.accessTimeNs !== undefined) row.accessTimeNs = changes.accessTimeNs;
   if (changes.modifyTimeNs !== undefined) row.modifyTimeNs = changes.modifyTimeNs;
   draft.change(row);
@@ -37,10 +40,21 @@ export function setxattr(draft: Draft, request: Commands['setxattr']['request'])
     throw new FileError('E2BIG', `an extended attribute has at most ${MAXIMUM_XATTR_BYTES} bytes`);
   }
   const row = draft.inode(request.inode);
+  if (name === DEFAULT_ACL) AccessList.parse(value);
+  const isPlain = name === ACCESS_ACL && applyList(row, value, request.killSetgid === true);
   const key = xattrKey(row.inode, name);
   const isThere = row.xattrs > 0 && draft.view.get(key) !== undefined;
   if (isThere && mode === 'create') throw new FileError('EEXIST', `inode ${row.inode} has ${name} already`);
   if (!isThere && mode === 'replace') throw noXattr(row.inode, name);
+  if (isPlain) {
+    // The mode says it all.
+    if (isThere) {
+      draft.view.remove(key);
+      row.xattrs--;
+    }
+    draft.change(row);
+    return { attributes: attributesOf(row) };
+  }
   if (!isThere) {
     checkListLength(draft, row, name);
     row.xattrs++;
@@ -48,7 +62,7 @@ export function setxattr(draft: Draft, request: Commands['setxattr']['request'])
   // A copy: the request's bytes may be a view into a larger message.
   draft.view.put(key, Buffer.from(value));
   draft.change(row);
-  return {};
+  return { attributes: attributesOf(row) };
 }
 
 /** removexattr(2). */
@@ -63,7 +77,7 @@ export function removexattr(
   draft.view.remove(key);
   row.xattrs--;
   draft.change(row);
-  return {};
+  return { attributes: attributesOf(row) };
 }
 
 /** ERANGE as Linux answers for a name that is empty or too long; EINVAL for one with a zero byte. */
@@ -84,6 +98,22 @@ export function dropXattrs(draft: Draft, row: InodeRow): void {
   const { from, to } = rowsOf('xattrs', row.inode);
   for (const { key } of draft.view.scan(from, to, Number.POSITIVE_INFINITY)) draft.view.remove(key);
   row.xattrs = 0;
+}
+
+/** The access control list's permissions become the mode's; true when there is nothing else to keep. */
+function applyList(row: InodeRow, value: Uint8Array, killSetgid: boolean): boolean {
+  const list = AccessList.parse(value);
+  row.mode = modeWith(row.mode, list);
+  if (killSetgid) row.mode &= ~SETGID;
+  return list.isPlain;
+}
+
+/** The other way round, after chmod(2). */
+function adjustList(draft: Draft, row: InodeRow): void {
+  if (row.xattrs === 0) return;
+  const key = xattrKey(row.inode, ACCESS_ACL);
+  const value = draft.view.get(key);
+  if (value !== undefined) draft.view.put(key, AccessList.parse(value).withBits(row.mode).encode());
 }
 
 function checkListLength(draft: Draft, row: InodeRow, name: string): void {

@@ -32,10 +32,16 @@ export function dropBlock(draft: Draft, row: InodeRow, before: BlockReference): 
   forgetMissed(draft, row.inode, before.index);
 }
 
-/** Drops at most `limit` entries from index `first` on. */
-export function dropBlocks(draft: Draft, row: InodeRow, first: number, limit: number): void {
+/** Drops at most `limit` entries from index `first` on, up to, not including, `end`. */
+export function dropBlocks(
+  draft: Draft,
+  row: InodeRow,
+  first: number,
+  limit: number,
+  end = Number.POSITIVE_INFINITY,
+): void {
   if (row.children === 0) return;
-  const blocks = draft.tables.blocks(row.inode, first, Number.POSITIVE_INFINITY, limit);
+  const blocks = draft.tables.blocks(row.inode, first, end, limit);
   for (const block of blocks) dropBlock(draft, row, block);
 }
 

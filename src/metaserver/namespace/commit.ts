@@ -4,13 +4,13 @@
 // sends a setattr for it.
 import { FileError } from '../../protocol/errors.js';
 import { MAXIMUM_FILE_BYTES } from '../../protocol/files.js';
-import type { BlockChange, BlockReference, Commands } from '../../protocol/metadata.js';
+import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
 import { dropBlock, dropBlocks, putBlock } from './block-map.js';
 import { setMissed } from './missed.js';
 
-/** Bases are compared with the block map as it is before `truncateTo` cuts it. */
+/** Bases are compared with the block map as it is before `truncateTo` cuts it and `hole` is punched. */
 export function commit(draft: Draft, request: Commands['commit']['request']): Commands['commit']['result'] {
   const row = draft.inode(request.inode);
   if (row.kind === 'directory') throw new FileError('EISDIR', `inode ${row.inode} is a directory`);
@@ -21,6 +21,7 @@ export function commit(draft: Draft, request: Commands['commit']['request']): Co
     return { state: 'conflict', blocks: [...current.values()].sort((a, b) => a.index - b.index) };
   }
   if (request.truncateTo !== null) truncate(draft, row, request.truncateTo, current);
+  if (request.hole !== undefined) punch(draft, row, request.hole, current);
   for (const { index, next } of request.changes) {
     const before = current.get(index);
     if (next !== null) {
@@ -54,6 +55,13 @@ function truncate(draft: Draft, row: InodeRow, sizeBytes: number, current: Map<n
   dropBlocks(draft, row, first, Number.POSITIVE_INFINITY);
   for (const index of current.keys()) if (index >= first) current.delete(index);
   row.sizeBytes = sizeBytes;
+}
+
+/** Drops whole blocks, whatever is there by now: who replaces all of a block need not have seen what was there. */
+function punch(draft: Draft, row: InodeRow, { first, end }: BlockRange, current: Map<number, BlockReference>): void {
+  if (first >= end) return;
+  dropBlocks(draft, row, first, Number.POSITIVE_INFINITY, end);
+  for (const index of current.keys()) if (index >= first && index < end) current.delete(index);
 }
 
 function checkBounds(row: InodeRow, { changes, truncateTo, minimumSizeBytes }: Commands['commit']['request']): void {

@@ -2,9 +2,12 @@
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
+import { orphanKey, xattrKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
+import { ACCESS_ACL, DEFAULT_ACL, inherited } from './acl.js';
 import { addEntry, addLink, checkName } from './entries.js';
 import { FIRST_COOKIE } from './limits.js';
+import { keepNameless } from './orphans.js';
 
 const SETGID = 0o2000;
 
@@ -31,6 +34,19 @@ export function make(draft: Draft, request: Commands['make']['request']): Comman
   return { attributes: attributesOf(row), created: true, changed: draft.changedAttributes() };
 }
 
+/** A new file without a name; open(2) with O_TMPFILE. */
+export function makeUnnamed(
+  draft: Draft,
+  request: Commands['makeUnnamed']['request'],
+): Commands['makeUnnamed']['result'] {
+  const parent = draft.directory(request.parent);
+  const made = newInode(draft, parent, { ...request, kind: 'file', device: 0, target: '' });
+  const row: InodeRow = { ...made, links: 0, state: 'unnamed' };
+  draft.add(row);
+  keepNameless(draft, row);
+  return { attributes: attributesOf(row) };
+}
+
 /** A further name for an inode that is no directory; link(2). */
 export function link(draft: Draft, request: Commands['link']['request']): Commands['link']['result'] {
   checkName(request.name);
@@ -41,22 +57,36 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
     throw new FileError('EEXIST', `directory ${parent.inode} has ${JSON.stringify(request.name)} already`);
   }
   // What lost its last name is on its way out, though a client may have it open still.
-  if (row.links === 0) throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
+  if (row.links === 0 && row.state !== 'unnamed') {
+    throw new FileError('ENOENT', `inode ${row.inode} has no name any more`);
+  }
+  if (row.state === 'unnamed') {
+    row.state = 'named';
+    draft.view.remove(orphanKey(row.inode));
+  }
   addLink(draft, row);
   addEntry(draft, parent, request.name, row);
   return { attributes: attributesOf(row), changed: draft.changedAttributes() };
 }
 
 /** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */
-function newInode(draft: Draft, parent: InodeRow, request: Commands['make']['request']): InodeRow {
+/** An inode that is not in the draft yet, with the access control lists that it inherits. */
+function newInode(
+  draft: Draft,
+  parent: InodeRow,
+  request: Omit<Commands['make']['request'], 'parent' | 'name' | 'exclusive'>,
+): InodeRow {
   const { kind, caller } = request;
   const inherits = (parent.mode & SETGID) !== 0;
   const isDirectory = kind === 'directory';
+  const inode = draft.counters.nextInode++;
+  const { mode, lists } = permissions(draft, parent, request);
+  for (const [name, value] of lists) draft.view.put(xattrKey(inode, name), value);
   const target = kind === 'symlink' ? request.target : '';
   return {
-    inode: draft.counters.nextInode++,
+    inode,
     kind,
-    mode: isDirectory && inherits ? request.mode | SETGID : request.mode,
+    mode: isDirectory && inherits ? mode | SETGID : mode,
     links: isDirectory ? 2 : 1,
     uid: caller.uid,
     gid: inherits ? parent.gid : caller.gid,
@@ -72,7 +102,22 @@ function newInode(draft: Draft, parent: InodeRow, request: Commands['make']['req
     parent: isDirectory ? parent.inode : 0,
     children: 0,
     nextCookie: isDirectory ? FIRST_COOKIE : 0,
-    xattrs: 0,
+    xattrs: lists.size,
     target,
   };
+}
+
+/** The mode of what is made in a directory, and the access control lists that it gets from there. */
+function permissions(
+  draft: Draft,
+  parent: InodeRow,
+  { kind, mode, umask = 0 }: Pick<Commands['make']['request'], 'kind' | 'mode' | 'umask'>,
+): { mode: number; lists: Map<string, Uint8Array> } {
+  const lists = new Map<string, Uint8Array>();
+  if (kind === 'symlink') return { mode, lists };
+  const defaults = parent.xattrs === 0 ? undefined : draft.view.get(xattrKey(parent.inode, DEFAULT_ACL));
+  const { mode: allowed, access } = inherited(mode, umask, defaults);
+  if (access !== undefined) lists.set(ACCESS_ACL, access);
+  if (kind === 'directory' && defaults !== undefined) lists.set(DEFAULT_ACL, Buffer.from(defaults));
+  return { mode: allowed, lists };
 }

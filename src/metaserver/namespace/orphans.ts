@@ -18,6 +18,11 @@ export function dropNameless(draft: Draft, row: InodeRow, isHeld: boolean): void
     return;
   }
   if (!isHeld) row.state = 'purging';
+  keepNameless(draft, row);
+}
+
+/** The inode waits for its purge. */
+export function keepNameless(draft: Draft, row: InodeRow): void {
   draft.view.put(orphanKey(row.inode), NO_VALUE);
 }
 

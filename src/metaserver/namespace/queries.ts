@@ -69,10 +69,10 @@ const HANDLERS: Handlers = {
     return { entries, done: found.length <= limit, parent: row.parent };
   },
 
-  blocks(tables, { inode, first, count }) {
+  blocks(tables, { inode, first, count, most }) {
     const row = live(tables, inode);
     if (row.kind !== 'file' || row.children === 0) return { attributes: attributesOf(row), blocks: [] };
-    const blocks = tables.blocks(inode, first, first + count, MAXIMUM_BLOCKS + 1);
+    const blocks = tables.blocks(inode, first, first + count, most ?? MAXIMUM_BLOCKS + 1);
     if (blocks.length > MAXIMUM_BLOCKS) {
       throw new ServiceError('MALFORMED', `inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
     }

@@ -1,7 +1,7 @@
 // The shape of every command as it arrives. What passes here can be applied;
 // whether it is allowed is the namespace's to say.
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/files.js';
-import type { BlockChange, Command, CommandName, Commands } from '../../protocol/metadata.js';
+import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/metadata.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
@@ -24,6 +24,7 @@ const CHECKS: Checks = {
       name: check.bytesText(request, 'name'),
       kind: check.kind(request, 'kind'),
       mode: check.mode(request, 'mode'),
+      ...umask(request),
       caller: check.caller(request),
       device: check.whole(request, 'device', 0),
       target,
@@ -31,6 +32,14 @@ const CHECKS: Checks = {
       exclusive: check.flag(request, 'exclusive'),
     };
   },
+
+  makeUnnamed: (request) => ({
+    parent: check.inode(request, 'parent'),
+    mode: check.mode(request, 'mode'),
+    ...umask(request),
+    caller: check.caller(request),
+    blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
+  }),
 
   link: (request) => ({
     inode: check.inode(request),
@@ -72,22 +81,27 @@ const CHECKS: Checks = {
     return { inode: check.inode(request), changes, caller: check.caller(request) };
   },
 
-  commit: (request) => ({
-    inode: check.inode(request),
-    changes: check.list(request, 'changes', MAXIMUM_ITEMS, blockChange),
-    truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
-    minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
-    modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
-    missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
-      check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
-    ),
-  }),
+  commit(request) {
+    const hole = check.optional(request, 'hole', blockRange);
+    return {
+      inode: check.inode(request),
+      changes: check.list(request, 'changes', MAXIMUM_ITEMS, blockChange),
+      truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
+      ...(hole === undefined ? {} : { hole }),
+      minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
+      modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
+      missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
+        check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
+      ),
+    };
+  },
 
   setxattr: (request) => ({
     inode: check.inode(request),
     name: check.bytesText(request, 'name'),
     value: check.byteArray(request, 'value'),
     mode: check.choice(request, 'mode', ['set', 'create', 'replace']),
+    ...(check.optional(request, 'killSetgid', check.flag) === true ? { killSetgid: true } : {}),
   }),
 
   removexattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
@@ -136,6 +150,16 @@ function commandName(value: unknown): CommandName {
 
 function inodes(request: Fields, name: string): number[] {
   return check.list(request, name, MAXIMUM_ITEMS, (inode) => check.inode({ inode }));
+}
+
+function umask(request: Fields): { umask?: number } {
+  const value = check.optional(request, 'umask', check.mode);
+  return value === undefined ? {} : { umask: value };
+}
+
+function blockRange(from: Fields, name: string): BlockRange {
+  const range = check.fields(from[name], name);
+  return { first: check.whole(range, 'first', 0), end: check.whole(range, 'end', 0) };
 }
 
 function blockChange(value: unknown): BlockChange {

@@ -18,11 +18,15 @@ const CHECKS: Checks = {
     limit: limit(request),
     attributes: check.flag(request, 'attributes'),
   }),
-  blocks: (request) => ({
-    inode: check.inode(request),
-    first: check.whole(request, 'first', 0),
-    count: check.whole(request, 'count', 0),
-  }),
+  blocks(request) {
+    const most = check.optional(request, 'most', limit);
+    return {
+      inode: check.inode(request),
+      first: check.whole(request, 'first', 0),
+      count: check.whole(request, 'count', 0),
+      ...(most === undefined ? {} : { most }),
+    };
+  },
   allBlocks: (request) => ({ ...after(request), limit: limit(request) }),
   getxattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
   listxattr: (request) => ({ inode: check.inode(request) }),
@@ -46,8 +50,8 @@ export function readQuery<K extends QueryName>(name: K, request: unknown): Queri
   return read(check.fields(request, 'the query'));
 }
 
-function limit(request: Fields): number {
-  return Math.min(check.whole(request, 'limit', 1), MAXIMUM_ROWS);
+function limit(request: Fields, name = 'limit'): number {
+  return Math.min(check.whole(request, name, 1), MAXIMUM_ROWS);
 }
 
 function after(request: Fields): { after?: { inode: number; index: number } } {

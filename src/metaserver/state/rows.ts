@@ -21,8 +21,11 @@ export interface InodeRow {
   device: number;
   blockSizeBytes: number;
   revision: number;
-  /** named: it has a name, or is held open without one. purging: it is being taken apart and counts as gone. */
-  state: 'named' | 'purging';
+  /**
+   * named: it has a name, or is held open without one. unnamed: it never had one, and may still get one. purging: it is
+   * being taken apart and counts as gone.
+   */
+  state: (typeof STATES)[number];
   /** Directories: where `..` leads. */
   parent: number;
   /** Directories: number of entries. Files: number of blocks in the block map. */
@@ -67,12 +70,13 @@ export interface Counters {
 }
 
 const KINDS: readonly FileKind[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character', 'block'];
+const STATES = ['named', 'purging', 'unnamed'] as const;
 const INODE_BYTES = 130;
 
 export function encodeInode(row: InodeRow): Buffer {
   const bytes = Buffer.allocUnsafe(INODE_BYTES + row.target.length);
   bytes[0] = KINDS.indexOf(row.kind);
-  bytes[1] = row.state === 'purging' ? 1 : 0;
+  bytes[1] = STATES.indexOf(row.state);
   bytes.writeUInt16BE(row.mode, 2);
   bytes.writeUInt32BE(row.links, 4);
   bytes.writeUInt32BE(row.uid, 8);
@@ -113,7 +117,7 @@ export function decodeInode(value: Uint8Array): InodeRow {
     device: readNumber(bytes, 60),
     blockSizeBytes: bytes.readUInt32BE(16),
     revision: readNumber(bytes, 68),
-    state: bytes[1] === 1 ? 'purging' : 'named',
+    state: STATES[bytes[1] ?? 0] ?? 'named',
     parent: readNumber(bytes, 76),
     children: readNumber(bytes, 84),
     nextCookie: readNumber(bytes, 92),
@@ -137,6 +141,7 @@ export function attributesOf(row: InodeRow): Attributes {
     changeTimeNs: row.changeTimeNs,
     device: row.device,
     blockSizeBytes: row.blockSizeBytes,
+    extendedAttributes: row.xattrs,
     revision: row.revision,
   };
 }

@@ -19,6 +19,10 @@ export interface SourcedExtent {
 export interface ModelWrite {
   extents: readonly SourcedExtent[];
   truncateTo: number | null;
+  /** Zeros over a range. */
+  zeros?: { offset: number; length: number };
+  /** The file is at least as long afterwards. */
+  minimumSizeBytes?: number;
 }
 
 const TAPE_BYTES = 1 << 20;
@@ -72,8 +76,8 @@ export class FileState {
     return this.#content;
   }
 
-  /** Extents in order over what is left after the cut, as FileService.write says. */
-  after({ extents, truncateTo }: ModelWrite): FileState {
+  /** Extents in order over what is left after the cut, as FileService.write says; zeros as FileService.fallocate. */
+  after({ extents, truncateTo, zeros, minimumSizeBytes = 0 }: ModelWrite): FileState {
     let { sizeBytes, runs } = this;
     if (truncateTo !== null) {
       runs = without(runs, truncateTo, Number.POSITIVE_INFINITY);
@@ -84,8 +88,9 @@ export class FileState {
       runs = [...without(runs, offset, offset + length), { from: offset, to: offset + length, source }];
       sizeBytes = Math.max(sizeBytes, offset + length);
     }
+    if (zeros !== undefined) runs = without(runs, zeros.offset, zeros.offset + zeros.length);
     return new FileState(
-      sizeBytes,
+      Math.max(sizeBytes, minimumSizeBytes),
       [...runs].sort((a, b) => a.from - b.from),
     );
   }

@@ -80,6 +80,31 @@ export class ContentRequests {
     );
   }
 
+  /** A hole, zeros up to a new end, or only a new end. */
+  async fallocate(client: Client, history: FileHistory): Promise<void> {
+    const { random, blockSizeBytes } = this.#ledger.around;
+    const { inode } = history;
+    const most = MAXIMUM_FILE_BLOCKS * blockSizeBytes;
+    const offset = random.between(0, most - 1);
+    const length = random.between(1, most - offset);
+    const [zeros, keepsSize] = random.pick([
+      [true, true],
+      [true, false],
+      [false, false],
+    ] as const);
+    const write: ModelWrite = {
+      extents: [],
+      truncateTo: null,
+      ...(zeros ? { zeros: { offset, length } } : {}),
+      ...(keepsSize ? {} : { minimumSizeBytes: offset + length }),
+    };
+    const words = `${zeros ? 'zeros' : 'room for'} ${length} at ${offset} of inode ${inode}${keepsSize ? '' : ', which may grow'}`;
+    const modifyTimeNs = BigInt(this.#ledger.around.nowUs()) * 1000n;
+    await this.#change(client, history, write, words, () =>
+      client.files.fallocate({ inode, offset, length, zeros, keepsSize, modifyTimeNs }),
+    );
+  }
+
   /** A part of a page, a page or more, whole blocks, an append; within the largest size. */
   #extent(history: FileHistory): { offset: number; length: number } {
     const { random, blockSizeBytes } = this.#ledger.around;

@@ -149,6 +149,7 @@ export class Workload {
     if (roll < 0.2) return this.#content.fsync(client, history.inode);
     if (history.openWrites >= MAXIMUM_OPEN_WRITES) return;
     if (roll < 0.3) return this.#content.truncate(client, history);
+    if (roll < 0.38) return this.#content.fallocate(client, history);
     return this.#content.write(client, history);
   }
 

@@ -21,6 +21,7 @@ function attributes(revision: number, inode = 7): Attributes {
     changeTimeNs: 0n,
     device: 0,
     blockSizeBytes: 4096,
+    extendedAttributes: 0,
     revision,
   };
 }
@@ -60,5 +61,30 @@ describe('attributes of answers to changes', () => {
     recent.remember(attributes(3));
     recent.forget(7);
     assert.equal(recent.ofLastChange(7), undefined);
+  });
+});
+
+describe('knowledge that an inode has no extended attributes', () => {
+  it('stands for as long as the kernel believes the attributes that said it, whatever they answered', () => {
+    const { recent, pass } = fixture();
+    assert.ok(!recent.isBare(7));
+    recent.newest(attributes(1));
+    pass(TRUSTED_MS);
+    assert.ok(recent.isBare(7));
+    pass(1);
+    assert.ok(!recent.isBare(7));
+  });
+
+  it('ends with an attribute, also for an answer that is older than that, and when the inode is forgotten', () => {
+    const { recent } = fixture();
+    recent.remember(attributes(1));
+    recent.remember({ ...attributes(2), extendedAttributes: 1 });
+    assert.ok(!recent.isBare(7));
+    recent.newest(attributes(1));
+    assert.ok(!recent.isBare(7));
+    recent.remember(attributes(3));
+    assert.ok(recent.isBare(7));
+    recent.forget(7);
+    assert.ok(!recent.isBare(7));
   });
 });

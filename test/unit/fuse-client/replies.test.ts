@@ -28,6 +28,7 @@ const ATTRIBUTES: Attributes = {
   changeTimeNs: -2_000_000_000n,
   device: 0,
   blockSizeBytes: 131072,
+  extendedAttributes: 0,
   revision: 1,
 };
 

@@ -61,13 +61,13 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
     name: 'MKNOD',
     opcode: Opcode.MKNOD,
     pieces: [u32(0o010600, 5, 0o22, 0), text('pipe')],
-    expected: { kind: 'mknod', name: 'pipe', mode: 0o010600, device: 5 },
+    expected: { kind: 'mknod', name: 'pipe', mode: 0o010600, umask: 0o22, device: 5 },
   },
   {
     name: 'MKDIR',
     opcode: Opcode.MKDIR,
     pieces: [u32(0o755, 0o22), text('d')],
-    expected: { kind: 'mkdir', name: 'd', mode: 0o755 },
+    expected: { kind: 'mkdir', name: 'd', mode: 0o755, umask: 0o22 },
   },
   {
     name: 'RENAME',
@@ -92,7 +92,7 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
     name: 'CREATE',
     opcode: Opcode.CREATE,
     pieces: [u32(0o101, 0o100600, 0o22, 0), text('new')],
-    expected: { kind: 'create', flags: 0o101, mode: 0o100600, killPrivileges: false, name: 'new' },
+    expected: { kind: 'create', flags: 0o101, mode: 0o100600, umask: 0o22, killPrivileges: false, name: 'new' },
   },
   {
     name: 'READ',
@@ -110,7 +110,7 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
     name: 'SETXATTR',
     opcode: Opcode.SETXATTR,
     pieces: [u32(2, 1), text('user.k'), Buffer.from('vv')],
-    expected: { kind: 'setxattr', name: 'user.k', flags: 1, value: Buffer.from('vv') },
+    expected: { kind: 'setxattr', name: 'user.k', flags: 1, killSetgid: false, value: Buffer.from('vv') },
   },
   {
     name: 'GETXATTR',
@@ -120,13 +120,59 @@ const TABLE: { name: string; opcode: number; pieces: Buffer[]; expected: Argumen
   },
   { name: 'INTERRUPT', opcode: Opcode.INTERRUPT, pieces: [u64(44)], expected: { kind: 'interrupt', unique: 44 } },
   { name: 'POLL', opcode: 40, pieces: [], expected: { kind: 'refused', code: 'ENOSYS' } },
-  { name: 'FALLOCATE', opcode: Opcode.FALLOCATE, pieces: [], expected: { kind: 'refused', code: 'ENOTSUP' } },
+  {
+    name: 'TMPFILE',
+    opcode: Opcode.TMPFILE,
+    pieces: [u32(0o102, 0o100600, 0o22, 0), text('/')],
+    expected: { kind: 'tmpfile', flags: 0o102, mode: 0o100600, umask: 0o22 },
+  },
+  {
+    name: 'FALLOCATE',
+    opcode: Opcode.FALLOCATE,
+    pieces: [u64(4, 2 ** 33, 100), u32(3, 0)],
+    expected: { kind: 'fallocate', handle: 4, offset: 2 ** 33, length: 100, mode: 3 },
+  },
+  ...[Opcode.COPY_FILE_RANGE, Opcode.COPY_FILE_RANGE_64].map((opcode) => ({
+    name: `COPY_FILE_RANGE (${opcode})`,
+    opcode,
+    pieces: [u64(4, 2 ** 33, 9, 5, 2 ** 34, 2 ** 20, 0)],
+    expected: {
+      kind: 'copy' as const,
+      source: { handle: 4, offset: 2 ** 33 },
+      target: { handle: 5, offset: 2 ** 34 },
+      length: 2 ** 20,
+      flags: 0,
+    },
+  })),
+  {
+    name: 'LSEEK',
+    opcode: Opcode.LSEEK,
+    pieces: [u64(4, 5), u32(3, 0)],
+    expected: { kind: 'seek', handle: 4, offset: 5, what: 'data' },
+  },
+  {
+    name: 'offsets that are too large, or negative, as behind every file',
+    opcode: Opcode.LSEEK,
+    pieces: [u64(4, -1), u32(4, 0)],
+    expected: { kind: 'seek', handle: 4, offset: Number.MAX_SAFE_INTEGER, what: 'hole' },
+  },
 ];
 
 describe('FUSE requests', () => {
   for (const { name, opcode, pieces, expected } of TABLE) {
     it(`reads ${name}`, () => assert.deepEqual(parse(opcode, ...pieces), expected));
   }
+
+  it('reads the long form of SETXATTR, where that is agreed on', () => {
+    const bytes = requestBytes({ opcode: Opcode.SETXATTR }, u32(2, 1, 1, 0), text('user.k'), Buffer.from('vv'));
+    assert.deepEqual(parseArguments(parseHeader(bytes), bytes, { longSetxattr: true }), {
+      kind: 'setxattr',
+      name: 'user.k',
+      flags: 1,
+      killSetgid: true,
+      value: Buffer.from('vv'),
+    });
+  });
 
   it('hands on who is asking', () => {
     const header = parseHeader(

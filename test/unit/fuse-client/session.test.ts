@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Opcode } from '../../../src/fuse-client/kernel/layout.js';
+import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, Flags, fixture, stored } from './fixture.js';
 import { requestBytes, text, u32, u64 } from './request-bytes.js';
 import { sessionOver } from './session-fixture.js';
 
-const ERRNO = { EIO: 5, ENOENT: 2, EINTR: 4, EAGAIN: 11, EINVAL: 22, ERANGE: 34, ENOSYS: 38, ENOTSUP: 95 };
+const ERRNO = {
+  EIO: 5,
+  ENOENT: 2,
+  EINTR: 4,
+  ENXIO: 6,
+  EFBIG: 27,
+  ENODATA: 61,
+  EAGAIN: 11,
+  EINVAL: 22,
+  ERANGE: 34,
+  ENOSYS: 38,
+  ENOTSUP: 95,
+};
 
 describe('a kernel session', () => {
   it('greets with its own version and says that it is ready', () => {
@@ -47,11 +59,53 @@ describe('a kernel session', () => {
   it('answers what it does not know ENOSYS, which the kernel remembers', () => {
     const { receive, replies } = sessionOver(fixture());
     receive(requestBytes({ opcode: 9999 }));
-    receive(requestBytes({ opcode: Opcode.FALLOCATE }));
     assert.deepEqual(
       replies.map(({ error }) => error),
-      [-ERRNO.ENOSYS, -ERRNO.ENOTSUP],
+      [-ERRNO.ENOSYS],
     );
+  });
+
+  it('refuses what it cannot do to a range of a file, and ranges behind the largest file', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    await stored(parts, 'f', 'content');
+    const inode = 2;
+    receive(requestBytes({ opcode: Opcode.OPEN, inode }, u32(Flags.BOTH, 0)));
+    await settle();
+    const handle = replies[0]?.body.readUInt32LE(0) ?? 0;
+    const huge = 2n ** 63n - 2n;
+    const fallocate = (offset: number | bigint, length: number | bigint, mode: number) => ({
+      opcode: Opcode.FALLOCATE,
+      pieces: [u64(handle, offset, length), u32(mode, 0)],
+    });
+    const table = [
+      // COLLAPSE_RANGE, INSERT_RANGE, UNSHARE_RANGE, a hole that changes the size, and what is yet to come.
+      ...[0x08, 0x20, 0x40, 0x02, 0x80].map((mode) => ({ ...fallocate(0, 1, mode), error: ERRNO.ENOTSUP })),
+      { ...fallocate(0, 0, 0), error: ERRNO.EINVAL },
+      { ...fallocate(huge, 1, 0), error: ERRNO.EFBIG },
+      { ...fallocate(huge, 1, 3), error: 0 },
+      { ...fallocate(0, huge, 16), error: ERRNO.EFBIG },
+      { opcode: Opcode.LSEEK, pieces: [u64(handle, huge), u32(3, 0)], error: ERRNO.ENXIO },
+      { opcode: Opcode.LSEEK, pieces: [u64(handle, 0), u32(7, 0)], error: ERRNO.EINVAL },
+      { opcode: Opcode.READ, pieces: [u64(handle, huge), u32(10, 0), u64(0), u32(0, 0)], error: 0 },
+      {
+        opcode: Opcode.WRITE,
+        pieces: [u64(handle, huge), u32(1, 0), u64(0), u32(0, 0), Buffer.alloc(1)],
+        error: ERRNO.EFBIG,
+      },
+      {
+        opcode: Opcode.SETATTR,
+        pieces: [u32(SetattrFlag.SIZE, 0), u64(0, huge, 0, 0, 0, 0), u32(0, 0, 0, 0, 0, 0, 0, 0)],
+        error: ERRNO.EFBIG,
+      },
+    ];
+    for (const { opcode, pieces, error } of table) {
+      receive(requestBytes({ opcode, inode }, ...pieces));
+      await settle();
+      assert.equal(Math.abs(replies.at(-1)?.error ?? 1), error, `${opcode} ${Buffer.concat(pieces).toString('hex')}`);
+    }
+    assert.equal(replies.length, 1 + table.length);
+    assert.equal(await contentOf(parts, inode), 'content');
   });
 
   it('answers a handler that throws something odd EIO, with its stack in the log', async () => {
@@ -162,7 +216,7 @@ describe('a kernel session', () => {
     assert.deepEqual(parts.forgotten, [`attributes:${inode}`]);
   });
 
-  it('answers sizes and ERANGE for extended attributes, and keeps no capabilities', async () => {
+  it('answers sizes and ERANGE for extended attributes, and ENOTSUP for those that it does not keep', async () => {
     const parts = fixture();
     const { receive, replies } = sessionOver(parts);
     const set = (unique: number, name: string) =>
@@ -174,7 +228,7 @@ describe('a kernel session', () => {
     receive(get(2, 0));
     receive(get(3, 2));
     receive(get(4, 3));
-    receive(set(5, 'security.capability'));
+    receive(set(5, 'system.unknown'));
     await settle();
     replies.sort((left, right) => left.unique - right.unique);
     assert.deepEqual(
@@ -183,6 +237,27 @@ describe('a kernel session', () => {
     );
     assert.equal(replies[1]?.body.readUInt32LE(0), 3);
     assert.equal(replies[3]?.body.toString(), 'abc');
+  });
+
+  it('asks for a capability only where there is an extended attribute, and takes it from a file that is cut', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const inode = await stored(parts, 'f', 'content');
+    const last = async (opcode: number, ...pieces: Buffer[]) => {
+      receive(requestBytes({ opcode, inode }, ...pieces));
+      await settle();
+      return Math.abs(replies.at(-1)?.error ?? 1);
+    };
+    const get = () => last(Opcode.GETXATTR, u32(64, 0), text('security.capability'));
+    const asked = () => parts.files.calls.getxattr ?? 0;
+    assert.equal(await get(), ERRNO.ENODATA);
+    assert.equal(asked(), 0);
+    assert.equal(await last(Opcode.SETXATTR, u32(3, 0), text('security.capability'), Buffer.from('cap')), 0);
+    assert.equal(await get(), 0);
+    assert.equal(asked(), 1);
+    await parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    assert.equal(await get(), ERRNO.ENODATA);
+    assert.equal(asked(), 1);
   });
 
   it('refuses rename flags that it does not know', async () => {

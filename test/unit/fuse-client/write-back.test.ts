@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { FallocateMode } from '../../../src/fuse-client/operations.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
@@ -238,6 +239,15 @@ describe('the write-back buffer', () => {
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('resize' as const), size: fc.nat(400) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('truncateAtOpen' as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant('zero' as const),
+        at: fc.nat(300),
+        length: fc.integer({ min: 1, max: 90 }),
+        grows: fc.boolean(),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('flush' as const), wait: fc.boolean() }) },
     {
       weight: 3,
@@ -248,6 +258,32 @@ describe('the write-back buffer', () => {
       }),
     },
   );
+
+  it('copies between files and within one, whatever is pending, and answers short', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const open = async (name: string, content: string) =>
+      (await operations.open(await stored(parts, name, content), Flags.BOTH)).handle;
+    const [from, to] = [await open('from', 'x'.repeat(3 * MEBIBYTE)), await open('to', 'y')];
+    await operations.write(from, MEBIBYTE - 2, Buffer.from('pending'), false, uninterrupted);
+    const at = (handle: number, offset: number) => ({ handle, offset });
+    type Place = ReturnType<typeof at>;
+    const copy = (source: Place, target: Place, length: number) =>
+      operations.copy(source, target, length, false, uninterrupted);
+    assert.equal(await copy(at(from, MEBIBYTE - 4), at(to, 1), 12), 12);
+    assert.equal(await copy(at(to, 0), at(to, 20), 13), 13);
+    const seen = await operations.read(to, 0, 100, uninterrupted());
+    assert.equal(Buffer.from(seen).toString(), `yxxpendingxxx${'\0'.repeat(7)}yxxpendingxxx`);
+    assert.equal(await copy(at(from, 3 * MEBIBYTE - 5), at(to, 5), 100), 5);
+    assert.equal(await copy(at(from, 3 * MEBIBYTE), at(to, 5), 100), 0);
+    assert.equal(await copy(at(from, 2 ** 60), at(to, 5), 100), 0);
+    await assert.rejects(copy(at(from, 0), at(to, 2 ** 52), 100), { code: 'EFBIG' });
+    await operations.setattr(2, { sizeBytes: 40 * MEBIBYTE }, CALLER, { handle: from });
+    const most = await copy(at(from, 0), at(to, 0), 40 * MEBIBYTE);
+    assert.ok(most > 0 && most < 40 * MEBIBYTE);
+    parts.files.faults = { reads: 'EIO' };
+    await assert.rejects(copy(at(from, 0), at(to, 0), 100), { code: 'EIO' });
+  });
 
   it('shows readers what was written, whatever is pending, on its way or stored', async () => {
     await fc.assert(
@@ -273,6 +309,11 @@ describe('the write-back buffer', () => {
           } else if (action.kind === 'truncateAtOpen') {
             await operations.release((await operations.open(inode, Flags.WRITE | Flags.TRUNCATE)).handle);
             model = Buffer.alloc(0);
+          } else if (action.kind === 'zero') {
+            const mode = action.grows ? FallocateMode.ZERO_RANGE : FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE;
+            await operations.fallocate(handle, action.at, action.length, mode, false);
+            if (action.grows) model = resized(Math.max(model.length, action.at + action.length));
+            model.fill(0, action.at, Math.min(model.length, action.at + action.length));
           } else if (action.kind === 'flush') {
             const flushed = operations.flush(handle);
             flushes.push(flushed);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { planBlock, putItem, renderBlock, touchedBlocks, type WriteRequest } from '../../../src/mediator/write-plan.js';
+import { blocksOf, coveredBlocks, edgeBlocks, planZeros } from '../../../src/mediator/zero-plan.js';
 
 const BLOCK = 16;
 
@@ -59,6 +60,41 @@ describe('write plan', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('makes zeros of a range and leaves the rest', () => {
+    const range = fc.record({ offset: fc.nat(90), length: fc.integer({ min: 1, max: 60 }) });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), range, (before, zeros) => {
+        const after = Uint8Array.from(before).fill(0, zeros.offset, zeros.offset + zeros.length);
+        const edges = edgeBlocks(zeros, BLOCK);
+        const covered = coveredBlocks(zeros, BLOCK);
+        const [first, last] = blocksOf(zeros, BLOCK);
+        for (let index = 0; index < Math.ceil(before.length / BLOCK); index++) {
+          const base = before.subarray(index * BLOCK, (index + 1) * BLOCK);
+          let content: Uint8Array = base;
+          if (index >= covered.first && index < covered.end) content = new Uint8Array(0);
+          if (edges.includes(index)) {
+            const plan = planZeros(zeros, index, BLOCK, { index, version: 7, hash: 1n, length: base.length });
+            const item = plan === null ? { data: new Uint8Array(0) } : putItem(plan, 1, 8, null);
+            content = 'data' in item ? item.data : patched(base, item.length, item.writes);
+            if (plan !== null) assert.deepEqual(renderBlock(plan, base), content);
+          }
+          assert.ok(content === base || (index >= first && index <= last));
+          const shown = new Uint8Array(base.length);
+          shown.set(content);
+          assert.deepEqual(shown, after.subarray(index * BLOCK, (index + 1) * BLOCK));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('leaves no block behind where only zeros were left', () => {
+    const base = { index: 0, version: 1, hash: 1n, length: 5 };
+    assert.equal(planZeros({ offset: 0, length: 5 }, 0, BLOCK, base), null);
+    assert.equal(planZeros({ offset: 2, length: 9 }, 0, BLOCK, base)?.length, 2);
+    assert.equal(planZeros({ offset: 7, length: 2 }, 0, BLOCK, base)?.length, 5);
   });
 
   it('puts a block whole when the writes cover it, and as a patch otherwise', () => {

@@ -1,7 +1,7 @@
 // The namespace written a second time, as plainly as possible: a tree of
 // objects and the rules of POSIX, without tables, transactions or speed.
 import type { AttributeChanges, FileKind } from '../../../src/protocol/files.js';
-import type { BlockChange } from '../../../src/protocol/metadata.js';
+import type { Commands } from '../../../src/protocol/metadata.js';
 import { BLOCK_BYTES } from './harness.js';
 
 export interface ModelNode {
@@ -130,13 +130,8 @@ export class Model {
   }
 
   /** Whether it was committed. */
-  commit(
-    inode: number,
-    changes: readonly BlockChange[],
-    truncateTo: number | null,
-    grow: number,
-    now: bigint,
-  ): boolean {
+  commit(request: Commands['commit']['request'], now: bigint): boolean {
+    const { inode, changes, truncateTo, hole, minimumSizeBytes } = request;
     const node = this.#inode(inode);
     if (node.kind === 'directory') fail('EISDIR');
     if (node.kind !== 'file') fail('EINVAL');
@@ -145,11 +140,12 @@ export class Model {
       node.size = truncateTo;
       for (const index of [...node.blocks.keys()]) if (index * BLOCK_BYTES >= truncateTo) this.#forget(node, index);
     }
+    for (let index = hole?.first ?? 0; index < (hole?.end ?? 0); index++) this.#forget(node, index);
     for (const { index, next } of changes) {
       this.#forget(node, index);
       if (next !== null) node.blocks.set(index, { version: next.version, length: next.length });
     }
-    node.size = Math.max(node.size, grow);
+    node.size = Math.max(node.size, minimumSizeBytes);
     node.modified = now;
     node.changed = now;
     return true;

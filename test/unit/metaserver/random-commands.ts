@@ -91,7 +91,8 @@ export class RandomCommands {
     const truncateTo = this.#random() < 0.3 ? this.below(6 * BLOCK_BYTES) : null;
     const minimumSizeBytes = this.below(6 * BLOCK_BYTES);
     const missing = this.#random() < 0.3 ? ['data1', 'data2'].slice(this.below(2)) : [];
-    const request = { inode, changes, truncateTo, minimumSizeBytes, modifyTimeNs: timeNs, missing };
+    const hole = this.#random() < 0.2 ? { hole: { first: this.below(4), end: this.below(7) } } : {};
+    const request = { inode, changes, truncateTo, ...hole, minimumSizeBytes, modifyTimeNs: timeNs, missing };
     return { name: 'commit', timeNs, request };
   }
 }

@@ -52,10 +52,8 @@ function outcomeOfModel(model: Model, { name, timeNs, request }: Command): strin
       case 'setattr':
         model.setattr(request.inode, request.changes, timeNs);
         return 'done';
-      case 'commit': {
-        const { inode, changes, truncateTo, minimumSizeBytes } = request;
-        return model.commit(inode, changes, truncateTo, minimumSizeBytes, timeNs) ? 'done' : 'conflict';
-      }
+      case 'commit':
+        return model.commit(request, timeNs) ? 'done' : 'conflict';
       case 'setxattr': {
         const value = Buffer.from(request.value).toString();
         model.setxattr(request.inode, request.name, value, request.mode, timeNs);

@@ -19,6 +19,7 @@ function query(meta: TestMetaserver, message: unknown): Promise<object> {
 const caller = { uid: 1, gid: 1 };
 const VALID_COMMANDS: Record<string, Message> = {
   make: { ...makeRequest(ROOT, 'new') },
+  makeUnnamed: { parent: ROOT, mode: 0o644, umask: 0o22, caller, blockSizeBytes: 4096 },
   link: { inode: 2, parent: ROOT, name: 'other' },
   unlink: { parent: ROOT, name: 'file', held: [2] },
   rmdir: { parent: ROOT, name: 'directory' },
@@ -28,11 +29,12 @@ const VALID_COMMANDS: Record<string, Message> = {
     inode: 2,
     changes: [change(0, 0, 5)],
     truncateTo: 0,
+    hole: { first: 3, end: 5 },
     minimumSizeBytes: 4096,
     modifyTimeNs: 1n,
     missing: ['data1'],
   },
-  setxattr: { inode: 2, name: 'user.x', value: Buffer.from('x'), mode: 'set' },
+  setxattr: { inode: 2, name: 'user.x', value: Buffer.from('x'), mode: 'set', killSetgid: true },
   removexattr: { inode: 2, name: 'user.y' },
   purge: { inode: 999 },
   allocate: { count: 1 },
@@ -46,7 +48,7 @@ const VALID_QUERIES: Record<string, Message> = {
   attributes: { inode: 2 },
   readlink: { inode: 4 },
   readdir: { inode: ROOT, cookie: 0, limit: 10, attributes: true },
-  blocks: { inode: 2, first: 0, count: 10 },
+  blocks: { inode: 2, first: 0, count: 10, most: 5 },
   allBlocks: { after: { inode: 1, index: 0 }, limit: 10 },
   getxattr: { inode: 2, name: 'user.y' },
   listxattr: { inode: 2 },
@@ -59,7 +61,15 @@ const VALID_QUERIES: Record<string, Message> = {
 };
 
 /** Fields that may also be absent or null. */
-const OPTIONAL: Record<string, unknown[]> = { truncateTo: [null], after: [undefined, null], next: [null] };
+const OPTIONAL: Record<string, unknown[]> = {
+  truncateTo: [null],
+  after: [undefined, null],
+  next: [null],
+  hole: [undefined],
+  most: [undefined],
+  umask: [undefined],
+  killSetgid: [undefined],
+};
 
 /** Values that can't stand where `value` stands. */
 function wrongFor(value: unknown): unknown[] {
