@@ -63,10 +63,11 @@ logLevel: info
 mount:
   # Where "nmrfs up" mounts the file system.
   directory: mnt
-  # How it is mounted: kernel (the kernel's own protocol; needs root), fuse-native (the package), or auto (kernel as root).
+  # How it is mounted: kernel (the kernel's own protocol), fuse-native (the package of that name), or auto (kernel).
   binding: auto
-  # Whether other users may use the mount; the permissions of the files apply to them.
-  allowOther: true
+  # Whether other users may use the mount; the permissions of the files apply to them. true, false, or auto (when root
+  # mounts). An ordinary user may only say true where /etc/fuse.conf has the line user_allow_other.
+  allowOther: auto
   # Whether the mount refuses all changes.
   readOnly: false
   # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000.

@@ -10,17 +10,21 @@ import { mountKernel } from './kernel/kernel-mount.js';
 export interface MountOptions {
   /** An existing directory; relative to the working directory when not absolute. */
   directory: string;
-  /** kernel: the kernel's protocol spoken directly, as root. fuse-native: through libfuse 2, with its limits. */
+  /** kernel: the kernel's protocol spoken directly. fuse-native: through libfuse 2, with its limits. */
   binding: 'kernel' | 'fuse-native';
   /** How long the kernel may keep names and attributes without asking again; default 1000. */
   attributeTimeoutMs?: number;
   /** Bytes that may wait to be stored before writers have to wait; default 64 MiB. */
   maximumDirtyBytes?: number;
   readOnly?: boolean;
-  /** Users other than root may use the mount, by the files' permissions; default true. */
+  /** Users other than the one who mounts may use the mount, by the files' permissions; default true. */
   allowOther?: boolean;
   /** Of the mediator that `files` is of, when other mounts may use it too. */
   sessions?: SessionService;
+  /** What df and /proc/mounts show as the device; default nmrfs. Only with the kernel binding, as the following. */
+  source?: string;
+  /** Options that the kernel obeys for every file system, such as noexec. */
+  kernelOptions?: readonly string[];
 }
 
 export interface MountSettings {
@@ -29,6 +33,8 @@ export interface MountSettings {
   maximumDirtyBytes: number;
   readOnly: boolean;
   allowOther: boolean;
+  source: string;
+  kernelOptions: readonly string[];
 }
 
 export interface Mount {
@@ -40,6 +46,7 @@ export interface Mount {
 }
 
 const ATTRIBUTE_TIMEOUT_MS = 1000;
+const SOURCE = 'nmrfs';
 const MAXIMUM_DIRTY_BYTES = 64 * 1024 * 1024;
 
 /** Mounts `files` at a directory; resolves when it can be used. Rejects, with nothing left mounted, when it can't. */
@@ -50,6 +57,8 @@ export async function mountFileSystem(files: FileService, options: MountOptions,
     maximumDirtyBytes: options.maximumDirtyBytes ?? MAXIMUM_DIRTY_BYTES,
     readOnly: options.readOnly ?? false,
     allowOther: options.allowOther ?? true,
+    source: options.source ?? SOURCE,
+    kernelOptions: options.kernelOptions ?? [],
   };
   switch (options.binding) {
     case 'kernel':

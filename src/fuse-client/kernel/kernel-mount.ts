@@ -22,7 +22,7 @@ export async function mountKernel(
 ): Promise<Mount> {
   const { directory } = settings;
   const { log } = runtime;
-  const device = new FuseDevice(log);
+  const device = new FuseDevice(await attach(directory, settings), log);
   const cache: KernelCache = {
     forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
     forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
@@ -42,22 +42,18 @@ export async function mountKernel(
     ready: () => ready.resolve(),
   });
 
-  try {
-    await operations.start();
-    await attach(device.descriptor, directory, settings);
-  } catch (error) {
-    device.abandon();
-    await operations.end();
-    throw error;
-  }
   const gone = signal();
-  device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
   const timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
   void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
   try {
+    await operations.start();
+    device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
     await ready.promise;
   } catch (error) {
+    // Before the unmount, which might ask something of the mount that nobody answers.
+    device.close();
     await detach(directory, log);
+    await operations.end();
     throw error;
   } finally {
     timer.cancel();
@@ -73,6 +69,7 @@ export async function mountKernel(
   const unmount = async () => {
     await operations.flushAll();
     await detach(directory, log);
+    device.close();
     await ended;
   };
   return {
