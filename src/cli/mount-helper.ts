@@ -62,13 +62,13 @@ export async function runMountHelper(words: readonly string[]): Promise<void> {
   const call = parseHelperCall(words);
   if (call === undefined) {
     throw new CommandFailure(
-      `${NAME}: it takes SOURCE DIR [-sfnv] [-o OPTIONS]; SOURCE is HOST:PORT or a configuration file`,
+      `mount-helper takes SOURCE DIR [-sfnv] [-o OPTIONS]; SOURCE is HOST:PORT or a configuration file`,
       EXIT_INVOCATION,
     );
   }
   const { unknown, remount: again, kernelOptions, readOnly, configFile } = parseMountOptions(call.options);
   if (unknown.length > 0 && !call.sloppy) {
-    throw new CommandFailure(`${NAME}: ${unknownOptions(unknown)}`, EXIT_INVOCATION);
+    throw new CommandFailure(unknownOptions(unknown), EXIT_INVOCATION);
   }
   const given = call.options.filter((option) => !unknown.includes(option));
   try {
@@ -87,7 +87,7 @@ export async function runMountHelper(words: readonly string[]): Promise<void> {
     });
     if (!call.fake) await mountInBackground(request);
   } catch (error) {
-    throw new CommandFailure(`${NAME}: ${describeFailure(error).text}`, EXIT_MOUNT_FAILED);
+    throw new CommandFailure(describeFailure(error).text, EXIT_MOUNT_FAILED);
   }
 }
 

@@ -23,9 +23,13 @@ const KERNEL_OPTIONS: ReadonlySet<string> = new Set([
 /** For mount(8), systemd and people, who have obeyed them before; or what is so in any case. */
 const IGNORED_OPTIONS: ReadonlySet<string> = new Set([
   ...['', 'defaults', 'auto', 'noauto', 'nofail', 'user', 'nouser', 'users', 'owner', 'group', '_netdev', '_rnetdev'],
-  ...['default_permissions', 'loud', 'silent', 'nomand'],
+  ...['default_permissions', 'loud', 'silent', 'nomand', 'relatime', 'noatime', 'nodiratime', 'strictatime'],
 ]);
-const IGNORED_PREFIXES: readonly string[] = ['x-', 'X-', 'comment=', 'user=', 'uhelper=', 'helper='];
+const IGNORED_PREFIXES: readonly string[] = [
+  ...['x-', 'X-', 'comment=', 'user=', 'uhelper=', 'helper='],
+  // What /proc/mounts shows of a mount, and mount(8) hands on with a remount.
+  ...['user_id=', 'group_id=', 'max_read=', 'blksize='],
+];
 
 const KNOWN = [
   ...['ro', 'rw', 'allow_other', 'no_allow_other', 'attribute_timeout=MS', 'config=FILE', 'remount'],
