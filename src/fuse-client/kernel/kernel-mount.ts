@@ -6,7 +6,7 @@ import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
 import { Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
-import { attach, detach, raiseReadAhead } from './mount-table.js';
+import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
 import { encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
 
@@ -61,14 +61,23 @@ export async function mountKernel(
   await raiseReadAhead(directory, log);
   log.info('mount.ready', { directory, binding: 'kernel' });
 
+  const deviceNumber = await findMount(directory);
+  let detaching: Promise<void> | undefined;
   const ended = gone.promise.then(async () => {
+    // Whoever waits for the end may end this process then: not before the name is gone, which comes after the connection
+    // where the mount is in use, or is left to us altogether (umount -f).
+    await detaching?.catch(() => {});
+    if (deviceNumber !== undefined && (await findMount(directory)) === deviceNumber) {
+      await unmount(directory, 'lazily').catch((error: unknown) => log.error('mount.left', { error: String(error) }));
+    }
     await operations.end();
     log.info('mount.ended', { directory });
   });
   let unmounting: Promise<void> | undefined;
-  const unmount = async () => {
+  const storeAndUnmount = async () => {
     await operations.flushAll();
-    await detach(directory, log);
+    detaching = detach(directory, log);
+    await detaching;
     device.close();
     await ended;
   };
@@ -76,7 +85,7 @@ export async function mountKernel(
     directory,
     ended,
     unmount: () => {
-      unmounting ??= unmount();
+      unmounting ??= storeAndUnmount();
       return unmounting;
     },
   };
