@@ -6,6 +6,7 @@ import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
 import { Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
+import { isBeingKilled } from './killed.js';
 import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
 import { encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
@@ -39,6 +40,7 @@ export async function mountKernel(
     attributeTimeoutMs: settings.attributeTimeoutMs,
     send: (chunks) => device.send(chunks),
     forgetAttributes: cache.forgetAttributes,
+    isBeingKilled,
     ready: () => ready.resolve(),
   });
 
