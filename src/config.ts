@@ -47,6 +47,7 @@ export interface Config extends Quorums {
     /** auto: when root mounts. */
     allowOther: boolean | 'auto';
     readOnly: boolean;
+    accessTimes: 'noatime' | 'relatime';
     attributeTimeoutMs: number;
     maximumDirtyBytes: number;
   };

@@ -70,6 +70,9 @@ mount:
   allowOther: auto
   # Whether the mount refuses all changes.
   readOnly: false
+  # Whether reading moves access times: noatime (never), or relatime (when the file has changed since, and once a day; a
+  # change of its metadata each time).
+  accessTimes: noatime
   # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000.
   attributeTimeoutMs: 1000
   # How much written data may wait in memory before writers wait: 1 MiB to 4096 MiB.

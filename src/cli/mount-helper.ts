@@ -66,15 +66,18 @@ export async function runMountHelper(words: readonly string[]): Promise<void> {
       EXIT_INVOCATION,
     );
   }
-  const { unknown, remount: again, kernelOptions, readOnly, configFile } = parseMountOptions(call.options);
+  const { unknown, remount: again, kernelOptions, accessTimes, readOnly, configFile } = parseMountOptions(call.options);
   if (unknown.length > 0 && !call.sloppy) {
     throw new CommandFailure(unknownOptions(unknown), EXIT_INVOCATION);
   }
   const given = call.options.filter((option) => !unknown.includes(option));
   try {
     if (again) {
-      const access = readOnly === undefined ? [] : [readOnly ? 'ro' : 'rw'];
-      await remount(await mountPoint(call.directory), [...kernelOptions, ...access]);
+      const shown = [
+        ...(accessTimes === undefined ? [] : [accessTimes]),
+        ...(readOnly === undefined ? [] : [readOnly ? 'ro' : 'rw']),
+      ];
+      await remount(await mountPoint(call.directory), [...kernelOptions, ...shown]);
       return;
     }
     const isFile = call.source.includes('/');

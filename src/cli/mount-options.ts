@@ -5,6 +5,7 @@
 export interface MountOptions {
   readOnly?: boolean;
   allowOther?: boolean;
+  accessTimes?: 'noatime' | 'relatime';
   attributeTimeoutMs?: number;
   /** The configuration file, for a mount that names only the mediator. */
   configFile?: string;
@@ -23,7 +24,7 @@ const KERNEL_OPTIONS: ReadonlySet<string> = new Set([
 /** For mount(8), systemd and people, who have obeyed them before; or what is so in any case. */
 const IGNORED_OPTIONS: ReadonlySet<string> = new Set([
   ...['', 'defaults', 'auto', 'noauto', 'nofail', 'user', 'nouser', 'users', 'owner', 'group', '_netdev', '_rnetdev'],
-  ...['default_permissions', 'loud', 'silent', 'nomand', 'relatime', 'noatime', 'nodiratime', 'strictatime'],
+  ...['default_permissions', 'loud', 'silent', 'nomand', 'nodiratime'],
 ]);
 const IGNORED_PREFIXES: readonly string[] = [
   ...['x-', 'X-', 'comment=', 'user=', 'uhelper=', 'helper='],
@@ -32,7 +33,17 @@ const IGNORED_PREFIXES: readonly string[] = [
 ];
 
 const KNOWN = [
-  ...['ro', 'rw', 'allow_other', 'no_allow_other', 'attribute_timeout=MS', 'config=FILE', 'remount'],
+  ...[
+    'ro',
+    'rw',
+    'noatime',
+    'relatime',
+    'allow_other',
+    'no_allow_other',
+    'attribute_timeout=MS',
+    'config=FILE',
+    'remount',
+  ],
   ...KERNEL_OPTIONS,
 ].join(', ');
 
@@ -73,6 +84,10 @@ function apply(parsed: MountOptions, option: string): void {
     case 'allow_other':
     case 'no_allow_other':
       parsed.allowOther = option === 'allow_other';
+      return;
+    case 'noatime':
+    case 'relatime':
+      parsed.accessTimes = option;
       return;
     case 'remount':
       parsed.remount = true;

@@ -30,6 +30,7 @@ export interface MountRequest {
   binding: 'kernel' | 'fuse-native';
   readOnly: boolean;
   allowOther: boolean;
+  accessTimes: 'noatime' | 'relatime';
   attributeTimeoutMs: number;
   /** What df shows as the device. */
   source: string;
@@ -70,6 +71,7 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
     binding: chooseBinding(given.binding ?? config.mount.binding),
     readOnly: options.readOnly ?? config.mount.readOnly,
     allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
+    accessTimes: options.accessTimes ?? config.mount.accessTimes,
     attributeTimeoutMs: options.attributeTimeoutMs ?? config.mount.attributeTimeoutMs,
     source: given.source ?? mediator,
     kernelOptions: options.kernelOptions,
@@ -161,7 +163,7 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     const sessions = remote.service<SessionService>('sessions');
     const options = {
       ...{ directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions },
-      ...{ source, kernelOptions },
+      ...{ source, kernelOptions, accessTimes: request.accessTimes },
     };
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);

@@ -251,12 +251,14 @@ async function openMediatorProcess(
     if (await clearDeadMount(directory)) {
       runtime.log.warn('mount.dead_cleared', { directory });
     }
-    const { readOnly, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
+    const { readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
     const allowOther = chooseAllowOther(config.mount.allowOther);
     // In this process nothing but this object tells the mount from other callers.
     const peer = {};
     const sessions = asPeer(running.mediator.sessions, peer);
-    const options = { directory, binding, allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes, sessions };
+    const options = {
+      ...{ directory, binding, allowOther, readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes, sessions },
+    };
     const files = asPeer(running.mediator.files, peer);
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);

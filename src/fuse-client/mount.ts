@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { FileService } from '../protocol/files.js';
 import type { SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
 
 export interface MountOptions {
@@ -21,6 +22,8 @@ export interface MountOptions {
   allowOther?: boolean;
   /** Of the mediator that `files` is of, when other mounts may use it too. */
   sessions?: SessionService;
+  /** Whether reading moves a file's access time; default noatime. */
+  accessTimes?: AccessTimesMode;
   /** What df and /proc/mounts show as the device; default nmrfs. Only with the kernel binding, as the following. */
   source?: string;
   /** Options that the kernel obeys for every file system, such as noexec. */
@@ -33,6 +36,7 @@ export interface MountSettings {
   maximumDirtyBytes: number;
   readOnly: boolean;
   allowOther: boolean;
+  accessTimes: AccessTimesMode;
   source: string;
   kernelOptions: readonly string[];
 }
@@ -51,12 +55,14 @@ const MAXIMUM_DIRTY_BYTES = 64 * 1024 * 1024;
 
 /** Mounts `files` at a directory; resolves when it can be used. Rejects, with nothing left mounted, when it can't. */
 export async function mountFileSystem(files: FileService, options: MountOptions, runtime: Runtime): Promise<Mount> {
+  const readOnly = options.readOnly ?? false;
   const settings: MountSettings = {
     directory: resolve(options.directory),
     attributeTimeoutMs: options.attributeTimeoutMs ?? ATTRIBUTE_TIMEOUT_MS,
     maximumDirtyBytes: options.maximumDirtyBytes ?? MAXIMUM_DIRTY_BYTES,
-    readOnly: options.readOnly ?? false,
+    readOnly,
     allowOther: options.allowOther ?? true,
+    accessTimes: readOnly ? 'noatime' : (options.accessTimes ?? 'noatime'),
     source: options.source ?? SOURCE,
     kernelOptions: options.kernelOptions ?? [],
   };

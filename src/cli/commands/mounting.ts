@@ -20,7 +20,7 @@ export function addMountCommands(program: Command): void {
     )
     .option(
       '-o, --option <options>',
-      'separated by commas: ro, rw, allow_other, no_allow_other, attribute_timeout=MS, config=FILE, noexec …',
+      'separated by commas: ro, rw, noatime, relatime, allow_other, no_allow_other, attribute_timeout=MS, config=FILE, noexec …',
       (text: string, before: string[]) => [...before, ...text.split(',')],
       [],
     )

@@ -4,6 +4,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Log } from '../../runtime/log.js';
+import type { AccessTimesMode } from '../access-times.js';
 import { mountAsUser, unmountAsUser } from './fusermount.js';
 import { runProgram } from './programs.js';
 
@@ -15,6 +16,7 @@ const READ_AHEAD_KIB = 2048;
 export interface MountFlags {
   readOnly: boolean;
   allowOther: boolean;
+  accessTimes: AccessTimesMode;
   /** What df and /proc/mounts show in the first column. */
   source: string;
   /** Further options that the kernel itself obeys for every file system, such as noexec. */
@@ -26,8 +28,10 @@ export interface MountFlags {
  * belongs to the caller. Rejects with what mount(8) or fusermount3 said.
  */
 export async function attach(directory: string, flags: MountFlags): Promise<number> {
-  const { source, allowOther, readOnly, kernelOptions } = flags;
+  const { source, allowOther, readOnly, accessTimes, kernelOptions } = flags;
   const options = ['default_permissions', ...kernelOptions];
+  // Only so that it shows: the kernel moves no access times for FUSE.
+  if (accessTimes === 'noatime') options.push('noatime');
   if (allowOther) options.push('allow_other');
   if (readOnly) options.push('ro');
   if (!isRoot()) return mountAsUser(directory, { type: FILE_SYSTEM_TYPE, source, options });

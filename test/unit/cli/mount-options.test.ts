@@ -11,6 +11,8 @@ describe('the options of a mount', () => {
     { options: 'defaults,_netdev,noauto,nofail,user,x-systemd.automount,comment=x,user=joe', expected: {} },
     { options: 'ro', expected: { readOnly: true } },
     { options: 'ro,rw', expected: { readOnly: false } },
+    { options: 'noatime,relatime', expected: { accessTimes: 'relatime' } },
+    { options: 'strictatime', expected: { unknown: ['strictatime'] } },
     { options: 'allow_other', expected: { allowOther: true } },
     { options: 'no_allow_other', expected: { allowOther: false } },
     { options: 'attribute_timeout=0', expected: { attributeTimeoutMs: 0 } },
