@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { Cluster, type Outcome, run } from '../support/cluster.js';
+import { openDevice, requireFusermount, USER_ID, userFolder } from '../support/ordinary-user.js';
 import { requireFuse } from '../support/require-fuse.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -80,6 +81,31 @@ describe('mounting by mount(8)', function () {
     await writeFile(join(mountPoint, 'c.txt'), 'after the remount\n');
     await must(run('umount', [mountPoint], '/'));
     assert.equal(await mountLine(), undefined);
+  });
+
+  it('lets an ordinary user mount and unmount what a line of fstab allows', async function () {
+    requireFusermount(this);
+    const closeDevice = openDevice();
+    const folder = await userFolder('mnt');
+    try {
+      await writeFile(join(folder, 'fstab'), `${mediator} ${folder}/mnt fuse.nmrfs noauto,user,_netdev 0 0\n`);
+      // Only root may name another fstab; in a mount namespace of its own this one lies over the real one.
+      const script = [
+        `set -e; mount --bind '${folder}/fstab' /etc/fstab; cd /`,
+        `user="setpriv --reuid ${USER_ID} --regid ${USER_ID} --clear-groups"`,
+        `$user mount ${folder}/mnt`,
+        `$user cat ${folder}/mnt/a.txt`,
+        `grep ${folder}/mnt /proc/mounts`,
+        `$user umount ${folder}/mnt`,
+        `! grep ${folder}/mnt /proc/mounts`,
+      ];
+      const outcome = await run('unshare', ['-m', 'bash', '-c', script.join('\n')], '/');
+      assert.equal(outcome.status, 0, outcome.stderr);
+      assert.match(outcome.stdout, new RegExp(`^kept\n${mediator} .* fuse\\.nmrfs rw,.*user_id=${USER_ID}`));
+    } finally {
+      closeDevice();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('mounts with all others, once', async () => {
