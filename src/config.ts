@@ -42,10 +42,12 @@ export interface Config extends Quorums {
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   mount: {
     directory: string;
-    /** auto: kernel as root, else fuse-native. */
+    /** auto: kernel. */
     binding: 'auto' | 'kernel' | 'fuse-native';
-    allowOther: boolean;
+    /** auto: when root mounts. */
+    allowOther: boolean | 'auto';
     readOnly: boolean;
+    accessTimes: 'noatime' | 'relatime';
     attributeTimeoutMs: number;
     maximumDirtyBytes: number;
   };

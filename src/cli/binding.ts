@@ -1,11 +1,13 @@
 // Which way to mount, and what a process that does so needs in its environment.
 
-/** auto: the kernel's own protocol needs root to mount, the package has a helper for everybody else. */
+/** auto: the kernel's own protocol, which can do more and is faster; ordinary users mount it through fusermount3. */
 export function chooseBinding(wanted: 'auto' | 'kernel' | 'fuse-native'): 'kernel' | 'fuse-native' {
-  if (wanted !== 'auto') {
-    return wanted;
-  }
-  return process.getuid?.() === 0 ? 'kernel' : 'fuse-native';
+  return wanted === 'auto' ? 'kernel' : wanted;
+}
+
+/** auto: root shares its mount with all users, as every other file system does; an ordinary user may not, as a rule. */
+export function chooseAllowOther(wanted: boolean | 'auto'): boolean {
+  return wanted === 'auto' ? process.getuid?.() === 0 : wanted;
 }
 
 /** Environment for a process that mounts with this binding; it must be there when the process starts. */

@@ -63,12 +63,16 @@ logLevel: info
 mount:
   # Where "nmrfs up" mounts the file system.
   directory: mnt
-  # How it is mounted: kernel (the kernel's own protocol; needs root), fuse-native (the package), or auto (kernel as root).
+  # How it is mounted: kernel (the kernel's own protocol), fuse-native (the package of that name), or auto (kernel).
   binding: auto
-  # Whether other users may use the mount; the permissions of the files apply to them.
-  allowOther: true
+  # Whether other users may use the mount; the permissions of the files apply to them. true, false, or auto (when root
+  # mounts). An ordinary user may only say true where /etc/fuse.conf has the line user_allow_other.
+  allowOther: auto
   # Whether the mount refuses all changes.
   readOnly: false
+  # Whether reading moves access times: noatime (never), or relatime (when the file has changed since, and once a day; a
+  # change of its metadata each time).
+  accessTimes: noatime
   # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000.
   attributeTimeoutMs: 1000
   # How much written data may wait in memory before writers wait: 1 MiB to 4096 MiB.

@@ -1,19 +1,22 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../config/values.js';
-import type { Config } from '../config.js';
+import { type Config, parseConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import type { FileService } from '../protocol/files.js';
 import type { SessionService } from '../protocol/sessions.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
-import { bindingEnvironment, chooseBinding } from './binding.js';
-import { loadConfig } from './config-file.js';
+import { bindingEnvironment, chooseAllowOther, chooseBinding } from './binding.js';
+import { hasCode, loadConfig } from './config-file.js';
+import { configTemplate } from './config-template.js';
 import { CommandFailure, usageError } from './failure.js';
-import { clearDeadMount } from './mounts.js';
+import { parseMountOptions, unknownOptions } from './mount-options.js';
+import { clearDeadMount, mountPoint } from './mounts.js';
 import { secretOption, unixPathOption } from './paths.js';
 
 const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -27,33 +30,55 @@ export interface MountRequest {
   binding: 'kernel' | 'fuse-native';
   readOnly: boolean;
   allowOther: boolean;
+  accessTimes: 'noatime' | 'relatime';
   attributeTimeoutMs: number;
+  /** What df shows as the device. */
+  source: string;
+  kernelOptions: readonly string[];
+  /** For a process that is to read the same request. */
+  given: GivenMount;
+}
+
+/** As on the command line. */
+export interface GivenMount {
+  config: string;
+  /** A missing configuration file means that there is nothing to configure, as long as the mediator is named. */
+  configIsOptional: boolean;
+  mediator?: string;
+  binding?: 'kernel' | 'fuse-native';
+  source?: string;
+  option: readonly string[];
 }
 
 /** Reads the command line. Throws a usage error for what can't be meant. */
-export async function readMountRequest(
-  directory: string,
-  given: { config: string; mediator?: string; binding?: 'kernel' | 'fuse-native'; option: readonly string[] },
-): Promise<MountRequest> {
-  const config = await loadConfig(given.config);
-  const mediator = given.mediator ?? config.mediator.address;
-  if (parseAddress(mediator) === undefined) {
-    throw usageError(`--mediator ${mediator}: it must be HOST:PORT`);
+export async function readMountRequest(directory: string, given: GivenMount): Promise<MountRequest> {
+  const { unknown, remount, ...options } = parseMountOptions(given.option);
+  if (unknown.length > 0) {
+    throw usageError(unknownOptions(unknown));
   }
+  if (remount) {
+    throw usageError('-o remount: only "mount -o remount DIR" does that');
+  }
+  if (given.mediator !== undefined && parseAddress(given.mediator) === undefined) {
+    throw usageError(`${given.mediator}: a mediator is given as HOST:PORT`);
+  }
+  const config = await loadClientConfig(options.configFile ?? given.config, given);
+  const mediator = given.mediator ?? config.mediator.address;
   const request: MountRequest = {
     config,
-    directory: resolve(directory),
+    directory: await mountPoint(directory),
     mediator,
     binding: chooseBinding(given.binding ?? config.mount.binding),
-    readOnly: config.mount.readOnly,
-    allowOther: config.mount.allowOther,
-    attributeTimeoutMs: config.mount.attributeTimeoutMs,
+    readOnly: options.readOnly ?? config.mount.readOnly,
+    allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
+    accessTimes: options.accessTimes ?? config.mount.accessTimes,
+    attributeTimeoutMs: options.attributeTimeoutMs ?? config.mount.attributeTimeoutMs,
+    source: given.source ?? mediator,
+    kernelOptions: options.kernelOptions,
+    given,
   };
-  for (const option of given.option) {
-    applyOption(request, option);
-  }
   const folder = await stat(request.directory).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTCONN') {
+    if (hasCode(error, 'ENOTCONN')) {
       return undefined;
     }
     throw error;
@@ -64,41 +89,29 @@ export async function readMountRequest(
   return request;
 }
 
-function applyOption(request: MountRequest, option: string): void {
-  const timeout = /^attribute_timeout=(\d+)$/.exec(option);
-  if (timeout !== null) {
-    request.attributeTimeoutMs = Number(timeout[1]);
-    return;
+/** A client that is told where the mediator is needs no configuration file; a cluster with a secret does. */
+async function loadClientConfig(file: string, { mediator, configIsOptional }: GivenMount): Promise<Config> {
+  if (mediator !== undefined && configIsOptional && !existsSync(file)) {
+    return parseConfig(configTemplate({ dataServers: 1, basePort: 1 }), resolve(file));
   }
-  switch (option) {
-    case 'ro':
-      request.readOnly = true;
-      return;
-    case 'rw':
-      request.readOnly = false;
-      return;
-    case 'allow_other':
-      request.allowOther = true;
-      return;
-    case 'no_allow_other':
-      request.allowOther = false;
-      return;
-    default:
-      throw usageError(`-o ${option}: known options are ro, rw, allow_other, no_allow_other, attribute_timeout=MS`);
-  }
+  return loadConfig(file);
 }
 
 /** Mounts in a process of its own and returns when it is mounted. */
 export async function mountInBackground(request: MountRequest): Promise<void> {
-  const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs } = request;
-  const options = [
-    readOnly ? 'ro' : 'rw',
-    allowOther ? 'allow_other' : 'no_allow_other',
-    `attribute_timeout=${attributeTimeoutMs}`,
-  ];
-  const parameters = ['mount', directory, '--foreground', '--config', config.file, '--mediator', mediator];
+  const { directory, binding, source, given } = request;
+  const parameters = ['mount', directory, '--foreground', '--binding', binding, '--source', source];
+  if (!given.configIsOptional || existsSync(given.config)) {
+    parameters.push('--config', given.config);
+  }
+  if (given.mediator !== undefined) {
+    parameters.push('--mediator', given.mediator);
+  }
+  if (given.option.length > 0) {
+    parameters.push('-o', given.option.join(','));
+  }
   const environment = await bindingEnvironment(binding);
-  const child = spawn(process.execPath, [COMMAND, ...parameters, '--binding', binding, '-o', options.join(',')], {
+  const child = spawn(process.execPath, [COMMAND, ...parameters], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, ...environment },
@@ -124,7 +137,8 @@ export async function mountInBackground(request: MountRequest): Promise<void> {
 /** Mounts in this process; resolves when the mount is gone. */
 export async function mountRemote(request: MountRequest): Promise<void> {
   compileEarly();
-  const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs } = request;
+  const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
+    request;
   const { mountFileSystem } = await import('../fuse-client/mount.js');
   const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount' });
   const remote = connectRemote(
@@ -147,8 +161,13 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     await clearDeadMount(directory);
     const { maximumDirtyBytes } = config.mount;
     const sessions = remote.service<SessionService>('sessions');
-    const options = { directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions };
-    const mount = await mountFileSystem(files, options, runtime);
+    const options = {
+      ...{ directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions },
+      ...{ source, kernelOptions, accessTimes: request.accessTimes },
+    };
+    const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
+      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+    });
     process.send?.({ kind: 'ready' });
     const signalled = new Promise<void>((resolveSignal) => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -1,8 +1,10 @@
 // The mounts of this machine, as far as nmrfs has to do with them: finding
 // ours, and clearing one whose server is gone.
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { unmount } from '../fuse-client/kernel/mount-table.js';
 import { CommandFailure } from './failure.js';
 
 const run = promisify(execFile);
@@ -13,6 +15,16 @@ export interface MountEntry {
   directory: string;
   type: string;
   source: string;
+}
+
+/** The folder by the name that it has in the kernel's table. Nothing is asked of the file system that is mounted there. */
+export async function mountPoint(directory: string): Promise<string> {
+  const absolute = resolve(directory);
+  // What is not there yet will be in its parent.
+  return await realpath(absolute).catch(async () => {
+    const parent = dirname(absolute);
+    return join(await realpath(parent).catch(() => parent), basename(absolute));
+  });
 }
 
 /** The mount at exactly that folder, the topmost if there are several. */
@@ -74,7 +86,7 @@ export async function clearIfDead(directory: string): Promise<boolean> {
   if (entry === undefined || !isOurs(entry) || !(await isDead(directory))) {
     return false;
   }
-  await run('umount', ['-l', directory]);
+  await unmount(directory, 'lazily');
   return true;
 }
 
@@ -93,12 +105,19 @@ async function isDead(directory: string): Promise<boolean> {
   }
 }
 
-/** umount DIR; throws with umount's own words. */
-export async function unmount(directory: string, lazily: boolean): Promise<void> {
+/** Takes away the mount of ours at that folder; one whose server is gone too. Throws when there is none, or with umount's own words. */
+export async function unmountOurs(directory: string): Promise<void> {
+  const entry = await findMount(directory);
+  if (entry === undefined || !isOurs(entry)) {
+    throw new CommandFailure(`${directory}: no nmrfs is mounted there`);
+  }
+  if (await clearIfDead(directory)) {
+    return;
+  }
   try {
-    await run('umount', [...(lazily ? ['-l'] : []), directory]);
+    await unmount(directory, 'unless-used');
   } catch (error) {
-    const words = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : String(error);
+    const words = error instanceof Error ? error.message : String(error);
     throw new CommandFailure(words.split('\n')[0] ?? `umount ${directory} failed`);
   }
 }

@@ -9,6 +9,7 @@ import { asPeer } from '../protocol/service.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { chooseAllowOther } from './binding.js';
 import { lockDirectory } from './directory-lock.js';
 import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
@@ -163,7 +164,9 @@ async function open(request: ServeRequest, begin: () => Promise<void>, runtime: 
       const { server } = selectServer(request.config.metaservers, request.id);
       await begin();
       await claimStore(server);
-      const { close } = await runMetaserver(common(request.config, server), runtime);
+      // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
+      const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+      const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
       return { notes: [], close };
     }
     case 'data': {
@@ -248,12 +251,18 @@ async function openMediatorProcess(
     if (await clearDeadMount(directory)) {
       runtime.log.warn('mount.dead_cleared', { directory });
     }
-    const { allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
+    const { readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
+    const allowOther = chooseAllowOther(config.mount.allowOther);
     // In this process nothing but this object tells the mount from other callers.
     const peer = {};
     const sessions = asPeer(running.mediator.sessions, peer);
-    const options = { directory, binding, allowOther, readOnly, attributeTimeoutMs, maximumDirtyBytes, sessions };
-    const mount = await mountFileSystem(asPeer(running.mediator.files, peer), options, runtime);
+    const options = {
+      ...{ directory, binding, allowOther, readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes, sessions },
+    };
+    const files = asPeer(running.mediator.files, peer);
+    const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
+      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+    });
     runtime.log.info('mount.ready', { directory, binding });
     mount.ended.then(
       () => runtime.log.info('mount.ended', { directory }),

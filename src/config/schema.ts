@@ -39,8 +39,9 @@ const mediatorKeys = { address };
 const mountKeys = {
   directory: directory.default('mnt'),
   binding: oneOf('auto', 'kernel', 'fuse-native').default('auto'),
-  allowOther: yesOrNo.default(true),
+  allowOther: z.union([z.boolean(), z.literal('auto')], 'must be true, false or auto').default('auto'),
   readOnly: yesOrNo.default(false),
+  accessTimes: oneOf('noatime', 'relatime').default('noatime'),
   attributeTimeoutMs: wholeNumber(0, 3_600_000).default(1000),
   maximumDirtyBytes: size('from 1 MiB to 4096 MiB', (bytes) => bytes >= MIB && bytes <= 4096 * MIB).default(64 * MIB),
 };

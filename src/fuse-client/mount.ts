@@ -5,22 +5,29 @@ import { resolve } from 'node:path';
 import type { FileService } from '../protocol/files.js';
 import type { SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
 
 export interface MountOptions {
   /** An existing directory; relative to the working directory when not absolute. */
   directory: string;
-  /** kernel: the kernel's protocol spoken directly, as root. fuse-native: through libfuse 2, with its limits. */
+  /** kernel: the kernel's protocol spoken directly. fuse-native: through libfuse 2, with its limits. */
   binding: 'kernel' | 'fuse-native';
   /** How long the kernel may keep names and attributes without asking again; default 1000. */
   attributeTimeoutMs?: number;
   /** Bytes that may wait to be stored before writers have to wait; default 64 MiB. */
   maximumDirtyBytes?: number;
   readOnly?: boolean;
-  /** Users other than root may use the mount, by the files' permissions; default true. */
+  /** Users other than the one who mounts may use the mount, by the files' permissions; default true. */
   allowOther?: boolean;
   /** Of the mediator that `files` is of, when other mounts may use it too. */
   sessions?: SessionService;
+  /** Whether reading moves a file's access time; default noatime. */
+  accessTimes?: AccessTimesMode;
+  /** What df and /proc/mounts show as the device; default nmrfs. Only with the kernel binding, as the following. */
+  source?: string;
+  /** Options that the kernel obeys for every file system, such as noexec. */
+  kernelOptions?: readonly string[];
 }
 
 export interface MountSettings {
@@ -29,6 +36,9 @@ export interface MountSettings {
   maximumDirtyBytes: number;
   readOnly: boolean;
   allowOther: boolean;
+  accessTimes: AccessTimesMode;
+  source: string;
+  kernelOptions: readonly string[];
 }
 
 export interface Mount {
@@ -40,16 +50,21 @@ export interface Mount {
 }
 
 const ATTRIBUTE_TIMEOUT_MS = 1000;
+const SOURCE = 'nmrfs';
 const MAXIMUM_DIRTY_BYTES = 64 * 1024 * 1024;
 
 /** Mounts `files` at a directory; resolves when it can be used. Rejects, with nothing left mounted, when it can't. */
 export async function mountFileSystem(files: FileService, options: MountOptions, runtime: Runtime): Promise<Mount> {
+  const readOnly = options.readOnly ?? false;
   const settings: MountSettings = {
     directory: resolve(options.directory),
     attributeTimeoutMs: options.attributeTimeoutMs ?? ATTRIBUTE_TIMEOUT_MS,
     maximumDirtyBytes: options.maximumDirtyBytes ?? MAXIMUM_DIRTY_BYTES,
-    readOnly: options.readOnly ?? false,
+    readOnly,
     allowOther: options.allowOther ?? true,
+    accessTimes: readOnly ? 'noatime' : (options.accessTimes ?? 'noatime'),
+    source: options.source ?? SOURCE,
+    kernelOptions: options.kernelOptions ?? [],
   };
   switch (options.binding) {
     case 'kernel':

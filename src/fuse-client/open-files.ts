@@ -5,6 +5,7 @@ import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protoc
 import { giveBack } from '../protocol/lent.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { AccessTimes, type AccessTimesMode } from './access-times.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { ReadCache } from './read-cache.js';
@@ -26,6 +27,7 @@ export class OpenFiles {
   private readonly readCache = new ReadCache();
   private readonly budget: MemoryBudget;
   private readonly recent: RecentAttributes;
+  private readonly accessTimes: AccessTimes;
   private changeCount = 0;
 
   constructor(
@@ -33,9 +35,18 @@ export class OpenFiles {
     private readonly handles: HandleTable,
     private readonly kernelCache: KernelCache,
     private readonly runtime: Runtime,
-    { attributeTimeoutMs, maximumDirtyBytes }: { attributeTimeoutMs: number; maximumDirtyBytes: number },
+    {
+      attributeTimeoutMs,
+      maximumDirtyBytes,
+      accessTimes = 'noatime',
+    }: { attributeTimeoutMs: number; maximumDirtyBytes: number; accessTimes?: AccessTimesMode },
   ) {
     this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
+    this.accessTimes = new AccessTimes(files, runtime, accessTimes, (attributes) => {
+      this.recent.remember(attributes);
+      this.byInode.get(attributes.inode)?.over(attributes);
+      kernelCache.forgetAttributes(attributes.inode);
+    });
     this.budget = new MemoryBudget(maximumDirtyBytes, () => {
       for (const file of this.byInode.values()) if (file.isUnsent) void file.flush();
     });
@@ -228,6 +239,7 @@ export class OpenFiles {
   /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
   async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
     const { file } = this.handles.file(handle);
+    this.accessTimes.read(file.attributes);
     // Taken before asking: a batch that is stored meanwhile must be seen in one of both.
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);

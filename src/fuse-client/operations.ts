@@ -16,6 +16,7 @@ import type {
 import { MAXIMUM_FILE_BYTES, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
 import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
@@ -28,6 +29,8 @@ const MOST_HELD_NAMED = 64;
 export interface OperationSettings {
   attributeTimeoutMs: number;
   maximumDirtyBytes: number;
+  /** Default noatime. */
+  accessTimes?: AccessTimesMode;
 }
 
 /** What a program asks for. The umask is taken off where no default access control list says otherwise. */

@@ -61,7 +61,10 @@ export class MediatorFiles implements FileService {
       attributes = result.attributes;
       this.blockMap.committed(attributes, null, []);
     }
-    this.sessions.publish([{ inode, content: sizeBytes !== undefined }], options);
+    const { accessed, ...toTell } = changes;
+    if (accessed !== true || Object.keys(toTell).length > 0) {
+      this.sessions.publish([{ inode, content: sizeBytes !== undefined }], options);
+    }
     return attributes;
   }
 

@@ -17,6 +17,8 @@ import { metaserverMethods } from './xml-rpc.js';
 export interface MetaserverOptions {
   /** Where the namespace is kept; made when it is missing. */
   directory: string;
+  /** Whose the root is when the namespace is made; the superuser's when absent. */
+  rootOwner?: { uid: number; gid: number };
   /** How long an answered command that nobody wants durable may stay in memory only. Default 50. */
   commitIntervalMs?: number;
 }
@@ -43,7 +45,7 @@ export async function openMetaserver(
   const engine = new Engine(await engineFactory(options.directory, runtime));
   const tables = new Tables(engine);
   try {
-    engine.transaction(() => start(tables, runtime));
+    engine.transaction(() => start(tables, runtime, options.rootOwner ?? { uid: 0, gid: 0 }));
     await engine.commit();
   } catch (error) {
     await engine.close();
@@ -82,11 +84,11 @@ async function close(executor: Executor, engine: Engine): Promise<void> {
  * A crash may have lost commands that were answered, and clients may still use the inodes those made. Their numbers must not
  * come to stand for other files, so all that can have been lost are skipped.
  */
-function start(tables: Tables, runtime: Runtime): void {
+function start(tables: Tables, runtime: Runtime, rootOwner: { uid: number; gid: number }): void {
   const clusterId = tables.clusterId();
   if (clusterId === undefined) {
     const created = randomHex(runtime.random, 16);
-    initialise(tables, created, runtime.clock.nowNs(), ROOT_BLOCK_SIZE_BYTES);
+    initialise(tables, created, runtime.clock.nowNs(), { blockSizeBytes: ROOT_BLOCK_SIZE_BYTES, ...rootOwner });
     runtime.log.info('metadata.created', { clusterId: created });
     return;
   }

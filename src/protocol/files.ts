@@ -55,6 +55,8 @@ export interface AttributeChanges {
   sizeBytes?: number;
   accessTimeNs?: bigint;
   modifyTimeNs?: bigint;
+  /** It was read just now: the access time, but neither change time nor revision, and other mounts are not told. */
+  accessed?: true;
 }
 
 /** What else an answer tells of a change of names. */

@@ -40,6 +40,15 @@ export const attributeCases: Record<string, (meta: TestMetaserver) => Promise<vo
     assert.equal(await codeOf(setattr(meta, 999, { mode: 0 })), 'ENOENT');
   },
 
+  async 'moves nothing but the access time of what was read'(meta) {
+    const file = await meta.make(ROOT, 'read');
+    const read = await setattr(meta, file.inode, { accessed: true });
+    assert.deepEqual(read, { ...file, accessTimeNs: meta.timeNs });
+    assert.deepEqual(await meta.attributes(file.inode), read);
+    const both = await setattr(meta, file.inode, { accessed: true, mode: 0o600 });
+    assert.deepEqual([both.mode, both.revision, both.accessTimeNs], [0o600, file.revision + 1, meta.timeNs]);
+  },
+
   async 'takes setuid and setgid from a file that changes its owner'(meta) {
     const cases: [number, Changes, number][] = [
       [0o6755, { uid: 5 }, 0o755],

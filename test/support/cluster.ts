@@ -223,7 +223,7 @@ async function configText({
   return `${lines.join('\n')}\n`;
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

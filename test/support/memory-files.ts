@@ -51,7 +51,11 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   async setattr({ inode, changes }: { inode: number; changes: AttributeChanges; caller: Caller }): Promise<Attributes> {
     await this.enter('setattr');
     const node = this.node(inode);
-    const { sizeBytes, ...others } = changes;
+    const { sizeBytes, accessed, ...others } = changes;
+    if (accessed === true) {
+      node.attributes.accessTimeNs = this.nowNs();
+      return { ...node.attributes };
+    }
     if (sizeBytes !== undefined) {
       if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory has no size to set');
       this.fault('writes');

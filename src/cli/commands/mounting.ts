@@ -6,6 +6,7 @@ interface MountOptions extends ConfigOption {
   mediator?: string;
   binding?: 'kernel' | 'fuse-native';
   option: string[];
+  source?: string;
   foreground?: boolean;
 }
 
@@ -19,21 +20,35 @@ export function addMountCommands(program: Command): void {
     )
     .option(
       '-o, --option <options>',
-      'separated by commas: ro, rw, allow_other, no_allow_other, attribute_timeout=MS',
+      'separated by commas: ro, rw, noatime, relatime, allow_other, no_allow_other, attribute_timeout=MS, config=FILE, noexec …',
       (text: string, before: string[]) => [...before, ...text.split(',')],
       [],
     )
     .option('--foreground', 'stay in the foreground until it is unmounted')
+    .addOption(new Option('--source <text>', 'what df shows as the device').hideHelp())
     .action(mount);
   withConfig(program.command('umount'))
     .description('unmount; what was written is flushed first')
     .argument('<dir>', 'where it is mounted')
     .action(umount);
+  program
+    .command('install-mount-helper')
+    .description('let "mount -t fuse.nmrfs" and /etc/fstab work on this machine; needs root')
+    .option('--remove', 'take it away again')
+    .option('--directory <dir>', 'where mount(8) looks for its helpers', '/sbin')
+    .action(installHelper);
+  program
+    .command('mount-helper', { hidden: true })
+    .argument('[words...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(runHelper);
 }
 
-async function mount(directory: string, options: MountOptions): Promise<void> {
+async function mount(directory: string, options: MountOptions, command: Command): Promise<void> {
   const { mountRemote, mountInBackground, readMountRequest } = await import('../mount-remote.js');
-  const request = await readMountRequest(directory, options);
+  const configIsOptional = command.getOptionValueSource('config') === 'default';
+  const request = await readMountRequest(directory, { ...options, configIsOptional });
   if (options.foreground === true) {
     await mountRemote(request);
   } else {
@@ -42,13 +57,17 @@ async function mount(directory: string, options: MountOptions): Promise<void> {
 }
 
 async function umount(directory: string): Promise<void> {
-  const { resolve } = await import('node:path');
-  const { findMount, isOurs, unmount } = await import('../mounts.js');
-  const { CommandFailure } = await import('../failure.js');
-  const absolute = resolve(directory);
-  const entry = await findMount(absolute);
-  if (entry === undefined || !isOurs(entry)) {
-    throw new CommandFailure(`${absolute}: no nmrfs is mounted there`);
-  }
-  await unmount(absolute, false);
+  const { mountPoint, unmountOurs } = await import('../mounts.js');
+  await unmountOurs(await mountPoint(directory));
+}
+
+async function installHelper({ remove, directory }: { remove?: boolean; directory: string }): Promise<void> {
+  const { installMountHelper, removeMountHelper } = await import('../mount-helper.js');
+  const { print } = await import('../output.js');
+  print(await (remove === true ? removeMountHelper(directory) : installMountHelper(directory)));
+}
+
+async function runHelper(words: string[]): Promise<void> {
+  const { runMountHelper } = await import('../mount-helper.js');
+  await runMountHelper(words);
 }

@@ -75,7 +75,7 @@ async function serve(kind: ServerKind, options: ServeOptions): Promise<void> {
 }
 
 async function mountOf(config: Config, directory: string, { binding }: ServeOptions) {
-  const { resolve } = await import('node:path');
+  const { mountPoint } = await import('../mounts.js');
   const { chooseBinding } = await import('../binding.js');
-  return { directory: resolve(directory), binding: chooseBinding(binding ?? config.mount.binding) };
+  return { directory: await mountPoint(directory), binding: chooseBinding(binding ?? config.mount.binding) };
 }

@@ -6,7 +6,7 @@ import { type Config, describeSurvival } from '../../config.js';
 import { connectRemote } from '../../protocol/client.js';
 import { bindingEnvironment, chooseBinding } from '../binding.js';
 import { CommandFailure } from '../failure.js';
-import { clearIfDead } from '../mounts.js';
+import { clearIfDead, mountPoint } from '../mounts.js';
 import { logDirectory } from '../paths.js';
 import { commandRuntime } from '../runtime.js';
 import type { ControlService } from './control.js';
@@ -26,8 +26,7 @@ export interface UpRequest {
 
 /** Runs all servers until a signal or `nmrfs down` ends them. */
 export async function runUp(given: Config, request: UpRequest): Promise<void> {
-  const { resolve } = await import('node:path');
-  const directory = request.mount === undefined ? given.mount.directory : resolve(request.mount);
+  const directory = await mountPoint(request.mount ?? given.mount.directory);
   const config: Config = { ...given, mount: { ...given.mount, directory } };
   const binding = chooseBinding(request.binding ?? config.mount.binding);
   const environment = await bindingEnvironment(binding);

@@ -1,6 +1,6 @@
 // /dev/fuse: whole requests come in as the kernel has them, replies go out by
 // a write that does not block. Never touches the mount.
-import { closeSync, openSync, writev, writevSync } from 'node:fs';
+import { closeSync, writev, writevSync } from 'node:fs';
 import type { Log } from '../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from './layout.js';
 import { pollDescriptor } from './poll.js';
@@ -18,16 +18,16 @@ export interface DeviceReceiver {
 }
 
 export class FuseDevice {
-  readonly descriptor: number;
   private reading: { destroy(): void } | undefined;
   private gone = false;
 
-  /** Throws when /dev/fuse is not there or not allowed. */
-  constructor(private readonly log: Log) {
-    this.descriptor = openSync('/dev/fuse', 'r+');
-  }
+  /** @param descriptor of a mounted /dev/fuse, which belongs to this object from now on */
+  constructor(
+    private readonly descriptor: number,
+    private readonly log: Log,
+  ) {}
 
-  /** Starts reading; only after the mount, the device refuses earlier reads. */
+  /** Starts reading. */
   start(receiver: DeviceReceiver): void {
     let free: Buffer | undefined;
     this.reading = pollDescriptor(this.descriptor, {
@@ -66,8 +66,9 @@ export class FuseDevice {
     });
   }
 
-  /** Gives the descriptor back when the mount never came about. */
-  abandon(): void {
+  /** Gives the descriptor back. With it the kernel ends the connection: whoever still has something open gets ENOTCONN. */
+  close(): void {
+    if (this.gone) return;
     this.gone = true;
     if (this.reading === undefined) closeSync(this.descriptor);
     else this.reading.destroy();

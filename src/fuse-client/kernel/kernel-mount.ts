@@ -6,7 +6,8 @@ import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
 import { Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
-import { attach, detach, raiseReadAhead } from './mount-table.js';
+import { isBeingKilled } from './killed.js';
+import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
 import { encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
 
@@ -22,7 +23,7 @@ export async function mountKernel(
 ): Promise<Mount> {
   const { directory } = settings;
   const { log } = runtime;
-  const device = new FuseDevice(log);
+  const device = new FuseDevice(await attach(directory, settings), log);
   const cache: KernelCache = {
     forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
     forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
@@ -39,25 +40,22 @@ export async function mountKernel(
     attributeTimeoutMs: settings.attributeTimeoutMs,
     send: (chunks) => device.send(chunks),
     forgetAttributes: cache.forgetAttributes,
+    isBeingKilled,
     ready: () => ready.resolve(),
   });
 
-  try {
-    await operations.start();
-    await attach(device.descriptor, directory, settings);
-  } catch (error) {
-    device.abandon();
-    await operations.end();
-    throw error;
-  }
   const gone = signal();
-  device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
   const timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
   void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
   try {
+    await operations.start();
+    device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
     await ready.promise;
   } catch (error) {
+    // Before the unmount, which might ask something of the mount that nobody answers.
+    device.close();
     await detach(directory, log);
+    await operations.end();
     throw error;
   } finally {
     timer.cancel();
@@ -65,21 +63,31 @@ export async function mountKernel(
   await raiseReadAhead(directory, log);
   log.info('mount.ready', { directory, binding: 'kernel' });
 
+  const deviceNumber = await findMount(directory);
+  let detaching: Promise<void> | undefined;
   const ended = gone.promise.then(async () => {
+    // Whoever waits for the end may end this process then: not before the name is gone, which comes after the connection
+    // where the mount is in use, or is left to us altogether (umount -f).
+    await detaching?.catch(() => {});
+    if (deviceNumber !== undefined && (await findMount(directory)) === deviceNumber) {
+      await unmount(directory, 'lazily').catch((error: unknown) => log.error('mount.left', { error: String(error) }));
+    }
     await operations.end();
     log.info('mount.ended', { directory });
   });
   let unmounting: Promise<void> | undefined;
-  const unmount = async () => {
+  const storeAndUnmount = async () => {
     await operations.flushAll();
-    await detach(directory, log);
+    detaching = detach(directory, log);
+    await detaching;
+    device.close();
     await ended;
   };
   return {
     directory,
     ended,
     unmount: () => {
-      unmounting ??= unmount();
+      unmounting ??= storeAndUnmount();
       return unmounting;
     },
   };

@@ -1,48 +1,91 @@
 // Mounting and unmounting by util-linux's programs, and what the kernel says
 // about a mount. All of it without touching the mount itself: this process
 // serves it, and would wait for itself.
-import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Log } from '../../runtime/log.js';
+import type { AccessTimesMode } from '../access-times.js';
+import { mountAsUser, unmountAsUser } from './fusermount.js';
+import { runProgram } from './programs.js';
 
 /** The type that df and /proc/mounts show; the part before the dot makes the kernel take FUSE. */
-export const FILE_SYSTEM_TYPE = 'fuse.nmrfs';
-const SOURCE_NAME = 'nmrfs';
+const FILE_SYSTEM_TYPE = 'fuse.nmrfs';
 /** Read-ahead of two full requests: one is under way while the other is taken. The default of 128 KiB halves sequential reading. */
 const READ_AHEAD_KIB = 2048;
 
 export interface MountFlags {
   readOnly: boolean;
   allowOther: boolean;
-}
-
-/** Attaches the device behind `descriptor` to `directory`. Rejects with what mount(8) said. */
-export async function attach(descriptor: number, directory: string, flags: MountFlags): Promise<void> {
-  const options = ['fd=3', 'rootmode=40000', 'user_id=0', 'group_id=0', 'default_permissions'];
-  if (flags.allowOther) options.push('allow_other');
-  if (flags.readOnly) options.push('ro');
-  const command = ['-i', '-t', FILE_SYSTEM_TYPE, '-o', options.join(','), SOURCE_NAME, directory];
-  await run('mount', command, [descriptor]);
+  accessTimes: AccessTimesMode;
+  /** What df and /proc/mounts show in the first column. */
+  source: string;
+  /** Further options that the kernel itself obeys for every file system, such as noexec. */
+  kernelOptions: readonly string[];
 }
 
 /**
- * Takes the mount away. One that is in use is taken from its users: what they have open answers ENOTCONN afterwards.
- * Resolves when the directory is no longer this mount, whoever did it.
+ * Mounts at `directory`, as root by mount(8), else by fusermount3. Resolves with the descriptor of the device, which
+ * belongs to the caller. Rejects with what mount(8) or fusermount3 said.
+ */
+export async function attach(directory: string, flags: MountFlags): Promise<number> {
+  const { source, allowOther, readOnly, accessTimes, kernelOptions } = flags;
+  const options = ['default_permissions', ...kernelOptions];
+  // Only so that it shows: the kernel moves no access times for FUSE.
+  if (accessTimes === 'noatime') options.push('noatime');
+  if (allowOther) options.push('allow_other');
+  if (readOnly) options.push('ro');
+  if (!isRoot()) return mountAsUser(directory, { type: FILE_SYSTEM_TYPE, source, options });
+  const descriptor = openSync('/dev/fuse', 'r+');
+  try {
+    options.unshift('fd=3', 'rootmode=40000', 'user_id=0', 'group_id=0');
+    const command = ['-i', '-t', FILE_SYSTEM_TYPE, '-o', options.join(','), source, directory];
+    await runProgram('mount', command, { descriptors: [descriptor] });
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+}
+
+/**
+ * Takes the mount away. One that is in use is taken from its users: its name is gone afterwards, and what they have open
+ * answers ENOTCONN as soon as the caller closes the device. Resolves when the directory is no longer this mount, whoever did it.
  */
 export async function detach(directory: string, log: Log): Promise<void> {
   try {
-    await run('umount', ['-i', directory]);
+    await unmount(directory, 'unless-used');
     return;
   } catch (error) {
     if ((await findMount(directory)) === undefined) return;
     log.warn('mount.busy', { directory, error: error instanceof Error ? error.message : String(error) });
   }
-  // -f ends the connection, so that nothing waits for it any more; -l takes away the name in any case.
   try {
-    await run('umount', ['-i', '-f', directory]);
+    await unmount(directory, 'by-force');
   } catch {
-    if ((await findMount(directory)) !== undefined) await run('umount', ['-i', '-l', directory]);
+    if ((await findMount(directory)) !== undefined) await unmount(directory, 'lazily');
   }
+}
+
+/**
+ * unless-used: refused while somebody uses it. by-force: ends the connection too, so that nothing waits for it any more,
+ * which only root can. lazily: takes away the name in any case. Rejects with what umount(8) or fusermount3 said.
+ */
+export async function unmount(directory: string, how: 'unless-used' | 'by-force' | 'lazily'): Promise<void> {
+  if (!isRoot()) {
+    await unmountAsUser(directory, how !== 'unless-used');
+    return;
+  }
+  const parameters = { 'unless-used': [], 'by-force': ['-f'], lazily: ['-l'] }[how];
+  await runProgram('umount', ['-i', ...parameters, directory]);
+}
+
+/** Gives a mount other options: ro, rw and those that the kernel obeys for every file system. Only root can. */
+export async function remount(directory: string, options: readonly string[]): Promise<void> {
+  await runProgram('mount', ['-i', '-o', ['remount', ...options].join(','), directory]);
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
 }
 
 /** The device number of the FUSE mount at `directory` as MAJOR:MINOR; undefined when there is none. */
@@ -73,20 +116,4 @@ export async function raiseReadAhead(directory: string, log: Log): Promise<void>
   } catch (error) {
     log.debug('mount.read-ahead', { error: error instanceof Error ? error.message : String(error) });
   }
-}
-
-/** Runs a program; its fd 3 and up are `descriptors`. Rejects with its complaint when it does not end with status 0. */
-async function run(program: string, parameters: string[], descriptors: number[] = []): Promise<void> {
-  const child = spawn(program, parameters, { stdio: ['ignore', 'ignore', 'pipe', ...descriptors] });
-  let complaint = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
-    complaint += chunk.toString('utf8');
-  });
-  await new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (status, killedBy) => {
-      if (status === 0) resolve();
-      else reject(new Error(complaint.trim() || `${program} ended with ${killedBy ?? `status ${status}`}`));
-    });
-  });
 }

@@ -28,7 +28,10 @@ const KEEP_BUFFER_BYTES = 256 * 1024;
  */
 const INTERRUPT_GRACE_MS = 1000;
 
-/** Requests that can be given up: they change nothing, or what they do goes on by itself. */
+/**
+ * Requests that can be given up: they change nothing, or what they do goes on by itself. All others wait for their outcome,
+ * which nobody could know after EINTR, until it is certain that nobody will ask: when the program is being killed.
+ */
 const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
   'lookup',
   'getattr',
@@ -56,6 +59,8 @@ export interface SessionParts {
   /** Sends a reply; false when nobody waits for it. */
   send(chunks: readonly Uint8Array[]): boolean;
   forgetAttributes(inode: number): void;
+  /** Whether the thread with that id is about to end by a signal. */
+  isBeingKilled(threadId: number): Promise<boolean>;
   /** The kernel has greeted and was answered: the mount works. */
   ready(): void;
 }
@@ -192,12 +197,24 @@ export class KernelSession {
       this.parts.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
       return;
     }
-    if (open.interrupted || !ABANDONABLE.has(open.kind)) return;
+    if (open.interrupted) return;
     open.interrupted = true;
     // Whoever waits for a lock with an alarm set wants to hear of it at once.
-    const graceMs = open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS;
+    this.giveUpLater(open, open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS);
+  }
+
+  /** The kernel tells of the first signal only; the one that kills may be a later one. */
+  private giveUpLater(open: OpenRequest, graceMs: number): void {
+    const { unique, pid } = open.header;
+    const isOpen = () => this.openRequests.get(unique) === open;
+    const look = async () => {
+      const giveUp = ABANDONABLE.has(open.kind) || (await this.parts.isBeingKilled(pid));
+      if (!isOpen()) return;
+      if (giveUp) open.abandon();
+      else this.giveUpLater(open, INTERRUPT_GRACE_MS);
+    };
     this.parts.runtime.clock.after(graceMs, () => {
-      if (this.openRequests.get(unique) === open) open.abandon();
+      if (isOpen()) void look();
     });
   }
 

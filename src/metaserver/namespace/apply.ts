@@ -53,7 +53,12 @@ export function apply<K extends CommandName>(
 }
 
 /** The first state of a cluster: an empty root. Within a transaction. */
-export function initialise(tables: Tables, clusterId: string, timeNs: bigint, blockSizeBytes: number): void {
+export function initialise(
+  tables: Tables,
+  clusterId: string,
+  timeNs: bigint,
+  { blockSizeBytes, uid, gid }: { blockSizeBytes: number; uid: number; gid: number },
+): void {
   const { view } = tables;
   view.put(CLUSTER_KEY, Buffer.from(clusterId, 'utf8'));
   const root = {
@@ -61,8 +66,8 @@ export function initialise(tables: Tables, clusterId: string, timeNs: bigint, bl
     kind: 'directory',
     mode: 0o755,
     links: 2,
-    uid: 0,
-    gid: 0,
+    uid,
+    gid,
     sizeBytes: 0,
     allocatedBytes: 0,
     accessTimeNs: timeNs,

@@ -18,8 +18,12 @@ const GROUP_EXECUTE = 0o010;
  * directories, whoever asks (POSIX chown leaves it open for the superuser; Linux does so), unless the request has a mode.
  */
 export function setattr(draft: Draft, request: Commands['setattr']['request']): Commands['setattr']['result'] {
-  const { changes } = request;
+  const { accessed, ...changes } = request.changes;
   const row = draft.inode(request.inode);
+  if (accessed === true) {
+    draft.access(row);
+    if (Object.keys(changes).length === 0) return { attributes: attributesOf(row) };
+  }
   if (changes.uid !== undefined) row.uid = changes.uid;
   if (changes.gid !== undefined) row.gid = changes.gid;
   if (changes.mode !== undefined) {

@@ -78,6 +78,7 @@ const CHECKS: Checks = {
     if (gid !== undefined) changes.gid = gid;
     if (accessTimeNs !== undefined) changes.accessTimeNs = accessTimeNs;
     if (modifyTimeNs !== undefined) changes.modifyTimeNs = modifyTimeNs;
+    if (given.accessed === true) changes.accessed = true;
     return { inode: check.inode(request), changes, caller: check.caller(request) };
   },
 

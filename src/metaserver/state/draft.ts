@@ -14,6 +14,7 @@ export class Draft {
   readonly timeNs: bigint;
   readonly #inodes = new Map<number, InodeRow>();
   readonly #changed = new Set<InodeRow>();
+  readonly #accessed = new Set<InodeRow>();
   #counters: Counters | null = null;
 
   constructor(tables: Tables, timeNs: bigint) {
@@ -56,6 +57,7 @@ export class Draft {
   remove(row: InodeRow): void {
     this.#inodes.delete(row.inode);
     this.#changed.delete(row);
+    this.#accessed.delete(row);
     this.view.remove(inodeKey(row.inode));
     this.counters.inodes--;
   }
@@ -66,6 +68,12 @@ export class Draft {
     if (this.#changed.has(row)) return;
     this.#changed.add(row);
     row.revision++;
+  }
+
+  /** The inode was read: nothing else about it changes. */
+  access(row: InodeRow): void {
+    row.accessTimeNs = this.timeNs;
+    this.#accessed.add(row);
   }
 
   /** Entries of a directory change. */
@@ -86,7 +94,8 @@ export class Draft {
   }
 
   save(): void {
-    for (const row of this.#changed) this.view.put(inodeKey(row.inode), encodeInode(row));
+    for (const row of new Set([...this.#changed, ...this.#accessed]))
+      this.view.put(inodeKey(row.inode), encodeInode(row));
     if (this.#counters !== null) this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
   }
 }

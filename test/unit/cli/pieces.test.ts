@@ -143,9 +143,9 @@ describe('the mounts of this machine', () => {
 });
 
 describe('the binding', () => {
-  it('is the kernel protocol for root unless something else is asked for', () => {
+  it('is the kernel protocol unless something else is asked for', () => {
     assert.equal(chooseBinding('fuse-native'), 'fuse-native');
-    assert.equal(chooseBinding('auto'), process.getuid?.() === 0 ? 'kernel' : 'fuse-native');
+    assert.equal(chooseBinding('auto'), 'kernel');
   });
 });
 

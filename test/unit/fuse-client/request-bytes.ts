@@ -1,6 +1,9 @@
 // Requests as the kernel would send them, for tests that have no mount.
 import { IN_HEADER_BYTES } from '../../../src/fuse-client/kernel/layout.js';
 
+/** The caller of every request. */
+export const PROCESS_ID = 77;
+
 export interface RequestParts {
   opcode: number;
   unique?: number;
@@ -22,7 +25,7 @@ export function requestBytes(
   bytes.writeBigUInt64LE(BigInt(inode), 16);
   bytes.writeUInt32LE(uid, 24);
   bytes.writeUInt32LE(gid, 28);
-  bytes.writeUInt32LE(77, 32);
+  bytes.writeUInt32LE(PROCESS_ID, 32);
   body.copy(bytes, IN_HEADER_BYTES);
   return bytes;
 }

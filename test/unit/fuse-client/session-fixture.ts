@@ -12,6 +12,7 @@ export interface SeenReply {
 export function sessionOver(parts: Fixture) {
   const replies: SeenReply[] = [];
   let ready = false;
+  const killed = new Set<number>();
   const session = new KernelSession({
     operations: parts.operations,
     runtime: parts.runtime,
@@ -27,9 +28,10 @@ export function sessionOver(parts: Fixture) {
       return true;
     },
     forgetAttributes: (inode) => void parts.forgotten.push(`attributes:${inode}`),
+    isBeingKilled: async (threadId) => killed.has(threadId),
     ready: () => {
       ready = true;
     },
   });
-  return { receive: (bytes: Buffer) => session.receive(bytes), replies, isReady: () => ready };
+  return { receive: (bytes: Buffer) => session.receive(bytes), replies, killed, isReady: () => ready };
 }

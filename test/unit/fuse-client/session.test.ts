@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { hasKillPending } from '../../../src/fuse-client/kernel/killed.js';
 import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, Flags, fixture, stored } from './fixture.js';
-import { requestBytes, text, u32, u64 } from './request-bytes.js';
+import { PROCESS_ID, requestBytes, text, u32, u64 } from './request-bytes.js';
 import { sessionOver } from './session-fixture.js';
 
 const ERRNO = {
@@ -137,6 +138,32 @@ describe('a kernel session', () => {
     parts.files.faults = {};
     await new Promise((resolve) => setTimeout(resolve, 10));
     assert.equal(replies.length, 1, 'the late result is not sent');
+  });
+
+  it('gives up a change only when its program is being killed', async () => {
+    const parts = fixture();
+    const { receive, replies, killed } = sessionOver(parts);
+    parts.files.faults = { hang: ['mkdir'] };
+    receive(requestBytes({ opcode: Opcode.MKDIR, unique: 10 }, u32(0o755, 0), text('d')));
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 11 }, u64(10)));
+    await parts.clock.advance(5000);
+    await settle();
+    assert.deepEqual(replies, []);
+    killed.add(PROCESS_ID);
+    await parts.clock.advance(1000);
+    await settle();
+    assert.deepEqual(
+      replies.map(({ unique, error }) => [unique, error]),
+      [[10, -ERRNO.EINTR]],
+    );
+    parts.files.faults = {};
+  });
+
+  it('knows a program that is being killed by the signals that it has pending', () => {
+    const status = (pending: string) => `Name:\tcat\nSigQ:\t0/9\nSigPnd:\t${pending}\nShdPnd:\t0000000000000100\n`;
+    assert.equal(hasKillPending(status('0000000000000100')), true);
+    assert.equal(hasKillPending(status('0000000000000002')), false);
+    assert.equal(hasKillPending(''), false);
   });
 
   it('closes a file again when its open was given up', async () => {

@@ -1,0 +1,24 @@
+// Whether a program is being killed: the one case in which nobody will ask how
+// a request of it went.
+import { readFile } from 'node:fs/promises';
+
+const SIGKILL = 9;
+
+/**
+ * Whether the thread has SIGKILL pending, which the kernel also sets for every other signal that ends a program (see
+ * proc_pid_status(5), SigPnd), or is gone. False where that can't be known.
+ */
+export async function isBeingKilled(threadId: number): Promise<boolean> {
+  // Requests of the kernel itself, and of programs in other namespaces.
+  if (threadId === 0) return false;
+  try {
+    return hasKillPending(await readFile(`/proc/${threadId}/status`, 'latin1'));
+  } catch (error) {
+    return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
+  }
+}
+
+export function hasKillPending(status: string): boolean {
+  const pending = /^SigPnd:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  return (BigInt(`0x${pending}`) & (1n << BigInt(SIGKILL - 1))) !== 0n;
+}
