@@ -87,7 +87,7 @@ export class Postgres {
     const [, segment] = ((await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n')[SEGMENT_LINE] ?? '')
       .trim()
       .split(/ +/);
-    for (const pid of all) process.kill(pid, 'SIGKILL');
+    for (const pid of all) killIfThere(pid);
     await until('the end of its processes', async () => {
       const alive = await Promise.all(all.map(isAlive));
       return hasEnded(server) && !alive.includes(true);
@@ -125,6 +125,15 @@ export class Postgres {
 
 function hasEnded(server: ChildProcess): boolean {
   return server.exitCode !== null || server.signalCode !== null;
+}
+
+/** The others end by themselves as soon as the first one is gone. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
 }
 
 /** A process that nobody has waited for yet is not alive any more. */
