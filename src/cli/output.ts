@@ -1,5 +1,6 @@
 // What subcommands print for people: aligned columns, colour only on a
 // terminal, and JSON on request.
+import { stripVTControlCharacters } from 'node:util';
 
 const ESCAPES = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
 
@@ -39,8 +40,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 }
 
 function visibleLength(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are made of them
-  return text.replaceAll(/\u001b\[\d+m/g, '').length;
+  return stripVTControlCharacters(text).length;
 }
 
 /** Data as JSON. Hashes are 16 hexadecimal digits, times ISO 8601, other 64-bit numbers decimal text. */

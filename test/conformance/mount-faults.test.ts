@@ -74,7 +74,7 @@ describe('a mount whose service fails', () => {
         const file = await open(join(mount.directory, 's'), 'r+');
         try {
           await mount.setFaults({ writes: 'EIO' });
-          await file.write('XXX', 0);
+          await file.write('new', 0);
           await assert.rejects(file.sync(), { code: 'EIO' });
           await mount.setFaults({});
           await file.sync();

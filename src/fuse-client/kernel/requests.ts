@@ -134,7 +134,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
       const mode = reader.u32();
       const device = reader.u32();
       const umask = reader.u32();
-      reader.skip(4);
+      reader.pass(4); // padding
       return { kind: 'mknod', name: reader.string(), mode, umask, device };
     }
     case Opcode.MKDIR: {
@@ -149,7 +149,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
     case Opcode.RENAME2: {
       const newParent = reader.u64();
       const flags = reader.u32();
-      reader.skip(4);
+      reader.pass(4); // padding
       return { kind: 'rename', newParent, flags, name: reader.string(), newName: reader.string() };
     }
     case Opcode.LINK: {
@@ -178,7 +178,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
       const offset = reader.offset();
       const size = reader.u32();
       const writeFlags = reader.u32();
-      reader.skip(16);
+      reader.pass(16); // lock_owner, which only mandatory locks need; the flags of open, which the handle has; padding
       return { kind: 'write', handle, offset, writeFlags, data: reader.bytes(size) };
     }
     case Opcode.RELEASE:
@@ -187,7 +187,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
       return { kind: 'releasedir', handle: reader.u64() };
     case Opcode.FLUSH: {
       const handle = reader.u64();
-      reader.skip(8);
+      reader.pass(8); // unused, padding
       return { kind: 'flush', handle, lockOwner: reader.big() };
     }
     case Opcode.GETLK:
@@ -203,13 +203,13 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
       const size = reader.u32();
       const flags = reader.u32();
       const killSetgid = longSetxattr && (reader.u32() & SETXATTR_KILL_SETGID) !== 0;
-      if (longSetxattr) reader.skip(4);
+      if (longSetxattr) reader.pass(4); // padding
       const name = reader.string();
       return { kind: 'setxattr', name, flags, killSetgid, value: Buffer.from(reader.bytes(size)) };
     }
     case Opcode.GETXATTR: {
       const size = reader.u32();
-      reader.skip(4);
+      reader.pass(4); // padding
       return { kind: 'getxattr', size, name: reader.string() };
     }
     case Opcode.LISTXATTR:
@@ -235,7 +235,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
     case Opcode.COPY_FILE_RANGE:
     case Opcode.COPY_FILE_RANGE_64: {
       const source = { handle: reader.u64(), offset: reader.offset() };
-      reader.skip(8);
+      reader.pass(8); // the target's inode: its handle says which
       const target = { handle: reader.u64(), offset: reader.offset() };
       return { kind: 'copy', source, target, length: reader.offset(), flags: reader.u64() };
     }
@@ -252,7 +252,7 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
 
 function parseForgets(reader: Reader): { inode: number; count: number }[] {
   const count = reader.u32();
-  reader.skip(4);
+  reader.pass(4); // padding
   const forgets = [];
   for (let index = 0; index < count; index++) forgets.push({ inode: reader.u64(), count: reader.u64() });
   return forgets;
@@ -260,18 +260,18 @@ function parseForgets(reader: Reader): { inode: number; count: number }[] {
 
 function parseSetattr(reader: Reader): Arguments {
   const valid = reader.u32();
-  reader.skip(4);
+  reader.pass(4); // padding
   const handle = reader.u64();
   const sizeBytes = reader.offset();
-  reader.skip(8);
+  reader.pass(8); // lock_owner, which only mandatory locks need
   const accessSeconds = reader.i64();
   const modifySeconds = reader.i64();
-  reader.skip(8);
+  reader.pass(8); // ctime: every change makes it now
   const accessTimeNs = accessSeconds * 1_000_000_000n + BigInt(reader.u32());
   const modifyTimeNs = modifySeconds * 1_000_000_000n + BigInt(reader.u32());
-  reader.skip(4);
+  reader.pass(4); // ctimensec
   const mode = reader.u32();
-  reader.skip(4);
+  reader.pass(4); // unused
   const uid = reader.u32();
   const gid = reader.u32();
   return { kind: 'setattr', valid, handle, sizeBytes, accessTimeNs, modifyTimeNs, mode, uid, gid };
@@ -279,14 +279,14 @@ function parseSetattr(reader: Reader): Arguments {
 
 function parseRelease(reader: Reader): Arguments {
   const handle = reader.u64();
-  reader.skip(4);
+  reader.pass(4); // the flags of open, which the handle has
   const releaseFlags = reader.u32();
   const owner = reader.big();
   return { kind: 'release', handle, flockOwner: (releaseFlags & RELEASE_FLOCK_UNLOCK) === 0 ? undefined : owner };
 }
 
 function parseLock(reader: Reader): LockArguments {
-  reader.skip(8);
+  reader.pass(8); // the handle: locks are by inode and owner
   const owner = reader.big();
   const start = reader.big();
   const end = reader.big();
@@ -338,7 +338,8 @@ class Reader {
     return this.source.readBigInt64LE(this.advance(8));
   }
 
-  skip(count: number): void {
+  /** Goes past fields that mean nothing here; each call says which. */
+  pass(count: number): void {
     this.advance(count);
   }
 
