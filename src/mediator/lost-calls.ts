@@ -21,8 +21,10 @@ export class LostCalls {
   answered = 0;
   durable = 0;
   #losses = 0;
-  /** The metaserver's process may be another one than that which answered what is not durable. */
-  #isSuspect = false;
+  /** Since the last loss nobody has asked the metaserver who it is. */
+  #isUnverified = false;
+  /** Commands had been answered and were not known to be durable when the connection was lost. */
+  #isAtStake = false;
   #isUndone = false;
   #start = '';
 
@@ -34,13 +36,15 @@ export class LostCalls {
     metaserver.onStateChange((state) => {
       if (state !== 'down') return;
       this.#losses++;
-      if (this.answered > this.durable) this.#isSuspect = true;
+      this.#isUnverified = true;
+      if (this.answered > this.durable) this.#isAtStake = true;
       this.durable = this.answered;
     });
   }
 
-  get isSuspect(): boolean {
-    return this.#isSuspect;
+  /** The process that answers after a loss may not know all that was answered before it. */
+  get isAtStake(): boolean {
+    return this.#isAtStake;
   }
 
   /** The process that has answered so far. */
@@ -48,16 +52,21 @@ export class LostCalls {
     this.#start = start;
   }
 
-  /** Asks the metaserver, when there is reason to, who it is; whether commands that were answered have gone with another process. */
+  /** Asks the metaserver after a loss who it is; whether commands that were answered have gone with another process. */
   async verify(metadata: MetadataService): Promise<boolean> {
-    if (!this.#isSuspect) return false;
-    const { start } = await metadata.query({ name: 'statistics', request: {} });
-    if (!this.#isSuspect) return false;
-    this.#isSuspect = false;
-    if (start === this.#start) return false;
+    let start = this.#start;
+    for (let losses = -1; this.#isUnverified && losses !== this.#losses; ) {
+      losses = this.#losses;
+      ({ start } = await metadata.query({ name: 'statistics', request: {} }));
+    }
+    // Somebody else may have asked meanwhile.
+    if (!this.#isUnverified) return false;
+    const isUndone = this.#isAtStake && start !== this.#start;
+    this.#isUnverified = false;
+    this.#isAtStake = false;
     this.#start = start;
-    this.#isUndone = true;
-    return true;
+    if (isUndone) this.#isUndone = true;
+    return isUndone;
   }
 
   /** Whoever asks for what came before to be durable must hear of it: once. */
@@ -116,7 +125,7 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls): Met
       // The process that answers the second time may not know what the first one had answered and not stored.
       await lostCalls.repeat(
         (limits) => metadata.sync(request, { ...limits, ...options }),
-        () => !lostCalls.isSuspect,
+        () => !lostCalls.isAtStake,
       );
       lostCalls.noteDurable(before, losses);
       return {};

@@ -78,6 +78,7 @@ export class FakeCluster {
   /** Calls that reached the metaserver, by name. */
   readonly metadataCalls = new Map<string, number>();
   readonly #mediators: Mediator[] = [];
+  #metaserverStarts = 1;
   readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
   private constructor(
@@ -115,7 +116,11 @@ export class FakeCluster {
         message.name === 'collected' && this.collectedFate !== 'kept'
           ? this.#loseCollected()
           : this.#unlessKilled(message.name, () => metaserver.execute(message, options)),
-      query: (message, options) => this.#unlessKilled(message.name, () => metaserver.query(message, options)),
+      query: (message, options) =>
+        this.#unlessKilled(message.name, async () => {
+          const result = await metaserver.query(message, options);
+          return message.name === 'statistics' ? { ...result, start: `${this.#metaserverStarts}` } : result;
+        }),
       sync: (request, options) => this.#unlessKilled('sync', () => metaserver.sync(request, options)),
     };
     const remote: Remote = {
@@ -159,6 +164,12 @@ export class FakeCluster {
   /** The mediators lose the metaserver, and have it back at once. */
   reconnectMetaserver(): void {
     for (const state of ['down', 'up'] as const) for (const listener of this.#metadataListeners) listener(state);
+  }
+
+  /** The same, and it is another process then. What it had answered is all there: whether it is, mediators can't know. */
+  restartMetaserver(): void {
+    this.#metaserverStarts++;
+    this.reconnectMetaserver();
   }
 
   /** Versions that the metaserver still wants to be forgotten. */

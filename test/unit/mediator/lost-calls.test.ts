@@ -100,6 +100,55 @@ describe('a sync that the metaserver is killed under', () => {
   });
 });
 
+describe('a sync after the metaserver was lost', () => {
+  async function changed() {
+    const opened = await open();
+    const { mediator, inode } = opened;
+    await mediator.files.fsync({ inode });
+    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
+    return { ...opened, sync: () => mediator.files.fsync({ inode }) };
+  }
+
+  it('fails once when another process answers, which may not know what was answered before', async () => {
+    const { cluster, sync } = await changed();
+    cluster.restartMetaserver();
+    await assert.rejects(sync(), { code: 'EIO' });
+    await sync();
+  });
+
+  it('has mounts forget what they know then', async () => {
+    const { cluster, mediator } = await changed();
+    const options = { peer: {} };
+    const { last } = await mediator.sessions.begin({ client: 'a', held: [], locks: [] }, options);
+    const waiting = mediator.sessions.changes({ after: last }, options);
+    cluster.restartMetaserver();
+    assert.equal((await waiting).missed, true);
+  });
+
+  it('is answered when the same process is back', async () => {
+    const { cluster, sync } = await changed();
+    cluster.reconnectMetaserver();
+    await sync();
+  });
+
+  it('is answered when all was durable, also when the connection to the new process breaks later', async () => {
+    const { cluster, mediator, inode, sync } = await changed();
+    await sync();
+    cluster.restartMetaserver();
+    await sync();
+    await mediator.files.setattr({ inode, changes: { mode: 0o640 }, caller: CALLER });
+    cluster.reconnectMetaserver();
+    await sync();
+  });
+
+  it('fails when the process that was asked who it is was lost too', async () => {
+    const { cluster, sync } = await changed();
+    cluster.kills.push({ under: 'statistics', when: 'before' });
+    cluster.restartMetaserver();
+    await assert.rejects(sync(), { code: 'EIO' });
+  });
+});
+
 describe('other calls that the metaserver is killed under', () => {
   it('are asked again when they change nothing, or only skip version numbers', async () => {
     const { cluster, mediator, inode } = await open();
