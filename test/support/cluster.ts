@@ -1,6 +1,7 @@
 // A whole nmrfs for end-to-end tests: real processes, a real mount, in a
 // temporary folder, on free ports, and nothing left behind.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,8 +10,13 @@ import { fileURLToPath } from 'node:url';
 import type { ClusterStatus, DataServerState } from '../../src/protocol/admin.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const LOWEST_PORT = 10_000;
+/** Linux's default (net.ipv4.ip_local_port_range). */
+const LOWEST_OUTGOING_PORT = 32_768;
 /** Longer than any step should take on a busy machine; a step that takes this long has failed. */
 const STEP_TIMEOUT_MS = 60_000;
+/** What the ready line begins with; warnings come before it. */
+const READY = 'nmrfs is ready:';
 /** A rebuild moves a whole store. */
 const REBUILD_TIMEOUT_MS = 180_000;
 
@@ -62,7 +68,7 @@ export class Cluster {
       await until('the ready line', async () => {
         if (supervisor.exitCode !== null)
           throw new Error(`nmrfs up ended with ${supervisor.exitCode}: ${output.join('')}`);
-        return output.join('').includes('ready');
+        return output.join('').includes(READY);
       });
     } catch (error) {
       await cluster.destroy();
@@ -84,8 +90,9 @@ export class Cluster {
   /** The same, and fails the test when it fails. */
   async must(...parameters: string[]): Promise<string> {
     const outcome = await this.command(...parameters);
-    if (outcome.status !== 0) throw new Error(`nmrfs ${parameters.join(' ')}: ${outcome.stderr || outcome.stdout}`);
-    return outcome.stdout;
+    if (outcome.status === 0) return outcome.stdout;
+    const said = outcome.stderr || outcome.stdout;
+    throw new Error(`nmrfs ${parameters.join(' ')}: ${said}\nnmrfs up has printed:\n${this.printed}`);
   }
 
   /** A shell command line in the mount point. It can't hang the test: it is given up after a while, with status 124. */
@@ -223,19 +230,23 @@ async function configText({
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * Ports that nobody listens at. They are below those that the system gives to outgoing connections, which could take one
+ * before a server does.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = randomInt(LOWEST_PORT, LOWEST_OUTGOING_PORT);
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
