@@ -3,13 +3,11 @@
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import { giveBack } from '../protocol/lent.js';
-import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
-import { ReadCache } from './read-cache.js';
-import { RecentAttributes } from './recent-attributes.js';
+import type { KnownInodes } from './known-inodes.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
@@ -23,140 +21,38 @@ const SET_GROUP_ID = 0o2000;
 const GROUP_EXECUTE = 0o010;
 
 export class OpenFiles {
-  private readonly byInode = new Map<number, WriteBackFile>();
-  private readonly readCache = new ReadCache();
   private readonly budget: MemoryBudget;
-  private readonly recent: RecentAttributes;
   private readonly accessTimes: AccessTimes;
-  private changeCount = 0;
 
   constructor(
     private readonly files: FileService,
     private readonly handles: HandleTable,
+    private readonly known: KnownInodes,
     private readonly kernelCache: KernelCache,
     private readonly runtime: Runtime,
-    {
-      attributeTimeoutMs,
-      maximumDirtyBytes,
-      accessTimes = 'noatime',
-    }: { attributeTimeoutMs: number; maximumDirtyBytes: number; accessTimes?: AccessTimesMode },
+    { maximumDirtyBytes, accessTimes = 'noatime' }: { maximumDirtyBytes: number; accessTimes?: AccessTimesMode },
   ) {
-    this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
     this.accessTimes = new AccessTimes(files, runtime, accessTimes, (attributes) => {
-      this.recent.remember(attributes);
-      this.byInode.get(attributes.inode)?.over(attributes);
+      known.learn(attributes);
       kernelCache.forgetAttributes(attributes.inode);
     });
     this.budget = new MemoryBudget(maximumDirtyBytes, () => {
-      for (const file of this.byInode.values()) if (file.isUnsent) void file.flush();
+      for (const file of known.openFiles) if (file.isUnsent) void file.flush();
     });
   }
 
-  /** Grows with every change made through this mount. */
-  get changes(): number {
-    return this.changeCount;
-  }
-
-  /** @param changed what the change's answer said of what it touched */
-  noteChange(changed: readonly Attributes[] = []): void {
-    this.changeCount += 1;
-    for (const attributes of changed) {
-      this.recent.remember(attributes);
-      this.byInode.get(attributes.inode)?.over(attributes);
-    }
-  }
-
-  /** Attributes without asking the service, where the answer to a change told them just now. */
-  ofLastChange(inode: number): Attributes | undefined {
-    const last = this.recent.ofLastChange(inode);
-    return last === undefined ? undefined : this.current(last);
-  }
-
   get openInodes(): number[] {
-    return [...this.byInode.keys()];
-  }
-
-  isOpen(inode: number): boolean {
-    return this.byInode.has(inode);
-  }
-
-  /** A change of attributes alone answered these. */
-  changedAttributes(attributes: Attributes): void {
-    this.noteChange([attributes]);
-    this.byInode.get(attributes.inode)?.over(attributes);
-  }
-
-  /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
-  isBare(inode: number): boolean {
-    const known = this.known(inode);
-    return known === undefined ? this.recent.isBare(inode) : known.extendedAttributes === 0;
-  }
-
-  /** Attributes of a file that is open here, with what is pending; undefined when it is not open. */
-  known(inode: number): Attributes | undefined {
-    return this.byInode.get(inode)?.attributes;
-  }
-
-  /** Attributes that the service answered, as this mount must see them: with what it has not sent yet. */
-  current(fetched: Attributes): Attributes {
-    const newest = this.recent.newest(fetched);
-    return this.byInode.get(fetched.inode)?.over(newest) ?? newest;
+    return this.known.openFiles.map(({ inode }) => inode);
   }
 
   /** Files that are open here and have lost their last name. */
   get orphans(): number[] {
-    return [...this.byInode.values()].filter(({ orphaned }) => orphaned).map(({ inode }) => inode);
-  }
-
-  /** Another mount has changed these. */
-  outdated(items: readonly OutdatedItem[]): void {
-    this.noteChange();
-    for (const item of items) {
-      if ('name' in item) {
-        this.kernelCache.forgetName(item.parent, item.name);
-        continue;
-      }
-      this.forget(item.inode);
-      if (item.content) {
-        this.readCache.forget(item.inode);
-        this.kernelCache.forgetContent(item.inode);
-      } else {
-        this.kernelCache.forgetAttributes(item.inode);
-      }
-      this.refresh(item.inode);
-    }
-  }
-
-  /** Others may have changed anything. */
-  missedChanges(): void {
-    this.noteChange();
-    this.recent.clear();
-    for (const [inode, file] of this.byInode) {
-      this.readCache.forget(inode);
-      // A crash of the metaserver may have undone changes: older revisions count again.
-      file.forgetRevision();
-      this.refresh(inode);
-    }
-    this.kernelCache.forgetEverything();
-  }
-
-  /** Open files know their size by themselves: appending and reading to the end depend on it. */
-  private refresh(inode: number): void {
-    if (!this.byInode.has(inode)) return;
-    this.files.getattr({ inode }).then(
-      (attributes) => this.current(attributes),
-      (error: unknown) => this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) }),
-    );
-  }
-
-  /** What is remembered of the inode's attributes counts no more. */
-  forget(inode: number): void {
-    this.recent.forget(inode);
+    return this.known.openFiles.filter(({ orphaned }) => orphaned).map(({ inode }) => inode);
   }
 
   /** The last name of a file that was named as held is gone: its space goes with the last close, which may have been meanwhile. */
   async orphan(inode: number): Promise<void> {
-    const file = this.byInode.get(inode);
+    const file = this.known.file(inode);
     if (file !== undefined) file.orphaned = true;
     else await this.files.release({ inode });
   }
@@ -184,30 +80,27 @@ export class OpenFiles {
         await this.release(handle);
         throw error;
       }
-      this.noteChange();
+      this.known.noteChange();
     }
-    return { handle, attributes: this.current(attributes) };
+    return { handle, attributes: this.known.current(attributes) };
   }
 
   /** Registers a handle on a file that the service has opened or made for it. */
   hold(attributes: Attributes, flags: number, writable: boolean): number {
     const { inode } = attributes;
-    let file = this.byInode.get(inode);
+    let file = this.known.file(inode);
     if (file === undefined) {
-      file = new WriteBackFile(inode, this.recent.newest(attributes), {
+      file = new WriteBackFile(inode, this.known.current(attributes), {
         files: this.files,
         runtime: this.runtime,
         budget: this.budget,
         kernelCache: this.kernelCache,
-        committed: (committed) => {
-          this.recent.remember(committed);
-          this.noteChange();
-        },
+        committed: (committed) => this.known.noteChange([committed]),
       });
-      this.byInode.set(inode, file);
+      this.known.opened(file);
     }
     file.over(attributes);
-    this.readCache.forget(inode);
+    this.known.readCache.forget(inode);
     const handle: FileHandle = {
       kind: 'file',
       file,
@@ -244,10 +137,10 @@ export class OpenFiles {
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
     if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
-    if (this.readCache.takes(length) && !file.isPending && !file.isWritable) {
+    if (this.known.readCache.takes(length) && !file.isPending && !file.isWritable) {
       const fetch = async (from: number, size: number) =>
         (await this.files.read({ inode: file.inode, offset: from, length: size })).data;
-      return this.readCache.read(file.inode, file.attributes.revision, offset, asked, fetch);
+      return this.known.readCache.read(file.inode, file.attributes.revision, offset, asked, fetch);
     }
     const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
     return layOver(overlay, data, offset, length);
@@ -271,7 +164,7 @@ export class OpenFiles {
     const at = open.appends ? this.appendOffset(file, offset) : offset;
     if (at + data.length > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     file.write(at, data);
-    this.noteChange();
+    this.known.noteChange();
     if (!open.synchronous) return;
     await file.flush();
     file.throwFailure(open);
@@ -294,7 +187,7 @@ export class OpenFiles {
     await file.change(open, range, (modifyTimeNs) =>
       this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }),
     );
-    this.readCache.forget(inode);
+    this.known.readCache.forget(inode);
   }
 
   /**
@@ -341,7 +234,7 @@ export class OpenFiles {
 
   /** Cuts or extends a file. Cutting one that is open for writing is buffered, in order with its writes. */
   async resize(inode: number, sizeBytes: number, handle: number | undefined): Promise<boolean> {
-    const file = this.byInode.get(inode);
+    const file = this.known.file(inode);
     if (file === undefined) return false;
     if (handle === undefined || sizeBytes > file.attributes.sizeBytes) {
       await file.flush();
@@ -388,19 +281,18 @@ export class OpenFiles {
       this.runtime.log.error('writeback.lost', { inode: file.inode, error: open.failure.message });
     }
     if (file.handles.size > 0 || file.isPending) return;
-    this.byInode.delete(file.inode);
-    this.readCache.forget(file.inode);
+    this.known.closed(file.inode);
     if (file.orphaned) await this.files.release({ inode: file.inode });
   }
 
   /** Stores what is pending of one file, so that what comes after it is not overwritten by it. */
   async settle(inode: number): Promise<void> {
-    await this.byInode.get(inode)?.flush();
+    await this.known.file(inode)?.flush();
   }
 
   /** Stores what is pending of all files; failures are logged. */
   async flushAll(): Promise<void> {
-    await Promise.all([...this.byInode.values()].map((file) => file.flush()));
+    await Promise.all(this.known.openFiles.map((file) => file.flush()));
   }
 
   /** Writing or truncating takes set-user-id and (on executables) set-group-id away; POSIX write(). */
@@ -413,8 +305,7 @@ export class OpenFiles {
       changes: { mode: kept },
       caller: { uid: 0, gid: 0 },
     });
-    this.noteChange([changed]);
-    file.over(changed);
+    this.known.noteChange([changed]);
     // The kernel leaves this to us and does not ask for the mode again by itself.
     this.kernelCache.forgetAttributes(file.inode);
   }
@@ -423,7 +314,7 @@ export class OpenFiles {
   private async killCapability(inode: number): Promise<void> {
     try {
       const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
-      this.changedAttributes(attributes);
+      this.known.noteChange([attributes]);
     } catch (error) {
       if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
     }

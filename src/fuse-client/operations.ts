@@ -18,8 +18,10 @@ import type { FileLock, LockKind, LockRange, LockType, SessionService } from '..
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
+import { ExtendedAttributes } from './extended-attributes.js';
 import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
+import { KnownInodes } from './known-inodes.js';
 import { MountSession, type SessionListener } from './mount-session.js';
 import { OpenFiles, withoutPrivileges } from './open-files.js';
 
@@ -43,6 +45,8 @@ export type RenameMode = 'replace' | 'no-replace' | 'exchange';
 
 export class Operations {
   private readonly handles = new HandleTable();
+  readonly extendedAttributes: ExtendedAttributes;
+  private readonly known: KnownInodes;
   private readonly opened: OpenFiles;
   private readonly session: MountSession | undefined;
 
@@ -54,10 +58,12 @@ export class Operations {
     private readonly runtime: Runtime,
     sessions?: SessionService,
   ) {
-    this.opened = new OpenFiles(files, this.handles, kernelCache, runtime, settings);
+    this.known = new KnownInodes(files, kernelCache, runtime, settings.attributeTimeoutMs);
+    this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
+    this.extendedAttributes = new ExtendedAttributes(files, this.known);
     const listener: SessionListener = {
-      outdated: (items) => this.opened.outdated(items),
-      missedChanges: () => this.opened.missedChanges(),
+      outdated: (items) => this.known.outdated(items),
+      missedChanges: () => this.known.missedChanges(),
       held: () => this.opened.orphans,
     };
     this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime);
@@ -80,11 +86,11 @@ export class Operations {
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    return this.opened.current(await this.files.lookup({ parent, name }));
+    return this.known.current(await this.files.lookup({ parent, name }));
   }
 
   async getattr(inode: number): Promise<Attributes> {
-    return this.opened.ofLastChange(inode) ?? this.opened.current(await this.files.getattr({ inode }));
+    return this.known.ofLastChange(inode) ?? this.known.current(await this.files.getattr({ inode }));
   }
 
   /** `handle`: the open file through which the size changes. `killPrivileges`: the caller may not keep set-id bits. */
@@ -98,7 +104,7 @@ export class Operations {
     checkEnd(sizeBytes ?? 0);
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
-      const { mode, kind } = this.opened.known(inode) ?? (await this.getattr(inode));
+      const { mode, kind } = this.known.file(inode)?.attributes ?? (await this.getattr(inode));
       const kept = withoutPrivileges(mode);
       if (kind === 'file' && kept !== mode) rest.mode = kept;
     }
@@ -109,12 +115,12 @@ export class Operations {
     // Pending bytes carry their own modification time, which must not come after one that is set now.
     if (rest.modifyTimeNs !== undefined || rest.accessTimeNs !== undefined) await this.opened.settle(inode);
     if (Object.keys(rest).length === 0) {
-      this.opened.noteChange();
-      return this.opened.known(inode) ?? this.getattr(inode);
+      this.known.noteChange();
+      return this.known.file(inode)?.attributes ?? this.getattr(inode);
     }
     const changed = await this.files.setattr({ inode, changes: rest, caller });
-    this.opened.noteChange([changed]);
-    return this.opened.current(changed);
+    this.known.noteChange([changed]);
+    return this.known.current(changed);
   }
 
   async readlink(inode: number): Promise<string> {
@@ -149,7 +155,7 @@ export class Operations {
 
   async rmdir(parent: number, name: FileName): Promise<void> {
     const { inode } = await this.changing(this.files.rmdir({ parent, name }));
-    this.opened.forget(inode);
+    this.known.forget(inode);
   }
 
   async rename(parent: number, name: FileName, newParent: number, newName: FileName, mode: RenameMode): Promise<void> {
@@ -158,7 +164,7 @@ export class Operations {
     const request = { parent, name, newParent, newName, mode, held };
     const { replaced } = await this.changing(this.files.rename(request));
     if (replaced === undefined) return;
-    this.opened.forget(replaced);
+    this.known.forget(replaced);
     if (!held.includes(replaced)) return;
     // The answer does not say whether other names are left.
     const { links } = await this.files.getattr({ inode: replaced });
@@ -167,7 +173,7 @@ export class Operations {
 
   async link(inode: number, parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    return this.opened.current((await this.changing(this.files.link({ inode, parent, name }))).attributes);
+    return this.known.current((await this.changing(this.files.link({ inode, parent, name }))).attributes);
   }
 
   /** `signal` keeps an open that was given up from cutting the file. */
@@ -304,7 +310,7 @@ export class Operations {
       files: this.files,
       clock: this.runtime.clock,
       attributeTimeoutMs: this.settings.attributeTimeoutMs,
-      changes: () => this.opened.changes,
+      changes: () => this.known.changes,
     });
     return this.handles.add({ kind: 'directory', listing });
   }
@@ -316,7 +322,7 @@ export class Operations {
 
   /** Attributes of a listed entry, with what this mount has not sent yet. */
   current(attributes: Attributes): Attributes {
-    return this.opened.current(attributes);
+    return this.known.current(attributes);
   }
 
   releasedir(handle: number): void {
@@ -332,41 +338,9 @@ export class Operations {
     return this.files.statfs({});
   }
 
-  async getxattr(inode: number, name: string): Promise<Uint8Array> {
-    checkAttributeName(name);
-    // The kernel asks for a file's capability before it is written, run or given away.
-    if (KERNEL_NAMES.test(name) && this.opened.isBare(inode)) {
-      throw new FileError('ENODATA', 'no extended attributes at all');
-    }
-    return (await this.files.getxattr({ inode, name })).value;
-  }
-
-  /** `killSetgid`: with an access control list the caller may not keep set-group-id. */
-  async setxattr(
-    inode: number,
-    name: string,
-    value: Uint8Array,
-    mode: 'set' | 'create' | 'replace',
-    killSetgid = false,
-  ): Promise<void> {
-    checkAttributeName(name);
-    const { attributes } = await this.files.setxattr({ inode, name, value, mode, killSetgid });
-    this.opened.changedAttributes(attributes);
-  }
-
-  async listxattr(inode: number): Promise<string[]> {
-    return (await this.files.listxattr({ inode })).names;
-  }
-
-  async removexattr(inode: number, name: string): Promise<void> {
-    checkAttributeName(name);
-    const { attributes } = await this.files.removexattr({ inode, name });
-    this.opened.changedAttributes(attributes);
-  }
-
   /** The kernel no longer knows the inode. */
   forget(inode: number): void {
-    this.opened.forget(inode);
+    this.known.forget(inode);
   }
 
   /** Stores everything pending; before an unmount. */
@@ -385,7 +359,7 @@ export class Operations {
       changed = result.changed ?? [];
       return result;
     } finally {
-      this.opened.noteChange(changed);
+      this.known.noteChange(changed);
     }
   }
 
@@ -395,7 +369,7 @@ export class Operations {
     if (open.length <= MOST_HELD_NAMED) return open;
     try {
       const { inode } = await this.files.lookup({ parent, name });
-      return this.opened.isOpen(inode) ? [inode] : [];
+      return this.known.file(inode) === undefined ? [] : [inode];
     } catch (error) {
       if (error instanceof FileError && error.code === 'ENOENT') return [];
       throw error;
@@ -418,23 +392,6 @@ const FALLOCATE_MODES: ReadonlySet<number> = new Set([
 const neverAborts = () => new AbortController().signal;
 
 const NO_BYTES = new Uint8Array(0);
-
-/** Access control lists that nobody obeys must not be kept: somebody would rely on them. For a kernel that does not. */
-export function refuseLists(name: string): void {
-  if (name.startsWith('system.')) throw new FileError('ENOTSUP', 'access control lists are not obeyed here');
-}
-
-/** Who may use which of these the kernel decides; of the system's there are only access control lists. */
-const ATTRIBUTE_NAMES = /^(user\.|trusted\.|security\.|system\.posix_acl_(?=access$|default$))/;
-/** The kernel itself asks for these, again and again. */
-const KERNEL_NAMES = /^(security|system)\./;
-
-function checkAttributeName(name: string): void {
-  const [prefix] = ATTRIBUTE_NAMES.exec(name) ?? [];
-  if (prefix === name) throw new FileError('EINVAL', `${name} is only the beginning of a name`);
-  if (prefix !== undefined) return;
-  throw new FileError('ENOTSUP', `no attributes of such a name are kept: ${name}`);
-}
 
 function checkEnd(endBytes: number): void {
   if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);

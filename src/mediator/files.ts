@@ -21,7 +21,7 @@ import type { LostCalls } from './lost-calls.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
 import { findEdge } from './sparse.js';
-import type { Writer } from './writer.js';
+import type { FileWrite, Writer } from './writer.js';
 
 /** Entries in one listing at most, so that a reply stays small. */
 const MAXIMUM_LISTING = 2000;
@@ -54,17 +54,17 @@ export class MediatorFiles implements FileService {
 
   async setattr({ inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
-    let attributes: Attributes | null = null;
-    if (sizeBytes !== undefined) attributes = await this.#resize(inode, sizeBytes);
-    if (attributes === null || hasChanges(others)) {
-      const result = await this.#execute('setattr', { inode, changes: others, caller });
-      attributes = result.attributes;
-      this.blockMap.committed(attributes, null, []);
+    let resized: Attributes | null = null;
+    if (sizeBytes !== undefined) {
+      const cut = { inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
+      resized = await this.#write(cut, options);
     }
-    const { accessed, ...toTell } = changes;
-    if (accessed !== true || Object.keys(toTell).length > 0) {
-      this.sessions.publish([{ inode, content: sizeBytes !== undefined }], options);
-    }
+    const { accessed, ...toTell } = others;
+    if (resized !== null && !hasChanges(others)) return resized;
+    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller });
+    // That a file was read is no news to others.
+    if (accessed !== true || hasChanges(toTell)) return this.#changed(attributes, options);
+    this.blockMap.committed(attributes, null, []);
     return attributes;
   }
 
@@ -151,10 +151,7 @@ export class MediatorFiles implements FileService {
     { inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
     options?: CallOptions,
   ): Promise<Attributes> {
-    const attributes = await this.writer.write({ inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs });
-    this.garbage.wake();
-    this.sessions.publish([{ inode, content: true }], options);
-    return attributes;
+    return this.#write({ inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs }, options);
   }
 
   async fallocate(
@@ -169,17 +166,15 @@ export class MediatorFiles implements FileService {
     const current = await this.getattr({ inode });
     if (!zeros) this.#requireRoom(current, offset, end);
     if (keepsSize && (!zeros || end <= offset)) return current;
-    const attributes = await this.writer.write({
+    const write = {
       inode,
       extents: [],
       truncateTo: null,
       ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
       ...(keepsSize ? {} : { minimumSizeBytes: end }),
       modifyTimeNs,
-    });
-    this.garbage.wake();
-    this.sessions.publish([{ inode, content: true }], options);
-    return attributes;
+    };
+    return this.#write(write, options);
   }
 
   async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
@@ -214,8 +209,7 @@ export class MediatorFiles implements FileService {
 
   async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
     const result = await this.#execute('setxattr', request);
-    this.sessions.publish([{ inode: request.inode, content: false }], options);
-    this.blockMap.committed(result.attributes, null, []);
+    this.#changed(result.attributes, options);
     return result;
   }
 
@@ -225,8 +219,7 @@ export class MediatorFiles implements FileService {
 
   async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
     const result = await this.#execute('removexattr', request);
-    this.sessions.publish([{ inode: request.inode, content: false }], options);
-    this.blockMap.committed(result.attributes, null, []);
+    this.#changed(result.attributes, options);
     return result;
   }
 
@@ -249,14 +242,18 @@ export class MediatorFiles implements FileService {
     throw new FileError('ENOSPC', `${end - offset} bytes don't fit where ${freeBytes} are free`);
   }
 
-  async #resize(inode: number, sizeBytes: number): Promise<Attributes> {
-    const attributes = await this.writer.write({
-      inode,
-      extents: [],
-      truncateTo: sizeBytes,
-      modifyTimeNs: this.clock.nowNs(),
-    });
+  /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
+  async #write(write: FileWrite, options: CallOptions | undefined): Promise<Attributes> {
+    const attributes = await this.writer.write(write);
     this.garbage.wake();
+    this.sessions.publish([{ inode: write.inode, content: true }], options);
+    return attributes;
+  }
+
+  /** Attributes alone have changed to these. */
+  #changed(attributes: Attributes, options: CallOptions | undefined): Attributes {
+    this.blockMap.committed(attributes, null, []);
+    this.sessions.publish([{ inode: attributes.inode, content: false }], options);
     return attributes;
   }
 

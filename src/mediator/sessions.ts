@@ -136,22 +136,24 @@ export class Sessions {
   async #changesAfter({ after }: Request<'changes'>, options: CallOptions | undefined): Reply<'changes'> {
     const session = this.#expect(options);
     if (!this.#hasNews(session, after)) await this.#news(session, options);
-    const oldest = this.#changes[0]?.number ?? this.#last + 1;
-    // A client of a former life of this process may know of more changes than there have been in this one.
-    const missed = after + 1 < oldest || after > this.#last;
+    const missed = this.#hasMissed(after);
     const items = missed
       ? []
       : this.#changes.filter(({ number, origin }) => number > after && origin !== session).map(({ item }) => item);
     return { items, last: this.#last, missed };
   }
 
-  #hasNews(session: Session, after: number): boolean {
+  /** What follows `after` is no longer remembered, or never was in this life of the process. */
+  #hasMissed(after: number): boolean {
     const oldest = this.#changes[0]?.number ?? this.#last + 1;
+    return after + 1 < oldest || after > this.#last;
+  }
+
+  #hasNews(session: Session, after: number): boolean {
     return (
       this.#closed ||
-      after > this.#last ||
-      after + 1 < oldest ||
-      this.#changes.some((c) => c.number > after && c.origin !== session)
+      this.#hasMissed(after) ||
+      this.#changes.some(({ number, origin }) => number > after && origin !== session)
     );
   }
 

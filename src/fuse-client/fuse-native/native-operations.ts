@@ -8,8 +8,9 @@ import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import { nameFromText, nameToText } from '../../protocol/text.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
+import { refuseLists } from '../extended-attributes.js';
 import { kindOf, modeOf } from '../kernel/replies.js';
-import { type Operations, refuseLists } from '../operations.js';
+import type { Operations } from '../operations.js';
 import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
 import type { PathResolver } from './path-resolver.js';
 
@@ -173,21 +174,30 @@ export function nativeOperations(
       run('setxattr', answer, async () => {
         refuseLists(name);
         const mode = flags === 1 ? 'create' : flags === 2 ? 'replace' : 'set';
-        await operations.setxattr(await paths.inode(nameFromText(path)), nameFromText(name), Buffer.from(value), mode);
+        await operations.extendedAttributes.set(
+          await paths.inode(nameFromText(path)),
+          nameFromText(name),
+          Buffer.from(value),
+          mode,
+        );
         return [];
       }),
     getxattr: (path, name, _position, answer) =>
       run('getxattr', answer, async () => {
         refuseLists(name);
-        return [Buffer.from(await operations.getxattr(await paths.inode(nameFromText(path)), nameFromText(name)))];
+        return [
+          Buffer.from(
+            await operations.extendedAttributes.get(await paths.inode(nameFromText(path)), nameFromText(name)),
+          ),
+        ];
       }),
     listxattr: (path, answer) =>
       run('listxattr', answer, async () => [
-        (await operations.listxattr(await paths.inode(nameFromText(path)))).map(nameToText),
+        (await operations.extendedAttributes.list(await paths.inode(nameFromText(path)))).map(nameToText),
       ]),
     removexattr: (path, name, answer) =>
       run('removexattr', answer, async () => {
-        await operations.removexattr(await paths.inode(nameFromText(path)), nameFromText(name));
+        await operations.extendedAttributes.remove(await paths.inode(nameFromText(path)), nameFromText(name));
         return [];
       }),
   };

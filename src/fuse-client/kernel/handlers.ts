@@ -3,8 +3,9 @@
 import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes } from '../../protocol/files.js';
 import type { Clock } from '../../runtime/clock.js';
+import { refuseLists } from '../extended-attributes.js';
 import { OpenFlag } from '../handles.js';
-import { type AskedMode, type Operations, type RenameMode, refuseLists } from '../operations.js';
+import type { AskedMode, Operations, RenameMode } from '../operations.js';
 import type { InodeTable } from './inode-table.js';
 import { MAXIMUM_WRITE_BYTES, OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
 import {
@@ -188,18 +189,18 @@ export async function handle(
       if (mode === undefined) throw new FileError('EINVAL', `setxattr flags ${request.flags}`);
       if (!parts.lists) refuseLists(request.name);
       const { killSetgid } = request;
-      await operations.setxattr(inode, request.name, request.value, mode, killSetgid);
+      await operations.extendedAttributes.set(inode, request.name, request.value, mode, killSetgid);
       return EMPTY_REPLY;
     }
     case 'getxattr':
       if (!parts.lists) refuseLists(request.name);
-      return sized(await operations.getxattr(inode, request.name), request.size);
+      return sized(await operations.extendedAttributes.get(inode, request.name), request.size);
     case 'listxattr': {
-      const names = await operations.listxattr(inode);
+      const names = await operations.extendedAttributes.list(inode);
       return sized(Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), request.size);
     }
     case 'removexattr':
-      await operations.removexattr(inode, request.name);
+      await operations.extendedAttributes.remove(inode, request.name);
       return EMPTY_REPLY;
   }
 }

@@ -1,0 +1,125 @@
+// What this mount knows of inodes: the files that are open here, attributes
+// that answers to changes brought, voted bytes kept for small reads. All of it
+// is forgotten where another mount has changed something.
+import type { Attributes, FileService } from '../protocol/files.js';
+import type { OutdatedItem } from '../protocol/sessions.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { KernelCache } from './kernel-cache.js';
+import { ReadCache } from './read-cache.js';
+import { RecentAttributes } from './recent-attributes.js';
+import type { WriteBackFile } from './write-back/write-back-file.js';
+
+export class KnownInodes {
+  readonly readCache = new ReadCache();
+  private readonly open = new Map<number, WriteBackFile>();
+  private readonly recent: RecentAttributes;
+  private changeCount = 0;
+
+  constructor(
+    private readonly files: FileService,
+    private readonly kernelCache: KernelCache,
+    private readonly runtime: Runtime,
+    attributeTimeoutMs: number,
+  ) {
+    this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
+  }
+
+  /** Grows with every change made through this mount, or heard of. */
+  get changes(): number {
+    return this.changeCount;
+  }
+
+  /** The file, while it is open here. */
+  file(inode: number): WriteBackFile | undefined {
+    return this.open.get(inode);
+  }
+
+  get openFiles(): WriteBackFile[] {
+    return [...this.open.values()];
+  }
+
+  opened(file: WriteBackFile): void {
+    this.open.set(file.inode, file);
+  }
+
+  closed(inode: number): void {
+    this.open.delete(inode);
+    this.readCache.forget(inode);
+  }
+
+  /** Attributes that the service answered to a change made here. */
+  learn(attributes: Attributes): void {
+    this.recent.remember(attributes);
+    this.open.get(attributes.inode)?.over(attributes);
+  }
+
+  /** @param changed what the change's answer said of what it touched */
+  noteChange(changed: readonly Attributes[] = []): void {
+    this.changeCount += 1;
+    for (const attributes of changed) this.learn(attributes);
+  }
+
+  /** Attributes without asking the service, where the answer to a change told them just now. */
+  ofLastChange(inode: number): Attributes | undefined {
+    const last = this.recent.ofLastChange(inode);
+    return last === undefined ? undefined : this.current(last);
+  }
+
+  /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
+  isBare(inode: number): boolean {
+    const known = this.open.get(inode)?.attributes;
+    return known === undefined ? this.recent.isBare(inode) : known.extendedAttributes === 0;
+  }
+
+  /** Attributes that the service answered, as this mount must see them: the newest, with what it has not sent yet. */
+  current(fetched: Attributes): Attributes {
+    const newest = this.recent.newest(fetched);
+    return this.open.get(fetched.inode)?.over(newest) ?? newest;
+  }
+
+  /** What is remembered of the inode's attributes counts no more. */
+  forget(inode: number): void {
+    this.recent.forget(inode);
+  }
+
+  /** Another mount has changed these. */
+  outdated(items: readonly OutdatedItem[]): void {
+    this.noteChange();
+    for (const item of items) {
+      if ('name' in item) {
+        this.kernelCache.forgetName(item.parent, item.name);
+        continue;
+      }
+      this.forget(item.inode);
+      if (item.content) {
+        this.readCache.forget(item.inode);
+        this.kernelCache.forgetContent(item.inode);
+      } else {
+        this.kernelCache.forgetAttributes(item.inode);
+      }
+      this.refresh(item.inode);
+    }
+  }
+
+  /** Others may have changed anything. */
+  missedChanges(): void {
+    this.noteChange();
+    this.recent.clear();
+    for (const [inode, file] of this.open) {
+      this.readCache.forget(inode);
+      // A crash of the metaserver may have undone changes: older revisions count again.
+      file.forgetRevision();
+      this.refresh(inode);
+    }
+    this.kernelCache.forgetEverything();
+  }
+
+  /** Open files know their size by themselves: appending and reading to the end depend on it. */
+  private refresh(inode: number): void {
+    if (!this.open.has(inode)) return;
+    this.files.getattr({ inode }).then(
+      (attributes) => this.current(attributes),
+      (error: unknown) => this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) }),
+    );
+  }
+}
