@@ -1,7 +1,8 @@
 // The index with its meaning: versions by key, what of each segment is alive,
-// and how far into the log all of it is true. Changes gather in memory and
-// become visible to readers, all at once, by `commit`; whoever changes sees
-// them at once. Only the writer (and recovery before it) changes anything.
+// and how far into the log all of it is true. Changes are seen at once and
+// gather in memory; `save` brings them into the index, in one step with the
+// place in the log that they reach to. Only the writer (and recovery before
+// it) changes anything.
 import type { BlockKey } from '../protocol/blocks.js';
 import type { IndexChange, IndexRow, IndexStore } from './index-store.js';
 import {
@@ -48,16 +49,22 @@ export interface CatalogEntry {
 interface Change {
   key: BlockKey;
   row: VersionRow | null;
+  /** The index may hold a row of that key. */
+  isInIndex: boolean;
 }
 
 export class Catalog {
   blocks = 0;
   bytes = 0;
   readonly #uses = new Map<number, SegmentUse>();
-  /** By block, then by version: what is not committed yet. */
+  /** By block, then by version: what is not in the index yet. */
   readonly #changes = new Map<string, Map<number, Change>>();
+  /** Segments whose use is not in the index yet, and those of which nobody has been told. */
   readonly #changedUses = new Set<number>();
-  /** All committed versions of some blocks, in order; the least recently used block first. */
+  #touched = new Set<number>();
+  /** How far into the log the changes reach. */
+  #reached: Place = { segment: 0, offset: 0 };
+  /** All versions in the index of some blocks, in order; the least recently used block first. */
   readonly #recent = new Map<string, readonly CatalogEntry[]>();
 
   constructor(private readonly index: IndexStore) {}
@@ -70,6 +77,7 @@ export class Catalog {
     if (checkpoint === undefined) return undefined;
     this.blocks = checkpoint.blocks;
     this.bytes = checkpoint.bytes;
+    this.#reached = { segment: checkpoint.segment, offset: checkpoint.offset };
     const { from, to } = allSegments();
     for (const { key, value: use } of this.index.range(from, to, Number.MAX_SAFE_INTEGER)) {
       this.#uses.set(segmentOfKey(key), { liveBytes: use.readDoubleLE(0), tombstones: use.readDoubleLE(8) });
@@ -83,7 +91,9 @@ export class Catalog {
     this.#uses.clear();
     this.#changes.clear();
     this.#changedUses.clear();
+    this.#touched.clear();
     this.#recent.clear();
+    this.#reached = { segment: 0, offset: 0 };
     this.blocks = 0;
     this.bytes = 0;
   }
@@ -100,16 +110,17 @@ export class Catalog {
 
   /** All versions of a block, in order. */
   versionsOf(inode: number, index: number): CatalogEntry[] {
-    const committed = this.#committedVersions(inode, index);
+    const saved = this.#savedVersions(inode, index);
     const changes = this.#changes.get(blockName(inode, index));
-    if (changes === undefined) return [...committed];
-    const kept = committed.filter(({ key }) => !changes.has(key.version));
+    if (changes === undefined) return [...saved];
+    const kept = saved.filter(({ key }) => !changes.has(key.version));
     for (const { key, row } of changes.values()) if (row !== null) kept.push({ key, row });
     return kept.sort(byVersion);
   }
 
-  /** Committed versions in key order behind `after`. */
+  /** Versions in key order behind `after`. Saves, and fails when that does. */
   list(after: BlockKey | undefined, limit: number): CatalogEntry[] {
+    if (this.#changes.size > 0) this.save();
     const { from, to } = versionsAfter(after);
     return decodeEntries(this.index.range(from, to, limit));
   }
@@ -138,7 +149,7 @@ export class Catalog {
   /** A record of tombstones was written to the segment, or read there. */
   addTombstones(segment: number, count: number): void {
     this.#useOf(segment).tombstones += count;
-    this.#changedUses.add(segment);
+    this.#noteUse(segment);
   }
 
   /** Kills what the tombstone means: the same version put again later has a later home and stays. */
@@ -151,7 +162,7 @@ export class Catalog {
     return this.#uses.get(segment) ?? { liveBytes: 0, tombstones: 0 };
   }
 
-  /** Changes not yet committed. */
+  /** Blocks with changes that are not in the index yet. */
   get pending(): number {
     return this.#changes.size;
   }
@@ -159,7 +170,7 @@ export class Catalog {
   /** The segment's file is gone. */
   forgetSegment(segment: number): void {
     this.#uses.delete(segment);
-    this.#changedUses.add(segment);
+    this.#noteUse(segment);
   }
 
   /** Segments that the catalog knows of. */
@@ -167,35 +178,40 @@ export class Catalog {
     return [...this.#uses.keys()];
   }
 
-  /**
-   * Makes all changes visible, in one step with the place up to which the log is in the index. Answers the segments whose
-   * use has changed. Without a place, the one of before stays.
-   */
-  commit(upTo?: Place): number[] {
+  /** Everything before that place in the log is in here now. */
+  reach(place: Place): void {
+    this.#reached = place;
+  }
+
+  /** Segments whose use has changed since they were asked for. */
+  takeTouched(): Set<number> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    return touched;
+  }
+
+  /** Brings all changes into the index, all or none. On failure they stay as they are, to be saved later. */
+  save(): void {
     const rows: IndexChange[] = [];
     for (const changes of this.#changes.values()) {
       for (const { key, row } of changes.values()) {
         rows.push({ key: versionKey(key), value: row === null ? null : encodeRow(row) });
       }
     }
-    const touched = [...this.#changedUses];
-    for (const segment of touched) {
+    for (const segment of this.#changedUses) {
       const use = this.#uses.get(segment);
       rows.push({ key: segmentKey(segment), value: use === undefined ? null : encodeUse(use) });
     }
-    if (upTo !== undefined) {
-      const { blocks, bytes } = this;
-      const checkpoint: Checkpoint = { format: FORMAT, segment: upTo.segment, offset: upTo.offset, blocks, bytes };
-      rows.push({ key: CHECKPOINT_KEY, value: Buffer.from(JSON.stringify(checkpoint)) });
-    }
+    const { blocks, bytes } = this;
+    const checkpoint: Checkpoint = { format: FORMAT, ...this.#reached, blocks, bytes };
+    rows.push({ key: CHECKPOINT_KEY, value: Buffer.from(JSON.stringify(checkpoint)) });
     this.index.write(rows);
     for (const [name, changes] of this.#changes) this.#updateRecent(name, changes);
     this.#changes.clear();
     this.#changedUses.clear();
-    return touched;
   }
 
-  #committedVersions(inode: number, index: number): readonly CatalogEntry[] {
+  #savedVersions(inode: number, index: number): readonly CatalogEntry[] {
     const name = blockName(inode, index);
     const { from, to } = versionsOfBlock(inode, index);
     const entries = this.#recent.get(name) ?? decodeEntries(this.index.range(from, to, MAXIMUM_SIBLINGS));
@@ -222,12 +238,14 @@ export class Catalog {
 
   #change(key: BlockKey, row: VersionRow | null): void {
     const name = blockName(key.inode, key.index);
-    let changes = this.#changes.get(name);
-    if (changes === undefined) {
-      changes = new Map();
-      this.#changes.set(name, changes);
-    }
-    changes.set(key.version, { key, row });
+    const changes = this.#changes.get(name) ?? new Map<number, Change>();
+    const before = changes.get(key.version);
+    // Whoever puts a version has removed the one before: what was not there a moment ago is not in the index either.
+    const isInIndex = before?.isInIndex ?? row === null;
+    if (row === null && !isInIndex) changes.delete(key.version);
+    else changes.set(key.version, { key, row, isInIndex });
+    if (changes.size === 0) this.#changes.delete(name);
+    else this.#changes.set(name, changes);
   }
 
   /** Adds or takes away what only this version keeps alive. */
@@ -238,7 +256,12 @@ export class Catalog {
 
   #addLive(segment: number, bytes: number): void {
     this.#useOf(segment).liveBytes += bytes;
+    this.#noteUse(segment);
+  }
+
+  #noteUse(segment: number): void {
     this.#changedUses.add(segment);
+    this.#touched.add(segment);
   }
 
   #useOf(segment: number): SegmentUse {

@@ -139,12 +139,14 @@ export class Compaction {
     // What took the place of everything in the victim must be there after a power cut.
     await segmentLog.flush();
     if (victim.isFailed) {
+      // The index may still point into what goes now.
+      catalog.save();
       await segments.use(segment, (file) => file.truncate(victim.fromOffset));
       segments.setSize(segment, victim.fromOffset);
       segmentLog.forgetUnsafe(segment);
     } else {
       catalog.forgetSegment(segment);
-      catalog.commit();
+      catalog.save();
       await segments.remove(segment);
     }
     this.compacted++;

@@ -50,3 +50,10 @@ export const COMPACTION_BACKLOG_SEGMENTS = 16;
 /** How often the room on the disk is looked at, in bytes written and in time. */
 export const SPACE_CHECK_BYTES = 4 * MIB;
 export const SPACE_CHECK_INTERVAL_MS = 1000;
+
+/**
+ * How long the index may lag behind the log, and by how many blocks: a start after a crash reads what was logged meanwhile
+ * once more, and memory holds it. A transaction for every batch took a fifth of a data server's time.
+ */
+export const INDEX_SAVE_INTERVAL_MS = 100;
+export const INDEX_SAVE_BLOCKS = 512;

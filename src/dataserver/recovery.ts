@@ -5,15 +5,13 @@
 import { pageCount } from '../protocol/hash.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
+import { INDEX_SAVE_BLOCKS } from './limits.js';
 import type { PageReader } from './page-reader.js';
 import { rehash, UnreadableError } from './page-reader.js';
 import { decodeTombstones } from './record.js';
 import { type ScannedRecord, SegmentScanner } from './scanner.js';
 import type { Segments } from './segments.js';
 import { decodeRow, type Place, type VersionRow } from './version-row.js';
-
-/** Changes held back while replaying, so that memory stays flat. */
-const COMMIT_EVERY_BLOCKS = 512;
 
 export interface RecoveryParts {
   catalog: Catalog;
@@ -48,7 +46,8 @@ export async function recover(parts: RecoveryParts, numbers: readonly number[], 
     if (isLast) await cutTail(parts, number, endOffset);
   }
   for (const number of catalog.segments()) if (!segments.has(number)) catalog.forgetSegment(number);
-  catalog.commit({ segment: lastNumber, offset: endOffset });
+  catalog.reach({ segment: lastNumber, offset: endOffset });
+  catalog.save();
   const { blocks } = catalog;
   const fields = { blocks, segments: numbers.length, replayed: replay.records, damagedBytes: replay.damagedBytes };
   if (start === undefined && numbers.length > 0) log.info('index.rebuilt', fields);
@@ -95,7 +94,9 @@ class Replay {
         if (await this.#apply(record, checked)) endOffset = record.endOffset;
         else this.dropped++;
         this.records++;
-        if (catalog.pending >= COMMIT_EVERY_BLOCKS) catalog.commit({ segment: number, offset: record.endOffset });
+        if (catalog.pending < INDEX_SAVE_BLOCKS) continue;
+        catalog.reach({ segment: number, offset: record.endOffset });
+        catalog.save();
       }
       this.damagedBytes += scanner.end.damagedBytes;
       return endOffset;

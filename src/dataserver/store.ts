@@ -74,10 +74,11 @@ export class Store {
         catalog,
         segmentLog,
         space,
+        clock,
         log,
         salt,
         maximumBatchBytes: segmentBytes,
-        onCommit: (touched) => compaction.notice(touched),
+        onTouched: (touched) => compaction.notice(touched),
         onFull: () => compaction.hurry(),
       });
       const compaction: Compaction = new Compaction({

@@ -1,14 +1,15 @@
 // Everything that changes the store goes through here, one batch after the
 // other: plan each change against what is true now, write all their records
-// with one call, then make them visible with one index transaction, then sync
-// for those who asked. Nobody is answered before. What arrives meanwhile makes
-// the next batch.
+// with one call, then make them visible, then sync for those who asked. Nobody
+// is answered before. What arrives meanwhile makes the next batch. The index
+// follows a little later: the log has it all.
 import type { BlockKey } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
+import type { Clock, Timer } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
 import { type Draft, type PlacedRecord, placeDraft } from './draft.js';
-import { MAXIMUM_BATCH_BYTES, MAXIMUM_BATCH_MUTATIONS } from './limits.js';
+import { INDEX_SAVE_BLOCKS, INDEX_SAVE_INTERVAL_MS, MAXIMUM_BATCH_BYTES, MAXIMUM_BATCH_MUTATIONS } from './limits.js';
 import type { ActiveSegment, SegmentLog } from './segment-log.js';
 import { isNoRoom, type Space } from './space.js';
 
@@ -44,11 +45,12 @@ export interface WriterParts {
   catalog: Catalog;
   segmentLog: SegmentLog;
   space: Space;
+  clock: Clock;
   log: Log;
   salt: bigint;
   maximumBatchBytes: number;
   /** Segments whose use has changed. */
-  onCommit(segments: readonly number[]): void;
+  onTouched(segments: Iterable<number>): void;
   /** A put is refused for lack of room. */
   onFull(): void;
 }
@@ -57,6 +59,7 @@ export class Writer {
   readonly #queue: Mutation[] = [];
   #running: Promise<void> | null = null;
   #closed = false;
+  #saveTimer: Timer | undefined;
 
   constructor(private readonly parts: WriterParts) {}
 
@@ -74,6 +77,8 @@ export class Writer {
   async close(): Promise<void> {
     this.#closed = true;
     while (this.#running !== null) await this.#running;
+    this.#saveTimer?.cancel();
+    this.#saveNow();
   }
 
   /** Never rejects. */
@@ -186,8 +191,20 @@ export class Writer {
       else if (row !== undefined) catalog.put(draft.key, row);
     }
     for (const { plan } of planned) for (const key of plan.removals) catalog.remove(key);
-    const upTo = active === null ? undefined : { segment: active.number, offset: active.endOffset };
-    this.parts.onCommit(catalog.commit(upTo));
+    if (active !== null) catalog.reach({ segment: active.number, offset: active.endOffset });
+    this.parts.onTouched(catalog.takeTouched());
+    if (catalog.pending >= INDEX_SAVE_BLOCKS) catalog.save();
+    else this.#saveTimer ??= this.parts.clock.after(INDEX_SAVE_INTERVAL_MS, () => this.#saveNow());
+  }
+
+  #saveNow(): void {
+    this.#saveTimer = undefined;
+    try {
+      this.parts.catalog.save();
+    } catch (error) {
+      // It stays in memory, and in the log.
+      this.parts.log.warn('index.save_failed', { reason: String(error) });
+    }
   }
 
   /** The log took nothing. */
@@ -200,6 +217,7 @@ export class Writer {
       } else if (noRoom && mutation.kind === 'delete') {
         // Deleting is what makes room. Should the index be lost before compaction, these versions come back as garbage.
         this.#apply([{ mutation, plan }], [], null);
+        this.parts.catalog.save();
         plan.done();
       } else {
         this.#fail([mutation], error);

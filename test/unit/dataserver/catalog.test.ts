@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Catalog } from '../../../src/dataserver/catalog.js';
+import { keyOfVersion, versionKey } from '../../../src/dataserver/keys.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import {
   decodeRecord,
@@ -47,22 +48,73 @@ describe('the catalog', () => {
         catalog.put(block, row);
         rows.set(JSON.stringify(block), { key: block, row });
       }
-      if (random.fraction() < 0.3) catalog.commit({ segment: 1, offset: 0 });
+      if (random.fraction() < 0.3) catalog.save();
       if (step % 50 === 0) checkUse(catalog, [...rows.values()]);
     }
-    catalog.commit({ segment: 1, offset: 0 });
+    catalog.save();
     const reopened = new Catalog(index);
     assert.ok(reopened.load() !== undefined);
     checkUse(reopened, [...rows.values()]);
     assert.equal(reopened.blocks, rows.size);
   });
 
-  it('shows nothing before it is committed, to those who list', async () => {
+  it('lists what is not in the index yet, and neither what has gone', async () => {
     const catalog = new Catalog(await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk())));
-    catalog.put(key(0), wholeRow({ segment: 1, offset: 0 }, new SeededRandom(1)));
-    assert.deepEqual(catalog.list(undefined, 10), []);
-    catalog.commit({ segment: 1, offset: 100 });
-    assert.equal(catalog.list(undefined, 10).length, 1);
+    const random = new SeededRandom(1);
+    for (const index of [0, 1, 2]) catalog.put(key(index), wholeRow({ segment: 1, offset: index * 100_000 }, random));
+    catalog.save();
+    catalog.remove(key(1));
+    catalog.put(key(3), wholeRow({ segment: 1, offset: 300_000 }, random));
+    assert.deepEqual(
+      catalog.list(undefined, 10).map((entry) => entry.key.index),
+      [0, 2, 3],
+    );
+  });
+
+  it('leaves the index alone about what came and went between two saves', async () => {
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const catalog = new Catalog(index);
+    const written: Buffer[] = [];
+    const { write } = index;
+    index.write = (changes) => {
+      written.push(...changes.map((change) => change.key));
+      write.call(index, changes);
+    };
+    const random = new SeededRandom(1);
+    catalog.put(key(0, 1), wholeRow({ segment: 1, offset: 0 }, random));
+    catalog.save();
+    catalog.put(key(0, 2), wholeRow({ segment: 1, offset: 100_000 }, random));
+    catalog.remove(key(0, 1));
+    catalog.put(key(0, 3), wholeRow({ segment: 1, offset: 200_000 }, random));
+    catalog.remove(key(0, 2));
+    written.length = 0;
+    catalog.save();
+    const versions = written.filter((bytes) => bytes.length === versionKey(key(0)).length);
+    assert.deepEqual(versions.map((bytes) => keyOfVersion(bytes).version).sort(), [1, 3]);
+    assert.deepEqual(
+      catalog.list(undefined, 10).map((entry) => entry.key.version),
+      [3],
+    );
+  });
+
+  it('keeps what the index did not take, to save it later, with the place that it reaches to', async () => {
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const catalog = new Catalog(index);
+    const { write } = index;
+    index.write = () => {
+      throw new Error('no room');
+    };
+    const row = wholeRow({ segment: 1, offset: 0 }, new SeededRandom(1));
+    catalog.put(key(0), row);
+    catalog.reach({ segment: 1, offset: 100_000 });
+    assert.throws(() => catalog.save(), /no room/);
+    assert.deepEqual(catalog.get(key(0)), row);
+    index.write = write;
+    catalog.save();
+    const reopened = new Catalog(index);
+    const checkpoint = reopened.load();
+    assert.equal(checkpoint?.offset, 100_000);
+    assert.deepEqual(reopened.get(key(0)), row);
   });
 });
 
