@@ -1,25 +1,13 @@
 // What an administrator sees of a mediator and asks of it.
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'mocha';
-import type { Mediator } from '../../../src/mediator/mediator.js';
-import { FakeCluster, type FakeClusterOptions, makeFile, writeText } from '../../support/fake-cluster.js';
+import { describe, it } from 'mocha';
+import { type FakeClusterOptions, makeFile, writeText } from '../../support/fake-cluster.js';
 import type { FakeReplica } from '../../support/fake-replica.js';
-
-let cluster: FakeCluster | undefined;
-
-afterEach(async () => {
-  await cluster?.close();
-  cluster = undefined;
-});
-
-async function open(options: FakeClusterOptions = {}): Promise<{ cluster: FakeCluster; mediator: Mediator }> {
-  cluster = await FakeCluster.open(options);
-  return { cluster, mediator: await cluster.mediator() };
-}
+import { openCluster } from './fixture.js';
 
 describe('the block counts of status', () => {
   it('are those of now', async () => {
-    const { mediator } = await open();
+    const { mediator } = await openCluster();
     for (let number = 1; number <= 5; number++) {
       await writeText(mediator, await makeFile(mediator, `f${number}`), 'x');
       const { dataservers } = await mediator.admin.status({});
@@ -31,7 +19,7 @@ describe('the block counts of status', () => {
   });
 
   it('are the last known ones of a server that hangs, and nobody waits long for it', async () => {
-    const { cluster, mediator } = await open({ deadlineMs: 3000 });
+    const { cluster, mediator } = await openCluster({ deadlineMs: 3000 });
     await writeText(mediator, await makeFile(mediator, 'f'), 'x');
     await mediator.admin.status({});
     cluster.replica(2).fault = 'hung';
@@ -62,7 +50,7 @@ describe('a restart', () => {
   for (const [way, options] of ways) {
     for (const blank of [false, true]) {
       it(`${way}${blank ? ' with a wiped store' : ''} is answered when all can be written to again`, async () => {
-        const { cluster, mediator } = await open(options);
+        const { cluster, mediator } = await openCluster(options);
         const inode = await makeFile(mediator, 'a');
         await writeText(mediator, inode, 'before');
         const { storeId } = cluster.replica(3);
@@ -79,7 +67,7 @@ describe('a restart', () => {
   }
 
   it('of a server that is down is answered when it is back, too', async () => {
-    const { cluster, mediator } = await open(ways[1]?.[1]);
+    const { cluster, mediator } = await openCluster(ways[1]?.[1]);
     cluster.replica(3).crash();
     await mediator.admin.restart({ server: 'data3', blank: false });
     await makeFile(mediator, 'a');
@@ -99,7 +87,7 @@ describe('a restart', () => {
     ],
   ] as [string, (replica: FakeReplica) => void, RegExp][]) {
     it(`fails in the end for a server that ${what}`, async () => {
-      const { cluster, mediator } = await open({
+      const { cluster, mediator } = await openCluster({
         async restartServer(replica) {
           fate(replica);
         },
@@ -118,9 +106,22 @@ describe('a restart', () => {
   }
 });
 
+describe('live settings', () => {
+  it('refuses quorums that do not fit, unknown keys and unknown values', async () => {
+    const { mediator } = await openCluster();
+    const set = (key: string, value: string) => mediator.admin.configure({ key, value });
+    await assert.rejects(set('readQuorum', '6'), { code: 'REFUSED' });
+    await assert.rejects(set('writeQuorum', '2'), { code: 'REFUSED' });
+    await assert.rejects(set('readQuorum', 'two'), { code: 'REFUSED' });
+    await assert.rejects(set('audit', 'some'), { code: 'REFUSED' });
+    await assert.rejects(set('colour', 'red'), { code: 'REFUSED' });
+    assert.deepEqual(await set('readQuorum', '2'), { key: 'readQuorum', value: '2' });
+  });
+});
+
 describe('closing', () => {
   it('in order warns of no server that goes', async () => {
-    const { cluster, mediator } = await open();
+    const { cluster, mediator } = await openCluster();
     await mediator.close();
     // What the end of the connections looks like.
     for (const replica of cluster.replicas) replica.crash();

@@ -1,20 +1,9 @@
 // Whom the mediator blames: a replica that lacks what it is being given again is no dissenter.
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import { eventually, FakeCluster, makeFile, writeText } from '../../support/fake-cluster.js';
-
-let cluster: FakeCluster | undefined;
-
-afterEach(async () => {
-  await cluster?.close();
-  cluster = undefined;
-});
-
-async function open(): Promise<{ cluster: FakeCluster; mediator: Mediator }> {
-  cluster = await FakeCluster.open();
-  return { cluster, mediator: await cluster.mediator() };
-}
+import { eventually, makeFile, writeText } from '../../support/fake-cluster.js';
+import { openCluster } from './fixture.js';
 
 describe('the count of dissents', () => {
   const FILES = 300;
@@ -22,7 +11,7 @@ describe('the count of dissents', () => {
 
   /** data1 of these servers comes back blank; resolves when its rebuild has begun. */
   async function startRebuild(): Promise<Mediator> {
-    const { cluster, mediator } = await open();
+    const { cluster, mediator } = await openCluster();
     inodes.length = 0;
     for (let number = 0; number < FILES; number++) {
       const inode = await makeFile(mediator, `f${number}`);
@@ -66,7 +55,7 @@ describe('the count of dissents', () => {
   }
 
   it('goes up by what a complete server lacks', async () => {
-    const { cluster, mediator } = await open();
+    const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await writeText(mediator, inode, 'there');
     cluster.replica(1).stored.clear();

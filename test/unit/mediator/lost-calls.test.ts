@@ -1,31 +1,17 @@
 // Calls that the metaserver is killed under: what is asked again, and what must not be.
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import { LostCalls } from '../../../src/mediator/lost-calls.js';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import type { RemoteState } from '../../../src/protocol/client.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { FakeCluster, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
+import { type FakeCluster, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
-
-const BLOCK = 16 * 1024;
-const CALLER = { uid: 0, gid: 0 };
-
-let cluster: FakeCluster | undefined;
-
-afterEach(async () => {
-  await cluster?.close();
-  cluster = undefined;
-});
+import { BLOCK, CALLER, openCluster, text } from './fixture.js';
 
 async function open(): Promise<{ cluster: FakeCluster; mediator: Mediator; inode: number }> {
-  cluster = await FakeCluster.open();
-  const mediator = await cluster.mediator();
-  return { cluster, mediator, inode: await makeFile(mediator, 'a') };
-}
-
-async function text({ files }: Mediator, inode: number, offset = 0, length = 100): Promise<string> {
-  return Buffer.from((await files.read({ inode, offset, length })).data).toString();
+  const opened = await openCluster();
+  return { ...opened, inode: await makeFile(opened.mediator, 'a') };
 }
 
 const calls = ({ metadataCalls }: FakeCluster, name: string) => metadataCalls.get(name) ?? 0;

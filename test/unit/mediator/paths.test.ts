@@ -1,22 +1,11 @@
 // Paths that people and XML-RPC give, and what they hear of those that lead nowhere.
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import type { XmlRpcValue } from '../../../src/protocol/xml-rpc.js';
-import { FakeCluster, makeFile } from '../../support/fake-cluster.js';
-
-let cluster: FakeCluster | undefined;
-
-afterEach(async () => {
-  await cluster?.close();
-  cluster = undefined;
-});
-
-async function open(): Promise<{ cluster: FakeCluster; mediator: Mediator }> {
-  cluster = await FakeCluster.open();
-  return { cluster, mediator: await cluster.mediator() };
-}
+import { makeFile } from '../../support/fake-cluster.js';
+import { CALLER, openCluster } from './fixture.js';
 
 async function call({ xmlRpc }: Mediator, method: string, ...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
   const found = xmlRpc[method];
@@ -36,8 +25,8 @@ describe('a path that leads nowhere', () => {
   ];
   for (const [name, ask] of asks) {
     it(`is named by ${name} as it was given`, async () => {
-      const { mediator } = await open();
-      await mediator.files.mkdir({ parent: ROOT_INODE, name: 'there', mode: 0o755, caller: { uid: 0, gid: 0 } });
+      const { mediator } = await openCluster();
+      await mediator.files.mkdir({ parent: ROOT_INODE, name: 'there', mode: 0o755, caller: CALLER });
       await assert.rejects(ask(mediator, '/there/none'), (error: Error) => {
         assert.match(error.message, /^ENOENT: \/there\/none/);
         return true;
@@ -48,7 +37,7 @@ describe('a path that leads nowhere', () => {
   }
 
   it('is named where a file stands in the place of a directory', async () => {
-    const { mediator } = await open();
+    const { mediator } = await openCluster();
     await makeFile(mediator, 'file');
     await assert.rejects(call(mediator, 'put', '/file/below&&data', 'text'), /ENOTDIR: \/file\/below/);
     await assert.rejects(call(mediator, 'get', '/file&&list_nodes'), /ENOTDIR: \/file is a file/);

@@ -1,34 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
-import { afterEach, describe, it } from 'mocha';
+import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { MAXIMUM_FILE_BYTES } from '../../../src/protocol/files.js';
-import { eventually, FakeCluster, makeFile } from '../../support/fake-cluster.js';
-
-const BLOCK = 16 * 1024;
-
-let cluster: FakeCluster | undefined;
-
-afterEach(async () => {
-  await cluster?.close();
-  cluster = undefined;
-});
-
-async function open({ maintenance = true } = {}): Promise<Mediator> {
-  cluster = await FakeCluster.open({ maintenance });
-  return cluster.mediator();
-}
-
-function write({ files }: Mediator, inode: number, offset: number, data: Uint8Array) {
-  return files.write({ inode, extents: [{ offset, data }], modifyTimeNs: 1n });
-}
+import { eventually, makeFile } from '../../support/fake-cluster.js';
+import { BLOCK, CALLER, openCluster, read, write } from './fixture.js';
 
 function zero({ files }: Mediator, inode: number, offset: number, length: number, keepsSize = true) {
   return files.fallocate({ inode, offset, length, zeros: true, keepsSize, modifyTimeNs: 7n });
-}
-
-async function read({ files }: Mediator, inode: number, length = 8 * BLOCK): Promise<Buffer> {
-  return Buffer.from((await files.read({ inode, offset: 0, length })).data);
 }
 
 async function edges({ files }: Mediator, inode: number, offset: number): Promise<(number | string)[]> {
@@ -42,7 +21,7 @@ async function edges({ files }: Mediator, inode: number, offset: number): Promis
 
 describe('sparse files', () => {
   it('read zeros where a range was made zeros, and take no space for it', async () => {
-    const mediator = await open();
+    const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'f');
     const content = randomBytes(6 * BLOCK);
     await write(mediator, inode, 0, content);
@@ -53,11 +32,11 @@ describe('sparse files', () => {
       [attributes.sizeBytes, attributes.allocatedBytes, attributes.modifyTimeNs],
       [6 * BLOCK, 3 * BLOCK + 100, 7n],
     );
-    await eventually(async () => (await cluster?.garbage()) === 0);
+    await eventually(async () => (await cluster.garbage()) === 0);
   });
 
   it('are what they should be after many writes, holes and cuts', async () => {
-    const mediator = await open();
+    const { mediator } = await openCluster();
     const inode = await makeFile(mediator, 'f');
     const model = Buffer.alloc(6 * BLOCK);
     let size = 0;
@@ -73,7 +52,7 @@ describe('sparse files', () => {
       } else if (round % 10 === 1) {
         size = offset;
         model.fill(0, size);
-        await mediator.files.setattr({ inode, changes: { sizeBytes: size }, caller: { uid: 0, gid: 0 } });
+        await mediator.files.setattr({ inode, changes: { sizeBytes: size }, caller: CALLER });
       } else {
         const data = randomBytes(end - offset);
         data.copy(model, offset);
@@ -86,11 +65,11 @@ describe('sparse files', () => {
   });
 
   it('say where their data and their holes are', async () => {
-    const mediator = await open();
+    const { mediator } = await openCluster();
     const inode = await makeFile(mediator, 'f');
     assert.deepEqual(await edges(mediator, inode, 0), ['ENXIO', 'ENXIO']);
     await write(mediator, inode, 2 * BLOCK, Buffer.alloc(3 * BLOCK, 1));
-    await mediator.files.setattr({ inode, changes: { sizeBytes: 2 ** 45 + 5 }, caller: { uid: 0, gid: 0 } });
+    await mediator.files.setattr({ inode, changes: { sizeBytes: 2 ** 45 + 5 }, caller: CALLER });
     await write(mediator, inode, 2 ** 45, Buffer.from('end'));
     assert.deepEqual(await edges(mediator, inode, 0), [2 * BLOCK, 0]);
     assert.deepEqual(await edges(mediator, inode, 3 * BLOCK + 7), [3 * BLOCK + 7, 5 * BLOCK]);
@@ -105,7 +84,7 @@ describe('sparse files', () => {
   });
 
   it('grow without taking space, unless there is no room', async () => {
-    const mediator = await open();
+    const { mediator } = await openCluster();
     const inode = await makeFile(mediator, 'f');
     const grow = (length: number, keepsSize = false) =>
       mediator.files.fallocate({ inode, offset: 0, length, zeros: false, keepsSize, modifyTimeNs: 1n });
@@ -122,9 +101,8 @@ describe('sparse files', () => {
 
   it('lose nothing to another mediator that writes beside the hole', async () => {
     // The one that does the maintenance takes itself for the only one, and its opens for news.
-    const mediator = await open({ maintenance: false });
-    const other = await cluster?.mediator();
-    assert.ok(other);
+    const { cluster, mediator } = await openCluster({ maintenance: false });
+    const other = await cluster.mediator();
     const inode = await makeFile(mediator, 'f');
     await write(mediator, inode, 0, Buffer.alloc(3 * BLOCK, 1));
     await read(other, inode);

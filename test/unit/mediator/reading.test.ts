@@ -1,0 +1,130 @@
+// What a read answers for what the servers hold, and what it has mended on the way.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'mocha';
+import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
+import type { FakeReplica } from '../../support/fake-replica.js';
+import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
+
+/** The replica that is asked in that place, from 0, about the first blocks of a file: the turn goes by inode. */
+function asked(cluster: FakeCluster, inode: number, place: number): FakeReplica {
+  return cluster.replica(((inode + place) % cluster.replicas.length) + 1);
+}
+
+describe('reading', () => {
+  it('answers what was written, whole blocks, parts and holes', async () => {
+    const { mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    const model = Buffer.alloc(5 * BLOCK);
+    let size = 0;
+    for (let round = 0; round < 60; round++) {
+      const offset = Math.floor(Math.random() * 4 * BLOCK);
+      const data = randomBytes(1 + Math.floor(Math.random() * BLOCK));
+      if (round % 7 === 6) {
+        size = Math.floor(Math.random() * 4 * BLOCK);
+        model.fill(0, size);
+        await mediator.files.setattr({ inode, changes: { sizeBytes: size }, caller: CALLER });
+      } else {
+        data.copy(model, offset);
+        size = Math.max(size, offset + data.length);
+        await write(mediator, inode, offset, data);
+      }
+      assert.ok((await read(mediator, inode)).equals(model.subarray(0, size)), `round ${round}`);
+    }
+  });
+
+  // corrupted replicas, crashed replicas, Qr, success
+  const table: [number, number, number, boolean][] = [
+    [0, 0, 5, true],
+    [1, 0, 5, false],
+    [0, 1, 5, false],
+    [1, 0, 4, true],
+    [2, 0, 4, false],
+    [2, 0, 3, true],
+    [3, 0, 3, false],
+    [0, 2, 3, true],
+    [0, 3, 3, false],
+    [1, 1, 3, true],
+    [2, 1, 3, false],
+    [1, 2, 3, false],
+    [3, 0, 2, true],
+    [1, 2, 2, true],
+    [4, 0, 1, true],
+    [2, 2, 1, true],
+    [5, 0, 1, false],
+    [0, 5, 1, false],
+  ];
+  for (const [corrupted, crashed, readQuorum, success] of table) {
+    it(`with ${corrupted} corrupted and ${crashed} crashed of 5, Qr = ${readQuorum}: ${success ? 'right bytes' : 'EIO'}`, async () => {
+      const { cluster, mediator } = await openCluster({ readQuorum });
+      const inode = await makeFile(mediator, 'a');
+      await write(mediator, inode, 0, 'right bytes');
+      for (let number = 1; number <= corrupted; number++) cluster.replica(number).corrupt(inode, 0);
+      for (let number = 6 - crashed; number <= 5; number++) cluster.replica(number).crash();
+      if (!success) {
+        await assert.rejects(read(mediator, inode), { code: 'EIO' });
+        return;
+      }
+      assert.equal(await text(mediator, inode), 'right bytes');
+      const alive = cluster.replicas.filter(({ fault }) => fault === 'none');
+      await eventually(() =>
+        alive.every((one) => one.contents()[`${inode}/0/1`] === alive.at(-1)?.contents()[`${inode}/0/1`]),
+      );
+      const { dataservers } = await mediator.admin.status({});
+      assert.equal(
+        dataservers.reduce((sum, { repairs }) => sum + repairs, 0),
+        corrupted,
+      );
+    });
+  }
+
+  it('puts an absent version back on the replica that lost it', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'kept');
+    cluster.replica(2).stored.clear();
+    assert.equal(await text(mediator, inode), 'kept');
+    await eventually(() => cluster.replica(2).stored.size === 1);
+    assertEqualReplicas(cluster);
+  });
+
+  it('does not take bytes from a replica that votes for the right hash and sends others', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'honest bytes');
+    asked(cluster, inode, 0).fault = 'lying';
+    asked(cluster, inode, 1).fault = 'lying';
+    for (let round = 0; round < 10; round++) assert.equal(await text(mediator, inode), 'honest bytes');
+  });
+
+  it('asks others when a replica hangs, and counts it as down after its deadline', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'hedged');
+    asked(cluster, inode, 0).fault = 'hung';
+    for (let round = 0; round < 10; round++) assert.equal(await text(mediator, inode), 'hedged');
+    const { counters } = await mediator.admin.status({});
+    assert.ok(
+      (counters.hedges ?? 0) >= 1 && (counters.hedges ?? 0) <= 3,
+      `${counters.hedges} hedges: a slow one is asked last`,
+    );
+  });
+
+  it('audits the replicas that it did not need, or leaves them alone, as configured', async () => {
+    const { cluster, mediator } = await openCluster({ audit: 'all', readQuorum: 1 });
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'audited');
+    for (const replica of cluster.replicas.slice(1)) replica.corrupt(inode, 0);
+    assert.equal(await text(mediator, inode), 'audited');
+    await eventually(() =>
+      cluster.replicas.every(
+        (replica) => replica.contents()[`${inode}/0/1`] === cluster.replica(1).contents()[`${inode}/0/1`],
+      ),
+    );
+    await mediator.admin.configure({ key: 'audit', value: 'quorum' });
+    const before = cluster.replicas.reduce((sum, { calls }) => sum + (calls.get('get') ?? 0), 0);
+    for (let round = 0; round < 10; round++) await read(mediator, inode);
+    const after = cluster.replicas.reduce((sum, { calls }) => sum + (calls.get('get') ?? 0), 0);
+    assert.equal(after - before, 10);
+  });
+});
