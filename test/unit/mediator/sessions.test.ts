@@ -4,43 +4,7 @@ import { Sessions } from '../../../src/mediator/sessions.js';
 import { type FileLock, LONGEST_WAIT_MS, type OutdatedItem, SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
-
-/** A clock that goes when it is told. */
-class ManualClock {
-  #nowMs = 0;
-  #timers: { atMs: number; action: () => void }[] = [];
-
-  monotonicMs(): number {
-    return this.#nowMs;
-  }
-
-  nowNs(): bigint {
-    return 0n;
-  }
-
-  after(delayMs: number, action: () => void): { cancel(): void } {
-    const timer = { atMs: this.#nowMs + delayMs, action };
-    this.#timers.push(timer);
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((other) => other !== timer);
-      },
-    };
-  }
-
-  async pass(ms: number): Promise<void> {
-    const end = this.#nowMs + ms;
-    for (;;) {
-      const next = this.#timers.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#nowMs = next.atMs;
-      next.action();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    this.#nowMs = end;
-  }
-}
+import { ManualClock } from '../../support/manual-clock.js';
 
 function fixture() {
   const clock = new ManualClock();
@@ -90,7 +54,7 @@ describe('sessions', () => {
     sessions.publish([item(1)], a.options);
     assert.deepEqual((await waiting).items, [item(1)]);
     const inVain = sessions.service.changes({ after: 1 }, b.options);
-    await clock.pass(LONGEST_WAIT_MS);
+    await clock.advance(LONGEST_WAIT_MS);
     assert.deepEqual(await inVain, { items: [], last: 1, missed: false });
   });
 
@@ -125,10 +89,10 @@ describe('sessions', () => {
     await sessions.service.setLock({ ...write(5), wait: false }, a.options);
     const waiting = sessions.service.setLock({ ...write(5), wait: true }, b.options);
     const polling = sessions.service.changes({ after: 0 }, b.options);
-    await clock.pass(LONGEST_WAIT_MS);
+    await clock.advance(LONGEST_WAIT_MS);
     assert.deepEqual(await waiting, { granted: false });
     await polling;
-    await clock.pass(SESSION_GRACE_MS - LONGEST_WAIT_MS);
+    await clock.advance(SESSION_GRACE_MS - LONGEST_WAIT_MS);
     assert.deepEqual(await sessions.service.setLock({ ...write(5), wait: false }, b.options), { granted: true });
     assert.deepEqual([...held], [9], 'another session still holds it');
     await assert.rejects(sessions.service.changes({ after: 0 }, a.options), { code: 'REFUSED' });
