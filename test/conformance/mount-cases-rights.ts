@@ -1,18 +1,6 @@
 // What programs expect of extended attributes and of the rights that lie in them.
-import { succeed } from '../support/shell.js';
+import { python, succeed } from '../support/shell.js';
 import type { MountCase } from './mount-cases.js';
-
-function python(directory: string, script: string): Promise<string> {
-  const program = `
-import errno, os
-def refused(call, *arguments):
-    try: call(*arguments)
-    except OSError as error: return errno.errorcode[error.errno]
-    return 'nothing'
-${script}
-`;
-  return succeed(`python3 - <<'END'${program}END`, directory);
-}
 
 export const rightsCases: MountCase[] = [
   {

@@ -1,26 +1,20 @@
 // What programs expect of holes, of space set aside, of copies made by the
 // kernel, and of offsets that are very large.
-import { succeed } from '../support/shell.js';
+import { python as runPython, succeed } from '../support/shell.js';
 import type { MountCase } from './mount-cases.js';
 
-/** Runs in the case's directory, with fallocate(2) and a `refused` that says with which error a call fails. */
-function python(directory: string, script: string): Promise<string> {
-  const program = `
-import ctypes, errno, mmap, os
+/** fallocate(2) as Python calls it, and the names of its modes. */
+const FALLOCATE = `
+import ctypes, mmap
 libc = ctypes.CDLL(None, use_errno=True)
 KEEP, PUNCH, ZERO = 1, 2, 16
 M = 2**20
 def fallocate(fd, mode, offset, length):
     if libc.fallocate(fd, mode, ctypes.c_int64(offset), ctypes.c_int64(length)) != 0:
         raise OSError(ctypes.get_errno(), 'fallocate')
-def refused(call, *arguments):
-    try: call(*arguments)
-    except OSError as error: return errno.errorcode[error.errno]
-    return 'nothing'
-${script}
 `;
-  return succeed(`python3 - <<'END'${program}END`, directory);
-}
+
+const python = (directory: string, script: string) => runPython(directory, FALLOCATE + script);
 
 export const sparseCases: MountCase[] = [
   {

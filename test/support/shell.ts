@@ -28,3 +28,16 @@ export async function succeed(script: string, directory: string): Promise<string
   if (status !== 0) throw new Error(`status ${status} of: ${script}\n${output}${complaint}`);
   return output;
 }
+
+/** Runs a Python script that must succeed. It has a `refused`, which tells with which error a call fails. */
+export function python(directory: string, script: string): Promise<string> {
+  const program = `
+import errno, os
+def refused(call, *arguments):
+    try: call(*arguments)
+    except OSError as error: return errno.errorcode[error.errno]
+    return 'nothing'
+${script}
+`;
+  return succeed(`python3 - <<'END'${program}END`, directory);
+}
