@@ -5,9 +5,11 @@ import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protoc
 import { giveBack } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';
+import type { FallocateRequest } from './fallocate.js';
 import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
+import { checkEnd } from './limits.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
@@ -19,6 +21,13 @@ const COPY_PIECE_BYTES = 1024 * 1024;
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
 const GROUP_EXECUTE = 0o010;
+
+/** copy_file_range(2): bytes of one open file over those of another, or of the same. */
+export interface CopyRequest {
+  source: { handle: number; offset: number };
+  target: { handle: number; offset: number };
+  length: number;
+}
 
 export class OpenFiles {
   private readonly budget: MemoryBudget;
@@ -162,7 +171,7 @@ export class OpenFiles {
     if (killPrivileges) await this.killPrivileges(file);
     // Nothing may come between finding the end and writing there.
     const at = open.appends ? this.appendOffset(file, offset) : offset;
-    if (at + data.length > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
+    checkEnd(at + data.length);
     file.write(at, data);
     this.known.noteChange();
     if (!open.synchronous) return;
@@ -175,8 +184,7 @@ export class OpenFiles {
    */
   async fallocate(
     handle: number,
-    range: { offset: number; length: number },
-    { zeros, keepsSize }: { zeros: boolean; keepsSize: boolean },
+    { range, zeros, keepsSize }: FallocateRequest,
     killPrivileges: boolean,
   ): Promise<void> {
     const open = this.handles.file(handle);
@@ -195,9 +203,7 @@ export class OpenFiles {
    * @returns the bytes that were copied, fewer than `length` at the end of the source or when `length` is large
    */
   async copy(
-    source: { handle: number; offset: number },
-    target: { handle: number; offset: number },
-    length: number,
+    { source, target, length }: CopyRequest,
     killPrivileges: boolean,
     signal: () => AbortSignal,
   ): Promise<number> {

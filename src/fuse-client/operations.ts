@@ -13,17 +13,19 @@ import type {
   FileService,
   FileSystemSpace,
 } from '../protocol/files.js';
-import { MAXIMUM_FILE_BYTES, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
+import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
+import { fallocateRequest } from './fallocate.js';
 import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
+import { checkEnd, checkName } from './limits.js';
 import { MountSession, type SessionListener } from './mount-session.js';
-import { OpenFiles, withoutPrivileges } from './open-files.js';
+import { type CopyRequest, OpenFiles, withoutPrivileges } from './open-files.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
 const MOST_HELD_NAMED = 64;
@@ -232,7 +234,7 @@ export class Operations {
     return this.opened.write(handle, offset, data, killPrivileges, signal);
   }
 
-  /** fallocate(2) with the modes that Linux names so. ENOTSUP for those that move or share what is in a file. */
+  /** fallocate(2) with one of Linux's modes; see fallocate.ts for those that are refused. */
   async fallocate(
     handle: number,
     offset: number,
@@ -240,27 +242,13 @@ export class Operations {
     mode: number,
     killPrivileges: boolean,
   ): Promise<void> {
-    const zeros = (mode & (FallocateMode.PUNCH_HOLE | FallocateMode.ZERO_RANGE)) !== 0;
-    const keepsSize = (mode & FallocateMode.KEEP_SIZE) !== 0;
-    if (!FALLOCATE_MODES.has(mode)) throw new FileError('ENOTSUP', `fallocate with mode ${mode}`);
-    if (length <= 0) throw new FileError('EINVAL', 'a range of no bytes');
-    if (!(zeros && keepsSize)) checkEnd(offset + length);
-    // Nothing stands behind the largest file.
-    const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
-    const range = { offset: Math.min(offset, end), length: end - Math.min(offset, end) };
-    await this.opened.fallocate(handle, range, { zeros, keepsSize }, killPrivileges);
+    await this.opened.fallocate(handle, fallocateRequest(offset, length, mode), killPrivileges);
   }
 
   /** copy_file_range(2); answers how many bytes were copied, which may be fewer than asked for. */
-  async copy(
-    source: { handle: number; offset: number },
-    target: { handle: number; offset: number },
-    length: number,
-    killPrivileges: boolean,
-    signal: () => AbortSignal,
-  ): Promise<number> {
-    if (length === 0 || source.offset >= MAXIMUM_FILE_BYTES) return 0;
-    return this.opened.copy(source, target, length, killPrivileges, signal);
+  async copy(request: CopyRequest, killPrivileges: boolean, signal: () => AbortSignal): Promise<number> {
+    if (request.length === 0 || request.source.offset >= MAXIMUM_FILE_BYTES) return 0;
+    return this.opened.copy(request, killPrivileges, signal);
   }
 
   /** lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO from the end of the file on, or when no data follows. */
@@ -377,32 +365,10 @@ export class Operations {
   }
 }
 
-/** linux/falloc.h. */
-export const FallocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
-
-/** A hole must not change the size; fallocate(2). */
-const FALLOCATE_MODES: ReadonlySet<number> = new Set([
-  0,
-  FallocateMode.KEEP_SIZE,
-  FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE,
-  FallocateMode.ZERO_RANGE,
-  FallocateMode.ZERO_RANGE | FallocateMode.KEEP_SIZE,
-]);
-
 const neverAborts = () => new AbortController().signal;
 
 const NO_BYTES = new Uint8Array(0);
 
-function checkEnd(endBytes: number): void {
-  if (endBytes > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
-}
-
 function modeOf(asked: number | AskedMode): AskedMode {
   return typeof asked === 'number' ? { mode: asked } : asked;
-}
-
-function checkName(name: FileName): void {
-  if (name.length > MAXIMUM_NAME_BYTES) {
-    throw new FileError('ENAMETOOLONG', `${name.length} bytes; names have up to ${MAXIMUM_NAME_BYTES}`);
-  }
 }

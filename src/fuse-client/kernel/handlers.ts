@@ -144,10 +144,9 @@ export async function handle(
       return EMPTY_REPLY;
     }
     case 'copy': {
-      const { source, target, length, flags } = request;
-      if (flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${flags}`);
+      if (request.flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${request.flags}`);
       // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
-      return encodeSize(await operations.copy(source, target, length, header.uid !== 0, () => context.signal()));
+      return encodeSize(await operations.copy(request, header.uid !== 0, () => context.signal()));
     }
     case 'seek':
       if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');

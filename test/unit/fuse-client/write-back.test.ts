@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/operations.js';
+import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { settle } from '../../support/manual-clock.js';
@@ -269,7 +269,7 @@ describe('the write-back buffer', () => {
     const at = (handle: number, offset: number) => ({ handle, offset });
     type Place = ReturnType<typeof at>;
     const copy = (source: Place, target: Place, length: number) =>
-      operations.copy(source, target, length, false, uninterrupted);
+      operations.copy({ source, target, length }, false, uninterrupted);
     assert.equal(await copy(at(from, MEBIBYTE - 4), at(to, 1), 12), 12);
     assert.equal(await copy(at(to, 0), at(to, 20), 13), 13);
     const seen = await operations.read(to, 0, 100, uninterrupted());
