@@ -7,7 +7,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine.js';
 import type { Metrics } from './metrics.js';
 import { apply } from './namespace/apply.js';
-import { answer } from './namespace/queries.js';
+import { type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';
 import { readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
 import type { Tables } from './state/tables.js';
@@ -33,7 +33,7 @@ export class Executor implements MetadataService {
   readonly #runtime: Runtime;
   readonly #metrics: Metrics;
   readonly #commitIntervalMs: number;
-  readonly #start: string;
+  readonly #queries: QueryHandlers;
   #timer: Timer | null = null;
   #state: 'open' | 'closed' = 'open';
 
@@ -43,7 +43,8 @@ export class Executor implements MetadataService {
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#commitIntervalMs = commitIntervalMs;
-    this.#start = Buffer.from(runtime.random.bytes(START_ID_BYTES)).toString('hex');
+    const start = Buffer.from(runtime.random.bytes(START_ID_BYTES)).toString('hex');
+    this.#queries = { ...TABLE_QUERIES, statistics: (tables) => ({ ...statistics(tables), start }) };
   }
 
   async execute<K extends CommandName>(message: {
@@ -75,9 +76,8 @@ export class Executor implements MetadataService {
     this.#checkOpen();
     const request = readQuery(message.name, message.request);
     this.#metrics.query(message.name);
-    if (message.name === 'statistics') return { ...answer(this.#tables, message.name, request), start: this.#start };
     if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
-    return answer(this.#tables, message.name, request);
+    return this.#answer(message.name, request);
   }
 
   async sync(): Promise<Record<string, never>> {
@@ -109,9 +109,14 @@ export class Executor implements MetadataService {
     }
   }
 
+  #answer<K extends QueryName>(name: K, request: Queries[K]['request']): Queries[K]['result'] {
+    const handler: QueryHandlers[K] = this.#queries[name];
+    return handler(this.#tables, request);
+  }
+
   /** Answers from the state as it is now, once that is durable. */
   async #durableAnswer<K extends QueryName>(name: K, request: Queries[K]['request']): Promise<Queries[K]['result']> {
-    const result = answer(this.#tables, name, request);
+    const result = this.#answer(name, request);
     await this.#commit();
     return result;
   }

@@ -8,7 +8,7 @@ import { Engine, type EngineFactory } from './engine.js';
 import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
 import { Metrics } from './metrics.js';
 import { initialise } from './namespace/apply.js';
-import { answer } from './namespace/queries.js';
+import { statistics } from './namespace/queries.js';
 import { CLOSED_KEY, COUNTERS_KEY } from './state/keys.js';
 import { encodeCounters } from './state/rows.js';
 import { Tables } from './state/tables.js';
@@ -53,7 +53,7 @@ export async function openMetaserver(
   }
   const metrics = new Metrics(
     () => engine.uncommittedKeys,
-    () => answer(tables, 'statistics', {}),
+    () => statistics(tables),
   );
   const executor = new Executor(engine, tables, runtime, metrics, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
   let closing: Promise<void> | null = null;

@@ -19,24 +19,20 @@ import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
 import { MAXIMUM_BLOCKS } from './limits.js';
 
-/** But for what only the process knows. */
-export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
-
-type Handlers = {
+export type QueryHandlers = {
   [K in QueryName]: (tables: Tables, request: Queries[K]['request']) => Queries[K]['result'];
 };
 
-/** Answers one query. Fails with FileError. */
-export function answer<K extends QueryName>(
-  tables: Tables,
-  name: K,
-  request: Queries[K]['request'],
-): Queries[K]['result'] {
-  const handler: Handlers[K] = HANDLERS[name];
-  return handler(tables, request);
+/** But for what only the process knows. */
+export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
+
+export function statistics(tables: Tables): Statistics {
+  const { inodes, blocks, bytes, garbage } = tables.counters();
+  return { clusterId: tables.clusterId() ?? '', inodes, blocks, bytes, garbage };
 }
 
-const HANDLERS: Handlers = {
+/** Those that the tables alone can answer. They fail with FileError. */
+export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics'> = {
   lookup(tables, { parent, name }) {
     // The two names that no entry stands for; NFS exporting and path walks ask for them.
     if (name === '.') return attributesOf(directory(tables, parent));
@@ -130,11 +126,6 @@ const HANDLERS: Handlers = {
   },
 
   path: (tables, { inode }) => ({ path: pathOf(tables, inode) }),
-
-  statistics(tables) {
-    const { inodes, blocks, bytes, garbage } = tables.counters();
-    return { clusterId: tables.clusterId() ?? '', inodes, blocks, bytes, garbage, start: '' };
-  },
 };
 
 /** null also for an inode that does not exist: no path leads there. */
