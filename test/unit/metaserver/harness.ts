@@ -108,35 +108,28 @@ export interface PlaceKind {
 
 export const memoryPlaces: PlaceKind = {
   name: 'memory',
-  make() {
-    const store = new MemoryStore();
-    return {
-      factory: memoryEngine(store),
-      async crash() {
-        store.crash();
-      },
-      async dispose() {},
-    };
-  },
+  make: () => memoryPlace(),
 };
 
 /** Writes take some turns of the event loop, so that commands fall between a commit's start and its end. */
 export const slowMemoryPlaces: PlaceKind = {
   name: 'slow memory',
-  make() {
-    const store = new MemoryStore();
-    const commitDelay = async () => {
+  make: () =>
+    memoryPlace(async () => {
       for (let turn = 0; turn < 12; turn++) await Promise.resolve();
-    };
-    return {
-      factory: memoryEngine(store, { commitDelay }),
-      async crash() {
-        store.crash();
-      },
-      async dispose() {},
-    };
-  },
+    }),
 };
+
+function memoryPlace(commitDelay?: () => Promise<void>): Place {
+  const store = new MemoryStore();
+  return {
+    factory: memoryEngine(store, commitDelay === undefined ? {} : { commitDelay }),
+    async crash() {
+      store.crash();
+    },
+    async dispose() {},
+  };
+}
 
 export const lmdbPlaces: PlaceKind = {
   name: 'LMDB',
