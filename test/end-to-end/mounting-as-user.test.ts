@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { Cluster, freePorts, until } from '../support/cluster.js';
+import { Cluster, freePorts, isAlive, until } from '../support/cluster.js';
 import {
   nmrfsAsUser,
   nmrfsWithoutPrograms,
@@ -93,7 +93,7 @@ describe('mounting as an ordinary user', function () {
     const found = await shellAsUser(folder, `pgrep -U ${USER_ID} -f '[m]ount ${mountPoint} --foreground'`);
     process.kill(Number(found.stdout), 'SIGTERM');
     await until('the unmount', async () => (await mountLine()) === undefined);
-    await until('the end of the process', async () => !alive(Number(found.stdout)));
+    await until('the end of the process', async () => !isAlive(Number(found.stdout)));
     assert.equal((await cluster.shell('cat shared/open.txt')).stdout, 'kept\n');
     await writeFile(join(folder, 'enough'), '');
     await user;
@@ -145,12 +145,3 @@ describe('mounting as an ordinary user', function () {
     }
   });
 });
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -8,7 +8,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { Cluster, run, until } from '../support/cluster.js';
+import { Cluster, isAlive, run, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -158,13 +158,4 @@ async function endsWithin(child: ChildProcess, limitMs: number): Promise<string 
     setTimeout(() => resolve(child.spawnargs.join(' ')), limitMs).unref(),
   );
   return Promise.race([once(child, 'exit').then(() => undefined), timeout]);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

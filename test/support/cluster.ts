@@ -202,6 +202,16 @@ export function run(
   });
 }
 
+/** Whether there is such a process. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 async function configText({
   servers,
   readQuorum,
