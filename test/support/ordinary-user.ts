@@ -1,12 +1,13 @@
 // Programs run as a user without any rights, as tests about mounting need it.
 // The tests themselves run as root.
-import { accessSync, chmodSync, constants, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from 'mocha';
 import { type Outcome, run } from './cluster.js';
+import { requirePrograms } from './programs.js';
 import { requireFuse } from './require-fuse.js';
 
 export const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -17,21 +18,7 @@ const EVERYBODY_READS_AND_WRITES = 0o666;
 /** Skips without fusermount3, with a reason; in CI that is a failure. */
 export function requireFusermount(context: Context): void {
   requireFuse(context);
-  const found = (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, 'fusermount3')));
-  if (found) return;
-  const reason = 'there is no fusermount3 (Debian: apt install fuse3)';
-  if (process.env.CI === 'true') throw new Error(`${reason}, and CI must run every test`);
-  process.stdout.write(`skipped: ${reason}\n`);
-  context.skip();
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  requirePrograms(context, 'fusermount3');
 }
 
 /** Lets everybody open /dev/fuse, as udev does where it runs; answers how to take that back. */
