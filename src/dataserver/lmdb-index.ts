@@ -45,6 +45,8 @@ async function checkMagic(path: string, disk: Disk): Promise<void> {
 const MAP_BYTES = 64 * 1024 * 1024;
 /** Room in the file beyond what is used, made when less than half of it is left. */
 const ROOM_BYTES = 16 * 1024 * 1024;
+/** What puts leave of it on a full disk: removals take few new pages, and give back more. */
+const ROOM_FOR_REMOVALS_BYTES = ROOM_BYTES / 4;
 /** As many rows change at most between two looks at it: their pages and those above them fit half of it several times. */
 const ROWS_PER_LOOK = 256;
 const ZEROS = Buffer.alloc(1024 * 1024);
@@ -70,7 +72,7 @@ class LmdbIndex implements IndexStore {
 
   // On this thread: a transaction that is not synced takes 25 µs plus 1 µs a row, LMDB's own writer thread 70 µs.
   write(changes: readonly IndexChange[]): void {
-    this.#makeRoom(changes.length);
+    this.#makeRoom(changes);
     this.database.transactionSync(() => {
       for (const { key, value } of changes) {
         if (value === null) this.database.removeSync(key);
@@ -92,21 +94,35 @@ class LmdbIndex implements IndexStore {
    * Takes the disk's room before the database's pages need it, so that a full disk fails the write here, in order, and never
    * LMDB in the midst of a commit. Without it, on a full disk, even removals fail there, since a removal writes new pages too,
    * and with the system's bare number, code 28 (5 when a part fitted), which nobody takes for 'ENOSPC'; measured on a small
-   * tmpfs. Fails with ENOSPC.
+   * tmpfs. Fails with ENOSPC when the disk is full and the room that was taken before is not enough for these rows.
    */
-  #makeRoom(rows: number): void {
+  #makeRoom(changes: readonly IndexChange[]): void {
+    const rows = changes.length;
     this.#rowsSinceLook += rows;
     if (this.#rowsSinceLook < ROWS_PER_LOOK) return;
     const { pageSize, lastPageNumber } = this.database.getStats() as { pageSize: number; lastPageNumber: number };
     const usedBytes = (lastPageNumber + 1) * pageSize;
-    if (this.#roomEnd - usedBytes < ROOM_BYTES / 2 + rows * pageSize) {
-      const end = usedBytes + ROOM_BYTES + rows * pageSize;
-      // Behind the last page that is in use, in one thread with all transactions: nobody else writes there.
-      for (let at = Math.max(this.#roomEnd, usedBytes); at < end; at += ZEROS.length) {
-        this.file.writeNow([ZEROS.subarray(0, Math.min(ZEROS.length, end - at))], at);
+    const leftBytes = this.#roomEnd - usedBytes;
+    const neededBytes = rows * pageSize;
+    if (leftBytes < ROOM_BYTES / 2 + neededBytes) {
+      try {
+        this.#takeRoom(usedBytes, usedBytes + ROOM_BYTES + neededBytes);
+      } catch (error) {
+        const removals = changes.filter(({ value }) => value === null).length;
+        const keptBytes = removals > rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
+        if (leftBytes < keptBytes + neededBytes) throw error;
+        // Looked at again with the next write.
+        return;
       }
-      this.#roomEnd = end;
     }
     this.#rowsSinceLook = 0;
+  }
+
+  /** Behind the last page that is in use, in one thread with all transactions: nobody else writes there. */
+  #takeRoom(usedBytes: number, end: number): void {
+    for (let at = Math.max(this.#roomEnd, usedBytes); at < end; at += ZEROS.length) {
+      this.file.writeNow([ZEROS.subarray(0, Math.min(ZEROS.length, end - at))], at);
+    }
+    this.#roomEnd = end;
   }
 }

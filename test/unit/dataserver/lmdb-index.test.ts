@@ -51,6 +51,12 @@ describe('the index in LMDB', () => {
       };
       assert.throws(fill, { code: 'ENOSPC' });
       assert.equal(index.get(Buffer.from('key 1'))?.length, 400);
+      // What is too much at once is not too much for all: removals by hundreds and by one.
+      for (let from = 2; from < 902; from += 300) {
+        index.write(Array.from({ length: 300 }, (_, place) => ({ ...row(from + place), value: null })));
+      }
+      for (let number = 902; number < 1202; number++) index.write([{ ...row(number), value: null }]);
+      assert.equal(index.get(Buffer.from('key 1201')), undefined);
       isFull = false;
       index.write([row(100_001)]);
       assert.equal(index.get(Buffer.from('key 100001'))?.length, 400);
