@@ -36,7 +36,11 @@ interface FioReport {
   jobs: { error: number; read: { io_bytes: number }; write: { io_bytes: number } }[];
 }
 
-/** How many operations of each stressor, with options that keep its files small. */
+/**
+ * How many operations of each stressor, with options that keep its files small. Not among them: fpunch, which runs until its
+ * time is up on any file system; link, symlink and xattr, whose one operation is eight thousand files or attributes; copy-file,
+ * with files of 128 MiB at least.
+ */
 const STRESSORS: Readonly<Record<string, { operations: number; options?: string }>> = {
   access: { operations: 30 },
   aiol: { operations: 50 },
@@ -47,15 +51,20 @@ const STRESSORS: Readonly<Record<string, { operations: number; options?: string 
   dir: { operations: 100 },
   dirdeep: { operations: 100 },
   dirmany: { operations: 200 },
+  dnotify: { operations: 5 },
   dup: { operations: 100 },
+  fallocate: { operations: 8, options: '--fallocate-bytes 4m' },
   fcntl: { operations: 50 },
   filename: { operations: 10 },
   flock: { operations: 100 },
+  fsize: { operations: 5 },
   fstat: { operations: 50 },
   getdent: { operations: 50 },
   hdd: { operations: 100, options: '--hdd-bytes 4m' },
   'io-uring': { operations: 20 },
+  inotify: { operations: 3 },
   iomix: { operations: 20, options: '--iomix-bytes 1m' },
+  lease: { operations: 100 },
   locka: { operations: 100 },
   lockf: { operations: 100 },
   lockofd: { operations: 100 },
@@ -63,6 +72,7 @@ const STRESSORS: Readonly<Record<string, { operations: number; options?: string 
   mmap: { operations: 1, options: '--mmap-file --mmap-bytes 1m' },
   msync: { operations: 20, options: '--msync-bytes 1m' },
   open: { operations: 200 },
+  readahead: { operations: 20, options: '--readahead-bytes 1m' },
   rename: { operations: 200 },
   revio: { operations: 20, options: '--revio-bytes 4m' },
   seek: { operations: 200, options: '--seek-size 4m' },
