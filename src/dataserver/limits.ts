@@ -31,6 +31,13 @@ export const MAXIMUM_BATCH_MUTATIONS = 1024;
 /** Entries of one list answer; a caller who wants more follows the cursor. */
 export const MAXIMUM_LIST_ENTRIES = 4096;
 
+/**
+ * Zeros that are written ahead of small records that are to be synced. A sync of a file that has grown waits for its inode
+ * too: on ext4 on a virtual disk 250 to 350 µs instead of 105. Large records are worth their inode.
+ */
+export const ZEROS_AHEAD_BYTES = 256 * KIB;
+export const SMALL_APPEND_BYTES = 64 * KIB;
+
 /** Open segment files; the least recently used one is closed beyond it. */
 export const MAXIMUM_OPEN_FILES = 256;
 

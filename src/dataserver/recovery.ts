@@ -5,13 +5,15 @@
 import { pageCount } from '../protocol/hash.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
-import { INDEX_SAVE_BLOCKS } from './limits.js';
+import { INDEX_SAVE_BLOCKS, ZEROS_AHEAD_BYTES } from './limits.js';
 import type { PageReader } from './page-reader.js';
 import { rehash, UnreadableError } from './page-reader.js';
-import { decodeTombstones } from './record.js';
+import { decodeTombstones, HEADER_BYTES } from './record.js';
 import { type ScannedRecord, SegmentScanner } from './scanner.js';
 import type { Segments } from './segments.js';
 import { decodeRow, type Place, type VersionRow } from './version-row.js';
+
+const NO_HEADER = Buffer.alloc(HEADER_BYTES);
 
 export interface RecoveryParts {
   catalog: Catalog;
@@ -28,8 +30,8 @@ export interface Recovered {
 }
 
 /**
- * @param trusted whether the index was written since this machine was booted; then all that the log lacked at the time of
- * the crash is at its torn end. Otherwise the last segment's payloads are checked too, since only headers may have arrived.
+ * @param trusted whether the index was written since this machine was booted; then only what came after it is read. Of the
+ * last segment the payloads are checked too: a write that was interrupted may have brought a header alone.
  */
 export async function recover(parts: RecoveryParts, numbers: readonly number[], trusted: boolean): Promise<Recovered> {
   const { catalog, segments, log } = parts;
@@ -42,7 +44,7 @@ export async function recover(parts: RecoveryParts, numbers: readonly number[], 
     const fromOffset = number === start?.segment ? start.offset : 0;
     if (start !== undefined && number < start.segment) continue;
     const isLast = number === lastNumber;
-    endOffset = await replay.segment(number, fromOffset, isLast && !trusted);
+    endOffset = await replay.segment(number, fromOffset, isLast);
     if (isLast) await cutTail(parts, number, endOffset);
   }
   for (const number of catalog.segments()) if (!segments.has(number)) catalog.forgetSegment(number);
@@ -67,13 +69,18 @@ function startOf({ catalog, segments, log }: RecoveryParts, trusted: boolean): P
   return undefined;
 }
 
-/** What stands behind the last whole record was never acknowledged as durable. */
+/** What stands behind the last whole record was never acknowledged as durable; zeros were only written ahead. */
 async function cutTail({ segments, log }: RecoveryParts, number: number, endOffset: number): Promise<void> {
-  const sizeBytes = segments.sizeOf(number);
-  if (sizeBytes <= endOffset) return;
-  await segments.use(number, (file) => file.truncate(endOffset));
+  const bytes = segments.sizeOf(number) - endOffset;
+  if (bytes <= 0) return;
+  const isZeros = await segments.use(number, async (file) => {
+    const tail = Buffer.alloc(Math.min(bytes, ZEROS_AHEAD_BYTES));
+    const read = await file.read(tail, endOffset);
+    await file.truncate(endOffset);
+    return bytes <= ZEROS_AHEAD_BYTES && tail.subarray(0, read).every((byte) => byte === 0);
+  });
   segments.setSize(number, endOffset);
-  log.warn('segment.tail_cut', { segment: number, bytes: sizeBytes - endOffset });
+  if (!isZeros) log.warn('segment.tail_cut', { segment: number, bytes });
 }
 
 class Replay {
@@ -91,9 +98,14 @@ class Replay {
       const scanner = new SegmentScanner(file, number, segments.sizeOf(number), salt, fromOffset);
       let endOffset = fromOffset;
       for await (const record of scanner.records()) {
-        if (await this.#apply(record, checked)) endOffset = record.endOffset;
-        else this.dropped++;
         this.records++;
+        if (await this.#apply(record, checked)) {
+          endOffset = record.endOffset;
+        } else {
+          // Records that arrived stand behind it; when this is no longer the last segment, nobody would check it again.
+          await file.write([NO_HEADER], record.place.offset);
+          this.dropped++;
+        }
         if (catalog.pending < INDEX_SAVE_BLOCKS) continue;
         catalog.reach({ segment: number, offset: record.endOffset });
         catalog.save();

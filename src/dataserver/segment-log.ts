@@ -6,9 +6,12 @@ import { ServiceError } from '../protocol/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { DiskFile } from '../runtime/disk.js';
 import type { Log } from '../runtime/log.js';
+import { SMALL_APPEND_BYTES, ZEROS_AHEAD_BYTES } from './limits.js';
 import { Pacer } from './pacer.js';
 import type { Segments } from './segments.js';
 import type { Place } from './version-row.js';
+
+const ZEROS = Buffer.alloc(ZEROS_AHEAD_BYTES);
 
 interface Waiter {
   resolve: () => void;
@@ -20,6 +23,8 @@ export interface ActiveSegment {
   readonly number: number;
   readonly file: DiskFile;
   endOffset: number;
+  /** Zeros have been written up to here, for records to come. */
+  zeroedEnd: number;
   syncedOffset: number;
   failure: Error | null;
   waiters: Waiter[];
@@ -74,9 +79,18 @@ export class SegmentLog {
     return this.#active;
   }
 
-  /** Writes the chunks behind the last record. On failure nothing has been appended. */
-  async append(active: ActiveSegment, chunks: readonly Uint8Array[], bytes: number): Promise<void> {
+  /**
+   * Writes the chunks behind the last record. On failure nothing has been appended.
+   * @param mayWriteAhead a sync follows, and there is room for zeros behind them
+   */
+  async append(
+    active: ActiveSegment,
+    chunks: readonly Uint8Array[],
+    bytes: number,
+    mayWriteAhead: boolean,
+  ): Promise<void> {
     const { file, endOffset } = active;
+    if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES) this.#writeAhead(active, endOffset + bytes);
     try {
       await this.#pacer.run(
         bytes,
@@ -85,9 +99,7 @@ export class SegmentLog {
       );
     } catch (error) {
       // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
-      await file.truncate(endOffset).catch((reason: unknown) => {
-        this.log.warn('segment.cut_failed', { segment: active.number, reason: String(reason) });
-      });
+      await this.#cut(active);
       throw error;
     }
     active.endOffset = endOffset + bytes;
@@ -161,7 +173,29 @@ export class SegmentLog {
     this.onFailedSegment(active.number, active.syncedOffset);
   }
 
+  /** Zeros behind the end, so that the next appends leave the file's size alone: see ZEROS_AHEAD_BYTES. */
+  #writeAhead(active: ActiveSegment, end: number): void {
+    const bytes = Math.min(ZEROS.length, this.segmentBytes - end);
+    if (end <= active.zeroedEnd || bytes <= 0) return;
+    try {
+      active.file.writeNow([ZEROS.subarray(0, bytes)], end);
+      active.zeroedEnd = end + bytes;
+    } catch (error) {
+      // Only slower without: the append that follows finds out by itself what is wrong with the disk.
+      this.log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
+    }
+  }
+
+  /** Takes away what stands behind the last record. */
+  async #cut(active: ActiveSegment): Promise<void> {
+    active.zeroedEnd = 0;
+    await active.file.truncate(active.endOffset).catch((error: unknown) => {
+      this.log.warn('segment.cut_failed', { segment: active.number, reason: String(error) });
+    });
+  }
+
   async #closeQuietly(active: ActiveSegment): Promise<void> {
+    if (active.zeroedEnd > active.endOffset) await this.#cut(active);
     await active.file.close().catch((error: unknown) => {
       this.log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
     });
@@ -169,7 +203,7 @@ export class SegmentLog {
 }
 
 function newActive(number: number, file: DiskFile, endOffset: number): ActiveSegment {
-  return { number, file, endOffset, syncedOffset: 0, failure: null, waiters: [], syncing: false };
+  return { number, file, endOffset, zeroedEnd: 0, syncedOffset: 0, failure: null, waiters: [], syncing: false };
 }
 
 function syncFailed(cause: Error): ServiceError {

@@ -28,6 +28,11 @@ export class Space {
     return this.#fits(bytes);
   }
 
+  /** Whether so many bytes can be done without, by what is known of the room. */
+  hasToSpare(bytes: number): boolean {
+    return this.#fits(bytes);
+  }
+
   wrote(bytes: number): void {
     this.#writtenBytes += bytes;
   }

@@ -9,7 +9,13 @@ import type { Clock, Timer } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
 import { type Draft, type PlacedRecord, placeDraft } from './draft.js';
-import { INDEX_SAVE_BLOCKS, INDEX_SAVE_INTERVAL_MS, MAXIMUM_BATCH_BYTES, MAXIMUM_BATCH_MUTATIONS } from './limits.js';
+import {
+  INDEX_SAVE_BLOCKS,
+  INDEX_SAVE_INTERVAL_MS,
+  MAXIMUM_BATCH_BYTES,
+  MAXIMUM_BATCH_MUTATIONS,
+  ZEROS_AHEAD_BYTES,
+} from './limits.js';
 import type { ActiveSegment, SegmentLog } from './segment-log.js';
 import { isNoRoom, type Space } from './space.js';
 
@@ -145,7 +151,7 @@ export class Writer {
     if (needsRecords) {
       try {
         active = await this.parts.segmentLog.ready();
-        records = await this.#append(active, planned);
+        records = await this.#append(active, planned, needsSync);
       } catch (error) {
         this.#storeWithout(planned, error);
         return;
@@ -165,7 +171,7 @@ export class Writer {
     return active === null ? segmentLog.flush() : segmentLog.synced(active);
   }
 
-  async #append(active: ActiveSegment, planned: readonly Planned[]): Promise<PlacedRecord[]> {
+  async #append(active: ActiveSegment, planned: readonly Planned[], needsSync: boolean): Promise<PlacedRecord[]> {
     const { segmentLog, space, salt } = this.parts;
     const records: PlacedRecord[] = [];
     const chunks: Uint8Array[] = [];
@@ -179,7 +185,8 @@ export class Writer {
       }
     }
     const bytes = offset - active.endOffset;
-    await segmentLog.append(active, chunks, bytes);
+    const mayWriteAhead = needsSync && space.hasToSpare(bytes + ZEROS_AHEAD_BYTES);
+    await segmentLog.append(active, chunks, bytes, mayWriteAhead);
     space.wrote(bytes);
     return records;
   }

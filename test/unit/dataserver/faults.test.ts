@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
+import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
@@ -19,11 +20,13 @@ describe('a data server on a full disk', () => {
     const data = content(9000, 1);
     await putOne(server.blocks, { ...key(0), data });
     disk.capacityBytes = disk.usedBytes + 5000;
-    assert.deepEqual(await putOne(server.blocks, { ...key(1), data }), { state: 'full' });
+    // More than has been written ahead in zeros.
+    const large = content(ZEROS_AHEAD_BYTES + 9000, 2);
+    assert.deepEqual(await putOne(server.blocks, { ...key(1), data: large }), { state: 'full' });
     assert.deepEqual(await getOne(server.blocks, key(1)), { state: 'absent' });
     assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
     disk.capacityBytes = MIB;
-    assert.equal((await putOne(server.blocks, { ...key(1), data })).state, 'stored');
+    assert.equal((await putOne(server.blocks, { ...key(1), data: large })).state, 'stored');
     await server.close();
   });
 
