@@ -29,6 +29,12 @@ export interface CopyRequest {
   length: number;
 }
 
+export interface WriteTraits {
+  /** Pages of a mapping, not a call of a program: with whatever handle they come, they belong where they are. */
+  ofPages?: boolean;
+  killPrivileges?: boolean;
+}
+
 export class OpenFiles {
   private readonly budget: MemoryBudget;
   private readonly accessTimes: AccessTimes;
@@ -160,7 +166,7 @@ export class OpenFiles {
     handle: number,
     offset: number,
     data: Uint8Array,
-    killPrivileges: boolean,
+    { ofPages = false, killPrivileges = false }: WriteTraits,
     signal: () => AbortSignal,
   ): Promise<void> {
     const open = this.handles.file(handle);
@@ -170,7 +176,7 @@ export class OpenFiles {
     await this.budget.room(data.length, signal);
     if (killPrivileges) await this.killPrivileges(file);
     // Nothing may come between finding the end and writing there.
-    const at = open.appends ? this.appendOffset(file, offset) : offset;
+    const at = open.appends && !ofPages ? this.appendOffset(file, offset) : offset;
     checkEnd(at + data.length);
     file.write(at, data);
     this.known.noteChange();
@@ -219,7 +225,7 @@ export class OpenFiles {
         // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
         const data = Uint8Array.from(read);
         giveBack(read);
-        await this.write(target.handle, target.offset + copied, data, killPrivileges, signal);
+        await this.write(target.handle, target.offset + copied, data, { killPrivileges }, signal);
         copied += data.length;
       }
     } catch (error) {

@@ -25,7 +25,7 @@ import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
 import { MountSession, type SessionListener } from './mount-session.js';
-import { type CopyRequest, OpenFiles, withoutPrivileges } from './open-files.js';
+import { type CopyRequest, OpenFiles, type WriteTraits, withoutPrivileges } from './open-files.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
 const MOST_HELD_NAMED = 64;
@@ -228,10 +228,10 @@ export class Operations {
     handle: number,
     offset: number,
     data: Uint8Array,
-    killPrivileges: boolean,
+    traits: WriteTraits,
     signal: () => AbortSignal,
   ): Promise<void> {
-    return this.opened.write(handle, offset, data, killPrivileges, signal);
+    return this.opened.write(handle, offset, data, traits, signal);
   }
 
   /** fallocate(2) with one of Linux's modes; see fallocate.ts for those that are refused. */

@@ -148,6 +148,27 @@ with open('f', 'r+b') as f:
     },
   },
   {
+    name: 'a mapping is written back in its place while the file is open for appending',
+    async run(directory) {
+      await succeed(
+        `python3 - <<'END'
+import mmap, os
+open('f', 'wb').write(bytes(10000))
+appending = os.open('f', os.O_RDWR | os.O_APPEND)
+view = mmap.mmap(appending, 10000)
+view[5000:5005] = b'mmapd'
+view.flush()
+os.write(appending, b'end')
+content = bytes(5000) + b'mmapd' + bytes(4995) + b'end'
+assert os.pread(appending, 20000, 0) == content
+view.close(); os.close(appending)
+assert open('f', 'rb').read() == content
+END`,
+        directory,
+      );
+    },
+  },
+  {
     name: 'a file without a name is made, and named when it is complete',
     async run(directory) {
       await succeed(

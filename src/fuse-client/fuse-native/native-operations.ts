@@ -154,7 +154,7 @@ export function nativeOperations(
     write: (_path, handle, data, length, offset, answer) =>
       count('write', answer, async () => {
         // The package's memory goes back to libfuse with the answer.
-        await operations.write(handle, offset, Buffer.from(data.subarray(0, length)), false, never);
+        await operations.write(handle, offset, Buffer.from(data.subarray(0, length)), {}, never);
         return length;
       }),
     flush: (_path, handle, answer) => run('flush', answer, () => done(operations.flush(handle))),

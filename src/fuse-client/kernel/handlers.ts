@@ -7,7 +7,13 @@ import { refuseLists } from '../extended-attributes.js';
 import { OpenFlag } from '../handles.js';
 import type { AskedMode, Operations, RenameMode } from '../operations.js';
 import type { InodeTable } from './inode-table.js';
-import { MAXIMUM_WRITE_BYTES, OPEN_REPLY_DIRECT_IO, SetattrFlag, WRITE_KILL_SUIDGID } from './layout.js';
+import {
+  MAXIMUM_WRITE_BYTES,
+  OPEN_REPLY_DIRECT_IO,
+  SetattrFlag,
+  WRITE_KILL_SUIDGID,
+  WRITE_OF_PAGES,
+} from './layout.js';
 import {
   EMPTY_REPLY,
   encodeAttributes,
@@ -132,9 +138,11 @@ export async function handle(
       return [await operations.read(request.handle, request.offset, request.size, context.signal())];
     case 'write': {
       const { handle, offset, data } = request;
-      await operations.write(handle, offset, data, (request.writeFlags & WRITE_KILL_SUIDGID) !== 0, () =>
-        context.signal(),
-      );
+      const traits = {
+        ofPages: (request.writeFlags & WRITE_OF_PAGES) !== 0,
+        killPrivileges: (request.writeFlags & WRITE_KILL_SUIDGID) !== 0,
+      };
+      await operations.write(handle, offset, data, traits, () => context.signal());
       return encodeSize(data.length);
     }
     case 'fallocate': {

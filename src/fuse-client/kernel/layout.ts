@@ -101,6 +101,8 @@ export const Whence = { DATA: 3, HOLE: 4 } as const;
 export const ACL_FLAGS = InitFlag.POSIX_ACL | InitFlag.DONT_MASK | InitFlag.SETXATTR_EXT;
 export const SETXATTR_KILL_SETGID = 1 << 0;
 
+/** FUSE_WRITE_CACHE: pages that a program changed through a mapping, sent with any handle that may write. */
+export const WRITE_OF_PAGES = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const OPEN_KILL_SUIDGID = 1 << 0;
 export const OPEN_REPLY_DIRECT_IO = 1 << 0;

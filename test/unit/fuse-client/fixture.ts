@@ -50,7 +50,7 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}): Fixture {
 /** Makes a file with this content, stored; answers its inode. */
 export async function stored({ operations }: Fixture, name: string, content: string): Promise<number> {
   const { handle, attributes } = await operations.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
-  await operations.write(handle, 0, Buffer.from(content), false, uninterrupted);
+  await operations.write(handle, 0, Buffer.from(content), {}, uninterrupted);
   await operations.flush(handle);
   await operations.release(handle);
   return attributes.inode;

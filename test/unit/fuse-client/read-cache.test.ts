@@ -75,7 +75,7 @@ describe('the read cache', () => {
     await bytes(second.handle);
     await bytes(second.handle);
     assert.equal(reads, 4);
-    await operations.write(writer.handle, 0, Buffer.from('other'), false, uninterrupted);
+    await operations.write(writer.handle, 0, Buffer.from('other'), {}, uninterrupted);
     assert.equal(await bytes(second.handle), 'other');
     await operations.flush(writer.handle);
     await operations.release(writer.handle);

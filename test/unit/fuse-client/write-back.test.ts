@@ -19,7 +19,7 @@ describe('the write-back buffer', () => {
     await operations.flush(handle);
     assert.equal(await contentOf(parts, inode), 'old content');
     assert.equal((await operations.getattr(inode)).sizeBytes, 0);
-    await operations.write(handle, 0, Buffer.from('new'), false, uninterrupted);
+    await operations.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
     await operations.flush(handle);
     assert.equal(await contentOf(parts, inode), 'new');
     assert.equal(files.calls.write, before + 1);
@@ -53,7 +53,7 @@ describe('the write-back buffer', () => {
     await operations.flush(empty.handle);
     assert.equal(syncs, 1);
     const full = await operations.create(ROOT_INODE, 'full', 0o644, Flags.WRITE, CALLER);
-    await operations.write(full.handle, 0, Buffer.from('x'), false, uninterrupted);
+    await operations.write(full.handle, 0, Buffer.from('x'), {}, uninterrupted);
     await operations.flush(full.handle);
     assert.equal(syncs, 1, 'the commit was durable already');
   });
@@ -72,7 +72,7 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', 'old');
     const first = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
     const second = await operations.open(inode, Flags.BOTH);
-    await operations.write(first.handle, 0, Buffer.from('lost'), false, uninterrupted);
+    await operations.write(first.handle, 0, Buffer.from('lost'), {}, uninterrupted);
     files.faults = { writes: 'ENOSPC' };
     await assert.rejects(operations.flush(first.handle), { code: 'ENOSPC' });
     files.faults = {};
@@ -91,11 +91,11 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', '');
     const { handle } = await operations.open(inode, Flags.WRITE);
     files.faults = { writes: 'EIO' };
-    await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), false, uninterrupted);
+    await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
     await settle();
     files.faults = {};
-    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), false, uninterrupted), { code: 'EIO' });
-    await operations.write(handle, 0, Buffer.from('later'), false, uninterrupted);
+    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
+    await operations.write(handle, 0, Buffer.from('later'), {}, uninterrupted);
     await operations.flush(handle);
     assert.equal(await contentOf(parts, inode), 'later');
   });
@@ -104,7 +104,7 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', 'old');
     const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('x'), false, uninterrupted);
+    await parts.operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
     parts.files.faults = { writes: 'EIO' };
     await parts.operations.release(handle);
     assert.equal(parts.log.named('writeback.lost').length, 1);
@@ -117,7 +117,7 @@ describe('the write-back buffer', () => {
     const before = files.calls.write ?? 0;
     const { handle } = await operations.open(inode, Flags.WRITE);
     for (let at = 0; at < 40; at++) {
-      await operations.write(handle, at * MEBIBYTE, Buffer.alloc(MEBIBYTE, at), false, uninterrupted);
+      await operations.write(handle, at * MEBIBYTE, Buffer.alloc(MEBIBYTE, at), {}, uninterrupted);
     }
     await operations.flush(handle);
     assert.ok((files.calls.write ?? 0) - before <= 11, `${files.calls.write} writes`);
@@ -131,10 +131,10 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', '');
     const { handle } = await operations.open(inode, Flags.WRITE);
     files.faults = { hang: ['write'] };
-    await operations.write(handle, 0, Buffer.alloc(MEBIBYTE), false, uninterrupted);
+    await operations.write(handle, 0, Buffer.alloc(MEBIBYTE), {}, uninterrupted);
     const controller = new AbortController();
-    const interrupted = operations.write(handle, MEBIBYTE, Buffer.alloc(10), false, () => controller.signal);
-    const waiting = operations.write(handle, MEBIBYTE, Buffer.from('after'), false, uninterrupted);
+    const interrupted = operations.write(handle, MEBIBYTE, Buffer.alloc(10), {}, () => controller.signal);
+    const waiting = operations.write(handle, MEBIBYTE, Buffer.from('after'), {}, uninterrupted);
     controller.abort();
     await assert.rejects(interrupted, { code: 'EINTR' });
     files.faults = {};
@@ -147,7 +147,7 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '');
     const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('aged'), false, uninterrupted);
+    await parts.operations.write(handle, 0, Buffer.from('aged'), {}, uninterrupted);
     await parts.clock.advance(4999);
     assert.equal(await contentOf(parts, inode), '');
     await parts.clock.advance(1);
@@ -159,7 +159,7 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '');
     const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.SYNC);
-    await parts.operations.write(handle, 0, Buffer.from('now'), false, uninterrupted);
+    await parts.operations.write(handle, 0, Buffer.from('now'), {}, uninterrupted);
     assert.equal(await contentOf(parts, inode), 'now');
   });
 
@@ -167,10 +167,19 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '12345');
     const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.APPEND);
-    await parts.operations.write(handle, 2, Buffer.from('6'), false, uninterrupted);
+    await parts.operations.write(handle, 2, Buffer.from('6'), {}, uninterrupted);
     await parts.operations.flush(handle);
     assert.equal(await contentOf(parts, inode), '123456');
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
+  it('puts pages of a mapping where they belong, also when they come with a file that is open for appending', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '12345');
+    const { handle } = await parts.operations.open(inode, Flags.BOTH | Flags.APPEND);
+    await parts.operations.write(handle, 0, Buffer.from('page!'), { ofPages: true }, uninterrupted);
+    await parts.operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'page!');
   });
 
   it('stores pending bytes before a time is set, so that they do not overwrite it', async () => {
@@ -178,7 +187,7 @@ describe('the write-back buffer', () => {
     const { operations } = parts;
     const inode = await stored(parts, 'f', '');
     const { handle } = await operations.open(inode, Flags.WRITE);
-    await operations.write(handle, 0, Buffer.from('x'), false, uninterrupted);
+    await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
     await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
     await operations.flush(handle);
     assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
@@ -190,7 +199,7 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', '');
     const older = await files.getattr({ inode });
     const { handle } = await operations.open(inode, Flags.WRITE);
-    await operations.write(handle, 0, Buffer.from('four'), false, uninterrupted);
+    await operations.write(handle, 0, Buffer.from('four'), {}, uninterrupted);
     await operations.flush(handle);
     await operations.release(handle);
     assert.equal(operations.current(older).sizeBytes, 4);
@@ -201,7 +210,7 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', '');
     await parts.operations.setattr(inode, { mode: 0o6755 }, CALLER);
     const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('x'), true, uninterrupted);
+    await parts.operations.write(handle, 0, Buffer.from('x'), { killPrivileges: true }, uninterrupted);
     assert.equal((await parts.operations.getattr(inode)).mode, 0o755);
   });
 
@@ -211,7 +220,7 @@ describe('the write-back buffer', () => {
     const inode = await stored(parts, 'f', 'kept');
     const { handle } = await operations.open(inode, Flags.BOTH);
     await operations.unlink(ROOT_INODE, 'f');
-    await operations.write(handle, 4, Buffer.from(' on'), false, uninterrupted);
+    await operations.write(handle, 4, Buffer.from(' on'), {}, uninterrupted);
     assert.equal(Buffer.from(await operations.read(handle, 0, 10, uninterrupted())).toString(), 'kept on');
     await operations.release(handle);
     await assert.rejects(files.getattr({ inode }), FileError);
@@ -265,7 +274,7 @@ describe('the write-back buffer', () => {
     const open = async (name: string, content: string) =>
       (await operations.open(await stored(parts, name, content), Flags.BOTH)).handle;
     const [from, to] = [await open('from', 'x'.repeat(3 * MEBIBYTE)), await open('to', 'y')];
-    await operations.write(from, MEBIBYTE - 2, Buffer.from('pending'), false, uninterrupted);
+    await operations.write(from, MEBIBYTE - 2, Buffer.from('pending'), {}, uninterrupted);
     const at = (handle: number, offset: number) => ({ handle, offset });
     type Place = ReturnType<typeof at>;
     const copy = (source: Place, target: Place, length: number) =>
@@ -300,7 +309,7 @@ describe('the write-back buffer', () => {
         for (const action of steps) {
           if (action.kind === 'write') {
             fill = (fill + 1) % 256;
-            await operations.write(handle, action.at, Buffer.alloc(action.length, fill), false, uninterrupted);
+            await operations.write(handle, action.at, Buffer.alloc(action.length, fill), {}, uninterrupted);
             model = resized(Math.max(model.length, action.at + action.length));
             model.fill(fill, action.at, action.at + action.length);
           } else if (action.kind === 'resize') {
