@@ -114,10 +114,10 @@ export class Chooser {
       case 'read':
         return { kind, handle, uncached: random.chance(0.5), ...this.#readRange(sizeBytes) };
       case 'mapped-read':
-        if (sizeBytes === 0) break;
+        if (!isMappable(opened)) break;
         return { kind, handle, ...this.#within(sizeBytes) };
       case 'mapped-write':
-        if (sizeBytes === 0) break;
+        if (!isMappable(opened)) break;
         return { kind, handle, synced: random.chance(0.3), ...this.#within(sizeBytes) };
       case 'truncate':
         return { kind, handle, sizeBytes: this.#size(sizeBytes) };
@@ -133,7 +133,6 @@ export class Chooser {
         return operation;
       }
     }
-    // An empty file can't be mapped or copied from.
     return { kind: 'write', handle, ...this.#writeRange(opened) };
   }
 
@@ -220,4 +219,9 @@ export class Chooser {
         return blockSizeBytes;
     }
   }
+}
+
+/** An empty file can't be mapped, nor can, for Linux, one that FUSE has opened for direct I/O. */
+function isMappable({ file, mode }: OpenFile): boolean {
+  return file.sizeBytes > 0 && mode !== 'direct';
 }
