@@ -126,7 +126,8 @@ export class Chooser {
       case 'fsync':
         return { kind, handle, waits: random.chance(0.6) };
       case 'seek':
-        return { kind, handle };
+        // Linux asks FUSE for holes without sending the pages of mappings before (fuse_lseek in fs/fuse/file.c).
+        return opened.file.hasUnsentPages ? { kind: 'fsync', handle, waits: true } : { kind, handle };
       case 'copy': {
         const operation = this.#copy(handle, opened);
         if (operation === null) break;

@@ -11,6 +11,8 @@ export class ModelFile {
   #bytes: Buffer;
   sizeBytes = 0;
   links = 1;
+  /** Changed through a mapping, and not synchronised since: the file system itself may not know yet. */
+  hasUnsentPages = false;
   /** The last operations upon it, for people. */
   readonly past: string[] = [];
 
@@ -84,8 +86,14 @@ export class Model {
   apply(number: number, operation: Operation): void {
     switch (operation.kind) {
       case 'write':
-      case 'mapped-write':
-        this.opened(operation.handle).file.write(operation.offset, bytesOf(number, operation.offset, operation.length));
+      case 'mapped-write': {
+        const { file } = this.opened(operation.handle);
+        file.write(operation.offset, bytesOf(number, operation.offset, operation.length));
+        if (operation.kind === 'mapped-write') file.hasUnsentPages ||= !operation.synced;
+        return;
+      }
+      case 'fsync':
+        if (operation.waits) this.opened(operation.handle).file.hasUnsentPages = false;
         return;
       case 'truncate':
         this.opened(operation.handle).file.resize(operation.sizeBytes);
@@ -139,7 +147,6 @@ export class Model {
         return;
       case 'read':
       case 'mapped-read':
-      case 'fsync':
       case 'seek':
         return;
     }
