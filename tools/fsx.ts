@@ -13,6 +13,7 @@ interface Arguments {
   operations: number;
   for?: number;
   files: number;
+  workers: number;
   faults?: true;
   verbose?: true;
   keep?: true;
@@ -31,6 +32,7 @@ const command = new Command('fsx')
   .option('--operations <number>', 'operations per seed; 0: until interrupted', wholeNumber, 1000)
   .option('--for <minutes>', 'end after so long, whatever else is said', wholeNumber)
   .option('--files <number>', 'names of files', wholeNumber, 3)
+  .option('--workers <number>', 'how many work at a time, each on files of its own', wholeNumber, 1)
   .option('--faults', 'kill, stop, end, wipe and corrupt data servers meanwhile')
   .option('--verbose', 'print all operations and faults')
   .option('--keep', "leave the servers' folder, with their logs, when a run fails");
@@ -48,7 +50,6 @@ async function main(): Promise<void> {
   let failed = 0;
   let ran = 0;
   for (let seed = given.seed; (given.seeds === 0 || ran < given.seeds) && !isOver(); seed++) {
-    ran++;
     const title = `seed ${seed} ${shapeText(shapeOf(seed))}`;
     const startMs = performance.now();
     try {
@@ -61,9 +62,14 @@ async function main(): Promise<void> {
         ...(given.keep ? { onFailure: (folder) => console.log(`the servers' folder: ${folder}`) } : {}),
       });
       console.log(`${title}: passed, ${operations} operations, ${((performance.now() - startMs) / 1000).toFixed(1)} s`);
+      ran++;
     } catch (error) {
-      // A terminal interrupts the servers as well.
-      if (interrupted) break;
+      if (interrupted) {
+        // A terminal interrupts the servers as well.
+        console.log(`${title}: interrupted, nothing wrong until then`);
+        break;
+      }
+      ran++;
       failed++;
       console.log(`${title}: FAILED\n${error instanceof Error ? error.message : error}`);
     }

@@ -1,23 +1,28 @@
 // Random operations on the mount of a cluster of their own, with faults of its
 // data servers where they are asked for. At the end all files are compared
 // again without caches, and after a remount; and all replicas must be equal.
+import { join } from 'node:path';
 import { SeededRandom } from '../simulation/world/seeded-random.js';
-import { Cluster, run } from '../support/cluster.js';
+import { Cluster, type ClusterOptions, run } from '../support/cluster.js';
 import { Faults } from './faults.js';
 import { RandomFiles } from './random-files.js';
 import { type Shape, shapeOf } from './shapes.js';
 
 /** Short, so that a server that hangs is soon done without. */
 const DEADLINE_MS = 1000;
+/** Keeps the end of the largest file off the border of a block. */
+const BEYOND_LAST_BLOCK_BYTES = 777;
 
 export interface ClusterRunOptions {
   seed: number;
-  /** 0: until `isOver` says so. */
+  /** Of each worker. 0: until `isOver` says so. */
   operations: number;
   files: number;
+  /** How many work at a time, each on files of its own. A seed decides what each does, not how they take turns. */
+  workers: number;
   faults: boolean;
   isOver?: () => boolean;
-  /** Called before each operation. */
+  /** Called before each operation of the first worker. */
   beforeStep?: (number: number, cluster: Cluster) => Promise<void>;
   onLine?: (line: string) => void;
   /** Called with a cluster's folder when the run has failed; it is left there then. */
@@ -26,65 +31,130 @@ export interface ClusterRunOptions {
 
 /** Answers how many operations ran. Throws an error that tells how to repeat the run. */
 export async function runOnCluster(options: ClusterRunOptions): Promise<number> {
-  const { seed, files, faults: withFaults, onLine = () => undefined } = options;
-  const shape = shapeOf(seed);
-  let cluster = await Cluster.start(clusterOptions(shape));
-  // Not of the operations' own source: these are the same with and without faults.
-  const faults = new Faults(new SeededRandom(seed ^ 0xfa17), cluster, shape, onLine);
-  const randomFiles = new RandomFiles({
-    seed,
-    files,
-    directory: cluster.mountPoint,
-    blockSizeBytes: shape.blockSizeBytes,
-    direct: true,
-    onLine,
-    beforeStep: async (number) => {
-      if (withFaults) await faults.before(number, [...randomFiles.model.names.keys()].sort());
-      await options.beforeStep?.(number, cluster);
-    },
-  });
+  const clusterRun = new ClusterRun(options, await Cluster.start(clusterOptions(shapeOf(options.seed))));
   let failed = true;
   try {
-    const goesOn = () => options.operations === 0 || randomFiles.operations < options.operations;
-    while (goesOn() && !options.isOver?.()) await randomFiles.step();
-    await faults.heal();
-    await randomFiles.compareAll();
-    await run('bash', ['-c', 'echo 3 > /proc/sys/vm/drop_caches'], '/');
-    await randomFiles.compareAll();
-    await cluster.stop();
-    cluster = await Cluster.resume(cluster.folder);
-    await randomFiles.moveTo(cluster.mountPoint);
-    await randomFiles.compareAll();
-    await cluster.untilEqual(...Array.from({ length: shape.servers }, (_, index) => `data${index + 1}`));
+    const operations = await clusterRun.run();
     failed = false;
-    return randomFiles.operations;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const again = command({ ...options, operations: randomFiles.operations });
-    throw new Error(`seed ${seed}, ${message}\nagain: ${again}`, { cause: error });
+    return operations;
   } finally {
-    await faults.end();
-    await randomFiles.end();
-    if (failed && options.onFailure !== undefined) {
-      await cluster.stop();
-      options.onFailure(cluster.folder);
+    await clusterRun.end(failed);
+  }
+}
+
+class ClusterRun {
+  readonly #shape: Shape;
+  readonly #faults: Faults;
+  readonly #workers: RandomFiles[] = [];
+  /** The first; all workers stop then. */
+  #failure: unknown;
+
+  constructor(
+    private readonly options: ClusterRunOptions,
+    private cluster: Cluster,
+  ) {
+    const { seed, onLine = () => undefined } = options;
+    this.#shape = shapeOf(seed);
+    // Not of the operations' own source: these are the same with and without faults.
+    this.#faults = new Faults(new SeededRandom(seed ^ 0xfa17), cluster, this.#shape, onLine);
+  }
+
+  async run(): Promise<number> {
+    await Promise.allSettled(Array.from({ length: this.options.workers }, (_, worker) => this.#work(worker)));
+    if (this.#failure !== undefined) throw this.#failure;
+    await this.#told(null, () => this.#faults.heal());
+    await this.#compareAll();
+    await run('bash', ['-c', 'echo 3 > /proc/sys/vm/drop_caches'], '/');
+    await this.#compareAll();
+    await this.cluster.stop();
+    this.cluster = await Cluster.resume(this.cluster.folder);
+    for (const [worker, randomFiles] of this.#workers.entries()) await randomFiles.moveTo(this.#directory(worker));
+    await this.#compareAll();
+    const servers = Array.from({ length: this.#shape.servers }, (_, index) => `data${index + 1}`);
+    await this.#told(null, () => this.cluster.untilEqual(...servers));
+    return this.#workers.reduce((sum, { operations }) => sum + operations, 0);
+  }
+
+  /** The folder stays when the run has failed and somebody wants it. */
+  async end(failed: boolean): Promise<void> {
+    await this.#faults.end();
+    await Promise.all(this.#workers.map((randomFiles) => randomFiles.end()));
+    if (failed && this.options.onFailure !== undefined) {
+      await this.cluster.stop();
+      this.options.onFailure(this.cluster.folder);
     } else {
-      await cluster.destroy();
+      await this.cluster.destroy();
     }
+  }
+
+  async #work(worker: number): Promise<void> {
+    const { seed, files, operations, isOver, onLine } = this.options;
+    const { blockSizeBytes, fileBlocks } = this.#shape;
+    const directory = this.#directory(worker);
+    const randomFiles = new RandomFiles({
+      seed: seed + worker * 0x10000,
+      files,
+      directory,
+      blockSizeBytes,
+      maximumBytes: fileBlocks * blockSizeBytes + BEYOND_LAST_BLOCK_BYTES,
+      direct: true,
+      ...(onLine === undefined ? {} : { onLine: (line) => onLine(`worker ${worker}: ${line}`) }),
+      beforeStep: async (number) => {
+        if (worker > 0) return;
+        const names = [...randomFiles.model.names.keys()].map((name) => join(this.#folder(worker), name));
+        if (this.options.faults) await this.#faults.before(number, names);
+        await this.options.beforeStep?.(number, this.cluster);
+      },
+    });
+    this.#workers[worker] = randomFiles;
+    await this.#told(worker, async () => {
+      const goesOn = () => operations === 0 || randomFiles.operations < operations;
+      while (goesOn() && !isOver?.() && this.#failure === undefined) await randomFiles.step();
+    });
+  }
+
+  async #compareAll(): Promise<void> {
+    for (const [worker, randomFiles] of this.#workers.entries()) {
+      await this.#told(worker, () => randomFiles.compareAll());
+    }
+  }
+
+  /** Says with whatever goes wrong how to repeat it. */
+  async #told(worker: number | null, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const operations = Math.max(...this.#workers.map((randomFiles) => randomFiles.operations));
+      const who = worker === null || this.options.workers === 1 ? '' : `, worker ${worker}`;
+      const again = command({ ...this.options, operations });
+      this.#failure ??= new Error(`seed ${this.options.seed}${who}, ${message}\nagain: ${again}`, { cause: error });
+      throw this.#failure;
+    }
+  }
+
+  #directory(worker: number): string {
+    return join(this.cluster.mountPoint, this.#folder(worker));
+  }
+
+  #folder(worker: number): string {
+    return `w${worker}`;
   }
 }
 
 /** The command line that repeats a run. */
-function command({ seed, operations, files, faults }: ClusterRunOptions): string {
-  return `npm run fsx -- --seed ${seed} --operations ${operations} --files ${files}${faults ? ' --faults' : ''}`;
+function command({ seed, operations, files, workers, faults }: ClusterRunOptions): string {
+  const words = ['--seed', seed, '--operations', operations, '--files', files, '--workers', workers];
+  return `npm run fsx -- ${words.join(' ')}${faults ? ' --faults' : ''}`;
 }
 
-function clusterOptions({ servers, readQuorum, writeQuorum, onWriteQuorumLost, audit, blockSizeBytes }: Shape) {
+function clusterOptions(shape: Shape): ClusterOptions {
+  const { servers, readQuorum, writeQuorum, onWriteQuorumLost, audit, blockSizeBytes, attributeTimeoutMs } = shape;
   const extraConfig = [
     `onWriteQuorumLost: ${onWriteQuorumLost}`,
     `audit: ${audit}`,
     `blockSize: ${blockSizeBytes}`,
     `deadlineMs: ${DEADLINE_MS}`,
   ].join('\n');
-  return { servers, readQuorum, writeQuorum, extraConfig };
+  return { servers, readQuorum, writeQuorum, attributeTimeoutMs, extraConfig };
 }

@@ -8,6 +8,7 @@ import { PROGRAM } from './program.js';
 
 /** No operation takes this long, whatever happens to a server; one that does hangs. */
 const OPERATION_TIMEOUT_MS = 90_000;
+const END_TIMEOUT_MS = 5000;
 
 export interface Answer {
   /** An error's name, EIO for instance, with what it was about. */
@@ -44,6 +45,10 @@ export class Hands {
     this.#process.stderr.on('data', (chunk) => {
       this.#said += String(chunk);
     });
+    // There is no Python: told like one that ends.
+    this.#process.on('error', (error) => {
+      this.#said += String(error);
+    });
     // Writing to a process that has ended is told by its missing answer.
     this.#process.stdin.on('error', () => undefined);
     this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
@@ -66,8 +71,14 @@ export class Hands {
     }
   }
 
+  /** A Python that hangs in a mount which hangs ends with the mount: nobody waits for it longer than a little. */
   async end(): Promise<void> {
     this.#process.kill('SIGKILL');
-    await this.#ended;
+    let timer: NodeJS.Timeout | undefined;
+    const gaveUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, END_TIMEOUT_MS);
+    });
+    await Promise.race([this.#ended, gaveUp]);
+    clearTimeout(timer);
   }
 }

@@ -4,6 +4,7 @@ export const PROGRAM = `
 import base64, ctypes, errno, json, mmap, os, signal, sys, threading
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.makedirs(sys.argv[1], exist_ok=True)
 os.chdir(sys.argv[1])
 DIRECT = os.O_DIRECT if sys.argv[2] == 'direct' else 0
 MODES = {'plain': 0, 'append': os.O_APPEND, 'direct': DIRECT, 'cut': os.O_TRUNC}

@@ -10,6 +10,7 @@ import { Difference, RandomFiles } from './random-files.js';
 
 const OPERATIONS = 1500;
 const BLOCK_BYTES = 16 * 1024;
+const MAXIMUM_BYTES = 5 * BLOCK_BYTES + 777;
 
 describe('random operations in a plain directory', function () {
   this.timeout(60_000);
@@ -33,6 +34,7 @@ describe('random operations in a plain directory', function () {
       files,
       directory,
       blockSizeBytes: BLOCK_BYTES,
+      maximumBytes: MAXIMUM_BYTES,
       direct: false,
       beforeStep: async (number) => spoil?.(number, directory),
       onLine: (line) => lines.push(line),

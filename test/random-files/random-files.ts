@@ -11,8 +11,9 @@ export interface RandomFilesOptions {
   seed: number;
   files: number;
   directory: string;
-  /** Files get some blocks long, so that operations meet in them. */
   blockSizeBytes: number;
+  /** No file is longer. */
+  maximumBytes: number;
   /** Whether the file system takes O_DIRECT at any offset. */
   direct: boolean;
   /** Called before each operation, with its number: for faults. */
@@ -23,9 +24,6 @@ export interface RandomFilesOptions {
 /** The files are not as they must be, or an operation failed that must not. */
 export class Difference extends Error {}
 
-/** A little more than some blocks, so that the last one of the largest file is not whole. */
-const maximumBytes = (blockSizeBytes: number) => 5 * blockSizeBytes + 777;
-
 export class RandomFiles {
   readonly model: Model;
   readonly #chooser: Chooser;
@@ -34,8 +32,8 @@ export class RandomFiles {
   #number = 0;
 
   constructor(private readonly options: RandomFilesOptions) {
-    const { seed, files, blockSizeBytes, directory, direct } = options;
-    this.model = new Model(maximumBytes(blockSizeBytes));
+    const { seed, files, blockSizeBytes, maximumBytes, directory, direct } = options;
+    this.model = new Model(maximumBytes);
     this.#chooser = new Chooser(new SeededRandom(seed), this.model, files, blockSizeBytes);
     this.#hands = new Hands(directory, direct);
   }

@@ -12,6 +12,9 @@ export interface Shape {
   onWriteQuorumLost: 'fail' | 'block';
   audit: 'all' | 'quorum';
   blockSizeBytes: number;
+  /** So long is the largest file, and a little longer, so that its last block is not whole. */
+  fileBlocks: number;
+  attributeTimeoutMs: number;
 }
 
 const KIB = 1024;
@@ -21,7 +24,9 @@ const QUORUMS: readonly Pick<Shape, 'servers' | 'readQuorum' | 'writeQuorum' | '
   { servers: 5, readQuorum: 3, writeQuorum: 4, onWriteQuorumLost: 'fail' },
   { servers: 3, readQuorum: 2, writeQuorum: 3, onWriteQuorumLost: 'block' },
 ];
-const BLOCK_SIZES = [8 * KIB, 16 * KIB, 64 * KIB, 128 * KIB];
+/** Files of many large blocks outgrow what the mount stores in a single commit. */
+const BLOCK_SIZES = [4, 8, 16, 16, 32, 64, 128, 128, 1024].map((size) => size * KIB);
+const FILE_BLOCKS = [2, 5, 5, 12];
 
 /** Seeds that follow each other get different quorums. */
 export function shapeOf(seed: number): Shape {
@@ -31,16 +36,13 @@ export function shapeOf(seed: number): Shape {
     ...quorums,
     audit: random.pick(['all', 'all', 'quorum'] as const),
     blockSizeBytes: random.pick(BLOCK_SIZES),
+    fileBlocks: random.pick(FILE_BLOCKS),
+    attributeTimeoutMs: random.pick([0, 1000, 1000]),
   };
 }
 
-export function shapeText({
-  servers,
-  readQuorum,
-  writeQuorum,
-  onWriteQuorumLost,
-  audit,
-  blockSizeBytes,
-}: Shape): string {
-  return `N=${servers} Qr=${readQuorum} Qw=${writeQuorum} ${onWriteQuorumLost}, audit ${audit}, blocks of ${blockSizeBytes / KIB} KiB`;
+export function shapeText(shape: Shape): string {
+  const { servers, readQuorum, writeQuorum, onWriteQuorumLost, audit, blockSizeBytes, fileBlocks } = shape;
+  const quorums = `N=${servers} Qr=${readQuorum} Qw=${writeQuorum} ${onWriteQuorumLost}`;
+  return `${quorums}, audit ${audit}, up to ${fileBlocks} blocks of ${blockSizeBytes / KIB} KiB`;
 }
