@@ -14,6 +14,7 @@ interface Arguments {
   for?: number;
   files: number;
   workers: number;
+  mounts: number;
   faults?: true;
   verbose?: true;
   keep?: true;
@@ -33,6 +34,7 @@ const command = new Command('fsx')
   .option('--for <minutes>', 'end after so long, whatever else is said', wholeNumber)
   .option('--files <number>', 'names of files', wholeNumber, 3)
   .option('--workers <number>', 'how many work at a time, each on files of its own', wholeNumber, 1)
+  .option('--mounts <number>', '2: the workers go from one mount to another and back', wholeNumber, 1)
   .option('--faults', 'kill, stop, end, wipe and corrupt data servers meanwhile')
   .option('--verbose', 'print all operations and faults')
   .option('--keep', "leave the servers' folder, with their logs, when a run fails");

@@ -8,9 +8,9 @@ import { requireFuse } from '../support/require-fuse.js';
 
 /** Each seed gets another kind of cluster: see test/random-files/shapes.ts. */
 const RUNS: ClusterRunOptions[] = [
-  { seed: 3, operations: 300, files: 1, workers: 1, faults: false },
-  { seed: 8, operations: 200, files: 4, workers: 1, faults: true },
-  { seed: 13, operations: 100, files: 3, workers: 2, faults: true },
+  { seed: 3, operations: 300, files: 1, workers: 1, mounts: 1, faults: false },
+  { seed: 8, operations: 200, files: 4, workers: 1, mounts: 1, faults: true },
+  { seed: 13, operations: 100, files: 3, workers: 2, mounts: 2, faults: true },
 ];
 
 describe('random operations on a mount', function () {
@@ -22,15 +22,15 @@ describe('random operations on a mount', function () {
   });
 
   for (const options of RUNS) {
-    const { seed, operations, files, workers, faults } = options;
-    const title = `${operations} operations, files ${files}, workers ${workers}, seed ${seed}`;
+    const { seed, operations, files, workers, mounts, faults } = options;
+    const title = `${operations} operations, files ${files}, workers ${workers}, mounts ${mounts}, seed ${seed}`;
     it(`leave what the model says: ${title}${faults ? ', with faults' : ''}`, async () => {
       assert.equal(await runOnCluster(options), operations * workers);
     });
   }
 
   it('tell how to repeat a run in which a file was changed behind their back', async () => {
-    const options = { seed: 3, operations: 40, files: 1, workers: 1, faults: false };
+    const options = { seed: 3, operations: 40, files: 1, workers: 1, mounts: 1, faults: false };
     const failing = runOnCluster({
       ...options,
       beforeStep: async (number, cluster) => {
@@ -40,7 +40,10 @@ describe('random operations on a mount', function () {
     await assert.rejects(failing, (error: Error) => {
       assert.match(error.message, /^seed 3, operation \d+: (wrong bytes|size)/);
       assert.match(error.message, /\nthe last operations on f0, open as /);
-      assert.match(error.message, /\nagain: npm run fsx -- --seed 3 --operations \d+ --files 1 --workers 1$/);
+      assert.match(
+        error.message,
+        /\nagain: npm run fsx -- --seed 3 --operations \d+ --files 1 --workers 1 --mounts 1$/,
+      );
       return true;
     });
   });

@@ -15,6 +15,7 @@ export interface Shape {
   /** So long is the largest file, and a little longer, so that its last block is not whole. */
   fileBlocks: number;
   attributeTimeoutMs: number;
+  maximumDirtyMebibytes: number;
 }
 
 const KIB = 1024;
@@ -38,6 +39,7 @@ export function shapeOf(seed: number): Shape {
     blockSizeBytes: random.pick(BLOCK_SIZES),
     fileBlocks: random.pick(FILE_BLOCKS),
     attributeTimeoutMs: random.pick([0, 1000, 1000]),
+    maximumDirtyMebibytes: random.pick([1, 64]),
   };
 }
 

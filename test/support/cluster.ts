@@ -26,6 +26,7 @@ export interface ClusterOptions {
   writeQuorum?: number;
   binding?: 'kernel' | 'fuse-native';
   attributeTimeoutMs?: number;
+  maximumDirtyMebibytes?: number;
   /** Further lines for the config file, at top level. */
   extraConfig?: string;
 }
@@ -218,6 +219,7 @@ async function configText({
   writeQuorum,
   binding,
   attributeTimeoutMs,
+  maximumDirtyMebibytes,
   extraConfig,
 }: ClusterOptions): Promise<string> {
   const ports = await freePorts(servers + 2);
@@ -234,7 +236,11 @@ async function configText({
   lines.push(
     'testHooks: true',
     'runDirectory: run',
-    `mount: { directory: mnt, binding: ${binding ?? 'kernel'}, attributeTimeoutMs: ${attributeTimeoutMs ?? 1000} }`,
+    'mount:',
+    '  directory: mnt',
+    `  binding: ${binding ?? 'kernel'}`,
+    `  attributeTimeoutMs: ${attributeTimeoutMs ?? 1000}`,
+    `  maximumDirtyBytes: ${maximumDirtyMebibytes ?? 64} MiB`,
   );
   if (extraConfig !== undefined) lines.push(extraConfig);
   return `${lines.join('\n')}\n`;
