@@ -169,6 +169,35 @@ END`,
     },
   },
   {
+    name: 'a file that is open for direct I/O can be mapped, and both see the same bytes',
+    async run(directory) {
+      // Linux refuses it to FUSE before 6.6.
+      await succeed(
+        `python3 - <<'END'
+import errno, mmap, os
+K = 4096
+open('f', 'wb').write(bytes(2 * K))
+direct = os.open('f', os.O_RDWR | os.O_DIRECT)
+page = mmap.mmap(-1, K)
+try:
+    view = mmap.mmap(direct, 2 * K)
+except OSError as error:
+    release = tuple(int(part) for part in os.uname().release.split('.')[:2])
+    assert error.errno == errno.ENODEV and release < (6, 6), error
+    os._exit(0)
+view[K:] = b'm' * K
+assert os.preadv(direct, [page], K) == K and page[:] == b'm' * K
+page[:] = b'd' * K
+assert os.pwritev(direct, [page], 0) == K
+assert view[:] == b'd' * K + b'm' * K
+view.close(); os.close(direct)
+assert open('f', 'rb').read() == b'd' * K + b'm' * K
+END`,
+        directory,
+      );
+    },
+  },
+  {
     name: 'a file without a name is made, and named when it is complete',
     async run(directory) {
       await succeed(

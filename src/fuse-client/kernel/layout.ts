@@ -79,6 +79,14 @@ export const InitFlag = {
   POSIX_ACL: 1 << 20,
   HANDLE_KILLPRIV_V2: 1 << 28,
   SETXATTR_EXT: 1 << 29,
+  /** There are 32 more flags. */
+  INIT_EXT: 1 << 30,
+} as const;
+
+/** Flags 32 and up, in a word of their own. */
+export const HighInitFlag = {
+  /** Since 7.39: a file that is open for direct I/O may be mapped for sharing, as other file systems allow. */
+  DIRECT_IO_ALLOW_MMAP: 1 << 4,
 } as const;
 
 export const SetattrFlag = {

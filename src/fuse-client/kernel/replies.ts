@@ -5,6 +5,7 @@ import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import type { FileLock } from '../../protocol/sessions.js';
 import {
   ACL_FLAGS,
+  HighInitFlag,
   InitFlag,
   LockCode,
   MAXIMUM_PAGES,
@@ -72,6 +73,7 @@ export interface InitReply {
   maximumReadaheadBytes: number;
   /** Those that the kernel offered. */
   offeredFlags: number;
+  offeredHighFlags: number;
   /** Locks are asked of us; else the kernel keeps them for this mount alone. */
   locks: boolean;
 }
@@ -87,14 +89,16 @@ const WANTED_FLAGS =
   InitFlag.PARALLEL_DIROPS |
   InitFlag.MAX_PAGES |
   InitFlag.CACHE_SYMLINKS |
-  InitFlag.HANDLE_KILLPRIV_V2;
+  InitFlag.HANDLE_KILLPRIV_V2 |
+  InitFlag.INIT_EXT;
 
 /** Requests that the kernel keeps in flight without a program waiting for each (read-ahead, asynchronous direct I/O). */
 const MAXIMUM_BACKGROUND = 64;
 
 const LOCK_FLAGS = InitFlag.POSIX_LOCKS | InitFlag.FLOCK_LOCKS;
 
-export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags, locks }: InitReply): ReplyBody {
+export function encodeInit(greeting: InitReply): ReplyBody {
+  const { minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks } = greeting;
   const wanted = WANTED_FLAGS | (locks ? LOCK_FLAGS : 0) | (offersLists(offeredFlags) ? ACL_FLAGS : 0);
   const body = Buffer.alloc(64);
   body.writeUInt32LE(PROTOCOL_MAJOR, 0);
@@ -106,6 +110,7 @@ export function encodeInit({ minor, maximumReadaheadBytes, offeredFlags, locks }
   body.writeUInt32LE(MAXIMUM_WRITE_BYTES, 20);
   body.writeUInt32LE(1, 24); // times are exact to the nanosecond
   body.writeUInt16LE(MAXIMUM_PAGES, 28);
+  body.writeUInt32LE(HighInitFlag.DIRECT_IO_ALLOW_MMAP & offeredHighFlags, 32);
   return [body];
 }
 

@@ -4,6 +4,7 @@ import type { FileName } from '../../protocol/files.js';
 import type { LockKind, LockType } from '../../protocol/sessions.js';
 import {
   IN_HEADER_BYTES,
+  InitFlag,
   LOCK_IS_FLOCK,
   OPEN_KILL_SUIDGID,
   Opcode,
@@ -98,7 +99,7 @@ export type Arguments =
   | { kind: 'setxattr'; name: string; value: Buffer; flags: number; killSetgid: boolean }
   | { kind: 'getxattr'; name: string; size: number }
   | { kind: 'listxattr'; size: number }
-  | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number }
+  | { kind: 'init'; major: number; minor: number; maximumReadaheadBytes: number; flags: number; highFlags: number }
   | { kind: 'interrupt'; unique: number }
   | { kind: 'refused'; code: 'ENOSYS' };
 
@@ -214,14 +215,12 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
     }
     case Opcode.LISTXATTR:
       return { kind: 'listxattr', size: reader.u32() };
-    case Opcode.INIT:
-      return {
-        kind: 'init',
-        major: reader.u32(),
-        minor: reader.u32(),
-        maximumReadaheadBytes: reader.u32(),
-        flags: reader.u32(),
-      };
+    case Opcode.INIT: {
+      const [major, minor, maximumReadaheadBytes] = [reader.u32(), reader.u32(), reader.u32()];
+      const flags = reader.u32();
+      const highFlags = (flags & InitFlag.INIT_EXT) === 0 ? 0 : reader.u32();
+      return { kind: 'init', major, minor, maximumReadaheadBytes, flags, highFlags };
+    }
     case Opcode.INTERRUPT:
       return { kind: 'interrupt', unique: reader.u64() };
     case Opcode.FALLOCATE: {

@@ -231,14 +231,11 @@ export class KernelSession {
       send(encodeError(header.unique, ERROR_NUMBERS.EIO));
       return;
     }
-    const { minor, maximumReadaheadBytes, flags } = request;
-    this.handlerParts.lists = offersLists(flags);
-    send(
-      encodeReply(
-        header.unique,
-        encodeInit({ minor, maximumReadaheadBytes, offeredFlags: flags, locks: operations.keepsLocks }),
-      ),
-    );
+    const { minor, maximumReadaheadBytes, flags: offeredFlags, highFlags: offeredHighFlags } = request;
+    this.handlerParts.lists = offersLists(offeredFlags);
+    const locks = operations.keepsLocks;
+    const greeting = encodeInit({ minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks });
+    send(encodeReply(header.unique, greeting));
     ready();
   }
 }
@@ -246,4 +243,5 @@ export class KernelSession {
 interface InitArguments {
   maximumReadaheadBytes: number;
   flags: number;
+  highFlags: number;
 }

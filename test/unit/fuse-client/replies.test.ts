@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { InitFlag } from '../../../src/fuse-client/kernel/layout.js';
+import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/layout.js';
 import {
   encodeAttributes,
   encodeDirectory,
@@ -100,11 +100,13 @@ describe('FUSE replies', () => {
       locks: false,
       maximumReadaheadBytes: 4096,
       offeredFlags: InitFlag.MAX_PAGES | (1 << 16),
+      offeredHighFlags: HighInitFlag.DIRECT_IO_ALLOW_MMAP | 1,
     });
     const bytes = Buffer.from(body ?? []);
     assert.equal(bytes.readUInt32LE(12), InitFlag.MAX_PAGES);
     assert.deepEqual([bytes.readUInt32LE(0), bytes.readUInt32LE(4)], [7, 38]);
     assert.equal(bytes.readUInt16LE(28), 256);
+    assert.equal(bytes.readUInt32LE(32), HighInitFlag.DIRECT_IO_ALLOW_MMAP);
   });
 
   it('tell free space in blocks', () => {

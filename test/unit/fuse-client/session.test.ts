@@ -25,7 +25,7 @@ const ERRNO = {
 describe('a kernel session', () => {
   it('greets with its own version and says that it is ready', () => {
     const { receive, replies, isReady } = sessionOver(fixture());
-    receive(requestBytes({ opcode: Opcode.INIT }, u32(7, 45, 131072, 0xffffffff)));
+    receive(requestBytes({ opcode: Opcode.INIT }, u32(7, 45, 131072, 0xffffffff, 0xffffffff)));
     assert.equal(replies[0]?.error, 0);
     assert.equal(replies[0]?.body.readUInt32LE(4), 38);
     assert.ok(isReady());
