@@ -222,7 +222,7 @@ export class Chooser {
   }
 }
 
-/** An empty file can't be mapped, nor can, for Linux, one that FUSE has opened for direct I/O. */
+/** An empty file can't be mapped, nor can, before Linux 6.6, one that FUSE has opened for direct I/O. */
 function isMappable({ file, mode }: OpenFile): boolean {
   return file.sizeBytes > 0 && mode !== 'direct';
 }
