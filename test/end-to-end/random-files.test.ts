@@ -8,9 +8,9 @@ import { requireFuse } from '../support/require-fuse.js';
 
 /** Each seed gets another kind of cluster: see test/random-files/shapes.ts. */
 const RUNS: ClusterRunOptions[] = [
-  { seed: 3, operations: 300, files: 1, workers: 1, mounts: 1, faults: false },
-  { seed: 8, operations: 200, files: 4, workers: 1, mounts: 1, faults: true },
-  { seed: 13, operations: 100, files: 3, workers: 2, mounts: 2, faults: true },
+  { seed: 3, operations: 200, files: 1, workers: 1, mounts: 1, faults: false },
+  { seed: 20, operations: 120, files: 4, workers: 1, mounts: 1, faults: true },
+  { seed: 13, operations: 75, files: 3, workers: 2, mounts: 2, faults: true },
 ];
 
 describe('random operations on a mount', function () {

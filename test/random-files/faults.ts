@@ -5,8 +5,8 @@ import type { SeededRandom } from '../simulation/world/seeded-random.js';
 import { type Cluster, until } from '../support/cluster.js';
 import type { Shape } from './shapes.js';
 
-const LEAST_OPERATIONS_BETWEEN = 40;
-const MOST_OPERATIONS_BETWEEN = 250;
+const LEAST_OPERATIONS_BETWEEN = 20;
+const MOST_OPERATIONS_BETWEEN = 120;
 
 /** Killed, and started again by its supervisor; stopped until it counts as down; ended for some operations; wiped; wrong bytes of a file. */
 type Kind = 'kill' | 'hang' | 'terminate' | 'blank' | 'corrupt';
