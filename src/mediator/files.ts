@@ -11,6 +11,7 @@ import {
   MAXIMUM_FILE_BYTES,
 } from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
+import { type Once, type RequestId, secondStep } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
@@ -52,16 +53,17 @@ export class MediatorFiles implements FileService {
     return this.#observed(await this.metadata.query({ name: 'attributes', request }));
   }
 
-  async setattr({ inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
+  async setattr({ id, inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     let resized: Attributes | null = null;
     if (sizeBytes !== undefined) {
-      const cut = { inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
+      const cut = { ...once(id), inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
       resized = await this.#write(cut, options);
     }
     const { accessed, ...toTell } = others;
     if (resized !== null && !hasChanges(others)) return resized;
-    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller });
+    const second = id === undefined || resized === null ? id : secondStep(id);
+    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller }, second);
     // That a file was read is no news to others.
     if (accessed !== true || hasChanges(toTell)) return this.#changed(attributes, options);
     this.blockMap.committed(attributes, null, []);
@@ -74,15 +76,15 @@ export class MediatorFiles implements FileService {
   }
 
   async createUnnamed(
-    { forWriting, ...request }: Request<'createUnnamed'>,
+    { id, forWriting, ...request }: Request<'createUnnamed'>,
     options?: CallOptions,
   ): Reply<'createUnnamed'> {
     if (forWriting) await this.writer.requireQuorum(null, 'opening');
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(async () => {
-      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes });
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
       this.sessions.hold(result.attributes.inode, options);
-      this.blockMap.created(result.attributes);
+      this.#created(result.attributes);
       return result;
     });
   }
@@ -103,28 +105,28 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link(request: Request<'link'>, options?: CallOptions): Reply<'link'> {
-    const result = await this.#execute('link', request);
+  async link({ id, ...request }: Request<'link'>, options?: CallOptions): Reply<'link'> {
+    const result = await this.#execute('link', request, id);
     this.#observed(result.attributes);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async unlink(request: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
-    const result = await this.#execute('unlink', request);
+  async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
+    const result = await this.#execute('unlink', request, id);
     this.#lostName(result.inode, result.links === 0, request.held, options);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rmdir(request: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
-    const result = await this.#execute('rmdir', request);
+  async rmdir({ id, ...request }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
+    const result = await this.#execute('rmdir', request, id);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rename(request: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
-    const result = await this.#execute('rename', request);
+  async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
+    const result = await this.#execute('rename', request, id);
     if (result.replaced !== undefined) this.#lostName(result.replaced, true, request.held, options);
     this.#publishNames(result, [request, { parent: request.newParent, name: request.newName }], options);
     return result;
@@ -148,14 +150,14 @@ export class MediatorFiles implements FileService {
   }
 
   async write(
-    { inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
+    { id, inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
     options?: CallOptions,
   ): Promise<Attributes> {
-    return this.#write({ inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs }, options);
+    return this.#write({ ...once(id), inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs }, options);
   }
 
   async fallocate(
-    { inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
+    { id, inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
     options?: CallOptions,
   ): Promise<Attributes> {
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
@@ -167,6 +169,7 @@ export class MediatorFiles implements FileService {
     if (!zeros) this.#requireRoom(current, offset, end);
     if (keepsSize && (!zeros || end <= offset)) return current;
     const write = {
+      ...once(id),
       inode,
       extents: [],
       truncateTo: null,
@@ -207,8 +210,8 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'getxattr', request });
   }
 
-  async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
-    const result = await this.#execute('setxattr', request);
+  async setxattr({ id, ...request }: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
+    const result = await this.#execute('setxattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
@@ -217,8 +220,8 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'listxattr', request });
   }
 
-  async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
-    const result = await this.#execute('removexattr', request);
+  async removexattr({ id, ...request }: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
+    const result = await this.#execute('removexattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
@@ -258,11 +261,11 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    request: Omit<Commands['make']['request'], 'blockSizeBytes'>,
+    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Once,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
-    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes });
-    if (result.created && request.kind === 'file') this.blockMap.created(result.attributes);
+    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
+    if (result.created && request.kind === 'file') this.#created(result.attributes);
     else this.#observed(result.attributes);
     if (result.created) this.#publishNames(result, [request], options);
     return result;
@@ -290,15 +293,29 @@ export class MediatorFiles implements FileService {
     }
   }
 
+  /** What was made just now has no blocks, unless it was made by an earlier attempt and written since. */
+  #created(attributes: Attributes): void {
+    if (attributes.revision === 1) this.blockMap.created(attributes);
+    else this.#observed(attributes);
+  }
+
   #observed(attributes: Attributes): Attributes {
     this.blockMap.observe(attributes);
     return attributes;
   }
 
   /** Namespace changes are durable after fsync, not before they are answered. */
-  #execute<K extends CommandName>(name: K, request: Commands[K]['request']): Promise<Commands[K]['result']> {
-    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false });
+  #execute<K extends CommandName>(
+    name: K,
+    request: Commands[K]['request'],
+    id: RequestId | undefined,
+  ): Promise<Commands[K]['result']> {
+    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, ...once(id) });
   }
+}
+
+function once(id: RequestId | undefined): Once {
+  return id === undefined ? {} : { id };
 }
 
 function hasChanges(changes: Omit<AttributeChanges, 'sizeBytes'>): boolean {

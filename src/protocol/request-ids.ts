@@ -15,6 +15,8 @@ export interface Once {
   id?: RequestId;
 }
 
+/** A client's name is so many random bytes, in hexadecimal: no two clients of a cluster will ever draw the same. */
+export const CLIENT_ID_BYTES = 8;
 export const MAXIMUM_CLIENT_LENGTH = 64;
 export const MAXIMUM_SLOT = 2 ** 32 - 1;
 /** Slots that a request has: one for each command that it may take. */
