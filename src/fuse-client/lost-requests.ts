@@ -45,8 +45,12 @@ export function repeatLost(
       });
   };
   const once = (method: Method): Method => {
-    const repeated = repeating(method);
-    return (request, options) => ids.run((id: RequestId) => repeated({ ...request, id }, options));
+    return (request, options) =>
+      ids.run((id: RequestId) => {
+        let attempts = 0;
+        const attempt: Method = (body, limits) => method(attempts++ === 0 ? body : { ...body, again: true }, limits);
+        return repeating(attempt)({ ...request, id }, options);
+      });
   };
   const methods = new Map<PropertyKey, Method>();
   return new Proxy(files, {

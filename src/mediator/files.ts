@@ -11,11 +11,12 @@ import {
   MAXIMUM_FILE_BYTES,
 } from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
-import { type Once, type RequestId, secondStep } from '../protocol/request-ids.js';
+import { type Attempt, type RequestId, secondStep } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
+import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
 import type { LostCalls } from './lost-calls.js';
@@ -37,6 +38,7 @@ export class MediatorFiles implements FileService {
     private readonly reader: FileReader,
     private readonly writer: Writer,
     private readonly garbage: GarbageCollector,
+    private readonly earlier: EarlierAttempts,
     private readonly sessions: Sessions,
     private readonly lostCalls: LostCalls,
     private readonly isSole: boolean,
@@ -53,11 +55,11 @@ export class MediatorFiles implements FileService {
     return this.#observed(await this.metadata.query({ name: 'attributes', request }));
   }
 
-  async setattr({ id, inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
+  async setattr({ id, again, inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     let resized: Attributes | null = null;
     if (sizeBytes !== undefined) {
-      const cut = { ...once(id), inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
+      const cut = { id, again, inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
       resized = await this.#write(cut, options);
     }
     const { accessed, ...toTell } = others;
@@ -71,18 +73,18 @@ export class MediatorFiles implements FileService {
   }
 
   async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
-    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    if (forWriting) await this.#requireQuorum(request);
     return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
   }
 
   async createUnnamed(
-    { id, forWriting, ...request }: Request<'createUnnamed'>,
+    { forWriting, ...request }: Request<'createUnnamed'>,
     options?: CallOptions,
   ): Reply<'createUnnamed'> {
-    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    if (forWriting) await this.#requireQuorum(request);
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(async () => {
-      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, request.id);
       this.sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
       return result;
@@ -150,34 +152,34 @@ export class MediatorFiles implements FileService {
   }
 
   async write(
-    { id, inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
+    { truncateTo, ...request }: Request<'write'>,
     options?: CallOptions,
   ): Promise<Attributes> {
-    return this.#write({ ...once(id), inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs }, options);
+    return this.#write({ ...request, truncateTo: truncateTo ?? null }, options);
   }
 
   async fallocate(
-    { id, inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
+    request: Request<'fallocate'>,
     options?: CallOptions,
   ): Promise<Attributes> {
+    const { id, again, inode, offset, length, zeros, keepsSize, modifyTimeNs } = request;
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
     if (end < offset + length && !(zeros && keepsSize)) {
       throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     }
-    await this.writer.requireQuorum(inode, 'writing');
-    const current = await this.getattr({ inode });
-    if (!zeros) this.#requireRoom(current, offset, end);
-    if (keepsSize && (!zeros || end <= offset)) return current;
-    const write = {
-      ...once(id),
-      inode,
-      extents: [],
-      truncateTo: null,
-      ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
-      ...(keepsSize ? {} : { minimumSizeBytes: end }),
-      modifyTimeNs,
+    const change = async (): Promise<Attributes> => {
+      await this.writer.requireQuorum(inode, 'writing');
+      const current = await this.getattr({ inode });
+      if (!zeros) this.#requireRoom(current, offset, end);
+      if (keepsSize && (!zeros || end <= offset)) return current;
+      const write = {
+        ...{ id, again, inode, extents: [], truncateTo: null, modifyTimeNs },
+        ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
+        ...(keepsSize ? {} : { minimumSizeBytes: end }),
+      };
+      return this.#write(write, options);
     };
-    return this.#write(write, options);
+    return this.earlier.unlessCarriedOut(request, change);
   }
 
   async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
@@ -247,10 +249,18 @@ export class MediatorFiles implements FileService {
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined): Promise<Attributes> {
-    const attributes = await this.writer.write(write);
+    const attributes = await this.earlier.unlessCarriedOut(write, () => this.writer.write(write));
     this.garbage.wake();
     this.sessions.publish([{ inode: write.inode, content: true }], options);
     return attributes;
+  }
+
+  async #requireQuorum(request: Attempt): Promise<void> {
+    try {
+      await this.writer.requireQuorum(null, 'opening');
+    } catch (error) {
+      if (!(await this.earlier.wasCarriedOut(request))) throw error;
+    }
   }
 
   /** Attributes alone have changed to these. */
@@ -261,7 +271,7 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Once,
+    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
     const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
@@ -310,12 +320,8 @@ export class MediatorFiles implements FileService {
     request: Commands[K]['request'],
     id: RequestId | undefined,
   ): Promise<Commands[K]['result']> {
-    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, ...once(id) });
+    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id });
   }
-}
-
-function once(id: RequestId | undefined): Once {
-  return id === undefined ? {} : { id };
 }
 
 function hasChanges(changes: Omit<AttributeChanges, 'sizeBytes'>): boolean {

@@ -12,6 +12,7 @@ import { MediatorAdmin, type MetaserverPart } from './admin.js';
 import { Auditor } from './audit.js';
 import { BlockMap } from './block-map.js';
 import { Counters } from './counters.js';
+import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
@@ -140,6 +141,7 @@ export async function openMediator(
     fileReader,
     writer,
     garbage,
+    new EarlierAttempts(metadata, blockMap, runtime.clock),
     sessions,
     lostCalls,
     options.maintenance,

@@ -5,7 +5,7 @@ import type { Extent, Version } from '../protocol/blocks.js';
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { type Attributes, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import type { BlockChange, BlockReference, Commands, MetadataService } from '../protocol/metadata.js';
-import type { Once, RequestId, RequestIds } from '../protocol/request-ids.js';
+import type { Attempt, RequestId, RequestIds } from '../protocol/request-ids.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BlockMap } from './block-map.js';
 import type { Counters } from './counters.js';
@@ -21,7 +21,7 @@ import { type ByteRange, blocksOf, coveredBlocks, edgeBlocks, planZeros } from '
 /** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
 const MAXIMUM_ATTEMPTS = 50;
 
-export interface FileWrite extends Once {
+export interface FileWrite extends Attempt {
   inode: number;
   extents: readonly Extent[];
   truncateTo: number | null;

@@ -131,6 +131,8 @@ export interface Commands {
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+  /** Whether the request with this command's id was carried out. If not, it is refused from now on. */
+  abandon: { request: Record<string, never>; result: { isDone: boolean } };
   /** The results kept for a client go, since it will not ask again (null: of none), and all that are older than a day. */
   forgetResults: { request: { client: string | null }; result: Record<string, never> };
 }

@@ -10,14 +10,20 @@
  */
 export type RequestId = [client: string, slot: number, sequence: number];
 
-/** Of a request that must not be carried out twice; one without it may be, when its answer was lost. */
+/** Of a command that must not be carried out twice. */
 export interface Once {
-  id?: RequestId;
+  id?: RequestId | undefined;
 }
 
 /** A client's name is so many random bytes, in hexadecimal: no two clients of a cluster will ever draw the same. */
 export const CLIENT_ID_BYTES = 8;
 export const MAXIMUM_CLIENT_LENGTH = 64;
+/** Of a client's request that must not be carried out twice. */
+export interface Attempt extends Once {
+  /** It was asked before, and the answer was lost. */
+  again?: true | undefined;
+}
+
 export const MAXIMUM_SLOT = 2 ** 32 - 1;
 /** Slots that a request has: one for each command that it may take. */
 const SLOTS_PER_REQUEST = 2;

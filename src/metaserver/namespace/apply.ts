@@ -36,6 +36,8 @@ const HANDLERS: Handlers = {
   collected,
   registerServer,
   caughtUp,
+  // What is known of the request stands in namespace/once.ts.
+  abandon: () => ({ isDone: false }),
   forgetResults,
 };
 

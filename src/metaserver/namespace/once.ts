@@ -14,23 +14,28 @@ import type { Tables } from '../state/tables.js';
 import { apply } from './apply.js';
 
 type OnceName = Exclude<CommandName, (typeof REPEATABLE_COMMANDS)[number]>;
-type Kept = Pick<ResultRow, 'inode' | 'detail' | 'changed'>;
+type Kept = Omit<ResultRow, 'sequence' | 'timeNs'>;
 
 interface Memory<K extends CommandName> {
   /** What of the result is kept; null: nothing has changed, and the command may come again. */
   keep(result: Commands[K]['result'], request: Commands[K]['request']): Kept | null;
   /** The result, with attributes as they are now. */
   again(kept: Kept, tables: Tables): Commands[K]['result'];
+  /** The result where the request was refused, if that is no error. */
+  refused?(): Commands[K]['result'];
 }
 
+const NOTHING: Kept = { refusal: null, inode: 0, detail: 0, changed: [] };
+
 const ofOneInode = {
-  keep: ({ attributes }: { attributes: Attributes }) => ({ inode: attributes.inode, detail: 0, changed: [] }),
+  keep: ({ attributes }: { attributes: Attributes }) => ({ ...NOTHING, inode: attributes.inode }),
   again: ({ inode }: Kept, tables: Tables) => ({ attributes: expectAttributes(tables, inode) }),
 };
 
 const MEMORIES: { [K in OnceName]: Memory<K> } = {
   make: {
     keep: ({ attributes, created, changed }) => ({
+      ...NOTHING,
       inode: attributes.inode,
       detail: created ? 1 : 0,
       changed: inodesOf(changed),
@@ -43,22 +48,22 @@ const MEMORIES: { [K in OnceName]: Memory<K> } = {
   },
   makeUnnamed: ofOneInode,
   link: {
-    keep: ({ attributes, changed }) => ({ inode: attributes.inode, detail: 0, changed: inodesOf(changed) }),
+    keep: ({ attributes, changed }) => ({ ...NOTHING, inode: attributes.inode, changed: inodesOf(changed) }),
     again: ({ inode, changed }, tables) => ({
       attributes: expectAttributes(tables, inode),
       changed: attributesNow(tables, changed),
     }),
   },
   unlink: {
-    keep: ({ inode, links, changed }) => ({ inode, detail: links, changed: inodesOf(changed) }),
+    keep: ({ inode, links, changed }) => ({ ...NOTHING, inode, detail: links, changed: inodesOf(changed) }),
     again: ({ inode, detail, changed }, tables) => ({ inode, links: detail, changed: attributesNow(tables, changed) }),
   },
   rmdir: {
-    keep: ({ inode, changed }) => ({ inode, detail: 0, changed: inodesOf(changed) }),
+    keep: ({ inode, changed }) => ({ ...NOTHING, inode, changed: inodesOf(changed) }),
     again: ({ inode, changed }, tables) => ({ inode, changed: attributesNow(tables, changed) }),
   },
   rename: {
-    keep: ({ replaced, changed }) => ({ inode: replaced ?? 0, detail: 0, changed: inodesOf(changed) }),
+    keep: ({ replaced, changed }) => ({ ...NOTHING, inode: replaced ?? 0, changed: inodesOf(changed) }),
     again: ({ inode, changed }, tables) => ({
       ...(inode === 0 ? {} : { replaced: inode }),
       changed: attributesNow(tables, changed),
@@ -71,12 +76,17 @@ const MEMORIES: { [K in OnceName]: Memory<K> } = {
     keep: (result, { inode, changes }) =>
       result.state === 'conflict'
         ? null
-        : { inode, detail: changes.find(({ next }) => next !== null)?.next?.version ?? 0, changed: [] },
+        : { ...NOTHING, inode, detail: changes.find(({ next }) => next !== null)?.next?.version ?? 0 },
     again: ({ inode, detail }, tables) => ({
       state: 'committed',
       attributes: expectAttributes(tables, inode),
       earlier: detail,
     }),
+  },
+  abandon: {
+    keep: () => ({ ...NOTHING, refusal: 'EIO' }),
+    again: () => ({ isDone: true }),
+    refused: () => ({ isDone: false }),
   },
 };
 
@@ -94,13 +104,13 @@ export function applyOnce<K extends CommandName>(
   const memory: Memory<K> = MEMORIES[name as K & OnceName];
   const last = lastResult(tables, id);
   if (last !== undefined && last.sequence >= id[2]) return again(memory, last, id, tables);
-  const keep = (outcome: Kept & Pick<ResultRow, 'refusal'>) =>
+  const keep = (outcome: Kept) =>
     engine.put(resultKey(id[0], id[1]), encodeResult({ sequence: id[2], timeNs, ...outcome }));
   try {
     return engine.transaction(() => {
       const result = apply<K>(tables, command);
       const kept = memory.keep(result, request);
-      if (kept !== null) keep({ ...kept, refusal: null });
+      if (kept !== null) keep(kept);
       return result;
     });
   } catch (error) {
@@ -108,8 +118,6 @@ export function applyOnce<K extends CommandName>(
     throw error;
   }
 }
-
-const NOTHING: Kept = { inode: 0, detail: 0, changed: [] };
 
 function isOnce(name: CommandName): name is OnceName {
   return Object.hasOwn(MEMORIES, name);
@@ -129,8 +137,10 @@ function again<K extends CommandName>(
   if (last.sequence > sequence) {
     throw new ServiceError('REFUSED', `request ${sequence} of slot ${slot} is over: ${last.sequence} came after it`);
   }
-  if (last.refusal !== null) throw new FileError(last.refusal, 'it was refused before');
-  return memory.again(last, tables);
+  if (last.refusal === null) return memory.again(last, tables);
+  const result = memory.refused?.();
+  if (result === undefined) throw new FileError(last.refusal, 'it was refused before');
+  return result;
 }
 
 function expectAttributes(tables: Tables, inode: number): Attributes {

@@ -134,6 +134,8 @@ const CHECKS: Checks = {
     }),
   }),
 
+  abandon: () => ({}),
+
   forgetResults: ({ client }) => ({ client: client === null ? null : clientName(client) }),
 };
 
