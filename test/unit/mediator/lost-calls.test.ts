@@ -7,7 +7,7 @@ import type { RemoteState } from '../../../src/protocol/client.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../../../src/protocol/files.js';
 import type { CommandName } from '../../../src/protocol/metadata.js';
-import type { RequestId } from '../../../src/protocol/request-ids.js';
+import type { Attempt, RequestId } from '../../../src/protocol/request-ids.js';
 import { eventually, type FakeCluster, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { BLOCK, CALLER, openCluster, text } from './fixture.js';
@@ -228,6 +228,34 @@ describe('a request that a client asks again, of another mediator', () => {
     const { revision } = await mediator.files.setattr(change);
     assert.equal((await other.files.setattr(change)).revision, revision);
   });
+
+  for (const name of ['write', 'fallocate', 'create'] as const) {
+    it(`answers a ${name} that was carried out although it would be refused by now, and refuses one that was not for good`, async () => {
+      const { cluster, mediator, inode } = await open();
+      const { files } = await cluster.mediator({ maintenance: false });
+      const { replicas } = cluster;
+      const write = { inode, extents: [{ offset: 0, data: Buffer.from('first') }], modifyTimeNs: 1n };
+      const create = { parent: ROOT_INODE, name: 'n', mode: 0o644, exclusive: true, forWriting: true, caller: CALLER };
+      const range = { inode, offset: 0, length: 5, zeros: false, keepsSize: false, modifyTimeNs: 1n };
+      const attempts = {
+        write: async (service: FileService, attempt: Attempt) => (await service.write({ ...write, ...attempt })).sizeBytes,
+        fallocate: async (service: FileService, attempt: Attempt) =>
+          (await service.fallocate({ ...range, ...attempt })).sizeBytes,
+        create: async (service: FileService, attempt: Attempt) =>
+          (await service.create({ ...create, ...attempt })).created ? 5 : 0,
+      };
+      const attempt = attempts[name];
+      await attempt(mediator.files, { id });
+      for (const replica of replicas) replica.crash();
+      assert.equal(await attempt(files, { id, again: true }), 5);
+      const other: RequestId = ['mount', 2, 1];
+      await assert.rejects(attempt(files, { id: other, again: true }), { code: 'EIO' });
+      for (const replica of replicas) replica.restart();
+      await eventually(async () => (await mediator.admin.status({})).writable);
+      // The first attempt, that was long on its way.
+      await assert.rejects(attempt(mediator.files, { id: other }), { code: 'EIO' });
+    });
+  }
 
   it('knows the blocks of a file that was made and written since', async () => {
     const { cluster, mediator } = await open();
