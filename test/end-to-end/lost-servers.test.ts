@@ -85,6 +85,7 @@ def work(action):
             print('round', flush=True)
     except Exception as error:
         with guard: seen['problems'].append(str(error))
+        print(error, flush=True)
 
 def appending():
     log = os.open(os.path.join(base, 'log'), os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
@@ -118,6 +119,7 @@ class ChangingProgram {
   rounds = 0;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<void>;
+  #problem: string | undefined;
   #last = '';
   #said = '';
 
@@ -130,14 +132,15 @@ class ChangingProgram {
     createInterface(this.#process.stdout).on('line', (line) => {
       this.#last = line;
       if (line === 'round') this.rounds++;
+      else this.#problem ??= line;
     });
   }
 
-  /** A thread that has met a problem makes no rounds any more. */
   async untilRounds(more: number): Promise<void> {
     const least = this.rounds + more;
     await until('changes to go on', async () => {
       if (this.#process.exitCode !== null) throw new Error(`the program ended: ${this.#said}`);
+      if (this.#problem !== undefined) throw new Error(this.#problem);
       return this.rounds >= least;
     });
   }
