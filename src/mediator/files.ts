@@ -84,7 +84,11 @@ export class MediatorFiles implements FileService {
     if (forWriting) await this.#requireQuorum(request);
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(async () => {
-      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, request.id);
+      const result = await this.#execute(
+        'makeUnnamed',
+        { ...request, blockSizeBytes: this.blockSizeBytes },
+        request.id,
+      );
       this.sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
       return result;
@@ -151,17 +155,11 @@ export class MediatorFiles implements FileService {
     return { data: await this.reader.read(inode, offset, length) };
   }
 
-  async write(
-    { truncateTo, ...request }: Request<'write'>,
-    options?: CallOptions,
-  ): Promise<Attributes> {
+  async write({ truncateTo, ...request }: Request<'write'>, options?: CallOptions): Promise<Attributes> {
     return this.#write({ ...request, truncateTo: truncateTo ?? null }, options);
   }
 
-  async fallocate(
-    request: Request<'fallocate'>,
-    options?: CallOptions,
-  ): Promise<Attributes> {
+  async fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
     const { id, again, inode, offset, length, zeros, keepsSize, modifyTimeNs } = request;
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
     if (end < offset + length && !(zeros && keepsSize)) {

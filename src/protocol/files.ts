@@ -146,7 +146,10 @@ export interface FileService {
     options?: CallOptions,
   ): Promise<{ inode: number; links: number } & Changed>;
   /** Answers the inode that is gone. */
-  rmdir(request: Attempt & { parent: number; name: FileName }, options?: CallOptions): Promise<{ inode: number } & Changed>;
+  rmdir(
+    request: Attempt & { parent: number; name: FileName },
+    options?: CallOptions,
+  ): Promise<{ inode: number } & Changed>;
   /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
   rename(
     request: Attempt & {
@@ -218,5 +221,8 @@ export interface FileService {
     options?: CallOptions,
   ): Promise<{ attributes: Attributes }>;
   listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;
-  removexattr(request: Attempt & { inode: number; name: string }, options?: CallOptions): Promise<{ attributes: Attributes }>;
+  removexattr(
+    request: Attempt & { inode: number; name: string },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes }>;
 }

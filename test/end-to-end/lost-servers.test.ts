@@ -185,7 +185,10 @@ describe('programs that change names while servers are killed', function () {
       await working.untilRounds(ROUNDS_BETWEEN);
       const pid = await cluster.pidOf(server);
       process.kill(pid, 'SIGKILL');
-      await until(`${server} to be another process`, async () => (await cluster.pidOf(server).catch(() => pid)) !== pid);
+      await until(
+        `${server} to be another process`,
+        async () => (await cluster.pidOf(server).catch(() => pid)) !== pid,
+      );
     }
     await working.untilRounds(ROUNDS_BETWEEN);
     return working.finish();

@@ -5,10 +5,9 @@
 import { FileError, type FileErrorCode, ServiceError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/files.js';
 import type { Command, CommandName, Commands, REPEATABLE_COMMANDS } from '../../protocol/metadata.js';
-import type { RequestId } from '../../protocol/request-ids.js';
 import type { Engine } from '../engine.js';
 import { resultKey } from '../state/keys.js';
-import { decodeResult, encodeResult, type ResultRow } from '../state/result-row.js';
+import { decodeResult, encodeResult, type ResultRow, sequenceOf } from '../state/result-row.js';
 import { attributesOf } from '../state/rows.js';
 import type { Tables } from '../state/tables.js';
 import { apply } from './apply.js';
@@ -102,10 +101,11 @@ export function applyOnce<K extends CommandName>(
   const { name, id, timeNs, request } = command;
   if (id === undefined || !isOnce(name)) return engine.transaction(() => apply<K>(tables, command));
   const memory: Memory<K> = MEMORIES[name as K & OnceName];
-  const last = lastResult(tables, id);
-  if (last !== undefined && last.sequence >= id[2]) return again(memory, last, id, tables);
-  const keep = (outcome: Kept) =>
-    engine.put(resultKey(id[0], id[1]), encodeResult({ sequence: id[2], timeNs, ...outcome }));
+  const [client, slot, sequence] = id;
+  const key = resultKey(client, slot);
+  const last = engine.get(key);
+  if (last !== undefined && sequenceOf(last) >= sequence) return again(memory, decodeResult(last), sequence, tables);
+  const keep = (outcome: Kept) => engine.put(key, encodeResult({ sequence, timeNs, ...outcome }));
   try {
     return engine.transaction(() => {
       const result = apply<K>(tables, command);
@@ -123,19 +123,14 @@ function isOnce(name: CommandName): name is OnceName {
   return Object.hasOwn(MEMORIES, name);
 }
 
-function lastResult({ view }: Tables, [client, slot]: RequestId): ResultRow | undefined {
-  const value = view.get(resultKey(client, slot));
-  return value === undefined ? undefined : decodeResult(value);
-}
-
 function again<K extends CommandName>(
   memory: Memory<K>,
   last: ResultRow,
-  [, slot, sequence]: RequestId,
+  sequence: number,
   tables: Tables,
 ): Commands[K]['result'] {
   if (last.sequence > sequence) {
-    throw new ServiceError('REFUSED', `request ${sequence} of slot ${slot} is over: ${last.sequence} came after it`);
+    throw new ServiceError('REFUSED', `request ${sequence} is over: ${last.sequence} came after it in its slot`);
   }
   if (last.refusal === null) return memory.again(last, tables);
   const result = memory.refused?.();

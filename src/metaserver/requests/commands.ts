@@ -157,12 +157,10 @@ function commandName(value: unknown): CommandName {
 }
 
 function requestId(from: Fields, name: string): RequestId {
-  const [client, slot, sequence] = check.list(from, name, 3, (part) => part);
-  return [
-    clientName(client),
-    check.whole({ slot }, 'slot', 0, MAXIMUM_SLOT),
-    check.whole({ sequence }, 'sequence', 1),
-  ];
+  const parts = from[name];
+  if (!Array.isArray(parts) || parts.length !== 3) throw check.malformed('an id has three parts');
+  const [client, slot, sequence] = parts as unknown[];
+  return [clientName(client), check.whole({ slot }, 'slot', 0, MAXIMUM_SLOT), check.whole({ sequence }, 'sequence', 1)];
 }
 
 function clientName(value: unknown): string {

@@ -1,7 +1,7 @@
 // What is kept of a command's result, so that its repetition can be answered:
 // not the attributes, which the state has, but whose they are.
 import type { FileErrorCode } from '../../protocol/errors.js';
-import { decodeNumbers, encodeNumbers } from './rows.js';
+import { readNumber, writeNumber } from './rows.js';
 
 export interface ResultRow {
   /** Of the request, in its client's slot. */
@@ -18,33 +18,48 @@ export interface ResultRow {
   changed: number[];
 }
 
-/** Time, sequence, and the length of the refusal. */
+/** Time, sequence, and the length of the refusal, which stands alone; else numbers follow. */
 const HEAD_BYTES = 17;
 
 export function encodeResult({ sequence, timeNs, refusal, inode, detail, changed }: ResultRow): Buffer {
-  const code = refusal ?? '';
-  const head = Buffer.allocUnsafe(HEAD_BYTES + code.length);
-  head.writeBigInt64BE(timeNs, 0);
-  encodeNumbers([sequence]).copy(head, 8);
-  head[16] = code.length;
-  head.write(code, HEAD_BYTES, 'latin1');
-  return code === '' ? Buffer.concat([head, encodeNumbers([inode, detail, ...changed])]) : head;
+  const bytes = Buffer.allocUnsafe(HEAD_BYTES + (refusal?.length ?? 16 + 8 * changed.length));
+  bytes.writeBigInt64BE(timeNs, 0);
+  writeNumber(bytes, sequence, 8);
+  bytes[16] = refusal?.length ?? 0;
+  if (refusal !== null) {
+    bytes.write(refusal, HEAD_BYTES, 'latin1');
+    return bytes;
+  }
+  writeNumber(bytes, inode, HEAD_BYTES);
+  writeNumber(bytes, detail, HEAD_BYTES + 8);
+  for (let at = 0; at < changed.length; at++) writeNumber(bytes, changed[at] ?? 0, HEAD_BYTES + 16 + 8 * at);
+  return bytes;
 }
 
 export function decodeResult(value: Uint8Array): ResultRow {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const codeLength = bytes[16] ?? 0;
-  const numbersAt = HEAD_BYTES + codeLength;
-  const count = Math.floor((bytes.length - numbersAt) / 8);
-  const [inode = 0, detail = 0, ...changed] = decodeNumbers(bytes.subarray(numbersAt), count);
-  const code = bytes.toString('latin1', HEAD_BYTES, numbersAt);
-  return {
-    timeNs: bytes.readBigInt64BE(0),
-    sequence: decodeNumbers(bytes.subarray(8, 16), 1)[0] ?? 0,
+  const bytes = toBuffer(value);
+  const head = { timeNs: bytes.readBigInt64BE(0), sequence: readNumber(bytes, 8) };
+  if (bytes[16] !== 0) {
     // Written by this code alone.
-    refusal: code === '' ? null : (code as FileErrorCode),
-    inode,
-    detail,
+    const refusal = bytes.toString('latin1', HEAD_BYTES) as FileErrorCode;
+    return { ...head, refusal, inode: 0, detail: 0, changed: [] };
+  }
+  const changed: number[] = [];
+  for (let at = HEAD_BYTES + 16; at < bytes.length; at += 8) changed.push(readNumber(bytes, at));
+  return {
+    ...head,
+    refusal: null,
+    inode: readNumber(bytes, HEAD_BYTES),
+    detail: readNumber(bytes, HEAD_BYTES + 8),
     changed,
   };
+}
+
+/** The sequence alone: all that a new request needs of the row. */
+export function sequenceOf(value: Uint8Array): number {
+  return readNumber(toBuffer(value), 8);
+}
+
+function toBuffer(value: Uint8Array): Buffer {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }

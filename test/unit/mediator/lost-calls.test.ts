@@ -238,7 +238,8 @@ describe('a request that a client asks again, of another mediator', () => {
       const create = { parent: ROOT_INODE, name: 'n', mode: 0o644, exclusive: true, forWriting: true, caller: CALLER };
       const range = { inode, offset: 0, length: 5, zeros: false, keepsSize: false, modifyTimeNs: 1n };
       const attempts = {
-        write: async (service: FileService, attempt: Attempt) => (await service.write({ ...write, ...attempt })).sizeBytes,
+        write: async (service: FileService, attempt: Attempt) =>
+          (await service.write({ ...write, ...attempt })).sizeBytes,
         fallocate: async (service: FileService, attempt: Attempt) =>
           (await service.fallocate({ ...range, ...attempt })).sizeBytes,
         create: async (service: FileService, attempt: Attempt) =>
@@ -260,7 +261,15 @@ describe('a request that a client asks again, of another mediator', () => {
   it('knows the blocks of a file that was made and written since', async () => {
     const { cluster, mediator } = await open();
     const other = await cluster.mediator();
-    const request = { parent: ROOT_INODE, name: 'n', mode: 0o644, exclusive: true, forWriting: true, caller: CALLER, id };
+    const request = {
+      parent: ROOT_INODE,
+      name: 'n',
+      mode: 0o644,
+      exclusive: true,
+      forWriting: true,
+      caller: CALLER,
+      id,
+    };
     const { attributes } = await mediator.files.create(request);
     await writeText(mediator, attributes.inode, 'written');
     const again = await other.files.create(request);

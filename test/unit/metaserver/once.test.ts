@@ -146,7 +146,16 @@ describe('a command that arrives again', () => {
 
   it('must have an id of a text and two numbers', async () => {
     await withMetaserver(async (meta) => {
-      for (const id of [[], ['c', 0], ['', 0, 1], ['c', -1, 1], ['c', 0, 0], ['x'.repeat(65), 0, 1], 7, ['c', 0, 1, 1]]) {
+      for (const id of [
+        [],
+        ['c', 0],
+        ['', 0, 1],
+        ['c', -1, 1],
+        ['c', 0, 0],
+        ['x'.repeat(65), 0, 1],
+        7,
+        ['c', 0, 1, 1],
+      ]) {
         assert.equal(await codeOf(send(meta, id as RequestId, 'make', makeRequest(ROOT, 'a'))), 'MALFORMED');
       }
     });
