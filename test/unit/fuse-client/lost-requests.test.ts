@@ -31,8 +31,10 @@ class Mediator {
   readonly #waiting = new Set<(error: Error) => void>();
 
   constructor() {
-    const remote = { onStateChange: (listener: (state: RemoteState) => void) => void (this.#listener = listener) };
-    this.lost = new RepeatedCalls(remote, DEADLINE_MS, this.clock);
+    const onStateChange = (listener: (state: RemoteState) => void) => {
+      this.#listener = listener;
+    };
+    this.lost = new RepeatedCalls({ onStateChange }, DEADLINE_MS, this.clock);
   }
 
   break(): void {

@@ -294,7 +294,10 @@ describe('asking again', () => {
       close: async () => {},
     };
     const lost = new LostCalls(remote, 1000, clock);
-    return { lost, clock, breaks: () => listeners.forEach((listener) => listener('down')) };
+    const breaks = () => {
+      for (const listener of listeners) listener('down');
+    };
+    return { lost, clock, breaks };
   }
 
   it('ends with the deadline, which all attempts share', async () => {
