@@ -22,6 +22,7 @@ import type { GarbageCollector } from './garbage.js';
 import type { LostCalls } from './lost-calls.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
+import { requireRoom, spaceOf } from './space.js';
 import { findEdge } from './sparse.js';
 import type { FileWrite, Writer } from './writer.js';
 
@@ -78,17 +79,13 @@ export class MediatorFiles implements FileService {
   }
 
   async createUnnamed(
-    { forWriting, ...request }: Request<'createUnnamed'>,
+    { id, again, forWriting, ...request }: Request<'createUnnamed'>,
     options?: CallOptions,
   ): Reply<'createUnnamed'> {
-    if (forWriting) await this.#requireQuorum(request);
+    if (forWriting) await this.#requireQuorum({ id, again });
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(async () => {
-      const result = await this.#execute(
-        'makeUnnamed',
-        { ...request, blockSizeBytes: this.blockSizeBytes },
-        request.id,
-      );
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
       this.sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
       return result;
@@ -168,7 +165,7 @@ export class MediatorFiles implements FileService {
     const change = async (): Promise<Attributes> => {
       await this.writer.requireQuorum(inode, 'writing');
       const current = await this.getattr({ inode });
-      if (!zeros) this.#requireRoom(current, offset, end);
+      if (!zeros) requireRoom(spaceOf(this.replicas), current, offset, end);
       if (keepsSize && (!zeros || end <= offset)) return current;
       const write = {
         ...{ id, again, inode, extents: [], truncateTo: null, modifyTimeNs },
@@ -203,7 +200,7 @@ export class MediatorFiles implements FileService {
 
   async statfs(): Promise<FileSystemSpace> {
     const { inodes } = await this.metadata.query({ name: 'statistics', request: {} });
-    return { blockSizeBytes: this.blockSizeBytes, ...this.#space(), files: inodes };
+    return { blockSizeBytes: this.blockSizeBytes, ...spaceOf(this.replicas), files: inodes };
   }
 
   getxattr(request: Request<'getxattr'>): Reply<'getxattr'> {
@@ -224,25 +221,6 @@ export class MediatorFiles implements FileService {
     const result = await this.#execute('removexattr', request, id);
     this.#changed(result.attributes, options);
     return result;
-  }
-
-  #space(): { totalBytes: number; freeBytes: number } {
-    // Every block goes to all servers: the smallest of them is what there is.
-    const stores = this.replicas.replicas.flatMap(({ store }) => (store === null ? [] : [store]));
-    const smallest = (amounts: number[]) => (amounts.length === 0 ? 0 : Math.min(...amounts));
-    return {
-      totalBytes: smallest(stores.map((store) => store.totalBytes)),
-      freeBytes: smallest(stores.map((store) => store.freeBytes)),
-    };
-  }
-
-  /** ENOSPC when the range could not be written now. What of the file's space lies in the range is not known: all of it might. */
-  #requireRoom({ sizeBytes, allocatedBytes }: Attributes, offset: number, end: number): void {
-    const inside = Math.max(0, Math.min(end, sizeBytes) - offset);
-    const behind = Math.max(0, end - Math.max(offset, sizeBytes));
-    const { freeBytes } = this.#space();
-    if (behind + Math.max(0, inside - allocatedBytes) <= freeBytes) return;
-    throw new FileError('ENOSPC', `${end - offset} bytes don't fit where ${freeBytes} are free`);
   }
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */

@@ -103,9 +103,15 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
-  const sessions = new Sessions(garbage, runtime, async (client) => {
-    const timeNs = runtime.clock.nowNs();
-    await metadata.execute({ name: 'forgetResults', timeNs, request: { client }, durable: false });
+  const sessions = new Sessions(garbage, runtime, (client) => {
+    const message = {
+      name: 'forgetResults',
+      timeNs: runtime.clock.nowNs(),
+      request: { client },
+      durable: false,
+    } as const;
+    // What is left goes when it is old.
+    metadata.execute(message).catch((error: unknown) => runtime.log.debug('results.kept', { reason: String(error) }));
   });
   // What was not durable may be gone when the metaserver is back.
   first.remote.onStateChange((state) => {

@@ -58,7 +58,7 @@ export class Sessions {
     private readonly files: HeldFiles,
     private readonly runtime: Runtime,
     /** A session is over. Its client will ask for nothing again; null: it may. */
-    private readonly ended: (client: string | null) => Promise<void>,
+    private readonly ended: (client: string | null) => void,
   ) {
     this.service = {
       begin: (request, options) => this.#begin(request, options),
@@ -240,7 +240,7 @@ export class Sessions {
     for (const wake of [...session.wakers]) wake();
     this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, held: held.size });
     for (const inode of held) await this.#releaseUnlessHeld(inode);
-    await this.ended(how === 'ended' ? client : null);
+    this.ended(how === 'ended' ? client : null);
   }
 
   async #releaseUnlessHeld(inode: number): Promise<void> {

@@ -14,7 +14,7 @@ function fixture() {
     release: async (inode: number) => void held.delete(inode),
   };
   const ended: (string | null)[] = [];
-  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime, async (client) => {
+  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime, (client) => {
     ended.push(client);
   });
   const join = async (client: string, more: { held?: number[]; locks?: FileLock[] } = {}) => {
