@@ -78,14 +78,18 @@ class Folder:
         for name in 'bcf': self.step(f'unlink {name}', lambda: os.unlink(at(name)), gone=name)
         self.step('rmdir d', lambda: os.rmdir(at('d')), gone='d')
 
+def say(line):
+    # print() writes a line in pieces.
+    with guard: print(line, flush=True)
+
 def work(action):
     try:
         while not stop.is_set():
             action()
-            print('round', flush=True)
+            say('round')
     except Exception as error:
         with guard: seen['problems'].append(str(error))
-        print(error, flush=True)
+        say(error)
 
 def appending():
     log = os.open(os.path.join(base, 'log'), os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
@@ -105,7 +109,7 @@ for thread in threads: thread.start()
 sys.stdin.read()
 stop.set()
 for thread in threads: thread.join()
-print(json.dumps(seen), flush=True)
+say(json.dumps(seen))
 `;
 
 interface Seen {
