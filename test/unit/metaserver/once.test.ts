@@ -111,6 +111,18 @@ describe('a command that arrives again', () => {
     });
   });
 
+  it('never comes when it was abandoned before', async () => {
+    await withMetaserver(async (meta) => {
+      const abandon = (sequence: number) => send(meta, ['c', 0, sequence], 'abandon', {});
+      await send(meta, ['c', 0, 1], 'make', makeRequest(ROOT, 'a'));
+      assert.deepEqual(await abandon(1), { isDone: true });
+      for (let times = 0; times < 2; times++) assert.deepEqual(await abandon(2), { isDone: false });
+      assert.equal(await codeOf(send(meta, ['c', 0, 2], 'make', makeRequest(ROOT, 'b'))), 'EIO');
+      assert.deepEqual(await meta.names(ROOT), ['a']);
+      assert.equal(await codeOf(abandon(1)), 'REFUSED');
+    });
+  });
+
   it('is refused when a later one has used its slot', async () => {
     await withMetaserver(async (meta) => {
       await send(meta, ['c', 0, 3], 'make', makeRequest(ROOT, 'a'));
