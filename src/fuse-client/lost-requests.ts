@@ -28,21 +28,16 @@ type Method = (request: object, options?: CallOptions) => Promise<object>;
 
 /**
  * The same service, where what is lost is asked again.
- * @param begun resolves when the mediator knows who asks; fails when that takes too long
+ * @param begun resolves, with what is left of the limits, when the mediator knows who asks; fails when that takes too long
  */
 export function repeatLost(
   files: FileService,
   lost: RepeatedCalls,
   ids: RequestIds,
-  begun: (limits: CallOptions) => Promise<void>,
+  begun: (limits: CallOptions) => Promise<CallOptions>,
 ): FileService {
   const repeating = (method: Method): Method => {
-    return (request, options) =>
-      lost.repeat(async (limits) => {
-        const all = { ...limits, ...options };
-        await begun(all);
-        return method(request, all);
-      });
+    return (request, options) => lost.repeat(async (limits) => method(request, await begun({ ...limits, ...options })));
   };
   const once = (method: Method): Method => {
     return (request, options) =>

@@ -75,11 +75,13 @@ export class MountSession {
   }
 
   /**
-   * Resolves when the mediator knows this mount over the connection that there is.
+   * Resolves, with what is left of the limits, when the mediator knows this mount over the connection that there is.
    * @throws ServiceError DEADLINE, or CANCELLED when the signal aborts first
    */
-  async begun({ deadlineMs = WAIT_DEADLINE_MS, signal }: CallOptions): Promise<void> {
+  async begun(limits: CallOptions): Promise<CallOptions> {
+    if (this.#isBegun) return limits;
     const { clock } = this.runtime;
+    const { deadlineMs = WAIT_DEADLINE_MS, signal } = limits;
     const endMs = clock.monotonicMs() + deadlineMs;
     while (!this.#isBegun) {
       const leftMs = endMs - clock.monotonicMs();
@@ -87,6 +89,7 @@ export class MountSession {
       if (leftMs <= 0) throw new ServiceError('DEADLINE', `the mediator was away for ${deadlineMs} ms`);
       await this.#beginning(leftMs, signal);
     }
+    return { ...limits, deadlineMs: endMs - clock.monotonicMs() };
   }
 
   /** fcntl(2) F_SETLK, F_SETLKW and flock(2); `type` null unlocks. EAGAIN: others have it; EDEADLK; CANCELLED when `signal` aborts. */

@@ -353,7 +353,7 @@ export class Operations {
 
   private repeatLost(service: FileService, lost: RepeatedCalls): FileService {
     const client = this.session?.client ?? randomHex(this.runtime.random, CLIENT_ID_BYTES);
-    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.session?.begun(limits));
+    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.session?.begun(limits) ?? limits);
   }
 
   private async unlockAll(handle: number, kind: LockKind, owner: bigint): Promise<void> {

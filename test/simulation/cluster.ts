@@ -184,7 +184,7 @@ function connectClient(name: string, world: World): [FileService, Remote] {
         runtime,
       );
       const lost = new RepeatedCalls(remote, CLIENT_DEADLINE_MS, runtime.clock);
-      files = repeatLost(remote.service<FileService>('files'), lost, new RequestIds(name), async () => {});
+      files = repeatLost(remote.service<FileService>('files'), lost, new RequestIds(name), async (limits) => limits);
     },
     ended: () => {},
   });

@@ -86,7 +86,7 @@ class Mediator {
   }
 }
 
-const noWait = async (): Promise<void> => {};
+const noWait = async (limits: CallOptions): Promise<CallOptions> => limits;
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 30; turn++) await Promise.resolve();
