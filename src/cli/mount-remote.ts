@@ -8,6 +8,7 @@ import { parseAddress } from '../config/values.js';
 import { type Config, parseConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import type { FileService } from '../protocol/files.js';
+import { RepeatedCalls } from '../protocol/repeated-calls.js';
 import type { SessionService } from '../protocol/sessions.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
@@ -141,11 +142,12 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     request;
   const { mountFileSystem } = await import('../fuse-client/mount.js');
   const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount' });
+  const deadlineMs = config.deadlineMs * DEADLINES_PER_OPERATION;
   const remote = connectRemote(
     {
       name: 'mediator',
       address: mediator,
-      deadlineMs: config.deadlineMs * DEADLINES_PER_OPERATION,
+      deadlineMs,
       whileDown: 'wait',
       // The socket of this configuration's mediator, not of another one that was named.
       ...(mediator === config.mediator.address ? unixPathOption(config, 'mediator') : {}),
@@ -164,6 +166,7 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     const options = {
       ...{ directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions },
       ...{ source, kernelOptions, accessTimes: request.accessTimes },
+      lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
     };
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);

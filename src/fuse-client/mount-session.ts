@@ -1,8 +1,12 @@
 // The mount's session with the mediator: hears of what other mounts change,
 // says what this one holds, and keeps its locks. A connection that was lost is
-// taken up again for ever; a mediator that has forgotten is told.
+// taken up again for ever; a mediator that has forgotten is told, before it
+// gets any other request.
 import { ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/lock-table.js';
+import type { RepeatedCalls } from '../protocol/repeated-calls.js';
+import { CLIENT_ID_BYTES } from '../protocol/request-ids.js';
+import type { CallOptions } from '../protocol/service.js';
 import {
   type FileLock,
   LONGEST_WAIT_MS,
@@ -13,9 +17,9 @@ import {
   type SessionService,
 } from '../protocol/sessions.js';
 import { sleep } from '../runtime/clock.js';
+import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 
-const CLIENT_ID_BYTES = 16;
 const RETRY_MS = 200;
 /** A question that waits is answered by then, or the connection is as good as lost. */
 const WAIT_DEADLINE_MS = LONGEST_WAIT_MS + 5_000;
@@ -33,10 +37,14 @@ export interface SessionListener {
 }
 
 export class MountSession {
-  readonly #client: string;
+  /** The name of this mount among all clients, also in the ids of its requests. */
+  readonly client: string;
   readonly #own = new LockTable();
   readonly #ending = new AbortController();
   #after = 0;
+  /** How often the connection had been lost when the session was begun the last time; null: it must be begun anew. */
+  #begunAt: number | null = null;
+  readonly #waiting = new Set<() => void>();
   #isFirst = true;
   #loop: Promise<void> = Promise.resolve();
 
@@ -44,8 +52,10 @@ export class MountSession {
     private readonly service: SessionService,
     private readonly listener: SessionListener,
     private readonly runtime: Runtime,
+    /** Of the connection to the mediator; undefined when it is in this process. */
+    private readonly lost: RepeatedCalls | undefined,
   ) {
-    this.#client = Buffer.from(runtime.random.bytes(CLIENT_ID_BYTES)).toString('hex');
+    this.client = randomHex(runtime.random, CLIENT_ID_BYTES);
   }
 
   /** Resolves when the mediator knows this mount; changes are heard of from then on. */
@@ -64,6 +74,24 @@ export class MountSession {
     });
   }
 
+  /**
+   * Resolves, with what is left of the limits, when the mediator knows this mount over the connection that there is.
+   * @throws ServiceError DEADLINE, or CANCELLED when the signal aborts first
+   */
+  async begun(limits: CallOptions): Promise<CallOptions> {
+    if (this.#isBegun) return limits;
+    const { clock } = this.runtime;
+    const { deadlineMs = WAIT_DEADLINE_MS, signal } = limits;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    while (!this.#isBegun) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (signal?.aborted) throw new ServiceError('CANCELLED', 'given up while the mediator was away');
+      if (leftMs <= 0) throw new ServiceError('DEADLINE', `the mediator was away for ${deadlineMs} ms`);
+      await this.#beginning(leftMs, signal);
+    }
+    return { ...limits, deadlineMs: endMs - clock.monotonicMs() };
+  }
+
   /** fcntl(2) F_SETLK, F_SETLKW and flock(2); `type` null unlocks. EAGAIN: others have it; EDEADLK; CANCELLED when `signal` aborts. */
   async setLock(
     lock: LockRange & { type: LockType | null; pid: number },
@@ -73,14 +101,14 @@ export class MountSession {
     const { type, ...range } = lock;
     if (type === null) {
       this.#own.unset(SELF, range);
-      await this.service.setLock({ ...lock, wait: false });
+      await this.#ask((limits) => this.service.setLock({ ...lock, wait: false }, limits));
       return;
     }
-    const options = { deadlineMs: WAIT_DEADLINE_MS, signal };
     for (;;) {
       if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
       try {
-        const { granted } = await this.service.setLock({ ...lock, wait }, options);
+        // One that was granted and lost is granted again: it is in nobody's way but others'.
+        const { granted } = await this.#ask((limits) => this.service.setLock({ ...lock, wait }, limits), signal);
         if (!granted) continue;
       } catch (error) {
         if (error instanceof ServiceError) await this.#restore(range);
@@ -92,7 +120,7 @@ export class MountSession {
   }
 
   async getLock(lock: FileLock): Promise<FileLock | null> {
-    return (await this.service.getLock(lock)).conflict;
+    return (await this.#ask((limits) => this.service.getLock(lock, limits))).conflict;
   }
 
   /** What a close means for locks: all of the owner's on the file go. */
@@ -100,6 +128,39 @@ export class MountSession {
     const range = { inode, kind, owner, start: 0n, end: END_OF_FILE };
     if (this.#own.heldBy(SELF, range).length > 0)
       await this.setLock({ ...range, type: null, pid: 0 }, false, neverAborts);
+  }
+
+  get #isBegun(): boolean {
+    return this.#begunAt === this.#losses;
+  }
+
+  get #losses(): number {
+    return this.lost?.losses ?? 0;
+  }
+
+  /** Until the session is begun, the time is over, or the signal aborts. */
+  #beginning(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.runtime.clock.after(limitMs, () => wake());
+      const wake = (): void => {
+        timer.cancel();
+        this.#waiting.delete(wake);
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener('abort', wake);
+    });
+  }
+
+  /** A request about locks, which are asked for again when it is lost. */
+  #ask<T>(request: (limits: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const limits = { deadlineMs: WAIT_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
+    if (this.lost === undefined) return request(limits);
+    return this.lost.repeat(async ({ deadlineMs }) => {
+      await this.begun({ ...limits, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
+      return request(limits);
+    });
   }
 
   /** It is not known whether the lock was granted: the mediator gets to know what this owner had before. */
@@ -113,7 +174,8 @@ export class MountSession {
   }
 
   async #begin(): Promise<void> {
-    const request = { client: this.#client, held: this.listener.held(), locks: this.#own.heldBy(SELF) };
+    const losses = this.#losses;
+    const request = { client: this.client, held: this.listener.held(), locks: this.#own.heldBy(SELF) };
     const { known, last, lost } = await this.service.begin(request);
     if (!known) {
       this.#after = last;
@@ -124,16 +186,16 @@ export class MountSession {
       this.#own.unset(SELF, { inode, kind, owner, start, end });
       this.runtime.log.error('session.lock_lost', { inode, kind });
     }
+    this.#begunAt = losses;
+    for (const wake of [...this.#waiting]) wake();
   }
 
   /** Never rejects. */
   async #listen(): Promise<void> {
     const { signal } = this.#ending;
-    let isBegun = true;
     while (!signal.aborted) {
       try {
-        if (!isBegun) await this.#begin();
-        isBegun = true;
+        if (!this.#isBegun) await this.#begin();
         const options = { deadlineMs: WAIT_DEADLINE_MS, signal };
         const { items, last, missed } = await this.service.changes({ after: this.#after }, options);
         this.#after = last;
@@ -141,7 +203,7 @@ export class MountSession {
         else this.listener.outdated(items);
       } catch (error) {
         if (signal.aborted) return;
-        isBegun = false;
+        this.#begunAt = null;
         this.runtime.log.debug('session.interrupted', { reason: String(error) });
         await sleep(this.runtime.clock, RETRY_MS);
       }

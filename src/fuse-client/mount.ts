@@ -3,12 +3,12 @@
 // by a synchronous call, or it waits for itself.
 import { resolve } from 'node:path';
 import type { FileService } from '../protocol/files.js';
-import type { SessionService } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
+import type { MediatorConnection } from './operations.js';
 
-export interface MountOptions {
+export interface MountOptions extends MediatorConnection {
   /** An existing directory; relative to the working directory when not absolute. */
   directory: string;
   /** kernel: the kernel's protocol spoken directly. fuse-native: through libfuse 2, with its limits. */
@@ -20,8 +20,6 @@ export interface MountOptions {
   readOnly?: boolean;
   /** Users other than the one who mounts may use the mount, by the files' permissions; default true. */
   allowOther?: boolean;
-  /** Of the mediator that `files` is of, when other mounts may use it too. */
-  sessions?: SessionService;
   /** Whether reading moves a file's access time; default noatime. */
   accessTimes?: AccessTimesMode;
   /** What df and /proc/mounts show as the device; default nmrfs. Only with the kernel binding, as the following. */
@@ -66,13 +64,15 @@ export async function mountFileSystem(files: FileService, options: MountOptions,
     source: options.source ?? SOURCE,
     kernelOptions: options.kernelOptions ?? [],
   };
+  const { sessions, lost } = options;
+  const connection = lost === undefined ? {} : { lost };
   switch (options.binding) {
     case 'kernel':
-      return mountKernel(files, settings, runtime, options.sessions);
+      return mountKernel(files, settings, runtime, { ...connection, ...(sessions === undefined ? {} : { sessions }) });
     case 'fuse-native': {
       // Loaded only when asked for: it brings a native library into the process.
       const { mountFuseNative } = await import('./fuse-native/fuse-native-mount.js');
-      return mountFuseNative(files, settings, runtime);
+      return mountFuseNative(files, settings, runtime, connection);
     }
   }
 }

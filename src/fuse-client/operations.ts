@@ -14,7 +14,10 @@ import type {
   FileSystemSpace,
 } from '../protocol/files.js';
 import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import type { RepeatedCalls } from '../protocol/repeated-calls.js';
+import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
+import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
@@ -24,6 +27,7 @@ import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
+import { repeatLost } from './lost-requests.js';
 import { MountSession, type SessionListener } from './mount-session.js';
 import { type CopyRequest, OpenFiles, type WriteTraits, withoutPrivileges } from './open-files.js';
 
@@ -43,6 +47,14 @@ export interface AskedMode {
   umask?: number;
 }
 
+/** What a mount uses of its mediator beside files. */
+export interface MediatorConnection {
+  /** Without it the kernel keeps the locks, and nothing is heard of other mounts. */
+  sessions?: SessionService;
+  /** Of the connection to a mediator in another process: what is lost with it is asked again. */
+  lost?: RepeatedCalls;
+}
+
 export type RenameMode = 'replace' | 'no-replace' | 'exchange';
 
 export class Operations {
@@ -51,24 +63,27 @@ export class Operations {
   private readonly known: KnownInodes;
   private readonly opened: OpenFiles;
   private readonly session: MountSession | undefined;
+  private readonly files: FileService;
 
-  /** @param sessions of the same mediator; without it this mount is alone, and the kernel keeps its locks */
+  /** @param mediator how `files` are connected; none: in this process, and this mount is alone */
   constructor(
-    private readonly files: FileService,
+    service: FileService,
     private readonly settings: OperationSettings,
     kernelCache: KernelCache,
     private readonly runtime: Runtime,
-    sessions?: SessionService,
+    { sessions, lost }: MediatorConnection = {},
   ) {
-    this.known = new KnownInodes(files, kernelCache, runtime, settings.attributeTimeoutMs);
-    this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
-    this.extendedAttributes = new ExtendedAttributes(files, this.known);
     const listener: SessionListener = {
       outdated: (items) => this.known.outdated(items),
       missedChanges: () => this.known.missedChanges(),
       held: () => this.opened.orphans,
     };
-    this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime);
+    this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
+    const files = lost === undefined ? service : this.repeatLost(service, lost);
+    this.files = files;
+    this.known = new KnownInodes(files, kernelCache, runtime, settings.attributeTimeoutMs);
+    this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
+    this.extendedAttributes = new ExtendedAttributes(files, this.known);
   }
 
   /** Before the first operation. */
@@ -334,6 +349,11 @@ export class Operations {
   /** Stores everything pending; before an unmount. */
   flushAll(): Promise<void> {
     return this.opened.flushAll();
+  }
+
+  private repeatLost(service: FileService, lost: RepeatedCalls): FileService {
+    const client = this.session?.client ?? randomHex(this.runtime.random, CLIENT_ID_BYTES);
+    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.session?.begun(limits) ?? limits);
   }
 
   private async unlockAll(handle: number, kind: LockKind, owner: bigint): Promise<void> {

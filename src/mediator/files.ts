@@ -11,15 +11,18 @@ import {
   MAXIMUM_FILE_BYTES,
 } from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
+import { type Attempt, type RequestId, secondStep } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
+import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
 import type { LostCalls } from './lost-calls.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
+import { requireRoom, spaceOf } from './space.js';
 import { findEdge } from './sparse.js';
 import type { FileWrite, Writer } from './writer.js';
 
@@ -36,6 +39,7 @@ export class MediatorFiles implements FileService {
     private readonly reader: FileReader,
     private readonly writer: Writer,
     private readonly garbage: GarbageCollector,
+    private readonly earlier: EarlierAttempts,
     private readonly sessions: Sessions,
     private readonly lostCalls: LostCalls,
     private readonly isSole: boolean,
@@ -52,16 +56,17 @@ export class MediatorFiles implements FileService {
     return this.#observed(await this.metadata.query({ name: 'attributes', request }));
   }
 
-  async setattr({ inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
+  async setattr({ id, again, inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     let resized: Attributes | null = null;
     if (sizeBytes !== undefined) {
-      const cut = { inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
+      const cut = { id, again, inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
       resized = await this.#write(cut, options);
     }
     const { accessed, ...toTell } = others;
     if (resized !== null && !hasChanges(others)) return resized;
-    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller });
+    const second = id === undefined || resized === null ? id : secondStep(id);
+    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller }, second);
     // That a file was read is no news to others.
     if (accessed !== true || hasChanges(toTell)) return this.#changed(attributes, options);
     this.blockMap.committed(attributes, null, []);
@@ -69,20 +74,20 @@ export class MediatorFiles implements FileService {
   }
 
   async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
-    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    if (forWriting) await this.#requireQuorum(request);
     return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
   }
 
   async createUnnamed(
-    { forWriting, ...request }: Request<'createUnnamed'>,
+    { id, again, forWriting, ...request }: Request<'createUnnamed'>,
     options?: CallOptions,
   ): Reply<'createUnnamed'> {
-    if (forWriting) await this.writer.requireQuorum(null, 'opening');
+    if (forWriting) await this.#requireQuorum({ id, again });
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(async () => {
-      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes });
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
       this.sessions.hold(result.attributes.inode, options);
-      this.blockMap.created(result.attributes);
+      this.#created(result.attributes);
       return result;
     });
   }
@@ -103,28 +108,28 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link(request: Request<'link'>, options?: CallOptions): Reply<'link'> {
-    const result = await this.#execute('link', request);
+  async link({ id, ...request }: Request<'link'>, options?: CallOptions): Reply<'link'> {
+    const result = await this.#execute('link', request, id);
     this.#observed(result.attributes);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async unlink(request: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
-    const result = await this.#execute('unlink', request);
+  async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
+    const result = await this.#execute('unlink', request, id);
     this.#lostName(result.inode, result.links === 0, request.held, options);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rmdir(request: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
-    const result = await this.#execute('rmdir', request);
+  async rmdir({ id, ...request }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
+    const result = await this.#execute('rmdir', request, id);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rename(request: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
-    const result = await this.#execute('rename', request);
+  async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
+    const result = await this.#execute('rename', request, id);
     if (result.replaced !== undefined) this.#lostName(result.replaced, true, request.held, options);
     this.#publishNames(result, [request, { parent: request.newParent, name: request.newName }], options);
     return result;
@@ -147,34 +152,29 @@ export class MediatorFiles implements FileService {
     return { data: await this.reader.read(inode, offset, length) };
   }
 
-  async write(
-    { inode, extents, truncateTo, modifyTimeNs }: Request<'write'>,
-    options?: CallOptions,
-  ): Promise<Attributes> {
-    return this.#write({ inode, extents, truncateTo: truncateTo ?? null, modifyTimeNs }, options);
+  async write({ truncateTo, ...request }: Request<'write'>, options?: CallOptions): Promise<Attributes> {
+    return this.#write({ ...request, truncateTo: truncateTo ?? null }, options);
   }
 
-  async fallocate(
-    { inode, offset, length, zeros, keepsSize, modifyTimeNs }: Request<'fallocate'>,
-    options?: CallOptions,
-  ): Promise<Attributes> {
+  async fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
+    const { id, again, inode, offset, length, zeros, keepsSize, modifyTimeNs } = request;
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
     if (end < offset + length && !(zeros && keepsSize)) {
       throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     }
-    await this.writer.requireQuorum(inode, 'writing');
-    const current = await this.getattr({ inode });
-    if (!zeros) this.#requireRoom(current, offset, end);
-    if (keepsSize && (!zeros || end <= offset)) return current;
-    const write = {
-      inode,
-      extents: [],
-      truncateTo: null,
-      ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
-      ...(keepsSize ? {} : { minimumSizeBytes: end }),
-      modifyTimeNs,
+    const change = async (): Promise<Attributes> => {
+      await this.writer.requireQuorum(inode, 'writing');
+      const current = await this.getattr({ inode });
+      if (!zeros) requireRoom(spaceOf(this.replicas), current, offset, end);
+      if (keepsSize && (!zeros || end <= offset)) return current;
+      const write = {
+        ...{ id, again, inode, extents: [], truncateTo: null, modifyTimeNs },
+        ...(zeros ? { zeros: { offset, length: end - offset } } : {}),
+        ...(keepsSize ? {} : { minimumSizeBytes: end }),
+      };
+      return this.#write(write, options);
     };
-    return this.#write(write, options);
+    return this.earlier.unlessCarriedOut(request, change);
   }
 
   async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
@@ -200,15 +200,15 @@ export class MediatorFiles implements FileService {
 
   async statfs(): Promise<FileSystemSpace> {
     const { inodes } = await this.metadata.query({ name: 'statistics', request: {} });
-    return { blockSizeBytes: this.blockSizeBytes, ...this.#space(), files: inodes };
+    return { blockSizeBytes: this.blockSizeBytes, ...spaceOf(this.replicas), files: inodes };
   }
 
   getxattr(request: Request<'getxattr'>): Reply<'getxattr'> {
     return this.metadata.query({ name: 'getxattr', request });
   }
 
-  async setxattr(request: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
-    const result = await this.#execute('setxattr', request);
+  async setxattr({ id, ...request }: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
+    const result = await this.#execute('setxattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
@@ -217,37 +217,26 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'listxattr', request });
   }
 
-  async removexattr(request: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
-    const result = await this.#execute('removexattr', request);
+  async removexattr({ id, ...request }: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
+    const result = await this.#execute('removexattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
 
-  #space(): { totalBytes: number; freeBytes: number } {
-    // Every block goes to all servers: the smallest of them is what there is.
-    const stores = this.replicas.replicas.flatMap(({ store }) => (store === null ? [] : [store]));
-    const smallest = (amounts: number[]) => (amounts.length === 0 ? 0 : Math.min(...amounts));
-    return {
-      totalBytes: smallest(stores.map((store) => store.totalBytes)),
-      freeBytes: smallest(stores.map((store) => store.freeBytes)),
-    };
-  }
-
-  /** ENOSPC when the range could not be written now. What of the file's space lies in the range is not known: all of it might. */
-  #requireRoom({ sizeBytes, allocatedBytes }: Attributes, offset: number, end: number): void {
-    const inside = Math.max(0, Math.min(end, sizeBytes) - offset);
-    const behind = Math.max(0, end - Math.max(offset, sizeBytes));
-    const { freeBytes } = this.#space();
-    if (behind + Math.max(0, inside - allocatedBytes) <= freeBytes) return;
-    throw new FileError('ENOSPC', `${end - offset} bytes don't fit where ${freeBytes} are free`);
-  }
-
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined): Promise<Attributes> {
-    const attributes = await this.writer.write(write);
+    const attributes = await this.earlier.unlessCarriedOut(write, () => this.writer.write(write));
     this.garbage.wake();
     this.sessions.publish([{ inode: write.inode, content: true }], options);
     return attributes;
+  }
+
+  async #requireQuorum(request: Attempt): Promise<void> {
+    try {
+      await this.writer.requireQuorum(null, 'opening');
+    } catch (error) {
+      if (!(await this.earlier.wasCarriedOut(request))) throw error;
+    }
   }
 
   /** Attributes alone have changed to these. */
@@ -258,11 +247,11 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    request: Omit<Commands['make']['request'], 'blockSizeBytes'>,
+    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
-    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes });
-    if (result.created && request.kind === 'file') this.blockMap.created(result.attributes);
+    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
+    if (result.created && request.kind === 'file') this.#created(result.attributes);
     else this.#observed(result.attributes);
     if (result.created) this.#publishNames(result, [request], options);
     return result;
@@ -290,14 +279,24 @@ export class MediatorFiles implements FileService {
     }
   }
 
+  /** What was made just now has no blocks, unless it was made by an earlier attempt and written since. */
+  #created(attributes: Attributes): void {
+    if (attributes.revision === 1) this.blockMap.created(attributes);
+    else this.#observed(attributes);
+  }
+
   #observed(attributes: Attributes): Attributes {
     this.blockMap.observe(attributes);
     return attributes;
   }
 
   /** Namespace changes are durable after fsync, not before they are answered. */
-  #execute<K extends CommandName>(name: K, request: Commands[K]['request']): Promise<Commands[K]['result']> {
-    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false });
+  #execute<K extends CommandName>(
+    name: K,
+    request: Commands[K]['request'],
+    id: RequestId | undefined,
+  ): Promise<Commands[K]['result']> {
+    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id });
   }
 }
 

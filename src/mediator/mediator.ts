@@ -3,13 +3,16 @@
 import type { AdminService } from '../protocol/admin.js';
 import type { FileService } from '../protocol/files.js';
 import type { MetadataService } from '../protocol/metadata.js';
+import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
 import type { SessionService } from '../protocol/sessions.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
+import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { MediatorAdmin, type MetaserverPart } from './admin.js';
 import { Auditor } from './audit.js';
 import { BlockMap } from './block-map.js';
 import { Counters } from './counters.js';
+import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
@@ -72,7 +75,8 @@ export async function openMediator(
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
   const lostCalls = new LostCalls(first.remote, deadlineMs, runtime.clock);
-  const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls);
+  const ids = new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES));
+  const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls, ids);
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
@@ -99,7 +103,16 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
-  const sessions = new Sessions(garbage, runtime);
+  const sessions = new Sessions(garbage, runtime, (client) => {
+    const message = {
+      name: 'forgetResults',
+      timeNs: runtime.clock.nowNs(),
+      request: { client },
+      durable: false,
+    } as const;
+    // What is left goes when it is old.
+    metadata.execute(message).catch((error: unknown) => runtime.log.debug('results.kept', { reason: String(error) }));
+  });
   // What was not durable may be gone when the metaserver is back.
   first.remote.onStateChange((state) => {
     if (state === 'down') {
@@ -117,7 +130,7 @@ export async function openMediator(
   const versions = new Versions(metadata, runtime.clock);
   const writer = new Writer(
     metadata,
-    lostCalls,
+    ids,
     replicas,
     blockMap,
     reader,
@@ -134,6 +147,7 @@ export async function openMediator(
     fileReader,
     writer,
     garbage,
+    new EarlierAttempts(metadata, blockMap, runtime.clock),
     sessions,
     lostCalls,
     options.maintenance,

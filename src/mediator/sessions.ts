@@ -4,6 +4,7 @@
 // what it had.
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/lock-table.js';
+import { MAXIMUM_CLIENT_LENGTH } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import {
   type FileLock,
@@ -56,6 +57,8 @@ export class Sessions {
   constructor(
     private readonly files: HeldFiles,
     private readonly runtime: Runtime,
+    /** A session is over. Its client will ask for nothing again; null: it may. */
+    private readonly ended: (client: string | null) => void,
   ) {
     this.service = {
       begin: (request, options) => this.#begin(request, options),
@@ -112,8 +115,8 @@ export class Sessions {
   }
 
   async #begin({ client, held, locks }: Request<'begin'>, options: CallOptions | undefined): Reply<'begin'> {
-    if (typeof client !== 'string' || client === '' || client.length > 64) {
-      throw new ServiceError('MALFORMED', 'client must be a text of 1 to 64 characters');
+    if (typeof client !== 'string' || client === '' || client.length > MAXIMUM_CLIENT_LENGTH) {
+      throw new ServiceError('MALFORMED', `client must be a text of 1 to ${MAXIMUM_CLIENT_LENGTH} characters`);
     }
     let session = this.#byClient.get(client);
     const known = session !== undefined;
@@ -237,6 +240,7 @@ export class Sessions {
     for (const wake of [...session.wakers]) wake();
     this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, held: held.size });
     for (const inode of held) await this.#releaseUnlessHeld(inode);
+    this.ended(how === 'ended' ? client : null);
   }
 
   async #releaseUnlessHeld(inode: number): Promise<void> {

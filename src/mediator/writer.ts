@@ -1,15 +1,14 @@
 // Writing: new versions beside the old ones on at least Qw replicas, flushed;
 // then one metadata transaction switches the block map. Whatever fails before
 // that leaves the old content, and the new versions are taken away again.
-import type { Extent } from '../protocol/blocks.js';
+import type { Extent, Version } from '../protocol/blocks.js';
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { type Attributes, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import type { BlockChange, BlockReference, Commands, MetadataService } from '../protocol/metadata.js';
-import type { CallOptions } from '../protocol/service.js';
+import type { Attempt, RequestId, RequestIds } from '../protocol/request-ids.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BlockMap } from './block-map.js';
 import type { Counters } from './counters.js';
-import type { LostCalls } from './lost-calls.js';
 import { RangeLocks } from './range-locks.js';
 import type { Reader } from './reader.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -22,7 +21,7 @@ import { type ByteRange, blocksOf, coveredBlocks, edgeBlocks, planZeros } from '
 /** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
 const MAXIMUM_ATTEMPTS = 50;
 
-export interface FileWrite {
+export interface FileWrite extends Attempt {
   inode: number;
   extents: readonly Extent[];
   truncateTo: number | null;
@@ -38,7 +37,7 @@ export class Writer {
 
   constructor(
     private readonly metadata: MetadataService,
-    private readonly lostCalls: LostCalls,
+    private readonly ids: RequestIds,
     private readonly replicas: ReplicaSet,
     private readonly blockMap: BlockMap,
     private readonly reader: Reader,
@@ -143,7 +142,10 @@ export class Writer {
         modifyTimeNs: write.modifyTimeNs,
         missing,
       };
-      const result = await this.#commit(request, replicaWrite);
+      const { id } = write;
+      const result = await (id === undefined
+        ? this.ids.run((own) => this.#commit(request, own, replicaWrite))
+        : this.#commit(request, id, replicaWrite));
       if (result.state === 'committed') {
         const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / blockSize);
         this.blockMap.committed(
@@ -184,25 +186,25 @@ export class Writer {
     return bases;
   }
 
-  /** Sends the commit; when it is unknown whether it was carried out, sends it again until that is clear. */
+  /**
+   * Sends the commit; when it is not answered in time, once more under the same id. What was carried out before with other
+   * versions (a client asked again) makes these needless.
+   */
   async #commit(
     request: Commands['commit']['request'],
+    id: RequestId,
     replicaWrite: ReplicaWrite,
   ): Promise<Commands['commit']['result']> {
-    let sent = 0;
-    const send = async (limits: CallOptions): Promise<Commands['commit']['result']> => {
-      sent++;
-      const timeNs = this.runtime.clock.nowNs();
-      const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true }, limits);
-      if (sent === 1 || result.state === 'committed' || !isOurs(request, result.blocks)) return result;
-      const attributes = await this.metadata.query({ name: 'attributes', request: { inode: request.inode } });
-      // Others may have written since: these attributes may be of more than this commit.
-      this.blockMap.forget(request.inode);
-      return { state: 'committed', attributes };
-    };
-    for (;;) {
+    for (let isRepetition = false; ; isRepetition = true) {
       try {
-        return await this.lostCalls.repeat(send, () => isRecognised(request));
+        const timeNs = this.runtime.clock.nowNs();
+        const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
+        if (result.state === 'committed' && result.earlier !== undefined) {
+          if (result.earlier !== firstVersion(request)) replicaWrite.takeBack();
+          // Others may have written since: these attributes may be of more than this commit.
+          this.blockMap.forget(request.inode);
+        }
+        return result;
       } catch (error) {
         if (error instanceof FileError) {
           replicaWrite.takeBack();
@@ -210,7 +212,7 @@ export class Writer {
         }
         const isLate = error instanceof ServiceError && error.code === 'DEADLINE';
         // An unknown outcome leaves the new versions where they are: the block map may already name them.
-        if (!isLate || sent > 1 || !isRecognised(request)) {
+        if (!isLate || isRepetition) {
           this.blockMap.forget(request.inode);
           throw error;
         }
@@ -229,15 +231,6 @@ function reference({ plan, version, hash }: PreparedBlock): BlockReference {
   return { index: plan.index, version, hash, length: plan.length };
 }
 
-/**
- * Whether a commit may be sent again: once carried out, it conflicts with its own versions. A cut or a hole that leaves no
- * block behind conflicts with nothing, and a second time it could take away what others have written since.
- */
-function isRecognised({ changes, truncateTo, hole }: Commands['commit']['request']): boolean {
-  const onlyTakes = truncateTo !== null || hole !== undefined;
-  return !onlyTakes || changes.some(({ next }) => next !== null);
-}
-
 /** The blocks that a write must have for itself; a cut takes all that follow, since it changes the size. */
 function claim({ truncateTo }: FileWrite, touched: readonly number[]): [first: number, last: number] {
   if (truncateTo !== null) return [0, Number.POSITIVE_INFINITY];
@@ -245,8 +238,7 @@ function claim({ truncateTo }: FileWrite, touched: readonly number[]): [first: n
   return [first, touched.at(-1) ?? first];
 }
 
-/** Whether the block map names a version of this commit, which nobody else can have put there: it was carried out. */
-function isOurs({ changes }: Commands['commit']['request'], blocks: readonly BlockReference[]): boolean {
-  const versions = new Map(blocks.map((block) => [block.index, block.version]));
-  return changes.some(({ index, next }) => next !== null && versions.get(index) === next.version);
+/** The version by which a commit is told from another attempt at the same; 0 when it puts none. */
+function firstVersion({ changes }: Commands['commit']['request']): Version {
+  return changes.find(({ next }) => next !== null)?.next?.version ?? 0;
 }

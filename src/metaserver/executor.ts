@@ -2,11 +2,12 @@
 // after the other, and decides when they reach the disk.
 import { FileError, ServiceError } from '../protocol/errors.js';
 import type { Command, CommandName, Commands, MetadataService, Queries, QueryName } from '../protocol/metadata.js';
+import type { Once } from '../protocol/request-ids.js';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine.js';
 import type { Metrics } from './metrics.js';
-import { apply } from './namespace/apply.js';
+import { applyOnce } from './namespace/once.js';
 import { type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';
 import { readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
@@ -47,12 +48,9 @@ export class Executor implements MetadataService {
     this.#queries = { ...TABLE_QUERIES, statistics: (tables) => ({ ...statistics(tables), start }) };
   }
 
-  async execute<K extends CommandName>(message: {
-    name: K;
-    timeNs: bigint;
-    request: Commands[K]['request'];
-    durable: boolean;
-  }): Promise<Commands[K]['result']> {
+  async execute<K extends CommandName>(
+    message: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean } & Once,
+  ): Promise<Commands[K]['result']> {
     this.#checkOpen();
     const command = readCommand(message);
     if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
@@ -96,11 +94,11 @@ export class Executor implements MetadataService {
 
   #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {
     try {
-      const result = this.#engine.transaction(() => apply<K>(this.#tables, command));
+      const result = applyOnce<K>(this.#engine, this.#tables, command);
       this.#metrics.command(command.name, 'done');
       return result;
     } catch (error) {
-      const isRefused = error instanceof FileError;
+      const isRefused = error instanceof FileError || error instanceof ServiceError;
       this.#metrics.command(command.name, isRefused ? 'refused' : 'failed');
       if (!isRefused) {
         this.#runtime.log.error('metadata.command_failed', { command: command.name, reason: String(error) });

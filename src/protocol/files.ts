@@ -2,6 +2,7 @@
 // Fails with FileError. POSIX rules stand in the metaserver's namespace.
 
 import type { Extent } from './blocks.js';
+import type { Attempt } from './request-ids.js';
 import type { CallOptions } from './service.js';
 
 /**
@@ -81,18 +82,20 @@ export interface FileSystemSpace {
   files: number;
 }
 
-/** `umask` in requests that make something: taken off the mode, unless the directory has a default access control list. */
+/**
+ * Requests that change something carry an id when their client asks again: they are carried out once then.
+ * `umask` in requests that make something: taken off the mode, unless the directory has a default access control list. */
 export interface FileService {
   lookup(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
   getattr(request: { inode: number }, options?: CallOptions): Promise<Attributes>;
   /** Changing the size is a write: EIO without a write quorum, and then nothing has changed. */
   setattr(
-    request: { inode: number; changes: AttributeChanges; caller: Caller },
+    request: Attempt & { inode: number; changes: AttributeChanges; caller: Caller },
     options?: CallOptions,
   ): Promise<Attributes>;
   /** Makes a regular file; with exclusive EEXIST when the name is there, otherwise answers what is there. Needs a write quorum when `forWriting`. */
   create(
-    request: {
+    request: Attempt & {
       parent: number;
       name: FileName;
       mode: number;
@@ -105,15 +108,15 @@ export interface FileService {
   ): Promise<{ attributes: Attributes; created: boolean } & Changed>;
   /** A regular file without a name, O_TMPFILE: it lives until `release`, or until `link` gives it a name. Its directory is where it would be made. */
   createUnnamed(
-    request: { parent: number; mode: number; umask?: number; forWriting: boolean; caller: Caller },
+    request: Attempt & { parent: number; mode: number; umask?: number; forWriting: boolean; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes }>;
   mkdir(
-    request: { parent: number; name: FileName; mode: number; umask?: number; caller: Caller },
+    request: Attempt & { parent: number; name: FileName; mode: number; umask?: number; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   mknod(
-    request: {
+    request: Attempt & {
       parent: number;
       name: FileName;
       kind: FileKind;
@@ -125,13 +128,13 @@ export interface FileService {
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   symlink(
-    request: { parent: number; name: FileName; target: string; caller: Caller },
+    request: Attempt & { parent: number; name: FileName; target: string; caller: Caller },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   /** The target, one character per byte. */
   readlink(request: { inode: number }, options?: CallOptions): Promise<{ target: string }>;
   link(
-    request: { inode: number; parent: number; name: FileName },
+    request: Attempt & { inode: number; parent: number; name: FileName },
     options?: CallOptions,
   ): Promise<{ attributes: Attributes } & Changed>;
   /**
@@ -139,14 +142,17 @@ export interface FileService {
    * the file lives on until `release`. Answers the inode that lost a name.
    */
   unlink(
-    request: { parent: number; name: FileName; held: number[] },
+    request: Attempt & { parent: number; name: FileName; held: number[] },
     options?: CallOptions,
   ): Promise<{ inode: number; links: number } & Changed>;
   /** Answers the inode that is gone. */
-  rmdir(request: { parent: number; name: FileName }, options?: CallOptions): Promise<{ inode: number } & Changed>;
+  rmdir(
+    request: Attempt & { parent: number; name: FileName },
+    options?: CallOptions,
+  ): Promise<{ inode: number } & Changed>;
   /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
   rename(
-    request: {
+    request: Attempt & {
       parent: number;
       name: FileName;
       newParent: number;
@@ -170,7 +176,7 @@ export interface FileService {
    * durable on Qw data servers and the metaserver when this answers, or none of it is.
    */
   write(
-    request: { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
+    request: Attempt & { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
     options?: CallOptions,
   ): Promise<Attributes>;
   /**
@@ -179,7 +185,7 @@ export interface FileService {
    * `offset` + `length` or later.
    */
   fallocate(
-    request: {
+    request: Attempt & {
       inode: number;
       offset: number;
       length: number;
@@ -205,7 +211,7 @@ export interface FileService {
   getxattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ value: Uint8Array }>;
   /** Access control lists (system.posix_acl_*) change the mode with them; `killSetgid`: the caller may not keep it. */
   setxattr(
-    request: {
+    request: Attempt & {
       inode: number;
       name: string;
       value: Uint8Array;
@@ -215,5 +221,8 @@ export interface FileService {
     options?: CallOptions,
   ): Promise<{ attributes: Attributes }>;
   listxattr(request: { inode: number }, options?: CallOptions): Promise<{ names: string[] }>;
-  removexattr(request: { inode: number; name: string }, options?: CallOptions): Promise<{ attributes: Attributes }>;
+  removexattr(
+    request: Attempt & { inode: number; name: string },
+    options?: CallOptions,
+  ): Promise<{ attributes: Attributes }>;
 }

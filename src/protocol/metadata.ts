@@ -5,6 +5,7 @@
 import type { BlockKey, Version } from './blocks.js';
 import type { AttributeChanges, Attributes, Caller, Changed, DirectoryEntry, FileKind, FileName } from './files.js';
 import type { Hash } from './hash.js';
+import type { Once } from './request-ids.js';
 import type { CallOptions } from './service.js';
 
 /** A block's entry in the block map: which version counts, and its witness. */
@@ -104,7 +105,10 @@ export interface Commands {
       modifyTimeNs: bigint;
       missing: string[];
     };
-    result: { state: 'committed'; attributes: Attributes } | { state: 'conflict'; blocks: BlockReference[] };
+    /** `earlier`: it had been carried out before under the same id, with this as its first version (0: with none). */
+    result:
+      | { state: 'committed'; attributes: Attributes; earlier?: Version }
+      | { state: 'conflict'; blocks: BlockReference[] };
   };
   setxattr: {
     request: {
@@ -127,7 +131,21 @@ export interface Commands {
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+  /** Whether the request with this command's id was carried out. If not, it is refused from now on. */
+  abandon: { request: Record<string, never>; result: { isDone: boolean } };
+  /** The results kept for a client go, since it will not ask again (null: of none), and all that are older than a day. */
+  forgetResults: { request: { client: string | null }; result: Record<string, never> };
 }
+
+/** Commands that may be carried out twice: whoever repeats them needs no id, and none is looked at. */
+export const REPEATABLE_COMMANDS = [
+  'purge',
+  'allocate',
+  'collected',
+  'registerServer',
+  'caughtUp',
+  'forgetResults',
+] as const satisfies readonly CommandName[];
 
 /** Every query by its name. */
 export interface Queries {
@@ -173,12 +191,18 @@ export type CommandName = keyof Commands;
 export type QueryName = keyof Queries;
 
 /** A command as it stands in a log. */
-export type Command = { [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } }[CommandName];
+export type Command = {
+  [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } & Once;
+}[CommandName];
 
 export interface MetadataService {
-  /** Applies a command. `durable`: it, and all before it, are on stable storage when this answers. */
+  /**
+   * Applies a command. `durable`: it, and all before it, are on stable storage when this answers. With an `id` that it knows,
+   * it answers what it answered before, with attributes as they are now (ESTALE when the inode is gone meanwhile), and changes
+   * nothing; REFUSED when a later request has used the id's slot.
+   */
   execute<K extends CommandName>(
-    request: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean },
+    request: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean } & Once,
     options?: CallOptions,
   ): Promise<Commands[K]['result']>;
   /** Sees every command that was answered before. */

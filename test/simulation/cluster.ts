@@ -4,6 +4,7 @@ import type { Dataserver } from '../../src/dataserver/dataserver.js';
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../src/dataserver/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/memory-index.js';
+import { repeatLost } from '../../src/fuse-client/lost-requests.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
@@ -12,6 +13,8 @@ import type { BlockService } from '../../src/protocol/blocks.js';
 import { connectRemote, type Remote } from '../../src/protocol/client.js';
 import type { FileService } from '../../src/protocol/files.js';
 import type { MetadataService } from '../../src/protocol/metadata.js';
+import { RepeatedCalls } from '../../src/protocol/repeated-calls.js';
+import { RequestIds } from '../../src/protocol/request-ids.js';
 import { serve } from '../../src/protocol/server.js';
 import { carryIn } from './world/disk.js';
 import { Host, type World } from './world/host.js';
@@ -163,9 +166,10 @@ function metadataSync({ process, troubles }: Host, world: World): () => Promise<
     });
 }
 
-/** A client's host has no disk worth speaking of and never fails: what it sees is what is checked. */
+/** A client's host has no disk worth speaking of and never fails: what it sees is what is checked. It asks again what is lost, as a mount does. */
 function connectClient(name: string, world: World): [FileService, Remote] {
   let remote: Remote | undefined;
+  let files: FileService | undefined;
   const host = new Host(name, world, {
     start: async (runtime) => {
       remote = connectRemote(
@@ -179,10 +183,12 @@ function connectClient(name: string, world: World): [FileService, Remote] {
         },
         runtime,
       );
+      const lost = new RepeatedCalls(remote, CLIENT_DEADLINE_MS, runtime.clock);
+      files = repeatLost(remote.service<FileService>('files'), lost, new RequestIds(name), async (limits) => limits);
     },
     ended: () => {},
   });
   host.start();
-  if (remote === undefined) throw new Error('the client did not start');
-  return [remote.service<FileService>('files'), remote];
+  if (remote === undefined || files === undefined) throw new Error('the client did not start');
+  return [files, remote];
 }

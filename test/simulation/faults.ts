@@ -44,11 +44,11 @@ export class Faults {
   }
 
   /** Whether a request that was cut off from its client can't change anything any more. */
-  isSettled({ startedUs, cutOffUs }: { startedUs: number; cutOffUs: number }): boolean {
+  isSettled({ cutOffUs }: { cutOffUs: number }): boolean {
     if (this.#holdUps > 0) return false;
     const quietUs = this.world.scheduler.nowUs - Math.max(cutOffUs, this.#heldUpUs);
-    // Without its mediator only a message that was on its way can still arrive.
-    const isOrphaned = this.#mediatorDiedUs > startedUs;
+    // Without its last mediator only a message that was on its way can still arrive.
+    const isOrphaned = this.#mediatorDiedUs > cutOffUs;
     return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
   }
 

@@ -65,6 +65,12 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
         execute: (request, options) => metadata.execute({ ...request, durable: false }, options),
       }),
   },
+  'a metaserver that carries out what it is asked again': {
+    metadata: (metadata) =>
+      overrideMetadata(metadata, {
+        execute: (request, options) => metadata.execute({ ...request, id: undefined }, options),
+      }),
+  },
   'an fsync that does nothing': {
     files: (files) => override(files, { fsync: async () => ({}) }),
   },

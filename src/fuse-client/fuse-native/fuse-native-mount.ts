@@ -7,7 +7,7 @@ import type { Runtime } from '../../runtime/runtime.js';
 import { detach, findMount, raiseReadAhead } from '../kernel/mount-table.js';
 import { forgetfulKernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
-import { Operations } from '../operations.js';
+import { type MediatorConnection, Operations } from '../operations.js';
 import { loadFuseNative } from './library.js';
 import { nativeOperations } from './native-operations.js';
 import type { NativeClass, NativeInstance } from './native-types.js';
@@ -20,10 +20,15 @@ const MAXIMUM_WRITE_BYTES = 128 * 1024;
 const WATCH_MS = 250;
 
 /** Mounts; resolves when libfuse has greeted the kernel. Rejects, with nothing left behind, when it can't. */
-export async function mountFuseNative(files: FileService, settings: MountSettings, runtime: Runtime): Promise<Mount> {
+export async function mountFuseNative(
+  files: FileService,
+  settings: MountSettings,
+  runtime: Runtime,
+  mediator: MediatorConnection,
+): Promise<Mount> {
   const { directory } = settings;
   const { log, clock } = runtime;
-  const operations = new Operations(files, settings, forgetfulKernelCache, runtime);
+  const operations = new Operations(files, settings, forgetfulKernelCache, runtime, mediator);
   const paths = new PathResolver(operations, clock, settings.attributeTimeoutMs);
   const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 

@@ -1,10 +1,9 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
 import type { FileService } from '../../protocol/files.js';
-import type { SessionService } from '../../protocol/sessions.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
-import { Operations } from '../operations.js';
+import { type MediatorConnection, Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
 import { isBeingKilled } from './killed.js';
 import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
@@ -19,7 +18,7 @@ export async function mountKernel(
   files: FileService,
   settings: MountSettings,
   runtime: Runtime,
-  sessions?: SessionService,
+  mediator: MediatorConnection,
 ): Promise<Mount> {
   const { directory } = settings;
   const { log } = runtime;
@@ -32,7 +31,7 @@ export async function mountKernel(
       for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
     },
   };
-  const operations = new Operations(files, settings, cache, runtime, sessions);
+  const operations = new Operations(files, settings, cache, runtime, mediator);
   const ready = signal();
   const session: KernelSession = new KernelSession({
     operations,

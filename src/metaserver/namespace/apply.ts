@@ -8,6 +8,7 @@ import { encodeCounters, encodeInode } from '../state/rows.js';
 import type { Tables } from '../state/tables.js';
 import { removexattr, setattr, setxattr } from './attributes.js';
 import { commit } from './commit.js';
+import { forgetResults } from './forget-results.js';
 import { FIRST_COOKIE } from './limits.js';
 import { link, make, makeUnnamed } from './make.js';
 import { collected, purge } from './orphans.js';
@@ -35,6 +36,9 @@ const HANDLERS: Handlers = {
   collected,
   registerServer,
   caughtUp,
+  // What is known of the request stands in namespace/once.ts.
+  abandon: () => ({ isDone: false }),
+  forgetResults,
 };
 
 /**

@@ -2,6 +2,7 @@
 // whether it is allowed is the namespace's to say.
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/files.js';
 import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/metadata.js';
+import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
@@ -132,6 +133,10 @@ const CHECKS: Checks = {
       };
     }),
   }),
+
+  abandon: () => ({}),
+
+  forgetResults: ({ client }) => ({ client: client === null ? null : clientName(client) }),
 };
 
 /** The command in a request that claims to be one; MALFORMED when it is none. Fields that are not known are left out. */
@@ -141,12 +146,25 @@ export function readCommand(message: unknown): Command {
   const timeNs = check.timeNs(from, 'timeNs');
   const request = CHECKS[name](check.fields(from.request, 'the command'));
   // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
-  return { name, timeNs, request } as Command;
+  const command = { name, timeNs, request } as Command;
+  const id = check.optional(from, 'id', requestId);
+  return id === undefined ? command : { ...command, id };
 }
 
 function commandName(value: unknown): CommandName {
   if (typeof value === 'string' && Object.hasOwn(CHECKS, value)) return value as CommandName;
   throw check.malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
+}
+
+function requestId(from: Fields, name: string): RequestId {
+  const parts = from[name];
+  if (!Array.isArray(parts) || parts.length !== 3) throw check.malformed('an id has three parts');
+  const [client, slot, sequence] = parts as unknown[];
+  return [clientName(client), check.whole({ slot }, 'slot', 0, MAXIMUM_SLOT), check.whole({ sequence }, 'sequence', 1)];
+}
+
+function clientName(value: unknown): string {
+  return check.textValue(value, 'a client', MAXIMUM_CLIENT_LENGTH);
 }
 
 function inodes(request: Fields, name: string): number[] {

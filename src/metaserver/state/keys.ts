@@ -12,6 +12,8 @@ const TABLE = {
   missed: 'm',
   orphans: 'o',
   properties: 'p',
+  // Behind the counters, which most commands change anyway: mostly in the same page of the database.
+  results: 'q',
   servers: 's',
   missing: 'u',
   xattrs: 'x',
@@ -64,6 +66,7 @@ export const garbageKey = (sequence: number): Key => TABLE.garbage + numberToKey
 export const orphanKey = (inode: number): Key => TABLE.orphans + numberToKey(inode);
 export const serverKey = (server: string): Key => TABLE.servers + textToKey(server);
 export const missingKey = (server: string): Key => TABLE.missing + textToKey(server);
+export const resultKey = (client: string, slot: number): Key => resultsPrefix(client) + numberToKey(slot);
 export const missedKey = (server: string, inode: number, index: number): Key =>
   missedPrefix(server) + numberToKey(inode) + numberToKey(index);
 
@@ -76,6 +79,12 @@ export function wholeTable(table: TableName): KeyRange {
 /** All rows of a table whose first number is `owner`. */
 export function rowsOf(table: TableName, owner: number): KeyRange {
   return { from: TABLE[table] + numberToKey(owner), to: TABLE[table] + numberToKey(owner + 1) };
+}
+
+/** The results kept for a client. */
+export function resultsOf(client: string): KeyRange {
+  const prefix = resultsPrefix(client);
+  return { from: prefix, to: `${prefix}\u00ff` };
 }
 
 export function missedRange(server: string): KeyRange {
@@ -102,8 +111,16 @@ function textToKey(text: string): Key {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** The length in front keeps one server's rows from standing among those of another whose name begins alike. */
 function missedPrefix(server: string): Key {
-  const name = textToKey(server);
-  return TABLE.missed + String.fromCharCode(name.length) + name;
+  return TABLE.missed + lengthAndText(server);
+}
+
+function resultsPrefix(client: string): Key {
+  return TABLE.results + lengthAndText(client);
+}
+
+/** The length in front keeps one owner's rows from standing among those of another whose name begins alike. */
+function lengthAndText(owner: string): Key {
+  const name = textToKey(owner);
+  return String.fromCharCode(name.length) + name;
 }

@@ -234,12 +234,13 @@ export function decodeNumbers(value: Uint8Array, count: number): number[] {
   return Array.from({ length: count }, (_, position) => readNumber(bytes, 8 * position));
 }
 
-function writeNumber(bytes: Buffer, value: number, position: number): void {
+/** 8 bytes, big-endian, of a whole number from 0 to 2^53 - 1. */
+export function writeNumber(bytes: Buffer, value: number, position: number): void {
   bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), position);
   bytes.writeUInt32BE(value >>> 0, position + 4);
 }
 
-function readNumber(bytes: Buffer, position: number): number {
+export function readNumber(bytes: Buffer, position: number): number {
   return bytes.readUInt32BE(position) * 0x1_0000_0000 + bytes.readUInt32BE(position + 4);
 }
 

@@ -13,13 +13,16 @@ function fixture() {
     hold: (inode: number) => void held.add(inode),
     release: async (inode: number) => void held.delete(inode),
   };
-  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime);
+  const ended: (string | null)[] = [];
+  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime, (client) => {
+    ended.push(client);
+  });
   const join = async (client: string, more: { held?: number[]; locks?: FileLock[] } = {}) => {
     const options = { peer: {} };
     const { known, last, lost } = await sessions.service.begin({ client, held: [], locks: [], ...more }, options);
     return { options, known, last, lost };
   };
-  return { clock, held, sessions, join };
+  return { clock, held, ended, sessions, join };
 }
 
 const item = (inode: number): OutdatedItem => ({ inode, content: true });
@@ -80,7 +83,7 @@ describe('sessions', () => {
   });
 
   it('that nobody hears of any more give up what they held and locked', async () => {
-    const { clock, held, sessions, join } = fixture();
+    const { clock, held, ended, sessions, join } = fixture();
     const a = await join('a');
     const b = await join('b');
     sessions.hold(8, a.options);
@@ -98,6 +101,7 @@ describe('sessions', () => {
     await assert.rejects(sessions.service.changes({ after: 0 }, a.options), { code: 'REFUSED' });
     await sessions.service.end({}, b.options);
     assert.deepEqual([...held], []);
+    assert.deepEqual(ended, [null, 'b'], 'only who says so will not ask again');
   });
 
   it('say what they had to a mediator that has forgotten, which gives them what nobody else got', async () => {

@@ -41,6 +41,8 @@ const VALID_COMMANDS: Record<string, Message> = {
   collected: { sequences: [1] },
   registerServer: { name: 'data1', storeId: 'x', state: 'complete' },
   caughtUp: { server: 'data1', blocks: [{ inode: 2, index: 0, version: 5 }] },
+  abandon: {},
+  forgetResults: { client: 'mount' },
 };
 
 const VALID_QUERIES: Record<string, Message> = {
@@ -63,6 +65,7 @@ const VALID_QUERIES: Record<string, Message> = {
 /** Fields that may also be absent or null. */
 const OPTIONAL: Record<string, unknown[]> = {
   truncateTo: [null],
+  client: [null],
   after: [undefined, null],
   next: [null],
   hole: [undefined],

@@ -1,0 +1,216 @@
+// The metaserver, or the mediator, is killed again and again under programs
+// that change names: nothing fails, and nothing is carried out twice.
+import assert from 'node:assert/strict';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { Cluster, run, until } from '../support/cluster.js';
+import { requireFuse } from '../support/require-fuse.js';
+
+const KILLS = 6;
+/** Rounds of changes between two kills. */
+const ROUNDS_BETWEEN = 12;
+const THREADS = 4;
+
+/**
+ * Threads that each change names in a folder of their own, stored after each change. Prints a line per round; when its input
+ * ends, what it has seen. A crash of the metaserver may undo a change that was answered and not stored: then fsync says so,
+ * once, the folder is as it was before, and the change is made again. Everything else is a problem.
+ */
+const PROGRAM = `
+import errno, fcntl, json, os, sys, threading
+
+base, count = sys.argv[1], int(sys.argv[2])
+stop = threading.Event()
+seen = {'changes': 0, 'undone': 0, 'appended': 0, 'problems': []}
+guard = threading.Lock()
+
+class Folder:
+    def __init__(self, path):
+        self.path, self.names = path, set()
+        os.mkdir(path)
+        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def at(self, name):
+        return os.path.join(self.path, name)
+
+    def is_stored(self, fd, call):
+        try:
+            call(fd)
+            return True
+        except OSError as error:
+            if error.errno != errno.EIO: raise
+            return False
+
+    def step(self, what, change, gone=(), new=()):
+        after = (self.names - set(gone)) | set(new)
+        try:
+            stored = change() is not False
+            while not (stored and self.is_stored(self.fd, os.fsync)):
+                stored = True
+                names = set(os.listdir(self.path))
+                if names == after: continue
+                if names != self.names: raise Exception(f'{sorted(names)} is neither {sorted(self.names)} nor {sorted(after)}')
+                with guard: seen['undone'] += 1
+                stored = change() is not False
+        except Exception as error:
+            raise Exception(f'{what} in {self.path}: {error}')
+        self.names = after
+        with guard: seen['changes'] += 1
+
+    def create(self, name):
+        # The first close stores the name, or says that it can't.
+        return self.is_stored(os.open(self.at(name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), os.close)
+
+    def round(self):
+        at = self.at
+        self.step('create a', lambda: self.create('a'), new='a')
+        self.step('mkdir d', lambda: os.mkdir(at('d')), new='d')
+        self.step('rename a b', lambda: os.rename(at('a'), at('b')), gone='a', new='b')
+        self.step('link b c', lambda: os.link(at('b'), at('c')), new='c')
+        self.step('symlink s', lambda: os.symlink('target', at('s')), new='s')
+        self.step('rename s c', lambda: os.rename(at('s'), at('c')), gone='s')
+        self.step('mknod f', lambda: os.mkfifo(at('f')), new='f')
+        links = os.stat(at('b')).st_nlink
+        if links != 1: raise Exception(f'b has {links} links')
+        for name in 'bcf': self.step(f'unlink {name}', lambda: os.unlink(at(name)), gone=name)
+        self.step('rmdir d', lambda: os.rmdir(at('d')), gone='d')
+
+def say(line):
+    # print() writes a line in pieces.
+    with guard: print(line, flush=True)
+
+def work(action):
+    try:
+        while not stop.is_set():
+            action()
+            say('round')
+    except Exception as error:
+        with guard: seen['problems'].append(str(error))
+        say(error)
+
+def appending():
+    log = os.open(os.path.join(base, 'log'), os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
+    def action():
+        fcntl.lockf(log, fcntl.LOCK_EX)
+        os.write(log, b'%d\\n' % seen['appended'])
+        os.fsync(log)
+        seen['appended'] += 1
+        fcntl.lockf(log, fcntl.LOCK_UN)
+    return action
+
+actions = [Folder(os.path.join(base, f'folder{n}')).round for n in range(count)]
+if sys.argv[3:] == ['append']: actions.append(appending())
+os.fsync(os.open(base, os.O_RDONLY))
+threads = [threading.Thread(target=work, args=[action]) for action in actions]
+for thread in threads: thread.start()
+sys.stdin.read()
+stop.set()
+for thread in threads: thread.join()
+say(json.dumps(seen))
+`;
+
+interface Seen {
+  changes: number;
+  undone: number;
+  appended: number;
+  problems: string[];
+}
+
+class ChangingProgram {
+  rounds = 0;
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #ended: Promise<void>;
+  #problem: string | undefined;
+  #last = '';
+  #said = '';
+
+  constructor(folder: string, ...options: string[]) {
+    this.#process = spawn('python3', ['-u', '-c', PROGRAM, folder, String(THREADS), ...options], { cwd: '/' });
+    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
+    this.#process.stderr.on('data', (chunk) => {
+      this.#said += String(chunk);
+    });
+    createInterface(this.#process.stdout).on('line', (line) => {
+      this.#last = line;
+      if (line === 'round') this.rounds++;
+      else this.#problem ??= line;
+    });
+  }
+
+  async untilRounds(more: number): Promise<void> {
+    const least = this.rounds + more;
+    await until('changes to go on', async () => {
+      if (this.#process.exitCode !== null) throw new Error(`the program ended: ${this.#said}`);
+      if (this.#problem !== undefined) throw new Error(this.#problem);
+      return this.rounds >= least;
+    });
+  }
+
+  async finish(): Promise<Seen> {
+    this.#process.stdin.end();
+    await this.#ended;
+    assert.equal(this.#said, '');
+    return JSON.parse(this.#last) as Seen;
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#ended;
+  }
+}
+
+describe('programs that change names while servers are killed', function () {
+  this.timeout(240_000);
+  let cluster: Cluster;
+  let second: string;
+  let program: ChangingProgram | undefined;
+
+  beforeEach(async function () {
+    requireFuse(this);
+    program = undefined;
+    // What a crash has undone must not stay in the kernel's memory.
+    cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 1 });
+    second = join(cluster.folder, 'second');
+    await mkdir(second);
+    await cluster.must('mount', second);
+  });
+
+  afterEach(async () => {
+    await program?.kill();
+    if (second !== undefined) await run('umount', ['-l', second], '/');
+    await cluster?.destroy();
+  });
+
+  async function killAgainAndAgain(server: string, working: ChangingProgram): Promise<Seen> {
+    for (let kill = 0; kill < KILLS; kill++) {
+      await working.untilRounds(ROUNDS_BETWEEN);
+      const pid = await cluster.pidOf(server);
+      process.kill(pid, 'SIGKILL');
+      await until(
+        `${server} to be another process`,
+        async () => (await cluster.pidOf(server).catch(() => pid)) !== pid,
+      );
+    }
+    await working.untilRounds(ROUNDS_BETWEEN);
+    return working.finish();
+  }
+
+  it('go on as if nothing had happened when it is the metaserver', async () => {
+    program = new ChangingProgram(cluster.mountPoint);
+    const { problems, changes } = await killAgainAndAgain('meta1', program);
+    assert.deepEqual(problems, []);
+    assert.ok(changes > KILLS * ROUNDS_BETWEEN);
+  });
+
+  it('go on as if nothing had happened when it is the mediator of another process', async () => {
+    program = new ChangingProgram(second, 'append');
+    const { problems, undone, appended } = await killAgainAndAgain('mediator', program);
+    assert.deepEqual(problems, []);
+    assert.equal(undone, 0, 'the metaserver has lost nothing');
+    const { stdout } = await run('timeout', ['-k', '5', '50', 'cat', join(second, 'log')], '/');
+    assert.equal(stdout, Array.from({ length: appended }, (_, n) => `${n}\n`).join(''));
+  });
+});
