@@ -37,7 +37,8 @@ export class SegmentLog {
   #lastNumber = 0;
   /** Segment → offset from which on what it holds may be gone after a power cut, for good. */
   readonly #unsafe = new Map<number, number>();
-  readonly #pacer: Pacer;
+  readonly #writePacer: Pacer;
+  readonly #syncPacer: Pacer;
 
   constructor(
     private readonly segments: Segments,
@@ -46,7 +47,8 @@ export class SegmentLog {
     private readonly log: Log,
     private readonly onFailedSegment: (segment: number, syncedOffset: number) => void,
   ) {
-    this.#pacer = new Pacer(clock);
+    this.#writePacer = new Pacer(clock);
+    this.#syncPacer = new Pacer(clock);
   }
 
   /** The highest segment number ever used: the active segment's, when there is one. */
@@ -92,7 +94,7 @@ export class SegmentLog {
     const { file, endOffset } = active;
     if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES) this.#writeAhead(active, endOffset + bytes);
     try {
-      await this.#pacer.run(
+      await this.#writePacer.run(
         bytes,
         () => file.writeNow(chunks, endOffset),
         () => file.write(chunks, endOffset),
@@ -152,7 +154,7 @@ export class SegmentLog {
       const end = active.endOffset;
       try {
         this.syncs++;
-        await active.file.sync();
+        await this.#sync(active.file);
         active.syncedOffset = end;
         for (const { resolve } of waiters) resolve();
       } catch (error) {
@@ -164,6 +166,18 @@ export class SegmentLog {
       }
     }
     active.syncing = false;
+  }
+
+  /** On this thread while the disk is quick. */
+  #sync(file: DiskFile): Promise<void> {
+    const { syncNow } = file;
+    return syncNow === undefined
+      ? file.sync()
+      : this.#syncPacer.run(
+          0,
+          () => syncNow.call(file),
+          () => file.sync(),
+        );
   }
 
   #noteFailure(active: ActiveSegment): void {

@@ -12,6 +12,8 @@ export interface DiskFile {
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
   /** fdatasync: what was written before the call is on stable storage when it resolves. */
   sync(): Promise<void>;
+  /** The same, blocking; missing where it would hide what happens meanwhile, as in the simulation. */
+  syncNow?(): void;
   truncate(sizeBytes: number): Promise<void>;
   sizeBytes(): Promise<number>;
   close(): Promise<void>;

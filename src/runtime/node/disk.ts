@@ -129,6 +129,10 @@ class NodeDiskFile implements DiskFile {
     return this.#finish((done) => fs.fdatasync(this.descriptor, done));
   }
 
+  syncNow(): void {
+    fs.fdatasyncSync(this.descriptor);
+  }
+
   truncate(sizeBytes: number): Promise<void> {
     return this.#finish((done) => fs.ftruncate(this.descriptor, sizeBytes, done));
   }
