@@ -4,9 +4,8 @@
 import type { BlockKey, PutItem, PutResult, Version } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import { type Hash, hashBlock } from '../protocol/hash.js';
-import type { MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { forgetVersions } from './forget.js';
+import type { Leftovers } from './leftovers.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -47,7 +46,7 @@ export class ReplicaWrite {
   #isUnanswered = false;
 
   constructor(
-    private readonly metadata: MetadataService,
+    private readonly leftovers: Leftovers,
     private readonly replicas: ReplicaSet,
     private readonly reader: Reader,
     private readonly settings: MediatorSettings,
@@ -81,12 +80,12 @@ export class ReplicaWrite {
     return this.#isUnanswered;
   }
 
-  /** Takes the new versions away again, in the background. What can't be reached now, a scrub removes. */
+  /** Takes the new versions away again, in the background. */
   takeBack(): void {
-    const versions = this.#states.map(({ key }) => key);
-    forgetVersions(this.metadata, this.#targets, versions).catch((error: unknown) => {
-      this.runtime.log.debug('write.takeBackFailed', { reason: String(error) });
-    });
+    this.leftovers.takeBack(
+      this.#targets,
+      this.#states.map(({ key }) => key),
+    );
   }
 
   async #send(replica: Replica, states: readonly BlockState[], replace: boolean): Promise<void> {

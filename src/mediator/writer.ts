@@ -9,6 +9,7 @@ import type { Attempt, RequestId, RequestIds } from '../protocol/request-ids.js'
 import type { Runtime } from '../runtime/runtime.js';
 import type { BlockMap } from './block-map.js';
 import type { Counters } from './counters.js';
+import { Leftovers } from './leftovers.js';
 import { RangeLocks } from './range-locks.js';
 import type { Reader } from './reader.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -34,6 +35,7 @@ export interface FileWrite extends Attempt {
 
 export class Writer {
   readonly #locks = new RangeLocks();
+  readonly #leftovers: Leftovers;
 
   constructor(
     private readonly metadata: MetadataService,
@@ -47,7 +49,9 @@ export class Writer {
     private readonly counters: Counters,
     private readonly runtime: Runtime,
     private readonly onMissing: () => void,
-  ) {}
+  ) {
+    this.#leftovers = new Leftovers(metadata, replicas, runtime);
+  }
 
   /**
    * Resolves when Qw servers can be reached; before a file is opened for writing they are asked to answer, since many
@@ -115,7 +119,7 @@ export class Writer {
         else holes.push({ index, base: base?.version ?? 0, next: null });
       }
       const replicaWrite = new ReplicaWrite(
-        this.metadata,
+        this.#leftovers,
         this.replicas,
         this.reader,
         this.settings,

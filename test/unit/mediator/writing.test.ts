@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
@@ -46,6 +47,25 @@ describe('writing', () => {
     await eventually(() =>
       cluster.replicas.filter(({ fault }) => fault === 'none').every(({ stored }) => stored.size === 1),
     );
+  });
+
+  it('takes its new versions from a server that stored them and was lost before it answered, when that is back', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'before');
+    const lost = cluster.replica(3);
+    const { put } = lost.blocks;
+    lost.blocks.put = async (request, options) => {
+      await put(request, options);
+      lost.crash();
+      throw new ServiceError('UNREACHABLE', 'lost');
+    };
+    await assert.rejects(write(mediator, inode, 0, 'after!'), { code: 'EIO' });
+    lost.blocks.put = put;
+    assert.equal(lost.stored.size, 2);
+    lost.restart();
+    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+    assert.equal(await text(mediator, inode), 'before');
   });
 
   it('answers ENOSPC when servers are full', async () => {
