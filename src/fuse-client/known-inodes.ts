@@ -5,6 +5,7 @@ import type { Attributes, FileService } from '../protocol/files.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { KernelCache } from './kernel-cache.js';
+import type { OpenInodes } from './open-inodes.js';
 import { ReadCache } from './read-cache.js';
 import { RecentAttributes } from './recent-attributes.js';
 import type { WriteBackFile } from './write-back/write-back-file.js';
@@ -19,6 +20,7 @@ export class KnownInodes {
     private readonly files: FileService,
     private readonly kernelCache: KernelCache,
     private readonly runtime: Runtime,
+    readonly openInodes: OpenInodes,
     attributeTimeoutMs: number,
   ) {
     this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
@@ -40,10 +42,11 @@ export class KnownInodes {
 
   opened(file: WriteBackFile): void {
     this.open.set(file.inode, file);
+    this.openInodes.add(file.inode);
   }
 
   closed(inode: number): void {
-    this.open.delete(inode);
+    if (this.open.delete(inode)) this.openInodes.remove(inode);
     this.readCache.forget(inode);
   }
 

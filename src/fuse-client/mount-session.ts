@@ -1,5 +1,5 @@
 // The mount's session with the mediator: hears of what other mounts change,
-// says what this one holds, and keeps its locks. A connection that was lost is
+// says what this one has open, and keeps its locks. A connection that was lost is
 // taken up again for ever; a mediator that has forgotten is told, before it
 // gets any other request.
 import { ServiceError } from '../protocol/errors.js';
@@ -32,8 +32,10 @@ export interface SessionListener {
   outdated(items: readonly OutdatedItem[]): void;
   /** Anything may have changed. */
   missedChanges(): void;
-  /** Files that are open here and have no name any more. */
-  held(): number[];
+  /** Files that are open here, or being opened. */
+  open(): number[];
+  /** Files that were closed since the last call. */
+  takeClosed(): number[];
 }
 
 export class MountSession {
@@ -175,7 +177,9 @@ export class MountSession {
 
   async #begin(): Promise<void> {
     const losses = this.#losses;
-    const request = { client: this.client, held: this.listener.held(), locks: this.#own.heldBy(SELF) };
+    // The list of all says it.
+    this.listener.takeClosed();
+    const request = { client: this.client, open: this.listener.open(), locks: this.#own.heldBy(SELF) };
     const { known, last, lost } = await this.service.begin(request);
     if (!known) {
       this.#after = last;
@@ -197,7 +201,10 @@ export class MountSession {
       try {
         if (!this.#isBegun) await this.#begin();
         const options = { deadlineMs: WAIT_DEADLINE_MS, signal };
-        const { items, last, missed } = await this.service.changes({ after: this.#after }, options);
+        const { items, last, missed } = await this.service.changes(
+          { after: this.#after, closed: this.listener.takeClosed() },
+          options,
+        );
         this.#after = last;
         if (missed) this.listener.missedChanges();
         else this.listener.outdated(items);

@@ -60,11 +60,6 @@ export class OpenFiles {
     return this.known.openFiles.map(({ inode }) => inode);
   }
 
-  /** Files that are open here and have lost their last name. */
-  get orphans(): number[] {
-    return this.known.openFiles.filter(({ orphaned }) => orphaned).map(({ inode }) => inode);
-  }
-
   /** The last name of a file that was named as held is gone: its space goes with the last close, which may have been meanwhile. */
   async orphan(inode: number): Promise<void> {
     const file = this.known.file(inode);
@@ -74,6 +69,20 @@ export class OpenFiles {
 
   /** Opens, and cuts when the flags say so, unless `signal` has aborted by then. */
   async open(
+    inode: number,
+    flags: number,
+    killPrivileges: boolean,
+    signal: () => AbortSignal,
+  ): Promise<{ handle: number; attributes: Attributes }> {
+    this.known.openInodes.add(inode);
+    try {
+      return await this.openStored(inode, flags, killPrivileges, signal);
+    } finally {
+      this.known.openInodes.remove(inode);
+    }
+  }
+
+  private async openStored(
     inode: number,
     flags: number,
     killPrivileges: boolean,
@@ -294,7 +303,8 @@ export class OpenFiles {
     }
     if (file.handles.size > 0 || file.isPending) return;
     this.known.closed(file.inode);
-    if (file.orphaned) await this.files.release({ inode: file.inode });
+    // Another mount may have taken the last name.
+    if (file.orphaned || file.attributes.links === 0) await this.files.release({ inode: file.inode });
   }
 
   /** Stores what is pending of one file, so that what comes after it is not overwritten by it. */

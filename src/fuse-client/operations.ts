@@ -30,6 +30,7 @@ import { checkEnd, checkName } from './limits.js';
 import { repeatLost } from './lost-requests.js';
 import { MountSession, type SessionListener } from './mount-session.js';
 import { type CopyRequest, OpenFiles, type WriteTraits, withoutPrivileges } from './open-files.js';
+import { OpenInodes } from './open-inodes.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
 const MOST_HELD_NAMED = 64;
@@ -73,15 +74,17 @@ export class Operations {
     private readonly runtime: Runtime,
     { sessions, lost }: MediatorConnection = {},
   ) {
+    const openInodes = new OpenInodes(sessions !== undefined);
     const listener: SessionListener = {
       outdated: (items) => this.known.outdated(items),
       missedChanges: () => this.known.missedChanges(),
-      held: () => this.opened.orphans,
+      open: () => openInodes.all,
+      takeClosed: () => openInodes.takeClosed(),
     };
     this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
     const files = lost === undefined ? service : this.repeatLost(service, lost);
     this.files = files;
-    this.known = new KnownInodes(files, kernelCache, runtime, settings.attributeTimeoutMs);
+    this.known = new KnownInodes(files, kernelCache, runtime, openInodes, settings.attributeTimeoutMs);
     this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
     this.extendedAttributes = new ExtendedAttributes(files, this.known);
   }

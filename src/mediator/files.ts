@@ -20,6 +20,7 @@ import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
 import type { LostCalls } from './lost-calls.js';
+import { Removals } from './removals.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Sessions } from './sessions.js';
 import { requireRoom, spaceOf } from './space.js';
@@ -33,6 +34,8 @@ type Request<K extends keyof FileService> = Parameters<FileService[K]>[0];
 type Reply<K extends keyof FileService> = ReturnType<FileService[K]>;
 
 export class MediatorFiles implements FileService {
+  readonly #removals: Removals;
+
   constructor(
     private readonly metadata: MetadataService,
     private readonly blockMap: BlockMap,
@@ -46,7 +49,9 @@ export class MediatorFiles implements FileService {
     private readonly replicas: ReplicaSet,
     private readonly blockSizeBytes: number,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.#removals = new Removals(metadata, blockMap, garbage, sessions);
+  }
 
   async lookup(request: Request<'lookup'>): Promise<Attributes> {
     return this.#observed(await this.metadata.query({ name: 'lookup', request }));
@@ -75,7 +80,9 @@ export class MediatorFiles implements FileService {
 
   async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
     if (forWriting) await this.#requireQuorum(request);
-    return this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
+    const result = await this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
+    if (result.created) this.sessions.opened(result.attributes.inode, options);
+    return result;
   }
 
   async createUnnamed(
@@ -116,8 +123,10 @@ export class MediatorFiles implements FileService {
   }
 
   async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
-    const result = await this.#execute('unlink', request, id);
-    this.#lostName(result.inode, result.links === 0, request.held, options);
+    const result = await this.#removals.run(request, options, (held) =>
+      this.#execute('unlink', { ...request, held }, id),
+    );
+    if (result.links === 0) this.#removals.lostLast(result.inode, request.held, options);
     this.#publishNames(result, [request], options);
     return result;
   }
@@ -129,17 +138,23 @@ export class MediatorFiles implements FileService {
   }
 
   async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
-    const result = await this.#execute('rename', request, id);
-    if (result.replaced !== undefined) this.#lostName(result.replaced, true, request.held, options);
-    this.#publishNames(result, [request, { parent: request.newParent, name: request.newName }], options);
+    const { newParent: parent, newName: name } = request;
+    const result = await this.#removals.run({ parent, name, held: request.held }, options, (held) =>
+      this.#execute('rename', { ...request, held }, id),
+    );
+    // The answer does not say whether it has other names: then being held means nothing.
+    if (result.replaced !== undefined) this.#removals.lostLast(result.replaced, request.held, options);
+    this.#publishNames(result, [request, { parent, name }], options);
     return result;
   }
 
-  async open({ inode, forWriting }: Request<'open'>): Promise<Attributes> {
+  async open({ inode, forWriting }: Request<'open'>, options?: CallOptions): Promise<Attributes> {
+    // Before anything else: from now on it must not go with its last name.
+    this.sessions.opened(inode, options);
     if (forWriting) await this.writer.requireQuorum(inode, 'opening');
     // All changes pass through here, so what is remembered is what was closed last. Otherwise one round trip brings the
     // attributes and the block map that the first read needs.
-    const remembered = this.isSole ? this.blockMap.remembered(inode) : undefined;
+    const remembered = this.isSole && !this.#removals.underWay ? this.blockMap.remembered(inode) : undefined;
     return remembered ?? this.blockMap.refresh(inode);
   }
 
@@ -268,15 +283,6 @@ export class MediatorFiles implements FileService {
       this.blockMap.committed(attributes, null, []);
     }
     this.sessions.publish(items, options);
-  }
-
-  #lostName(inode: number, wasLast: boolean, held: readonly number[], options: CallOptions | undefined): void {
-    if (!wasLast) return;
-    if (held.includes(inode)) this.sessions.hold(inode, options);
-    else {
-      this.blockMap.forget(inode);
-      this.garbage.wake();
-    }
   }
 
   /** What was made just now has no blocks, unless it was made by an earlier attempt and written since. */

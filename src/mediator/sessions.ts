@@ -1,5 +1,5 @@
 // Who uses this mediator: one session per mount. Each hears of what the others
-// change, keeps files without names alive, and has locks; all of it ends with
+// change, keeps files that it has open alive, and has locks; all of it ends with
 // the session. Only memory: a client that comes back after a restart brings
 // what it had.
 import { FileError, ServiceError } from '../protocol/errors.js';
@@ -21,7 +21,8 @@ const MAXIMUM_CHANGES = 10_000;
 
 interface Session {
   client: string;
-  held: Set<number>;
+  /** Files that it has open, or had until a short while ago. */
+  open: Set<number>;
   /** Ends the session when nothing is heard of the client. */
   grace: Timer | null;
   /** Calls of `changes` that wait. */
@@ -52,7 +53,7 @@ export class Sessions {
   readonly #byPeer = new WeakMap<object, Session>();
   #changes: Change[] = [];
   #last = 0;
-  #closed = false;
+  #isClosed = false;
 
   constructor(
     private readonly files: HeldFiles,
@@ -94,50 +95,74 @@ export class Sessions {
     for (const session of this.#byClient.values()) for (const wake of [...session.wakers]) wake();
   }
 
-  /** The caller has a file open that lost its last name. */
-  hold(inode: number, options: CallOptions | undefined): void {
-    this.files.hold(inode);
-    this.#of(options)?.held.add(inode);
+  /** The caller opens a file; `changes` says when it is closed. */
+  opened(inode: number, options: CallOptions | undefined): void {
+    this.#of(options)?.open.add(inode);
   }
 
-  /** The caller has closed it. Nothing is released while another session holds it. */
+  /** How many files others than the caller have open; one that several have open counts several times. */
+  countElsewhere(options: CallOptions | undefined): number {
+    return this.#others(options).reduce((sum, { open }) => sum + open.size, 0);
+  }
+
+  /** Those files. */
+  openElsewhere(options: CallOptions | undefined): number[] {
+    return this.#others(options).flatMap(({ open }) => [...open]);
+  }
+
+  isOpenElsewhere(inode: number, options: CallOptions | undefined): boolean {
+    return this.#others(options).some(({ open }) => open.has(inode));
+  }
+
+  /** A file lost its last name that the caller has open. */
+  hold(inode: number, options: CallOptions | undefined): void {
+    this.files.hold(inode);
+    this.opened(inode, options);
+  }
+
+  /** The caller has closed it. Nothing is released while another session has it open. */
   async release(inode: number, options: CallOptions | undefined): Promise<void> {
-    this.#of(options)?.held.delete(inode);
-    await this.#releaseUnlessHeld(inode);
+    this.#of(options)?.open.delete(inode);
+    await this.#releaseUnlessOpen(inode);
   }
 
   close(): void {
-    this.#closed = true;
+    this.#isClosed = true;
     for (const session of this.#byClient.values()) {
       session.grace?.cancel();
       for (const wake of [...session.wakers]) wake();
     }
   }
 
-  async #begin({ client, held, locks }: Request<'begin'>, options: CallOptions | undefined): Reply<'begin'> {
+  async #begin({ client, open, locks }: Request<'begin'>, options: CallOptions | undefined): Reply<'begin'> {
     if (typeof client !== 'string' || client === '' || client.length > MAXIMUM_CLIENT_LENGTH) {
       throw new ServiceError('MALFORMED', `client must be a text of 1 to ${MAXIMUM_CLIENT_LENGTH} characters`);
     }
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, held: new Set(), grace: null, wakers: new Set() };
+      session = { client, open: new Set(), grace: null, wakers: new Set() };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }
     const { peer } = options ?? {};
     if (peer !== undefined) this.#byPeer.set(peer, session);
     this.#heard(session);
-    for (const inode of held) {
-      this.files.hold(inode);
-      session.held.add(inode);
-    }
+    // Which of them have lost their names is not known any more where the client isn't.
+    if (!known) for (const inode of open) this.files.hold(inode);
+    const stillOpen = new Set(open);
+    this.#closed(
+      session,
+      [...session.open].filter((inode) => !stillOpen.has(inode)),
+    );
+    session.open = stillOpen;
     const lost = known ? [] : locks.filter((lock) => this.locks.set(client, lock) !== 'granted');
     return { known, last: this.#last, lost };
   }
 
-  async #changesAfter({ after }: Request<'changes'>, options: CallOptions | undefined): Reply<'changes'> {
+  async #changesAfter({ after, closed }: Request<'changes'>, options: CallOptions | undefined): Reply<'changes'> {
     const session = this.#expect(options);
+    this.#closed(session, closed);
     if (!this.#hasNews(session, after)) await this.#news(session, options);
     const missed = this.#hasMissed(after);
     const items = missed
@@ -154,7 +179,7 @@ export class Sessions {
 
   #hasNews(session: Session, after: number): boolean {
     return (
-      this.#closed ||
+      this.#isClosed ||
       this.#hasMissed(after) ||
       this.#changes.some(({ number, origin }) => number > after && origin !== session)
     );
@@ -224,7 +249,7 @@ export class Sessions {
 
   #heard(session: Session): void {
     session.grace?.cancel();
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     session.grace = this.runtime.clock.after(SESSION_GRACE_MS, () => {
       this.#finish(session, 'silent').catch((error: unknown) => {
         this.runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
@@ -233,18 +258,34 @@ export class Sessions {
   }
 
   async #finish(session: Session, how: 'ended' | 'silent'): Promise<void> {
-    const { client, held } = session;
+    const { client, open } = session;
     session.grace?.cancel();
     this.#byClient.delete(client);
     this.locks.drop(client);
     for (const wake of [...session.wakers]) wake();
-    this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, held: held.size });
-    for (const inode of held) await this.#releaseUnlessHeld(inode);
+    this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, open: open.size });
+    for (const inode of open) await this.#releaseUnlessOpen(inode);
     this.ended(how === 'ended' ? client : null);
   }
 
-  async #releaseUnlessHeld(inode: number): Promise<void> {
-    for (const { held } of this.#byClient.values()) if (held.has(inode)) return;
+  /** At once nobody counts on them any more; their space comes back in the background. */
+  #closed(session: Session, inodes: readonly number[]): void {
+    for (const inode of inodes) session.open.delete(inode);
+    const release = async () => {
+      for (const inode of inodes) await this.#releaseUnlessOpen(inode);
+    };
+    release().catch((error: unknown) => {
+      this.runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+    });
+  }
+
+  async #releaseUnlessOpen(inode: number): Promise<void> {
+    for (const { open } of this.#byClient.values()) if (open.has(inode)) return;
     await this.files.release(inode);
+  }
+
+  #others(options: CallOptions | undefined): Session[] {
+    const own = this.#of(options);
+    return [...this.#byClient.values()].filter((session) => session !== own);
   }
 }

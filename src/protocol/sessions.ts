@@ -39,19 +39,21 @@ export interface FileLock extends LockRange {
 export interface SessionService {
   /**
    * Begins the caller's session, or takes it up again on a new connection. `client`: random, chosen once by the client.
-   * `held` and `locks` are what it had before; a mediator that does not know the client any more takes them over, locks as
-   * far as nobody else got them meanwhile. `known`: false when the client may have missed changes.
+   * `open`: all files that it has open or is about to open, from before; they live on without their names until they are
+   * closed. `locks` are what it had before; a mediator that does not know the client any more takes them over as far as
+   * nobody else got them meanwhile. `known`: false when the client may have missed changes.
    */
   begin(
-    request: { client: string; held: number[]; locks: FileLock[] },
+    request: { client: string; open: number[]; locks: FileLock[] },
     options?: CallOptions,
   ): Promise<{ known: boolean; last: number; lost: FileLock[] }>;
   /**
    * What others have changed after number `after`, oldest first; waits for the first up to LONGEST_WAIT_MS. `missed`: more
-   * has changed than is remembered. REFUSED when the caller has no session.
+   * has changed than is remembered. `closed`: files that the client no longer has open, none of which it is opening now.
+   * REFUSED when the caller has no session.
    */
   changes(
-    request: { after: number },
+    request: { after: number; closed: number[] },
     options?: CallOptions,
   ): Promise<{ items: OutdatedItem[]; last: number; missed: boolean }>;
   /** Sets a lock, or takes the owner's away from the range (`type` null). Waits up to LONGEST_WAIT_MS with `wait`; EAGAIN: others have it; EDEADLK. */

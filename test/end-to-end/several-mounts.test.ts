@@ -141,15 +141,40 @@ describe('several mounts', function () {
     });
   }
 
+  for (const [how, command] of [
+    ['unlinked', 'rm gone'],
+    ['replaced', 'echo new > other && mv other gone'],
+  ] as const) {
+    it(`keep the content of a file that another one has ${how} until the last close`, async () => {
+      const reader = program();
+      const writer = program();
+      await here('head -c 300000 /dev/zero | tr "\\0" x > gone; echo small > small');
+      assert.equal(await reader.does(`r = open("${second}/gone", "rb")`), 'done');
+      assert.equal(await writer.does(`w = open("${second}/gone", "r+b", 0)`), 'done');
+      const before = await blocks();
+      assert.equal((await here(command)).status, 0);
+      assert.equal(await reader.does('len(r.read())'), '300000');
+      assert.equal(await writer.does('w.seek(299999), w.write(b"yy"), os.fsync(w.fileno())'), '(299999, 2, None)');
+      assert.equal(await reader.does('os.pread(r.fileno(), 9, 299998)'), "b'xyy'");
+      assert.equal(await writer.does('os.fstat(w.fileno()).st_nlink'), '0');
+      await reader.does('r.close()');
+      assert.equal(await writer.does('os.pread(w.fileno(), 9, 299998)'), "b'xyy'");
+      await writer.does('w.close()');
+      await until('the space of the file', async () => (await blocks()) < before);
+    });
+  }
+
   it('lose their locks, and what only they kept alive, when they are killed', async () => {
-    await here('echo > orphaned; echo kept > unlinked');
+    await here('echo > orphaned; echo kept > unlinked; echo kept too > unlinked-here');
     const other = program();
     await other.does(`f = open("${second}/orphaned", "r+")`);
     assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
     await other.does(`g = open("${second}/unlinked")`);
     assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
     assert.equal(await other.does('g.read()'), "'kept\\n'");
-    const blocks = async () => Object.keys(await cluster.contents('data1')).length;
+    await other.does(`h = open("${second}/unlinked-here")`);
+    await here('rm unlinked-here');
+    assert.equal(await other.does('h.read()'), "'kept too\\n'");
     const before = await blocks();
     process.kill(await mountProcess(), 'SIGKILL');
     const one = program();
@@ -157,7 +182,7 @@ describe('several mounts', function () {
     await until('the lock of a mount that was killed', async () =>
       (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('None'),
     );
-    await until('the space of a file without a name', async () => (await blocks()) < before);
+    await until('the space of a file without a name', async () => (await blocks()) === before - 2);
     await run('umount', ['-l', second], '/');
     await cluster.must('mount', second);
     await seenThere('cat current', '49');
@@ -165,11 +190,13 @@ describe('several mounts', function () {
 
   it('are taken up again when the mediator was started anew, with the locks and files they had', async () => {
     const other = program();
-    await here('echo > regained; echo kept > unlinked');
+    await here('echo > regained; echo kept > unlinked; echo kept too > unlinked-here');
     await other.does(`f = open("${second}/regained", "r+")`);
     assert.equal(await other.does('fcntl.lockf(f, fcntl.LOCK_EX)'), 'None');
     await other.does(`g = open("${second}/unlinked")`);
     assert.equal(await other.does(`os.unlink("${second}/unlinked")`), 'None');
+    await other.does(`h = open("${second}/unlinked-here")`);
+    await here('rm unlinked-here');
     process.kill(await cluster.pidOf('mediator'), 'SIGKILL');
     // From outside: nothing can be started in the folder of a mount whose server is gone.
     const outside = (file: string) => run('timeout', ['-k', '5', '50', 'cat', file], cluster.folder);
@@ -181,7 +208,13 @@ describe('several mounts', function () {
       (await one.does('fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)')).startsWith('errno 11'),
     );
     assert.equal(await other.does('os.pread(g.fileno(), 10, 0)'), "b'kept\\n'");
+    assert.equal(await other.does('os.pread(h.fileno(), 10, 0)'), "b'kept too\\n'");
   });
+
+  /** How many blocks a data server holds. */
+  async function blocks(): Promise<number> {
+    return Object.keys(await cluster.contents('data1')).length;
+  }
 
   async function mountProcess(): Promise<number> {
     const { stdout } = await run('pgrep', ['-f', `main.js mount ${second} --foreground`], '/');

@@ -77,7 +77,7 @@ class Mediator {
   session(): MountSession {
     const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
     const runtime = { clock: this.clock, log: new RecordingLog(), random } as unknown as Runtime;
-    const listener = { outdated: () => {}, missedChanges: () => {}, held: () => [] };
+    const listener = { outdated: () => {}, missedChanges: () => {}, open: () => [], takeClosed: () => [] };
     return new MountSession(this.sessions, listener, runtime, this.lost);
   }
 

@@ -107,8 +107,8 @@ describe('a sync after the metaserver was lost', () => {
   it('has mounts forget what they know then', async () => {
     const { cluster, mediator } = await changed();
     const options = { peer: {} };
-    const { last } = await mediator.sessions.begin({ client: 'a', held: [], locks: [] }, options);
-    const waiting = mediator.sessions.changes({ after: last }, options);
+    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
+    const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
     cluster.restartMetaserver();
     assert.equal((await waiting).missed, true);
   });

@@ -17,9 +17,9 @@ function fixture() {
   const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime, (client) => {
     ended.push(client);
   });
-  const join = async (client: string, more: { held?: number[]; locks?: FileLock[] } = {}) => {
+  const join = async (client: string, more: { open?: number[]; locks?: FileLock[] } = {}) => {
     const options = { peer: {} };
-    const { known, last, lost } = await sessions.service.begin({ client, held: [], locks: [], ...more }, options);
+    const { known, last, lost } = await sessions.service.begin({ client, open: [], locks: [], ...more }, options);
     return { options, known, last, lost };
   };
   return { clock, held, ended, sessions, join };
@@ -44,19 +44,19 @@ describe('sessions', () => {
     sessions.publish([item(1)], a.options);
     sessions.publish([item(2)], undefined);
     sessions.publish([item(3)], b.options);
-    const heard = await sessions.service.changes({ after: b.last }, b.options);
+    const heard = await sessions.service.changes({ after: b.last, closed: [] }, b.options);
     assert.deepEqual(heard, { items: [item(1), item(2)], last: 3, missed: false });
-    assert.deepEqual((await sessions.service.changes({ after: 0 }, a.options)).items, [item(2), item(3)]);
+    assert.deepEqual((await sessions.service.changes({ after: 0, closed: [] }, a.options)).items, [item(2), item(3)]);
   });
 
   it('wait for news, but not for ever', async () => {
     const { clock, sessions, join } = fixture();
     const a = await join('a');
     const b = await join('b');
-    const waiting = sessions.service.changes({ after: 0 }, b.options);
+    const waiting = sessions.service.changes({ after: 0, closed: [] }, b.options);
     sessions.publish([item(1)], a.options);
     assert.deepEqual((await waiting).items, [item(1)]);
-    const inVain = sessions.service.changes({ after: 1 }, b.options);
+    const inVain = sessions.service.changes({ after: 1, closed: [] }, b.options);
     await clock.advance(LONGEST_WAIT_MS);
     assert.deepEqual(await inVain, { items: [], last: 1, missed: false });
   });
@@ -66,8 +66,8 @@ describe('sessions', () => {
     const a = await join('a');
     const b = await join('b');
     for (let n = 0; n < 25_000; n++) sessions.publish([item(n)], a.options);
-    assert.equal((await sessions.service.changes({ after: 0 }, b.options)).missed, true);
-    assert.equal((await sessions.service.changes({ after: 24_990 }, b.options)).items.length, 10);
+    assert.equal((await sessions.service.changes({ after: 0, closed: [] }, b.options)).missed, true);
+    assert.equal((await sessions.service.changes({ after: 24_990, closed: [] }, b.options)).items.length, 10);
   });
 
   it('go on over another connection, and miss nothing', async () => {
@@ -78,8 +78,40 @@ describe('sessions', () => {
     sessions.publish([item(1)], a.options);
     const again = await join('b', { locks: [write(5)] });
     assert.deepEqual([again.known, again.lost], [true, []]);
-    assert.deepEqual((await sessions.service.changes({ after: b.last }, again.options)).items, [item(1)]);
+    assert.deepEqual((await sessions.service.changes({ after: b.last, closed: [] }, again.options)).items, [item(1)]);
     await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'EAGAIN' });
+  });
+
+  it('keep files that they have open, and say later that they closed them', async () => {
+    const { held, sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    sessions.opened(3, a.options);
+    sessions.opened(3, b.options);
+    sessions.opened(4, b.options);
+    assert.deepEqual(
+      [sessions.countElsewhere(a.options), sessions.openElsewhere(b.options), sessions.countElsewhere(undefined)],
+      [2, [3], 3],
+    );
+    // Its last name goes.
+    sessions.hold(3, a.options);
+    await sessions.release(3, a.options);
+    assert.deepEqual([[...held], sessions.isOpenElsewhere(3, a.options)], [[3], true]);
+    sessions.publish([item(9)], a.options);
+    await sessions.service.changes({ after: b.last, closed: [3] }, b.options);
+    assert.deepEqual([[...held], sessions.openElsewhere(a.options)], [[], [4]]);
+  });
+
+  it('that come back say what they have open', async () => {
+    const { held, sessions, join } = fixture();
+    const a = await join('a');
+    sessions.opened(3, a.options);
+    sessions.opened(4, a.options);
+    sessions.hold(3, undefined);
+    sessions.hold(4, undefined);
+    const again = await join('a', { open: [4, 5] });
+    assert.deepEqual([again.known, [...held]], [true, [4]]);
+    assert.deepEqual(sessions.openElsewhere(undefined), [4, 5]);
   });
 
   it('that nobody hears of any more give up what they held and locked', async () => {
@@ -91,14 +123,14 @@ describe('sessions', () => {
     sessions.hold(9, b.options);
     await sessions.service.setLock({ ...write(5), wait: false }, a.options);
     const waiting = sessions.service.setLock({ ...write(5), wait: true }, b.options);
-    const polling = sessions.service.changes({ after: 0 }, b.options);
+    const polling = sessions.service.changes({ after: 0, closed: [] }, b.options);
     await clock.advance(LONGEST_WAIT_MS);
     assert.deepEqual(await waiting, { granted: false });
     await polling;
     await clock.advance(SESSION_GRACE_MS - LONGEST_WAIT_MS);
     assert.deepEqual(await sessions.service.setLock({ ...write(5), wait: false }, b.options), { granted: true });
     assert.deepEqual([...held], [9], 'another session still holds it');
-    await assert.rejects(sessions.service.changes({ after: 0 }, a.options), { code: 'REFUSED' });
+    await assert.rejects(sessions.service.changes({ after: 0, closed: [] }, a.options), { code: 'REFUSED' });
     await sessions.service.end({}, b.options);
     assert.deepEqual([...held], []);
     assert.deepEqual(ended, [null, 'b'], 'only who says so will not ask again');
@@ -108,7 +140,7 @@ describe('sessions', () => {
     const { held, sessions, join } = fixture();
     const b = await join('b');
     await sessions.service.setLock({ ...write(5), wait: false }, b.options);
-    const { known, lost } = await join('a', { held: [3], locks: [write(5), write(6)] });
+    const { known, lost } = await join('a', { open: [3], locks: [write(5), write(6)] });
     assert.equal(known, false);
     assert.deepEqual(lost, [write(5)]);
     assert.deepEqual([...held], [3]);
