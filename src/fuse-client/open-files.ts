@@ -187,7 +187,8 @@ export class OpenFiles {
     // Nothing may come between finding the end and writing there.
     const at = open.appends && !ofPages ? this.appendOffset(file, offset) : offset;
     checkEnd(at + data.length);
-    file.write(at, data);
+    if (open.appends && !ofPages) file.append(data);
+    else file.write(at, data);
     this.known.noteChange();
     if (!open.synchronous) return;
     await file.flush();

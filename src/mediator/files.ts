@@ -15,6 +15,7 @@ import { type Attempt, type RequestId, secondStep } from '../protocol/request-id
 import type { CallOptions } from '../protocol/service.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
+import { Appends } from './appends.js';
 import type { BlockMap } from './block-map.js';
 import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
@@ -34,6 +35,7 @@ type Request<K extends keyof FileService> = Parameters<FileService[K]>[0];
 type Reply<K extends keyof FileService> = ReturnType<FileService[K]>;
 
 export class MediatorFiles implements FileService {
+  readonly #appends: Appends;
   readonly #removals: Removals;
 
   constructor(
@@ -50,6 +52,7 @@ export class MediatorFiles implements FileService {
     private readonly blockSizeBytes: number,
     private readonly clock: Clock,
   ) {
+    this.#appends = new Appends(blockMap, writer);
     this.#removals = new Removals(metadata, blockMap, garbage, sessions);
   }
 
@@ -167,8 +170,8 @@ export class MediatorFiles implements FileService {
     return { data: await this.reader.read(inode, offset, length) };
   }
 
-  async write({ truncateTo, ...request }: Request<'write'>, options?: CallOptions): Promise<Attributes> {
-    return this.#write({ ...request, truncateTo: truncateTo ?? null }, options);
+  async write({ truncateTo, appendedFrom, ...request }: Request<'write'>, options?: CallOptions): Promise<Attributes> {
+    return this.#write({ ...request, truncateTo: truncateTo ?? null }, options, appendedFrom);
   }
 
   async fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
@@ -239,8 +242,8 @@ export class MediatorFiles implements FileService {
   }
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
-  async #write(write: FileWrite, options: CallOptions | undefined): Promise<Attributes> {
-    const attributes = await this.earlier.unlessCarriedOut(write, () => this.writer.write(write));
+  async #write(write: FileWrite, options: CallOptions | undefined, appendedFrom?: number): Promise<Attributes> {
+    const attributes = await this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom));
     this.garbage.wake();
     this.sessions.publish([{ inode: write.inode, content: true }], options);
     return attributes;

@@ -173,10 +173,18 @@ export interface FileService {
   ): Promise<{ data: Uint8Array }>;
   /**
    * Cuts the file at `truncateTo` if given, then lays `extents` over it in order, in one commit: all of it is visible and
-   * durable on Qw data servers and the metaserver when this answers, or none of it is.
+   * durable on Qw data servers and the metaserver when this answers, or none of it is. Extents from `appendedFrom` on were
+   * appended by a client that took this for the end of the file: they go, together, to where the file ends when they are
+   * stored. Not with a cut, whose end is certain.
    */
   write(
-    request: Attempt & { inode: number; extents: Extent[]; truncateTo?: number; modifyTimeNs: bigint },
+    request: Attempt & {
+      inode: number;
+      extents: Extent[];
+      truncateTo?: number;
+      appendedFrom?: number;
+      modifyTimeNs: bigint;
+    },
     options?: CallOptions,
   ): Promise<Attributes>;
   /**

@@ -141,6 +141,40 @@ describe('several mounts', function () {
     });
   }
 
+  it('append to one file without losing or tearing a line', async () => {
+    const lines = 150;
+    const eachOpens = (name: string) =>
+      `for n in $(seq ${lines}); do echo "${name} $n of a line that has some length" >> appended; done`;
+    const staysOpen = (name: string) =>
+      [
+        'import os, sys',
+        'f = os.open("appended", os.O_WRONLY | os.O_APPEND)',
+        `for n in range(1, ${lines} + 1):`,
+        `    os.write(f, f"${name} {n} of a line that has some length\\n".encode())`,
+        '    if n % 5 == 0: os.fsync(f)',
+      ].join('\n');
+    await here(': > appended');
+    const writers = [
+      here(eachOpens('a')),
+      there(eachOpens('b')),
+      here(`python3 -c '${staysOpen('c')}'`),
+      there(`python3 -c '${staysOpen('d')}'`),
+    ];
+    for (const { status, stderr } of await Promise.all(writers)) assert.equal(status, 0, stderr);
+    for (const mount of [here, there]) {
+      const found = (await mount('cat appended')).stdout.split('\n');
+      assert.equal(found.pop(), '');
+      for (const name of ['a', 'b', 'c', 'd']) {
+        const expected = Array.from({ length: lines }, (_, n) => `${name} ${n + 1} of a line that has some length`);
+        assert.deepEqual(
+          found.filter((line) => line.startsWith(name)),
+          expected,
+        );
+      }
+      assert.equal(found.length, 4 * lines);
+    }
+  });
+
   for (const [how, command] of [
     ['unlinked', 'rm gone'],
     ['replaced', 'echo new > other && mv other gone'],

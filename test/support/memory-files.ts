@@ -247,13 +247,18 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     inode: number;
     extents: { offset: number; data: Uint8Array }[];
     truncateTo?: number;
+    appendedFrom?: number;
     modifyTimeNs: bigint;
   }): Promise<Attributes> {
     await this.enter('write');
     this.fault('writes');
     const node = this.node(request.inode);
     if (request.truncateTo !== undefined) node.content.resize(request.truncateTo);
-    for (const { offset, data } of request.extents) node.content.write(offset, data);
+    const { appendedFrom = Number.POSITIVE_INFINITY } = request;
+    const moved = Math.max(0, node.content.sizeBytes - appendedFrom);
+    for (const { offset, data } of request.extents) {
+      node.content.write(offset < appendedFrom ? offset : offset + moved, data);
+    }
     node.attributes.modifyTimeNs = request.modifyTimeNs;
     return this.changed(node);
   }

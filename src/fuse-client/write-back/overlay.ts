@@ -45,6 +45,18 @@ export function layOver(overlay: Overlay, stored: Uint8Array, offset: number, le
   return result;
 }
 
+/** The same bytes, with no extent across `offset`. */
+export function splitAt(extents: readonly Extent[], offset: number): Extent[] {
+  return extents.flatMap((extent) => {
+    const before = offset - extent.offset;
+    if (before <= 0 || before >= extent.data.length) return [extent];
+    return [
+      { offset: extent.offset, data: extent.data.subarray(0, before) },
+      { offset, data: extent.data.subarray(before) },
+    ];
+  });
+}
+
 /** Stored attributes as they will be once everything pending is stored. */
 export function attributesOver(
   attributes: Attributes,

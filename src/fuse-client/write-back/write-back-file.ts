@@ -12,7 +12,7 @@ import type { FileHandle } from '../handles.js';
 import type { KernelCache } from '../kernel-cache.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import type { MemoryBudget } from './memory-budget.js';
-import { attributesOver, type Overlay } from './overlay.js';
+import { attributesOver, type Overlay, splitAt } from './overlay.js';
 
 /** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */
 const SINGLE_COMMIT_BYTES = 8 * 1024 * 1024;
@@ -35,6 +35,8 @@ interface Batch {
   extents: Extent[];
   bytes: number;
   truncateTo: number | undefined;
+  /** Extents from here on were appended. */
+  appendedFrom: number | undefined;
   /** The blocks that it touches, as a byte range. */
   from: number;
   to: number;
@@ -47,6 +49,8 @@ export class WriteBackFile {
   orphaned = false;
   private readonly dirty = new DirtyRanges();
   private truncateTo: number | undefined;
+  /** Dirty bytes from here on were appended: their place is not certain before they are stored. */
+  private appendedFrom: number | undefined;
   private truncatedAtOpen = false;
   private modifyTimeNs = 0n;
   private inFlight: Batch[] = [];
@@ -85,7 +89,7 @@ export class WriteBackFile {
 
   /** Attributes that the service answered, with what is pending. Older ones than are known are passed over. */
   over(fetched: Attributes): Attributes {
-    if (fetched.revision >= this.stored.revision) this.stored = fetched;
+    this.learn(fetched);
     if (!this.isPending) return this.stored;
     return attributesOver(this.stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.modifyTimeNs);
   }
@@ -112,6 +116,14 @@ export class WriteBackFile {
     this.stream();
   }
 
+  /** Takes bytes to where the file ends: here for now, and behind what others have appended by the time they are stored. */
+  append(data: Uint8Array): void {
+    const { sizeBytes } = this.attributes;
+    // With a cut, the end is certain.
+    if (this.truncateTo === undefined) this.appendedFrom ??= sizeBytes;
+    this.write(sizeBytes, data);
+  }
+
   /** Whatever attributes come next count. */
   forgetRevision(): void {
     this.stored = { ...this.stored, revision: 0 };
@@ -123,6 +135,7 @@ export class WriteBackFile {
     if (sizeBytes >= this.attributes.sizeBytes) return;
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
+    if (this.appendedFrom !== undefined && sizeBytes <= this.appendedFrom) this.appendedFrom = undefined;
     if (sizeBytes < this.stored.sizeBytes) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
       this.truncatedAtOpen = reason === 'open';
@@ -162,6 +175,7 @@ export class WriteBackFile {
       extents: [],
       bytes: 0,
       truncateTo: undefined,
+      appendedFrom: undefined,
       from: Math.floor(offset / blockSize) * blockSize,
       to: Math.ceil((offset + length) / blockSize) * blockSize,
       settled: changing.then(
@@ -172,7 +186,7 @@ export class WriteBackFile {
     this.inFlight.push(batch);
     try {
       const attributes = await changing;
-      if (attributes.revision >= this.stored.revision) this.stored = attributes;
+      this.learn(attributes);
       this.parts.committed(attributes);
       return attributes;
     } finally {
@@ -186,6 +200,19 @@ export class WriteBackFile {
     const { failure } = handle;
     handle.failure = undefined;
     if (failure !== undefined) throw failure;
+  }
+
+  private learn(fetched: Attributes): void {
+    if (fetched.revision < this.stored.revision) return;
+    this.stored = fetched;
+    const { appendedFrom } = this;
+    if (appendedFrom === undefined || fetched.sizeBytes <= appendedFrom) return;
+    // Others have appended: what is appended here and not stored yet comes behind it.
+    const appended = this.dirty.within(appendedFrom, Number.POSITIVE_INFINITY);
+    this.dirty.cutAt(appendedFrom);
+    for (const { offset, data } of appended) this.dirty.lay(offset - appendedFrom + fetched.sizeBytes, data);
+    this.appendedFrom = fetched.sizeBytes;
+    this.parts.kernelCache.forgetContent(this.inode);
   }
 
   private get cutAt(): number | undefined {
@@ -237,8 +264,9 @@ export class WriteBackFile {
 
     const before = this.dirty.bytes;
     const extents = this.dirty.takeUpTo(end);
-    const { truncateTo } = this;
+    const { truncateTo, appendedFrom } = this;
     this.truncateTo = undefined;
+    if (appendedFrom !== undefined) this.appendedFrom = this.dirty.isEmpty ? undefined : Math.max(appendedFrom, end);
     this.truncatedAtOpen = false;
     if (this.dirty.isEmpty) {
       this.timer?.cancel();
@@ -248,6 +276,7 @@ export class WriteBackFile {
       extents,
       bytes: before - this.dirty.bytes,
       truncateTo,
+      appendedFrom,
       from,
       to,
       settled: Promise.resolve(),
@@ -258,16 +287,19 @@ export class WriteBackFile {
   }
 
   private async store(batch: Batch): Promise<void> {
-    const { files, budget } = this.parts;
-    const { extents, truncateTo } = batch;
+    const { files, budget, kernelCache } = this.parts;
+    const { extents, truncateTo, appendedFrom } = batch;
     try {
       const attributes = await files.write({
         inode: this.inode,
-        extents,
+        extents: appendedFrom === undefined ? extents : splitAt(extents, appendedFrom),
         modifyTimeNs: this.modifyTimeNs,
         ...(truncateTo === undefined ? {} : { truncateTo }),
+        ...(appendedFrom === undefined ? {} : { appendedFrom }),
       });
-      if (attributes.revision >= this.stored.revision) this.stored = attributes;
+      // The kernel has these bytes where they would be if nobody else had appended.
+      if (appendedFrom !== undefined && attributes.sizeBytes > this.pendingEnd) kernelCache.forgetContent(this.inode);
+      this.learn(attributes);
       this.parts.committed(attributes);
     } catch (error) {
       this.fail(error instanceof Error ? error : new FileError('EIO', String(error)));
@@ -290,6 +322,7 @@ export class WriteBackFile {
     budget.remove(this.dirty.bytes);
     this.dirty.clear();
     this.truncateTo = undefined;
+    this.appendedFrom = undefined;
     this.truncatedAtOpen = false;
     this.streaming = false;
     this.timer?.cancel();

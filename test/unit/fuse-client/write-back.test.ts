@@ -182,6 +182,49 @@ describe('the write-back buffer', () => {
     assert.equal(await contentOf(parts, inode), 'page!');
   });
 
+  it('appends behind what others have appended by the time it is stored', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '0123');
+    const other = async (text: string) => {
+      const { sizeBytes } = await files.getattr({ inode });
+      await files.write({ inode, extents: [{ offset: sizeBytes, data: Buffer.from(text) }], modifyTimeNs: 1n });
+    };
+    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
+    const plain = await operations.open(inode, Flags.WRITE);
+    await operations.write(plain.handle, 2, Buffer.from('__'), {}, uninterrupted);
+    await operations.write(handle, 4, Buffer.from('own-1,'), {}, uninterrupted);
+    await operations.write(handle, 10, Buffer.from('own-2,'), {}, uninterrupted);
+    await other('theirs-1,');
+    parts.forgotten.length = 0;
+    await operations.fsync(handle);
+    assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+    await operations.write(handle, 25, Buffer.from('own-3,'), {}, uninterrupted);
+    await other('theirs-2,');
+    // What is heard of before it is stored is seen so at once.
+    await operations.lookup(ROOT_INODE, 'f');
+    await operations.write(handle, 31, Buffer.from('own-4,'), {}, uninterrupted);
+    const seen = await operations.read(handle, 25, 99, uninterrupted());
+    assert.equal(Buffer.from(seen).toString(), 'theirs-2,own-3,own-4,');
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,theirs-2,own-3,own-4,');
+  });
+
+  it('appends to what it has cut where the cut says', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const inode = await stored(parts, 'f', 'long content');
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE | Flags.APPEND);
+    await operations.write(handle, 0, Buffer.from('abcdef'), {}, uninterrupted);
+    await operations.flush(handle);
+    await operations.write(handle, 6, Buffer.from('ghi'), {}, uninterrupted);
+    await operations.setattr(inode, { sizeBytes: 3 }, CALLER, { handle });
+    await operations.write(handle, 3, Buffer.from('xyz'), {}, uninterrupted);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'abcxyz');
+  });
+
   it('stores pending bytes before a time is set, so that they do not overwrite it', async () => {
     const parts = fixture();
     const { operations } = parts;
