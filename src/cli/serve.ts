@@ -263,11 +263,7 @@ async function openMediatorProcess(
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
     });
-    runtime.log.info('mount.ready', { directory, binding });
-    mount.ended.then(
-      () => runtime.log.info('mount.ended', { directory }),
-      (error: unknown) => runtime.log.error('mount.ended', { directory, reason: String(error) }),
-    );
+    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, reason: String(error) }));
     return mount;
   }
 }

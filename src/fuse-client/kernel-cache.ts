@@ -11,6 +11,8 @@ export interface KernelCache {
   forgetName(parent: number, name: FileName): void;
   /** All attributes and bytes are fetched anew. */
   forgetEverything(): void;
+  /** Resolves when the kernel has forgotten all that it was asked to until now. */
+  forgotten(): Promise<void>;
 }
 
 export const forgetfulKernelCache: KernelCache = {
@@ -18,4 +20,5 @@ export const forgetfulKernelCache: KernelCache = {
   forgetContent() {},
   forgetName() {},
   forgetEverything() {},
+  async forgotten() {},
 };

@@ -85,9 +85,10 @@ export class KnownInodes {
     this.recent.forget(inode);
   }
 
-  /** Another mount has changed these. */
-  outdated(items: readonly OutdatedItem[]): void {
+  /** Another mount has changed these. Resolves when neither this mount nor the kernel uses what they had of them. */
+  async outdated(items: readonly OutdatedItem[]): Promise<void> {
     this.noteChange();
+    const refreshed: Promise<void>[] = [];
     for (const item of items) {
       if ('name' in item) {
         this.kernelCache.forgetName(item.parent, item.name);
@@ -100,29 +101,33 @@ export class KnownInodes {
       } else {
         this.kernelCache.forgetAttributes(item.inode);
       }
-      this.refresh(item.inode);
+      refreshed.push(this.refresh(item.inode));
     }
+    await Promise.all([...refreshed, this.kernelCache.forgotten()]);
   }
 
-  /** Others may have changed anything. */
-  missedChanges(): void {
+  /** The same where others may have changed anything. */
+  async missedChanges(): Promise<void> {
     this.noteChange();
+    const refreshed: Promise<void>[] = [];
     this.recent.clear();
     for (const [inode, file] of this.open) {
       this.readCache.forget(inode);
       // A crash of the metaserver may have undone changes: older revisions count again.
       file.forgetRevision();
-      this.refresh(inode);
+      refreshed.push(this.refresh(inode));
     }
     this.kernelCache.forgetEverything();
+    await Promise.all([...refreshed, this.kernelCache.forgotten()]);
   }
 
   /** Open files know their size by themselves: appending and reading to the end depend on it. */
-  private refresh(inode: number): void {
+  private async refresh(inode: number): Promise<void> {
     if (!this.open.has(inode)) return;
-    this.files.getattr({ inode }).then(
-      (attributes) => this.current(attributes),
-      (error: unknown) => this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) }),
-    );
+    try {
+      this.current(await this.files.getattr({ inode }));
+    } catch (error) {
+      this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) });
+    }
   }
 }

@@ -29,9 +29,10 @@ const END_OF_FILE = 0x7fff_ffff_ffff_ffffn;
 const SELF = 'self';
 
 export interface SessionListener {
-  outdated(items: readonly OutdatedItem[]): void;
-  /** Anything may have changed. */
-  missedChanges(): void;
+  /** Resolves when nothing of it is used any more, in this mount or in the kernel; never rejects. */
+  outdated(items: readonly OutdatedItem[]): Promise<void>;
+  /** The same when anything may have changed. */
+  missedChanges(): Promise<void>;
   /** Files that are open here, or being opened. */
   open(): number[];
   /** Files that were closed since the last call. */
@@ -47,6 +48,10 @@ export class MountSession {
   /** How often the connection had been lost when the session was begun the last time; null: it must be begun anew. */
   #begunAt: number | null = null;
   readonly #waiting = new Set<() => void>();
+  /** Resolves when what was heard of until now is forgotten. */
+  #forgotten: Promise<void> = Promise.resolve();
+  /** Who waits until a change was heard of, by its number. */
+  #unheard: { after: number; heard: () => void }[] = [];
   #isFirst = true;
   #loop: Promise<void> = Promise.resolve();
 
@@ -70,6 +75,7 @@ export class MountSession {
   async end(): Promise<void> {
     this.#ending.abort();
     await this.#loop;
+    for (const { heard } of this.#unheard) heard();
     await this.service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
       // It ends by itself then, a little later.
       this.runtime.log.debug('session.end_unanswered', { reason: String(error) });
@@ -110,8 +116,9 @@ export class MountSession {
       if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
       try {
         // One that was granted and lost is granted again: it is in nobody's way but others'.
-        const { granted } = await this.#ask((limits) => this.service.setLock({ ...lock, wait }, limits), signal);
+        const { granted, after } = await this.#ask((limits) => this.service.setLock({ ...lock, wait }, limits), signal);
         if (!granted) continue;
+        await this.#heardOf(after, signal);
       } catch (error) {
         if (error instanceof ServiceError) await this.#restore(range);
         throw error;
@@ -175,6 +182,29 @@ export class MountSession {
     }
   }
 
+  /** What the one who had the lock before has changed must not be read from a cache. CANCELLED when `signal` aborts. */
+  async #heardOf(after: number, signal: AbortSignal): Promise<void> {
+    const cancelled = new Promise<never>((_resolve, reject) => {
+      const cancel = () => reject(new ServiceError('CANCELLED', 'given up'));
+      if (signal.aborted) cancel();
+      else signal.addEventListener('abort', cancel, { once: true });
+    });
+    if (after > this.#after) {
+      const heard = new Promise<void>((resolve) => void this.#unheard.push({ after, heard: resolve }));
+      await Promise.race([heard, cancelled]);
+    }
+    await Promise.race([this.#forgotten, cancelled]);
+  }
+
+  /** All up to that number is being forgotten. */
+  #hears(after: number, forgotten: Promise<void>): void {
+    this.#after = after;
+    const earlier = this.#forgotten;
+    this.#forgotten = earlier.then(() => forgotten);
+    for (const { heard } of this.#unheard.filter((one) => one.after <= after)) heard();
+    this.#unheard = this.#unheard.filter((one) => one.after > after);
+  }
+
   async #begin(): Promise<void> {
     const losses = this.#losses;
     // The list of all says it.
@@ -182,8 +212,9 @@ export class MountSession {
     const request = { client: this.client, open: this.listener.open(), locks: this.#own.heldBy(SELF) };
     const { known, last, lost } = await this.service.begin(request);
     if (!known) {
-      this.#after = last;
-      if (!this.#isFirst) this.listener.missedChanges();
+      // Numbers of a mediator that is no more.
+      for (const one of this.#unheard) one.after = last;
+      this.#hears(last, this.#isFirst ? Promise.resolve() : this.listener.missedChanges());
     }
     this.#isFirst = false;
     for (const { inode, kind, owner, start, end } of lost) {
@@ -205,9 +236,7 @@ export class MountSession {
           { after: this.#after, closed: this.listener.takeClosed() },
           options,
         );
-        this.#after = last;
-        if (missed) this.listener.missedChanges();
-        else this.listener.outdated(items);
+        this.#hears(last, missed ? this.listener.missedChanges() : this.listener.outdated(items));
       } catch (error) {
         if (signal.aborted) return;
         this.#begunAt = null;

@@ -290,11 +290,14 @@ export class Operations {
 
   /** The last close of an open file; `flockOwner` loses its flock. */
   async release(handle: number, flockOwner?: bigint): Promise<void> {
-    if (flockOwner !== undefined) await this.unlockAll(handle, 'flock', flockOwner);
+    if (flockOwner !== undefined) {
+      await this.opened.settle(this.handles.file(handle).file.inode);
+      await this.unlockAll(handle, 'flock', flockOwner);
+    }
     await this.opened.release(handle);
   }
 
-  /** See MountSession.setLock; what was written under a lock is stored before others can have it. */
+  /** See MountSession.setLock; what was written under a lock is stored before others can have it, or read under it. */
   async setLock(
     inode: number,
     lock: Omit<LockRange, 'inode'> & { type: LockType | null; pid: number },
@@ -302,7 +305,7 @@ export class Operations {
     signal: AbortSignal,
   ): Promise<void> {
     if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    if (lock.type === null) await this.opened.settle(inode);
+    if (lock.type !== 'write') await this.opened.settle(inode);
     await this.session.setLock({ ...lock, inode }, wait, signal);
   }
 

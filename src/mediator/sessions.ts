@@ -23,6 +23,8 @@ interface Session {
   client: string;
   /** Files that it has open, or had until a short while ago. */
   open: Set<number>;
+  /** The number of the last change that others made. */
+  news: number;
   /** Ends the session when nothing is heard of the client. */
   grace: Timer | null;
   /** Calls of `changes` that wait. */
@@ -84,7 +86,7 @@ export class Sessions {
     }
     if (this.#changes.length > 2 * MAXIMUM_CHANGES) this.#changes = this.#changes.slice(-MAXIMUM_CHANGES);
     for (const session of this.#byClient.values()) {
-      if (session !== origin) for (const wake of [...session.wakers]) wake();
+      if (session !== origin) this.#tell(session);
     }
   }
 
@@ -92,7 +94,7 @@ export class Sessions {
   publishAll(): void {
     this.#changes = [];
     this.#last += 2;
-    for (const session of this.#byClient.values()) for (const wake of [...session.wakers]) wake();
+    for (const session of this.#byClient.values()) this.#tell(session);
   }
 
   /** The caller opens a file; `changes` says when it is closed. */
@@ -141,7 +143,7 @@ export class Sessions {
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, open: new Set(), grace: null, wakers: new Set() };
+      session = { client, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }
@@ -203,36 +205,43 @@ export class Sessions {
   }
 
   async #setLock(request: Request<'setLock'>, options: CallOptions | undefined): Reply<'setLock'> {
-    const { client } = this.#expect(options);
+    const session = this.#expect(options);
+    const { client } = session;
     const { type, wait, ...range } = request;
+    const answer = (granted: boolean) => ({ granted, after: session.news });
     if (type === null) {
       this.locks.unset(client, range);
-      return { granted: true };
+      return answer(true);
     }
     const lock: FileLock = { ...range, type };
     if (!wait) {
-      if (this.locks.set(client, lock) === 'granted') return { granted: true };
+      if (this.locks.set(client, lock) === 'granted') return answer(true);
       throw new FileError('EAGAIN', 'another has a lock there');
     }
     return new Promise((resolve, reject) => {
       const timer = this.runtime.clock.after(LONGEST_WAIT_MS, () => giveUp());
       const { outcome, cancel } = this.locks.wait(client, lock, () => {
         timer.cancel();
-        resolve({ granted: true });
+        resolve(answer(true));
       });
       const giveUp = (): void => {
         timer.cancel();
         cancel();
-        resolve({ granted: false });
+        resolve(answer(false));
       };
       if (outcome === 'conflict') {
         options?.signal?.addEventListener('abort', giveUp, { once: true });
         return;
       }
       timer.cancel();
-      if (outcome === 'granted') resolve({ granted: true });
+      if (outcome === 'granted') resolve(answer(true));
       else reject(new FileError('EDEADLK', 'the one who has the lock waits for one of this owner'));
     });
+  }
+
+  #tell(session: Session): void {
+    session.news = this.#last;
+    for (const wake of [...session.wakers]) wake();
   }
 
   #of(options: CallOptions | undefined): Session | undefined {

@@ -56,11 +56,15 @@ export interface SessionService {
     request: { after: number; closed: number[] },
     options?: CallOptions,
   ): Promise<{ items: OutdatedItem[]; last: number; missed: boolean }>;
-  /** Sets a lock, or takes the owner's away from the range (`type` null). Waits up to LONGEST_WAIT_MS with `wait`; EAGAIN: others have it; EDEADLK. */
+  /**
+   * Sets a lock, or takes the owner's away from the range (`type` null). Waits up to LONGEST_WAIT_MS with `wait`; EAGAIN:
+   * others have it; EDEADLK. `after`: the number of the last change that others made before it was granted. What the client
+   * has cached may not be used under the lock before it has heard of that one.
+   */
   setLock(
     request: LockRange & { type: LockType | null; pid: number; wait: boolean },
     options?: CallOptions,
-  ): Promise<{ granted: boolean }>;
+  ): Promise<{ granted: boolean; after: number }>;
   /** The first lock of another owner that would be in the way. */
   getLock(request: FileLock, options?: CallOptions): Promise<{ conflict: FileLock | null }>;
   /** The client is going: everything it had is given up at once. */

@@ -1,6 +1,8 @@
 // Processes really end and really start: blank replicas are rebuilt, a second
 // start finds everything as it was.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import type { ClusterStatus } from '../../src/protocol/admin.js';
 import { callXmlRpc } from '../../src/protocol/xml-rpc.js';
@@ -74,6 +76,8 @@ describe('restart', function () {
     );
     const listed = (await cluster.shell('find . -printf "%P %y %m %s %n\\n" | sort')).stdout;
     await cluster.stop();
+    const log = await readFile(join(cluster.folder, 'run', 'logs', 'mediator.log'), 'utf8');
+    assert.equal(log.split('"mount.ended"').length - 1, 1, log);
     cluster = await Cluster.resume(cluster.folder);
     assert.equal((await cluster.shell('find . -printf "%P %y %m %s %n\\n" | sort')).stdout, listed);
     assert.equal((await cluster.shell('cat deep/er/kept deep/link')).stdout, 'kept\nfile 1\n');

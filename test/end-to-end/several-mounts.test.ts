@@ -141,6 +141,28 @@ describe('several mounts', function () {
     });
   }
 
+  for (const call of ['flock', 'lockf']) {
+    it(`see under a lock by ${call} what was written under it in another mount`, async () => {
+      const rounds = 200;
+      // It stays open: the kernel keeps its pages.
+      const counts = [
+        'import os, fcntl',
+        'f = os.open("counter", os.O_RDWR)',
+        `for n in range(${rounds}):`,
+        `    fcntl.${call}(f, fcntl.LOCK_EX)`,
+        '    value = int(os.pread(f, 20, 0))',
+        '    os.pwrite(f, str(value + 1).encode(), 0)',
+        `    fcntl.${call}(f, fcntl.LOCK_UN)`,
+      ].join('\n');
+      await here('echo 0 > counter');
+      const counters = [here, there].map((mount) => mount(`python3 -c '${counts}'`));
+      for (const { status, stderr } of await Promise.all(counters)) assert.equal(status, 0, stderr);
+      for (const mount of [here, there]) {
+        assert.equal(Number((await mount('cat counter')).stdout), 2 * rounds);
+      }
+    });
+  }
+
   it('append to one file without losing or tearing a line', async () => {
     const lines = 150;
     const eachOpens = (name: string) =>

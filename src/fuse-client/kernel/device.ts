@@ -20,6 +20,9 @@ export interface DeviceReceiver {
 export class FuseDevice {
   private reading: { destroy(): void } | undefined;
   private gone = false;
+  private isClosing = false;
+  /** Notifications on their way; none fails. */
+  private readonly notifying = new Set<Promise<void>>();
 
   /** @param descriptor of a mounted /dev/fuse, which belongs to this object from now on */
   constructor(
@@ -43,6 +46,7 @@ export class FuseDevice {
         this.gone = true;
         receiver.ended();
       },
+      idle: () => this.notified(),
     });
   }
 
@@ -60,14 +64,29 @@ export class FuseDevice {
 
   /** Sends a notification that may have to wait for replies of this very process, hence from a pool thread. */
   notify(chunks: readonly Uint8Array[]): void {
-    if (this.gone) return;
-    writev(this.descriptor, chunks, (error) => {
-      if (error !== null) this.reportFailedWrite(error);
+    if (this.gone || this.isClosing) return;
+    const written = new Promise<void>((resolve) => {
+      writev(this.descriptor, chunks, (error) => {
+        if (error !== null) this.reportFailedWrite(error);
+        resolve();
+      });
     });
+    this.notifying.add(written);
+    void written.then(() => this.notifying.delete(written));
   }
 
-  /** Gives the descriptor back. With it the kernel ends the connection: whoever still has something open gets ENOTCONN. */
-  close(): void {
+  /** Resolves when the kernel has taken all notifications until now, or they have failed. */
+  async notified(): Promise<void> {
+    await Promise.all(this.notifying);
+  }
+
+  /**
+   * Gives the descriptor back. With it the kernel ends the connection: whoever still has something open gets ENOTCONN.
+   * Notifications on their way end first: the descriptor's number may be somebody else's right after.
+   */
+  async close(): Promise<void> {
+    this.isClosing = true;
+    await this.notified();
     if (this.gone) return;
     this.gone = true;
     if (this.reading === undefined) closeSync(this.descriptor);

@@ -30,6 +30,7 @@ export async function mountKernel(
     forgetEverything: () => {
       for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
     },
+    forgotten: () => device.notified(),
   };
   const operations = new Operations(files, settings, cache, runtime, mediator);
   const ready = signal();
@@ -52,7 +53,7 @@ export async function mountKernel(
     await ready.promise;
   } catch (error) {
     // Before the unmount, which might ask something of the mount that nobody answers.
-    device.close();
+    await device.close();
     await detach(directory, log);
     await operations.end();
     throw error;
@@ -79,7 +80,7 @@ export async function mountKernel(
     await operations.flushAll();
     detaching = detach(directory, log);
     await detaching;
-    device.close();
+    await device.close();
     await ended;
   };
   return {

@@ -11,6 +11,8 @@ import { connect, Socket, type SocketConstructorOpts } from 'node:net';
 interface PipeHandle {
   /** 0, or a negative error number. */
   open(descriptor: number): number;
+  readStop(): number;
+  close(done: () => void): void;
 }
 
 export interface Polling {
@@ -20,6 +22,8 @@ export interface Polling {
   received(bytes: Buffer): void;
   /** Once, after the last, and before anything else happens: with the error that ended reading, if one did. */
   ended(error: NodeJS.ErrnoException | undefined): void;
+  /** Resolves when nobody else uses the descriptor; it is closed only then. */
+  idle(): Promise<void>;
 }
 
 /** PipeConstants.SOCKET of Node's pipe handles. */
@@ -31,6 +35,11 @@ export function pollDescriptor(descriptor: number, polling: Polling): Socket {
   const handle = new Pipe(PIPE_KIND_SOCKET);
   const status = handle.open(descriptor);
   if (status !== 0) throw new Error(`descriptor ${descriptor} can't be polled: error ${status}`);
+  const close = handle.close.bind(handle);
+  handle.close = (done) => {
+    handle.readStop();
+    void polling.idle().then(() => close(done));
+  };
   let isEnded = false;
   const end = (failure?: NodeJS.ErrnoException): void => {
     if (isEnded) return;
@@ -50,7 +59,7 @@ export function pollDescriptor(descriptor: number, polling: Polling): Socket {
     },
   };
   const socket = new Socket(options as unknown as SocketConstructorOpts);
-  // At once: the descriptor is closed by now, and its number may soon be somebody else's.
+  // At once: the descriptor is about to be closed, and its number may soon be somebody else's.
   socket.on('error', end);
   socket.on('close', () => end());
   return socket;

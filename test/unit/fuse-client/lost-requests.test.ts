@@ -69,7 +69,7 @@ class Mediator {
         this.#waiting.add(reject);
         options?.signal?.addEventListener('abort', () => reject(new ServiceError('CANCELLED', 'ended')));
       }),
-    setLock: (request) => this.call('setLock', request, { granted: true }),
+    setLock: (request) => this.call('setLock', request, { granted: true, after: 0 }),
     getLock: (request) => this.call('getLock', request, { conflict: null }),
     end: async () => ({}),
   };
@@ -77,7 +77,7 @@ class Mediator {
   session(): MountSession {
     const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
     const runtime = { clock: this.clock, log: new RecordingLog(), random } as unknown as Runtime;
-    const listener = { outdated: () => {}, missedChanges: () => {}, open: () => [], takeClosed: () => [] };
+    const listener = { outdated: async () => {}, missedChanges: async () => {}, open: () => [], takeClosed: () => [] };
     return new MountSession(this.sessions, listener, runtime, this.lost);
   }
 

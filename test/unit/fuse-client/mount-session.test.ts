@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { MountSession } from '../../../src/fuse-client/mount-session.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
+import type { LockRange, OutdatedItem, SessionService } from '../../../src/protocol/sessions.js';
+import { silentLog } from '../../../src/runtime/log.js';
+import type { Runtime } from '../../../src/runtime/runtime.js';
+import { ManualClock } from '../../support/manual-clock.js';
+
+type Changes = Awaited<ReturnType<SessionService['changes']>>;
+
+const LOCK = { inode: 3, kind: 'flock', owner: 1n, start: 0n, end: 9n, type: 'write', pid: 1 } as const;
+
+/** A mediator that answers when it is told. */
+class Mediator {
+  readonly unlocked: LockRange[] = [];
+  readonly closed: number[][] = [];
+  readonly begun: number[][] = [];
+  /** The number that comes with the next lock. */
+  after = 0;
+  #answer: ((changes: Changes | Error) => void) | undefined;
+
+  readonly service = {
+    begin: async ({ open }: { open: number[] }) => {
+      this.begun.push(open);
+      return { known: this.begun.length === 1, last: 1, lost: [] };
+    },
+    changes: ({ closed }: { closed: number[] }, options: { signal: AbortSignal }) => {
+      this.closed.push(closed);
+      return new Promise<Changes>((resolve, reject) => {
+        this.#answer = (changes) => (changes instanceof Error ? reject(changes) : resolve(changes));
+        options.signal.addEventListener('abort', () => reject(new ServiceError('CANCELLED', 'given up')));
+      });
+    },
+    setLock: async (request: LockRange & { type: string | null }) => {
+      if (request.type === null) this.unlocked.push(request);
+      return { granted: true, after: this.after };
+    },
+    end: async () => ({}),
+  } as unknown as SessionService;
+
+  tell(changes: Changes | Error): void {
+    this.#answer?.(changes);
+  }
+}
+
+async function fixture() {
+  const mediator = new Mediator();
+  const heard: string[] = [];
+  let forget = () => {};
+  const forgotten = () =>
+    new Promise<void>((resolve) => {
+      forget = resolve;
+    });
+  const files = { open: [5], closed: [7] };
+  const listener = {
+    outdated: (items: readonly OutdatedItem[]) => {
+      heard.push(JSON.stringify(items));
+      return forgotten();
+    },
+    missedChanges: () => {
+      heard.push('anything');
+      return forgotten();
+    },
+    open: () => files.open,
+    takeClosed: () => files.closed.splice(0),
+  };
+  const clock = new ManualClock();
+  const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
+  const runtime = { clock, random, log: silentLog } as unknown as Runtime;
+  const session = new MountSession(mediator.service, listener, runtime, undefined);
+  await session.start();
+  const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+  return { mediator, heard, session, files, clock, turn, forget: () => forget() };
+}
+
+describe("the mount's session", () => {
+  it('has a lock only when what others changed before is forgotten here and by the kernel', async () => {
+    const { mediator, heard, session, turn, forget } = await fixture();
+    mediator.after = 2;
+    let hasLock = false;
+    const locking = session.setLock(LOCK, true, new AbortController().signal).then(() => {
+      hasLock = true;
+    });
+    await turn();
+    assert.equal(hasLock, false, 'the change has not been heard of');
+    mediator.tell({ items: [{ inode: 3, content: true }], last: 2, missed: false });
+    await turn();
+    assert.deepEqual(heard, ['[{"inode":3,"content":true}]']);
+    assert.equal(hasLock, false, 'the kernel has not forgotten it');
+    forget();
+    await locking;
+    await session.end();
+  });
+
+  it('gives a lock back when the one who asked for it gives up meanwhile', async () => {
+    const { mediator, session } = await fixture();
+    mediator.after = 2;
+    const giveUp = new AbortController();
+    const locking = session.setLock(LOCK, true, giveUp.signal);
+    giveUp.abort();
+    await assert.rejects(locking, { code: 'CANCELLED' });
+    assert.deepEqual(
+      mediator.unlocked.map(({ inode }) => inode),
+      [3],
+    );
+    await session.end();
+  });
+
+  it('does not wait for numbers of a mediator that is no more', async () => {
+    const { mediator, heard, session, clock, turn, forget } = await fixture();
+    mediator.after = 99;
+    const locking = session.setLock(LOCK, true, new AbortController().signal);
+    await turn();
+    mediator.tell(new ServiceError('UNREACHABLE', 'gone'));
+    await turn();
+    await clock.advance(1000);
+    await turn();
+    assert.deepEqual(heard, ['anything']);
+    forget();
+    await locking;
+    await session.end();
+  });
+
+  it('says what is open when it begins, and with its next question what was closed', async () => {
+    const { mediator, session, files, turn } = await fixture();
+    assert.deepEqual([mediator.begun, mediator.closed], [[[5]], [[]]]);
+    files.closed.push(5);
+    mediator.tell({ items: [], last: 1, missed: false });
+    await turn();
+    assert.deepEqual(mediator.closed, [[], [5]]);
+    await session.end();
+  });
+});
