@@ -63,7 +63,11 @@ const packr = new Packr({
   variableMapSize: true,
   copyBuffers: true,
   useToJSON: false,
+  useBigIntExtension: true,
 });
+
+/** The largest bigint that travels; the smallest is one less than its negative. */
+const LARGEST_BIGINT = 2n ** 127n - 1n;
 
 /** The frame of a request, as chunks. Throws MALFORMED for a body that can't travel. */
 export function encodeRequest(id: number, method: string, body: object): Uint8Array[] {
@@ -208,6 +212,9 @@ function definedMembers(value: Record<string, unknown>): Record<string, unknown>
 function checkScalar(value: unknown): void {
   const type = typeof value;
   if (type === 'function' || type === 'symbol') throw malformed(`a ${type} can't travel`);
+  if (typeof value === 'bigint' && (value > LARGEST_BIGINT || value < -LARGEST_BIGINT - 1n)) {
+    throw malformed("a bigint beyond 128 bits can't travel");
+  }
 }
 
 function plainObject(value: unknown): object {

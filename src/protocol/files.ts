@@ -30,7 +30,7 @@ export interface Attributes {
   sizeBytes: number;
   /** Space that the blocks take in one copy; holes take none. */
   allocatedBytes: number;
-  /** Nanoseconds since 1970, any sign. */
+  /** Nanoseconds since 1970, any sign; their seconds are within 64 bits. */
   accessTimeNs: bigint;
   modifyTimeNs: bigint;
   changeTimeNs: bigint;

@@ -1,12 +1,15 @@
 // Reads over an encoded header without building anything, and refuses what
 // would cost the decoder more memory or stack than it is worth. Only what our
 // own encoder writes passes: MessagePack without timestamps, records or floats
-// of 32 bits, and the one extension that marks a payload.
+// of 32 bits, and two extensions: the one that marks a payload, and large whole numbers.
 import { ServiceError } from './errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_HEADER_VALUES } from './limits.js';
 
 /** MessagePack extension type of a payload mark: fixext 1, this type, a filling byte, then the payload's length as a number. */
 export const PAYLOAD_EXTENSION = 0x50;
+
+/** MessagePack extension type that msgpackr gives a bigint beyond 64 bits, here always of 128. */
+const LARGE_NUMBER_EXTENSION = 0x42;
 
 /** Levels that the message itself adds around the body. */
 const ENVELOPE_DEPTH = 1;
@@ -86,6 +89,10 @@ export function checkHeader(bytes: Uint8Array, start: number, end: number): numb
           at = next;
           break;
         }
+        case 0xd8: // 16 bytes of an extension
+          if (bytes[at] !== LARGE_NUMBER_EXTENSION) throw malformed('an unknown extension');
+          at += 17;
+          break;
         case 0xdc: // arrays
           children = unsigned(bytes, at, 2, end);
           at += 2;

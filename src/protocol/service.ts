@@ -26,5 +26,5 @@ export function asPeer<T extends object>(service: T, peer: object): T {
 
 // A service is an interface whose every member takes (request, CallOptions?)
 // and answers a promise of an object. Requests and results are made of plain
-// objects, arrays, strings, finite numbers, booleans, bigints within 64 bits,
+// objects, arrays, strings, finite numbers, booleans, bigints within 128 bits,
 // null, and Uint8Array. Byte arrays travel raw, outside of the encoded header.

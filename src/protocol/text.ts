@@ -13,6 +13,9 @@ export function nameToText(name: FileName): string {
   return Buffer.from(name, 'latin1').toString('utf8');
 }
 
+const FIRST_DATE_MS = Date.parse('0001-01-01T00:00:00Z');
+const LAST_DATE_MS = Date.parse('9999-12-31T23:59:59Z');
+
 /** What the way along a path failed with, in the words of whoever gave the path: they know no inodes. */
 export function namingPath(error: unknown, path: string): unknown {
   if (!(error instanceof FileError)) return error;
@@ -21,9 +24,9 @@ export function namingPath(error: unknown, path: string): unknown {
   return error;
 }
 
-/** Milliseconds are all that an XML-RPC date can say, and more. */
+/** Milliseconds are all that an XML-RPC date can say, and more; its years are 1 to 9999. */
 export function toDate(timeNs: bigint): Date {
-  return new Date(Number(timeNs / 1_000_000n));
+  return new Date(Math.min(LAST_DATE_MS, Math.max(FIRST_DATE_MS, Number(timeNs / 1_000_000n))));
 }
 
 /** Sizes in bytes; times as dates. */

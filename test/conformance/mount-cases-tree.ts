@@ -178,10 +178,12 @@ if libc.renameat2(-100, b'a', -100, b'b', 2): raise OSError(ctypes.get_errno(), 
     },
   },
   {
-    name: 'times before 1970',
+    name: 'times before 1970 and after 2038',
     async run(directory) {
-      await succeed(`touch -d '1950-01-01 00:00:00.25 UTC' f`, directory);
-      assert.equal(await succeed('TZ=UTC stat -c %y f', directory), '1950-01-01 00:00:00.250000000 +0000\n');
+      for (const year of [1950, 2100]) {
+        await succeed(`touch -d '${year}-01-01 00:00:00.25 UTC' f`, directory);
+        assert.equal(await succeed('TZ=UTC stat -c %y f', directory), `${year}-01-01 00:00:00.250000000 +0000\n`);
+      }
     },
   },
   {

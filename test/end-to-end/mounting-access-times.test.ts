@@ -41,6 +41,23 @@ describe('access times of a mount', function () {
     assert.match(await readFile('/proc/mounts', 'utf8'), new RegExp(` ${cluster.mountPoint} fuse\\.nmrfs rw,noatime,`));
   });
 
+  it('and modification times may be far from now', async () => {
+    // What `second` says has been to the mediator and back.
+    for (const seconds of [
+      '-11676096000',
+      '10382083200',
+      '253370764800',
+      '-9223372036',
+      '9223372037',
+      `${2n ** 62n}`,
+    ]) {
+      const set = `touch far.txt && touch -d @${seconds}.25 far.txt && stat -c '%.2X %.2Y' far.txt`;
+      assert.equal((await cluster.shell(set)).stdout, `${seconds}.25 ${seconds}.25\n`);
+      const [access, modify] = await times(join(second, 'far.txt'));
+      assert.deepEqual([access, modify], [`${seconds}.250000000`, `${seconds}.250000000`]);
+    }
+  });
+
   it('follow the first read after a change with relatime, and nothing else does', async () => {
     assert.equal((await cluster.shell('echo b > b.txt')).status, 0);
     const file = join(second, 'b.txt');

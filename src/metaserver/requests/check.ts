@@ -6,7 +6,8 @@ import type { Caller, FileKind } from '../../protocol/files.js';
 /** Fields of a request by name, none of them checked yet. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-const MAXIMUM_TIME_NS = 2n ** 63n - 1n;
+/** The kernel's times: seconds within 64 bits, any sign, and nanoseconds. */
+const MAXIMUM_TIME_NS = 2n ** 63n * 1_000_000_000n - 1n;
 const MAXIMUM_HASH = 2n ** 64n - 1n;
 const MAXIMUM_ID = 2 ** 32 - 1;
 const MAXIMUM_MODE = 0o7777;
@@ -80,7 +81,7 @@ export function byteArray(from: Fields, name: string): Uint8Array {
   return value;
 }
 
-/** Nanoseconds within 64 bits, any sign. */
+/** Nanoseconds, any sign, as many as the kernel's times can say. */
 export function timeNs(from: Fields, name: string): bigint {
   const value = from[name];
   if (typeof value !== 'bigint' || value > MAXIMUM_TIME_NS || value < -MAXIMUM_TIME_NS - 1n) {

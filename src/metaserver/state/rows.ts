@@ -84,9 +84,6 @@ export function encodeInode(row: InodeRow): Buffer {
   bytes.writeUInt32BE(row.blockSizeBytes, 16);
   writeNumber(bytes, row.sizeBytes, 20);
   writeNumber(bytes, row.allocatedBytes, 28);
-  bytes.writeBigInt64BE(row.accessTimeNs, 36);
-  bytes.writeBigInt64BE(row.modifyTimeNs, 44);
-  bytes.writeBigInt64BE(row.changeTimeNs, 52);
   writeNumber(bytes, row.device, 60);
   writeNumber(bytes, row.revision, 68);
   writeNumber(bytes, row.parent, 76);
@@ -95,7 +92,10 @@ export function encodeInode(row: InodeRow): Buffer {
   writeNumber(bytes, row.xattrs, 100);
   writeNumber(bytes, row.inode, 108);
   // Room for fields of later versions.
-  bytes.fill(0, 116, INODE_BYTES);
+  bytes.fill(0, 128, INODE_BYTES);
+  writeTime(bytes, row.accessTimeNs, 36, 116);
+  writeTime(bytes, row.modifyTimeNs, 44, 120);
+  writeTime(bytes, row.changeTimeNs, 52, 124);
   if (row.target.length > 0) bytes.write(row.target, INODE_BYTES, 'latin1');
   return bytes;
 }
@@ -111,9 +111,9 @@ export function decodeInode(value: Uint8Array): InodeRow {
     gid: bytes.readUInt32BE(12),
     sizeBytes: readNumber(bytes, 20),
     allocatedBytes: readNumber(bytes, 28),
-    accessTimeNs: bytes.readBigInt64BE(36),
-    modifyTimeNs: bytes.readBigInt64BE(44),
-    changeTimeNs: bytes.readBigInt64BE(52),
+    accessTimeNs: readTime(bytes, 36, 116),
+    modifyTimeNs: readTime(bytes, 44, 120),
+    changeTimeNs: readTime(bytes, 52, 124),
     device: readNumber(bytes, 60),
     blockSizeBytes: bytes.readUInt32BE(16),
     revision: readNumber(bytes, 68),
@@ -242,6 +242,19 @@ export function writeNumber(bytes: Buffer, value: number, position: number): voi
 
 export function readNumber(bytes: Buffer, position: number): number {
   return bytes.readUInt32BE(position) * 0x1_0000_0000 + bytes.readUInt32BE(position + 4);
+}
+
+/** 64 bits say it from 1677 to 2262; beyond, so many times 2^64 are to be added, which stand elsewhere in 32 bits. */
+function writeTime(bytes: Buffer, timeNs: bigint, position: number, beyondAt: number): void {
+  const low = BigInt.asIntN(64, timeNs);
+  bytes.writeBigInt64BE(low, position);
+  bytes.writeInt32BE(low === timeNs ? 0 : Number((timeNs - low) >> 64n), beyondAt);
+}
+
+function readTime(bytes: Buffer, position: number, beyondAt: number): bigint {
+  const low = bytes.readBigInt64BE(position);
+  const beyond = bytes.readInt32BE(beyondAt);
+  return beyond === 0 ? low : low + (BigInt(beyond) << 64n);
 }
 
 function kindAt(bytes: Buffer, position: number): FileKind {

@@ -62,30 +62,43 @@ describe('keys', () => {
 });
 
 describe('rows', () => {
+  const row: InodeRow = {
+    inode: Number.MAX_SAFE_INTEGER,
+    kind: 'block',
+    mode: 0o7777,
+    links: 65_000,
+    uid: 2 ** 32 - 1,
+    gid: 2 ** 32 - 1,
+    sizeBytes: 2 ** 52,
+    allocatedBytes: 2 ** 52 - 1,
+    accessTimeNs: -(2n ** 63n),
+    modifyTimeNs: 2n ** 63n - 1n,
+    changeTimeNs: -1n,
+    device: Number.MAX_SAFE_INTEGER,
+    blockSizeBytes: 2 ** 30,
+    revision: 2 ** 53 - 1,
+    state: 'purging',
+    parent: 2 ** 40,
+    children: 2 ** 41,
+    nextCookie: 2 ** 42,
+    xattrs: 3,
+    target: '\u0001\u00ff/x',
+  };
+
   it('hold an inode with the largest numbers exactly', () => {
-    const row: InodeRow = {
-      inode: Number.MAX_SAFE_INTEGER,
-      kind: 'block',
-      mode: 0o7777,
-      links: 65_000,
-      uid: 2 ** 32 - 1,
-      gid: 2 ** 32 - 1,
-      sizeBytes: 2 ** 52,
-      allocatedBytes: 2 ** 52 - 1,
-      accessTimeNs: -(2n ** 63n),
-      modifyTimeNs: 2n ** 63n - 1n,
-      changeTimeNs: -1n,
-      device: Number.MAX_SAFE_INTEGER,
-      blockSizeBytes: 2 ** 30,
-      revision: 2 ** 53 - 1,
-      state: 'purging',
-      parent: 2 ** 40,
-      children: 2 ** 41,
-      nextCookie: 2 ** 42,
-      xattrs: 3,
-      target: '\u0001\u00ff/x',
-    };
     assert.deepEqual(decodeInode(encodeInode(row)), row);
+    const longAgo = { ...row, accessTimeNs: -(2n ** 63n) - 1n, modifyTimeNs: -(2n ** 63n) * 1_000_000_000n };
+    assert.deepEqual(decodeInode(encodeInode(longAgo)), longAgo);
+    const farAhead = { ...row, accessTimeNs: 2n ** 63n, modifyTimeNs: 2n ** 63n * 1_000_000_000n - 1n };
+    assert.deepEqual(decodeInode(encodeInode(farAhead)), farAhead);
+  });
+
+  it('of before have times within 64 bits, and zeros behind', () => {
+    assert.ok(
+      encodeInode(row)
+        .subarray(116, 130)
+        .every((byte) => byte === 0),
+    );
   });
 
   it('that are damaged are refused rather than misread', () => {

@@ -83,6 +83,19 @@ describe('codec', () => {
     });
   });
 
+  it('carries bigints of up to 128 bits', () => {
+    for (const edge of [63n, 64n, 65n, 93n, 126n, 127n]) {
+      for (const value of [2n ** edge - 1n, -(2n ** edge), -(2n ** edge) + 1n]) {
+        assert.deepStrictEqual(readOne(encodeRequest(1, 'a.b', { value })), {
+          kind: 'request',
+          id: 1,
+          method: 'a.b',
+          body: { value },
+        });
+      }
+    }
+  });
+
   it('carries errors with their class and code', () => {
     const cases: [thrown: unknown, received: Error][] = [
       [new FileError('ENOENT', 'no a.txt'), new FileError('ENOENT', 'no a.txt')],
@@ -110,7 +123,8 @@ describe('codec', () => {
     'a date': { d: new Date(0) },
     'a map': { m: new Map() },
     'undefined within an array': { a: [1, undefined] },
-    'a bigint beyond 64 bits': { b: 2n ** 64n },
+    'a bigint beyond 128 bits': { b: 2n ** 127n },
+    'a negative bigint beyond 128 bits': { b: -(2n ** 127n) - 1n },
     'a frame beyond the limit': { a: Buffer.alloc(MAXIMUM_FRAME_BYTES) },
     'a header beyond the limit': { a: 'x'.repeat(9_000_000) },
     'nesting beyond the limit': nested(40),
