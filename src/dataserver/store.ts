@@ -3,6 +3,7 @@
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { giveBack, lend } from '../protocol/lent.js';
+import type { DiskSpace } from '../runtime/disk.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Catalog } from './catalog.js';
 import { Compaction } from './compaction.js';
@@ -39,6 +40,7 @@ interface Parts {
   segmentLog: SegmentLog;
   writer: Writer;
   compaction: Compaction;
+  reserveBytes: number;
 }
 
 export class Store {
@@ -69,7 +71,8 @@ export class Store {
         compaction.noticeFailure(segment, syncedOffset),
       );
       await segmentLog.resume(recovered.lastNumber, recovered.endOffset);
-      const space = new Space(disk, clock, directory, options.reserveBytes ?? segmentBytes);
+      const reserveBytes = options.reserveBytes ?? segmentBytes;
+      const space = new Space(disk, clock, directory, reserveBytes);
       const writer = new Writer({
         catalog,
         segmentLog,
@@ -102,6 +105,7 @@ export class Store {
         segmentLog,
         writer,
         compaction,
+        reserveBytes,
       });
     } catch (error) {
       await segments.close();
@@ -215,8 +219,11 @@ export class Store {
     return this.parts.compaction.idle();
   }
 
-  space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    return this.parts.runtime.disk.space(this.parts.options.directory);
+  /** What puts may still take: the reserve is not theirs. */
+  async space(): Promise<DiskSpace> {
+    const { runtime, options, reserveBytes } = this.parts;
+    const space = await runtime.disk.space(options.directory);
+    return { ...space, freeBytes: Math.max(0, space.freeBytes - reserveBytes) };
   }
 
   /** Everything stored is durable when it resolves. */

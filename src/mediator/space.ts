@@ -1,21 +1,24 @@
 // How much room there is for data.
+import type { StoreStatus } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import type { Attributes } from '../protocol/files.js';
-import type { ReplicaSet } from './replica-set.js';
+import type { Replica } from './replica.js';
 
 interface Space {
   totalBytes: number;
   freeBytes: number;
 }
 
-/** Every block goes to all servers: the smallest of them is what there is. */
-export function spaceOf({ replicas }: Pick<ReplicaSet, 'replicas'>): Space {
+/** Every block goes to all servers: the one with the least room decides, and servers on one disk have its room to share. */
+export function spaceOf({ replicas }: { replicas: readonly Pick<Replica, 'store'>[] }): Space {
   const stores = replicas.flatMap(({ store }) => (store === null ? [] : [store]));
-  const smallest = (amounts: number[]) => (amounts.length === 0 ? 0 : Math.min(...amounts));
-  return {
-    totalBytes: smallest(stores.map((store) => store.totalBytes)),
-    freeBytes: smallest(stores.map((store) => store.freeBytes)),
-  };
+  const sharers = new Map<string, number>();
+  for (const { diskId } of stores) sharers.set(diskId, (sharers.get(diskId) ?? 0) + 1);
+  const smallest = (amount: (store: StoreStatus) => number) =>
+    stores.length === 0
+      ? 0
+      : Math.min(...stores.map((store) => Math.floor(amount(store) / (sharers.get(store.diskId) ?? 1))));
+  return { totalBytes: smallest((store) => store.totalBytes), freeBytes: smallest((store) => store.freeBytes) };
 }
 
 /** ENOSPC when the range could not be written now. What of the file's space lies in the range is not known: all of it might. */

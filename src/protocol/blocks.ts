@@ -93,8 +93,11 @@ export interface StoreStatus {
   bytes: number;
   /** Bytes of segment files on disk, dead space included. */
   storedBytes: number;
+  /** What puts may still take, on a disk that others may fill too. */
   freeBytes: number;
   totalBytes: number;
+  /** The same for servers whose stores lie on the same disk, and so have the same room. */
+  diskId: string;
 }
 
 export interface BlockService {

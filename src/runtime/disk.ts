@@ -19,6 +19,13 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
+export interface DiskSpace {
+  freeBytes: number;
+  totalBytes: number;
+  /** Paths with the same one, on whatever host, have the same room. */
+  diskId: string;
+}
+
 export interface Disk {
   /** Opens for reading and writing; 'create' makes the file when it is missing, 'existing' fails with ENOENT. */
   open(path: string, mode: 'create' | 'existing'): Promise<DiskFile>;
@@ -34,7 +41,7 @@ export interface Disk {
   /** Replaces a small file so that a crash leaves the old or the new content, durable when it resolves. */
   replaceFile(path: string, content: Uint8Array): Promise<void>;
   /** Room on the disk under `path`. */
-  space(path: string): Promise<{ freeBytes: number; totalBytes: number }>;
+  space(path: string): Promise<DiskSpace>;
   /** Changes whenever the machine has booted anew: what was never synced may be gone. */
   bootId(): Promise<string>;
 }

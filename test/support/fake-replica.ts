@@ -201,6 +201,7 @@ export class FakeReplica {
       storedBytes: bytes,
       freeBytes: 1e12,
       totalBytes: 2e12,
+      diskId: this.name,
     };
   }
 }

@@ -2,7 +2,7 @@
 // or there in part. It can be stopped before its n-th change, be full, and
 // fail; and tests may spoil its files behind the server's back.
 import { dirname } from 'node:path';
-import type { Disk, DiskFile } from '../../src/runtime/disk.js';
+import type { Disk, DiskFile, DiskSpace } from '../../src/runtime/disk.js';
 
 const SECTOR_BYTES = 512;
 
@@ -96,8 +96,8 @@ export class MemoryDisk implements Disk {
     this.#durableNames.set(path, inode);
   }
 
-  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    return { freeBytes: this.freeBytes, totalBytes: this.capacityBytes };
+  async space(): Promise<DiskSpace> {
+    return { freeBytes: this.freeBytes, totalBytes: this.capacityBytes, diskId: 'memory' };
   }
 
   async bootId(): Promise<string> {

@@ -1,7 +1,7 @@
 // Node's file system. What is written is this user's alone; errors are Node's
 // own, with code and path.
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../disk.js';
 
@@ -60,8 +60,13 @@ export const nodeDisk: Disk = {
   },
 
   async space(path) {
-    const { bsize, bavail, blocks } = await statfs(path);
-    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    const [{ bsize, bavail, blocks }, { dev }, bootId] = await Promise.all([
+      statfs(path),
+      stat(path),
+      nodeDisk.bootId(),
+    ]);
+    // Each host has its own numbers for devices.
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, diskId: `${bootId}/${dev}` };
   },
 
   async bootId() {

@@ -1,6 +1,6 @@
 // A disk adapter over a platter: every operation takes virtual time and dies
 // with its process.
-import type { Disk, DiskFile } from '../../../src/runtime/disk.js';
+import type { Disk, DiskFile, DiskSpace } from '../../../src/runtime/disk.js';
 import { type Platter, PlatterFile } from './platter.js';
 import type { SimulatedProcess } from './process.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -42,6 +42,7 @@ export class SimulatedDisk implements Disk {
     private readonly platter: Platter,
     private readonly carry: Carry,
     private readonly troubles: DiskTroubles,
+    private readonly diskId = 'platter',
   ) {}
 
   open(path: string, mode: 'create' | 'existing'): Promise<DiskFile> {
@@ -102,10 +103,10 @@ export class SimulatedDisk implements Disk {
     await this.syncDirectory(path.slice(0, path.lastIndexOf('/')));
   }
 
-  space(_path: string): Promise<{ freeBytes: number; totalBytes: number }> {
+  space(_path: string): Promise<DiskSpace> {
     return this.carry(NAME_US, () => {
       const { capacityBytes, usedBytes } = this.platter;
-      return { freeBytes: Math.max(0, capacityBytes - usedBytes), totalBytes: capacityBytes };
+      return { freeBytes: Math.max(0, capacityBytes - usedBytes), totalBytes: capacityBytes, diskId: this.diskId };
     });
   }
 

@@ -66,7 +66,7 @@ export class Host {
       random: process.random,
       log: process.log,
       network: world.network.adapter(process),
-      disk: new SimulatedDisk(this.platter, carryIn(process, random), this.troubles),
+      disk: new SimulatedDisk(this.platter, carryIn(process, random), this.troubles, this.name),
     };
     this.program.start(runtime).then(
       () => {

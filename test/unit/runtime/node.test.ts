@@ -137,8 +137,10 @@ describe("Node's disk", () => {
   });
 
   it('tells how much room there is, and which boot this is', async () => {
-    const { freeBytes, totalBytes } = await nodeDisk.space(folder);
+    const { freeBytes, totalBytes, diskId } = await nodeDisk.space(folder);
     assert.ok(freeBytes > 0 && totalBytes >= freeBytes);
+    assert.equal((await nodeDisk.space(join(folder, '.'))).diskId, diskId);
+    assert.notEqual((await nodeDisk.space('/proc')).diskId, diskId);
     assert.match(await nodeDisk.bootId(), /^[0-9a-f-]{36}$/);
     assert.equal(await nodeDisk.bootId(), await nodeDisk.bootId());
   });
