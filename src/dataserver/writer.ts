@@ -8,12 +8,13 @@ import { ServiceError } from '../protocol/errors.js';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
-import { type Draft, type PlacedRecord, placeDraft } from './draft.js';
+import { type Draft, type PlacedRecord, placeDraft, type TombstonesDraft } from './draft.js';
 import {
   INDEX_SAVE_BLOCKS,
   INDEX_SAVE_INTERVAL_MS,
   MAXIMUM_BATCH_BYTES,
   MAXIMUM_BATCH_MUTATIONS,
+  MAXIMUM_OWED_TOMBSTONES,
   ZEROS_AHEAD_BYTES,
 } from './limits.js';
 import type { ActiveSegment, SegmentLog } from './segment-log.js';
@@ -42,6 +43,17 @@ export interface Mutation {
   full(): void;
 }
 
+/** Changes nothing by itself: only what is owed goes with it. */
+const PAYING: Mutation = {
+  kind: 'move',
+  durable: false,
+  blocks: [],
+  bytes: 0,
+  plan: async () => ({ drafts: [], removals: [], done() {} }),
+  failed() {},
+  full() {},
+};
+
 interface Planned {
   mutation: Mutation;
   plan: Plan;
@@ -63,6 +75,8 @@ export interface WriterParts {
 
 export class Writer {
   readonly #queue: Mutation[] = [];
+  /** Records of deletions that found no room: they go with the next batch, or what is deleted comes back with a lost index. */
+  #owed: TombstonesDraft[] = [];
   #running: Promise<void> | null = null;
   #closed = false;
   #saveTimer: Timer | undefined;
@@ -83,6 +97,11 @@ export class Writer {
   async close(): Promise<void> {
     this.#closed = true;
     while (this.#running !== null) await this.#running;
+    if (this.#owed.length > 0) {
+      // A last attempt; the index knows it all anyway, unless it is lost.
+      this.#queue.push(PAYING);
+      await this.#run();
+    }
     this.#saveTimer?.cancel();
     this.#saveNow();
   }
@@ -144,7 +163,7 @@ export class Writer {
 
   async #store(planned: readonly Planned[]): Promise<void> {
     if (planned.length === 0) return;
-    const needsRecords = planned.some(({ plan }) => plan.drafts.length > 0);
+    const needsRecords = planned.some(({ mutation, plan }) => plan.drafts.length > 0 || mutation === PAYING);
     const needsSync = planned.some(({ mutation }) => mutation.durable);
     let active: ActiveSegment | null = null;
     let records: PlacedRecord[] = [];
@@ -176,17 +195,16 @@ export class Writer {
     const records: PlacedRecord[] = [];
     const chunks: Uint8Array[] = [];
     let offset = active.endOffset;
-    for (const { plan } of planned) {
-      for (const draft of plan.drafts) {
-        const record = placeDraft(draft, { segment: active.number, offset }, salt);
-        records.push(record);
-        for (const chunk of record.chunks) chunks.push(chunk);
-        offset += record.sizeBytes;
-      }
+    for (const draft of [...this.#owed, ...planned.flatMap(({ plan }) => plan.drafts)]) {
+      const record = placeDraft(draft, { segment: active.number, offset }, salt);
+      records.push(record);
+      for (const chunk of record.chunks) chunks.push(chunk);
+      offset += record.sizeBytes;
     }
     const bytes = offset - active.endOffset;
     const mayWriteAhead = needsSync && space.hasToSpare(bytes + ZEROS_AHEAD_BYTES);
     await segmentLog.append(active, chunks, bytes, mayWriteAhead);
+    this.#owed = [];
     space.wrote(bytes);
     return records;
   }
@@ -222,7 +240,8 @@ export class Writer {
       if (noRoom && mutation.kind === 'put') {
         mutation.full();
       } else if (noRoom && mutation.kind === 'delete') {
-        // Deleting is what makes room. Should the index be lost before compaction, these versions come back as garbage.
+        // Deleting is what makes room. Should the index be lost before its record is written, these versions come back as garbage.
+        this.#owe(plan.drafts);
         this.#apply([{ mutation, plan }], [], null);
         this.parts.catalog.save();
         plan.done();
@@ -230,6 +249,13 @@ export class Writer {
         this.#fail([mutation], error);
       }
     }
+  }
+
+  #owe(drafts: readonly Draft[]): void {
+    const owed = drafts.filter((draft) => draft.kind === 'tombstones');
+    const count = [...this.#owed, ...owed].reduce((sum, { tombstones }) => sum + tombstones.length, 0);
+    if (count <= MAXIMUM_OWED_TOMBSTONES) this.#owed.push(...owed);
+    else this.parts.log.warn('tombstones.dropped', { count: count - MAXIMUM_OWED_TOMBSTONES });
   }
 
   #fail(mutations: readonly Mutation[], error: unknown): void {

@@ -5,6 +5,7 @@ import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
+import type { BlockService } from '../../../src/protocol/blocks.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
@@ -46,6 +47,47 @@ describe('a data server on a full disk', () => {
     assert.deepEqual(await goodBytes(again.blocks, key(2), hashBlock(data)), data);
     await again.close();
   });
+
+  it('counts right after a restart what was deleted without any room', async () => {
+    const disk = new MemoryDisk();
+    const index = memoryIndexFactory();
+    const server = await openOn(disk, { index });
+    for (const number of [0, 1, 2]) await putOne(server.blocks, { ...key(number), data: content(9000, number) });
+    disk.failWrite = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    await server.blocks.delete({ items: [key(0), key(1)] });
+    await server.close();
+    disk.failWrite = null;
+    const again = await openOn(disk, { index });
+    const { blocks, bytes } = await again.blocks.status({});
+    assert.deepEqual({ blocks, bytes }, { blocks: 1, bytes: 9000 });
+    assert.equal((await again.blocks.list({ limit: 10 })).entries.length, 1);
+    await again.close();
+  });
+
+  for (const [when, next] of [
+    ['something is written', (blocks: BlockService) => putOne(blocks, { ...key(7), data: content(10, 7) })],
+    ['it is stopped', async () => {}],
+  ] as const) {
+    it(`brings nothing back that was deleted without any room, once there is some when ${when}`, async () => {
+      const disk = new MemoryDisk();
+      const server = await openOn(disk, { segmentBytes: 2 ** 20 });
+      for (const number of [0, 1, 2]) await putOne(server.blocks, { ...key(number), data: content(9000, number) });
+      disk.failWrite = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      await server.blocks.delete({ items: [key(0)] });
+      await server.blocks.delete({ items: [key(1)] });
+      disk.failWrite = null;
+      await next(server.blocks);
+      await server.close();
+      // The index is lost.
+      const again = await openOn(disk);
+      const { entries } = await again.blocks.list({ limit: 10 });
+      assert.deepEqual(
+        entries.map((entry) => entry.index).filter((number) => number < 7),
+        [2],
+      );
+      await again.close();
+    });
+  }
 
   it('leaves a reserve alone that deletions and compaction may use', async () => {
     const disk = new MemoryDisk();
