@@ -82,6 +82,19 @@ describe('sessions', () => {
     await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'EAGAIN' });
   });
 
+  it('say with a lock which changes of others came before it', async () => {
+    const { sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    assert.equal((await sessions.service.setLock({ ...write(5), wait: false }, a.options)).after, 0);
+    const waiting = sessions.service.setLock({ ...write(5), wait: true }, b.options);
+    sessions.publish([item(5)], b.options);
+    sessions.publish([item(5), item(6)], a.options);
+    sessions.publish([item(5)], b.options);
+    await sessions.service.setLock({ ...write(5), type: null, wait: false }, a.options);
+    assert.deepEqual(await waiting, { granted: true, after: 3 }, 'its own last one is no news to it');
+  });
+
   it('keep files that they have open, and say later that they closed them', async () => {
     const { held, sessions, join } = fixture();
     const a = await join('a');
@@ -125,10 +138,13 @@ describe('sessions', () => {
     const waiting = sessions.service.setLock({ ...write(5), wait: true }, b.options);
     const polling = sessions.service.changes({ after: 0, closed: [] }, b.options);
     await clock.advance(LONGEST_WAIT_MS);
-    assert.deepEqual(await waiting, { granted: false });
+    assert.deepEqual(await waiting, { granted: false, after: 0 });
     await polling;
     await clock.advance(SESSION_GRACE_MS - LONGEST_WAIT_MS);
-    assert.deepEqual(await sessions.service.setLock({ ...write(5), wait: false }, b.options), { granted: true });
+    assert.deepEqual(await sessions.service.setLock({ ...write(5), wait: false }, b.options), {
+      granted: true,
+      after: 0,
+    });
     assert.deepEqual([...held], [9], 'another session still holds it');
     await assert.rejects(sessions.service.changes({ after: 0, closed: [] }, a.options), { code: 'REFUSED' });
     await sessions.service.end({}, b.options);
