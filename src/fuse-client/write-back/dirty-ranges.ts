@@ -54,6 +54,13 @@ export class DirtyRanges {
     this.removeBetween(sizeBytes, Number.POSITIVE_INFINITY);
   }
 
+  /** Moves all that lies from `from` on to `to`, which is behind it. */
+  moveTail(from: number, to: number): void {
+    const tail = this.within(from, Number.POSITIVE_INFINITY);
+    this.cutAt(from);
+    for (const { offset, data } of tail) this.lay(offset - from + to, data);
+  }
+
   /** The parts of the dirty bytes that lie in [from, to), in order, as views. */
   within(from: number, to: number): Extent[] {
     const found: Extent[] = [];

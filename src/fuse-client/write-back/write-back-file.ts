@@ -208,9 +208,7 @@ export class WriteBackFile {
     const { appendedFrom } = this;
     if (appendedFrom === undefined || fetched.sizeBytes <= appendedFrom) return;
     // Others have appended: what is appended here and not stored yet comes behind it.
-    const appended = this.dirty.within(appendedFrom, Number.POSITIVE_INFINITY);
-    this.dirty.cutAt(appendedFrom);
-    for (const { offset, data } of appended) this.dirty.lay(offset - appendedFrom + fetched.sizeBytes, data);
+    this.dirty.moveTail(appendedFrom, fetched.sizeBytes);
     this.appendedFrom = fetched.sizeBytes;
     this.parts.kernelCache.forgetContent(this.inode);
   }
