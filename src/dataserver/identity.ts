@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { isNoRoom } from './space.js';
 
 const FORMAT = 1;
 const STORE_ID_BYTES = 16;
@@ -59,14 +60,24 @@ export async function isIndexTrusted(directory: string, { storeId }: Identity, {
   return content !== undefined && Buffer.from(content).equals(indexState(storeId, await disk.bootId(), 'ready'));
 }
 
-/** opening: if this is the last word, the index killed whoever opened it; ready: it can be gone on with in this boot. */
+/**
+ * opening: if this is the last word, the index killed whoever opened it; ready: it can be gone on with in this boot.
+ * Without room on the disk there is no word at all, and the index is not trusted, as after the first of the two.
+ */
 export async function setIndexState(
   directory: string,
   { storeId }: Identity,
   { disk }: Runtime,
   state: 'opening' | 'ready',
 ): Promise<void> {
-  await disk.replaceFile(storePaths(directory).indexState, indexState(storeId, await disk.bootId(), state));
+  const path = storePaths(directory).indexState;
+  try {
+    await disk.replaceFile(path, indexState(storeId, await disk.bootId(), state));
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+    // Reads must go on. What is removed makes room for the next word.
+    await disk.remove(path);
+  }
 }
 
 function indexState(storeId: string, bootId: string, state: 'opening' | 'ready'): Buffer {

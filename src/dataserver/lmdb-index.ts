@@ -102,15 +102,15 @@ class LmdbIndex implements IndexStore {
     if (this.#rowsSinceLook < ROWS_PER_LOOK) return;
     const { pageSize, lastPageNumber } = this.database.getStats() as { pageSize: number; lastPageNumber: number };
     const usedBytes = (lastPageNumber + 1) * pageSize;
-    const leftBytes = this.#roomEnd - usedBytes;
+    const leftBytes = () => this.#roomEnd - usedBytes;
     const neededBytes = rows * pageSize;
-    if (leftBytes < ROOM_BYTES / 2 + neededBytes) {
+    if (leftBytes() < ROOM_BYTES / 2 + neededBytes) {
       try {
         this.#takeRoom(usedBytes, usedBytes + ROOM_BYTES + neededBytes);
       } catch (error) {
         const removals = changes.filter(({ value }) => value === null).length;
         const keptBytes = removals > rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
-        if (leftBytes < keptBytes + neededBytes) throw error;
+        if (leftBytes() < keptBytes + neededBytes) throw error;
         // Looked at again with the next write.
         return;
       }
@@ -121,8 +121,10 @@ class LmdbIndex implements IndexStore {
   /** Behind the last page that is in use, in one thread with all transactions: nobody else writes there. */
   #takeRoom(usedBytes: number, end: number): void {
     for (let at = Math.max(this.#roomEnd, usedBytes); at < end; at += ZEROS.length) {
-      this.file.writeNow([ZEROS.subarray(0, Math.min(ZEROS.length, end - at))], at);
+      const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, end - at));
+      this.file.writeNow([zeros], at);
+      // On a full disk, what a former life has taken still counts.
+      this.#roomEnd = at + zeros.length;
     }
-    this.#roomEnd = end;
   }
 }

@@ -2,7 +2,7 @@
 // answer, nothing half-written shows, and nothing damaged looks good.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Dataserver } from '../../../src/dataserver/dataserver.js';
+import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import type { BlockService } from '../../../src/protocol/blocks.js';
@@ -10,7 +10,19 @@ import { ServiceError } from '../../../src/protocol/errors.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
-import { content, first, getOne, goodBytes, key, openOn, patched, putOne, segmentPath } from './harness.js';
+import {
+  content,
+  first,
+  getOne,
+  goodBytes,
+  key,
+  memoryRuntime,
+  openOn,
+  patched,
+  putOne,
+  STORE,
+  segmentPath,
+} from './harness.js';
 
 const MIB = 2 ** 20;
 
@@ -46,6 +58,25 @@ describe('a data server on a full disk', () => {
     const again = await openOn(disk);
     assert.deepEqual(await goodBytes(again.blocks, key(2), hashBlock(data)), data);
     await again.close();
+  });
+
+  it('starts without any room, and answers what it has', async () => {
+    const disk = new MemoryDisk();
+    const index = memoryIndexFactory();
+    const data = content(9000, 1);
+    for (const isFull of [false, true, true]) {
+      const runtime = memoryRuntime(disk);
+      const replaceFile = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }));
+      const server = await openDataserver(
+        { name: 'data3', number: 3, directory: STORE, testHooks: true, reserveBytes: 0 },
+        isFull ? { ...runtime, disk: { ...runtime.disk, replaceFile } } : runtime,
+        index,
+        { terminate() {}, restart() {} },
+      );
+      if (!isFull) await putOne(server.blocks, { ...key(0), data });
+      assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+      await server.close();
+    }
   });
 
   it('counts right after a restart what was deleted without any room', async () => {

@@ -14,31 +14,37 @@ const PROGRAM = fileURLToPath(new URL('./emptying-process.js', import.meta.url))
 
 const row = (number: number) => ({ key: Buffer.from(`key ${number}`), value: Buffer.alloc(400, number) });
 
+/** Where nothing can be written up to an `end` that is refused. */
+function diskThatRefuses(refuses: (end: number) => boolean): Disk {
+  return {
+    ...nodeDisk,
+    open: async (path, mode) => {
+      const file = await nodeDisk.open(path, mode);
+      const writeNow: DiskFile['writeNow'] = (chunks, position) => {
+        const end = chunks.reduce((sum, chunk) => sum + chunk.length, position);
+        if (refuses(end)) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+        file.writeNow(chunks, position);
+      };
+      const wrapped: DiskFile = {
+        readNow: (target, position) => file.readNow(target, position),
+        read: (target, position) => file.read(target, position),
+        writeNow,
+        write: (chunks, position) => file.write(chunks, position),
+        sync: () => file.sync(),
+        truncate: (sizeBytes) => file.truncate(sizeBytes),
+        sizeBytes: () => file.sizeBytes(),
+        close: () => file.close(),
+      };
+      return wrapped;
+    },
+  };
+}
+
 describe('the index in LMDB', () => {
   it('takes the room of its pages beforehand, so that a full disk is an error and not the end of the process', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'nmrfs-index-'));
     let isFull = false;
-    const disk: Disk = {
-      ...nodeDisk,
-      open: async (path, mode) => {
-        const file = await nodeDisk.open(path, mode);
-        const writeNow: DiskFile['writeNow'] = (chunks, position) => {
-          if (isFull) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
-          file.writeNow(chunks, position);
-        };
-        const wrapped: DiskFile = {
-          readNow: (target, position) => file.readNow(target, position),
-          read: (target, position) => file.read(target, position),
-          writeNow,
-          write: (chunks, position) => file.write(chunks, position),
-          sync: () => file.sync(),
-          truncate: (sizeBytes) => file.truncate(sizeBytes),
-          sizeBytes: () => file.sizeBytes(),
-          close: () => file.close(),
-        };
-        return wrapped;
-      },
-    };
+    const disk = diskThatRefuses(() => isFull);
     const index = await lmdbIndex(folder, { disk } as Runtime);
     try {
       index.write([row(1)]);
@@ -62,6 +68,31 @@ describe('the index in LMDB', () => {
       assert.equal(index.get(Buffer.from('key 100001'))?.length, 400);
     } finally {
       await index.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('goes on with the room that a former life has taken, when the disk is full meanwhile', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'nmrfs-index-'));
+    let takenBytes = 0;
+    let isFull = false;
+    const disk = diskThatRefuses((end) => {
+      if (!isFull) takenBytes = Math.max(takenBytes, end);
+      return end > takenBytes;
+    });
+    try {
+      for (let life = 1; life <= 3; life++) {
+        const index = await lmdbIndex(folder, { disk } as Runtime);
+        try {
+          const rows = Array.from({ length: 100 }, (_, number) => row(life * 1000 + number));
+          index.write(rows);
+          assert.deepEqual(index.get(rows[99]?.key ?? Buffer.alloc(0)), rows[99]?.value);
+        } finally {
+          await index.close();
+        }
+        isFull = true;
+      }
+    } finally {
       await rm(folder, { recursive: true, force: true });
     }
   });
