@@ -3,7 +3,7 @@
 // says about deletions is said again as long as it matters, and when both are
 // durable its file goes. A segment whose sync failed is emptied the same way.
 import { ServiceError } from '../protocol/errors.js';
-import { type Clock, sleep } from '../runtime/clock.js';
+import { type Clock, sleep, type Timer } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
 import type { TombstonesDraft, VersionDraft } from './draft.js';
@@ -13,6 +13,7 @@ import {
   COMPACTION_LIVE_SHARE,
   COMPACTION_REST_FACTOR,
   COMPACTION_REST_MS,
+  COMPACTION_RETRY_MS,
   COMPACTION_STRETCH_BYTES,
   COMPACTION_STRETCH_MS,
   MAXIMUM_LIST_ENTRIES,
@@ -56,6 +57,8 @@ export class Compaction {
   #copiedBytes = 0;
   #stretchMs = 0;
   #isRoomNeeded = false;
+  /** Until then nothing is begun. */
+  #retry: Timer | undefined;
 
   constructor(private readonly parts: CompactionParts) {}
 
@@ -76,7 +79,7 @@ export class Compaction {
     this.#start();
   }
 
-  /** Resolves when nothing is left to compact. */
+  /** Resolves when nothing is left to compact, or what is left waits for the disk to sync again. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
   }
@@ -85,25 +88,48 @@ export class Compaction {
   async close(): Promise<void> {
     this.#closed = true;
     await this.idle();
+    this.#retry?.cancel();
+  }
+
+  get #mustWait(): boolean {
+    return this.#closed || this.#retry !== undefined;
   }
 
   #start(): void {
-    if (this.#closed || (this.#candidates.size === 0 && this.#failed.length === 0)) return;
+    if (this.#mustWait || (this.#candidates.size === 0 && this.#failed.length === 0)) return;
     this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
   /** Never rejects. */
   async #run(): Promise<void> {
-    for (let victim = this.#next(); victim !== undefined && !this.#closed; victim = this.#next()) {
+    while (!this.#mustWait) {
+      const victim = this.#next();
+      if (victim === undefined) break;
       try {
         await this.#empty(victim);
       } catch (error) {
-        this.#stuck.add(victim.segment);
         this.parts.log.warn('compaction.failed', { segment: victim.segment, reason: String(error) });
+        this.#putBack(victim);
       }
     }
     this.#running = null;
     this.#isRoomNeeded = false;
+  }
+
+  #putBack(victim: Victim): void {
+    if (victim.isFailed) {
+      // Nothing else makes durable what it holds, and before that no other segment can go.
+      this.#failed.push(victim);
+      this.#retry = this.parts.clock.after(COMPACTION_RETRY_MS, () => {
+        this.#retry = undefined;
+        this.#start();
+      });
+    } else if (this.#failed.length > 0) {
+      // Its turn comes when they have been written anew.
+      this.#candidates.add(victim.segment);
+    } else {
+      this.#stuck.add(victim.segment);
+    }
   }
 
   #next(): Victim | undefined {
@@ -137,14 +163,15 @@ export class Compaction {
     }
     if (this.#closed) return;
     // What took the place of everything in the victim must be there after a power cut.
-    await segmentLog.flush();
     if (victim.isFailed) {
+      await segmentLog.syncActive();
       // The index may still point into what goes now.
       catalog.save();
       await segments.use(segment, (file) => file.truncate(victim.fromOffset));
       segments.setSize(segment, victim.fromOffset);
       segmentLog.forgetUnsafe(segment);
     } else {
+      await segmentLog.flush();
       catalog.forgetSegment(segment);
       catalog.save();
       await segments.remove(segment);

@@ -54,6 +54,8 @@ export const COMPACTION_STRETCH_MS = 5;
 export const COMPACTION_REST_FACTOR = 20;
 /** … and for so long at least, which is all while it is needed in a hurry: a hundred megabytes a second at most. */
 export const COMPACTION_REST_MS = 10;
+/** How soon a segment whose sync failed is tried again when it could not be written anew. */
+export const COMPACTION_RETRY_MS = 1000;
 /** More segments than this that wait are a hurry: a gigabyte, at least half of it dead. */
 export const COMPACTION_BACKLOG_SEGMENTS = 16;
 

@@ -69,7 +69,7 @@ export class SegmentLog {
     const active = this.#active;
     if (active !== null && active.failure === null && active.endOffset < this.segmentBytes) return active;
     if (active !== null) {
-      // Closed segments are durable: that is what lets a flush look at the active one only.
+      // Closed segments are durable, or known to be unsafe: that is what lets a flush sync the active one only.
       if (active.failure === null) await this.synced(active).catch(() => this.#noteFailure(active));
       this.#active = null;
       await this.#closeQuietly(active);
@@ -118,9 +118,16 @@ export class SegmentLog {
     });
   }
 
-  /** The same for all that was ever appended. */
-  async flush(): Promise<void> {
+  /** The same for all that was ever appended; what a failed sync left behind stays as it is. */
+  async syncActive(): Promise<void> {
     if (this.#active !== null) await this.synced(this.#active);
+  }
+
+  /** The same without exception: fails as long as anything that a failed sync left behind is not written anew. */
+  async flush(): Promise<void> {
+    await this.syncActive();
+    const [unsafe] = this.#unsafe.keys();
+    if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe} waits to be written anew`));
   }
 
   /** Whether bytes there may be lost although they were written long ago. */

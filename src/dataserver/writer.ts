@@ -187,7 +187,7 @@ export class Writer {
   #synced(active: ActiveSegment | null): Promise<void> {
     const { segmentLog } = this.parts;
     // Without a record of its own, what is durable already may still wait for its first sync.
-    return active === null ? segmentLog.flush() : segmentLog.synced(active);
+    return active === null ? segmentLog.syncActive() : segmentLog.synced(active);
   }
 
   async #append(active: ActiveSegment, planned: readonly Planned[], needsSync: boolean): Promise<PlacedRecord[]> {

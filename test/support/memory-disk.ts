@@ -36,6 +36,7 @@ export class MemoryDisk implements Disk {
   /** Changes that happened. */
   changes = 0;
   failSync: Error | null = null;
+  failDirectorySync: Error | null = null;
   failWrite: Error | null = null;
   failRead: Error | null = null;
   reads = 0;
@@ -76,6 +77,7 @@ export class MemoryDisk implements Disk {
 
   async syncDirectory(path: string): Promise<void> {
     this.#change();
+    if (this.failDirectorySync !== null) throw this.failDirectorySync;
     for (const name of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
       if (dirname(name) !== path) continue;
       const inode = this.#names.get(name);

@@ -11,6 +11,7 @@ import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import {
+  allDurable,
   content,
   first,
   getOne,
@@ -22,6 +23,7 @@ import {
   putOne,
   STORE,
   segmentPath,
+  turn,
 } from './harness.js';
 
 const MIB = 2 ** 20;
@@ -174,6 +176,44 @@ describe('a data server on a failing disk', () => {
     assert.deepEqual(await goodBytes(again.blocks, key(0), hashBlock(safe)), safe);
     const expected = patched(loose, 9000, writes);
     assert.deepEqual(await goodBytes(again.blocks, key(1, 2), hashBlock(expected)), expected);
+    await again.close();
+  });
+
+  it('keeps the durable copy of what compaction moved until the place that it moved to is durable too', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openOn(disk, { log });
+    const { blocks } = server;
+    const base = content(20_000, 1);
+    await putOne(blocks, { ...key(0), data: base });
+    await putOne(blocks, { ...key(1), data: content(60_000, 2) });
+    // In the second segment, on pages of the first.
+    const writes = [{ offset: 0, data: content(10, 3) }];
+    const patch = { ...key(0, 2), base: 1, baseHash: hashBlock(base), length: base.length, writes };
+    assert.equal((await putOne(blocks, patch)).state, 'stored');
+    await putOne(blocks, { ...key(2), data: content(70_000, 4) });
+    await putOne(blocks, { ...key(3), data: content(1000, 5) });
+    // The first segment is compacted into the third, which is not synced, and there can't be a fourth.
+    const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    disk.failSync = failure;
+    disk.failDirectorySync = failure;
+    await blocks.delete({ items: [key(0), key(1)] });
+    while (log.named('compaction.failed').length < 2) await turn();
+    await assert.rejects(blocks.flush({}), isFailure);
+    disk.failSync = null;
+    disk.failDirectorySync = null;
+    // Nothing in the second is alive any more.
+    await blocks.delete({ items: [key(2)] });
+    await putOne(blocks, { ...key(4), data: content(1000, 6) });
+    await allDurable(blocks);
+    await server.compacting();
+    assert.ok(!disk.paths().includes(segmentPath(1)), 'the first segment went once it could');
+    assert.ok(!disk.paths().includes(segmentPath(2)), 'and the second');
+    disk.cutPower('all');
+    await server.close().catch(() => undefined);
+    const again = await openOn(disk);
+    const expected = patched(base, base.length, writes);
+    assert.deepEqual(await goodBytes(again.blocks, key(0, 2), hashBlock(expected)), expected);
     await again.close();
   });
 

@@ -190,6 +190,21 @@ export async function putOne(
   return first(results);
 }
 
+/** Waits until what a failed sync left behind has been written anew. */
+export async function allDurable(blocks: BlockService): Promise<void> {
+  const flushed = () =>
+    blocks.flush({}).then(
+      () => true,
+      () => false,
+    );
+  while (!(await flushed())) await turn();
+}
+
+/** Lets everybody else go on. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** The whole block. */
 export async function getOne(blocks: BlockService, block: BlockKey): Promise<GetResult> {
   const item = { ...block, offset: 0, length: Number.MAX_SAFE_INTEGER, data: true };

@@ -8,7 +8,7 @@ import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import type { BlockKey } from '../../../src/protocol/blocks.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
-import { content, getOne, key, openOn, patched, putOne } from './harness.js';
+import { allDurable, content, getOne, key, openOn, patched, putOne } from './harness.js';
 
 const SEGMENT_BYTES = 32 * 1024;
 const MAXIMUM_BYTES = 6 * PAGE_BYTES;
@@ -119,6 +119,7 @@ class Run {
         const block = key(77, ++this.#version);
         await assert.rejects(putOne(blocks, { ...block, data }));
         this.#disk.failSync = null;
+        await allDurable(blocks);
         await this.#running.compacting();
         await blocks.delete({ items: [block] });
         return this.#check();
