@@ -33,6 +33,8 @@ export interface ActiveSegment {
 
 export class SegmentLog {
   syncs = 0;
+  /** Segments of which a sync failed, ever. */
+  failures = 0;
   #active: ActiveSegment | null = null;
   #lastNumber = 0;
   /** Segment → offset from which on what it holds may be gone after a power cut, for good. */
@@ -190,6 +192,7 @@ export class SegmentLog {
   #noteFailure(active: ActiveSegment): void {
     if (this.#unsafe.has(active.number)) return;
     this.#unsafe.set(active.number, active.syncedOffset);
+    this.failures++;
     this.log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
     this.onFailedSegment(active.number, active.syncedOffset);
   }

@@ -111,7 +111,7 @@ export class Writer {
     while (this.#queue.length > 0) {
       const batch = this.#takeBatch();
       try {
-        await this.#store(await this.#plan(await this.#refuseWhenFull(batch)));
+        await this.#store(await this.#refuseWhenFull(batch));
       } catch (error) {
         this.#fail(batch, error);
       }
@@ -161,7 +161,10 @@ export class Writer {
     return plans.flat();
   }
 
-  async #store(planned: readonly Planned[]): Promise<void> {
+  async #store(batch: readonly Mutation[]): Promise<void> {
+    const { segmentLog } = this.parts;
+    const { failures } = segmentLog;
+    let planned = await this.#plan(batch);
     if (planned.length === 0) return;
     const needsRecords = planned.some(({ mutation, plan }) => plan.drafts.length > 0 || mutation === PAYING);
     const needsSync = planned.some(({ mutation }) => mutation.durable);
@@ -169,7 +172,10 @@ export class Writer {
     let records: PlacedRecord[] = [];
     if (needsRecords) {
       try {
-        active = await this.parts.segmentLog.ready();
+        active = await segmentLog.ready();
+        // Since a sync failed meanwhile, plans may build on what is not durable and never will be. One look is enough: in a
+        // segment that was begun just now nothing waits for its sync.
+        if (segmentLog.failures !== failures) planned = await this.#plan(planned.map(({ mutation }) => mutation));
         records = await this.#append(active, planned, needsSync);
       } catch (error) {
         this.#storeWithout(planned, error);

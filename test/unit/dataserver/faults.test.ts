@@ -8,6 +8,7 @@ import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import type { BlockService } from '../../../src/protocol/blocks.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import { silentLog } from '../../../src/runtime/log.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import {
@@ -209,6 +210,31 @@ describe('a data server on a failing disk', () => {
     await server.compacting();
     assert.ok(!disk.paths().includes(segmentPath(1)), 'the first segment went once it could');
     assert.ok(!disk.paths().includes(segmentPath(2)), 'and the second');
+    disk.cutPower('all');
+    await server.close().catch(() => undefined);
+    const again = await openOn(disk);
+    const expected = patched(base, base.length, writes);
+    assert.deepEqual(await goodBytes(again.blocks, key(0, 2), hashBlock(expected)), expected);
+    await again.close();
+  });
+
+  it('stores a patch as a whole when the sync of its base fails while it is planned', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, {
+      log: {
+        ...silentLog,
+        error() {
+          disk.failSync = null;
+        },
+      },
+    });
+    // Fills its segment, so that it is synced before the next one is begun.
+    const base = content(70_000, 1);
+    await putOne(server.blocks, { ...key(0), data: base }, { durable: false });
+    disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    const writes = [{ offset: 0, data: content(10, 3) }];
+    const patch = { ...key(0, 2), base: 1, baseHash: hashBlock(base), length: base.length, writes };
+    assert.equal((await putOne(server.blocks, patch)).state, 'stored');
     disk.cutPower('all');
     await server.close().catch(() => undefined);
     const again = await openOn(disk);
