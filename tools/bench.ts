@@ -1,6 +1,6 @@
 // npm run bench -- DIR ...   measures the directories given
 // npm run bench              measures a fresh nmrfs beside a plain directory
-// Options: --rounds R (medians, default 1), --seconds S (5), --size MIB (256), --files F (1000), --json
+// Options: --rounds R (medians, default 3: a new process is slow at first), --seconds S (5), --size MIB (256), --files F (1000), --json
 // The directories take turns job by job, so that a noisy machine is as noisy to each of them.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ interface Place {
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
     size: { type: 'string', default: '256' },
     files: { type: 'string', default: '1000' },
