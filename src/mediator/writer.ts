@@ -33,6 +33,14 @@ export interface FileWrite extends Attempt {
   modifyTimeNs: bigint;
 }
 
+/** What holds between writes that were given places one behind the other. */
+export interface WriteOrder {
+  /** Writes that come from now on to the same blocks come behind this one. */
+  claimed(): void;
+  /** Resolves when it may be committed; rejects when it must not. */
+  before(): Promise<unknown>;
+}
+
 export class Writer {
   readonly #locks = new RangeLocks();
   readonly #leftovers: Leftovers;
@@ -73,7 +81,7 @@ export class Writer {
   }
 
   /** Carries out one write as one commit; see FileService.write. */
-  async write(write: FileWrite): Promise<Attributes> {
+  async write(write: FileWrite, order?: WriteOrder): Promise<Attributes> {
     const end = write.extents.reduce(
       (most, { offset, data }) => Math.max(most, offset + data.length),
       Math.max(write.truncateTo ?? 0, write.minimumSizeBytes ?? 0),
@@ -90,13 +98,16 @@ export class Writer {
     const [first, last] = zeros === undefined ? claim(write, [...touched.keys()]) : blocksOf(zeros, blockSize);
     this.counters.add('writes');
     for (const { data } of write.extents) this.counters.add('writeBytes', data.length);
-    return this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize));
+    const storing = this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize, order));
+    order?.claimed();
+    return storing;
   }
 
   async #attempts(
     write: FileWrite,
     touched: ReadonlyMap<number, readonly Extent[]>,
     blockSize: number,
+    order: WriteOrder | undefined,
   ): Promise<Attributes> {
     const minimumSizeBytes = write.extents.reduce(
       (most, { offset, data }) => (data.length === 0 ? most : Math.max(most, offset + data.length)),
@@ -129,6 +140,7 @@ export class Writer {
       let missing: string[];
       try {
         missing = await replicaWrite.store(write.inode, prepared);
+        await order?.before();
       } catch (error) {
         replicaWrite.takeBack();
         const { onWriteQuorumLost } = this.settings;

@@ -29,6 +29,8 @@ export class FakeReplica {
   clusterId: string | null = null;
   /** Calls by method. */
   readonly calls = new Map<string, number>();
+  /** What a put waits for. */
+  beforePut: (items: readonly PutItem[]) => Promise<unknown> | undefined = () => undefined;
   /** Puts that were under way at the same time. */
   mostPutsAtOnce = 0;
   #putsUnderWay = 0;
@@ -89,6 +91,7 @@ export class FakeReplica {
     put: async ({ items, replace }, options) => {
       this.mostPutsAtOnce = Math.max(this.mostPutsAtOnce, ++this.#putsUnderWay);
       try {
+        await this.beforePut(items);
         const answer = () => ({ results: items.map((item) => this.#put(item, replace ?? false)) });
         return await this.#answer('put', options, answer);
       } finally {

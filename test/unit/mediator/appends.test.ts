@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import { FakeCluster, makeFile } from '../../support/fake-cluster.js';
 
 let cluster: FakeCluster | undefined;
@@ -9,6 +10,11 @@ afterEach(async () => {
   await cluster?.close();
   cluster = undefined;
 });
+
+/** Bytes in a block of these clusters. */
+const BLOCK = 16 * 1024;
+
+const replicas = () => cluster?.replicas ?? [];
 
 async function open(): Promise<{ mediator: Mediator; inode: number }> {
   cluster = await FakeCluster.open({});
@@ -76,5 +82,58 @@ describe('appending', () => {
     );
     await append(mediator, inode, 4, '!');
     assert.equal(await text(mediator, inode), 'keptnono!');
+  });
+
+  it('commits no append before those that it comes behind: a mediator that ends leaves no hole', async () => {
+    const { mediator, inode } = await open();
+    const first = 'a'.repeat(BLOCK);
+    let goOn = () => {};
+    const waits = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    for (const replica of replicas()) {
+      replica.beforePut = (items) => (items.some(({ index }) => index === 0) ? waits : undefined);
+    }
+    const done: string[] = [];
+    const both = [
+      append(mediator, inode, 0, first).then(() => done.push('first')),
+      append(mediator, inode, BLOCK, 'second').then(() => done.push('second')),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual([done, (await mediator.files.getattr({ inode })).sizeBytes], [[], 0]);
+    goOn();
+    await Promise.all(both);
+    assert.deepEqual(done, ['first', 'second']);
+    assert.ok((await text(mediator, inode)) === `${first}second`);
+  });
+
+  it('leaves no hole where one failed that others had come behind', async () => {
+    const { mediator, inode } = await open();
+    await append(mediator, inode, 0, '0'.repeat(BLOCK));
+    for (const replica of replicas()) {
+      replica.beforePut = async (items) => {
+        if (items.some(({ index }) => index === 1)) {
+          replica.beforePut = () => undefined;
+          throw new ServiceError('FAILED', 'not this one');
+        }
+      };
+    }
+    const [first, ...others] = await Promise.allSettled([
+      append(mediator, inode, BLOCK, 'x'.repeat(BLOCK)),
+      append(mediator, inode, 2 * BLOCK, '1'.repeat(BLOCK)),
+      append(mediator, inode, 3 * BLOCK, '2'.repeat(10)),
+      append(mediator, inode, 3 * BLOCK + 10, '3'.repeat(BLOCK)),
+    ]);
+    assert.deepEqual(
+      [first?.status, ...others.map(({ status }) => status)],
+      ['rejected', ...Array(3).fill('fulfilled')],
+    );
+    const runs = [...(await text(mediator, inode)).matchAll(/(.)\1*/gs)].map(([{ length }, byte]) => [byte, length]);
+    assert.deepEqual(runs, [
+      ['0', BLOCK],
+      ['1', BLOCK],
+      ['2', 10],
+      ['3', BLOCK],
+    ]);
   });
 });
