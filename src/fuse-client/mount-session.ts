@@ -53,6 +53,8 @@ export class MountSession {
   /** Who waits until a change was heard of, by its number. */
   #unheard: { after: number; heard: () => void }[] = [];
   #isFirst = true;
+  /** How often the mediator was told of all locks: what was granted before and was not among them may be lost. */
+  #begins = 0;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(
@@ -114,11 +116,18 @@ export class MountSession {
     }
     for (;;) {
       if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
+      let begins = this.#begins;
+      const ask = (limits: CallOptions) => {
+        begins = this.#begins;
+        return this.service.setLock({ ...lock, wait }, limits);
+      };
       try {
         // One that was granted and lost is granted again: it is in nobody's way but others'.
-        const { granted, after } = await this.#ask((limits) => this.service.setLock({ ...lock, wait }, limits), signal);
+        const { granted, after } = await this.#ask(ask, signal);
         if (!granted) continue;
         await this.#heardOf(after, signal);
+        // Granted by a mediator that may be no more, and the next was not told of it.
+        if (begins !== this.#begins) continue;
       } catch (error) {
         if (error instanceof ServiceError) await this.#restore(range);
         throw error;
@@ -207,6 +216,7 @@ export class MountSession {
 
   async #begin(): Promise<void> {
     const losses = this.#losses;
+    this.#begins++;
     // The list of all says it.
     this.listener.takeClosed();
     const request = { client: this.client, open: this.listener.open(), locks: this.#own.heldBy(SELF) };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { MountSession } from '../../../src/fuse-client/mount-session.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import type { LockRange, OutdatedItem, SessionService } from '../../../src/protocol/sessions.js';
+import type { FileLock, LockRange, OutdatedItem, SessionService } from '../../../src/protocol/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -16,13 +16,17 @@ class Mediator {
   readonly unlocked: LockRange[] = [];
   readonly closed: number[][] = [];
   readonly begun: number[][] = [];
+  /** Locks that a session began with. */
+  readonly begunWith: FileLock[][] = [];
+  readonly locked: LockRange[] = [];
   /** The number that comes with the next lock. */
   after = 0;
   #answer: ((changes: Changes | Error) => void) | undefined;
 
   readonly service = {
-    begin: async ({ open }: { open: number[] }) => {
+    begin: async ({ open, locks }: { open: number[]; locks: FileLock[] }) => {
       this.begun.push(open);
+      this.begunWith.push(locks);
       return { known: this.begun.length === 1, last: 1, lost: [] };
     },
     changes: ({ closed }: { closed: number[] }, options: { signal: AbortSignal }) => {
@@ -33,7 +37,7 @@ class Mediator {
       });
     },
     setLock: async (request: LockRange & { type: string | null }) => {
-      if (request.type === null) this.unlocked.push(request);
+      (request.type === null ? this.unlocked : this.locked).push(request);
       return { granted: true, after: this.after };
     },
     end: async () => ({}),
@@ -107,18 +111,21 @@ describe("the mount's session", () => {
     await session.end();
   });
 
-  it('does not wait for numbers of a mediator that is no more', async () => {
+  it('does not wait for numbers of a mediator that is no more, and asks the next for the lock', async () => {
     const { mediator, heard, session, clock, turn, forget } = await fixture();
     mediator.after = 99;
     const locking = session.setLock(LOCK, true, new AbortController().signal);
     await turn();
+    mediator.after = 1;
     mediator.tell(new ServiceError('UNREACHABLE', 'gone'));
     await turn();
     await clock.advance(1000);
     await turn();
     assert.deepEqual(heard, ['anything']);
+    assert.deepEqual(mediator.begunWith, [[], []], 'the lock is not had yet');
     forget();
     await locking;
+    assert.equal(mediator.locked.length, 2);
     await session.end();
   });
 
