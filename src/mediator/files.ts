@@ -83,9 +83,11 @@ export class MediatorFiles implements FileService {
 
   async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
     if (forWriting) await this.#requireQuorum(request);
-    const result = await this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
-    if (result.created) this.sessions.opened(result.attributes.inode, options);
-    return result;
+    return this.#removals.making(request, async () => {
+      const result = await this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
+      if (result.created) this.sessions.opened(result.attributes.inode, options);
+      return result;
+    });
   }
 
   async createUnnamed(
@@ -94,7 +96,7 @@ export class MediatorFiles implements FileService {
   ): Reply<'createUnnamed'> {
     if (forWriting) await this.#requireQuorum({ id, again });
     // Until it is known which inode is held, none may be purged.
-    return this.garbage.sparing(async () => {
+    return this.garbage.sparing(null, async () => {
       const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
       this.sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
@@ -126,10 +128,12 @@ export class MediatorFiles implements FileService {
   }
 
   async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
-    const result = await this.#removals.run(request, options, (held) =>
-      this.#execute('unlink', { ...request, held }, id),
+    const result = await this.#removals.run(
+      request,
+      options,
+      (held) => this.#execute('unlink', { ...request, held }, id),
+      ({ inode, links }) => (links === 0 ? inode : undefined),
     );
-    if (result.links === 0) this.#removals.lostLast(result.inode, request.held, options);
     this.#publishNames(result, [request], options);
     return result;
   }
@@ -142,11 +146,13 @@ export class MediatorFiles implements FileService {
 
   async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
     const { newParent: parent, newName: name } = request;
-    const result = await this.#removals.run({ parent, name, held: request.held }, options, (held) =>
-      this.#execute('rename', { ...request, held }, id),
+    const result = await this.#removals.run(
+      { parent, name, held: request.held },
+      options,
+      (held) => this.#execute('rename', { ...request, held }, id),
+      // The answer does not say whether it has other names: then being held means nothing.
+      ({ replaced }) => replaced,
     );
-    // The answer does not say whether it has other names: then being held means nothing.
-    if (result.replaced !== undefined) this.#removals.lostLast(result.replaced, request.held, options);
     this.#publishNames(result, [request, { parent, name }], options);
     return result;
   }

@@ -28,8 +28,8 @@ export class GarbageCollector {
   readonly #startMs: number;
   /** Files without a name that some client still has open. */
   readonly #held = new Set<number>();
-  /** Files without a name that are being made. */
-  #sparing = 0;
+  /** Files that may be without a name and held already, while nobody knows it yet; null: any. */
+  readonly #spared = new Set<{ inodes: readonly number[] | null }>();
 
   constructor(
     private readonly metadata: MetadataService,
@@ -123,9 +123,8 @@ export class GarbageCollector {
   async #purgeOrphans(): Promise<void> {
     const { inodes } = await this.metadata.query({ name: 'orphans', request: { limit: 1000 } });
     for (const inode of inodes) {
-      // A later pass sees to them.
-      if (this.#sparing > 0) return;
-      if (this.#held.has(inode)) continue;
+      // A later pass sees to what is spared.
+      if (this.#held.has(inode) || this.#isSpared(inode)) continue;
       await purge(this.metadata, this.runtime, inode);
     }
   }
@@ -135,15 +134,25 @@ export class GarbageCollector {
     this.#held.add(inode);
   }
 
-  /** While `work` makes a file without a name and holds it, no file is purged that is not known to be held. */
-  async sparing<T>(work: () => Promise<T>): Promise<T> {
-    this.#sparing++;
+  /**
+   * While `work` makes files that are without a name, or takes their last name, and holds them, none of them is purged that is
+   * not known to be held. @param inodes which may be concerned; null when nobody knows
+   */
+  async sparing<T>(inodes: readonly number[] | null, work: () => Promise<T>): Promise<T> {
+    if (inodes?.length === 0) return work();
+    const spared = { inodes };
+    this.#spared.add(spared);
     try {
       return await work();
     } finally {
-      this.#sparing--;
+      this.#spared.delete(spared);
       this.#task.wake(DELAY_MS);
     }
+  }
+
+  #isSpared(inode: number): boolean {
+    for (const { inodes } of this.#spared) if (inodes === null || inodes.includes(inode)) return true;
+    return false;
   }
 
   /** The last client has closed it. A file that still has a name stays. */

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
+import { eventually, makeFile } from '../../support/fake-cluster.js';
+import { CALLER, openCluster, text, write } from './fixture.js';
+
+const NAME = { parent: ROOT_INODE, name: 'a' };
+
+/** A mediator after its first moments, with two mounts. */
+async function twoMounts() {
+  const { cluster, mediator } = await openCluster();
+  const { clock } = cluster.runtime;
+  const { monotonicMs } = clock;
+  clock.monotonicMs = () => monotonicMs() + 2 * SESSION_GRACE_MS;
+  const join = async (client: string) => {
+    const options = { peer: {} };
+    await mediator.sessions.begin({ client, open: [], locks: [] }, options);
+    return options;
+  };
+  return { cluster, mediator, here: await join('here'), there: await join('there') };
+}
+
+describe('a name that goes while its file is open', () => {
+  for (const holder of ['the mount that takes it', 'another mount']) {
+    it(`leaves the content to ${holder}, whatever is collected before the answer`, async () => {
+      const { cluster, mediator, here, there } = await twoMounts();
+      const inode = await makeFile(mediator, 'a');
+      await write(mediator, inode, 0, 'held');
+      await makeFile(mediator, 'b');
+      await mediator.files.open({ inode, forWriting: false }, holder === 'another mount' ? there : here);
+      cluster.kills.push({
+        under: 'unlink',
+        when: 'after',
+        meanwhile: async () => {
+          const looks = cluster.metadataCalls.get('orphans') ?? 0;
+          await mediator.files.setattr({ inode, changes: { sizeBytes: 4 }, caller: CALLER });
+          await eventually(() => (cluster.metadataCalls.get('orphans') ?? 0) > looks);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        },
+      });
+      await mediator.files.unlink({ ...NAME, held: holder === 'another mount' ? [] : [inode] }, here);
+      assert.equal(await text(mediator, inode), 'held');
+      await mediator.files.release({ inode }, there);
+      await mediator.files.release({ inode }, here);
+      await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 0));
+    });
+  }
+
+  it('leaves the file to the mount that is making it just now', async () => {
+    const { mediator, here, there } = await twoMounts();
+    const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: false, caller: CALLER };
+    const making = mediator.files.create(request, here);
+    const removing = mediator.files.unlink({ ...NAME, held: [] }, there);
+    const { inode } = (await making).attributes;
+    await removing;
+    await write(mediator, inode, 0, 'open');
+    assert.equal(await text(mediator, inode), 'open');
+  });
+});
