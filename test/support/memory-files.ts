@@ -255,7 +255,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const node = this.node(request.inode);
     if (request.truncateTo !== undefined) node.content.resize(request.truncateTo);
     const { appendedFrom = Number.POSITIVE_INFINITY } = request;
-    const moved = Math.max(0, node.content.sizeBytes - appendedFrom);
+    // Also to the front, where others have cut the file.
+    const moved = request.appendedFrom === undefined ? 0 : node.content.sizeBytes - appendedFrom;
     for (const { offset, data } of request.extents) {
       node.content.write(offset < appendedFrom ? offset : offset + moved, data);
     }

@@ -295,8 +295,9 @@ export class WriteBackFile {
         ...(truncateTo === undefined ? {} : { truncateTo }),
         ...(appendedFrom === undefined ? {} : { appendedFrom }),
       });
-      // The kernel has these bytes where they would be if nobody else had appended.
-      if (appendedFrom !== undefined && attributes.sizeBytes > this.pendingEnd) kernelCache.forgetContent(this.inode);
+      // The kernel has these bytes where they would be if nobody else had appended or cut.
+      const isElsewhere = attributes.sizeBytes > this.pendingEnd || attributes.sizeBytes < endOf(extents);
+      if (appendedFrom !== undefined && isElsewhere) kernelCache.forgetContent(this.inode);
       this.learn(attributes);
       this.parts.committed(attributes);
     } catch (error) {
@@ -332,4 +333,8 @@ export class WriteBackFile {
   private async settleOne(): Promise<void> {
     await Promise.race(this.inFlight.map((batch) => batch.settled));
   }
+}
+
+function endOf(extents: readonly Extent[]): number {
+  return extents.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0);
 }

@@ -211,6 +211,19 @@ describe('the write-back buffer', () => {
     assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,theirs-2,own-3,own-4,');
   });
 
+  it('makes the kernel forget what was appended to a file that others have cut by the time it is stored', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '0123');
+    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
+    await operations.write(handle, 4, Buffer.from('own'), {}, uninterrupted);
+    await files.setattr({ inode, changes: { sizeBytes: 0 }, caller: CALLER });
+    parts.forgotten.length = 0;
+    await operations.fsync(handle);
+    assert.equal(await contentOf(parts, inode), 'own');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
   it('appends to what it has cut where the cut says', async () => {
     const parts = fixture();
     const { operations } = parts;
