@@ -19,6 +19,8 @@ const SINGLE_COMMIT_BYTES = 8 * 1024 * 1024;
 /** A background batch: large enough that messages cost little, a multiple of every block size. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCHES_IN_FLIGHT = 4;
+/** Of the places between appends, one in so many bytes is remembered. */
+const APPEND_STEP_BYTES = 64 * 1024;
 /** Bytes of a file that stays open are sent after this long at the latest. */
 const FLUSH_AFTER_MS = 5000;
 
@@ -51,6 +53,8 @@ export class WriteBackFile {
   private truncateTo: number | undefined;
   /** Dirty bytes from here on were appended: their place is not certain before they are stored. */
   private appendedFrom: number | undefined;
+  /** Where one append ends and the next begins, in order: what others append may come between, but never within one. */
+  private appendStarts: number[] = [];
   private truncatedAtOpen = false;
   private modifyTimeNs = 0n;
   private inFlight: Batch[] = [];
@@ -121,6 +125,7 @@ export class WriteBackFile {
     const { sizeBytes } = this.attributes;
     // With a cut, the end is certain.
     if (this.truncateTo === undefined) this.appendedFrom ??= sizeBytes;
+    if (sizeBytes - (this.appendStarts.at(-1) ?? 0) >= APPEND_STEP_BYTES) this.appendStarts.push(sizeBytes);
     this.write(sizeBytes, data);
   }
 
@@ -135,6 +140,7 @@ export class WriteBackFile {
     if (sizeBytes >= this.attributes.sizeBytes) return;
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
+    this.appendStarts = this.appendStarts.filter((start) => start <= sizeBytes);
     if (this.appendedFrom !== undefined && sizeBytes <= this.appendedFrom) this.appendedFrom = undefined;
     if (sizeBytes < this.stored.sizeBytes) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
@@ -209,6 +215,8 @@ export class WriteBackFile {
     if (appendedFrom === undefined || fetched.sizeBytes <= appendedFrom) return;
     // Others have appended: what is appended here and not stored yet comes behind it.
     this.dirty.moveTail(appendedFrom, fetched.sizeBytes);
+    const moved = fetched.sizeBytes - appendedFrom;
+    this.appendStarts = this.appendStarts.map((start) => (start < appendedFrom ? start : start + moved));
     this.appendedFrom = fetched.sizeBytes;
     this.parts.kernelCache.forgetContent(this.inode);
   }
@@ -247,7 +255,10 @@ export class WriteBackFile {
   private batchEnd(): number {
     const end = this.dirty.offsetAfter(BATCH_BYTES);
     const aligned = end - (end % BATCH_BYTES);
-    return aligned > this.dirty.start ? aligned : end;
+    const wanted = aligned > this.dirty.start ? aligned : end;
+    if (this.appendedFrom === undefined || wanted <= this.appendedFrom) return wanted;
+    if (this.appendStarts.includes(wanted)) return wanted;
+    return this.appendStarts.findLast((start) => start <= end && start > this.dirty.start) ?? wanted;
   }
 
   /** Sends what is dirty up to `end`; false when it must wait for a batch that is on its way. */
@@ -258,12 +269,16 @@ export class WriteBackFile {
     const blockSize = this.stored.blockSizeBytes;
     const from = Math.floor(this.dirty.start / blockSize) * blockSize;
     const to = Math.ceil(end / blockSize) * blockSize;
-    if (this.inFlight.some((batch) => batch.from < to && from < batch.to)) return false;
+    // Of two that were appended, the mediator puts the second behind the first, also within a block.
+    const isAppended = this.appendedFrom !== undefined && this.appendedFrom <= this.dirty.start;
+    const mustWait = (batch: Batch) => !(isAppended && batch.appendedFrom !== undefined);
+    if (this.inFlight.some((batch) => batch.from < to && from < batch.to && mustWait(batch))) return false;
 
     const before = this.dirty.bytes;
     const extents = this.dirty.takeUpTo(end);
     const { truncateTo, appendedFrom } = this;
     this.truncateTo = undefined;
+    this.appendStarts = this.appendStarts.filter((start) => start > end);
     if (appendedFrom !== undefined) this.appendedFrom = this.dirty.isEmpty ? undefined : Math.max(appendedFrom, end);
     this.truncatedAtOpen = false;
     if (this.dirty.isEmpty) {
@@ -322,6 +337,7 @@ export class WriteBackFile {
     this.dirty.clear();
     this.truncateTo = undefined;
     this.appendedFrom = undefined;
+    this.appendStarts = [];
     this.truncatedAtOpen = false;
     this.streaming = false;
     this.timer?.cancel();

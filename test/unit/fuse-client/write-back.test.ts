@@ -224,6 +224,31 @@ describe('the write-back buffer', () => {
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
   });
 
+  it('cuts no append in two where others could append between', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const lengths: number[] = [];
+    const { write } = files;
+    Object.assign(files, {
+      write: (request: Parameters<typeof write>[0]) => {
+        lengths.push(request.extents.reduce((sum, { data }) => sum + data.length, 0));
+        return write.call(files, request);
+      },
+    });
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.APPEND);
+    const size = 100_000;
+    for (let count = 0; count < 150; count++) {
+      await operations.write(handle, 0, Buffer.alloc(size, count), {}, uninterrupted);
+    }
+    await operations.flush(handle);
+    assert.ok(lengths.length > 2);
+    assert.deepEqual(
+      lengths.filter((length) => length % size !== 0),
+      [],
+    );
+  });
+
   it('appends to what it has cut where the cut says', async () => {
     const parts = fixture();
     const { operations } = parts;
