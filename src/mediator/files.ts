@@ -205,11 +205,12 @@ export class MediatorFiles implements FileService {
     return { offset: await findEdge(this.metadata, inode, offset, what) };
   }
 
-  async fsync(): Reply<'fsync'> {
+  async fsync(_request: Request<'fsync'>, options?: CallOptions): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes.
     await this.metadata.sync({});
     await this.lostCalls.verify(this.metadata);
-    if (this.lostCalls.takeUndone()) throw new FileError('EIO', 'a crash of the metaserver may have undone changes');
+    if (this.sessions.takeUndone(options))
+      throw new FileError('EIO', 'a crash of the metaserver may have undone changes');
     return {};
   }
 

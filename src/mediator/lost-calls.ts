@@ -22,10 +22,15 @@ export class LostCalls extends RepeatedCalls {
   #isUnverified = false;
   /** Commands had been answered and were not known to be durable when the connection was lost. */
   #isAtStake = false;
-  #isUndone = false;
   #start = '';
 
-  constructor(metaserver: Pick<Remote, 'onStateChange'>, deadlineMs: number, clock: Clock) {
+  /** @param undone called when commands that were answered may have gone with the process that answered them */
+  constructor(
+    metaserver: Pick<Remote, 'onStateChange'>,
+    deadlineMs: number,
+    clock: Clock,
+    private readonly undone: () => void,
+  ) {
     super(metaserver, deadlineMs, clock);
     metaserver.onStateChange((state) => {
       if (state !== 'down') return;
@@ -45,28 +50,20 @@ export class LostCalls extends RepeatedCalls {
     this.#start = start;
   }
 
-  /** Asks the metaserver after a loss who it is; whether commands that were answered have gone with another process. */
-  async verify(metadata: MetadataService): Promise<boolean> {
+  /** Asks the metaserver after a loss who it is, unless somebody has asked since. */
+  async verify(metadata: MetadataService): Promise<void> {
     let start = this.#start;
     for (let losses = -1; this.#isUnverified && losses !== this.losses; ) {
       losses = this.losses;
       ({ start } = await metadata.query({ name: 'statistics', request: {} }));
     }
     // Somebody else may have asked meanwhile.
-    if (!this.#isUnverified) return false;
+    if (!this.#isUnverified) return;
     const isUndone = this.#isAtStake && start !== this.#start;
     this.#isUnverified = false;
     this.#isAtStake = false;
     this.#start = start;
-    if (isUndone) this.#isUndone = true;
-    return isUndone;
-  }
-
-  /** Whoever asks for what came before to be durable must hear of it: once. */
-  takeUndone(): boolean {
-    const wasUndone = this.#isUndone;
-    this.#isUndone = false;
-    return wasUndone;
+    if (isUndone) this.undone();
   }
 
   /** The first `count` commands are on the disk, unless the process that says so has not seen them. */

@@ -74,7 +74,7 @@ export async function openMediator(
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
-  const lostCalls = new LostCalls(first.remote, deadlineMs, runtime.clock);
+  const lostCalls = new LostCalls(first.remote, deadlineMs, runtime.clock, () => sessions.undone());
   const ids = new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES));
   const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls, ids);
   const settings: MediatorSettings = {
@@ -103,7 +103,7 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
-  const sessions = new Sessions(garbage, runtime, (client) => {
+  const sessions: Sessions = new Sessions(garbage, runtime, (client) => {
     const message = {
       name: 'forgetResults',
       timeNs: runtime.clock.nowNs(),
@@ -119,11 +119,10 @@ export async function openMediator(
       blockMap.clear();
       garbage.startOver();
     } else {
-      // Mounts may know of changes that are undone. A question that is lost is asked with the next connection.
-      lostCalls.verify(metadata).then(
-        (isUndone) => (isUndone ? sessions.publishAll() : undefined),
-        (error: unknown) => runtime.log.debug('metadata.unverified', { reason: String(error) }),
-      );
+      // A question that is lost is asked with the next connection.
+      lostCalls
+        .verify(metadata)
+        .catch((error: unknown) => runtime.log.debug('metadata.unverified', { reason: String(error) }));
     }
   });
   const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);

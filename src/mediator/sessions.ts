@@ -21,6 +21,8 @@ const MAXIMUM_CHANGES = 10_000;
 
 interface Session {
   client: string;
+  /** Changes that were answered may be undone, and its client has not heard of it. */
+  isUndone: boolean;
   /** Files that it has open, or had until a short while ago. */
   open: Set<number>;
   /** The number of the last change that others made. */
@@ -56,6 +58,8 @@ export class Sessions {
   #changes: Change[] = [];
   #last = 0;
   #isClosed = false;
+  /** As in a session, for all who have none. */
+  readonly #sessionless = { isUndone: false };
 
   constructor(
     private readonly files: HeldFiles,
@@ -90,11 +94,23 @@ export class Sessions {
     }
   }
 
-  /** Everybody must forget everything that is cached. */
-  publishAll(): void {
+  /** Changes that were answered may be undone: everybody must forget everything that is cached, and hear of it. */
+  undone(): void {
     this.#changes = [];
     this.#last += 2;
-    for (const session of this.#byClient.values()) this.#tell(session);
+    this.#sessionless.isUndone = true;
+    for (const session of this.#byClient.values()) {
+      session.isUndone = true;
+      this.#tell(session);
+    }
+  }
+
+  /** Whoever asks for what came before to be durable must hear that it may be undone: once, every client for itself. */
+  takeUndone(options: CallOptions | undefined): boolean {
+    const caller = this.#of(options) ?? this.#sessionless;
+    const wasUndone = caller.isUndone;
+    caller.isUndone = false;
+    return wasUndone;
   }
 
   /** The caller opens a file; `changes` says when it is closed. */
@@ -143,7 +159,7 @@ export class Sessions {
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
+      session = { client, isUndone: false, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }

@@ -113,6 +113,23 @@ describe('a sync after the metaserver was lost', () => {
     assert.equal((await waiting).missed, true);
   });
 
+  it('fails once for every mount that was there, and for none that came later', async () => {
+    const { cluster, mediator, inode, sync } = await changed();
+    const peers = [{}, {}, {}].map((peer) => ({ peer }));
+    const begin = (place: number) =>
+      mediator.sessions.begin({ client: `mount ${place}`, open: [], locks: [] }, peers[place]);
+    await begin(0);
+    await begin(1);
+    cluster.restartMetaserver();
+    await assert.rejects(sync(), { code: 'EIO' });
+    await begin(2);
+    for (const place of [0, 1]) {
+      await assert.rejects(mediator.files.fsync({ inode }, peers[place]), { code: 'EIO' });
+      await mediator.files.fsync({ inode }, peers[place]);
+    }
+    await mediator.files.fsync({ inode }, peers[2]);
+  });
+
   it('is answered when the same process is back', async () => {
     const { cluster, sync } = await changed();
     cluster.reconnectMetaserver();
@@ -293,7 +310,7 @@ describe('asking again', () => {
       },
       close: async () => {},
     };
-    const lost = new LostCalls(remote, 1000, clock);
+    const lost = new LostCalls(remote, 1000, clock, () => {});
     const breaks = () => {
       for (const listener of listeners) listener('down');
     };
