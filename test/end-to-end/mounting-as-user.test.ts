@@ -71,6 +71,7 @@ describe('mounting as an ordinary user', function () {
     // What is refused is the administrator's choice of this very machine; where it is allowed there is nothing to refuse.
     if (/^user_allow_other$/m.test(await readFile('/etc/fuse.conf', 'utf8').catch(() => ''))) {
       process.stdout.write('skipped: /etc/fuse.conf allows allow_other here\n');
+      // The machine's own setting, which a test must not change: there is no refusal to look at.
       this.skip();
     }
     const { status, stderr } = await nmrfsAsUser(folder, 'mount', 'mnt', '--mediator', mediator, '-o', 'allow_other');

@@ -106,7 +106,7 @@ export class MemoryDisk implements Disk {
     return `boot ${this.#boot}`;
   }
 
-  /** The disk as one process sees it: nothing that it does after its death has any effect. */
+  /** The disk as one process sees it; after the process has died, its calls fail and change nothing. */
   mount(): Disk {
     const life = this.#life;
     const whileAlive = <T>(action: () => Promise<T>): Promise<T> =>

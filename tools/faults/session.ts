@@ -1,5 +1,5 @@
 // What test_corrupt, test_crash and test_restart share: the running system,
-// asked by XML-RPC only, as any other client would, and what it ought to do.
+// asked by XML-RPC only, like any other client, and the outcome to expect.
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';

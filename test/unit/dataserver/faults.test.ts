@@ -5,7 +5,7 @@ import { describe, it } from 'mocha';
 import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
-import type { BlockService } from '../../../src/protocol/blocks.js';
+import type { BlockKey, BlockService } from '../../../src/protocol/blocks.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { silentLog } from '../../../src/runtime/log.js';
@@ -210,12 +210,7 @@ describe('a data server on a failing disk', () => {
     await server.compacting();
     assert.ok(!disk.paths().includes(segmentPath(1)), 'the first segment went once it could');
     assert.ok(!disk.paths().includes(segmentPath(2)), 'and the second');
-    disk.cutPower('all');
-    await server.close().catch(() => undefined);
-    const again = await openOn(disk);
-    const expected = patched(base, base.length, writes);
-    assert.deepEqual(await goodBytes(again.blocks, key(0, 2), hashBlock(expected)), expected);
-    await again.close();
+    await assertDurable(disk, server, key(0, 2), patched(base, base.length, writes));
   });
 
   it('stores a patch as a whole when the sync of its base fails while it is planned', async () => {
@@ -235,12 +230,7 @@ describe('a data server on a failing disk', () => {
     const writes = [{ offset: 0, data: content(10, 3) }];
     const patch = { ...key(0, 2), base: 1, baseHash: hashBlock(base), length: base.length, writes };
     assert.equal((await putOne(server.blocks, patch)).state, 'stored');
-    disk.cutPower('all');
-    await server.close().catch(() => undefined);
-    const again = await openOn(disk);
-    const expected = patched(base, base.length, writes);
-    assert.deepEqual(await goodBytes(again.blocks, key(0, 2), hashBlock(expected)), expected);
-    await again.close();
+    await assertDurable(disk, server, key(0, 2), patched(base, base.length, writes));
   });
 
   it('says damaged when the disk can not be read', async () => {
@@ -370,4 +360,14 @@ describe('bytes that changed on the disk', () => {
 
 function isFailure(error: unknown): boolean {
   return error instanceof ServiceError && error.code === 'FAILED';
+}
+
+/** Cuts the power; what was not synced is gone. */
+async function assertDurable(disk: MemoryDisk, server: Dataserver, block: BlockKey, expected: Buffer): Promise<void> {
+  disk.cutPower('all');
+  // It finds its disk gone.
+  await server.close().catch(() => undefined);
+  const again = await openOn(disk);
+  assert.deepEqual(await goodBytes(again.blocks, block, hashBlock(expected)), expected);
+  await again.close();
 }

@@ -1,0 +1,108 @@
+// O_APPEND: where bytes go is known when they are stored, since other mounts
+// append too.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { CALLER, contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
+
+describe('the write-back buffer of a file that is open for appending', () => {
+  it('appends where the file really ends, and makes the kernel forget its older idea', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '12345');
+    const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.APPEND);
+    await parts.operations.write(handle, 2, Buffer.from('6'), {}, uninterrupted);
+    await parts.operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), '123456');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
+  it('puts pages of a mapping where they belong, also when they come with a file that is open for appending', async () => {
+    const parts = fixture();
+    const inode = await stored(parts, 'f', '12345');
+    const { handle } = await parts.operations.open(inode, Flags.BOTH | Flags.APPEND);
+    await parts.operations.write(handle, 0, Buffer.from('page!'), { ofPages: true }, uninterrupted);
+    await parts.operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'page!');
+  });
+
+  it('appends behind what others have appended by the time it is stored', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '0123');
+    const other = async (text: string) => {
+      const { sizeBytes } = await files.getattr({ inode });
+      await files.write({ inode, extents: [{ offset: sizeBytes, data: Buffer.from(text) }], modifyTimeNs: 1n });
+    };
+    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
+    const plain = await operations.open(inode, Flags.WRITE);
+    await operations.write(plain.handle, 2, Buffer.from('__'), {}, uninterrupted);
+    await operations.write(handle, 4, Buffer.from('own-1,'), {}, uninterrupted);
+    await operations.write(handle, 10, Buffer.from('own-2,'), {}, uninterrupted);
+    await other('theirs-1,');
+    parts.forgotten.length = 0;
+    await operations.fsync(handle);
+    assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+    await operations.write(handle, 25, Buffer.from('own-3,'), {}, uninterrupted);
+    await other('theirs-2,');
+    // What is heard of before it is stored is seen so at once.
+    await operations.lookup(ROOT_INODE, 'f');
+    await operations.write(handle, 31, Buffer.from('own-4,'), {}, uninterrupted);
+    const seen = await operations.read(handle, 25, 99, uninterrupted());
+    assert.equal(Buffer.from(seen).toString(), 'theirs-2,own-3,own-4,');
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,theirs-2,own-3,own-4,');
+  });
+
+  it('makes the kernel forget what was appended to a file that others have cut by the time it is stored', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '0123');
+    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
+    await operations.write(handle, 4, Buffer.from('own'), {}, uninterrupted);
+    await files.setattr({ inode, changes: { sizeBytes: 0 }, caller: CALLER });
+    parts.forgotten.length = 0;
+    await operations.fsync(handle);
+    assert.equal(await contentOf(parts, inode), 'own');
+    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
+  it('cuts no append in two where others could append between', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const lengths: number[] = [];
+    const { write } = files;
+    Object.assign(files, {
+      write: (request: Parameters<typeof write>[0]) => {
+        lengths.push(request.extents.reduce((sum, { data }) => sum + data.length, 0));
+        return write.call(files, request);
+      },
+    });
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.APPEND);
+    const size = 100_000;
+    for (let count = 0; count < 150; count++) {
+      await operations.write(handle, 0, Buffer.alloc(size, count), {}, uninterrupted);
+    }
+    await operations.flush(handle);
+    assert.ok(lengths.length > 2);
+    assert.deepEqual(
+      lengths.filter((length) => length % size !== 0),
+      [],
+    );
+  });
+
+  it('appends to what it has cut where the cut says', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const inode = await stored(parts, 'f', 'long content');
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE | Flags.APPEND);
+    await operations.write(handle, 0, Buffer.from('abcdef'), {}, uninterrupted);
+    await operations.flush(handle);
+    await operations.write(handle, 6, Buffer.from('ghi'), {}, uninterrupted);
+    await operations.setattr(inode, { sizeBytes: 3 }, CALLER, { handle });
+    await operations.write(handle, 3, Buffer.from('xyz'), {}, uninterrupted);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'abcxyz');
+  });
+});
