@@ -201,9 +201,10 @@ export class SegmentLog {
   #writeAhead(active: ActiveSegment, end: number): void {
     const bytes = Math.min(ZEROS.length, this.segmentBytes - end);
     if (end <= active.zeroedEnd || bytes <= 0) return;
+    // Also when a part of them gets no room: it is to be cut off like the rest.
+    active.zeroedEnd = end + bytes;
     try {
       active.file.writeNow([ZEROS.subarray(0, bytes)], end);
-      active.zeroedEnd = end + bytes;
     } catch (error) {
       // Only slower without: the append that follows finds out by itself what is wrong with the disk.
       this.log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
+import type { IndexFactory } from '../../../src/dataserver/index-store.js';
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import type { BlockKey, BlockService } from '../../../src/protocol/blocks.js';
@@ -231,6 +232,32 @@ describe('a data server on a failing disk', () => {
     const patch = { ...key(0, 2), base: 1, baseHash: hashBlock(base), length: base.length, writes };
     assert.equal((await putOne(server.blocks, patch)).state, 'stored');
     await assertDurable(disk, server, key(0, 2), patched(base, base.length, writes));
+  });
+
+  it('goes on, and stops in order, when its index takes nothing; the log has everything', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const refusing: IndexFactory = async (directory, runtime) => {
+      const index = await rows(directory, runtime);
+      const { write } = index;
+      let writes = 0;
+      // The first is the start's own.
+      index.write = (changes) => {
+        if (writes++ > 0) throw new Error('the index is broken');
+        write.call(index, changes);
+      };
+      return index;
+    };
+    const rows = memoryIndexFactory();
+    const server = await openOn(disk, { index: refusing, log });
+    const data = content(9000, 1);
+    assert.equal((await putOne(server.blocks, { ...key(0), data })).state, 'stored');
+    assert.deepEqual(await goodBytes(server.blocks, key(0), hashBlock(data)), data);
+    await server.close();
+    assert.ok(log.named('index.save_failed').length > 0);
+    const again = await openOn(disk, { index: rows });
+    assert.deepEqual(await goodBytes(again.blocks, key(0), hashBlock(data)), data);
+    await again.close();
   });
 
   it('says damaged when the disk can not be read', async () => {
