@@ -4,6 +4,7 @@ import { BufferPool } from '../protocol/buffer-pool.js';
 import { hashPage, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';
 import type { Clock } from '../runtime/clock.js';
+import type { DiskFile } from '../runtime/disk.js';
 import { Pacer } from './pacer.js';
 import type { Segments } from './segments.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
@@ -41,7 +42,8 @@ export class PageReader {
    */
   async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
     const bytes = this.#pool.take(count === 0 ? 0 : bytesOfPages(first, count, row.length));
-    await this.#readInto(bytes, row, first, count);
+    const reading = this.#readInto(bytes, row, first, count);
+    if (reading !== undefined) await reading;
     return lend(bytes, () => this.#pool.release(bytes));
   }
 
@@ -52,38 +54,69 @@ export class PageReader {
     if (scratch.length < sizeBytes) scratch = Buffer.allocUnsafeSlow(sizeBytes);
     try {
       const bytes = scratch.subarray(0, sizeBytes);
-      await this.#readInto(bytes, row, first, count);
+      const reading = this.#readInto(bytes, row, first, count);
+      if (reading !== undefined) await reading;
       return use(bytes);
     } finally {
       if (this.#scratch.length < SCRATCH_BUFFERS) this.#scratch.push(scratch);
     }
   }
 
-  async #readInto(bytes: Buffer, row: VersionRow, first: number, count: number): Promise<void> {
-    for (const span of spansOf(row, first, count)) {
-      const target = bytes.subarray(span.start, span.end);
-      if (span.segment === ZEROS_SEGMENT) target.fill(0);
-      else await this.#fill(target, span);
+  /** Blocking where that takes no longer than waiting: bytes that are looked at at once are still in the processor's cache. */
+  #readInto(bytes: Buffer, row: VersionRow, first: number, count: number): Promise<void> | undefined {
+    const spans = spansOf(row, first, count);
+    for (const [position, span] of spans.entries()) {
+      if (!this.#fillNow(bytes, span)) return this.#fillLater(bytes, spans.slice(position));
     }
+    return undefined;
   }
 
-  async #fill(target: Buffer, { segment, offset }: Span): Promise<void> {
-    let read: number;
+  /** Answers false, having done nothing, when that would stop the event loop for too long. */
+  #fillNow(bytes: Buffer, span: Span): boolean {
+    const target = bytes.subarray(span.start, span.end);
+    if (span.segment === ZEROS_SEGMENT) {
+      target.fill(0);
+      return true;
+    }
+    const file = this.#pacer.isQuick ? this.segments.openedFile(span.segment) : undefined;
+    if (file === undefined) return false;
     try {
-      read = await this.segments.use(segment, (file) =>
-        this.#pacer.run(
-          target.length,
-          () => file.readNow(target, offset),
-          () => file.read(target, offset),
-        ),
+      check(
+        span,
+        this.#pacer.runNow(target.length, () => file.readNow(target, span.offset)),
       );
     } catch (error) {
-      throw new UnreadableError(`segment ${segment} at ${offset}: ${error instanceof Error ? error.message : error}`, {
-        cause: error,
-      });
+      throw unreadable(span, error);
     }
-    if (read < target.length) throw new UnreadableError(`segment ${segment} ends before ${offset + target.length}`);
+    return true;
   }
+
+  async #fillLater(bytes: Buffer, spans: readonly Span[]): Promise<void> {
+    for (const span of spans) {
+      if (this.#fillNow(bytes, span)) continue;
+      const target = bytes.subarray(span.start, span.end);
+      try {
+        const read = (file: DiskFile) =>
+          this.#pacer.run(
+            target.length,
+            () => file.readNow(target, span.offset),
+            () => file.read(target, span.offset),
+          );
+        check(span, await this.segments.use(span.segment, read));
+      } catch (error) {
+        throw unreadable(span, error);
+      }
+    }
+  }
+}
+
+function check({ start, end }: Span, readBytes: number): void {
+  if (readBytes < end - start) throw new Error(`the segment ends after ${readBytes} of ${end - start} bytes`);
+}
+
+function unreadable({ segment, offset }: Span, error: unknown): UnreadableError {
+  const words = error instanceof Error ? error.message : String(error);
+  return new UnreadableError(`segment ${segment} at ${offset}: ${words}`, { cause: error });
 }
 
 /** The row's page hashes with those of the pages in `bytes`, from page `first` on, made anew. */

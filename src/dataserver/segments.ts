@@ -100,6 +100,11 @@ export class Segments {
     }
   }
 
+  /** The segment's file if it is open already; not to be kept beyond this turn. */
+  openedFile(number: number): DiskFile | undefined {
+    return this.#touch(number)?.file;
+  }
+
   async close(): Promise<void> {
     const closing = [...this.#handles.values()].filter(({ users }) => users === 0).map(({ file }) => file.close());
     for (const number of [...this.#handles.keys()]) this.#forget(number);
@@ -107,12 +112,17 @@ export class Segments {
   }
 
   #take(number: number): Handle | undefined {
+    const handle = this.#touch(number);
+    if (handle !== undefined) handle.users++;
+    return handle;
+  }
+
+  #touch(number: number): Handle | undefined {
     const handle = this.#handles.get(number);
     if (handle === undefined) return undefined;
     // The order of a map is the order of setting: the least recently used stands first.
     this.#handles.delete(number);
     this.#handles.set(number, handle);
-    handle.users++;
     return handle;
   }
 
