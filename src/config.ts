@@ -48,7 +48,8 @@ export interface Config extends Quorums {
     allowOther: boolean | 'auto';
     readOnly: boolean;
     accessTimes: 'noatime' | 'relatime';
-    attributeTimeoutMs: number;
+    /** auto: as long as the mount would hear of changes; see chooseAttributeTimeoutMs. */
+    attributeTimeoutMs: number | 'auto';
     maximumDirtyBytes: number;
   };
   /** Sockets, the supervisor's file, logs. */

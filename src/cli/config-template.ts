@@ -73,8 +73,9 @@ mount:
   # Whether reading moves access times: noatime (never), or relatime (when the file has changed since, and once a day; a
   # change of its metadata each time).
   accessTimes: noatime
-  # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000.
-  attributeTimeoutMs: 1000
+  # How long the kernel may trust names and attributes without asking again. Milliseconds, 0 to 3600000, or auto: 10000,
+  # since the mount is told of other mounts' changes at once; 1000 with fuse-native, which is not told.
+  attributeTimeoutMs: auto
   # How much written data may wait in memory before writers wait: 1 MiB to 4096 MiB.
   maximumDirtyBytes: 64 MiB
 

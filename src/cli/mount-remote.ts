@@ -12,7 +12,7 @@ import { RepeatedCalls } from '../protocol/repeated-calls.js';
 import type { SessionService } from '../protocol/sessions.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
-import { bindingEnvironment, chooseAllowOther, chooseBinding } from './binding.js';
+import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
 import { hasCode, loadConfig } from './config-file.js';
 import { configTemplate } from './config-template.js';
 import { CommandFailure, usageError } from './failure.js';
@@ -65,15 +65,17 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
   }
   const config = await loadClientConfig(options.configFile ?? given.config, given);
   const mediator = given.mediator ?? config.mediator.address;
+  const binding = chooseBinding(given.binding ?? config.mount.binding);
   const request: MountRequest = {
     config,
     directory: await mountPoint(directory),
     mediator,
-    binding: chooseBinding(given.binding ?? config.mount.binding),
+    binding,
     readOnly: options.readOnly ?? config.mount.readOnly,
     allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
     accessTimes: options.accessTimes ?? config.mount.accessTimes,
-    attributeTimeoutMs: options.attributeTimeoutMs ?? config.mount.attributeTimeoutMs,
+    attributeTimeoutMs:
+      options.attributeTimeoutMs ?? chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
     source: given.source ?? mediator,
     kernelOptions: options.kernelOptions,
     given,

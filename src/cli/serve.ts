@@ -9,7 +9,7 @@ import { asPeer } from '../protocol/service.js';
 import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { chooseAllowOther } from './binding.js';
+import { chooseAllowOther, chooseAttributeTimeoutMs } from './binding.js';
 import { lockDirectory } from './directory-lock.js';
 import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
@@ -251,8 +251,9 @@ async function openMediatorProcess(
     if (await clearDeadMount(directory)) {
       runtime.log.warn('mount.dead_cleared', { directory });
     }
-    const { readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes } = config.mount;
+    const { readOnly, accessTimes, maximumDirtyBytes } = config.mount;
     const allowOther = chooseAllowOther(config.mount.allowOther);
+    const attributeTimeoutMs = chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding);
     // In this process nothing but this object tells the mount from other callers.
     const peer = {};
     const sessions = asPeer(running.mediator.sessions, peer);

@@ -42,7 +42,9 @@ const mountKeys = {
   allowOther: z.union([z.boolean(), z.literal('auto')], 'must be true, false or auto').default('auto'),
   readOnly: yesOrNo.default(false),
   accessTimes: oneOf('noatime', 'relatime').default('noatime'),
-  attributeTimeoutMs: wholeNumber(0, 3_600_000).default(1000),
+  attributeTimeoutMs: z
+    .union([wholeNumber(0, 3_600_000), z.literal('auto')], 'must be a whole number from 0 to 3600000, or auto')
+    .default('auto'),
   maximumDirtyBytes: size('from 1 MiB to 4096 MiB', (bytes) => bytes >= MIB && bytes <= 4096 * MIB).default(64 * MIB),
 };
 

@@ -9,7 +9,7 @@ export interface KernelCache {
   forgetContent(inode: number): void;
   /** What the name stands for is looked up at its next use. */
   forgetName(parent: number, name: FileName): void;
-  /** All attributes and bytes are fetched anew. */
+  /** All names, attributes and bytes are fetched anew. */
   forgetEverything(): void;
   /** Resolves when the kernel has forgotten all that it was asked to until now. */
   forgotten(): Promise<void>;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'mocha';
@@ -265,6 +266,25 @@ describe('several mounts', function () {
     );
     assert.equal(await other.does('os.pread(g.fileno(), 10, 0)'), "b'kept\\n'");
     assert.equal(await other.does('os.pread(h.fileno(), 10, 0)'), "b'kept too\\n'");
+  });
+
+  it('forget all names after changes that they could not hear of', async function () {
+    const [major = 0, minor = 0] = release().split('.').map(Number);
+    // Linux 6.16 is the first that can be told so; before, names count for as long as the kernel was told.
+    if (major < 6 || (major === 6 && minor < 16)) return this.skip();
+    await here('echo > early; echo > stays');
+    await seenThere('ls early stays', 'early\nstays');
+    const secondPid = await mountProcess();
+    process.kill(secondPid, 'SIGSTOP');
+    try {
+      process.kill(await cluster.pidOf('mediator'), 'SIGKILL');
+      const outside = () => run('timeout', ['-k', '5', '50', 'mv', 'mnt/early', 'mnt/late'], cluster.folder);
+      await until('the first mount again', async () => (await outside()).status === 0);
+    } finally {
+      process.kill(secondPid, 'SIGCONT');
+    }
+    const namesThere = () => run('timeout', ['-k', '5', '50', 'stat', '-c', '%n', 'early', 'late', 'stays'], second);
+    await until('the new name alone', async () => (await namesThere()).stdout === 'late\nstays\n');
   });
 
   /** How many blocks a data server holds. */

@@ -38,7 +38,7 @@ export function shapeOf(seed: number): Shape {
     audit: random.pick(['all', 'all', 'quorum'] as const),
     blockSizeBytes: random.pick(BLOCK_SIZES),
     fileBlocks: random.pick(FILE_BLOCKS),
-    attributeTimeoutMs: random.pick([0, 1000, 1000]),
+    attributeTimeoutMs: random.pick([0, 1000, 10_000]),
     maximumDirtyMebibytes: random.pick([1, 64]),
   };
 }

@@ -239,7 +239,7 @@ async function configText({
     'mount:',
     '  directory: mnt',
     `  binding: ${binding ?? 'kernel'}`,
-    `  attributeTimeoutMs: ${attributeTimeoutMs ?? 1000}`,
+    `  attributeTimeoutMs: ${attributeTimeoutMs ?? 'auto'}`,
     `  maximumDirtyBytes: ${maximumDirtyMebibytes ?? 64} MiB`,
   );
   if (extraConfig !== undefined) lines.push(extraConfig);

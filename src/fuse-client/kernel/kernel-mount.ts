@@ -6,8 +6,9 @@ import type { Mount, MountSettings } from '../mount.js';
 import { type MediatorConnection, Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
 import { isBeingKilled } from './killed.js';
+import { EPOCH_PROTOCOL_MINOR } from './layout.js';
 import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
-import { encodeInvalidation, encodeNameInvalidation } from './replies.js';
+import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
 
 /** The kernel greets at once; a mount that does not hear from it within this time never will. */
@@ -28,6 +29,8 @@ export async function mountKernel(
     forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
     forgetName: (parent, name) => device.notify(encodeNameInvalidation(parent, name)),
     forgetEverything: () => {
+      // Older kernels believe names for as long as they were told to.
+      if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) device.notify(encodeAllNamesInvalidation());
       for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
     },
     forgotten: () => device.notified(),

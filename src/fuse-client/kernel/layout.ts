@@ -1,5 +1,5 @@
 // Numbers of the kernel's FUSE protocol, from /usr/include/linux/fuse.h
-// (protocol 7.38). Only those that the session sends or understands.
+// (protocol 7.38; what is newer says so). Only those that the session sends or understands.
 
 export const PROTOCOL_MAJOR = 7;
 export const PROTOCOL_MINOR = 38;
@@ -116,7 +116,9 @@ export const OPEN_KILL_SUIDGID = 1 << 0;
 export const OPEN_REPLY_DIRECT_IO = 1 << 0;
 
 /** Notifications travel as replies to request 0, their code in the place of the errno. */
-export const NotifyCode = { INVALIDATE_INODE: 2, INVALIDATE_ENTRY: 3 } as const;
+export const NotifyCode = { INVALIDATE_INODE: 2, INVALIDATE_ENTRY: 3, INCREASE_EPOCH: 8 } as const;
+/** Linux 6.16. */
+export const EPOCH_PROTOCOL_MINOR = 44;
 
 export const LOCK_IS_FLOCK = 1 << 0;
 export const RELEASE_FLOCK_UNLOCK = 1 << 1;

@@ -233,6 +233,14 @@ export function encodeNameInvalidation(parent: number, name: FileName): Uint8Arr
   return [message];
 }
 
+/** A whole message: forget what all names stand for. Kernels understand it from EPOCH_PROTOCOL_MINOR on. */
+export function encodeAllNamesInvalidation(): Uint8Array[] {
+  const message = Buffer.alloc(OUT_HEADER_BYTES);
+  message.writeUInt32LE(message.length, 0);
+  message.writeInt32LE(NotifyCode.INCREASE_EPOCH, 4);
+  return [message];
+}
+
 /** Answers GETLK: the lock in the way, or that there is none. */
 export function encodeLock(lock: FileLock | null): ReplyBody {
   const body = Buffer.alloc(24);

@@ -108,6 +108,8 @@ class OpenRequest implements RequestContext {
 }
 
 export class KernelSession {
+  /** What the kernel speaks; 0 before it has greeted. */
+  protocolMinor = 0;
   private readonly inodes = new InodeTable();
   private readonly openRequests = new Map<number, OpenRequest>();
   private readonly handlerParts: HandlerParts;
@@ -232,6 +234,7 @@ export class KernelSession {
       return;
     }
     const { minor, maximumReadaheadBytes, flags: offeredFlags, highFlags: offeredHighFlags } = request;
+    this.protocolMinor = minor;
     this.handlerParts.lists = offersLists(offeredFlags);
     const locks = operations.keepsLocks;
     const greeting = encodeInit({ minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks });

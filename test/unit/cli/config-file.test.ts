@@ -66,7 +66,7 @@ describe('the configuration file on disk', () => {
     const config = await loadConfig(file);
     assert.equal(configValue(config, 'readQuorum'), 3);
     assert.equal(configValue(config, 'blockSize'), 131_072);
-    assert.equal(configValue(config, 'mount.attributeTimeoutMs'), 1000);
+    assert.equal(configValue(config, 'mount.attributeTimeoutMs'), 'auto');
     assert.equal(configValue(config, 'dataservers.0.name'), 'data1');
     assert.throws(() => configValue(config, 'mount.bindings'), /did you mean binding\?/);
   });
