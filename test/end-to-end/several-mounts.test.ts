@@ -13,6 +13,9 @@ import { requireFuse } from '../support/require-fuse.js';
 /** Shorter than the time for which the kernel believes attributes by itself: what is seen within it was pushed. */
 const PUSHED_MS = 900;
 
+/** A mount that was stopped has found its mediator again, long before the kernel would ask by itself. */
+const TAKEN_UP_MS = 15_000;
+
 /** A Python that stays, so that files stay open and locks held; one line in, one line out. */
 class Program {
   readonly #process: ChildProcessWithoutNullStreams;
@@ -284,7 +287,7 @@ describe('several mounts', function () {
       process.kill(secondPid, 'SIGCONT');
     }
     const namesThere = () => run('timeout', ['-k', '5', '50', 'stat', '-c', '%n', 'early', 'late', 'stays'], second);
-    await until('the new name alone', async () => (await namesThere()).stdout === 'late\nstays\n');
+    await until('the new name alone', async () => (await namesThere()).stdout === 'late\nstays\n', TAKEN_UP_MS);
   });
 
   /** How many blocks a data server holds. */
