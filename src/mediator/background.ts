@@ -9,13 +9,16 @@ export type NextRunMs = number | null;
 
 /** After a run that failed. */
 const RETRY_MS = 1000;
+/** At least, after a run that was woken meanwhile. */
+const PAUSE_MS = 100;
 
 export class Background {
   #running: Promise<void> | null = null;
   #timer: Timer | null = null;
   /** When the timer fires, on the monotonic clock. */
   #dueMs = 0;
-  #wokenMeanwhile = false;
+  /** The shortest delay asked for while a run is under way. */
+  #wokenForMs: number | null = null;
   #closed = false;
 
   constructor(
@@ -28,7 +31,7 @@ export class Background {
   wake(delayMs = 0): void {
     if (this.#closed) return;
     if (this.#running !== null) {
-      this.#wokenMeanwhile = true;
+      this.#wokenForMs = Math.min(delayMs, this.#wokenForMs ?? delayMs);
       return;
     }
     const dueMs = this.runtime.clock.monotonicMs() + delayMs;
@@ -62,8 +65,11 @@ export class Background {
       this.runtime.log.warn(`${this.name}.interrupted`, { reason: String(error) });
     }
     this.#running = null;
-    if (this.#wokenMeanwhile) next = Math.min(next ?? 0, RETRY_MS / 10);
-    this.#wokenMeanwhile = false;
+    if (this.#wokenForMs !== null) {
+      const askedMs = Math.max(this.#wokenForMs, PAUSE_MS);
+      next = Math.min(next ?? askedMs, askedMs);
+      this.#wokenForMs = null;
+    }
     if (next !== null) this.wake(next);
   }
 }

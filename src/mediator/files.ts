@@ -250,7 +250,13 @@ export class MediatorFiles implements FileService {
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined, appendedFrom?: number): Promise<Attributes> {
-    const attributes = await this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom));
+    let attributes: Attributes;
+    try {
+      attributes = await this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom));
+    } catch (error) {
+      if (error instanceof FileError && error.code === 'ENOSPC') this.garbage.hurry();
+      throw error;
+    }
     this.garbage.wake();
     this.sessions.publish([{ inode: write.inode, content: true }], options);
     return attributes;

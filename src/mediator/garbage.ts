@@ -15,8 +15,11 @@ const BATCH_ENTRIES = 2000;
 const RETRY_MS = 5000;
 /** A commit that took effect although its answer was lost leaves garbage that nobody reports. */
 const IDLE_MS = 30_000;
-/** New garbage waits this long, so that many deletions share a message, and late readers find their version. */
-const DELAY_MS = 250;
+/**
+ * New garbage waits this long, so that many deletions share a message, and late readers find their version. With 250 ms, a
+ * burst of a thousand deletions took a fifth longer.
+ */
+const DELAY_MS = 1000;
 
 export class GarbageCollector {
   readonly #task: Background;
@@ -47,6 +50,11 @@ export class GarbageCollector {
   /** There is new garbage, or there may be. */
   wake(): void {
     this.#task.wake(DELAY_MS);
+  }
+
+  /** A write found no room: what can be had is needed now. */
+  hurry(): void {
+    this.#task.wake();
   }
 
   /** The metaserver may have crashed, and what was collected may have come back: all servers are told of everything again. */

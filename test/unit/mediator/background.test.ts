@@ -37,6 +37,28 @@ describe('a background task', () => {
     assert.deepEqual(runs, [0, 250]);
   });
 
+  it('is woken by what happens while it runs, as soon as that asks for', async () => {
+    const clock = new ManualClock();
+    const runs: number[] = [];
+    const task: Background = new Background(
+      'test',
+      async () => {
+        runs.push(clock.monotonicMs());
+        if (runs.length > 1) return null;
+        task.wake(5000);
+        task.wake(1000);
+        return 30_000;
+      },
+      { ...testRuntime([]), clock },
+    );
+    task.wake();
+    await clock.advance(0);
+    await clock.advance(999);
+    assert.deepEqual(runs, [0]);
+    await clock.advance(1);
+    assert.deepEqual(runs, [0, 1000]);
+  });
+
   it('is not put off by a later call that is in less of a hurry', async () => {
     const { clock, runs, task } = start(null);
     task.wake(100);
