@@ -40,6 +40,11 @@ export class LostCalls extends RepeatedCalls {
     });
   }
 
+  /** Whether every command that was answered is known to be on the metaserver's disk, or was lost track of. */
+  get isAllDurable(): boolean {
+    return this.durable === this.answered;
+  }
+
   /** The process that answers after a loss may not know all that was answered before it. */
   get isAtStake(): boolean {
     return this.#isAtStake;
