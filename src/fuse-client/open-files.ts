@@ -233,7 +233,7 @@ export class OpenFiles {
         const read = await this.read(source.handle, source.offset + copied, piece, signal());
         if (read.length === 0) break;
         // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
-        const data = Uint8Array.from(read);
+        const data = new Uint8Array(read);
         giveBack(read);
         await this.write(target.handle, target.offset + copied, data, { killPrivileges }, signal);
         copied += data.length;

@@ -81,7 +81,7 @@ export class ReadCache {
 
 /** Bytes of the cache's own: lent memory goes back, and a view must not hold on to more than itself. */
 function keep(bytes: Uint8Array): Uint8Array {
-  const own = Uint8Array.from(bytes);
+  const own = new Uint8Array(bytes);
   giveBack(bytes);
   return own;
 }
