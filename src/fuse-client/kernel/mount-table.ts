@@ -10,8 +10,11 @@ import { runProgram } from './programs.js';
 
 /** The type that df and /proc/mounts show; the part before the dot makes the kernel take FUSE. */
 const FILE_SYSTEM_TYPE = 'fuse.nmrfs';
-/** Read-ahead of two full requests: one is under way while the other is taken. The default of 128 KiB halves sequential reading. */
-const READ_AHEAD_KIB = 2048;
+/**
+ * Read-ahead of four full requests: data servers work on some while others are on their way. With two, a cold sequential read
+ * took a tenth longer; the default of 128 KiB doubles its time; with eight, what is read falls out of the processor's cache.
+ */
+const READ_AHEAD_KIB = 4096;
 
 export interface MountFlags {
   readOnly: boolean;
