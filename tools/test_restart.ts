@@ -24,6 +24,8 @@ async function testRestart(session: Session): Promise<void> {
 }
 
 async function restartBlank(session: Session, server: ServerConfig): Promise<void> {
+  // What is deleted anyway need not come back.
+  await session.until(() => session.isTidy());
   const held = await session.showList(server, 'before restarting');
   const restarted = session.callMediator('restart', server.name, true);
   // The rebuild begins as soon as the mediator sees the new process: whoever wants to see it blank must look at once.

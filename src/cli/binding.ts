@@ -14,8 +14,8 @@ export function chooseAllowOther(wanted: boolean | 'auto'): boolean {
 }
 
 /**
- * auto: what other mounts change, the kernel is told at once, and a mount that can't be told for this long has lost its
- * session; with fuse-native nobody tells, and the kernel must ask often.
+ * auto: what other mounts change, the kernel is told at once, so that it matters only to a mount that can't be told, whose
+ * session ends after as long; with fuse-native nobody tells, and the kernel must ask often.
  */
 export function chooseAttributeTimeoutMs(wanted: number | 'auto', binding: 'kernel' | 'fuse-native'): number {
   if (wanted !== 'auto') return wanted;

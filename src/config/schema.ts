@@ -42,9 +42,7 @@ const mountKeys = {
   allowOther: z.union([z.boolean(), z.literal('auto')], 'must be true, false or auto').default('auto'),
   readOnly: yesOrNo.default(false),
   accessTimes: oneOf('noatime', 'relatime').default('noatime'),
-  attributeTimeoutMs: z
-    .union([wholeNumber(0, 3_600_000), z.literal('auto')], 'must be a whole number from 0 to 3600000, or auto')
-    .default('auto'),
+  attributeTimeoutMs: wholeNumberOrAuto(0, 3_600_000).default('auto'),
   maximumDirtyBytes: size('from 1 MiB to 4096 MiB', (bytes) => bytes >= MIB && bytes <= 4096 * MIB).default(64 * MIB),
 };
 
@@ -101,6 +99,11 @@ export function knownKeys(path: readonly PropertyKey[]): string[] {
 function wholeNumber(minimum: number, maximum: number) {
   const message = `must be a whole number from ${minimum} to ${maximum}`;
   return z.int(message).min(minimum, message).max(maximum, message);
+}
+
+function wholeNumberOrAuto(minimum: number, maximum: number) {
+  const message = `must be a whole number from ${minimum} to ${maximum}, or auto`;
+  return z.union([z.int(message).min(minimum, message).max(maximum, message), z.literal('auto')], message);
 }
 
 function oneOf<const T extends readonly [string, ...string[]]>(...values: T) {

@@ -25,6 +25,7 @@ import { decodeTombstones, type Tombstone } from './record.js';
 import { SegmentScanner } from './scanner.js';
 import type { SegmentLog } from './segment-log.js';
 import type { Segments } from './segments.js';
+import type { UnsafeSegments } from './unsafe-segments.js';
 import { refersTo } from './version-row.js';
 import type { Plan, Writer } from './writer.js';
 
@@ -32,6 +33,7 @@ export interface CompactionParts {
   catalog: Catalog;
   segments: Segments;
   segmentLog: SegmentLog;
+  unsafe: UnsafeSegments;
   reader: PageReader;
   writer: Writer;
   clock: Clock;
@@ -149,7 +151,7 @@ export class Compaction {
   }
 
   async #empty(victim: Victim): Promise<void> {
-    const { catalog, segmentLog, segments, clock, log } = this.parts;
+    const { catalog, segmentLog, segments, unsafe, clock, log } = this.parts;
     const { segment } = victim;
     const startMs = clock.monotonicMs();
     this.#stretchMs = startMs;
@@ -167,9 +169,12 @@ export class Compaction {
       await segmentLog.syncActive();
       // The index may still point into what goes now.
       catalog.save();
-      await segments.use(segment, (file) => file.truncate(victim.fromOffset));
-      segments.setSize(segment, victim.fromOffset);
-      segmentLog.forgetUnsafe(segment);
+      await segments.use(segment, async (file) => {
+        await file.truncate(victim.fromOffset);
+        segments.setSize(segment, victim.fromOffset);
+        await file.sync();
+      });
+      await unsafe.remove(segment);
     } else {
       await segmentLog.flush();
       catalog.forgetSegment(segment);

@@ -14,11 +14,14 @@ export interface Identity {
   clusterId: string | null;
 }
 
+type StorePath = 'identity' | 'segments' | 'unsafe' | 'index' | 'indexState';
+
 /** Where everything of a store is. */
-export function storePaths(directory: string): Record<'identity' | 'segments' | 'index' | 'indexState', string> {
+export function storePaths(directory: string): Record<StorePath, string> {
   return {
     identity: join(directory, 'store.json'),
     segments: join(directory, 'segments'),
+    unsafe: join(directory, 'unsafe.json'),
     index: join(directory, 'index'),
     indexState: join(directory, 'index.json'),
   };
@@ -48,7 +51,8 @@ export async function saveIdentity(directory: string, identity: Identity, disk: 
 /** Removes a store, identity last, so that a crash midway leaves nothing that looks whole. */
 export async function wipeStore(directory: string, { disk }: Runtime): Promise<void> {
   const paths = storePaths(directory);
-  for (const path of [paths.index, paths.indexState, paths.segments, paths.identity]) await disk.remove(path);
+  for (const path of [paths.index, paths.indexState, paths.segments, paths.unsafe, paths.identity])
+    await disk.remove(path);
 }
 
 /**

@@ -11,6 +11,7 @@ import { rehash, UnreadableError } from './page-reader.js';
 import { decodeTombstones, HEADER_BYTES } from './record.js';
 import { type ScannedRecord, SegmentScanner } from './scanner.js';
 import type { Segments } from './segments.js';
+import type { UnsafeSegments } from './unsafe-segments.js';
 import { decodeRow, type Place, type VersionRow } from './version-row.js';
 
 const NO_HEADER = Buffer.alloc(HEADER_BYTES);
@@ -18,6 +19,7 @@ const NO_HEADER = Buffer.alloc(HEADER_BYTES);
 export interface RecoveryParts {
   catalog: Catalog;
   segments: Segments;
+  unsafe: UnsafeSegments;
   reader: PageReader;
   salt: bigint;
   log: Log;
@@ -31,10 +33,11 @@ export interface Recovered {
 
 /**
  * @param trusted whether the index was written since this machine was booted; then only what came after it is read. Of the
- * last segment the payloads are checked too: a write that was interrupted may have brought a header alone.
+ * last segment, and of those that a sync failed for, the payloads are checked too: a write that was interrupted may have
+ * brought a header alone.
  */
 export async function recover(parts: RecoveryParts, numbers: readonly number[], trusted: boolean): Promise<Recovered> {
-  const { catalog, segments, log } = parts;
+  const { catalog, segments, unsafe, log } = parts;
   const lastNumber = numbers.at(-1) ?? 0;
   const start = startOf(parts, trusted);
   if (start === undefined) catalog.clear();
@@ -44,7 +47,7 @@ export async function recover(parts: RecoveryParts, numbers: readonly number[], 
     const fromOffset = number === start?.segment ? start.offset : 0;
     if (start !== undefined && number < start.segment) continue;
     const isLast = number === lastNumber;
-    endOffset = await replay.segment(number, fromOffset, isLast);
+    endOffset = await replay.segment(number, fromOffset, isLast || unsafe.has(number));
     if (isLast) await cutTail(parts, number, endOffset);
   }
   for (const number of catalog.segments()) if (!segments.has(number)) catalog.forgetSegment(number);

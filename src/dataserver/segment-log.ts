@@ -9,6 +9,7 @@ import type { Log } from '../runtime/log.js';
 import { SMALL_APPEND_BYTES, ZEROS_AHEAD_BYTES } from './limits.js';
 import { Pacer } from './pacer.js';
 import type { Segments } from './segments.js';
+import type { UnsafeSegments } from './unsafe-segments.js';
 import type { Place } from './version-row.js';
 
 const ZEROS = Buffer.alloc(ZEROS_AHEAD_BYTES);
@@ -37,13 +38,12 @@ export class SegmentLog {
   failures = 0;
   #active: ActiveSegment | null = null;
   #lastNumber = 0;
-  /** Segment → offset from which on what it holds may be gone after a power cut, for good. */
-  readonly #unsafe = new Map<number, number>();
   readonly #writePacer: Pacer;
   readonly #syncPacer: Pacer;
 
   constructor(
     private readonly segments: Segments,
+    private readonly unsafe: UnsafeSegments,
     private readonly segmentBytes: number,
     clock: Clock,
     private readonly log: Log,
@@ -58,11 +58,14 @@ export class SegmentLog {
     return this.#lastNumber;
   }
 
-  /** Goes on where a former life ended; nothing of the segment counts as synced. `lastNumber`: the highest ever used. */
+  /**
+   * Goes on where a former life ended, unless a sync failed there; nothing of the segment counts as synced. `lastNumber`: the
+   * highest ever used.
+   */
   async resume(lastNumber: number, endOffset: number): Promise<void> {
     this.#lastNumber = lastNumber;
     // A full one too: it may still wait for its sync.
-    if (lastNumber === 0) return;
+    if (lastNumber === 0 || this.unsafe.has(lastNumber)) return;
     this.#active = newActive(lastNumber, await this.segments.openToAppend(lastNumber), endOffset);
   }
 
@@ -72,7 +75,8 @@ export class SegmentLog {
     if (active !== null && active.failure === null && active.endOffset < this.segmentBytes) return active;
     if (active !== null) {
       // Closed segments are durable, or known to be unsafe: that is what lets a flush sync the active one only.
-      if (active.failure === null) await this.synced(active).catch(() => this.#noteFailure(active));
+      // Whoever finds that it fails makes it unsafe.
+      if (active.failure === null) await this.synced(active).catch(() => {});
       this.#active = null;
       await this.#closeQuietly(active);
     }
@@ -128,19 +132,13 @@ export class SegmentLog {
   /** The same without exception: fails as long as anything that a failed sync left behind is not written anew. */
   async flush(): Promise<void> {
     await this.syncActive();
-    const [unsafe] = this.#unsafe.keys();
-    if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe} waits to be written anew`));
+    const [unsafe] = this.unsafe.entries();
+    if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
   }
 
   /** Whether bytes there may be lost although they were written long ago. */
-  isUnsafe({ segment, offset }: Place): boolean {
-    const from = this.#unsafe.get(segment);
-    return from !== undefined && offset >= from;
-  }
-
-  /** What was there has been written anew. */
-  forgetUnsafe(segment: number): void {
-    this.#unsafe.delete(segment);
+  isUnsafe(place: Place): boolean {
+    return this.unsafe.includes(place);
   }
 
   async close(): Promise<void> {
@@ -168,10 +166,10 @@ export class SegmentLog {
         for (const { resolve } of waiters) resolve();
       } catch (error) {
         active.failure = error instanceof Error ? error : new Error(String(error));
+        await this.#noteFailure(active);
         const failed = syncFailed(active.failure);
         for (const { reject } of [...waiters, ...active.waiters]) reject(failed);
         active.waiters = [];
-        this.#noteFailure(active);
       }
     }
     active.syncing = false;
@@ -189,11 +187,11 @@ export class SegmentLog {
         );
   }
 
-  #noteFailure(active: ActiveSegment): void {
-    if (this.#unsafe.has(active.number)) return;
-    this.#unsafe.set(active.number, active.syncedOffset);
+  /** Before anybody hears of it: whoever comes after this process would not. */
+  async #noteFailure(active: ActiveSegment): Promise<void> {
     this.failures++;
     this.log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
+    await this.unsafe.add(active.number, active.syncedOffset);
     this.onFailedSegment(active.number, active.syncedOffset);
   }
 

@@ -19,6 +19,7 @@ import { recover } from './recovery.js';
 import { SegmentLog } from './segment-log.js';
 import { Segments } from './segments.js';
 import { Space } from './space.js';
+import { UnsafeSegments } from './unsafe-segments.js';
 import { storedHash, type VersionRow } from './version-row.js';
 import { type Plan, Writer } from './writer.js';
 
@@ -61,13 +62,14 @@ export class Store {
     const salt = saltOf(identity.storeId);
     const segments = new Segments(disk, storePaths(directory).segments, log);
     const numbers = await segments.load();
+    const unsafe = await UnsafeSegments.load(storePaths(directory).unsafe, disk, log, numbers);
     const { index, trusted } = await openIndex(directory, identity, runtime, indexFactory);
     const catalog = new Catalog(index);
     const reader = new PageReader(segments, clock);
     try {
-      const recovered = await recover({ catalog, segments, reader, salt, log }, numbers, trusted);
+      const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
       await setIndexState(directory, identity, runtime, 'ready');
-      const segmentLog = new SegmentLog(segments, segmentBytes, clock, log, (segment, syncedOffset) =>
+      const segmentLog = new SegmentLog(segments, unsafe, segmentBytes, clock, log, (segment, syncedOffset) =>
         compaction.noticeFailure(segment, syncedOffset),
       );
       await segmentLog.resume(recovered.lastNumber, recovered.endOffset);
@@ -88,12 +90,14 @@ export class Store {
         catalog,
         segments,
         segmentLog,
+        unsafe,
         reader,
         writer,
         clock,
         log,
         salt,
       });
+      for (const [segment, fromOffset] of unsafe.entries()) compaction.noticeFailure(segment, fromOffset);
       compaction.notice(segments.numbers());
       return new Store(identity, {
         options,

@@ -198,7 +198,7 @@ export class MediatorFiles implements FileService {
       };
       return this.#write(write, options);
     };
-    return this.earlier.unlessCarriedOut(request, change);
+    return this.#hurryWhenFull(() => this.earlier.unlessCarriedOut(request, change));
   }
 
   async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
@@ -206,7 +206,8 @@ export class MediatorFiles implements FileService {
   }
 
   async fsync(_request: Request<'fsync'>, options?: CallOptions): Reply<'fsync'> {
-    // Data is durable when write answers; what is left are names and attributes, which a write may have taken along.
+    // Data is durable when write answers; what is left are names and attributes, which a write may have taken along. What
+    // others are doing just now may be seen already, and counts too.
     if (!this.lostCalls.isAllDurable) await this.metadata.sync({});
     await this.lostCalls.verify(this.metadata);
     if (this.sessions.takeUndone(options))
@@ -250,16 +251,22 @@ export class MediatorFiles implements FileService {
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined, appendedFrom?: number): Promise<Attributes> {
-    let attributes: Attributes;
+    const attributes = await this.#hurryWhenFull(() =>
+      this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
+    );
+    this.garbage.wake();
+    this.sessions.publish([{ inode: write.inode, content: true }], options);
+    return attributes;
+  }
+
+  /** What is deleted already is forgotten sooner when somebody finds no room. */
+  async #hurryWhenFull<T>(work: () => Promise<T>): Promise<T> {
     try {
-      attributes = await this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom));
+      return await work();
     } catch (error) {
       if (error instanceof FileError && error.code === 'ENOSPC') this.garbage.hurry();
       throw error;
     }
-    this.garbage.wake();
-    this.sessions.publish([{ inode: write.inode, content: true }], options);
-    return attributes;
   }
 
   async #requireQuorum(request: Attempt): Promise<void> {

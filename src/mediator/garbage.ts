@@ -20,6 +20,8 @@ const IDLE_MS = 30_000;
  * burst of a thousand deletions took a fifth longer.
  */
 const DELAY_MS = 1000;
+/** The same when the store is full: a program that tries over and over does not keep everybody busy. */
+const HURRIED_DELAY_MS = 100;
 
 export class GarbageCollector {
   readonly #task: Background;
@@ -52,9 +54,9 @@ export class GarbageCollector {
     this.#task.wake(DELAY_MS);
   }
 
-  /** A write found no room: what can be had is needed now. */
+  /** Somebody found no room: what can be had is needed now. */
   hurry(): void {
-    this.#task.wake();
+    this.#task.wake(HURRIED_DELAY_MS);
   }
 
   /** The metaserver may have crashed, and what was collected may have come back: all servers are told of everything again. */

@@ -3,6 +3,7 @@
 // that was answered before. Must never answer a sync for what a crash may have
 // taken.
 import type { Remote } from '../protocol/client.js';
+import { FileError } from '../protocol/errors.js';
 import { type CommandName, type MetadataService, REPEATABLE_COMMANDS } from '../protocol/metadata.js';
 import { RepeatedCalls } from '../protocol/repeated-calls.js';
 import type { RequestIds } from '../protocol/request-ids.js';
@@ -15,34 +16,45 @@ const REPEATABLE: ReadonlySet<CommandName> = new Set(REPEATABLE_COMMANDS);
 const REDONE: ReadonlySet<CommandName> = new Set(['collected', 'purge', 'forgetResults']);
 
 export class LostCalls extends RepeatedCalls {
-  /** Commands that were answered, and how many of them are known to be on the metaserver's disk. */
-  answered = 0;
+  /**
+   * Commands that were answered, or whose outcome is not known; and how many of them, the first ones, are on the metaserver's
+   * disk or gone with a process that is no more. What an earlier mediator was answered counts as one.
+   */
+  answered = 1;
   durable = 0;
+  /** Commands under way: what they change may be seen already. */
+  underWay = 0;
   /** Since the last loss nobody has asked the metaserver who it is. */
   #isUnverified = false;
+  /** How many had been answered at the first loss since somebody asked. */
+  #answeredAtLoss = 0;
   /** Commands had been answered and were not known to be durable when the connection was lost. */
   #isAtStake = false;
   #start = '';
 
-  /** @param undone called when commands that were answered may have gone with the process that answered them */
+  /**
+   * @param undone called when commands that were answered may have gone with the process that answered them
+   * @param unclear called when it can't be told whether a command was carried out
+   */
   constructor(
     metaserver: Pick<Remote, 'onStateChange'>,
     deadlineMs: number,
     clock: Clock,
     private readonly undone: () => void,
+    private readonly unclear: () => void,
   ) {
     super(metaserver, deadlineMs, clock);
     metaserver.onStateChange((state) => {
       if (state !== 'down') return;
+      if (!this.#isUnverified) this.#answeredAtLoss = this.answered;
       this.#isUnverified = true;
       if (this.answered > this.durable) this.#isAtStake = true;
-      this.durable = this.answered;
     });
   }
 
-  /** Whether every command that was answered is known to be on the metaserver's disk, or was lost track of. */
+  /** Whether nothing that anybody may have seen waits for the metaserver's disk. */
   get isAllDurable(): boolean {
-    return this.durable === this.answered;
+    return this.durable === this.answered && this.underWay === 0;
   }
 
   /** The process that answers after a loss may not know all that was answered before it. */
@@ -64,11 +76,19 @@ export class LostCalls extends RepeatedCalls {
     }
     // Somebody else may have asked meanwhile.
     if (!this.#isUnverified) return;
-    const isUndone = this.#isAtStake && start !== this.#start;
+    const isAnother = start !== this.#start;
+    const isUndone = this.#isAtStake && isAnother;
+    if (isAnother) this.durable = Math.max(this.durable, this.#answeredAtLoss);
     this.#isUnverified = false;
     this.#isAtStake = false;
     this.#start = start;
     if (isUndone) this.undone();
+  }
+
+  /** The outcome of a command is not known: it may be seen, now or later. */
+  noteUnclear(): void {
+    this.answered++;
+    this.unclear();
   }
 
   /** The first `count` commands are on the disk, unless the process that says so has not seen them. */
@@ -90,10 +110,20 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
       const send = (known: typeof message) =>
         lostCalls.repeat((limits) => metadata.execute(known, { ...limits, ...options }));
       const needsId = message.id === undefined && !REPEATABLE.has(message.name);
-      const result = await (needsId ? ids.run((id) => send({ ...message, id })) : send(message));
-      if (message.durable) lostCalls.noteDurable(before, losses);
-      else if (!REDONE.has(message.name)) lostCalls.answered++;
-      return result;
+      const counts = !REDONE.has(message.name);
+      lostCalls.underWay++;
+      try {
+        const result = await (needsId ? ids.run((id) => send({ ...message, id })) : send(message));
+        if (message.durable) lostCalls.noteDurable(before, losses);
+        else if (counts) lostCalls.answered++;
+        return result;
+      } catch (error) {
+        // What the metaserver refuses changes nothing.
+        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear();
+        throw error;
+      } finally {
+        lostCalls.underWay--;
+      }
     },
     query: (message, options) => lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options })),
     async sync(request, options) {

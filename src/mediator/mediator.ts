@@ -74,7 +74,13 @@ export async function openMediator(
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
-  const lostCalls = new LostCalls(first.remote, deadlineMs, runtime.clock, () => sessions.undone());
+  const lostCalls = new LostCalls(
+    first.remote,
+    deadlineMs,
+    runtime.clock,
+    () => sessions.undone(),
+    () => sessions.unclear(),
+  );
   const ids = new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES));
   const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls, ids);
   const settings: MediatorSettings = {
@@ -173,6 +179,8 @@ export async function openMediator(
 
   const { clusterId, start } = await metadata.query({ name: 'statistics', request: {} });
   lostCalls.start = start;
+  // What an earlier mediator was answered may not be on the metaserver's disk; until it is, every fsync asks for it.
+  metadata.sync({}).catch((error: unknown) => runtime.log.debug('metadata.unsynced', { reason: String(error) }));
   await replicas.start(clusterId);
   if (options.maintenance) {
     recovery.wake();

@@ -96,13 +96,16 @@ export class Sessions {
 
   /** Changes that were answered may be undone: everybody must forget everything that is cached, and hear of it. */
   undone(): void {
+    this.#sessionless.isUndone = true;
+    for (const session of this.#byClient.values()) session.isUndone = true;
+    this.unclear();
+  }
+
+  /** Nobody knows what has changed: everybody must forget everything that is cached. */
+  unclear(): void {
     this.#changes = [];
     this.#last += 2;
-    this.#sessionless.isUndone = true;
-    for (const session of this.#byClient.values()) {
-      session.isUndone = true;
-      this.#tell(session);
-    }
+    for (const session of this.#byClient.values()) this.#tell(session);
   }
 
   /** Whoever asks for what came before to be durable must hear that it may be undone: once, every client for itself. */

@@ -85,13 +85,17 @@ export class FakeCluster {
     private readonly options: MediatorOptions,
     servers: number,
     private readonly metaserver: Metaserver,
+    /** What the metaserver's disk does before each write. */
+    readonly metaserverDisk: { beforeWrite?: () => Promise<void> },
     private readonly restartServer: FakeClusterOptions['restartServer'],
   ) {
     this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
   }
 
   static async open({ servers = 5, restartServer, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
-    const metaserver = await openMetaserver({ directory: '/meta' }, testRuntime([]), memoryEngine(new MemoryStore()));
+    const disk: FakeCluster['metaserverDisk'] = {};
+    const engine = memoryEngine(new MemoryStore(), { commitDelay: async () => disk.beforeWrite?.() });
+    const metaserver = await openMetaserver({ directory: '/meta' }, testRuntime([]), engine);
     const complete: MediatorOptions = {
       readQuorum: 3,
       writeQuorum: servers,
@@ -104,7 +108,7 @@ export class FakeCluster {
       maintenance: true,
       ...options,
     };
-    return new FakeCluster(complete, servers, metaserver, restartServer);
+    return new FakeCluster(complete, servers, metaserver, disk, restartServer);
   }
 
   /** Another mediator over the same servers. */

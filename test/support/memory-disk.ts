@@ -17,6 +17,8 @@ interface Inode {
   durable: Buffer;
   /** Since then; a truncation is a write of nothing that also cuts. */
   unsynced: Write[];
+  /** What a failed sync dropped: it can be read until the power goes, and no later sync writes it. */
+  dropped: Write[];
 }
 
 /** A change that came after the power went. */
@@ -51,7 +53,7 @@ export class MemoryDisk implements Disk {
     if (inode === undefined) {
       if (mode === 'existing') throw systemError('ENOENT', path);
       this.#change();
-      inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [] };
+      inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [], dropped: [] };
       this.#names.set(path, inode);
     }
     return new MemoryFile(this, inode, this.#life);
@@ -93,7 +95,7 @@ export class MemoryDisk implements Disk {
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
     this.#change();
     const bytes = Buffer.from(content);
-    const inode = { content: bytes, durable: bytes, unsynced: [] };
+    const inode = { content: bytes, durable: bytes, unsynced: [], dropped: [] };
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
   }
@@ -144,6 +146,7 @@ export class MemoryDisk implements Disk {
     if (inode === undefined) throw systemError('ENOENT', path);
     inode.durable = inode.content;
     inode.unsynced = [];
+    inode.dropped = [];
     return inode.content;
   }
 
@@ -229,14 +232,19 @@ class MemoryFile implements DiskFile {
     this.#checkOpen();
     this.disk.change();
     // Others get their turn, as on a real disk.
-    const { content } = this.inode;
-    const covered = this.inode.unsynced.length;
+    const { inode } = this;
+    const { content } = inode;
+    const covered = inode.unsynced.length;
     await new Promise((resolve) => setImmediate(resolve));
     if (this.life !== this.disk.life) throw new PowerLostError('the process is gone');
     this.disk.syncs++;
-    if (this.disk.failSync !== null) throw this.disk.failSync;
-    this.inode.durable = Buffer.from(content);
-    this.inode.unsynced.splice(0, covered);
+    const written = inode.unsynced.splice(0, covered);
+    if (this.disk.failSync !== null) {
+      // As Linux does: what could not be written counts as clean.
+      inode.dropped.push(...written);
+      throw this.disk.failSync;
+    }
+    inode.durable = withoutDropped(content, inode);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
@@ -246,6 +254,7 @@ class MemoryFile implements DiskFile {
     const cut = Buffer.alloc(sizeBytes);
     inode.content.copy(cut);
     inode.content = cut;
+    inode.dropped = inode.dropped.filter(({ position }) => position < sizeBytes);
   }
 
   async sizeBytes(): Promise<number> {
@@ -266,6 +275,8 @@ class MemoryFile implements DiskFile {
     bytes.copy(content, position);
     inode.content = content;
     inode.unsynced.push({ position, bytes });
+    // Written anew, it is dirty again.
+    inode.dropped = inode.dropped.filter((old) => old.position >= position + bytes.length || end(old) <= position);
   }
 
   #checkOpen(): void {
@@ -280,13 +291,27 @@ function settle(inode: Inode, loss: Loss): void {
   if (loss !== 'all') {
     for (const { position, bytes } of inode.unsynced) {
       for (let at = 0; at < bytes.length; ) {
-        const end = Math.min(bytes.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
-        if (loss.keeps()) content = withBytes(content, bytes.subarray(at, end), position + at);
-        at = end;
+        const sectorEnd = Math.min(bytes.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
+        if (loss.keeps()) content = withBytes(content, bytes.subarray(at, sectorEnd), position + at);
+        at = sectorEnd;
       }
     }
   }
-  Object.assign(inode, { content, durable: content, unsynced: [] });
+  Object.assign(inode, { content, durable: content, unsynced: [], dropped: [] });
+}
+
+/** `content` with what was on the disk before in the place of what a failed sync dropped. */
+function withoutDropped(content: Buffer, { durable, dropped }: Inode): Buffer {
+  const bytes = Buffer.from(content);
+  for (const write of dropped) {
+    bytes.fill(0, write.position, end(write));
+    durable.copy(bytes, write.position, write.position, Math.min(durable.length, end(write)));
+  }
+  return bytes;
+}
+
+function end({ position, bytes }: Write): number {
+  return position + bytes.length;
 }
 
 function withBytes(content: Buffer, bytes: Buffer, position: number): Buffer {

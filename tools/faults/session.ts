@@ -131,6 +131,16 @@ export class Session {
     }
   }
 
+  /** Whether all data servers have forgotten what was deleted or replaced; while one is down, nobody waits for it. */
+  async isTidy(): Promise<boolean> {
+    const { servers } = await this.state();
+    if (servers.some(({ state }) => state !== 'up')) return true;
+    const [metaserver] = this.config.metaservers;
+    if (metaserver === undefined) return true;
+    const status = await callXmlRpc(metaserver.address, 'status', [], this.#options());
+    return typeof status === 'object' && status !== null && Reflect.get(status, 'garbage') === 0;
+  }
+
   /** N, Qr, Qw and the state of each server, as the mediator sees it now. */
   async state(): Promise<SystemState> {
     const status = await this.callMediator('status');

@@ -181,6 +181,37 @@ describe('a data server on a failing disk', () => {
     await again.close();
   });
 
+  for (const [indexed, nextIndex] of [
+    ['its index', (index: IndexFactory) => index],
+    ['a new index', () => memoryIndexFactory()],
+  ] as const) {
+    it(`knows after a restart, with ${indexed}, what a failed sync left behind`, async () => {
+      const disk = new MemoryDisk();
+      const index = memoryIndexFactory();
+      const server = await openOn(disk, { index: whileAlive(index, disk) });
+      const data = content(9000, 1);
+      await putOne(server.blocks, { ...key(0), data });
+      await putOne(server.blocks, { ...key(1), data }, { durable: false });
+      const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+      // Nor can there be a segment to write it to.
+      disk.failSync = failure;
+      disk.failDirectorySync = failure;
+      await assert.rejects(server.blocks.flush({}), isFailure);
+      disk.killProcess();
+      disk.failSync = null;
+      disk.failDirectorySync = null;
+      const again = await openOn(disk, { index: nextIndex(index) });
+      await allDurable(again.blocks);
+      assert.equal(disk.content(`${STORE}/unsafe.json`).toString(), '{"format":1,"segments":[]}\n');
+      disk.cutPower('all');
+      const last = await openOn(disk);
+      for (const number of [0, 1]) {
+        assert.deepEqual(await goodBytes(last.blocks, key(number), hashBlock(data)), data);
+      }
+      await last.close();
+    });
+  }
+
   it('keeps the durable copy of what compaction moved until the place that it moved to is durable too', async () => {
     const disk = new MemoryDisk();
     const log = new RecordingLog();
@@ -397,4 +428,18 @@ async function assertDurable(disk: MemoryDisk, server: Dataserver, block: BlockK
   const again = await openOn(disk);
   assert.deepEqual(await goodBytes(again.blocks, block, hashBlock(expected)), expected);
   await again.close();
+}
+
+/** An index that takes nothing any more when its process has died. */
+function whileAlive(factory: IndexFactory, disk: MemoryDisk): IndexFactory {
+  return async (directory, runtime) => {
+    const index = await factory(directory, runtime);
+    const { life } = disk;
+    const { write } = index;
+    index.write = (changes) => {
+      if (disk.life !== life) throw new Error('the process is gone');
+      write.call(index, changes);
+    };
+    return index;
+  };
 }

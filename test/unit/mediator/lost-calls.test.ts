@@ -99,6 +99,89 @@ describe('a sync that the metaserver is killed under', () => {
   });
 });
 
+describe('an fsync asks the metaserver', () => {
+  const diskFails = async () => {
+    throw new Error('no space left');
+  };
+
+  it('after the connection broke and the same process is back, with something answered and not stored', async () => {
+    const { cluster, mediator, inode } = await open();
+    await mediator.files.fsync({ inode });
+    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
+    cluster.reconnectMetaserver();
+    const before = calls(cluster, 'sync');
+    await mediator.files.fsync({ inode });
+    assert.equal(calls(cluster, 'sync') - before, 1);
+  });
+
+  it('and says so when that process crashes then', async () => {
+    const { cluster, mediator, inode } = await open();
+    await mediator.files.fsync({ inode });
+    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
+    const asked = calls(cluster, 'statistics');
+    cluster.reconnectMetaserver();
+    await eventually(async () => calls(cluster, 'statistics') > asked);
+    await mediator.files.getattr({ inode });
+    cluster.restartMetaserver();
+    await assert.rejects(mediator.files.fsync({ inode }), { code: 'EIO' });
+  });
+
+  it('after the mediator was started anew, when the disk did not take what the earlier one was answered', async () => {
+    const { cluster, mediator, inode } = await open();
+    await writeText(mediator, inode, 'old');
+    cluster.metaserverDisk.beforeWrite = diskFails;
+    await mediator.files.mkdir({ parent: ROOT_INODE, name: 'd', mode: 0o755, caller: CALLER });
+    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    const next = await cluster.mediator();
+    await assert.rejects(next.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    delete cluster.metaserverDisk.beforeWrite;
+    await next.files.fsync({ inode });
+  });
+
+  it('after a write that the disk did not take, and that is to be seen', async () => {
+    const { cluster, mediator, inode } = await open();
+    await writeText(mediator, inode, 'old');
+    cluster.metaserverDisk.beforeWrite = diskFails;
+    await assert.rejects(writeText(mediator, inode, 'new and longer'), { code: 'UNREACHABLE' });
+    assert.equal((await mediator.files.getattr({ inode })).sizeBytes, 14);
+    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    delete cluster.metaserverDisk.beforeWrite;
+    await mediator.files.fsync({ inode });
+  });
+
+  it('and mounts forget everything after such a write, since nobody can tell what it has changed', async () => {
+    const { cluster, mediator, inode } = await open();
+    const options = { peer: {} };
+    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
+    const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
+    await writeText(mediator, inode, 'old');
+    cluster.metaserverDisk.beforeWrite = diskFails;
+    const { last: next } = await waiting;
+    const missed = mediator.sessions.changes({ after: next, closed: [] }, options);
+    await assert.rejects(writeText(mediator, inode, 'new'), { code: 'UNREACHABLE' });
+    assert.equal((await missed).missed, true);
+    delete cluster.metaserverDisk.beforeWrite;
+  });
+
+  it('while what another mount writes is to be seen and not stored', async () => {
+    const { cluster, mediator, inode } = await open();
+    await writeText(mediator, inode, 'old');
+    let store = () => {};
+    const stored = new Promise<void>((resolve) => {
+      store = resolve;
+    });
+    cluster.metaserverDisk.beforeWrite = () => stored;
+    const order: string[] = [];
+    const writing = writeText(mediator, inode, 'new and longer').then(() => order.push('written'));
+    await eventually(async () => (await mediator.files.getattr({ inode })).sizeBytes === 14);
+    const syncing = mediator.files.fsync({ inode }).then(() => order.push('synced'));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.deepEqual(order, []);
+    store();
+    await Promise.all([writing, syncing]);
+  });
+});
+
 describe('a sync after the metaserver was lost', () => {
   async function changed() {
     const opened = await open();
@@ -321,7 +404,8 @@ describe('asking again', () => {
       },
       close: async () => {},
     };
-    const lost = new LostCalls(remote, 1000, clock, () => {});
+    const nothing = () => {};
+    const lost = new LostCalls(remote, 1000, clock, nothing, nothing);
     const breaks = () => {
       for (const listener of listeners) listener('down');
     };
