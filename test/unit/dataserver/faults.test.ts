@@ -198,12 +198,14 @@ describe('a data server on a failing disk', () => {
       disk.failDirectorySync = failure;
       await assert.rejects(server.blocks.flush({}), isFailure);
       disk.killProcess();
+      await server.close().catch(() => undefined);
       disk.failSync = null;
       disk.failDirectorySync = null;
       const again = await openOn(disk, { index: nextIndex(index) });
       await allDurable(again.blocks);
       assert.equal(disk.content(`${STORE}/unsafe.json`).toString(), '{"format":1,"segments":[]}\n');
       disk.cutPower('all');
+      await again.close().catch(() => undefined);
       const last = await openOn(disk);
       for (const number of [0, 1]) {
         assert.deepEqual(await goodBytes(last.blocks, key(number), hashBlock(data)), data);
