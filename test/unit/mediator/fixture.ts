@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import type { Attributes } from '../../../src/protocol/files.js';
-import { FakeCluster, type FakeClusterOptions } from '../../support/fake-cluster.js';
+import { FakeCluster, type FakeClusterOptions, makeFile } from '../../support/fake-cluster.js';
 
 /** Bytes in a block of these clusters. */
 export const BLOCK = 16 * 1024;
@@ -22,6 +22,17 @@ export async function openCluster(
   const cluster = await FakeCluster.open(options);
   clusters.push(cluster);
   return { cluster, mediator: await cluster.mediator() };
+}
+
+/** The same with a file `a`. */
+export async function openWithFile(): Promise<{ cluster: FakeCluster; mediator: Mediator; inode: number }> {
+  const opened = await openCluster();
+  return { ...opened, inode: await makeFile(opened.mediator, 'a') };
+}
+
+/** How many calls of that name have reached the metaserver. */
+export function calls({ metadataCalls }: FakeCluster, name: string): number {
+  return metadataCalls.get(name) ?? 0;
 }
 
 /** @param truncateTo the size that the file is cut or extended to before */

@@ -2,28 +2,20 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { LostCalls } from '../../../src/mediator/lost-calls.js';
-import type { Mediator } from '../../../src/mediator/mediator.js';
 import type { RemoteState } from '../../../src/protocol/client.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../../../src/protocol/files.js';
 import type { CommandName } from '../../../src/protocol/metadata.js';
 import type { Attempt, RequestId } from '../../../src/protocol/request-ids.js';
-import { eventually, type FakeCluster, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
+import { eventually, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
-import { BLOCK, CALLER, openCluster, text } from './fixture.js';
-
-async function open(): Promise<{ cluster: FakeCluster; mediator: Mediator; inode: number }> {
-  const opened = await openCluster();
-  return { ...opened, inode: await makeFile(opened.mediator, 'a') };
-}
-
-const calls = ({ metadataCalls }: FakeCluster, name: string) => metadataCalls.get(name) ?? 0;
+import { BLOCK, CALLER, calls, openWithFile, text } from './fixture.js';
 
 describe('a commit that the metaserver is killed under', () => {
   const table: Kill['when'][][] = [['before'], ['after'], ['before', 'before', 'before'], ['before', 'after', 'after']];
   for (const kills of table) {
     it(`${kills.join(', then ')} it was carried out: is carried out once`, async () => {
-      const { cluster, mediator, inode } = await open();
+      const { cluster, mediator, inode } = await openWithFile();
       await writeText(mediator, inode, 'old bytes');
       const { revision } = await mediator.files.getattr({ inode });
       cluster.kills.push(...kills.map((when): Kill => ({ under: 'commit', when })));
@@ -35,7 +27,7 @@ describe('a commit that the metaserver is killed under', () => {
   }
 
   it('keeps what it put although another writer has replaced a part of it before it is asked again', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     const other = await cluster.mediator({ maintenance: false });
     cluster.kills.push({ under: 'commit', when: 'after', meanwhile: () => writeText(other, inode, 'another') });
     const data = Buffer.alloc(2 * BLOCK, 'x');
@@ -52,7 +44,7 @@ describe('a commit that the metaserver is killed under', () => {
   });
 
   it('is carried out once when all it does is to cut, although others have written since', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     const other = await cluster.mediator({ maintenance: false });
     await writeText(mediator, inode, 'old bytes');
     cluster.kills.push({ under: 'commit', when: 'after', meanwhile: () => writeText(other, inode, 'another') });
@@ -63,7 +55,7 @@ describe('a commit that the metaserver is killed under', () => {
 
 describe('a sync that the metaserver is killed under', () => {
   it('is not even sent when everything answered before is on its disk', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     await writeText(mediator, inode, 'durable');
     const before = calls(cluster, 'sync');
     await mediator.files.fsync({ inode });
@@ -75,7 +67,7 @@ describe('a sync that the metaserver is killed under', () => {
   });
 
   it('is asked again when nothing is at stake, such as before the deletion of what a writer takes back', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     const other = await cluster.mediator({ maintenance: false });
     const before = calls(cluster, 'sync');
     cluster.kills.push(
@@ -90,7 +82,7 @@ describe('a sync that the metaserver is killed under', () => {
   });
 
   it('fails when that may have lost what was answered before', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     await mediator.files.fsync({ inode });
     await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
     cluster.kills.push({ under: 'sync', when: 'before' });
@@ -99,158 +91,9 @@ describe('a sync that the metaserver is killed under', () => {
   });
 });
 
-describe('an fsync asks the metaserver', () => {
-  const diskFails = async () => {
-    throw new Error('no space left');
-  };
-
-  it('after the connection broke and the same process is back, with something answered and not stored', async () => {
-    const { cluster, mediator, inode } = await open();
-    await mediator.files.fsync({ inode });
-    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
-    cluster.reconnectMetaserver();
-    const before = calls(cluster, 'sync');
-    await mediator.files.fsync({ inode });
-    assert.equal(calls(cluster, 'sync') - before, 1);
-  });
-
-  it('and says so when that process crashes then', async () => {
-    const { cluster, mediator, inode } = await open();
-    await mediator.files.fsync({ inode });
-    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
-    const asked = calls(cluster, 'statistics');
-    cluster.reconnectMetaserver();
-    await eventually(async () => calls(cluster, 'statistics') > asked);
-    await mediator.files.getattr({ inode });
-    cluster.restartMetaserver();
-    await assert.rejects(mediator.files.fsync({ inode }), { code: 'EIO' });
-  });
-
-  it('after the mediator was started anew, when the disk did not take what the earlier one was answered', async () => {
-    const { cluster, mediator, inode } = await open();
-    await writeText(mediator, inode, 'old');
-    cluster.metaserverDisk.beforeWrite = diskFails;
-    await mediator.files.mkdir({ parent: ROOT_INODE, name: 'd', mode: 0o755, caller: CALLER });
-    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
-    const next = await cluster.mediator();
-    await assert.rejects(next.files.fsync({ inode }), { code: 'UNREACHABLE' });
-    delete cluster.metaserverDisk.beforeWrite;
-    await next.files.fsync({ inode });
-  });
-
-  it('after a write that the disk did not take, and that is to be seen', async () => {
-    const { cluster, mediator, inode } = await open();
-    await writeText(mediator, inode, 'old');
-    cluster.metaserverDisk.beforeWrite = diskFails;
-    await assert.rejects(writeText(mediator, inode, 'new and longer'), { code: 'UNREACHABLE' });
-    assert.equal((await mediator.files.getattr({ inode })).sizeBytes, 14);
-    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
-    delete cluster.metaserverDisk.beforeWrite;
-    await mediator.files.fsync({ inode });
-  });
-
-  it('and mounts forget everything after such a write, since nobody can tell what it has changed', async () => {
-    const { cluster, mediator, inode } = await open();
-    const options = { peer: {} };
-    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
-    const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
-    await writeText(mediator, inode, 'old');
-    cluster.metaserverDisk.beforeWrite = diskFails;
-    const { last: next } = await waiting;
-    const missed = mediator.sessions.changes({ after: next, closed: [] }, options);
-    await assert.rejects(writeText(mediator, inode, 'new'), { code: 'UNREACHABLE' });
-    assert.equal((await missed).missed, true);
-    delete cluster.metaserverDisk.beforeWrite;
-  });
-
-  it('while what another mount writes is to be seen and not stored', async () => {
-    const { cluster, mediator, inode } = await open();
-    await writeText(mediator, inode, 'old');
-    let store = () => {};
-    const stored = new Promise<void>((resolve) => {
-      store = resolve;
-    });
-    cluster.metaserverDisk.beforeWrite = () => stored;
-    const order: string[] = [];
-    const writing = writeText(mediator, inode, 'new and longer').then(() => order.push('written'));
-    await eventually(async () => (await mediator.files.getattr({ inode })).sizeBytes === 14);
-    const syncing = mediator.files.fsync({ inode }).then(() => order.push('synced'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.deepEqual(order, []);
-    store();
-    await Promise.all([writing, syncing]);
-  });
-});
-
-describe('a sync after the metaserver was lost', () => {
-  async function changed() {
-    const opened = await open();
-    const { mediator, inode } = opened;
-    await mediator.files.fsync({ inode });
-    await mediator.files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
-    return { ...opened, sync: () => mediator.files.fsync({ inode }) };
-  }
-
-  it('fails once when another process answers, which may not know what was answered before', async () => {
-    const { cluster, sync } = await changed();
-    cluster.restartMetaserver();
-    await assert.rejects(sync(), { code: 'EIO' });
-    await sync();
-  });
-
-  it('has mounts forget what they know then', async () => {
-    const { cluster, mediator } = await changed();
-    const options = { peer: {} };
-    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
-    const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
-    cluster.restartMetaserver();
-    assert.equal((await waiting).missed, true);
-  });
-
-  it('fails once for every mount that was there, and for none that came later', async () => {
-    const { cluster, mediator, inode, sync } = await changed();
-    const peers = [{}, {}, {}].map((peer) => ({ peer }));
-    const begin = (place: number) =>
-      mediator.sessions.begin({ client: `mount ${place}`, open: [], locks: [] }, peers[place]);
-    await begin(0);
-    await begin(1);
-    cluster.restartMetaserver();
-    await assert.rejects(sync(), { code: 'EIO' });
-    await begin(2);
-    for (const place of [0, 1]) {
-      await assert.rejects(mediator.files.fsync({ inode }, peers[place]), { code: 'EIO' });
-      await mediator.files.fsync({ inode }, peers[place]);
-    }
-    await mediator.files.fsync({ inode }, peers[2]);
-  });
-
-  it('is answered when the same process is back', async () => {
-    const { cluster, sync } = await changed();
-    cluster.reconnectMetaserver();
-    await sync();
-  });
-
-  it('is answered when all was durable, also when the connection to the new process breaks later', async () => {
-    const { cluster, mediator, inode, sync } = await changed();
-    await sync();
-    cluster.restartMetaserver();
-    await sync();
-    await mediator.files.setattr({ inode, changes: { mode: 0o640 }, caller: CALLER });
-    cluster.reconnectMetaserver();
-    await sync();
-  });
-
-  it('fails when the process that was asked who it is was lost too', async () => {
-    const { cluster, sync } = await changed();
-    cluster.kills.push({ under: 'statistics', when: 'before' });
-    cluster.restartMetaserver();
-    await assert.rejects(sync(), { code: 'EIO' });
-  });
-});
-
 describe('other calls that the metaserver is killed under', () => {
   it('are asked again when they change nothing, or only skip version numbers', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     cluster.kills.push(
       { under: 'allocate', when: 'before' },
       { under: 'allocate', when: 'after' },
@@ -294,7 +137,7 @@ describe('a change of names that the metaserver is killed under', () => {
   for (const [under, work, names] of changes) {
     for (const when of ['before', 'after'] as const) {
       it(`${when} it was carried out: is carried out once: ${under}, ${names}`, async () => {
-        const { cluster, mediator, inode } = await open();
+        const { cluster, mediator, inode } = await openWithFile();
         const { files } = mediator;
         await files.mkdir({ parent, name: 'd', mode: 0o755, caller: CALLER });
         const inodes = (await files.statfs({})).files;
@@ -309,7 +152,7 @@ describe('a change of names that the metaserver is killed under', () => {
   }
 
   it('fails when it must, and not because of its own first attempt', async () => {
-    const { cluster, mediator } = await open();
+    const { cluster, mediator } = await openWithFile();
     cluster.kills.push({ under: 'make', when: 'after' });
     await assert.rejects(makeFile(mediator, 'a'), { code: 'EEXIST' });
   });
@@ -319,7 +162,7 @@ describe('a request that a client asks again, of another mediator', () => {
   const id: RequestId = ['mount', 0, 1];
 
   it('writes once, and leaves what others have written since', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     const other = await cluster.mediator({ maintenance: false });
     const write = { inode, extents: [{ offset: 0, data: Buffer.from('first') }], modifyTimeNs: 1n, id };
     await mediator.files.write(write);
@@ -333,7 +176,7 @@ describe('a request that a client asks again, of another mediator', () => {
   });
 
   it('changes size and mode once', async () => {
-    const { cluster, mediator, inode } = await open();
+    const { cluster, mediator, inode } = await openWithFile();
     const other = await cluster.mediator({ maintenance: false });
     const change = { inode, changes: { sizeBytes: 100, mode: 0o600 }, caller: CALLER, id };
     const { revision } = await mediator.files.setattr(change);
@@ -342,7 +185,7 @@ describe('a request that a client asks again, of another mediator', () => {
 
   for (const name of ['write', 'fallocate', 'create'] as const) {
     it(`answers a ${name} that was carried out although it would be refused by now, and refuses one that was not for good`, async () => {
-      const { cluster, mediator, inode } = await open();
+      const { cluster, mediator, inode } = await openWithFile();
       const { files } = await cluster.mediator({ maintenance: false });
       const { replicas } = cluster;
       const write = { inode, extents: [{ offset: 0, data: Buffer.from('first') }], modifyTimeNs: 1n };
@@ -370,7 +213,7 @@ describe('a request that a client asks again, of another mediator', () => {
   }
 
   it('knows the blocks of a file that was made and written since', async () => {
-    const { cluster, mediator } = await open();
+    const { cluster, mediator } = await openWithFile();
     const other = await cluster.mediator();
     const request = {
       parent: ROOT_INODE,
