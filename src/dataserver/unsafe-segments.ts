@@ -80,11 +80,9 @@ export class UnsafeSegments {
 
 function parse(content: Uint8Array, path: string): [number, number][] {
   try {
-    const { format, segments } = JSON.parse(Buffer.from(content).toString()) as {
-      format?: unknown;
-      segments?: unknown;
-    };
-    if (format === FORMAT && Array.isArray(segments) && segments.every(isEntry)) return segments;
+    const parsed: { format?: unknown; segments?: unknown } | null = JSON.parse(Buffer.from(content).toString());
+    const segments = parsed?.segments;
+    if (parsed?.format === FORMAT && Array.isArray(segments) && segments.every(isEntry)) return segments;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

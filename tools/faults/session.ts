@@ -138,14 +138,12 @@ export class Session {
     const [metaserver] = this.config.metaservers;
     if (metaserver === undefined) return true;
     const status = await callXmlRpc(metaserver.address, 'status', [], this.#options());
-    return typeof status === 'object' && status !== null && Reflect.get(status, 'garbage') === 0;
+    return read(status, 'garbage') === 0;
   }
 
   /** N, Qr, Qw and the state of each server, as the mediator sees it now. */
   async state(): Promise<SystemState> {
     const status = await this.callMediator('status');
-    const read = (value: unknown, key: string): unknown =>
-      typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
     const servers = read(status, 'dataservers');
     if (!Array.isArray(servers)) {
       throw new Error('the mediator answered no status');
@@ -291,4 +289,9 @@ function shell(line: string, ...parameters: string[]): Promise<Outcome> {
       resolve({ succeeded: error === null, output: error === null ? stdout : stdout + stderr });
     });
   });
+}
+
+/** A member of what a server answered. */
+function read(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }

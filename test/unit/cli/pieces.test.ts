@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
-import { chooseBinding } from '../../../src/cli/binding.js';
+import { chooseAttributeTimeoutMs, chooseBinding } from '../../../src/cli/binding.js';
 import { nameList } from '../../../src/cli/commands/options.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { CommandFailure, describeFailure } from '../../../src/cli/failure.js';
@@ -146,6 +146,12 @@ describe('the binding', () => {
   it('is the kernel protocol unless something else is asked for', () => {
     assert.equal(chooseBinding('fuse-native'), 'fuse-native');
     assert.equal(chooseBinding('auto'), 'kernel');
+  });
+
+  it('decides how long the kernel may believe what it knows, unless that is said', () => {
+    assert.equal(chooseAttributeTimeoutMs('auto', 'kernel'), 10_000);
+    assert.equal(chooseAttributeTimeoutMs('auto', 'fuse-native'), 1000);
+    assert.equal(chooseAttributeTimeoutMs(7, 'fuse-native'), 7);
   });
 });
 
