@@ -60,7 +60,10 @@ export class Connection {
       const words = reason === undefined ? 'the connection was closed' : `the connection broke: ${reason.message}`;
       this.close(new ServiceError('UNREACHABLE', words));
     });
-    socket.onData((chunk) => this.#receive(chunk));
+    socket.onData(
+      (chunk) => this.#receive(chunk),
+      () => this.#reader.room(),
+    );
     const first = handshake.begin();
     if (first !== undefined) socket.write([first]);
   }

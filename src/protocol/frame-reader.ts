@@ -1,10 +1,13 @@
 // Cuts a stream of bytes into frames and decodes them. Chunks end anywhere and
-// are valid only during the call; payload bytes are copied once, from the
-// chunk into a buffer of the frame's exact size.
+// are valid only during the call. Payloads end up in a buffer of the frame's
+// exact size: read into it, or copied if they came in a chunk with something else.
 import { BufferPool } from './buffer-pool.js';
 import { decodeMessage, type Message, PREFIX_BYTES } from './codec.js';
 import { checkHeader, malformed } from './header-check.js';
 import { MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES } from './limits.js';
+
+/** Less than this is copied: a read of its own would cost more. */
+const MINIMUM_ROOM_BYTES = 16 * 1024;
 
 const NO_PAYLOADS = new Uint8Array(0);
 
@@ -34,6 +37,13 @@ export class FrameReader {
   /** Nothing is delivered any more, not even from the chunk at hand. */
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** Where the next bytes belong, if that is known. */
+  room(): Uint8Array | undefined {
+    if (this.#payloads === undefined || this.#payloads.length - this.#payloadsFilled < MINIMUM_ROOM_BYTES)
+      return undefined;
+    return this.#payloads.subarray(this.#payloadsFilled);
   }
 
   /** Takes the next bytes; delivers what they complete. Throws MALFORMED, after which the stream can't go on. */
@@ -101,7 +111,9 @@ export class FrameReader {
   }
 
   #fillPayloads(payloads: Buffer, chunk: Buffer, at: number): number {
-    const taken = chunk.copy(payloads, this.#payloadsFilled, at);
+    const isThere =
+      chunk.buffer === payloads.buffer && chunk.byteOffset + at === payloads.byteOffset + this.#payloadsFilled;
+    const taken = isThere ? chunk.length - at : chunk.copy(payloads, this.#payloadsFilled, at);
     this.#payloadsFilled += taken;
     if (this.#payloadsFilled === payloads.length) {
       const message = this.#message;

@@ -10,8 +10,12 @@ export interface Socket {
   write(chunks: readonly Uint8Array[], sent?: () => void): void;
   /** Bytes queued and not yet handed to the system. */
   queuedBytes(): number;
-  /** The one receiver; `chunk` is valid only during the call and must be copied to be kept. */
-  onData(receive: (chunk: Uint8Array) => void): void;
+  /**
+   * The one receiver; `chunk` is valid only during the call and must be copied to be kept.
+   * @param room asked before each read, when there: bytes may be put there, from its beginning on, and come to `receive` as a
+   * view of it, which saves that copy. Undefined: anywhere. The memory must not be used otherwise until the next chunk.
+   */
+  onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void;
   /** Called once, when the socket is closed by either side or breaks. */
   onClose(closed: (reason: Error | undefined) => void): void;
   /** Stops or resumes calls of the receiver. */

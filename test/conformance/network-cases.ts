@@ -119,6 +119,34 @@ export const networkCases: NetworkCase[] = [
       }),
   },
   {
+    name: "bytes that are put where the receiver has room for them are the sender's, in order, as are those around them",
+    run: (under) =>
+      withListener(under, {}, async (listener, accepted) => {
+        const near = await under.network.connect(listener.address, DEADLINE_MS);
+        const far = await accepted();
+        for (const [from, to] of [
+          [near, far],
+          [far, near],
+        ] as const) {
+          const sent = pattern(1_000_000);
+          const received = Buffer.alloc(sent.length);
+          let filled = 0;
+          await new Promise<void>((resolve) => {
+            const room = () => (filled >= 1000 && filled < 900_000 ? received.subarray(filled, 900_000) : undefined);
+            to.onData((chunk) => {
+              received.set(chunk, filled);
+              filled += chunk.length;
+              if (filled === sent.length) resolve();
+            }, room);
+            from.write([sent.subarray(0, 1000), sent.subarray(1000, 300_000)]);
+            from.write([sent.subarray(300_000)]);
+          });
+          assert.ok(received.equals(sent));
+        }
+        near.destroy();
+      }),
+  },
+  {
     name: 'connecting to nobody rejects',
     run: async ({ network, address, unixPath }) => {
       const listener = await network.listen(quiet(address));

@@ -62,6 +62,7 @@ class MemorySocket implements Socket {
   /** What this end has been sent and has not taken. */
   readonly #arrived: Uint8Array[] = [];
   #receive: ((chunk: Uint8Array) => void) | undefined;
+  #room: (() => Uint8Array | undefined) | undefined;
   #closed: ((reason: Error | undefined) => void) | undefined;
   #paused = false;
   #state: 'open' | 'ending' | 'closed' = 'open';
@@ -88,8 +89,9 @@ class MemorySocket implements Socket {
     return this.#arrived.reduce((sum, { length }) => sum + length, 0);
   }
 
-  onData(receive: (chunk: Uint8Array) => void): void {
+  onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void {
     this.#receive = receive;
+    this.#room = room;
     this.#schedule();
   }
 
@@ -138,6 +140,14 @@ class MemorySocket implements Socket {
     while (!this.#paused && this.#state !== 'closed' && this.#receive !== undefined) {
       const chunk = this.#arrived.shift();
       if (chunk === undefined) break;
+      const room = this.#room?.();
+      if (room !== undefined) {
+        const part = chunk.subarray(0, room.length);
+        if (part.length < chunk.length) this.#arrived.unshift(chunk.subarray(part.length));
+        room.set(part);
+        this.#receive(room.subarray(0, part.length));
+        continue;
+      }
       const lent = Uint8Array.from(chunk);
       this.#receive(lent);
       lent.fill(0xee);

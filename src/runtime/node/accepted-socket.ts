@@ -1,9 +1,10 @@
-// An accepted connection that reads into one buffer, as connecting ones do
+// An accepted connection that reads into buffers of ours, as connecting ones do
 // with net.connect's `onread`: fresh memory for every 64 KiB read kept the
 // garbage collector busier than the data itself. Node's public interface has
 // no such option for the accepting side, so the handle moves to a new socket;
 // on a Node that does not let it, the connection stays as it is.
 import { Socket as NetSocket, type SocketConstructorOpts } from 'node:net';
+import type { ReadBuffer } from './socket.js';
 
 interface Handle {
   useUserBuffer?: unknown;
@@ -15,7 +16,7 @@ interface Handle {
  */
 export function readIntoBuffer(
   accepted: NetSocket,
-  bufferBytes: number,
+  readBuffer: ReadBuffer,
   receive: (chunk: Uint8Array) => void,
 ): NetSocket | undefined {
   const holder = accepted as unknown as { _handle: Handle | null };
@@ -27,7 +28,7 @@ export function readIntoBuffer(
     readable: true,
     writable: true,
     onread: {
-      buffer: Buffer.allocUnsafeSlow(bufferBytes),
+      buffer: () => readBuffer.next(),
       callback: (count: number, buffer: Uint8Array) => {
         receive(buffer.subarray(0, count));
         return true;

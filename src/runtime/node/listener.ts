@@ -8,7 +8,7 @@ import type { Log } from '../log.js';
 import type { HttpReply, Listener, ListenOptions } from '../network.js';
 import { readIntoBuffer } from './accepted-socket.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
-import { NodeSocket, READ_BUFFER_BYTES } from './socket.js';
+import { NodeSocket, ReadBuffer } from './socket.js';
 
 /** A path of a Unix-domain socket has no more room in the kernel (sun_path). */
 const MAXIMUM_UNIX_PATH_BYTES = 107;
@@ -63,10 +63,11 @@ function httpServer(options: ListenOptions, sockets: Set<NodeSocket>, log: Log):
       return;
     }
     const peer = peerName(stream, options);
-    const moved = readIntoBuffer(stream, READ_BUFFER_BYTES, (chunk) => socket.deliver(chunk));
+    const readBuffer = new ReadBuffer();
+    const moved = readIntoBuffer(stream, readBuffer, (chunk) => socket.deliver(chunk));
     const connection = moved ?? stream;
     connection.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n\r\n`);
-    const socket = new NodeSocket(connection, peer, moved !== undefined);
+    const socket = new NodeSocket(connection, peer, moved === undefined ? undefined : readBuffer);
     if (head.length > 0) socket.deliver(head);
     sockets.add(socket);
     connection.on('close', () => sockets.delete(socket));

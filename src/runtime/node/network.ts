@@ -5,7 +5,7 @@ import type { Log } from '../log.js';
 import type { Network, Socket } from '../network.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
 import { listen } from './listener.js';
-import { NodeSocket, READ_BUFFER_BYTES } from './socket.js';
+import { NodeSocket, ReadBuffer } from './socket.js';
 
 const UNIX_PREFIX = 'unix:';
 /** The answer to the upgrade is four lines. */
@@ -22,10 +22,11 @@ async function connect(address: string, deadlineMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let answer = Buffer.alloc(0);
     let open: NodeSocket | undefined;
+    const readBuffer = new ReadBuffer();
     const socket = netConnect({
       ...target,
       onread: {
-        buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+        buffer: () => readBuffer.next(),
         callback: (count: number, buffer: Uint8Array) => {
           const chunk = buffer.subarray(0, count);
           if (open !== undefined) open.deliver(chunk);
@@ -64,7 +65,7 @@ async function connect(address: string, deadlineMs: number): Promise<Socket> {
       }
       clearTimeout(timer);
       socket.off('error', fail).off('close', ended).off('end', ended);
-      open = new NodeSocket(socket, address, true);
+      open = new NodeSocket(socket, address, readBuffer);
       const rest = answer.subarray(end + ANSWER_END.length);
       if (rest.length > 0) open.deliver(rest);
       resolve(open);

@@ -6,8 +6,18 @@ import type { Socket } from '../network.js';
 /** Dead hosts are found by probes: they close no connection by themselves. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** Large reads: a block of 128 KiB with one system call. The buffer is reused, since a chunk is only lent. */
-export const READ_BUFFER_BYTES = 256 * 1024;
+/** For all that has no room of its own yet: what is read here is copied once more, and a second read costs less than copying as much. */
+const READ_BUFFER_BYTES = 32 * 1024;
+
+/** Where a socket reads to next, by turns its own buffer and the receiver's room. */
+export class ReadBuffer {
+  readonly #own = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  room: (() => Uint8Array | undefined) | undefined;
+
+  next(): Uint8Array {
+    return this.room?.() ?? this.#own;
+  }
+}
 
 export class NodeSocket implements Socket {
   readonly peer: string;
@@ -18,11 +28,11 @@ export class NodeSocket implements Socket {
   /** Bytes that came before there was a receiver. */
   readonly #early: Uint8Array[] = [];
 
-  /** @param readsItself whether the caller hands bytes to `deliver`; else they are taken from the stream */
+  /** @param readBuffer what the socket reads to, whose owner hands the bytes to `deliver`; without it they are taken from the stream */
   constructor(
     private readonly socket: NodeNetSocket,
     peer: string,
-    readsItself: boolean,
+    private readonly readBuffer: ReadBuffer | undefined,
   ) {
     this.peer = peer;
     socket.setNoDelay(true);
@@ -34,7 +44,7 @@ export class NodeSocket implements Socket {
     // The other side sends no more, so it will not read either: half-open connections have no use here.
     socket.on('end', () => socket.destroy());
     socket.on('close', () => this.#closed?.(this.#reason));
-    if (!readsItself) socket.on('data', (chunk: Uint8Array) => this.deliver(chunk));
+    if (readBuffer === undefined) socket.on('data', (chunk: Uint8Array) => this.deliver(chunk));
   }
 
   deliver(chunk: Uint8Array): void {
@@ -60,12 +70,12 @@ export class NodeSocket implements Socket {
     return this.socket.writableLength;
   }
 
-  onData(receive: (chunk: Uint8Array) => void): void {
+  onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void {
     this.#receive = receive;
-    if (this.#early.length === 0) return;
     queueMicrotask(() => {
       for (const chunk of this.#early.splice(0)) receive(chunk);
     });
+    if (this.readBuffer !== undefined) this.readBuffer.room = room;
   }
 
   onClose(closed: (reason: Error | undefined) => void): void {
