@@ -18,6 +18,9 @@ import { WriteBackFile } from './write-back/write-back-file.js';
 const MAXIMUM_COPY_BYTES = 16 * 1024 * 1024;
 const COPY_PIECE_BYTES = 1024 * 1024;
 
+/** The kernel's. */
+const PAGE_BYTES = 4096;
+
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
 const GROUP_EXECUTE = 0o010;
@@ -93,9 +96,10 @@ export class OpenFiles {
     const attributes = await this.files.open({ inode, forWriting });
     if (truncates && signal().aborted) throw new FileError('EINTR', 'given up before anything was cut');
     const handle = this.hold(attributes, flags, forWriting);
+    const { file } = this.handles.file(handle);
+    if (!forWriting) this.readAhead(file);
     if (truncates) {
       try {
-        const { file } = this.handles.file(handle);
         // The kernel does it before a write and a change of size, not before an open that cuts.
         if (attributes.extendedAttributes > 0) await this.killCapability(inode);
         await file.truncate(0, 'open');
@@ -161,13 +165,29 @@ export class OpenFiles {
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
     if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
-    if (this.known.readCache.takes(length) && !file.isPending && !file.isWritable) {
-      const fetch = async (from: number, size: number) =>
-        (await this.files.read({ inode: file.inode, offset: from, length: size })).data;
-      return this.known.readCache.read(file.inode, file.attributes.revision, offset, asked, fetch);
-    }
+    if (this.isForCache(file, length)) return this.readCached(file, offset, asked);
     const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
     return layOver(overlay, data, offset, length);
+  }
+
+  private isForCache(file: WriteBackFile, length: number): boolean {
+    return this.known.readCache.takes(length) && !file.isPending && !file.isWritable;
+  }
+
+  private readCached(file: WriteBackFile, offset: number, length: number): Promise<Uint8Array> {
+    const { inode, attributes } = file;
+    const fetch = async (from: number, size: number) =>
+      (await this.files.read({ inode, offset: from, length: size })).data;
+    return this.known.readCache.read(inode, attributes.revision, offset, length, fetch);
+  }
+
+  /** Who opens a small file reads it next, whole pages at a time: the vote is held while the kernel is told of the open. */
+  private readAhead(file: WriteBackFile): void {
+    const { sizeBytes } = file.attributes;
+    const asked = Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES;
+    if (asked === 0 || !this.isForCache(file, asked)) return;
+    // A read that fails is held anew for the program that reads.
+    this.readCached(file, 0, asked).catch(() => {});
   }
 
   /** Takes bytes into the write-back buffer, which owns `data` from now on. */

@@ -1,6 +1,7 @@
 // The audit: ballots of replicas that a read did not need for its answer,
-// asked for afterwards, while no reader is waiting. Under `audit: all` this
-// makes every read check every live replica without slowing the reader.
+// asked for afterwards, while nobody asks the mediator for anything. Under
+// `audit: all` this makes every read check every live replica without slowing
+// whoever reads or changes something.
 import type { Runtime } from '../runtime/runtime.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
 import type { Counters } from './counters.js';
@@ -10,20 +11,30 @@ import { dissents } from './vote.js';
 
 /** Blocks asked for in one message. */
 const BATCH_BLOCKS = 16;
-/** Beyond this many waiting blocks per replica the audit no longer waits for readers to pause. */
+/** Beyond this many waiting blocks per replica the audit no longer waits for a pause. */
 const PATIENCE_BLOCKS = 8192;
-/** Readers count as pausing when none has read for so long. */
+/** Requests count as pausing when none has come for so long. */
 const PAUSE_MS = 10;
+/** One batch goes to each replica after so long, pause or not. */
+const MAXIMUM_WAIT_MS = 1000;
 
 export class Auditor {
   readonly #waiting = new Map<Replica, Map<string, Wanted>>();
   readonly #running = new Set<Replica>();
   #readers = 0;
-  #pauseTimer: { cancel(): void } | null = null;
+  #reads = 0;
+  /** Requests and reads when it was last looked whether others come. */
+  #seen = 0;
+  /** When the next batch goes, pause or not. */
+  #dueMs = 0;
+  /** While it is not known whether there is a pause. */
+  #timer: { cancel(): void } | null = null;
   #closed = false;
 
+  /** @param requests how many there have been of what is no read: a number that grows */
   constructor(
     private readonly dissented: (box: BallotBox, replica: Replica) => void,
+    private readonly requests: () => number,
     private readonly counters: Counters,
     private readonly runtime: Runtime,
   ) {}
@@ -31,24 +42,18 @@ export class Auditor {
   /** A reader begins to wait. */
   readerStarts(): void {
     this.#readers++;
-    this.#pauseTimer?.cancel();
-    this.#pauseTimer = null;
+    this.#reads++;
   }
 
   /** A reader has its answer. */
   readerEnds(): void {
     this.#readers--;
-    if (this.#readers > 0 || this.#closed || this.#waiting.size === 0) return;
-    this.#pauseTimer?.cancel();
-    this.#pauseTimer = this.runtime.clock.after(PAUSE_MS, () => {
-      this.#pauseTimer = null;
-      this.#pump();
-    });
   }
 
   /** These replicas were not needed for these blocks: their ballots are asked for later. */
   add(wanted: readonly Wanted[], replicas: readonly Replica[]): void {
     if (this.#closed) return;
+    if (this.#waiting.size === 0) this.#postpone();
     for (const replica of replicas) {
       let queue = this.#waiting.get(replica);
       if (queue === undefined) {
@@ -62,20 +67,37 @@ export class Auditor {
         );
       }
     }
-    this.#pump();
+    this.#pump(false);
+    this.#awaitPause();
   }
 
   close(): void {
     this.#closed = true;
-    this.#pauseTimer?.cancel();
+    this.#timer?.cancel();
     this.#waiting.clear();
   }
 
-  #pump(): void {
+  #awaitPause(): void {
+    if (this.#closed || this.#timer !== null || this.#waiting.size === 0) return;
+    this.#seen = this.requests() + this.#reads;
+    this.#timer = this.runtime.clock.after(PAUSE_MS, () => {
+      this.#timer = null;
+      if (this.#isPause || this.runtime.clock.monotonicMs() >= this.#dueMs) this.#pump(true);
+      if (this.#running.size === 0) this.#awaitPause();
+    });
+  }
+
+  get #isPause(): boolean {
+    return this.#readers === 0 && this.requests() + this.#reads === this.#seen;
+  }
+
+  #postpone(): void {
+    this.#dueMs = this.runtime.clock.monotonicMs() + MAXIMUM_WAIT_MS;
+  }
+
+  #pump(mayRun: boolean): void {
     for (const [replica, queue] of this.#waiting) {
-      if (this.#running.has(replica)) continue;
-      const mayRun = (this.#readers === 0 && this.#pauseTimer === null) || queue.size > PATIENCE_BLOCKS;
-      if (!mayRun) continue;
+      if (this.#running.has(replica) || !(mayRun || queue.size > PATIENCE_BLOCKS)) continue;
       if (!replica.reachable) {
         // A server that is down casts no ballot; when it is back, reads and scrubs ask it again.
         this.#waiting.delete(replica);
@@ -84,9 +106,12 @@ export class Auditor {
       const batch = [...take(queue, BATCH_BLOCKS)];
       if (queue.size === 0) this.#waiting.delete(replica);
       this.#running.add(replica);
+      this.#postpone();
       void this.#askBatch(replica, batch).finally(() => {
         this.#running.delete(replica);
-        if (!this.#closed) this.#pump();
+        if (this.#closed) return;
+        if (this.#timer === null && this.#isPause) this.#pump(true);
+        if (this.#running.size === 0) this.#awaitPause();
       });
     }
   }

@@ -22,6 +22,8 @@ export class LostCalls extends RepeatedCalls {
    */
   answered = 1;
   durable = 0;
+  /** Calls made through `repeatLost`. */
+  calls = 0;
   /** Commands under way: what they change may be seen already. */
   underWay = 0;
   /** Since the last loss nobody has asked the metaserver who it is. */
@@ -105,6 +107,7 @@ export class LostCalls extends RepeatedCalls {
 export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids: RequestIds): MetadataService {
   return {
     async execute(message, options) {
+      lostCalls.calls++;
       const before = lostCalls.answered;
       const { losses } = lostCalls;
       const send = (known: typeof message) =>
@@ -125,8 +128,12 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
         lostCalls.underWay--;
       }
     },
-    query: (message, options) => lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options })),
+    query(message, options) {
+      lostCalls.calls++;
+      return lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options }));
+    },
     async sync(request, options) {
+      lostCalls.calls++;
       const before = lostCalls.answered;
       const { losses } = lostCalls;
       // The process that answers the second time may not know what the first one had answered and not stored.

@@ -93,7 +93,12 @@ export async function openMediator(
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
-  const auditor = new Auditor((box, replica) => repairer.order(box, replica), counters, runtime);
+  const auditor = new Auditor(
+    (box, replica) => repairer.order(box, replica),
+    () => lostCalls.calls,
+    counters,
+    runtime,
+  );
   const reader: Reader = new Reader(
     replicas,
     settings,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { ReadCache } from '../../../src/fuse-client/read-cache.js';
-import { Flags, fixture, stored, uninterrupted } from './fixture.js';
+import { FileError } from '../../../src/protocol/errors.js';
+import { type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 
 const CHUNK = 128 * 1024;
 
@@ -52,33 +53,69 @@ describe('the read cache', () => {
 
   it('is asked anew by every open, and not at all while somebody writes', async () => {
     const setting = fixture();
-    const { operations, files } = setting;
+    const { operations } = setting;
     const inode = await stored(setting, 'a', 'voted bytes');
-    let reads = 0;
-    const read = files.read.bind(files);
-    Object.assign(files, {
-      read: (request: Parameters<typeof read>[0]) => {
-        reads++;
-        return read(request);
-      },
-    });
+    const reads = countReads(setting);
     const bytes = async (handle: number) =>
       Buffer.from(await operations.read(handle, 0, 5, uninterrupted())).toString();
     const first = await operations.open(inode, Flags.READ, false, uninterrupted);
     assert.equal(await bytes(first.handle), 'voted');
     assert.equal(await bytes(first.handle), 'voted');
-    assert.equal(reads, 1);
+    assert.equal(reads.count, 1);
     const second = await operations.open(inode, Flags.READ, false, uninterrupted);
     await bytes(second.handle);
-    assert.equal(reads, 2);
+    assert.equal(reads.count, 2);
     const writer = await operations.open(inode, Flags.WRITE, false, uninterrupted);
     await bytes(second.handle);
     await bytes(second.handle);
-    assert.equal(reads, 4);
+    assert.equal(reads.count, 4);
     await operations.write(writer.handle, 0, Buffer.from('other'), {}, uninterrupted);
     assert.equal(await bytes(second.handle), 'other');
     await operations.flush(writer.handle);
     await operations.release(writer.handle);
     assert.equal(await bytes(second.handle), 'other');
   });
+
+  it('is filled by the open of a small file for reading, and by no other', async () => {
+    const setting = fixture();
+    const { operations } = setting;
+    const small = await stored(setting, 'small', 'x'.repeat(28 * 1024));
+    const large = await stored(setting, 'large', 'x'.repeat(28 * 1024 + 1));
+    const empty = await stored(setting, 'empty', '');
+    const reads = countReads(setting);
+    for (const inode of [large, empty]) await operations.open(inode, Flags.READ, false, uninterrupted);
+    await operations.open(small, Flags.WRITE, false, uninterrupted);
+    await operations.open(small, Flags.READ, false, uninterrupted);
+    assert.equal(reads.count, 0);
+    const other = await stored(setting, 'other', 'voted');
+    const { handle } = await operations.open(other, Flags.READ, false, uninterrupted);
+    assert.equal(reads.count, 1);
+    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted())).toString(), 'voted');
+    assert.equal(reads.count, 1);
+  });
+
+  it('leaves it to the read to fail when what an open asked for did', async () => {
+    const setting = fixture();
+    const { operations } = setting;
+    const inode = await stored(setting, 'a', 'voted');
+    const reads = countReads(setting);
+    reads.failing = new FileError('EIO', 'no quorum');
+    const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
+    await assert.rejects(operations.read(handle, 0, 4096, uninterrupted()), { code: 'EIO' });
+    reads.failing = undefined;
+    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted())).toString(), 'voted');
+  });
 });
+
+function countReads({ files }: Fixture): { count: number; failing?: Error | undefined } {
+  const reads: { count: number; failing?: Error | undefined } = { count: 0 };
+  const read = files.read.bind(files);
+  Object.assign(files, {
+    async read(request: Parameters<typeof read>[0]) {
+      reads.count++;
+      if (reads.failing !== undefined) throw reads.failing;
+      return read(request);
+    },
+  });
+  return reads;
+}

@@ -1,0 +1,113 @@
+// When replicas that a read did not need are asked; what becomes of a ballot that dissents is tested with the reads.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { Auditor } from '../../../src/mediator/audit.js';
+import type { Wanted } from '../../../src/mediator/ballot-box.js';
+import { Counters } from '../../../src/mediator/counters.js';
+import type { Replica } from '../../../src/mediator/replica.js';
+import type { GetItem } from '../../../src/protocol/blocks.js';
+import { testRuntime } from '../../support/fake-cluster.js';
+import { ManualClock } from '../../support/manual-clock.js';
+
+const BATCH_BLOCKS = 16;
+const PATIENCE_BLOCKS = 8192;
+
+/** An auditor with one replica, which answers at once. */
+function openAuditor() {
+  const clock = new ManualClock();
+  const batches: { atMs: number; blocks: number }[] = [];
+  const get = async ({ items }: { items: GetItem[] }) => {
+    batches.push({ atMs: clock.monotonicMs(), blocks: items.length });
+    return { results: items.map(() => ({ state: 'absent' })) };
+  };
+  const replica = {
+    reachable: true,
+    state: 'rebuilding',
+    blocks: { get },
+    call: (ask: () => Promise<unknown>) => ask(),
+  } as unknown as Replica;
+  const asked = { requests: 0 };
+  const auditor = new Auditor(
+    () => {},
+    () => asked.requests,
+    new Counters(),
+    { ...testRuntime([]), clock },
+  );
+  let nextBlock = 0;
+  return {
+    clock,
+    batches,
+    asked,
+    auditor,
+    /** As a read does that did not need the replica. */
+    read(blocks: number) {
+      const wanted = Array.from({ length: blocks }, (): Wanted => {
+        const reference = { index: nextBlock++, version: 1, length: 10, hash: 1n };
+        return { inode: 7, reference, offset: 0, length: 10 };
+      });
+      auditor.readerStarts();
+      auditor.add(wanted, [replica]);
+      auditor.readerEnds();
+    },
+  };
+}
+
+/** Advances by `totalMs`, with `action` every 4 of them. */
+async function every4Ms(clock: ManualClock, totalMs: number, action: () => void): Promise<void> {
+  for (let ms = 0; ms < totalMs; ms += 4) {
+    action();
+    await clock.advance(4);
+  }
+}
+
+describe('the auditor', () => {
+  it('asks when nobody has asked for anything for 10 ms, then all that waits', async () => {
+    const { clock, batches, auditor, read } = openAuditor();
+    read(2 * BATCH_BLOCKS + 1);
+    await clock.advance(9);
+    assert.deepEqual(batches, []);
+    await clock.advance(1);
+    assert.deepEqual(
+      batches.map(({ blocks }) => blocks),
+      [BATCH_BLOCKS, BATCH_BLOCKS, 1],
+    );
+    auditor.close();
+  });
+
+  it('asks for one batch a second while reads go on', async () => {
+    const { clock, batches, auditor, read } = openAuditor();
+    await every4Ms(clock, 3600, () => read(1));
+    assert.equal(batches.length, 3);
+    assert.ok(batches.every(({ blocks }) => blocks === BATCH_BLOCKS));
+    auditor.close();
+  });
+
+  it('asks for one batch a second while other requests come, and for the rest when they pause', async () => {
+    const { clock, batches, asked, auditor, read } = openAuditor();
+    read(5 * BATCH_BLOCKS);
+    await every4Ms(clock, 2600, () => asked.requests++);
+    assert.equal(batches.length, 2);
+    await clock.advance(20);
+    assert.equal(batches.length, 5);
+    auditor.close();
+  });
+
+  it('waits for no pause when too much is waiting', async () => {
+    const { batches, auditor, read } = openAuditor();
+    read(PATIENCE_BLOCKS);
+    assert.equal(batches.length, 0);
+    read(1);
+    assert.equal(batches.length, 1);
+    auditor.close();
+  });
+
+  it('asks for nothing once it is closed', async () => {
+    const { clock, batches, auditor, read } = openAuditor();
+    read(1);
+    auditor.close();
+    read(1);
+    await clock.advance(5000);
+    assert.equal(batches.length, 0);
+    assert.equal(clock.pending, 0);
+  });
+});
