@@ -5,7 +5,7 @@ import { hashPage, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';
 import type { Clock } from '../runtime/clock.js';
 import type { DiskFile } from '../runtime/disk.js';
-import { Pacer } from './pacer.js';
+import { Pacer } from '../runtime/pacer.js';
 import type { Segments } from './segments.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 

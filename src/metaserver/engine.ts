@@ -3,7 +3,8 @@
 // once; the overlay reaches the storage as one transaction when somebody needs
 // durability. A crash loses a tail of whole commands, never a part of one.
 import type { Runtime } from '../runtime/runtime.js';
-import { Cursor, Overlay } from './overlay.js';
+import { getThrough, scanThrough } from './layers.js';
+import { Overlay } from './overlay.js';
 
 /** A binary key, one character (U+0000 to U+00FF) per byte, so that string order is byte order. At most 1,900 bytes. */
 export type Key = string;
@@ -40,15 +41,12 @@ export interface View {
   scan(from: Key, to: Key, limit: number): Row[];
 }
 
-/** Rows fetched from the storage at a time while a scan merges. */
-const SCAN_CHUNK_ROWS = 512;
-
 export class Engine implements View {
   readonly #storage: Storage;
   /** Finished transactions that no commit has taken yet, and the one under way. */
   #active = new Overlay();
-  /** What is being written to the storage now. */
-  #committing: Overlay | null = null;
+  /** With what is being written to the storage now. */
+  #overlays: readonly Overlay[] = [this.#active];
   /** Undo entries of the transaction under way: key, then its earlier overlay value (undefined: none). */
   #journal: { key: Key; before: Uint8Array | null | undefined }[] | null = null;
   #inFlight: Promise<void> | null = null;
@@ -64,10 +62,7 @@ export class Engine implements View {
   }
 
   get(key: Key): Uint8Array | undefined {
-    let value = this.#active.get(key);
-    if (value === undefined && this.#committing !== null) value = this.#committing.get(key);
-    if (value === undefined) return this.#storage.get(key);
-    return value ?? undefined;
+    return getThrough(this.#overlays, this.#storage, key);
   }
 
   put(key: Key, value: Uint8Array): void {
@@ -79,11 +74,7 @@ export class Engine implements View {
   }
 
   scan(from: Key, to: Key, limit: number): Row[] {
-    const overlays = this.#committing === null ? [this.#active] : [this.#active, this.#committing];
-    const cursors = overlays.map((overlay) => overlay.cursor(from, to)).filter((cursor) => cursor.key !== undefined);
-    if (cursors.length === 0) return this.#storage.scan(from, to, limit);
-    cursors.push(this.#storageCursor(from, to, Math.min(limit, SCAN_CHUNK_ROWS)));
-    return merge(cursors, limit);
+    return scanThrough(this.#overlays, this.#storage, from, to, limit);
   }
 
   /**
@@ -134,8 +125,8 @@ export class Engine implements View {
     this.#next = null;
     this.#inFlight = self;
     const overlay = this.#active;
-    this.#committing = overlay;
     this.#active = new Overlay();
+    this.#overlays = [this.#active, overlay];
     try {
       await this.#storage.write(overlay.changes);
     } catch (error) {
@@ -144,7 +135,7 @@ export class Engine implements View {
       this.#active = overlay;
       throw error;
     } finally {
-      this.#committing = null;
+      this.#overlays = [this.#active];
       this.#inFlight = null;
     }
   }
@@ -154,34 +145,4 @@ export class Engine implements View {
     this.#journal.push({ key, before: this.#active.get(key) });
     this.#active.set(key, value);
   }
-
-  #storageCursor(from: Key, to: Key, chunkRows: number): Cursor {
-    const storage = this.#storage;
-    function* rows(): Generator<[Key, Uint8Array]> {
-      for (let start = from; ; ) {
-        const chunk = storage.scan(start, to, chunkRows);
-        for (const { key, value } of chunk) yield [key, value];
-        const last = chunk.at(-1);
-        if (last === undefined || chunk.length < chunkRows) return;
-        start = `${last.key}\0`;
-      }
-    }
-    return new Cursor(rows());
-  }
-}
-
-/** Merges sorted cursors, of which an earlier one hides the same key in a later one; null values hide without showing. */
-function merge(cursors: readonly Cursor[], limit: number): Row[] {
-  const rows: Row[] = [];
-  while (rows.length < limit) {
-    let least: Cursor | undefined;
-    for (const cursor of cursors) {
-      if (cursor.key !== undefined && (least?.key === undefined || cursor.key < least.key)) least = cursor;
-    }
-    const key = least?.key;
-    if (least === undefined || key === undefined) break;
-    if (least.value !== null) rows.push({ key, value: least.value });
-    for (const cursor of cursors) if (cursor.key === key) cursor.next();
-  }
-  return rows;
 }

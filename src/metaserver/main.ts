@@ -4,6 +4,7 @@ import { serve } from '../protocol/server.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { EngineFactory } from './engine.js';
 import { lmdbEngine } from './lmdb-engine.js';
+import { loggedEngine } from './logged-engine.js';
 import { type MetaserverOptions, openMetaserver } from './metaserver.js';
 
 export interface RunMetaserverOptions extends MetaserverOptions {
@@ -15,7 +16,7 @@ export interface RunMetaserverOptions extends MetaserverOptions {
   unixPath?: string;
   /** The cluster's secret, when it has one. */
   secret?: string;
-  /** Where the rows are kept; LMDB when absent. The simulation passes its own. */
+  /** Where the rows are kept; LMDB behind a log when absent. The simulation passes its own. */
   engine?: EngineFactory;
 }
 
@@ -28,7 +29,7 @@ export interface RunningMetaserver {
 
 /** Resolves when the namespace is open and served. */
 export async function runMetaserver(options: RunMetaserverOptions, runtime: Runtime): Promise<RunningMetaserver> {
-  const metaserver = await openMetaserver(options, runtime, options.engine ?? lmdbEngine);
+  const metaserver = await openMetaserver(options, runtime, options.engine ?? loggedEngine(lmdbEngine));
   try {
     const server = await serve(
       {

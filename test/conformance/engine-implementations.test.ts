@@ -2,11 +2,18 @@
 // must find out.
 import { describe, it } from 'mocha';
 import type { Storage } from '../../src/metaserver/engine.js';
-import { lmdbPlaces, memoryPlaces, type PlaceKind, slowMemoryPlaces, withPlace } from '../unit/metaserver/harness.js';
+import {
+  lmdbPlaces,
+  loggedPlaces,
+  memoryPlaces,
+  type PlaceKind,
+  slowMemoryPlaces,
+  withPlace,
+} from '../unit/metaserver/harness.js';
 import { engineCases, engineSuite } from './engine-suite.js';
 import { assertFindsDefect } from './finds-defect.js';
 
-for (const kind of [memoryPlaces, slowMemoryPlaces, lmdbPlaces]) {
+for (const kind of [memoryPlaces, slowMemoryPlaces, lmdbPlaces, ...loggedPlaces]) {
   describe(`storage in ${kind.name}`, () => {
     engineSuite(kind);
   });

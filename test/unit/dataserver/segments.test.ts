@@ -2,9 +2,9 @@
 // not block.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Pacer } from '../../../src/dataserver/pacer.js';
 import { Segments } from '../../../src/dataserver/segments.js';
 import { silentLog } from '../../../src/runtime/log.js';
+import { Pacer } from '../../../src/runtime/pacer.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 
 async function withSegments(count: number, action: (segments: Segments, opened: () => number) => Promise<void>) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type EngineFactory, type Storage } from '../../../src/metaserver/engine.js';
 import { lmdbEngine } from '../../../src/metaserver/lmdb-engine.js';
+import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
 import { type Metaserver, openMetaserver } from '../../../src/metaserver/metaserver.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
@@ -13,6 +14,7 @@ import type { Attributes, FileKind } from '../../../src/protocol/files.js';
 import type { BlockChange, CommandName, Commands, Queries, QueryName } from '../../../src/protocol/metadata.js';
 import { type Log, silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
+import { MemoryDisk } from '../../support/memory-disk.js';
 
 export const BLOCK_BYTES = 4096;
 export const ROOT = 1;
@@ -130,6 +132,25 @@ function memoryPlace(commitDelay?: () => Promise<void>): Place {
     async dispose() {},
   };
 }
+
+/** A log in front of memory, so short that its files often take turns; the process dies, or the machine. */
+export const loggedPlaces: readonly PlaceKind[] = (['killed', 'without power'] as const).map((how) => ({
+  name: `memory behind a log, ${how}`,
+  make() {
+    const store = new MemoryStore();
+    const disk = new MemoryDisk();
+    const engine = loggedEngine(memoryEngine(store), 4096);
+    return {
+      factory: (directory, runtime) => engine(`/${directory}`, { ...runtime, disk: disk.mount() }),
+      async crash() {
+        store.crash();
+        if (how === 'killed') disk.killProcess();
+        else disk.cutPower('all');
+      },
+      async dispose() {},
+    };
+  },
+}));
 
 export const lmdbPlaces: PlaceKind = {
   name: 'LMDB',

@@ -8,9 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'mocha';
-import { Engine } from '../../../src/metaserver/engine.js';
+import { Engine, type Storage } from '../../../src/metaserver/engine.js';
 import { lmdbEngine } from '../../../src/metaserver/lmdb-engine.js';
+import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
+import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { checkConsistency } from './consistency.js';
 import { ROOT, TestMetaserver, TestRuntime } from './harness.js';
 
@@ -24,10 +26,10 @@ describe('a metaserver that is killed', () => {
       for (let round = 0; round < ROUNDS; round++) {
         const store = join(directory, `store${round}`);
         const promised = await runAndKill(store, 500 + 700 * round);
-        const engine = new Engine(await lmdbEngine(store, new TestRuntime()));
+        const engine = new Engine(await engineOf(store));
         checkConsistency(new Tables(engine));
         await engine.close();
-        const meta = await TestMetaserver.open((_, runtime) => lmdbEngine(store, runtime));
+        const meta = await TestMetaserver.open(() => engineOf(store));
         const names = await meta.names(ROOT);
         assert.ok(names.length > promised, `${promised} was promised, ${names.length} are there`);
         assert.ok(names.every((name, n) => name === `name${n}`));
@@ -38,6 +40,10 @@ describe('a metaserver that is killed', () => {
     }
   });
 });
+
+function engineOf(directory: string): Promise<Storage> {
+  return loggedEngine(lmdbEngine)(directory, { ...new TestRuntime(), disk: nodeDisk });
+}
 
 /** Lets the process run until it has promised `least`, kills it, and answers the last number that it promised. */
 async function runAndKill(directory: string, least: number): Promise<number> {

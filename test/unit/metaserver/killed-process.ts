@@ -1,12 +1,18 @@
 // A process for the kill test: makes files one after the other, every tenth
 // durably, and prints the name of each durable one once it is promised.
 import { lmdbEngine } from '../../../src/metaserver/lmdb-engine.js';
+import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
 import { openMetaserver } from '../../../src/metaserver/metaserver.js';
+import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { makeRequest, ROOT, TestRuntime } from './harness.js';
 
 const directory = process.argv[2];
 if (directory === undefined) throw new Error('the folder is missing');
-const { metadata } = await openMetaserver({ directory }, new TestRuntime(), lmdbEngine);
+const { metadata } = await openMetaserver(
+  { directory },
+  { ...new TestRuntime(), disk: nodeDisk },
+  loggedEngine(lmdbEngine),
+);
 for (let n = 0; ; n++) {
   const durable = n % 10 === 0;
   await metadata.execute({ name: 'make', timeNs: BigInt(n), request: makeRequest(ROOT, `name${n}`), durable });

@@ -5,7 +5,7 @@
 // throughput. Syncs of small records on five servers with the pool: 380 fsyncs
 // a second through the mount, without 450, since no thread has to be woken. So: blocking while the disk has been quick, the pool when it has
 // not, so that a slow disk never stops the server from answering others.
-import type { Clock } from '../runtime/clock.js';
+import type { Clock } from './clock.js';
 
 /** Longer than this, and a byte's share, is slow. */
 const BUDGET_MS = 1;

@@ -1,0 +1,218 @@
+// The log in front of the metaserver's database: every write as one record, on
+// the disk after one sync. A commit of the database itself waits for the disk
+// twice, and writes whole pages.
+//
+// Two files take turns: while the database takes over what one has, the other
+// is written. Both have their full size from the start, so that a sync has no
+// inode to write. A record is
+//   u64 checksum of the rest, u64 number of the write, u32 bytes of the changes, u32 0, changes, zeros up to 8
+// and a change is
+//   u16 bytes of the key, u32 bytes of the value + 1 or 0 for a removal, key, value
+// little-endian. What is left of earlier rounds behind the last record has lower
+// numbers, and the salt keeps what users have stored from being taken for records.
+import { join } from 'node:path';
+import xxhash from 'xxhash-wasm';
+import type { DiskFile } from '../runtime/disk.js';
+import { Pacer } from '../runtime/pacer.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Key } from './engine.js';
+
+const library = await xxhash();
+
+export type Changes = ReadonlyMap<Key, Uint8Array | null>;
+
+const NAMES = ['commits-1.log', 'commits-2.log'] as const;
+const HEADER_BYTES = 24;
+const CHECKSUM_BYTES = 8;
+const CHANGE_HEADER_BYTES = 6;
+const ALIGNMENT_BYTES = 8;
+
+interface LogRecord {
+  number: number;
+  changes: Buffer;
+  /** Where the next one begins. */
+  end: number;
+}
+
+export class CommitLog {
+  readonly #pacer: Pacer;
+  #salt = 0n;
+  /** Of the last write, whatever became of it: no number is used twice. */
+  #last = 0;
+  #end = 0;
+
+  private constructor(
+    /** The one that is written, and the other. */
+    private files: readonly [DiskFile, DiskFile],
+    private readonly fileBytes: number,
+    { clock }: Runtime,
+  ) {
+    this.#pacer = new Pacer(clock);
+  }
+
+  /** Opens the files in `directory`, which exists, or makes them. */
+  static async open(directory: string, fileBytes: number, runtime: Runtime): Promise<CommitLog> {
+    const [first, second] = NAMES;
+    const { disk } = runtime;
+    const files = [
+      await disk.open(join(directory, first), 'create'),
+      await disk.open(join(directory, second), 'create'),
+    ] as const;
+    for (const file of files) await fillUp(file, fileBytes);
+    await disk.syncDirectory(directory);
+    return new CommitLog(files, fileBytes, runtime);
+  }
+
+  /** The number of the last write. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Whether it is time to have the database take over what is in the file. */
+  get isHalfFull(): boolean {
+    return this.#end > this.fileBytes / 2;
+  }
+
+  /**
+   * What all writes after number `after` have changed together, and the number of the last one. A write that is not there as
+   * a whole was never answered, and neither was any after it.
+   */
+  async read(salt: bigint, after: number): Promise<{ changes: Map<Key, Uint8Array | null>; last: number }> {
+    const records: LogRecord[] = [];
+    for (const file of this.files) records.push(...recordsOf(await contentOf(file), salt));
+    records.sort((one, other) => one.number - other.number);
+    const changes = new Map<Key, Uint8Array | null>();
+    let last = after;
+    for (const record of records) {
+      if (record.number <= last) continue;
+      if (record.number !== last + 1) break;
+      for (const [key, value] of decodeChanges(record.changes)) changes.set(key, value);
+      last = record.number;
+    }
+    return { changes, last };
+  }
+
+  /** All that is here is in the database: the next write is the first one here, after number `last`. */
+  startOver(salt: bigint, last: number): void {
+    this.#salt = salt;
+    this.#last = last;
+    this.#end = 0;
+  }
+
+  /** The other file is written from now on: all that is there is in the database. */
+  takeTurns(): void {
+    const [current, other] = this.files;
+    this.files = [other, current];
+    this.#end = 0;
+  }
+
+  /** Takes the number of a write that will not be here, and answers it. */
+  skip(): number {
+    return ++this.#last;
+  }
+
+  /** The record of the next write; nothing is changed by making it. */
+  record(changes: Changes): Buffer {
+    return encodeRecord(this.#last + 1, changes, this.#salt);
+  }
+
+  hasRoom(record: Buffer): boolean {
+    return this.#end + record.length <= this.fileBytes;
+  }
+
+  /** On the disk when it resolves. After a rejection nothing may be appended until all is in the database. */
+  async append(record: Buffer): Promise<void> {
+    const [file] = this.files;
+    const position = this.#end;
+    this.#last++;
+    this.#end += record.length;
+    const pooled = async () => {
+      await file.write([record], position);
+      await file.sync();
+    };
+    const { syncNow } = file;
+    if (syncNow === undefined) return pooled();
+    const blocking = () => {
+      file.writeNow([record], position);
+      syncNow.call(file);
+    };
+    await this.#pacer.run(record.length, blocking, pooled);
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.files) await file.close();
+  }
+}
+
+async function fillUp(file: DiskFile, sizeBytes: number): Promise<void> {
+  const present = await file.sizeBytes();
+  if (present >= sizeBytes) return;
+  await file.write([Buffer.alloc(sizeBytes - present)], present);
+  await file.sync();
+}
+
+async function contentOf(file: DiskFile): Promise<Buffer> {
+  const content = Buffer.alloc(await file.sizeBytes());
+  return content.subarray(0, await file.read(content, 0));
+}
+
+/** Records behind each other from the beginning on, up to the first that is none, or is left from an earlier round. */
+function recordsOf(content: Buffer, salt: bigint): LogRecord[] {
+  const records: LogRecord[] = [];
+  for (let at = 0; ; ) {
+    const record = decodeRecord(content, at, salt);
+    const before = records.at(-1);
+    if (record === undefined || (before !== undefined && record.number !== before.number + 1)) return records;
+    records.push(record);
+    at = record.end;
+  }
+}
+
+function encodeRecord(number: number, changes: Changes, salt: bigint): Buffer {
+  let changesBytes = 0;
+  for (const [key, value] of changes) changesBytes += CHANGE_HEADER_BYTES + key.length + (value?.length ?? 0);
+  const bytes = Buffer.alloc(alignUp(HEADER_BYTES + changesBytes));
+  bytes.writeBigUInt64LE(BigInt(number), CHECKSUM_BYTES);
+  bytes.writeUInt32LE(changesBytes, 16);
+  let at = HEADER_BYTES;
+  for (const [key, value] of changes) {
+    bytes.writeUInt16LE(key.length, at);
+    bytes.writeUInt32LE(value === null ? 0 : value.length + 1, at + 2);
+    at += CHANGE_HEADER_BYTES;
+    at += bytes.write(key, at, 'latin1');
+    if (value !== null) {
+      bytes.set(value, at);
+      at += value.length;
+    }
+  }
+  bytes.writeBigUInt64LE(library.h64Raw(bytes.subarray(CHECKSUM_BYTES), salt), 0);
+  return bytes;
+}
+
+function decodeRecord(content: Buffer, at: number, salt: bigint): LogRecord | undefined {
+  if (at + HEADER_BYTES > content.length) return undefined;
+  const changesBytes = content.readUInt32LE(at + 16);
+  const end = at + alignUp(HEADER_BYTES + changesBytes);
+  if (end > content.length) return undefined;
+  if (content.readBigUInt64LE(at) !== library.h64Raw(content.subarray(at + CHECKSUM_BYTES, end), salt)) {
+    return undefined;
+  }
+  const start = at + HEADER_BYTES;
+  const number = Number(content.readBigUInt64LE(at + CHECKSUM_BYTES));
+  return { number, changes: content.subarray(start, start + changesBytes), end };
+}
+
+function* decodeChanges(bytes: Buffer): Generator<[Key, Uint8Array | null]> {
+  for (let at = 0; at < bytes.length; ) {
+    const keyBytes = bytes.readUInt16LE(at);
+    const valueBytes = bytes.readUInt32LE(at + 2) - 1;
+    const valueStart = at + CHANGE_HEADER_BYTES + keyBytes;
+    const key = bytes.toString('latin1', at + CHANGE_HEADER_BYTES, valueStart);
+    at = valueStart + Math.max(0, valueBytes);
+    yield [key, valueBytes < 0 ? null : Uint8Array.prototype.slice.call(bytes, valueStart, at)];
+  }
+}
+
+function alignUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+}

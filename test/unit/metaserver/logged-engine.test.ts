@@ -1,0 +1,190 @@
+// The log in front of a storage: what was answered survives whatever fails below. What every storage must do is tried in
+// the engine suite.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Key, Storage } from '../../../src/metaserver/engine.js';
+import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import { type Loss, MemoryDisk } from '../../support/memory-disk.js';
+import { seeded, TestRuntime } from './harness.js';
+
+const LOG_FILE_BYTES = 2048;
+const TAKE_OVER_INTERVAL_MS = 1000;
+
+class World {
+  readonly disk = new MemoryDisk();
+  readonly store = new MemoryStore();
+  runtime = new TestRuntime();
+  /** Of the storage below the log. */
+  failure: Error | null = null;
+  writesBelow = 0;
+
+  /** @param seed of what its log is salted with */
+  constructor(private readonly seed = 1) {}
+
+  open(): Promise<Storage> {
+    this.runtime = new TestRuntime();
+    const commitDelay = async () => {
+      this.writesBelow++;
+      if (this.failure !== null) throw this.failure;
+      // It needs the same power.
+      this.disk.change();
+    };
+    const engine = loggedEngine(memoryEngine(this.store, { commitDelay }), LOG_FILE_BYTES);
+    const next = seeded(this.seed);
+    const bytes = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(next() * 256));
+    const random = { fraction: next, bytes };
+    return engine('/store', { ...this.runtime, random, disk: this.disk.mount() });
+  }
+
+  cutPower(loss: Loss): void {
+    this.store.crash();
+    this.disk.cutPower(loss);
+  }
+
+  async advance(byMs: number): Promise<void> {
+    this.runtime.advance(byMs);
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+type Rows = Record<Key, string | null>;
+
+function write(storage: Storage, rows: Rows): Promise<void> {
+  return storage.write(
+    new Map(Object.entries(rows).map(([key, text]) => [key, text === null ? null : Buffer.from(text)])),
+  );
+}
+
+function contents(storage: Pick<Storage, 'scan'>): Rows {
+  const rows = storage.scan('', '\u00ff\u00ff', Number.POSITIVE_INFINITY);
+  return Object.fromEntries(rows.map(({ key, value }) => [key, Buffer.from(value).toString()]));
+}
+
+/** Writes of one to three rows of twenty; some remove, some don't fit half of a file of the log, some not even all of it. */
+function randomWrites(seed: number, count: number): Rows[] {
+  const random = seeded(seed);
+  const below = (bound: number) => Math.floor(random() * bound);
+  return Array.from({ length: count }, (_, number) => {
+    const rows: Rows = {};
+    for (let row = below(3); row >= 0; row--) {
+      const bytes = random() < 0.1 ? 1 + below(2 * LOG_FILE_BYTES) : 1 + below(200);
+      rows[`k${below(20)}`] = random() < 0.3 ? null : String.fromCharCode(97 + (number % 26)).repeat(bytes);
+    }
+    return rows;
+  });
+}
+
+/** What there is after each number of writes. */
+function statesOf(writes: readonly Rows[]): Rows[] {
+  const states: Rows[] = [{}];
+  for (const rows of writes) {
+    const merged = { ...states.at(-1), ...rows };
+    const present = Object.entries(merged).filter(([, text]) => text !== null);
+    states.push(Object.fromEntries(present.sort(([one], [other]) => (one < other ? -1 : 1))));
+  }
+  return states;
+}
+
+describe('a storage behind a log', () => {
+  for (const torn of [false, true]) {
+    it(`has what it answered, and whole writes only, whenever the power goes${torn ? ' in the middle of a write' : ''}`, async () => {
+      const writes = randomWrites(torn ? 5 : 6, 60);
+      const states = statesOf(writes);
+      const random = seeded(9);
+      let isThrough = false;
+      for (let changes = 0; !isThrough; changes++) {
+        const world = new World();
+        world.disk.changesLeft = changes;
+        world.disk.tearsLastWrite = torn;
+        let answered = 0;
+        try {
+          const storage = await world.open();
+          for (const [number, rows] of writes.entries()) {
+            await write(storage, rows);
+            answered++;
+            if (number % 7 === 0) await world.advance(TAKE_OVER_INTERVAL_MS);
+          }
+          isThrough = true;
+        } catch (error) {
+          assert.match(String(error), /power/);
+        }
+        world.cutPower(changes % 2 === 0 ? 'all' : { keeps: () => random() < 0.5 });
+        const found = contents(await world.open());
+        const started = Math.min(answered + 1, writes.length);
+        assert.ok(
+          states.slice(answered, started + 1).some((state) => JSON.stringify(state) === JSON.stringify(found)),
+          `${answered} writes were answered before change ${changes}`,
+        );
+      }
+    });
+  }
+
+  it('asks the storage below for nothing while small writes are few, and hands them over together', async () => {
+    const world = new World();
+    const storage = await world.open();
+    const before = world.writesBelow;
+    for (let number = 0; number < 10; number++) await write(storage, { same: `${number}` });
+    assert.equal(world.writesBelow, before);
+    assert.equal(world.store.get('same'), undefined);
+    await world.advance(TAKE_OVER_INTERVAL_MS);
+    assert.equal(world.writesBelow, before + 1);
+    assert.equal(world.store.get('same')?.toString(), '9');
+    assert.deepEqual(contents(storage), { same: '9' });
+    await storage.close();
+    assert.equal(world.runtime.pendingTimers, 0);
+  });
+
+  it('refuses a write when the log fails, and logs again once the storage below has everything', async () => {
+    const world = new World();
+    const storage = await world.open();
+    await write(storage, { a: '1' });
+    world.disk.failSync = new Error('EIO');
+    await assert.rejects(write(storage, { b: '2' }), /EIO/);
+    world.disk.failSync = null;
+    await write(storage, { c: '3' });
+    assert.equal(world.store.get('a')?.toString(), '1');
+    const below = world.writesBelow;
+    await write(storage, { d: '4' });
+    assert.equal(world.writesBelow, below);
+    world.cutPower('all');
+    assert.deepEqual(contents(await world.open()), { a: '1', c: '3', d: '4' });
+  });
+
+  it('refuses writes when the storage below can not take over, loses nothing, and goes on when it can again', async () => {
+    const world = new World();
+    const storage = await world.open();
+    await write(storage, { a: '1' });
+    world.failure = new Error('ENOSPC');
+    await world.advance(TAKE_OVER_INTERVAL_MS);
+    assert.deepEqual(contents(storage), { a: '1' });
+    await assert.rejects(write(storage, { b: '2' }), /ENOSPC/);
+    assert.deepEqual(contents(storage), { a: '1' });
+    world.failure = null;
+    await world.advance(TAKE_OVER_INTERVAL_MS);
+    assert.equal(world.store.get('a')?.toString(), '1');
+    await write(storage, { c: '3' });
+    assert.equal(world.store.get('c'), undefined);
+    world.cutPower('all');
+    assert.deepEqual(contents(await world.open()), { a: '1', c: '3' });
+  });
+
+  it('closes although the storage below fails, and finds everything at the next start', async () => {
+    const world = new World();
+    const storage = await world.open();
+    await write(storage, { a: '1' });
+    world.failure = new Error('ENOSPC');
+    await storage.close();
+    world.failure = null;
+    assert.deepEqual(contents(await world.open()), { a: '1' });
+  });
+
+  it('believes no log of another store', async () => {
+    const one = new World();
+    await write(await one.open(), { a: '1' });
+    const other = new World(2);
+    await (await other.open()).close();
+    for (const path of one.disk.paths()) other.disk.spoil(path, one.disk.content(path));
+    assert.deepEqual(contents(await other.open()), {});
+  });
+});
