@@ -4,6 +4,7 @@
 // place in the log that they reach to. Only the writer (and recovery before
 // it) changes anything.
 import type { BlockKey } from '../protocol/blocks.js';
+import { pageCount } from '../protocol/hash.js';
 import type { IndexChange, IndexRow, IndexStore } from './index-store.js';
 import {
   allSegments,
@@ -127,9 +128,13 @@ export class Catalog {
 
   put(key: BlockKey, row: VersionRow): void {
     if (this.get(key) !== undefined) this.remove(key);
-    // A whole version in its own record shares nothing; only others need a look at their siblings.
-    const isAlone = row.extents.every(({ place }) => place.segment === row.home.segment && isBehind(place, row.home));
-    this.#account(row, isAlone ? [] : this.#siblings(key), 1);
+    // What is in its own record, the last of the log, it shares with nobody; with the rest elsewhere, siblings are to be asked.
+    let ownPages = 0;
+    for (const { place, pageCount: pages } of row.extents) {
+      if (place.segment === row.home.segment && isBehind(place, row.home)) ownPages += pages;
+    }
+    const isAlone = ownPages === pageCount(row.length);
+    this.#account(row, isAlone ? [] : this.#siblings(key), 1, ownPages);
     this.#change(key, row);
     this.blocks++;
     this.bytes += row.length;
@@ -249,8 +254,8 @@ export class Catalog {
   }
 
   /** Adds or takes away what only this version keeps alive. */
-  #account(row: VersionRow, siblings: readonly VersionRow[], sign: 1 | -1): void {
-    for (const [segment, bytes] of exclusiveBytes(row, siblings)) this.#addLive(segment, sign * bytes);
+  #account(row: VersionRow, siblings: readonly VersionRow[], sign: 1 | -1, unsharable = 0): void {
+    for (const [segment, bytes] of exclusiveBytes(row, siblings, unsharable)) this.#addLive(segment, sign * bytes);
     this.#addLive(row.home.segment, sign * (HEADER_BYTES + rowBytes(row.extents.length, row.length)));
   }
 

@@ -3,10 +3,18 @@
 import { PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { bytesOfPage, bytesOfPages, type PageExtent, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 
-/** Bytes by segment of the pages of `row` that none of `siblings`, other versions of the same block, refers to. */
-export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[]): Map<number, number> {
+/**
+ * Bytes by segment of the pages of `row` that none of `siblings`, other versions of the same block, refers to.
+ * @param siblings those at the end are looked at first: the one that shares most should stand there
+ * @param unsharable how many pages of `row` are known to be nowhere else: with the others found, the search ends
+ */
+export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[], unsharable = 0): Map<number, number> {
   const shared = new Uint8Array(siblings.length === 0 ? 0 : pageCount(row.length));
-  for (const sibling of siblings) markShared(shared, row.extents, sibling.extents);
+  let unknown = shared.length - unsharable;
+  for (let at = siblings.length - 1; at >= 0 && unknown > 0; at--) {
+    const sibling = siblings[at];
+    if (sibling !== undefined) unknown -= markShared(shared, row.extents, sibling.extents);
+  }
   const bytes = new Map<number, number>();
   const add = (segment: number, count: number) => bytes.set(segment, (bytes.get(segment) ?? 0) + count);
   for (const { firstPage, pageCount: count, place } of row.extents) {
@@ -22,8 +30,12 @@ export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[])
   return bytes;
 }
 
-/** Marks the pages that lie at the same place in both; extents are in page order, so one walk along both is enough. */
-function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: readonly PageExtent[]): void {
+/**
+ * Marks the pages that lie at the same place in both, and answers how many were not marked before. Extents are in page order,
+ * so one walk along both is enough.
+ */
+function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: readonly PageExtent[]): number {
+  let marked = 0;
   let position = 0;
   for (const extent of extents) {
     const end = extent.firstPage + extent.pageCount;
@@ -32,11 +44,17 @@ function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: 
       if (other === undefined || other.firstPage >= end) break;
       const from = Math.max(extent.firstPage, other.firstPage);
       const to = Math.min(end, other.firstPage + other.pageCount);
-      if (from < to && liesAlike(extent, other)) shared.fill(1, from, to);
+      if (from < to && liesAlike(extent, other)) {
+        for (let page = from; page < to; page++) {
+          if (shared[page] === 0) marked++;
+          shared[page] = 1;
+        }
+      }
       // It may reach into the next extent.
       if (other.firstPage + other.pageCount > end) break;
     }
   }
+  return marked;
 }
 
 /** Whether a page that both contain lies at the same place: if one does, all do. */
