@@ -7,6 +7,7 @@ import { memoryIndexFactory } from '../../src/dataserver/memory-index.js';
 import { repeatLost } from '../../src/fuse-client/lost-requests.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
+import { loggedEngine } from '../../src/metaserver/logged-engine.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
 import type { BlockService } from '../../src/protocol/blocks.js';
@@ -44,6 +45,8 @@ export const DEADLINE_MS = 400;
 /** Clients wait longer than most of what the mediator waits for. */
 const CLIENT_DEADLINE_MS = 4000;
 export const STORE_DIRECTORY = '/store';
+/** So short that its files take turns within a run. */
+const COMMIT_LOG_FILE_BYTES = 16 * 1024;
 
 /** One data server's host, and what must be known of it from outside. */
 export class DataHost {
@@ -103,7 +106,8 @@ export class SimulatedCluster {
   ) {
     this.metaserverHost = new Host('meta1', world, {
       start: async (runtime) => {
-        const engine = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
+        const base = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
+        const engine = loggedEngine(base, COMMIT_LOG_FILE_BYTES);
         const { commitIntervalMs } = shape;
         const metaserver = await openMetaserver({ directory: STORE_DIRECTORY, commitIntervalMs }, runtime, engine);
         const metadata = sabotage.metadata?.(metaserver.metadata) ?? metaserver.metadata;
