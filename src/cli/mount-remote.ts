@@ -10,8 +10,8 @@ import { connectRemote } from '../protocol/client.js';
 import type { FileService } from '../protocol/files.js';
 import { RepeatedCalls } from '../protocol/repeated-calls.js';
 import type { SessionService } from '../protocol/sessions.js';
-import { compileEarly } from '../runtime/node/compile-early.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
+import { compileEarly, SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
 import { hasCode, loadConfig } from './config-file.js';
 import { configTemplate } from './config-template.js';
@@ -114,7 +114,7 @@ export async function mountInBackground(request: MountRequest): Promise<void> {
     parameters.push('-o', given.option.join(','));
   }
   const environment = await bindingEnvironment(binding);
-  const child = spawn(process.execPath, [COMMAND, ...parameters], {
+  const child = spawn(process.execPath, [...SERVING_OPTIONS, COMMAND, ...parameters], {
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, ...environment },

@@ -1,6 +1,7 @@
 // One supervised server: its process, and what happens when that ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import type { ChildState, ChildStatus } from './control.js';
 import { type FromSupervisor, isToSupervisor, type ToSupervisor } from './link.js';
 import { afterExit, HEALTHY_AFTER_MS, isRequested } from './restart-policy.js';
@@ -150,7 +151,7 @@ export class ServerChild {
   #spawn(): void {
     const parameters = [...this.plan.parameters, ...(this.#blank ? ['--blank'] : [])];
     // A session of its own: Ctrl-C on the terminal reaches the supervisor only, which stops all in order.
-    const child = spawn(process.execPath, parameters, {
+    const child = spawn(process.execPath, [...SERVING_OPTIONS, ...parameters], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, ...this.plan.environment },
       detached: true,

@@ -125,6 +125,8 @@ export class Ledger {
         if (kind === 'write' && this.around.mayBeFull()) return;
         break;
       case 'ENOENT':
+      // It was carried out, the answer was lost, and when it was asked again the file was gone.
+      case 'ESTALE':
         if (this.files.get(inode)?.owner.names.mayLack(inode) ?? true) return;
         break;
       default:
