@@ -18,6 +18,9 @@ import { WriteBackFile } from './write-back/write-back-file.js';
 const MAXIMUM_COPY_BYTES = 16 * 1024 * 1024;
 const COPY_PIECE_BYTES = 1024 * 1024;
 
+/** After so many small files that were read ahead and by nobody else, only some are. */
+const MOST_IN_VAIN = 16;
+const TRIED_AGAIN_EVERY = 16;
 /** The kernel's. */
 const PAGE_BYTES = 4096;
 
@@ -41,6 +44,9 @@ export interface WriteTraits {
 export class OpenFiles {
   private readonly budget: MemoryBudget;
   private readonly accessTimes: AccessTimes;
+  /** Opens in a row whose files nobody has read since. */
+  private aheadInVain = 0;
+  private opensSkipped = 0;
 
   constructor(
     private readonly files: FileService,
@@ -165,13 +171,17 @@ export class OpenFiles {
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
     if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
-    if (this.isForCache(file, length)) return this.readCached(file, offset, asked);
+    if (this.isForCache(file, offset, length)) {
+      this.aheadInVain = 0;
+      return this.readCached(file, offset, asked);
+    }
     const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
     return layOver(overlay, data, offset, length);
   }
 
-  private isForCache(file: WriteBackFile, length: number): boolean {
-    return this.known.readCache.takes(length) && !file.isPending && !file.isWritable;
+  private isForCache(file: WriteBackFile, offset: number, length: number): boolean {
+    const there = Math.min(length, Math.max(0, file.attributes.sizeBytes - offset));
+    return this.known.readCache.takes(there) && !file.isPending && !file.isWritable;
   }
 
   private readCached(file: WriteBackFile, offset: number, length: number): Promise<Uint8Array> {
@@ -185,8 +195,10 @@ export class OpenFiles {
   private readAhead(file: WriteBackFile): void {
     const { sizeBytes } = file.attributes;
     const asked = Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES;
-    if (asked === 0 || !this.isForCache(file, asked)) return;
-    // A read that fails is held anew for the program that reads.
+    if (asked === 0 || !this.known.readCache.takes(asked) || !this.isForCache(file, 0, asked)) return;
+    if (this.aheadInVain >= MOST_IN_VAIN && this.opensSkipped++ % TRIED_AGAIN_EVERY !== 0) return;
+    this.aheadInVain++;
+    // Who reads meanwhile shares the outcome; after a failure, the next one asks anew.
     this.readCached(file, 0, asked).catch(() => {});
   }
 

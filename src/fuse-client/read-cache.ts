@@ -30,12 +30,15 @@ export class ReadCache {
       this.forget(inode);
       this.#files.set(inode, { revision, chunks: new Map() });
     }
-    const first = Math.floor(offset / CHUNK_BYTES);
-    const start = offset - first * CHUNK_BYTES;
-    const chunk = await this.#chunk(inode, first, fetch);
-    if (start + length <= CHUNK_BYTES || chunk.length < CHUNK_BYTES) return chunk.subarray(start, start + length);
-    const next = await this.#chunk(inode, first + 1, fetch);
-    return Buffer.concat([chunk.subarray(start), next.subarray(0, start + length - CHUNK_BYTES)]);
+    const end = offset + length;
+    const parts: Uint8Array[] = [];
+    for (let number = Math.floor(offset / CHUNK_BYTES); number * CHUNK_BYTES < end; number++) {
+      const start = number * CHUNK_BYTES;
+      const chunk = await this.#chunk(inode, number, fetch);
+      parts.push(chunk.subarray(Math.max(0, offset - start), Math.min(CHUNK_BYTES, end - start)));
+      if (chunk.length < CHUNK_BYTES) break;
+    }
+    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
   }
 
   /** Nothing of this file may be answered from here any more. */

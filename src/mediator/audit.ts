@@ -83,6 +83,7 @@ export class Auditor {
     this.#timer = this.runtime.clock.after(PAUSE_MS, () => {
       this.#timer = null;
       if (this.#isPause || this.runtime.clock.monotonicMs() >= this.#dueMs) this.#pump(true);
+      else this.#awaitPause();
       if (this.#running.size === 0) this.#awaitPause();
     });
   }
@@ -110,8 +111,9 @@ export class Auditor {
       void this.#askBatch(replica, batch).finally(() => {
         this.#running.delete(replica);
         if (this.#closed) return;
-        if (this.#timer === null && this.#isPause) this.#pump(true);
-        if (this.#running.size === 0) this.#awaitPause();
+        const isPause = this.#timer === null && this.#isPause;
+        this.#pump(isPause);
+        if (!isPause || this.#running.size === 0) this.#awaitPause();
       });
     }
   }

@@ -50,17 +50,29 @@ export class CommitLog {
     this.#pacer = new Pacer(clock);
   }
 
-  /** Opens the files in `directory`, which exists, or makes them. */
+  /**
+   * Opens the files in `directory`, which exists, or makes them. On a disk that is too full for them there is never room for a
+   * record.
+   */
   static async open(directory: string, fileBytes: number, runtime: Runtime): Promise<CommitLog> {
-    const [first, second] = NAMES;
     const { disk } = runtime;
-    const files = [
-      await disk.open(join(directory, first), 'create'),
-      await disk.open(join(directory, second), 'create'),
-    ] as const;
-    for (const file of files) await fillUp(file, fileBytes);
-    await disk.syncDirectory(directory);
-    return new CommitLog(files, fileBytes, runtime);
+    const [first, second] = NAMES.map((name) => join(directory, name)) as [string, string];
+    const one = await disk.open(first, 'create');
+    try {
+      const other = await disk.open(second, 'create');
+      try {
+        const fits = (await fillUp(one, fileBytes)) && (await fillUp(other, fileBytes));
+        if (!fits) runtime.log.warn('metadata.no_room_for_log', { directory, wantedBytes: 2 * fileBytes });
+        await disk.syncDirectory(directory);
+        return new CommitLog([one, other], fits ? fileBytes : 0, runtime);
+      } catch (error) {
+        await other.close();
+        throw error;
+      }
+    } catch (error) {
+      await one.close();
+      throw error;
+    }
   }
 
   /** The number of the last write. */
@@ -74,12 +86,12 @@ export class CommitLog {
   }
 
   /**
-   * What all writes after number `after` have changed together, and the number of the last one. A write that is not there as
-   * a whole was never answered, and neither was any after it.
+   * What all writes after number `after` have changed together, and the number of the last one. A last write that is not there
+   * as a whole was never answered. Fails when one before others is not: then what was answered for is damaged.
    */
   async read(salt: bigint, after: number): Promise<{ changes: Map<Key, Uint8Array | null>; last: number }> {
-    const records: LogRecord[] = [];
-    for (const file of this.files) records.push(...recordsOf(await contentOf(file), salt));
+    const contents = await Promise.all(this.files.map(contentOf));
+    const records = contents.flatMap((content) => recordsOf(content, salt));
     records.sort((one, other) => one.number - other.number);
     const changes = new Map<Key, Uint8Array | null>();
     let last = after;
@@ -88,6 +100,13 @@ export class CommitLog {
       if (record.number !== last + 1) break;
       for (const [key, value] of decodeChanges(record.changes)) changes.set(key, value);
       last = record.number;
+    }
+    const beyond = contents.map((content) => numberBeyond(content, salt, last)).find((number) => number !== undefined);
+    if (beyond !== undefined) {
+      throw new Error(
+        `${NAMES.join(' and ')} are damaged: write ${beyond} is there, and write ${last + 1} is not. ` +
+          `Without these two files the metaserver starts with what its database has, up to write ${after}`,
+      );
     }
     return { changes, last };
   }
@@ -104,11 +123,6 @@ export class CommitLog {
     const [current, other] = this.files;
     this.files = [other, current];
     this.#end = 0;
-  }
-
-  /** Takes the number of a write that will not be here, and answers it. */
-  skip(): number {
-    return ++this.#last;
   }
 
   /** The record of the next write; nothing is changed by making it. */
@@ -144,11 +158,19 @@ export class CommitLog {
   }
 }
 
-async function fillUp(file: DiskFile, sizeBytes: number): Promise<void> {
+/** Whether the file has its size now; without it, nothing of the disk's last room is kept. */
+async function fillUp(file: DiskFile, sizeBytes: number): Promise<boolean> {
   const present = await file.sizeBytes();
-  if (present >= sizeBytes) return;
-  await file.write([Buffer.alloc(sizeBytes - present)], present);
-  await file.sync();
+  if (present >= sizeBytes) return true;
+  try {
+    await file.write([Buffer.alloc(sizeBytes - present)], present);
+    await file.sync();
+    return true;
+  } catch (error) {
+    await file.truncate(present);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
+    throw error;
+  }
 }
 
 async function contentOf(file: DiskFile): Promise<Buffer> {
@@ -166,6 +188,18 @@ function recordsOf(content: Buffer, salt: bigint): LogRecord[] {
     records.push(record);
     at = record.end;
   }
+}
+
+/** The number of some whole record after `last` that lies anywhere: it can only be behind damage. */
+function numberBeyond(content: Buffer, salt: bigint, last: number): number | undefined {
+  for (let at = 0; at + HEADER_BYTES <= content.length; at += ALIGNMENT_BYTES) {
+    const number = content.readBigUInt64LE(at + CHECKSUM_BYTES);
+    // Cheaper than a checksum of what is no record.
+    if (number <= BigInt(last) || number > BigInt(last + content.length)) continue;
+    const record = decodeRecord(content, at, salt);
+    if (record !== undefined) return record.number;
+  }
+  return undefined;
 }
 
 function encodeRecord(number: number, changes: Changes, salt: bigint): Buffer {

@@ -29,18 +29,28 @@ export function loggedEngine(base: EngineFactory, logFileBytes = LOG_FILE_BYTES)
     const storage = await base(directory, runtime);
     try {
       const log = await CommitLog.open(directory, logFileBytes, runtime);
-      const { salt, number } = decodeProgress(storage.get(PROGRESS_KEY));
-      const { changes, last } = await log.read(salt, number);
-      const freshSalt = Buffer.from(runtime.random.bytes(SALT_BYTES)).readBigUInt64LE();
-      await storage.write(withProgress(changes, last, freshSalt));
-      if (last > number) runtime.log.info('metadata.log_replayed', { writes: last - number, rows: changes.size });
-      log.startOver(freshSalt, last);
-      return new LoggedStorage(storage, log, freshSalt, runtime);
+      try {
+        return await recover(storage, log, runtime);
+      } catch (error) {
+        await log.close();
+        throw error;
+      }
     } catch (error) {
       await storage.close();
       throw error;
     }
   };
+}
+
+/** The storage takes over what the log has beyond it, and the log begins anew. */
+async function recover(storage: Storage, log: CommitLog, runtime: Runtime): Promise<Storage> {
+  const { salt, number } = decodeProgress(storage.get(PROGRESS_KEY));
+  const { changes, last } = await log.read(salt, number);
+  const freshSalt = Buffer.from(runtime.random.bytes(SALT_BYTES)).readBigUInt64LE();
+  await storage.write(withProgress(changes, last, freshSalt));
+  if (last > number) runtime.log.info('metadata.log_replayed', { writes: last - number, rows: changes.size });
+  log.startOver(freshSalt, last);
+  return new LoggedStorage(storage, log, freshSalt, runtime);
 }
 
 class LoggedStorage implements Storage {
@@ -77,14 +87,14 @@ class LoggedStorage implements Storage {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
     try {
       await this.#inTurn(() => this.#writeThrough(NO_CHANGES));
     } catch (error) {
       // Nothing is lost: the next start finds it in the log.
       this.#noteFailure(error);
     }
-    this.#isClosed = true;
-    this.#timer?.cancel();
     await this.log.close();
     await this.base.close();
   }
@@ -147,10 +157,9 @@ class LoggedStorage implements Storage {
     await this.#takingOver;
     const all = new Map(this.#logged.changes);
     for (const [key, value] of changes) all.set(key, value);
-    if (all.size === 0) return;
-    // Behind a number that is nowhere in the log, nothing could be found there again.
-    this.#isBroken = true;
-    const last = this.log.skip();
+    // A write that failed may stand in the log.
+    if (all.size === 0 && !this.#isBroken) return;
+    const { last } = this.log;
     await this.base.write(withProgress(all, last, this.salt));
     this.#isBroken = false;
     this.#logged = new Overlay();
@@ -163,6 +172,7 @@ class LoggedStorage implements Storage {
     this.#timer = this.runtime.clock.after(TAKE_OVER_INTERVAL_MS, () => {
       this.#timer = null;
       const action = async () => {
+        if (this.#isClosed) return;
         if (this.#isBroken) await this.#writeThrough(NO_CHANGES);
         else this.#startTakingOver();
       };

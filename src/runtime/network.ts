@@ -12,8 +12,8 @@ export interface Socket {
   queuedBytes(): number;
   /**
    * The one receiver; `chunk` is valid only during the call and must be copied to be kept.
-   * @param room asked before each read, when there: bytes may be put there, from its beginning on, and come to `receive` as a
-   * view of it, which saves that copy. Undefined: anywhere. The memory must not be used otherwise until the next chunk.
+   * @param room asked after each chunk, when there: where the next bytes may be put, from its beginning on, to come to `receive`
+   * as a view of it, which saves that copy. Undefined: anywhere. The memory is on loan until the next chunk has come.
    */
   onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void;
   /** Called once, when the socket is closed by either side or breaks. */

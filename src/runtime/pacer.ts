@@ -3,8 +3,9 @@
 // thread and 55 µs by the pool, of 4 KiB 6 and 33; uncached from a virtual disk
 // 215 and 230, or 150 each with eight in flight. Writing, the pool halves the
 // throughput. Syncs of small records on five servers with the pool: 380 fsyncs
-// a second through the mount, without 450, since no thread has to be woken. So: blocking while the disk has been quick, the pool when it has
-// not, so that a slow disk never stops the server from answering others.
+// a second through the mount, without 450, since no thread has to be woken. So:
+// blocking while the disk has been quick, the pool when it has not, so that a
+// slow disk never stops the server from answering others.
 import type { Clock } from './clock.js';
 
 /** Longer than this, and a byte's share, is slow. */

@@ -6,7 +6,10 @@ import type { Socket } from '../network.js';
 /** Dead hosts are found by probes: they close no connection by themselves. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** For all that has no room of its own yet: what is read here is copied once more, and a second read costs less than copying as much. */
+/**
+ * For all that has no room of its own yet: what is read here is copied once more, and a second read costs less than copying as
+ * much.
+ */
 const READ_BUFFER_BYTES = 32 * 1024;
 
 /** Where a socket reads to next, by turns its own buffer and the receiver's room. */
@@ -28,7 +31,10 @@ export class NodeSocket implements Socket {
   /** Bytes that came before there was a receiver. */
   readonly #early: Uint8Array[] = [];
 
-  /** @param readBuffer what the socket reads to, whose owner hands the bytes to `deliver`; without it they are taken from the stream */
+  /**
+   * @param readBuffer what the socket reads to, whose owner hands the bytes to `deliver`; without it they are taken from the
+   * stream
+   */
   constructor(
     private readonly socket: NodeNetSocket,
     peer: string,
@@ -72,10 +78,11 @@ export class NodeSocket implements Socket {
 
   onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void {
     this.#receive = receive;
+    if (this.readBuffer !== undefined) this.readBuffer.room = room;
+    if (this.#early.length === 0) return;
     queueMicrotask(() => {
       for (const chunk of this.#early.splice(0)) receive(chunk);
     });
-    if (this.readBuffer !== undefined) this.readBuffer.room = room;
   }
 
   onClose(closed: (reason: Error | undefined) => void): void {

@@ -27,6 +27,8 @@ describe('the read cache', () => {
       [CHUNK - 1, 1],
       [2 * CHUNK + 990, 100],
       [2 * CHUNK + 1000, 5],
+      [10, 3 * CHUNK],
+      [CHUNK, CHUNK],
     ] as const) {
       const bytes = await cache.read(7, 1, offset, length, fetch);
       assert.deepEqual(Buffer.from(bytes), content.subarray(offset, offset + length), `${offset} ${length}`);
@@ -92,6 +94,42 @@ describe('the read cache', () => {
     assert.equal(reads.count, 1);
     assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted())).toString(), 'voted');
     assert.equal(reads.count, 1);
+  });
+
+  it('serves what takes more bytes than the file has, and a copy, from what the open has asked for', async () => {
+    const setting = fixture();
+    const { operations } = setting;
+    const small = await stored(setting, 'small', 'voted');
+    const copy = await stored(setting, 'copy', '');
+    const reads = countReads(setting);
+    const source = await operations.open(small, Flags.READ, false, uninterrupted);
+    const target = await operations.open(copy, Flags.WRITE, false, uninterrupted);
+    assert.equal(Buffer.from(await operations.read(source.handle, 0, 1 << 20, uninterrupted())).toString(), 'voted');
+    const request = {
+      source: { handle: source.handle, offset: 0 },
+      target: { handle: target.handle, offset: 0 },
+      length: 1 << 30,
+    };
+    assert.equal(await operations.copy(request, false, uninterrupted), 5);
+    assert.equal(reads.count, 1);
+  });
+
+  it('is filled by few opens when nobody reads what they ask for, and by all once somebody does', async () => {
+    const setting = fixture();
+    const { operations } = setting;
+    const inode = await stored(setting, 'a', 'voted');
+    const reads = countReads(setting);
+    const open = async () => {
+      const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
+      return handle;
+    };
+    for (let round = 0; round < 16 + 160; round++) await operations.release(await open());
+    assert.equal(reads.count, 16 + 10);
+    const handle = await open();
+    await operations.read(handle, 0, 4096, uninterrupted());
+    const before = reads.count;
+    await open();
+    assert.equal(reads.count, before + 1);
   });
 
   it('leaves it to the read to fail when what an open asked for did', async () => {

@@ -15,18 +15,15 @@ const PATIENCE_BLOCKS = 8192;
 /** An auditor with one replica, which answers at once. */
 function openAuditor() {
   const clock = new ManualClock();
+  const asked = { requests: 0, duringBatch: 0 };
   const batches: { atMs: number; blocks: number }[] = [];
   const get = async ({ items }: { items: GetItem[] }) => {
     batches.push({ atMs: clock.monotonicMs(), blocks: items.length });
+    asked.requests += asked.duringBatch;
+    asked.duringBatch = 0;
     return { results: items.map(() => ({ state: 'absent' })) };
   };
-  const replica = {
-    reachable: true,
-    state: 'rebuilding',
-    blocks: { get },
-    call: (ask: () => Promise<unknown>) => ask(),
-  } as unknown as Replica;
-  const asked = { requests: 0 };
+  const replica = replicaWith(get);
   const auditor = new Auditor(
     () => {},
     () => asked.requests,
@@ -39,17 +36,22 @@ function openAuditor() {
     batches,
     asked,
     auditor,
-    /** As a read does that did not need the replica. */
-    read(blocks: number) {
+    /** As a read does that did not need the replica, nor others. */
+    read(blocks: number, others: readonly Replica[] = []) {
       const wanted = Array.from({ length: blocks }, (): Wanted => {
         const reference = { index: nextBlock++, version: 1, length: 10, hash: 1n };
         return { inode: 7, reference, offset: 0, length: 10 };
       });
       auditor.readerStarts();
-      auditor.add(wanted, [replica]);
+      auditor.add(wanted, [replica, ...others]);
       auditor.readerEnds();
     },
   };
+}
+
+function replicaWith(get: (request: { items: GetItem[] }) => Promise<object>): Replica {
+  const call = (ask: () => Promise<unknown>) => ask();
+  return { reachable: true, state: 'rebuilding', blocks: { get }, call } as unknown as Replica;
 }
 
 /** Advances by `totalMs`, with `action` every 4 of them. */
@@ -98,6 +100,28 @@ describe('the auditor', () => {
     assert.equal(batches.length, 0);
     read(1);
     assert.equal(batches.length, 1);
+    auditor.close();
+  });
+
+  it('lets no more wait than that, however much is read', async () => {
+    const { clock, batches, auditor, read } = openAuditor();
+    let blocks = 0;
+    await every4Ms(clock, 3000, () => {
+      read(2 * BATCH_BLOCKS);
+      blocks += 2 * BATCH_BLOCKS;
+    });
+    const answered = batches.reduce((sum, batch) => sum + batch.blocks, 0);
+    assert.ok(blocks - answered <= PATIENCE_BLOCKS + 2 * BATCH_BLOCKS, `${blocks - answered} wait`);
+    auditor.close();
+  });
+
+  it('goes on with a replica while another one hangs', async () => {
+    const { clock, batches, asked, auditor, read } = openAuditor();
+    const hanging = replicaWith(() => new Promise(() => {}));
+    read(4 * BATCH_BLOCKS, [hanging]);
+    asked.duringBatch = 1;
+    await clock.advance(200);
+    assert.equal(batches.length, 4);
     auditor.close();
   });
 

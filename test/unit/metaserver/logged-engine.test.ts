@@ -17,6 +17,7 @@ class World {
   runtime = new TestRuntime();
   /** Of the storage below the log. */
   failure: Error | null = null;
+  hangs = false;
   writesBelow = 0;
 
   /** @param seed of what its log is salted with */
@@ -27,6 +28,7 @@ class World {
     const commitDelay = async () => {
       this.writesBelow++;
       if (this.failure !== null) throw this.failure;
+      if (this.hangs) await new Promise<never>(() => {});
       // It needs the same power.
       this.disk.change();
     };
@@ -177,6 +179,69 @@ describe('a storage behind a log', () => {
     await storage.close();
     world.failure = null;
     assert.deepEqual(contents(await world.open()), { a: '1' });
+  });
+
+  it('has what it answered after any number of lives, each with a sync that fails and a crash', async () => {
+    const world = new World();
+    const model: Rows = {};
+    for (let life = 0; life < 20; life++) {
+      const storage = await world.open();
+      assert.deepEqual(contents(storage), model);
+      for (const [number, rows] of randomWrites(life, 12).entries()) {
+        world.disk.failSync = number === life % 12 ? new Error('EIO') : null;
+        try {
+          await write(storage, rows);
+        } catch (error) {
+          assert.match(String(error), /EIO/);
+          // As the engine does: what was refused is written with what comes next.
+          world.disk.failSync = null;
+          await write(storage, rows);
+        }
+        Object.assign(model, rows);
+      }
+      for (const [key, text] of Object.entries(model)) if (text === null) delete model[key];
+      if (life % 3 === 0) await world.advance(TAKE_OVER_INTERVAL_MS);
+      if (life % 5 === 0) await storage.close();
+      world.cutPower('all');
+    }
+  });
+
+  for (const where of ['same file', 'other file'] as const) {
+    it(`refuses to start when a write before others is damaged, and says what to do (${where})`, async () => {
+      const world = new World();
+      const storage = await world.open();
+      // Large ones go on in the other file, when the first one can't be taken over.
+      const text = 'x'.repeat(where === 'same file' ? 20 : 400);
+      world.hangs = true;
+      for (let number = 0; number < 6; number++) await write(storage, { [`k${number}`]: text });
+      world.disk.killProcess();
+      world.store.crash();
+      world.hangs = false;
+      const [path = ''] = world.disk.paths();
+      const spoilt = Buffer.from(world.disk.content(path));
+      spoilt.writeUInt8(spoilt.readUInt8(40) ^ 1, 40);
+      world.disk.spoil(path, spoilt);
+      await assert.rejects(
+        world.open(),
+        /commits-1.log and commits-2.log are damaged: write \d+ is there, and write \d+ is not/,
+      );
+    });
+  }
+
+  it('does without a log on a disk that has no room for it, and takes none', async () => {
+    const world = new World();
+    world.disk.capacityBytes = LOG_FILE_BYTES + 1;
+    const storage = await world.open();
+    assert.ok(world.disk.usedBytes <= LOG_FILE_BYTES);
+    await write(storage, { a: '1' });
+    assert.equal(world.store.get('a')?.toString(), '1');
+    world.cutPower('all');
+    world.disk.capacityBytes = 2 ** 40;
+    const reopened = await world.open();
+    const below = world.writesBelow;
+    await write(reopened, { b: '2' });
+    assert.equal(world.writesBelow, below);
+    assert.deepEqual(contents(reopened), { a: '1', b: '2' });
   });
 
   it('believes no log of another store', async () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { describe, it } from 'mocha';
 import { silentLog } from '../../../src/runtime/log.js';
+import type { Socket as RuntimeSocket } from '../../../src/runtime/network.js';
 import { nodeNetwork } from '../../../src/runtime/node/network.js';
 
 describe("Node's network, connecting", () => {
@@ -52,6 +53,42 @@ describe("Node's network, connecting", () => {
     assert.equal(words, 'first words');
     socket.destroy();
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('reads into the room that a receiver has, on both sides', async () => {
+    const accepted: RuntimeSocket[] = [];
+    const network = nodeNetwork(silentLog);
+    const listener = await network.listen({
+      address: '127.0.0.1:0',
+      onSocket: (socket) => accepted.push(socket),
+      onHttp: async () => ({ status: 404, body: '' }),
+      maximumHttpBodyBytes: 1000,
+    });
+    const near = await network.connect(listener.address, 5_000);
+    const far = accepted[0];
+    assert.ok(far !== undefined);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      const room = new Uint8Array(1_000_000);
+      let filled = 0;
+      let inPlace = 0;
+      await new Promise<void>((resolve) => {
+        const take = (chunk: Uint8Array): void => {
+          if (chunk.buffer === room.buffer) inPlace += chunk.length;
+          filled += chunk.length;
+          if (filled === room.length) resolve();
+        };
+        to.onData(take, () => (filled === 0 ? undefined : room.subarray(filled)));
+        from.write([Buffer.alloc(room.length, 7)]);
+      });
+      // The first chunk has another place.
+      assert.ok(inPlace > 0 && inPlace < room.length, `${inPlace} bytes`);
+      assert.ok(room.subarray(room.length - inPlace).every((byte) => byte === 7));
+    }
+    near.destroy();
+    await listener.close();
   });
 
   it('refuses what is no address', async () => {
