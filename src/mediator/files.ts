@@ -20,6 +20,7 @@ import type { BlockMap } from './block-map.js';
 import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
+import type { KnownDirectories } from './known-directories.js';
 import type { LostCalls } from './lost-calls.js';
 import { Removals } from './removals.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -47,6 +48,7 @@ export class MediatorFiles implements FileService {
     private readonly earlier: EarlierAttempts,
     private readonly sessions: Sessions,
     private readonly lostCalls: LostCalls,
+    private readonly directories: KnownDirectories,
     private readonly isSole: boolean,
     private readonly replicas: ReplicaSet,
     private readonly blockSizeBytes: number,
@@ -57,6 +59,10 @@ export class MediatorFiles implements FileService {
   }
 
   async lookup(request: Request<'lookup'>): Promise<Attributes> {
+    const { parent, name } = request;
+    if (this.isSole && this.directories.isAbsent(parent, name)) {
+      throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(name)}`);
+    }
     return this.#observed(await this.metadata.query({ name: 'lookup', request }));
   }
 
@@ -325,7 +331,9 @@ export class MediatorFiles implements FileService {
     request: Commands[K]['request'],
     id: RequestId | undefined,
   ): Promise<Commands[K]['result']> {
-    return this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id });
+    return this.directories.note(name, request, () =>
+      this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id }),
+    );
   }
 }
 
