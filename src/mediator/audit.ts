@@ -13,6 +13,8 @@ import { dissents } from './vote.js';
 const BATCH_BLOCKS = 16;
 /** Beyond this many waiting blocks per replica the audit no longer waits for a pause. */
 const PATIENCE_BLOCKS = 8192;
+/** Beyond this many, those that have waited longest are given up: a replica that can't keep up is left to scrub. */
+const MAXIMUM_WAITING_BLOCKS = 2 * PATIENCE_BLOCKS;
 /** Requests count as pausing when none has come for so long. */
 const PAUSE_MS = 10;
 /** One batch goes to each replica after so long, pause or not. */
@@ -66,6 +68,8 @@ export class Auditor {
           each,
         );
       }
+      const surplus = [...take(queue, queue.size - MAXIMUM_WAITING_BLOCKS)].length;
+      if (surplus > 0) this.counters.add('unauditedBallots', surplus);
     }
     this.#pump(false);
     this.#awaitPause();

@@ -15,7 +15,8 @@ export type CounterName =
   | 'rebuiltBlocks'
   | 'caughtUpBlocks'
   | 'collectedVersions'
-  | 'auditedBallots';
+  | 'auditedBallots'
+  | 'unauditedBallots';
 
 export class Counters {
   readonly #values = new Map<CounterName, number>();

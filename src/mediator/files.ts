@@ -291,10 +291,10 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
+    { id, again, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
-    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
+    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id, again);
     if (result.created && request.kind === 'file') this.#created(result.attributes);
     else this.#observed(result.attributes);
     if (result.created) this.#publishNames(result, [request], options);
@@ -330,8 +330,9 @@ export class MediatorFiles implements FileService {
     name: K,
     request: Commands[K]['request'],
     id: RequestId | undefined,
+    isAgain = false,
   ): Promise<Commands[K]['result']> {
-    return this.directories.note(name, request, () =>
+    return this.directories.note(name, request, isAgain, () =>
       this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id }),
     );
   }

@@ -4,7 +4,7 @@
 //
 // Names are only ever added, before a command that may make them is sent: what is
 // not among them was never there. What is among them may be gone; the metaserver knows.
-import type { FileName } from '../protocol/files.js';
+import { type FileName, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
 import type { CommandName, Commands } from '../protocol/metadata.js';
 
 /** Names and directories together: some ten megabytes. */
@@ -23,22 +23,28 @@ export class KnownDirectories {
 
   /** Whether no such name can be there. In doubt it can. */
   isAbsent(parent: number, name: FileName): boolean {
+    if (!isPossible(name) || name === '.' || name === '..') return false;
     const names = this.#touch(parent);
-    return names !== undefined && !names.has(name) && name !== '.' && name !== '..';
+    return names !== undefined && !names.has(name);
   }
 
-  /** Runs a command, and takes note of what it may make. */
+  /**
+   * Runs a command, and takes note of what it may make.
+   * @param isAgain whether it may have been carried out before: others may have been at work since in what it made
+   */
   async note<K extends CommandName>(
     command: K,
     request: Commands[K]['request'],
+    isAgain: boolean,
     run: () => Promise<Commands[K]['result']>,
   ): Promise<Commands[K]['result']> {
     const losses = this.losses();
     this.#mayMake(command, request);
     try {
       const result = await run();
-      // A reply that comes after a loss may be to a repetition: others may have been at work in the directory by then.
-      const emptyDirectory = losses === this.losses() ? directoryMade(command, request, result) : undefined;
+      // A reply that comes after a loss may be to a repetition too.
+      const isFirst = !isAgain && losses === this.losses();
+      const emptyDirectory = isFirst ? directoryMade(command, request, result) : undefined;
       if (emptyDirectory !== undefined) this.#know(emptyDirectory);
       return result;
     } finally {
@@ -73,7 +79,7 @@ export class KnownDirectories {
 
   #add(parent: number, name: FileName): void {
     const names = this.#touch(parent);
-    if (names === undefined || names.has(name)) return;
+    if (names === undefined || names.has(name) || !isPossible(name)) return;
     names.add(name);
     this.#entries++;
     this.#makeRoom();
@@ -103,8 +109,14 @@ export class KnownDirectories {
   }
 }
 
+/** The metaserver refuses other names, and says why. */
+function isPossible(name: FileName): boolean {
+  return name.length > 0 && name.length <= MAXIMUM_NAME_BYTES;
+}
+
+/** The inode of a directory that has been made, and that nobody has changed since. */
 function directoryMade(command: CommandName, request: object, result: object): number | undefined {
   if (command !== 'make' || (request as Commands['make']['request']).kind !== 'directory') return undefined;
   const { created, attributes } = result as Commands['make']['result'];
-  return created ? attributes.inode : undefined;
+  return created && attributes.revision === 1 ? attributes.inode : undefined;
 }

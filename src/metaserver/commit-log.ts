@@ -5,7 +5,8 @@
 // Two files take turns: while the database takes over what one has, the other
 // is written. Both have their full size from the start, so that a sync has no
 // inode to write. A record is
-//   u64 checksum of the rest, u64 number of the write, u32 bytes of the changes, u32 0, changes, zeros up to 8
+//   u64 checksum of the rest, u64 number of the write, u32 bytes of the changes, u32 checksum of these two,
+//   changes, zeros up to 8
 // and a change is
 //   u16 bytes of the key, u32 bytes of the value + 1 or 0 for a removal, key, value
 // little-endian. What is left of earlier rounds behind the last record has lower
@@ -24,6 +25,7 @@ export type Changes = ReadonlyMap<Key, Uint8Array | null>;
 const NAMES = ['commits-1.log', 'commits-2.log'] as const;
 const HEADER_BYTES = 24;
 const CHECKSUM_BYTES = 8;
+const HEADER_CHECKSUM_AT = 20;
 const CHANGE_HEADER_BYTES = 6;
 const ALIGNMENT_BYTES = 8;
 
@@ -194,8 +196,8 @@ function recordsOf(content: Buffer, salt: bigint): LogRecord[] {
 function numberBeyond(content: Buffer, salt: bigint, last: number): number | undefined {
   for (let at = 0; at + HEADER_BYTES <= content.length; at += ALIGNMENT_BYTES) {
     const number = content.readBigUInt64LE(at + CHECKSUM_BYTES);
-    // Cheaper than a checksum of what is no record.
     if (number <= BigInt(last) || number > BigInt(last + content.length)) continue;
+    if (content.readUInt32LE(at + HEADER_CHECKSUM_AT) !== headerChecksum(content, at, salt)) continue;
     const record = decodeRecord(content, at, salt);
     if (record !== undefined) return record.number;
   }
@@ -219,8 +221,14 @@ function encodeRecord(number: number, changes: Changes, salt: bigint): Buffer {
       at += value.length;
     }
   }
+  bytes.writeUInt32LE(headerChecksum(bytes, 0, salt), HEADER_CHECKSUM_AT);
   bytes.writeBigUInt64LE(library.h64Raw(bytes.subarray(CHECKSUM_BYTES), salt), 0);
   return bytes;
+}
+
+/** Tells at little cost that something is no record of this log, whatever users have stored. */
+function headerChecksum(bytes: Buffer, at: number, salt: bigint): number {
+  return Number(BigInt.asUintN(32, library.h64Raw(bytes.subarray(at + CHECKSUM_BYTES, at + HEADER_CHECKSUM_AT), salt)));
 }
 
 function decodeRecord(content: Buffer, at: number, salt: bigint): LogRecord | undefined {

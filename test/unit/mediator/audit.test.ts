@@ -15,6 +15,7 @@ const PATIENCE_BLOCKS = 8192;
 /** An auditor with one replica, which answers at once. */
 function openAuditor() {
   const clock = new ManualClock();
+  const counters = new Counters();
   const asked = { requests: 0, duringBatch: 0 };
   const batches: { atMs: number; blocks: number }[] = [];
   const get = async ({ items }: { items: GetItem[] }) => {
@@ -27,7 +28,7 @@ function openAuditor() {
   const auditor = new Auditor(
     () => {},
     () => asked.requests,
-    new Counters(),
+    counters,
     { ...testRuntime([]), clock },
   );
   let nextBlock = 0;
@@ -35,6 +36,7 @@ function openAuditor() {
     clock,
     batches,
     asked,
+    counters,
     auditor,
     /** As a read does that did not need the replica, nor others. */
     read(blocks: number, others: readonly Replica[] = []) {
@@ -112,6 +114,14 @@ describe('the auditor', () => {
     });
     const answered = batches.reduce((sum, batch) => sum + batch.blocks, 0);
     assert.ok(blocks - answered <= PATIENCE_BLOCKS + 2 * BATCH_BLOCKS, `${blocks - answered} wait`);
+    auditor.close();
+  });
+
+  it('gives up those that have waited longest when a replica can not keep up', async () => {
+    const { counters, auditor, read } = openAuditor();
+    // No answer comes before the test's next turn.
+    for (let n = 0; n < 3; n++) read(PATIENCE_BLOCKS);
+    assert.equal(counters.snapshot().unauditedBallots, PATIENCE_BLOCKS - BATCH_BLOCKS);
     auditor.close();
   });
 

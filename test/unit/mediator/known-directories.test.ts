@@ -5,6 +5,7 @@ import { KnownDirectories } from '../../../src/mediator/known-directories.js';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import type { Commands } from '../../../src/protocol/metadata.js';
+import type { RequestId } from '../../../src/protocol/request-ids.js';
 import { makeFile } from '../../support/fake-cluster.js';
 import { CALLER, calls, openCluster } from './fixture.js';
 
@@ -62,6 +63,27 @@ describe('a lookup in a directory that was made here', () => {
     assert.equal(calls(cluster, 'lookup'), 1);
   });
 
+  const id: RequestId = ['aaaaaaaaaaaaaaaa', 0, 1];
+  const first = { id, parent: ROOT_INODE, name: 'd', mode: 0o755, caller: CALLER };
+  for (const between of ['another mediator', 'a loss of the metaserver'] as const) {
+    it(`asks when the directory was made before, and the making asked for again: ${between}`, async () => {
+      const { cluster, mediator } = await openCluster();
+      const { attributes } = await mediator.files.mkdir(first);
+      if (between === 'a loss of the metaserver') cluster.reconnectMetaserver();
+      await makeDirectory(mediator, attributes.inode, 'a');
+      const next = between === 'another mediator' ? await cluster.mediator() : mediator;
+      await next.files.mkdir({ ...first, again: true });
+      assert.ok(await isThere(next, attributes.inode, 'a'));
+    });
+  }
+
+  it('leaves names that can not be to the metaserver', async () => {
+    const { mediator } = await openCluster();
+    const parent = await makeDirectory(mediator, ROOT_INODE, 'made');
+    await assert.rejects(mediator.files.lookup({ parent, name: 'n'.repeat(256) }), { code: 'ENAMETOOLONG' });
+    await assert.rejects(mediator.files.lookup({ parent, name: '' }), { code: 'EINVAL' });
+  });
+
   it('asks when another mediator may make names too', async () => {
     const { cluster } = await openCluster();
     const one = await cluster.mediator({ maintenance: false });
@@ -73,17 +95,18 @@ describe('a lookup in a directory that was made here', () => {
 });
 
 describe('known directories', () => {
-  const made = (inode: number) => ({ created: true, attributes: { inode } }) as unknown as Commands['make']['result'];
+  const made = (inode: number) =>
+    ({ created: true, attributes: { inode, revision: 1 } }) as unknown as Commands['make']['result'];
   const making = (parent: number, name: string, kind: string) =>
     ({ parent, name, kind }) as unknown as Commands['make']['request'];
   const know = (known: KnownDirectories, inode: number, run = async () => made(inode)) =>
-    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), run);
+    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), false, run);
 
   it('takes a name for possible from before it is asked for, and keeps it when nobody knows what came of that', async () => {
     const known = new KnownDirectories(() => 0);
     await know(known, 7);
     assert.ok(known.isAbsent(7, 'a'));
-    const lost = known.note('make', making(7, 'a', 'file'), () => Promise.reject(new Error('no answer')));
+    const lost = known.note('make', making(7, 'a', 'file'), false, () => Promise.reject(new Error('no answer')));
     assert.ok(!known.isAbsent(7, 'a'));
     await assert.rejects(lost);
     assert.ok(!known.isAbsent(7, 'a'));
@@ -95,7 +118,7 @@ describe('known directories', () => {
     const reply = new Promise<Commands['make']['result']>((resolve) => {
       answer = resolve;
     });
-    const inTheMiddle = known.note('make', making(7, 'a', 'file'), () => reply);
+    const inTheMiddle = known.note('make', making(7, 'a', 'file'), false, () => reply);
     await know(known, 7);
     answer(made(8));
     await inTheMiddle;
@@ -110,6 +133,8 @@ describe('known directories', () => {
       return made(7);
     });
     assert.ok(!known.isAbsent(7, 'a'));
+    await known.note('make', making(ROOT_INODE, 'd9', 'directory'), true, async () => made(9));
+    assert.ok(!known.isAbsent(9, 'a'));
     await know(known, 8);
     assert.ok(known.isAbsent(8, 'a'));
     known.clear();
@@ -119,9 +144,9 @@ describe('known directories', () => {
   it('forgets the directory that was used least recently when there are too many names', async () => {
     const known = new KnownDirectories(() => 0, 10);
     for (const inode of [7, 8, 9]) await know(known, inode);
-    for (let n = 0; n < 7; n++) await known.note('make', making(8, `n${n}`, 'file'), async () => made(100 + n));
+    for (let n = 0; n < 7; n++) await known.note('make', making(8, `n${n}`, 'file'), false, async () => made(100 + n));
     assert.ok(known.isAbsent(7, 'x'));
-    await known.note('make', making(8, 'one too many', 'file'), async () => made(200));
+    await known.note('make', making(8, 'one too many', 'file'), false, async () => made(200));
     assert.ok(!known.isAbsent(9, 'x'));
     assert.ok(known.isAbsent(7, 'x'));
     assert.ok(known.isAbsent(8, 'x'));
