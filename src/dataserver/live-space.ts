@@ -6,7 +6,7 @@ import { bytesOfPage, bytesOfPages, type PageExtent, type VersionRow, ZEROS_SEGM
 /**
  * Bytes by segment of the pages of `row` that none of `siblings`, other versions of the same block, refers to.
  * @param siblings those at the end are looked at first: the one that shares most should stand there
- * @param unsharable how many pages of `row` are known to be nowhere else: with the others found, the search ends
+ * @param unsharable how many pages of `row`, zeros apart, are known to be nowhere else: with the others found, the search ends
  */
 export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[], unsharable = 0): Map<number, number> {
   const shared = new Uint8Array(siblings.length === 0 ? 0 : pageCount(row.length));

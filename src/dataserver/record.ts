@@ -6,6 +6,7 @@
 // a copy of a record within somebody's data is never taken for one.
 import xxhash from 'xxhash-wasm';
 import type { BlockKey } from '../protocol/blocks.js';
+import { saltedChecksum } from '../protocol/hash.js';
 import { BLOCK_KEY_BYTES, readBlockKey, writeBlockKey } from './keys.js';
 import { MAXIMUM_BLOCK_BYTES, MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from './limits.js';
 import type { Place } from './version-row.js';
@@ -127,5 +128,5 @@ export function decodeTombstones(meta: Buffer): Tombstone[] {
 
 /** Of the description, seeded with that of the header's other fields. */
 function checksum(bytes: Buffer, salt: bigint): bigint {
-  return library.h64Raw(bytes.subarray(HEADER_BYTES), library.h64Raw(bytes.subarray(0, CHECKSUM_AT), salt));
+  return saltedChecksum(bytes.subarray(HEADER_BYTES), saltedChecksum(bytes.subarray(0, CHECKSUM_AT), salt));
 }

@@ -12,13 +12,11 @@
 // little-endian. What is left of earlier rounds behind the last record has lower
 // numbers, and the salt keeps what users have stored from being taken for records.
 import { join } from 'node:path';
-import xxhash from 'xxhash-wasm';
+import { saltedChecksum } from '../protocol/hash.js';
 import type { DiskFile } from '../runtime/disk.js';
 import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Key } from './engine.js';
-
-const library = await xxhash();
 
 export type Changes = ReadonlyMap<Key, Uint8Array | null>;
 
@@ -222,13 +220,13 @@ function encodeRecord(number: number, changes: Changes, salt: bigint): Buffer {
     }
   }
   bytes.writeUInt32LE(headerChecksum(bytes, 0, salt), HEADER_CHECKSUM_AT);
-  bytes.writeBigUInt64LE(library.h64Raw(bytes.subarray(CHECKSUM_BYTES), salt), 0);
+  bytes.writeBigUInt64LE(saltedChecksum(bytes.subarray(CHECKSUM_BYTES), salt), 0);
   return bytes;
 }
 
 /** Tells at little cost that something is no record of this log, whatever users have stored. */
 function headerChecksum(bytes: Buffer, at: number, salt: bigint): number {
-  return Number(BigInt.asUintN(32, library.h64Raw(bytes.subarray(at + CHECKSUM_BYTES, at + HEADER_CHECKSUM_AT), salt)));
+  return Number(BigInt.asUintN(32, saltedChecksum(bytes.subarray(at + CHECKSUM_BYTES, at + HEADER_CHECKSUM_AT), salt)));
 }
 
 function decodeRecord(content: Buffer, at: number, salt: bigint): LogRecord | undefined {
@@ -236,7 +234,7 @@ function decodeRecord(content: Buffer, at: number, salt: bigint): LogRecord | un
   const changesBytes = content.readUInt32LE(at + 16);
   const end = at + alignUp(HEADER_BYTES + changesBytes);
   if (end > content.length) return undefined;
-  if (content.readBigUInt64LE(at) !== library.h64Raw(content.subarray(at + CHECKSUM_BYTES, end), salt)) {
+  if (content.readBigUInt64LE(at) !== saltedChecksum(content.subarray(at + CHECKSUM_BYTES, end), salt)) {
     return undefined;
   }
   const start = at + HEADER_BYTES;
@@ -251,7 +249,7 @@ function* decodeChanges(bytes: Buffer): Generator<[Key, Uint8Array | null]> {
     const valueStart = at + CHANGE_HEADER_BYTES + keyBytes;
     const key = bytes.toString('latin1', at + CHANGE_HEADER_BYTES, valueStart);
     at = valueStart + Math.max(0, valueBytes);
-    yield [key, valueBytes < 0 ? null : Uint8Array.prototype.slice.call(bytes, valueStart, at)];
+    yield [key, valueBytes < 0 ? null : new Uint8Array(bytes.subarray(valueStart, at))];
   }
 }
 

@@ -48,6 +48,11 @@ export function hashBlock(data: Uint8Array): Hash {
   return hashOfPages(hashPages(data), data.length);
 }
 
+/** The checksum of a record that nobody who does not know the salt can forge by what they store. */
+export function saltedChecksum(bytes: Uint8Array, salt: bigint): Hash {
+  return library.h64Raw(bytes, salt);
+}
+
 /** 16 hexadecimal digits, for people and for XML-RPC. */
 export function formatHash(hash: Hash): string {
   return hash.toString(16).padStart(16, '0');

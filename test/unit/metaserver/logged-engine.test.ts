@@ -162,6 +162,11 @@ describe('a storage behind a log', () => {
     assert.deepEqual(contents(storage), { a: '1' });
     await assert.rejects(write(storage, { b: '2' }), /ENOSPC/);
     assert.deepEqual(contents(storage), { a: '1' });
+    // It is tried again by itself, and fails again.
+    const below = world.writesBelow;
+    await world.advance(TAKE_OVER_INTERVAL_MS);
+    assert.equal(world.writesBelow, below + 1);
+    assert.deepEqual(contents(storage), { a: '1' });
     world.failure = null;
     await world.advance(TAKE_OVER_INTERVAL_MS);
     assert.equal(world.store.get('a')?.toString(), '1');
