@@ -75,7 +75,8 @@ export class BlockMap {
   ): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached === undefined) return;
-    // What is remembered already contains this commit.
+    // What is remembered already contains this commit. An access time that moves is no revision of its own.
+    if (attributes.revision === cached.attributes.revision) cached.attributes = attributes;
     if (attributes.revision <= cached.attributes.revision) return;
     if (attributes.revision !== cached.attributes.revision + 1) {
       // Another change lies between: ours in flight, or another mediator's. Only a query can tell.

@@ -20,7 +20,7 @@ import type { BlockMap } from './block-map.js';
 import type { EarlierAttempts } from './earlier-attempts.js';
 import type { FileReader } from './file-reader.js';
 import type { GarbageCollector } from './garbage.js';
-import type { KnownDirectories } from './known-directories.js';
+import type { KnownNames } from './known-names.js';
 import type { LostCalls } from './lost-calls.js';
 import { Removals } from './removals.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -48,7 +48,7 @@ export class MediatorFiles implements FileService {
     private readonly earlier: EarlierAttempts,
     private readonly sessions: Sessions,
     private readonly lostCalls: LostCalls,
-    private readonly directories: KnownDirectories,
+    private readonly names: KnownNames,
     private readonly isSole: boolean,
     private readonly replicas: ReplicaSet,
     private readonly blockSizeBytes: number,
@@ -60,10 +60,14 @@ export class MediatorFiles implements FileService {
 
   async lookup(request: Request<'lookup'>): Promise<Attributes> {
     const { parent, name } = request;
-    if (this.isSole && this.directories.isAbsent(parent, name)) {
-      throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(name)}`);
-    }
-    return this.#observed(await this.metadata.query({ name: 'lookup', request }));
+    const inode = this.isSole ? this.names.find(parent, name) : undefined;
+    if (inode === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(name)}`);
+    const known = inode === undefined ? undefined : this.blockMap.remembered(inode);
+    if (known !== undefined) return known;
+    const learn = this.names.learner(parent);
+    const attributes = this.#observed(await this.metadata.query({ name: 'lookup', request }));
+    learn(name, attributes.inode);
+    return attributes;
   }
 
   async getattr(request: Request<'getattr'>): Promise<Attributes> {
@@ -222,11 +226,16 @@ export class MediatorFiles implements FileService {
   }
 
   async readdir({ limit, ...request }: Request<'readdir'>): Reply<'readdir'> {
+    const learn = this.names.learner(request.inode);
     const result = await this.metadata.query({
       name: 'readdir',
       request: { ...request, limit: Math.min(limit, MAXIMUM_LISTING) },
     });
-    for (const { attributes } of result.entries) if (attributes !== undefined) this.blockMap.observe(attributes);
+    for (const { name, inode, attributes } of result.entries) {
+      if (attributes !== undefined) this.blockMap.observe(attributes);
+      // Without attributes a name alone answers nothing.
+      if (this.blockMap.remembered(inode) !== undefined) learn(name, inode);
+    }
     return result;
   }
 
@@ -332,7 +341,7 @@ export class MediatorFiles implements FileService {
     id: RequestId | undefined,
     isAgain = false,
   ): Promise<Commands[K]['result']> {
-    return this.directories.note(name, request, isAgain, () =>
+    return this.names.note(name, request, isAgain, () =>
       this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id }),
     );
   }

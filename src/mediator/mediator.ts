@@ -16,7 +16,7 @@ import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
-import { KnownDirectories } from './known-directories.js';
+import { KnownNames } from './known-names.js';
 import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
 import { Metrics } from './metrics.js';
 import { Reader } from './reader.js';
@@ -93,7 +93,7 @@ export async function openMediator(
   const counters = new Counters();
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
-  const directories = new KnownDirectories(() => lostCalls.losses);
+  const names = new KnownNames(() => lostCalls.losses, runtime.clock);
   const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
   const auditor = new Auditor(
     (box, replica) => repairer.order(box, replica),
@@ -130,7 +130,7 @@ export async function openMediator(
   first.remote.onStateChange((state) => {
     if (state === 'down') {
       blockMap.clear();
-      directories.clear();
+      names.clear();
       garbage.startOver();
     } else {
       // A question that is lost is asked with the next connection.
@@ -163,7 +163,7 @@ export async function openMediator(
     new EarlierAttempts(metadata, blockMap, runtime.clock),
     sessions,
     lostCalls,
-    directories,
+    names,
     options.maintenance,
     replicas,
     options.blockSizeBytes,

@@ -1,12 +1,14 @@
-// Looking for what is not there, in directories that were made through this mediator.
+// Lookups that the mediator answers itself: of names that it was told of lately, and in directories that were made
+// through it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { KnownDirectories } from '../../../src/mediator/known-directories.js';
+import { KnownNames } from '../../../src/mediator/known-names.js';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import type { Commands } from '../../../src/protocol/metadata.js';
 import type { RequestId } from '../../../src/protocol/request-ids.js';
-import { makeFile } from '../../support/fake-cluster.js';
+import { type FakeCluster, makeFile } from '../../support/fake-cluster.js';
+import { ManualClock } from '../../support/manual-clock.js';
 import { CALLER, calls, openCluster } from './fixture.js';
 
 async function makeDirectory({ files }: Mediator, parent: number, name: string): Promise<number> {
@@ -45,7 +47,9 @@ describe('a lookup in a directory that was made here', () => {
     assert.deepEqual(await asked('a'), { found: false, asked: true });
     assert.deepEqual(await asked('never'), absent);
     await files.unlink({ parent, name: 'b', held: [] });
-    assert.deepEqual(await asked('b'), { found: false, asked: true });
+    assert.deepEqual(await asked('b'), absent);
+    await files.rmdir({ parent, name: 'd' });
+    assert.deepEqual(await asked('d'), absent);
     await files.rename({
       parent: ROOT_INODE,
       name: 'elsewhere',
@@ -94,67 +98,141 @@ describe('a lookup in a directory that was made here', () => {
   });
 });
 
-describe('known directories', () => {
+describe('a lookup of a file that the mediator knows', () => {
+  const asks = async (cluster: FakeCluster, mediator: Mediator, name: string) => {
+    const before = calls(cluster, 'lookup');
+    const attributes = await mediator.files.lookup({ parent: ROOT_INODE, name });
+    return { attributes, asked: calls(cluster, 'lookup') > before };
+  };
+
+  it('is answered here, with the attributes of the last change, under each of its names', async () => {
+    const { cluster, mediator } = await openCluster();
+    const { files } = mediator;
+    const inode = await makeFile(mediator, 'a');
+    const write = { inode, extents: [{ offset: 0, data: new Uint8Array(5000) }], modifyTimeNs: 7n };
+    const written = await files.write(write);
+    assert.deepEqual(await asks(cluster, mediator, 'a'), { attributes: written, asked: false });
+    const changed = await files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
+    assert.deepEqual(await asks(cluster, mediator, 'a'), { attributes: changed, asked: false });
+    const read = await files.setattr({ inode, changes: { accessed: true, accessTimeNs: 9n }, caller: CALLER });
+    assert.equal(read.accessTimeNs, 9n);
+    assert.deepEqual(await asks(cluster, mediator, 'a'), { attributes: read, asked: false });
+    const places = { parent: ROOT_INODE, newParent: ROOT_INODE, held: [] };
+    await files.rename({ ...places, name: 'a', newName: 'b', mode: 'replace' });
+    const renamed = await files.getattr({ inode });
+    assert.deepEqual(await asks(cluster, mediator, 'b'), { attributes: renamed, asked: false });
+    assert.equal(await isThere(mediator, ROOT_INODE, 'a'), false);
+    await files.link({ inode, parent: ROOT_INODE, name: 'c' });
+    await files.open({ inode, forWriting: false });
+    assert.equal((await asks(cluster, mediator, 'c')).attributes.links, 2);
+    assert.equal((await asks(cluster, mediator, 'c')).asked, false);
+    await files.unlink({ parent: ROOT_INODE, name: 'b', held: [] });
+    assert.equal((await asks(cluster, mediator, 'c')).attributes.links, 1);
+    assert.equal(await isThere(mediator, ROOT_INODE, 'b'), false);
+  });
+
+  it('is answered from a listing, and from an earlier lookup', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    for (const learn of ['lookup', 'readdir'] as const) {
+      const next = await cluster.mediator();
+      await next.files.open({ inode, forWriting: false });
+      if (learn === 'lookup') assert.ok((await asks(cluster, next, 'a')).asked);
+      else await next.files.readdir({ inode: ROOT_INODE, cookie: 0, limit: 10, attributes: true });
+      assert.equal((await asks(cluster, next, 'a')).asked, false, learn);
+    }
+  });
+
+  it('is asked for again after the metaserver was lost, and where another mediator may change it', async () => {
+    const { cluster, mediator } = await openCluster();
+    await makeFile(mediator, 'a');
+    cluster.reconnectMetaserver();
+    assert.ok((await asks(cluster, mediator, 'a')).asked);
+    const one = await cluster.mediator({ maintenance: false });
+    await makeFile(one, 'b');
+    assert.ok((await asks(cluster, one, 'b')).asked);
+  });
+});
+
+describe('known names', () => {
   const made = (inode: number) =>
     ({ created: true, attributes: { inode, revision: 1 } }) as unknown as Commands['make']['result'];
   const making = (parent: number, name: string, kind: string) =>
     ({ parent, name, kind }) as unknown as Commands['make']['request'];
-  const know = (known: KnownDirectories, inode: number, run = async () => made(inode)) =>
+  const open = (losses = () => 0, maximum = 100) => new KnownNames(losses, new ManualClock(), maximum);
+  const know = (known: KnownNames, inode: number, run = async () => made(inode)) =>
     known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), false, run);
+  const isAbsent = (known: KnownNames, parent: number, name: string) => known.find(parent, name) === null;
 
   it('takes a name for possible from before it is asked for, and keeps it when nobody knows what came of that', async () => {
-    const known = new KnownDirectories(() => 0);
+    const known = open();
     await know(known, 7);
-    assert.ok(known.isAbsent(7, 'a'));
+    assert.ok(isAbsent(known, 7, 'a'));
     const lost = known.note('make', making(7, 'a', 'file'), false, () => Promise.reject(new Error('no answer')));
-    assert.ok(!known.isAbsent(7, 'a'));
+    assert.equal(known.find(7, 'a'), undefined);
     await assert.rejects(lost);
-    assert.ok(!known.isAbsent(7, 'a'));
+    assert.equal(known.find(7, 'a'), undefined);
   });
 
   it('learns of a name that was asked for before the directory was known', async () => {
-    const known = new KnownDirectories(() => 0);
+    const known = open();
     let answer: (result: Commands['make']['result']) => void = () => {};
     const reply = new Promise<Commands['make']['result']>((resolve) => {
       answer = resolve;
     });
     const inTheMiddle = known.note('make', making(7, 'a', 'file'), false, () => reply);
     await know(known, 7);
+    assert.ok(!isAbsent(known, 7, 'a'));
     answer(made(8));
     await inTheMiddle;
-    assert.ok(!known.isAbsent(7, 'a'));
+    assert.equal(known.find(7, 'a'), 8);
   });
 
   it('does not know a directory whose making was asked for again, nor any after all is forgotten', async () => {
     let losses = 0;
-    const known = new KnownDirectories(() => losses);
+    const known = open(() => losses);
     await know(known, 7, async () => {
       losses++;
       return made(7);
     });
-    assert.ok(!known.isAbsent(7, 'a'));
+    assert.ok(!isAbsent(known, 7, 'a'));
     await known.note('make', making(ROOT_INODE, 'd9', 'directory'), true, async () => made(9));
-    assert.ok(!known.isAbsent(9, 'a'));
+    assert.ok(!isAbsent(known, 9, 'a'));
+    assert.equal(known.find(ROOT_INODE, 'd9'), undefined);
     await know(known, 8);
-    assert.ok(known.isAbsent(8, 'a'));
+    assert.ok(isAbsent(known, 8, 'a'));
+    assert.equal(known.find(ROOT_INODE, 'd8'), 8);
     known.clear();
-    assert.ok(!known.isAbsent(8, 'a'));
+    assert.ok(!isAbsent(known, 8, 'a'));
+    assert.equal(known.find(ROOT_INODE, 'd8'), undefined);
   });
 
   it('forgets the directory that was used least recently when there are too many names', async () => {
-    const known = new KnownDirectories(() => 0, 10);
+    const known = open(() => 0, 13);
     for (const inode of [7, 8, 9]) await know(known, inode);
-    for (let n = 0; n < 7; n++) await known.note('make', making(8, `n${n}`, 'file'), false, async () => made(100 + n));
-    assert.ok(known.isAbsent(7, 'x'));
+    for (let n = 0; n < 6; n++) await known.note('make', making(8, `n${n}`, 'file'), false, async () => made(100 + n));
+    assert.ok(isAbsent(known, 7, 'x'));
     await known.note('make', making(8, 'one too many', 'file'), false, async () => made(200));
-    assert.ok(!known.isAbsent(9, 'x'));
-    assert.ok(known.isAbsent(7, 'x'));
-    assert.ok(known.isAbsent(8, 'x'));
+    // The root, with three names, was used before these.
+    assert.equal(known.find(ROOT_INODE, 'd7'), undefined);
+    assert.ok(isAbsent(known, 7, 'x') && isAbsent(known, 8, 'x') && isAbsent(known, 9, 'x'));
   });
 
-  it('never calls the directory itself or its parent absent', async () => {
-    const known = new KnownDirectories(() => 0);
+  it('never calls the directory itself or its parent absent, nor says what they are', async () => {
+    const known = open();
     await know(known, 7);
-    assert.ok(!known.isAbsent(7, '.') && !known.isAbsent(7, '..'));
+    known.learner(7)('..', 1);
+    assert.equal(known.find(7, '.'), undefined);
+    assert.equal(known.find(7, '..'), undefined);
+  });
+
+  it('believes what it was told for ten seconds', async () => {
+    const clock = new ManualClock();
+    const known = new KnownNames(() => 0, clock);
+    known.learner(7)('a', 8);
+    await clock.advance(10_000);
+    assert.equal(known.find(7, 'a'), 8);
+    await clock.advance(1);
+    assert.equal(known.find(7, 'a'), undefined);
   });
 });
