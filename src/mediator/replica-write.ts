@@ -1,7 +1,8 @@
 // One attempt to store new versions on the replicas: sends them to all that
 // can be reached, votes on the hashes they answer, and gives whole blocks to
 // those whose base was bad. Says who holds everything and who lacks something.
-import type { BlockKey, PutItem, PutResult, Version } from '../protocol/blocks.js';
+import type { BlockKey, BlockService, PutResult, Version } from '../protocol/blocks.js';
+import { forMany } from '../protocol/codec.js';
 import { FileError } from '../protocol/errors.js';
 import { type Hash, hashBlock } from '../protocol/hash.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -40,6 +41,12 @@ interface BlockState {
   incomplete: Set<Replica>;
 }
 
+/** One put of some of the blocks, the same for all who get it. */
+interface Message {
+  states: readonly BlockState[];
+  request: Parameters<BlockService['put']>[0];
+}
+
 export class ReplicaWrite {
   #states: BlockState[] = [];
   #targets: Replica[] = [];
@@ -67,7 +74,8 @@ export class ReplicaWrite {
       return { block, key, rendered, results: new Map(), incomplete: new Set() };
     });
     this.#targets = this.replicas.reachable();
-    const sending = this.#targets.map((replica) => this.#send(replica, this.#states, false));
+    const messages = inMessages(this.#states, false);
+    const sending = this.#targets.map((replica) => this.#send(replica, messages));
     // The hash of what is put whole is made here, while the messages are on their way.
     for (const { block, rendered } of this.#states) if (rendered !== null) block.hash = hashBlock(rendered);
     await this.#enough(sending);
@@ -88,34 +96,23 @@ export class ReplicaWrite {
     );
   }
 
-  async #send(replica: Replica, states: readonly BlockState[], replace: boolean): Promise<void> {
-    const messages: BlockState[][] = [];
-    let bytes = MESSAGE_BYTES;
-    for (const state of states) {
-      const size = state.block.plan.length;
-      if (bytes + size > MESSAGE_BYTES) {
-        messages.push([]);
-        bytes = 0;
-      }
-      messages.at(-1)?.push(state);
-      bytes += size;
-    }
+  async #send(replica: Replica, messages: readonly Message[]): Promise<void> {
     const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+    let next = 0;
     const sendInTurn = async (): Promise<void> => {
-      for (let message = messages.shift(); message !== undefined; message = messages.shift()) {
-        const items = message.map(
-          ({ block, key, rendered }): PutItem => putItem(block.plan, key.inode, key.version, rendered),
-        );
-        const { results } = await replica.call(() => replica.blocks.put({ items, durable: true, replace }, options));
-        message.forEach(({ results: known, incomplete }, position) => {
+      for (let message = messages[next++]; message !== undefined; message = messages[next++]) {
+        const { states, request } = message;
+        const { results } = await replica.call(() => replica.blocks.put(request, options));
+        states.forEach(({ results: known, incomplete }, position) => {
           const result = results[position];
           if (result?.state === 'no-base' && replica.state !== 'up') incomplete.add(replica);
           if (result !== undefined) known.set(replica, result);
         });
       }
     };
-    await Promise.all(Array.from({ length: MESSAGES_IN_FLIGHT }, sendInTurn)).catch((error: unknown) => {
-      messages.length = 0;
+    const senders = Math.min(messages.length, MESSAGES_IN_FLIGHT);
+    await Promise.all(Array.from({ length: senders }, sendInTurn)).catch((error: unknown) => {
+      next = messages.length;
       this.#isUnanswered = true;
       this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
     });
@@ -168,7 +165,10 @@ export class ReplicaWrite {
     const needsWhole = bad.filter((replica) => results.get(replica)?.state !== 'full');
     if (needsWhole.length > 0) {
       state.rendered ??= await this.#fetch(state);
-      if (state.rendered !== null) await Promise.all(needsWhole.map((replica) => this.#send(replica, [state], true)));
+      if (state.rendered !== null) {
+        const messages = inMessages([state], true);
+        await Promise.all(needsWhole.map((replica) => this.#send(replica, messages)));
+      }
       for (const replica of needsWhole) if (this.#holds(state, replica)) this.#repaired(state, replica);
     }
     const holders = [...results.keys()].filter((replica) => this.#holds(state, replica)).length;
@@ -229,4 +229,22 @@ export class ReplicaWrite {
       .filter((replica) => !this.#states.every((state) => this.#holds(state, replica)))
       .map((replica) => replica.name);
   }
+}
+
+function inMessages(states: readonly BlockState[], replace: boolean): Message[] {
+  const groups: BlockState[][] = [];
+  let bytes = MESSAGE_BYTES;
+  for (const state of states) {
+    const size = state.block.plan.length;
+    if (bytes + size > MESSAGE_BYTES) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(state);
+    bytes += size;
+  }
+  return groups.map((group) => {
+    const items = group.map(({ block, key, rendered }) => putItem(block.plan, key.inode, key.version, rendered));
+    return { states: group, request: forMany({ items, durable: true, replace }) };
+  });
 }

@@ -67,24 +67,27 @@ export class Replica {
    * Calls the server and learns from the outcome: a deadline that passes takes it down, and with it all other calls.
    * @param measured whether the time it took says something about its peers' expected latency
    */
-  async call<T>(request: () => Promise<T>, measured = false): Promise<T> {
+  call<T>(request: () => Promise<T>, measured = false): Promise<T> {
     const startMs = this.clock.monotonicMs();
-    try {
-      const result = await this.#unlessDown(request());
-      this.heardMs = this.clock.monotonicMs();
-      if (measured) this.latencyMs += (this.clock.monotonicMs() - startMs - this.latencyMs) * LATENCY_WEIGHT;
-      return result;
-    } catch (error) {
-      const isSilent = error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE');
-      if (isSilent) this.state = 'down';
-      throw error;
-    }
-  }
-
-  #unlessDown<T>(reply: Promise<T>): Promise<T> {
+    // One promise for everything: this is on the way of every block.
     return new Promise((resolve, reject) => {
+      const reply = request();
       this.#waiting.add(reject);
-      void reply.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+      reply.then(
+        (result) => {
+          // Given up meanwhile.
+          if (!this.#waiting.delete(reject)) return;
+          this.heardMs = this.clock.monotonicMs();
+          if (measured) this.latencyMs += (this.heardMs - startMs - this.latencyMs) * LATENCY_WEIGHT;
+          resolve(result);
+        },
+        (error: unknown) => {
+          if (!this.#waiting.delete(reject)) return;
+          const isSilent = error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE');
+          if (isSilent) this.state = 'down';
+          reject(error);
+        },
+      );
     });
   }
 }

@@ -25,6 +25,9 @@ const CANCEL = 3;
 const FILE_ERROR = 0;
 const SERVICE_ERROR = 1;
 
+/** MessagePack's first byte of an array of up to 15 members, whose number is in its lower half. */
+const SMALL_ARRAY = 0x90;
+
 const SERVICE_ERROR_CODES: ReadonlySet<string> = new Set<ServiceErrorCode>([
   'UNREACHABLE',
   'DEADLINE',
@@ -69,10 +72,35 @@ const packr = new Packr({
 /** The largest bigint that travels; the smallest is one less than its negative. */
 const LARGEST_BIGINT = 2n ** 127n - 1n;
 
+interface EncodedBody {
+  bytes: Uint8Array;
+  lifted: Uint8Array[];
+}
+
+/** null: until the first request with it. */
+const bodiesForMany = new WeakMap<object, EncodedBody | null>();
+
+/** Marks a request's body that several servers get: it is encoded once, and must not be changed any more. */
+export function forMany<T extends object>(body: T): T {
+  bodiesForMany.set(body, null);
+  return body;
+}
+
 /** The frame of a request, as chunks. Throws MALFORMED for a body that can't travel. */
 export function encodeRequest(id: number, method: string, body: object): Uint8Array[] {
+  const known = bodiesForMany.get(body);
+  if (known === undefined) {
+    const lifted: Uint8Array[] = [];
+    return frame([REQUEST, id, method, lift(body, 1, lifted)], lifted);
+  }
+  const encoded = known ?? encodeBody(body);
+  bodiesForMany.set(body, encoded);
+  return frame([REQUEST, id, method], encoded.lifted, encoded.bytes);
+}
+
+function encodeBody(body: object): EncodedBody {
   const lifted: Uint8Array[] = [];
-  return frame([REQUEST, id, method, lift(body, 1, lifted)], lifted);
+  return { bytes: pack(lift(body, 1, lifted), 0), lifted };
 }
 
 /** The frame of a reply, as chunks. Throws MALFORMED for a body that can't travel. */
@@ -128,22 +156,30 @@ export function decodeMessage(bytes: Buffer, start: number, end: number, framePa
   }
 }
 
-/** The chunks of a frame around a header. */
-function frame(header: unknown[], lifted: Uint8Array[]): Uint8Array[] {
-  let head: Buffer;
-  try {
-    head = packr.pack(header, RESERVE_START_SPACE | PREFIX_BYTES);
-  } catch (error) {
-    throw malformed(`the message can't be encoded: ${error instanceof Error ? error.message : error}`);
-  }
-  const headerBytes = head.length - PREFIX_BYTES;
+/**
+ * The chunks of a frame around a header.
+ * @param last the header's last member, encoded already
+ */
+function frame(header: unknown[], lifted: Uint8Array[], last?: Uint8Array): Uint8Array[] {
+  const head = pack(header, RESERVE_START_SPACE | PREFIX_BYTES);
+  if (last !== undefined) head[PREFIX_BYTES] = SMALL_ARRAY | (header.length + 1);
+  const headerBytes = head.length - PREFIX_BYTES + (last?.length ?? 0);
   if (headerBytes > MAXIMUM_HEADER_BYTES) throw malformed(`a header of ${headerBytes} bytes`);
   let length = headerBytes + 4;
   for (const payload of lifted) length += payload.length;
   if (length > MAXIMUM_FRAME_BYTES) throw malformed(`a message of ${length} bytes`);
   head.writeUInt32BE(length, 0);
   head.writeUInt32BE(headerBytes, 4);
+  if (last !== undefined) return [head, last, ...lifted];
   return lifted.length === 0 ? [head] : [head, ...lifted];
+}
+
+function pack(value: unknown, options: number): Buffer {
+  try {
+    return packr.pack(value, options);
+  } catch (error) {
+    throw malformed(`the message can't be encoded: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 /**

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { encodeCancel, encodeFailure, encodeReply, encodeRequest, type Message } from '../../../src/protocol/codec.js';
+import {
+  encodeCancel,
+  encodeFailure,
+  encodeReply,
+  encodeRequest,
+  forMany,
+  type Message,
+} from '../../../src/protocol/codec.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import { FrameReader } from '../../../src/protocol/frame-reader.js';
 import { MAXIMUM_FRAME_BYTES } from '../../../src/protocol/limits.js';
@@ -48,6 +55,20 @@ describe('codec', () => {
         },
       ),
       { numRuns: 300 },
+    );
+  });
+
+  it('encodes what several servers get once, and sends each the same as otherwise', () => {
+    fc.assert(
+      fc.property(arbitraryBody, (body) => {
+        const shared = forMany({ ...body });
+        const [one, other] = [1, 70_000].map((id) => encodeRequest(id, 'a.b', shared));
+        assert.deepStrictEqual(readOne(one ?? []), readOne(encodeRequest(1, 'a.b', body)));
+        assert.deepStrictEqual(readOne(other ?? []), readOne(encodeRequest(70_000, 'a.b', body)));
+        // Behind the head, the very same chunks.
+        assert.deepEqual(one?.length, other?.length);
+        for (let at = 1; at < (one?.length ?? 0); at++) assert.equal(one?.[at], other?.[at]);
+      }),
     );
   });
 
@@ -132,6 +153,7 @@ describe('codec', () => {
   for (const [name, body] of Object.entries(unfit)) {
     it(`refuses to send ${name}, and still sends the next`, () => {
       assert.throws(() => encodeRequest(1, 'a.b', body), malformed);
+      assert.throws(() => encodeRequest(1, 'a.b', forMany(body)), malformed);
       assert.equal(readOne(encodeRequest(2, 'a.b', { fine: true })).id, 2);
     });
   }
