@@ -3,11 +3,16 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * For the command line of a process that serves; V8 looks at it only then. After ten idle seconds V8 collects garbage to make
- * the heap smaller, and what it has compiled is thrown away with the objects that it was compiled for: measured here, an
- * fsync a minute later took 4 ms instead of 2, and a thousand of them until it was as before.
+ * For the command line of a process that serves; V8 looks at them only then. V8 keeps what it has compiled only as long as the
+ * objects live that it was compiled for, and the functions that use it: a full collection throws much of it away.
+ *
+ * no-memory-reducer: after ten idle seconds V8 collects to make the heap smaller. Measured here, an fsync a minute later took
+ * 4 ms instead of 2, and a thousand of them until it was as before.
+ * heap-growing-percent: a full collection when three times as much is on the heap as after the last, not when a few megabytes
+ * have come. Without, a server that was busy with fsyncs had one every two seconds, and compiled for a tenth of its time: with
+ * it fsyncs and removals take 10 to 15 % less, and a server 10 to 20 MB more memory.
  */
-export const SERVING_OPTIONS: readonly string[] = ['--no-memory-reducer'];
+export const SERVING_OPTIONS: readonly string[] = ['--no-memory-reducer', '--heap-growing-percent=200'];
 
 /** Bytes of bytecode that a function runs through before V8 looks whether to compile it; 132 KiB by itself. */
 const INTERRUPT_BUDGET_BYTES = 20_000;

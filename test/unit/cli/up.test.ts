@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { loadConfig } from '../../../src/cli/config-file.js';
 import { identify, readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
+import { SERVING_OPTIONS } from '../../../src/runtime/node/v8-options.js';
 import { Cluster, type Outcome, run, until } from '../../support/cluster.js';
 import { requireFuse } from '../../support/require-fuse.js';
 
@@ -71,6 +72,14 @@ describe('nmrfs up', function () {
     assert.match(cluster.printed, /nmrfs is ready: .*mnt \(kernel\), N 1, Qr 1, Qw 1\n/);
     const tries = cluster.printed.split('try:\n')[1]?.split('\n').slice(0, 3) ?? [];
     assert.ok(tries.length === 3 && tries.every((line) => /^ {4}(echo|(npx )?nmrfs)/.test(line)), cluster.printed);
+  });
+
+  it("starts every server with V8's options for processes that serve", async () => {
+    for (const name of ['meta1', 'data1', 'mediator']) {
+      const words = (await readFile(`/proc/${await processOf(name)}/cmdline`, 'utf8')).split('\0');
+      // Behind the name of the program, or the program itself would get them.
+      assert.deepEqual(words.slice(1, 1 + SERVING_OPTIONS.length), SERVING_OPTIONS, name);
+    }
   });
 
   it('runs once per run directory', async () => {
