@@ -116,7 +116,7 @@ export class Catalog {
     if (changes === undefined) return [...saved];
     const kept = saved.filter(({ key }) => !changes.has(key.version));
     for (const { key, row } of changes.values()) if (row !== null) kept.push({ key, row });
-    return kept.sort(byVersion);
+    return inOrder(kept);
   }
 
   /** Versions in key order behind `after`. Saves, and fails when that does. */
@@ -232,13 +232,19 @@ export class Catalog {
     if (before === undefined) return;
     const after = before.filter(({ key }) => !changes.has(key.version));
     for (const { key, row } of changes.values()) if (row !== null) after.push({ key, row });
-    this.#recent.set(name, after.sort(byVersion));
+    this.#recent.set(name, inOrder(after));
   }
 
-  #siblings(key: BlockKey): VersionRow[] {
-    return this.versionsOf(key.inode, key.index)
-      .filter((entry) => entry.key.version !== key.version)
-      .map(({ row }) => row);
+  /** The other versions of its block: what came last, which shares most, at the end. */
+  #siblings({ inode, index, version }: BlockKey): VersionRow[] {
+    const rows: VersionRow[] = [];
+    const changes = this.#changes.get(blockName(inode, index));
+    for (const { key, row } of this.#savedVersions(inode, index)) {
+      if (key.version !== version && changes?.has(key.version) !== true) rows.push(row);
+    }
+    if (changes === undefined) return rows;
+    for (const { key, row } of changes.values()) if (row !== null && key.version !== version) rows.push(row);
+    return rows;
   }
 
   #change(key: BlockKey, row: VersionRow | null): void {
@@ -284,8 +290,14 @@ export function isBehind(place: Place, other: Place): boolean {
   return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
 }
 
-function byVersion(a: CatalogEntry, b: CatalogEntry): number {
-  return a.key.version - b.key.version;
+/** The same entries by version; mostly they are, since what is put last is the newest. */
+function inOrder(entries: CatalogEntry[]): CatalogEntry[] {
+  let last = Number.NEGATIVE_INFINITY;
+  for (const { key } of entries) {
+    if (key.version < last) return entries.sort((one, other) => one.key.version - other.key.version);
+    last = key.version;
+  }
+  return entries;
 }
 
 function decodeEntries(rows: readonly IndexRow[]): CatalogEntry[] {
