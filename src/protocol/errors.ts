@@ -34,14 +34,20 @@ export type FileErrorCode =
   | 'ETXTBSY'
   | 'EXDEV';
 
-/** A file operation that failed the POSIX way. */
+/**
+ * A file operation that failed the POSIX way. It has no stack: most are the answer to a question, and finding out where they
+ * were made took longer than everything else about them.
+ */
 export class FileError extends Error {
   override readonly name = 'FileError';
-  constructor(
-    readonly code: FileErrorCode,
-    message: string,
-  ) {
+  readonly code: FileErrorCode;
+
+  constructor(code: FileErrorCode, message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`${code}: ${message}`);
+    Error.stackTraceLimit = stackTraceLimit;
+    this.code = code;
   }
 }
 
