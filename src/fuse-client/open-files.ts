@@ -164,7 +164,7 @@ export class OpenFiles {
   }
 
   /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
-  async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Uint8Array> {
     const { file } = this.handles.file(handle);
     this.accessTimes.read(file.attributes);
     // Taken before asking: a batch that is stored meanwhile must be seen in one of both.
@@ -175,7 +175,7 @@ export class OpenFiles {
       this.aheadInVain = 0;
       return this.readCached(file, offset, asked);
     }
-    const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal });
+    const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal: signal() });
     return layOver(overlay, data, offset, length);
   }
 
@@ -262,7 +262,7 @@ export class OpenFiles {
     try {
       while (copied < end) {
         const piece = Math.min(COPY_PIECE_BYTES, end - copied);
-        const read = await this.read(source.handle, source.offset + copied, piece, signal());
+        const read = await this.read(source.handle, source.offset + copied, piece, signal);
         if (read.length === 0) break;
         // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
         const data = new Uint8Array(read);

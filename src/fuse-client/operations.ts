@@ -236,7 +236,7 @@ export class Operations {
     return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
   }
 
-  async read(handle: number, offset: number, length: number, signal: AbortSignal): Promise<Uint8Array> {
+  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Uint8Array> {
     if (offset >= MAXIMUM_FILE_BYTES) return NO_BYTES;
     return this.opened.read(handle, offset, length, signal);
   }

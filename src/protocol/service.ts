@@ -15,11 +15,16 @@ export interface CallOptions {
 
 /** The same service, called as `peer`: for a caller in the same process, whom no connection tells from others. */
 export function asPeer<T extends object>(service: T, peer: object): T {
+  const calls = new Map<string | symbol, unknown>();
   return new Proxy(service, {
     get(target, member) {
+      const known = calls.get(member);
+      if (known !== undefined) return known;
       const method: unknown = Reflect.get(target, member);
       if (typeof method !== 'function') return method;
-      return (request: object, options?: CallOptions) => method.call(target, request, { ...options, peer });
+      const call = (request: object, options?: CallOptions) => method.call(target, request, { ...options, peer });
+      calls.set(member, call);
+      return call;
     },
   });
 }

@@ -147,7 +147,7 @@ export function nativeOperations(
       run('open', answer, async () => [(await operations.open(await paths.inode(nameFromText(path)), flags)).handle]),
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
-        const data = await operations.read(handle, offset, length, never());
+        const data = await operations.read(handle, offset, length, never);
         target.set(data);
         return data.length;
       }),

@@ -58,8 +58,7 @@ describe('the read cache', () => {
     const { operations } = setting;
     const inode = await stored(setting, 'a', 'voted bytes');
     const reads = countReads(setting);
-    const bytes = async (handle: number) =>
-      Buffer.from(await operations.read(handle, 0, 5, uninterrupted())).toString();
+    const bytes = async (handle: number) => Buffer.from(await operations.read(handle, 0, 5, uninterrupted)).toString();
     const first = await operations.open(inode, Flags.READ, false, uninterrupted);
     assert.equal(await bytes(first.handle), 'voted');
     assert.equal(await bytes(first.handle), 'voted');
@@ -92,7 +91,7 @@ describe('the read cache', () => {
     const other = await stored(setting, 'other', 'voted');
     const { handle } = await operations.open(other, Flags.READ, false, uninterrupted);
     assert.equal(reads.count, 1);
-    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted())).toString(), 'voted');
+    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
     assert.equal(reads.count, 1);
   });
 
@@ -104,7 +103,7 @@ describe('the read cache', () => {
     const reads = countReads(setting);
     const source = await operations.open(small, Flags.READ, false, uninterrupted);
     const target = await operations.open(copy, Flags.WRITE, false, uninterrupted);
-    assert.equal(Buffer.from(await operations.read(source.handle, 0, 1 << 20, uninterrupted())).toString(), 'voted');
+    assert.equal(Buffer.from(await operations.read(source.handle, 0, 1 << 20, uninterrupted)).toString(), 'voted');
     const request = {
       source: { handle: source.handle, offset: 0 },
       target: { handle: target.handle, offset: 0 },
@@ -126,7 +125,7 @@ describe('the read cache', () => {
     for (let round = 0; round < 16 + 160; round++) await operations.release(await open());
     assert.equal(reads.count, 16 + 10);
     const handle = await open();
-    await operations.read(handle, 0, 4096, uninterrupted());
+    await operations.read(handle, 0, 4096, uninterrupted);
     const before = reads.count;
     await open();
     assert.equal(reads.count, before + 1);
@@ -139,9 +138,9 @@ describe('the read cache', () => {
     const reads = countReads(setting);
     reads.failing = new FileError('EIO', 'no quorum');
     const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
-    await assert.rejects(operations.read(handle, 0, 4096, uninterrupted()), { code: 'EIO' });
+    await assert.rejects(operations.read(handle, 0, 4096, uninterrupted), { code: 'EIO' });
     reads.failing = undefined;
-    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted())).toString(), 'voted');
+    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
   });
 });
 

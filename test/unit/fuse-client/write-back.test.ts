@@ -202,7 +202,7 @@ describe('the write-back buffer', () => {
     const { handle } = await operations.open(inode, Flags.BOTH);
     await operations.unlink(ROOT_INODE, 'f');
     await operations.write(handle, 4, Buffer.from(' on'), {}, uninterrupted);
-    assert.equal(Buffer.from(await operations.read(handle, 0, 10, uninterrupted())).toString(), 'kept on');
+    assert.equal(Buffer.from(await operations.read(handle, 0, 10, uninterrupted)).toString(), 'kept on');
     await operations.release(handle);
     await assert.rejects(files.getattr({ inode }), FileError);
   });
@@ -262,7 +262,7 @@ describe('the write-back buffer', () => {
       operations.copy({ source, target, length }, false, uninterrupted);
     assert.equal(await copy(at(from, MEBIBYTE - 4), at(to, 1), 12), 12);
     assert.equal(await copy(at(to, 0), at(to, 20), 13), 13);
-    const seen = await operations.read(to, 0, 100, uninterrupted());
+    const seen = await operations.read(to, 0, 100, uninterrupted);
     assert.equal(Buffer.from(seen).toString(), `yxxpendingxxx${'\0'.repeat(7)}yxxpendingxxx`);
     assert.equal(await copy(at(from, 3 * MEBIBYTE - 5), at(to, 5), 100), 5);
     assert.equal(await copy(at(from, 3 * MEBIBYTE), at(to, 5), 100), 0);
@@ -309,7 +309,7 @@ describe('the write-back buffer', () => {
             flushes.push(flushed);
             if (action.wait) await flushed;
           } else {
-            const seen = await operations.read(handle, action.at, action.length, uninterrupted());
+            const seen = await operations.read(handle, action.at, action.length, uninterrupted);
             assert.deepEqual(Buffer.from(seen), Buffer.from(model.subarray(action.at, action.at + action.length)));
           }
           assert.equal((await operations.getattr(inode)).sizeBytes, model.length);
