@@ -66,7 +66,19 @@ export class BlockMap {
     if (cached !== undefined && cached.attributes.revision < attributes.revision) this.#inodes.delete(attributes.inode);
   }
 
-  /** A commit, or another change, of this mediator succeeded: `attributes` are its answer. */
+  /** Its access time has moved, which is no revision: `attributes` may have one that came of another change. */
+  accessed(attributes: Attributes): void {
+    this.observe(attributes);
+    const cached = this.#inodes.get(attributes.inode);
+    if (cached === undefined || cached.attributes.revision > attributes.revision) return;
+    const { accessTimeNs } = attributes;
+    if (accessTimeNs > cached.attributes.accessTimeNs) cached.attributes = { ...cached.attributes, accessTimeNs };
+  }
+
+  /**
+   * A commit, or another change, of this mediator succeeded: `attributes` are its answer, with the revision that it made. What
+   * may be an answer to a repetition, with attributes as they are by now, must be forgotten instead.
+   */
   committed(
     attributes: Attributes,
     truncatedFrom: number | null,
@@ -75,8 +87,7 @@ export class BlockMap {
   ): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached === undefined) return;
-    // What is remembered already contains this commit. An access time that moves is no revision of its own.
-    if (attributes.revision === cached.attributes.revision) cached.attributes = attributes;
+    // What is remembered already contains this commit.
     if (attributes.revision <= cached.attributes.revision) return;
     if (attributes.revision !== cached.attributes.revision + 1) {
       // Another change lies between: ours in flight, or another mediator's. Only a query can tell.

@@ -5,17 +5,15 @@
 //
 // What a change under way may touch is not known until it is answered. Of a
 // directory made here names are noted before a command that may make them is
-// sent, and stay: what is not among them was never there.
+// sent, and stay until one that nothing else disturbed has taken them away: what
+// is not among them is not there.
 import { type FileName, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
 import type { CommandName, Commands } from '../protocol/metadata.js';
 import type { Clock } from '../runtime/clock.js';
 
-/** Names and directories together: some ten megabytes. */
+/** Names and directories together: about ten megabytes, three times that if all are directories. */
 const MAXIMUM_ENTRIES = 65_536;
-/**
- * As long as kernels believe names by default. Bounds what a process that was stopped believes when it goes on, and what a
- * command does that is carried out after it was given up.
- */
+/** As long as kernels believe names by default. Bounds what a process that was stopped believes when it goes on. */
 const TRUSTED_MS = 10_000;
 
 interface Place {
@@ -23,7 +21,7 @@ interface Place {
   name: FileName;
 }
 
-/** What a name stood for when the metaserver said so. */
+/** What a name stood for when the metaserver was asked. */
 interface Entry {
   inode: number;
   atMs: number;
@@ -40,6 +38,7 @@ interface Directory {
 }
 
 interface Change {
+  beganMs: number;
   /** No other change in these directories was under way when it began. */
   isAlone: boolean;
   lost: Place | undefined;
@@ -49,8 +48,8 @@ interface Change {
 
 /** What a command has done, where its answer says so. */
 interface Outcome {
-  /** The inode that the gained name stands for. */
-  stands?: number | undefined;
+  /** What the gained name stands for. */
+  stands?: Entry | undefined;
   /** The lost name stands for nothing. */
   isGone?: boolean;
 }
@@ -60,9 +59,7 @@ export class KnownNames {
   readonly #directories = new Map<number, Directory>();
   #entries = 0;
 
-  /** @param losses of connections to the metaserver so far: a number that grows */
   constructor(
-    private readonly losses: () => number,
     private readonly clock: Clock,
     private readonly maximumEntries = MAXIMUM_ENTRIES,
   ) {}
@@ -80,36 +77,35 @@ export class KnownNames {
   learner(parent: number): (name: FileName, inode: number) => void {
     const directory = this.#touch(parent) ?? this.#add(parent);
     this.#makeRoom();
-    const { begun } = directory;
+    const { begun, underWay } = directory;
+    const atMs = this.clock.monotonicMs();
     return (name, inode) => {
-      const isTrue = directory.underWay === 0 && directory.begun === begun;
+      const isTrue = underWay === 0 && directory.underWay === 0 && directory.begun === begun;
       if (!isTrue || this.#directories.get(parent) !== directory) return;
-      this.#set({ parent, name }, { inode, atMs: this.clock.monotonicMs() });
+      this.#set({ parent, name }, { inode, atMs });
       this.#makeRoom();
     };
   }
 
   /**
    * Runs a command, and takes note of what it does to names.
-   * @param isAgain whether it may have been carried out before: others may have been at work since in what it made
+   * @param isFirst whether it can't have been carried out before: an answer to a repetition says how it was then
    */
   async note<K extends CommandName>(
     command: K,
     request: Commands[K]['request'],
-    isAgain: boolean,
+    isFirst: () => boolean,
     run: () => Promise<Commands[K]['result']>,
   ): Promise<Commands[K]['result']> {
     const { lost, gained } = placesOf(command, request);
     if (lost === undefined && gained === undefined) return run();
-    const losses = this.losses();
-    const moved = lost === undefined ? undefined : this.find(lost.parent, lost.name);
+    const moved = lost === undefined ? undefined : this.#directories.get(lost.parent)?.names.get(lost.name);
     const change = this.#begin(lost, gained);
     let outcome: Outcome = {};
     try {
       const result = await run();
-      // A reply that comes after a loss may be to a repetition too.
-      if (!isAgain && losses === this.losses()) {
-        outcome = outcomeOf(command, request, result, moved ?? undefined);
+      if (isFirst()) {
+        outcome = outcomeOf(command, request, result, moved ?? undefined, change.beganMs);
         const emptyDirectory = directoryMade(command, request, result);
         if (emptyDirectory !== undefined) this.#know(emptyDirectory);
       }
@@ -145,7 +141,7 @@ export class KnownNames {
     if (gained !== undefined) this.#set(gained, null);
     if (lost !== undefined) this.#lose(lost);
     this.#makeRoom();
-    return { isAlone, lost, gained, directories };
+    return { beganMs: this.clock.monotonicMs(), isAlone, lost, gained, directories };
   }
 
   #end({ isAlone, lost, gained, directories }: Change, { stands, isGone }: Outcome): void {
@@ -153,7 +149,7 @@ export class KnownNames {
     for (const { directory } of directories) directory.underWay--;
     if (lost !== undefined && isGone && wasAlone) this.#remove(lost);
     if (gained === undefined) return;
-    if (stands !== undefined && wasAlone) this.#set(gained, { inode: stands, atMs: this.clock.monotonicMs() });
+    if (stands !== undefined && wasAlone) this.#set(gained, stands);
     else this.#lose(gained);
   }
 
@@ -230,13 +226,19 @@ function placesOf(command: CommandName, request: object): { lost?: Place; gained
   }
 }
 
-/** @param moved the inode that the lost name stood for */
-function outcomeOf(command: CommandName, request: object, result: object, moved: number | undefined): Outcome {
+/** @param moved what the lost name stood for */
+function outcomeOf(
+  command: CommandName,
+  request: object,
+  result: object,
+  moved: Entry | undefined,
+  atMs: number,
+): Outcome {
   switch (command) {
     case 'make':
-      return { stands: (result as Commands['make']['result']).attributes.inode };
+      return { stands: { inode: (result as Commands['make']['result']).attributes.inode, atMs } };
     case 'link':
-      return { stands: (request as Commands['link']['request']).inode };
+      return { stands: { inode: (request as Commands['link']['request']).inode, atMs } };
     case 'unlink':
     case 'rmdir':
       return { isGone: true };

@@ -80,7 +80,11 @@ export async function openMediator(
     deadlineMs,
     runtime.clock,
     () => sessions.undone(),
-    () => sessions.unclear(),
+    () => {
+      blockMap.clear();
+      names.clear();
+      sessions.unclear();
+    },
   );
   const ids = new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES));
   const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls, ids);
@@ -93,7 +97,7 @@ export async function openMediator(
   const counters = new Counters();
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
-  const names = new KnownNames(() => lostCalls.losses, runtime.clock);
+  const names = new KnownNames(runtime.clock);
   const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
   const auditor = new Auditor(
     (box, replica) => repairer.order(box, replica),

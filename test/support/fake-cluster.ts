@@ -53,10 +53,10 @@ export function testRuntime(events: LoggedEvent[]): Runtime {
   };
 }
 
-/** The metaserver is killed under a call, before or after it is carried out, and is back at once. */
+/** The metaserver is killed under a call, before or after it is carried out, and is back at once; or it carries it out and answers too late. */
 export interface Kill {
   under: CommandName | QueryName | 'sync';
-  when: 'before' | 'after';
+  when: 'before' | 'after' | 'late';
   /** What others do until the caller hears of it. */
   meanwhile?: () => Promise<unknown>;
 }
@@ -159,7 +159,8 @@ export class FakeCluster {
     const kill = this.kills[0];
     if (kill?.under !== name) return call();
     this.kills.shift();
-    if (kill.when === 'after') await call();
+    if (kill.when !== 'before') await call();
+    if (kill.when === 'late') throw new ServiceError('DEADLINE', 'the metaserver did not answer in time');
     await kill.meanwhile?.();
     this.reconnectMetaserver();
     throw new ServiceError('UNREACHABLE', 'the metaserver was killed');

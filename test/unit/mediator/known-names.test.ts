@@ -154,21 +154,78 @@ describe('a lookup of a file that the mediator knows', () => {
   });
 });
 
+describe('a change that is asked for again', () => {
+  const id: RequestId = ['feedfeedfeedfeed', 0, 1];
+  const again = true;
+
+  /** A directory made here, with a file `a`; and what makes another one of that name. */
+  async function opened() {
+    const { mediator } = await openCluster();
+    const { files } = mediator;
+    const parent = await makeDirectory(mediator, ROOT_INODE, 'made');
+    const make = async (name: string) => {
+      const request = { parent, name, mode: 0o644, exclusive: true, forWriting: true, caller: CALLER };
+      return (await files.create(request)).attributes.inode;
+    };
+    const find = async (name: string) => (await files.lookup({ parent, name })).inode;
+    return { files, parent, make, find, first: await make('a') };
+  }
+
+  it('unlink: what others have made since is found', async () => {
+    const { files, parent, make, find } = await opened();
+    await files.unlink({ id, parent, name: 'a', held: [] });
+    const second = await make('a');
+    await files.unlink({ id, again, parent, name: 'a', held: [] });
+    assert.equal(await find('a'), second);
+  });
+
+  it('rmdir: what others have made since is found', async () => {
+    const { files, parent, make, find } = await opened();
+    await files.mkdir({ parent, name: 'd', mode: 0o755, caller: CALLER });
+    await files.rmdir({ id, parent, name: 'd' });
+    const second = await make('d');
+    await files.rmdir({ id, again, parent, name: 'd' });
+    assert.equal(await find('d'), second);
+  });
+
+  it('rename: each name stands for what it did', async () => {
+    const { files, parent, make, find, first } = await opened();
+    const rename = { id, parent, name: 'a', newParent: parent, newName: 'b', mode: 'replace' as const, held: [] };
+    await files.rename(rename);
+    const second = await make('a');
+    await files.rename({ ...rename, again });
+    assert.equal(await find('a'), second);
+    assert.equal(await find('b'), first);
+  });
+
+  it('link: the name stands for what it does by now', async () => {
+    const { files, parent, make, find, first } = await opened();
+    const link = { id, inode: first, parent, name: 'b' };
+    await files.link(link);
+    await files.unlink({ parent, name: 'b', held: [] });
+    const second = await make('b');
+    await files.link({ ...link, again });
+    await files.open({ inode: first, forWriting: false });
+    assert.equal(await find('b'), second);
+  });
+});
+
 describe('known names', () => {
   const made = (inode: number) =>
     ({ created: true, attributes: { inode, revision: 1 } }) as unknown as Commands['make']['result'];
   const making = (parent: number, name: string, kind: string) =>
     ({ parent, name, kind }) as unknown as Commands['make']['request'];
-  const open = (losses = () => 0, maximum = 100) => new KnownNames(losses, new ManualClock(), maximum);
+  const isFirst = () => true;
+  const open = (maximum = 100) => new KnownNames(new ManualClock(), maximum);
   const know = (known: KnownNames, inode: number, run = async () => made(inode)) =>
-    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), false, run);
+    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), isFirst, run);
   const isAbsent = (known: KnownNames, parent: number, name: string) => known.find(parent, name) === null;
 
   it('takes a name for possible from before it is asked for, and keeps it when nobody knows what came of that', async () => {
     const known = open();
     await know(known, 7);
     assert.ok(isAbsent(known, 7, 'a'));
-    const lost = known.note('make', making(7, 'a', 'file'), false, () => Promise.reject(new Error('no answer')));
+    const lost = known.note('make', making(7, 'a', 'file'), isFirst, () => Promise.reject(new Error('no answer')));
     assert.equal(known.find(7, 'a'), undefined);
     await assert.rejects(lost);
     assert.equal(known.find(7, 'a'), undefined);
@@ -180,7 +237,7 @@ describe('known names', () => {
     const reply = new Promise<Commands['make']['result']>((resolve) => {
       answer = resolve;
     });
-    const inTheMiddle = known.note('make', making(7, 'a', 'file'), false, () => reply);
+    const inTheMiddle = known.note('make', making(7, 'a', 'file'), isFirst, () => reply);
     await know(known, 7);
     assert.ok(!isAbsent(known, 7, 'a'));
     answer(made(8));
@@ -189,14 +246,13 @@ describe('known names', () => {
   });
 
   it('does not know a directory whose making was asked for again, nor any after all is forgotten', async () => {
-    let losses = 0;
-    const known = open(() => losses);
-    await know(known, 7, async () => {
-      losses++;
-      return made(7);
-    });
-    assert.ok(!isAbsent(known, 7, 'a'));
-    await known.note('make', making(ROOT_INODE, 'd9', 'directory'), true, async () => made(9));
+    const known = open();
+    await known.note(
+      'make',
+      making(ROOT_INODE, 'd9', 'directory'),
+      () => false,
+      async () => made(9),
+    );
     assert.ok(!isAbsent(known, 9, 'a'));
     assert.equal(known.find(ROOT_INODE, 'd9'), undefined);
     await know(known, 8);
@@ -208,11 +264,12 @@ describe('known names', () => {
   });
 
   it('forgets the directory that was used least recently when there are too many names', async () => {
-    const known = open(() => 0, 13);
+    const known = open(13);
     for (const inode of [7, 8, 9]) await know(known, inode);
-    for (let n = 0; n < 6; n++) await known.note('make', making(8, `n${n}`, 'file'), false, async () => made(100 + n));
+    for (let n = 0; n < 6; n++)
+      await known.note('make', making(8, `n${n}`, 'file'), isFirst, async () => made(100 + n));
     assert.ok(isAbsent(known, 7, 'x'));
-    await known.note('make', making(8, 'one too many', 'file'), false, async () => made(200));
+    await known.note('make', making(8, 'one too many', 'file'), isFirst, async () => made(200));
     // The root, with three names, was used before these.
     assert.equal(known.find(ROOT_INODE, 'd7'), undefined);
     assert.ok(isAbsent(known, 7, 'x') && isAbsent(known, 8, 'x') && isAbsent(known, 9, 'x'));
@@ -226,9 +283,24 @@ describe('known names', () => {
     assert.equal(known.find(7, '..'), undefined);
   });
 
+  it('learns nothing from a question that was asked while a change was under way', async () => {
+    const known = open();
+    known.learner(7)('a', 8);
+    let answer: (result: Commands['unlink']['result']) => void = () => {};
+    const reply = new Promise<Commands['unlink']['result']>((resolve) => {
+      answer = resolve;
+    });
+    const unlinking = known.note('unlink', { parent: 7, name: 'a', held: [] }, isFirst, () => reply);
+    const learn = known.learner(7);
+    answer({ inode: 8, links: 0, changed: [] });
+    await unlinking;
+    learn('a', 8);
+    assert.equal(known.find(7, 'a'), undefined);
+  });
+
   it('believes what it was told for ten seconds', async () => {
     const clock = new ManualClock();
-    const known = new KnownNames(() => 0, clock);
+    const known = new KnownNames(clock);
     known.learner(7)('a', 8);
     await clock.advance(10_000);
     assert.equal(known.find(7, 'a'), 8);
