@@ -11,7 +11,7 @@ import {
   MAXIMUM_FILE_BYTES,
 } from '../protocol/files.js';
 import type { CommandName, Commands, MetadataService } from '../protocol/metadata.js';
-import { type Attempt, secondStep } from '../protocol/request-ids.js';
+import { type Attempt, type RequestId, secondStep } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import type { OutdatedItem } from '../protocol/sessions.js';
 import type { Clock } from '../runtime/clock.js';
@@ -84,7 +84,7 @@ export class MediatorFiles implements FileService {
     const { accessed, ...toTell } = others;
     if (resized !== null && !hasChanges(others)) return resized;
     const second = id === undefined || resized === null ? id : secondStep(id);
-    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller }, { id: second, again });
+    const { attributes } = await this.#execute('setattr', { inode, changes: others, caller }, second);
     if (accessed !== true || hasChanges(toTell)) return this.#changed(attributes, options);
     // That a file was read is no news to others.
     this.blockMap.accessed(attributes);
@@ -107,11 +107,7 @@ export class MediatorFiles implements FileService {
     if (forWriting) await this.#requireQuorum({ id, again });
     // Until it is known which inode is held, none may be purged.
     return this.garbage.sparing(null, async () => {
-      const result = await this.#execute(
-        'makeUnnamed',
-        { ...request, blockSizeBytes: this.blockSizeBytes },
-        { id, again },
-      );
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
       this.sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
       return result;
@@ -134,36 +130,36 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link({ id, again, ...request }: Request<'link'>, options?: CallOptions): Reply<'link'> {
-    const result = await this.#execute('link', request, { id, again });
+  async link({ id, ...request }: Request<'link'>, options?: CallOptions): Reply<'link'> {
+    const result = await this.#execute('link', request, id);
     this.#observed(result.attributes);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async unlink({ id, again, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
+  async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
     const result = await this.#removals.run(
       request,
       options,
-      (held) => this.#execute('unlink', { ...request, held }, { id, again }),
+      (held) => this.#execute('unlink', { ...request, held }, id),
       ({ inode, links }) => (links === 0 ? inode : undefined),
     );
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rmdir({ id, again, ...request }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
-    const result = await this.#execute('rmdir', request, { id, again });
+  async rmdir({ id, ...request }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
+    const result = await this.#execute('rmdir', request, id);
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rename({ id, again, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
+  async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
     const { newParent: parent, newName: name } = request;
     const result = await this.#removals.run(
       { parent, name, held: request.held },
       options,
-      (held) => this.#execute('rename', { ...request, held }, { id, again }),
+      (held) => this.#execute('rename', { ...request, held }, id),
       // The answer does not say whether it has other names: then being held means nothing.
       ({ replaced }) => replaced,
     );
@@ -252,8 +248,8 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'getxattr', request });
   }
 
-  async setxattr({ id, again, ...request }: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
-    const result = await this.#execute('setxattr', request, { id, again });
+  async setxattr({ id, ...request }: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
+    const result = await this.#execute('setxattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
@@ -262,8 +258,8 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'listxattr', request });
   }
 
-  async removexattr({ id, again, ...request }: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
-    const result = await this.#execute('removexattr', request, { id, again });
+  async removexattr({ id, ...request }: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
+    const result = await this.#execute('removexattr', request, id);
     this.#changed(result.attributes, options);
     return result;
   }
@@ -304,10 +300,10 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    { id, again, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
+    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
-    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, { id, again });
+    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
     if (result.created && request.kind === 'file') this.#created(result.attributes);
     else this.#observed(result.attributes);
     if (result.created) this.#publishNames(result, [request], options);
@@ -342,16 +338,15 @@ export class MediatorFiles implements FileService {
   async #execute<K extends CommandName>(
     name: K,
     request: Commands[K]['request'],
-    { id, again }: Attempt,
+    id: RequestId | undefined,
   ): Promise<Commands[K]['result']> {
-    const { losses } = this.lostCalls;
-    const isFirst = () => again !== true && losses === this.lostCalls.losses;
-    const result = await this.names.note(name, request, isFirst, () =>
+    const answer = await this.names.note(name, request, () =>
       this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id }),
     );
-    // Such an answer has attributes as they are by now, not as this change made them.
-    if (!isFirst()) for (const inode of inodesOf(result)) this.blockMap.forget(inode);
-    return result;
+    if (answer.isRepetition !== true) return answer;
+    for (const inode of inodesOf(answer)) this.blockMap.forget(inode);
+    const { isRepetition: _, ...result } = answer;
+    return result as Commands[K]['result'];
   }
 }
 

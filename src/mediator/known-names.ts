@@ -8,7 +8,7 @@
 // sent, and stay until one that nothing else disturbed has taken them away: what
 // is not among them is not there.
 import { type FileName, MAXIMUM_NAME_BYTES } from '../protocol/files.js';
-import type { CommandName, Commands } from '../protocol/metadata.js';
+import type { Answer, CommandName, Commands } from '../protocol/metadata.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** Names and directories together: about ten megabytes, three times that if all are directories. */
@@ -58,6 +58,8 @@ export class KnownNames {
   /** The one that was used least recently stands first. */
   readonly #directories = new Map<number, Directory>();
   #entries = 0;
+  /** How often everything was forgotten. */
+  #era = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -87,27 +89,24 @@ export class KnownNames {
     };
   }
 
-  /**
-   * Runs a command, and takes note of what it does to names.
-   * @param isFirst whether it can't have been carried out before: an answer to a repetition says how it was then
-   */
+  /** Runs a command, and takes note of what it does to names. The answer to a repetition says how it was then. */
   async note<K extends CommandName>(
     command: K,
     request: Commands[K]['request'],
-    isFirst: () => boolean,
-    run: () => Promise<Commands[K]['result']>,
-  ): Promise<Commands[K]['result']> {
+    run: () => Promise<Answer<K>>,
+  ): Promise<Answer<K>> {
     const { lost, gained } = placesOf(command, request);
     if (lost === undefined && gained === undefined) return run();
     const moved = lost === undefined ? undefined : this.#directories.get(lost.parent)?.names.get(lost.name);
     const change = this.#begin(lost, gained);
+    const era = this.#era;
     let outcome: Outcome = {};
     try {
       const result = await run();
-      if (isFirst()) {
+      if (result.isRepetition !== true) {
         outcome = outcomeOf(command, request, result, moved ?? undefined, change.beganMs);
         const emptyDirectory = directoryMade(command, request, result);
-        if (emptyDirectory !== undefined) this.#know(emptyDirectory);
+        if (emptyDirectory !== undefined && era === this.#era) this.#know(emptyDirectory);
       }
       return result;
     } finally {
@@ -117,6 +116,7 @@ export class KnownNames {
 
   /** Forgets everything. What is under way will not be believed either. */
   clear(): void {
+    this.#era++;
     this.#entries = 0;
     for (const [inode, directory] of this.#directories) {
       directory.isWhole = false;

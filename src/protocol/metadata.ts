@@ -195,6 +195,12 @@ export type Command = {
   [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } & Once;
 }[CommandName];
 
+/** What a command answers. */
+export type Answer<K extends CommandName> = Commands[K]['result'] & {
+  /** It had been carried out before under the same id: attributes are as they are now, not as the command made them. */
+  isRepetition?: true;
+};
+
 export interface MetadataService {
   /**
    * Applies a command. `durable`: it, and all before it, are on stable storage when this answers. With an `id` that it knows,
@@ -204,7 +210,7 @@ export interface MetadataService {
   execute<K extends CommandName>(
     request: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean } & Once,
     options?: CallOptions,
-  ): Promise<Commands[K]['result']>;
+  ): Promise<Answer<K>>;
   /** Sees every command that was answered before. */
   query<K extends QueryName>(
     request: { name: K; request: Queries[K]['request'] },

@@ -4,7 +4,7 @@
 // and changes with commands only.
 import { FileError, type FileErrorCode, ServiceError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/files.js';
-import type { Command, CommandName, Commands, REPEATABLE_COMMANDS } from '../../protocol/metadata.js';
+import type { Answer, Command, CommandName, Commands, REPEATABLE_COMMANDS } from '../../protocol/metadata.js';
 import type { Engine } from '../engine.js';
 import { resultKey } from '../state/keys.js';
 import { decodeResult, encodeResult, type ResultRow, sequenceOf } from '../state/result-row.js';
@@ -97,7 +97,7 @@ export function applyOnce<K extends CommandName>(
   engine: Engine,
   tables: Tables,
   command: Extract<Command, { name: K }>,
-): Commands[K]['result'] {
+): Answer<K> {
   const { name, id, timeNs, request } = command;
   if (id === undefined || !isOnce(name)) return engine.transaction(() => apply<K>(tables, command));
   const memory: Memory<K> = MEMORIES[name as K & OnceName];
@@ -123,16 +123,11 @@ function isOnce(name: CommandName): name is OnceName {
   return Object.hasOwn(MEMORIES, name);
 }
 
-function again<K extends CommandName>(
-  memory: Memory<K>,
-  last: ResultRow,
-  sequence: number,
-  tables: Tables,
-): Commands[K]['result'] {
+function again<K extends CommandName>(memory: Memory<K>, last: ResultRow, sequence: number, tables: Tables): Answer<K> {
   if (last.sequence > sequence) {
     throw new ServiceError('REFUSED', `request ${sequence} is over: ${last.sequence} came after it in its slot`);
   }
-  if (last.refusal === null) return memory.again(last, tables);
+  if (last.refusal === null) return { ...memory.again(last, tables), isRepetition: true };
   const result = memory.refused?.();
   if (result === undefined) throw new FileError(last.refusal, 'it was refused before');
   return result;

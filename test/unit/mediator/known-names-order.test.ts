@@ -52,12 +52,7 @@ class World {
     const world = new World();
     const request = { parent: ROOT_INODE, name: 'd', kind: 'directory' } as unknown as Commands['make']['request'];
     const result = { created: true, attributes: { inode: 7, revision: 1 } } as unknown as Commands['make']['result'];
-    await world.known.note(
-      'make',
-      request,
-      () => true,
-      async () => result,
-    );
+    await world.known.note('make', request, async () => result);
     return world;
   }
 
@@ -136,12 +131,7 @@ class World {
     });
     const { command, message } = asCommand(request);
     const noted = this.known
-      .note(
-        command,
-        message as unknown as Commands[typeof command]['request'],
-        () => isFirst,
-        () => reply,
-      )
+      .note(command, message as unknown as Commands[typeof command]['request'], () => reply)
       .then(
         () => {},
         () => {},
@@ -152,7 +142,7 @@ class World {
       answer: () => {
         const answer = result();
         if (answer instanceof FileError) settle?.reject(answer);
-        else settle?.resolve(answer);
+        else settle?.resolve(isFirst ? answer : { ...answer, isRepetition: true });
         return noted;
       },
       lose: () => {

@@ -154,9 +154,9 @@ describe('a lookup of a file that the mediator knows', () => {
   });
 });
 
-describe('a change that is asked for again', () => {
+// Whoever asks: the first attempt may be overtaken by the second, and be the one that is the repetition.
+describe('a change that arrives twice', () => {
   const id: RequestId = ['feedfeedfeedfeed', 0, 1];
-  const again = true;
 
   /** A directory made here, with a file `a`; and what makes another one of that name. */
   async function opened() {
@@ -175,7 +175,7 @@ describe('a change that is asked for again', () => {
     const { files, parent, make, find } = await opened();
     await files.unlink({ id, parent, name: 'a', held: [] });
     const second = await make('a');
-    await files.unlink({ id, again, parent, name: 'a', held: [] });
+    await files.unlink({ id, parent, name: 'a', held: [] });
     assert.equal(await find('a'), second);
   });
 
@@ -184,7 +184,7 @@ describe('a change that is asked for again', () => {
     await files.mkdir({ parent, name: 'd', mode: 0o755, caller: CALLER });
     await files.rmdir({ id, parent, name: 'd' });
     const second = await make('d');
-    await files.rmdir({ id, again, parent, name: 'd' });
+    await files.rmdir({ id, parent, name: 'd' });
     assert.equal(await find('d'), second);
   });
 
@@ -193,7 +193,7 @@ describe('a change that is asked for again', () => {
     const rename = { id, parent, name: 'a', newParent: parent, newName: 'b', mode: 'replace' as const, held: [] };
     await files.rename(rename);
     const second = await make('a');
-    await files.rename({ ...rename, again });
+    await files.rename(rename);
     assert.equal(await find('a'), second);
     assert.equal(await find('b'), first);
   });
@@ -204,7 +204,7 @@ describe('a change that is asked for again', () => {
     await files.link(link);
     await files.unlink({ parent, name: 'b', held: [] });
     const second = await make('b');
-    await files.link({ ...link, again });
+    await files.link(link);
     await files.open({ inode: first, forWriting: false });
     assert.equal(await find('b'), second);
   });
@@ -215,17 +215,16 @@ describe('known names', () => {
     ({ created: true, attributes: { inode, revision: 1 } }) as unknown as Commands['make']['result'];
   const making = (parent: number, name: string, kind: string) =>
     ({ parent, name, kind }) as unknown as Commands['make']['request'];
-  const isFirst = () => true;
   const open = (maximum = 100) => new KnownNames(new ManualClock(), maximum);
   const know = (known: KnownNames, inode: number, run = async () => made(inode)) =>
-    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), isFirst, run);
+    known.note('make', making(ROOT_INODE, `d${inode}`, 'directory'), run);
   const isAbsent = (known: KnownNames, parent: number, name: string) => known.find(parent, name) === null;
 
   it('takes a name for possible from before it is asked for, and keeps it when nobody knows what came of that', async () => {
     const known = open();
     await know(known, 7);
     assert.ok(isAbsent(known, 7, 'a'));
-    const lost = known.note('make', making(7, 'a', 'file'), isFirst, () => Promise.reject(new Error('no answer')));
+    const lost = known.note('make', making(7, 'a', 'file'), () => Promise.reject(new Error('no answer')));
     assert.equal(known.find(7, 'a'), undefined);
     await assert.rejects(lost);
     assert.equal(known.find(7, 'a'), undefined);
@@ -237,7 +236,7 @@ describe('known names', () => {
     const reply = new Promise<Commands['make']['result']>((resolve) => {
       answer = resolve;
     });
-    const inTheMiddle = known.note('make', making(7, 'a', 'file'), isFirst, () => reply);
+    const inTheMiddle = known.note('make', making(7, 'a', 'file'), () => reply);
     await know(known, 7);
     assert.ok(!isAbsent(known, 7, 'a'));
     answer(made(8));
@@ -247,12 +246,10 @@ describe('known names', () => {
 
   it('does not know a directory whose making was asked for again, nor any after all is forgotten', async () => {
     const known = open();
-    await known.note(
-      'make',
-      making(ROOT_INODE, 'd9', 'directory'),
-      () => false,
-      async () => made(9),
-    );
+    await known.note('make', making(ROOT_INODE, 'd9', 'directory'), async () => ({
+      ...made(9),
+      isRepetition: true,
+    }));
     assert.ok(!isAbsent(known, 9, 'a'));
     assert.equal(known.find(ROOT_INODE, 'd9'), undefined);
     await know(known, 8);
@@ -266,10 +263,9 @@ describe('known names', () => {
   it('forgets the directory that was used least recently when there are too many names', async () => {
     const known = open(13);
     for (const inode of [7, 8, 9]) await know(known, inode);
-    for (let n = 0; n < 6; n++)
-      await known.note('make', making(8, `n${n}`, 'file'), isFirst, async () => made(100 + n));
+    for (let n = 0; n < 6; n++) await known.note('make', making(8, `n${n}`, 'file'), async () => made(100 + n));
     assert.ok(isAbsent(known, 7, 'x'));
-    await known.note('make', making(8, 'one too many', 'file'), isFirst, async () => made(200));
+    await known.note('make', making(8, 'one too many', 'file'), async () => made(200));
     // The root, with three names, was used before these.
     assert.equal(known.find(ROOT_INODE, 'd7'), undefined);
     assert.ok(isAbsent(known, 7, 'x') && isAbsent(known, 8, 'x') && isAbsent(known, 9, 'x'));
@@ -290,7 +286,7 @@ describe('known names', () => {
     const reply = new Promise<Commands['unlink']['result']>((resolve) => {
       answer = resolve;
     });
-    const unlinking = known.note('unlink', { parent: 7, name: 'a', held: [] }, isFirst, () => reply);
+    const unlinking = known.note('unlink', { parent: 7, name: 'a', held: [] }, () => reply);
     const learn = known.learner(7);
     answer({ inode: 8, links: 0, changed: [] });
     await unlinking;

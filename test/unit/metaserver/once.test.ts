@@ -76,8 +76,10 @@ describe('a command that arrives again', () => {
         const body = request(a) as Commands[CommandName]['request'];
         const first = await send(meta, ['c', 0, 1], name, body);
         const state = JSON.stringify(await meta.ask('statistics', {})) + (await meta.names(ROOT)).join();
-        const { earlier, ...again } = (await send(meta, ['c', 0, 1], name, body, 6n)) as { earlier?: number };
+        const second = (await send(meta, ['c', 0, 1], name, body, 6n)) as { earlier?: number; isRepetition?: true };
+        const { earlier, isRepetition, ...again } = second;
         assert.equal(earlier, name === 'commit' ? 0 : undefined);
+        assert.equal(isRepetition, true);
         assert.deepEqual(again, first);
         assert.equal(JSON.stringify(await meta.ask('statistics', {})) + (await meta.names(ROOT)).join(), state);
         await meta.close();
@@ -115,7 +117,7 @@ describe('a command that arrives again', () => {
     await withMetaserver(async (meta) => {
       const abandon = (sequence: number) => send(meta, ['c', 0, sequence], 'abandon', {});
       await send(meta, ['c', 0, 1], 'make', makeRequest(ROOT, 'a'));
-      assert.deepEqual(await abandon(1), { isDone: true });
+      assert.deepEqual(await abandon(1), { isDone: true, isRepetition: true });
       for (let times = 0; times < 2; times++) assert.deepEqual(await abandon(2), { isDone: false });
       assert.equal(await codeOf(send(meta, ['c', 0, 2], 'make', makeRequest(ROOT, 'b'))), 'EIO');
       assert.deepEqual(await meta.names(ROOT), ['a']);
