@@ -81,6 +81,8 @@ describe('what the mediator remembers of a file', () => {
     const inode = await makeFile(mediator, 'a');
     cluster.kills.push({ under: 'setattr', when: 'late' });
     await assert.rejects(files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER }), { code: 'DEADLINE' });
+    // Opening does not ask for the name.
+    assert.equal((await files.open({ inode, forWriting: false })).mode, 0o600);
     assert.equal((await files.lookup({ parent: ROOT_INODE, name: 'a' })).mode, 0o600);
   });
 });
