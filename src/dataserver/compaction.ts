@@ -6,16 +6,14 @@ import { ServiceError } from '../protocol/errors.js';
 import { type Clock, sleep, type Timer } from '../runtime/clock.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
+import { CompactionPace } from './compaction-pace.js';
 import type { TombstonesDraft, VersionDraft } from './draft.js';
 import { blockName } from './keys.js';
 import {
-  COMPACTION_BACKLOG_SEGMENTS,
   COMPACTION_LIVE_SHARE,
-  COMPACTION_REST_FACTOR,
   COMPACTION_REST_MS,
   COMPACTION_RETRY_MS,
   COMPACTION_STRETCH_BYTES,
-  COMPACTION_STRETCH_MS,
   MAXIMUM_LIST_ENTRIES,
   MAXIMUM_TOMBSTONES,
 } from './limits.js';
@@ -56,13 +54,19 @@ export class Compaction {
   readonly #stuck = new Set<number>();
   #running: Promise<void> | null = null;
   #closed = false;
-  #copiedBytes = 0;
-  #stretchMs = 0;
-  #isRoomNeeded = false;
   /** Until then nothing is begun. */
   #retry: Timer | undefined;
 
-  constructor(private readonly parts: CompactionParts) {}
+  readonly #pace: CompactionPace;
+
+  constructor(private readonly parts: CompactionParts) {
+    this.#pace = new CompactionPace(parts.clock, () => this.#candidates.size);
+  }
+
+  /** Somebody wants something of this store: compaction gives way. */
+  noteRequest(): void {
+    this.#pace.noteRequest();
+  }
 
   /** Their use has changed, or they are new to this process. */
   notice(segments: Iterable<number>): void {
@@ -72,7 +76,7 @@ export class Compaction {
 
   /** A put was refused for lack of room: what can be had is needed now. */
   hurry(): void {
-    this.#isRoomNeeded = true;
+    this.#pace.hurry();
   }
 
   /** A segment's sync failed: what lies behind `syncedOffset` must be written elsewhere to be durable. */
@@ -89,6 +93,7 @@ export class Compaction {
   /** Stops at the next record; what was moved by then is moved. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#pace.close();
     await this.idle();
     this.#retry?.cancel();
   }
@@ -115,7 +120,7 @@ export class Compaction {
       }
     }
     this.#running = null;
-    this.#isRoomNeeded = false;
+    this.#pace.calm();
   }
 
   #putBack(victim: Victim): void {
@@ -154,7 +159,7 @@ export class Compaction {
     const { catalog, segmentLog, segments, unsafe, clock, log } = this.parts;
     const { segment } = victim;
     const startMs = clock.monotonicMs();
-    this.#stretchMs = startMs;
+    this.#pace.begin();
     const sizeBytes = segments.sizeOf(segment);
     const use = catalog.useOf(segment);
     if (victim.isFailed || use.liveBytes > 0 || use.tombstones > 0) {
@@ -208,7 +213,7 @@ export class Compaction {
             tombstones = tombstones.slice(MAXIMUM_TOMBSTONES);
           }
         }
-        await this.#restIfDue(record.metaBytes);
+        await this.#pace.restIfDue(record.metaBytes);
       }
     });
     if (tombstones.length > 0 && !this.#closed) await this.#carry(tombstones);
@@ -236,7 +241,7 @@ export class Compaction {
       this.parts.catalog.versionsOf(inode, index).some(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
     while (!this.#closed && mightRefer()) {
       const movedBytes = await this.#submit([blockName(inode, index)], () => this.#planMove(inode, index, victim));
-      await this.#restIfDue(movedBytes);
+      await this.#pace.restIfDue(movedBytes);
     }
   }
 
@@ -286,16 +291,5 @@ export class Compaction {
         full: () => reject(new ServiceError('FAILED', 'no room on the disk')),
       });
     });
-  }
-
-  async #restIfDue(bytes: number): Promise<void> {
-    const { clock } = this.parts;
-    this.#copiedBytes += bytes;
-    const workedMs = clock.monotonicMs() - this.#stretchMs;
-    if (this.#copiedBytes < COMPACTION_STRETCH_BYTES && workedMs < COMPACTION_STRETCH_MS) return;
-    const hurries = this.#isRoomNeeded || this.#candidates.size > COMPACTION_BACKLOG_SEGMENTS;
-    await sleep(clock, Math.max(COMPACTION_REST_MS, hurries ? 0 : workedMs * COMPACTION_REST_FACTOR));
-    this.#copiedBytes = 0;
-    this.#stretchMs = clock.monotonicMs();
   }
 }

@@ -50,7 +50,11 @@ export const COMPACTION_LIVE_SHARE = 0.5;
 /** Bytes that compaction copies before it rests, or the time that it works, whichever comes first … */
 export const COMPACTION_STRETCH_BYTES = MIB;
 export const COMPACTION_STRETCH_MS = 5;
-/** … so many times as long as it worked: five servers on one machine take a quarter of a core together … */
+/**
+ * … so many times as long as it worked: five servers on one machine take a quarter of a core together. While there are
+ * requests it rests once more, and again, up to COMPACTION_BACKLOG_SEGMENTS times with nothing else waiting: what it did
+ * meanwhile cost a fifth of the syncs …
+ */
 export const COMPACTION_REST_FACTOR = 20;
 /** … and for so long at least, which is all while it is needed in a hurry: a hundred megabytes a second at most. */
 export const COMPACTION_REST_MS = 10;

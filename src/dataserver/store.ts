@@ -147,7 +147,8 @@ export class Store {
 
   /** Rejects with ServiceError FAILED when the disk does. */
   put(item: PutItem, durable: boolean, replace: boolean): Promise<PutResult> {
-    const { catalog, reader, segmentLog, writer, runtime } = this.parts;
+    const { catalog, compaction, reader, segmentLog, writer, runtime } = this.parts;
+    compaction.noteRequest();
     return new Promise((resolve, reject) => {
       writer.submit({
         kind: 'put',
@@ -166,6 +167,7 @@ export class Store {
 
   /** The bytes of the answer are lent. */
   async get(item: GetItem): Promise<GetResult> {
+    this.parts.compaction.noteRequest();
     for (;;) {
       const row = this.parts.catalog.get(item);
       if (row === undefined) return { state: 'absent' };
@@ -185,6 +187,7 @@ export class Store {
 
   /** Answers how many of them were here. */
   async delete(keys: readonly BlockKey[]): Promise<number> {
+    this.parts.compaction.noteRequest();
     const deleted: Promise<number>[] = [];
     for (let at = 0; at < keys.length; at += MAXIMUM_TOMBSTONES) {
       deleted.push(this.#deleteSome(keys.slice(at, at + MAXIMUM_TOMBSTONES)));
