@@ -3,6 +3,7 @@
 // gather in memory; `save` brings them into the index, in one step with the
 // place in the log that they reach to. Only the writer (and recovery before
 // it) changes anything.
+import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../protocol/blocks.js';
 import { pageCount } from '../protocol/hash.js';
 import type { IndexChange, IndexRow, IndexStore } from './index-store.js';

@@ -1,5 +1,6 @@
 // A record that has no place in the log yet: what a change wants written.
 // Placing it fixes where its pages lie, which its description says.
+import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../protocol/blocks.js';
 import { PAGE_BYTES } from '../protocol/hash.js';
 import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';

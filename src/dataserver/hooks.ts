@@ -1,5 +1,6 @@
 // The faults that a test may ask for: wrong bytes that look right, and an end
 // of the process. Refused unless the configuration allows them.
+import { Buffer } from 'node:buffer';
 import type { HookService } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
 import type { Clock } from '../runtime/clock.js';

@@ -1,5 +1,6 @@
 // Who a store is: store.json in its folder, and index.json, which says whether
 // the index beside it can be trusted at all.
+import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';

@@ -1,5 +1,6 @@
 // What a data server needs of its index: sorted bytes to bytes. It only points
 // into the log, can be thrown away at any time, and is made again from it.
+import type { Buffer } from 'node:buffer';
 import type { Runtime } from '../runtime/runtime.js';
 
 export interface IndexRow {

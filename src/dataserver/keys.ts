@@ -1,5 +1,6 @@
 // Keys of the index, as bytes whose order is the order of inode, index and
 // version. The first byte says what kind of row it is.
+import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../protocol/blocks.js';
 
 const STATE_PREFIX = 0;

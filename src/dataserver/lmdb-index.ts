@@ -1,5 +1,6 @@
 // The index in LMDB, never synced: a crash of the process leaves it whole,
 // since the kernel has its pages; after a power cut it is thrown away.
+import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import type { Disk, DiskFile } from '../runtime/disk.js';

@@ -1,5 +1,6 @@
 // Reads pages of a version from the log and hashes them. Pages that lie behind
 // each other on the disk are read with one call, whatever record they are of.
+import { Buffer } from 'node:buffer';
 import { BufferPool } from '../protocol/buffer-pool.js';
 import { hashPage, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';

@@ -2,6 +2,7 @@
 // which are new, and what the result's page hashes are. Base pages are read
 // only where a write covers a part of one, and are checked before they are
 // built upon: damage must never get a good hash.
+import { Buffer } from 'node:buffer';
 import type { Extent, PatchPut } from '../protocol/blocks.js';
 import { hashPage, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import type { FreshRun } from './draft.js';

@@ -1,5 +1,6 @@
 // What a put comes to, decided against what is stored now: its answer, and the
 // record to write for it when one is needed.
+import { Buffer } from 'node:buffer';
 import type { BlockKey, PatchPut, PutItem, PutResult, WholePut } from '../protocol/blocks.js';
 import { type Hash, hashOfPages, hashPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import type { Clock } from '../runtime/clock.js';
@@ -110,13 +111,14 @@ async function foldDraft({ reader }: PutParts, base: VersionRow, draft: VersionD
 
 function wholeDraft(
   { clock }: PutParts,
-  { data, ...key }: WholePut,
+  item: WholePut,
   pageHashes: Buffer,
   existing: VersionRow | undefined,
 ): VersionDraft {
+  const { data } = item;
   return {
     kind: 'version',
-    key: keyOf(key),
+    key: keyOf(item),
     length: data.length,
     modifiedNs: clock.nowNs(),
     firstSegment: existing?.firstSegment,

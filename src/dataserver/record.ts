@@ -4,6 +4,7 @@
 // description; the payload is covered page by page by the row's page hashes.
 // It is salted with the store's id, and the header names its own place, so that
 // a copy of a record within somebody's data is never taken for one.
+import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { BlockKey } from '../protocol/blocks.js';
 import { saltedChecksum } from '../protocol/hash.js';

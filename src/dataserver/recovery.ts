@@ -1,6 +1,7 @@
 // Brings the index up to the end of the log when a store is opened. An index
 // of this boot lacks at most what was written after its last checkpoint; one
 // of another boot may lack anything, so it is made anew from all segments.
+import { Buffer } from 'node:buffer';
 
 import { pageCount } from '../protocol/hash.js';
 import type { Log } from '../runtime/log.js';

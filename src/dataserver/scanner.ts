@@ -1,6 +1,7 @@
 // Walks a segment record by record. What does not check out is stepped over:
 // the next record is found by its magic number and proven by its checksum, so
 // damage costs the records that it hit and no other.
+import { Buffer } from 'node:buffer';
 import type { DiskFile } from '../runtime/disk.js';
 import { MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from './limits.js';
 import {

@@ -2,6 +2,7 @@
 // to, synced for many at once, and followed by a new one when it is full. A
 // segment whose sync failed is never trusted again: it gets no more records,
 // and what it holds behind its last good sync counts as not durable.
+import { Buffer } from 'node:buffer';
 import { ServiceError } from '../protocol/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { DiskFile } from '../runtime/disk.js';

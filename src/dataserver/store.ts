@@ -1,5 +1,6 @@
 // One replica's store, put together: opens it, recovers it, and answers puts,
 // gets, deletes and lists. Arguments have been checked before they come here.
+import { Buffer } from 'node:buffer';
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { giveBack, lend } from '../protocol/lent.js';

@@ -2,6 +2,7 @@
 // gone after a power cut, for good. Kept in unsafe.json in the store's folder,
 // since the system tells of a failed sync once: the process that comes after
 // this one would sync the same segment, hear of no error, and believe it.
+import { Buffer } from 'node:buffer';
 import type { Disk } from '../runtime/disk.js';
 import type { Log } from '../runtime/log.js';
 import type { Place } from './version-row.js';

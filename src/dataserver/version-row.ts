@@ -1,6 +1,7 @@
 // What is known of one stored version: its length, the hash of each page, and
 // where its pages lie in the log. The same bytes stand in the version's record
 // and in the index, so that a record can be understood without any other.
+import { Buffer } from 'node:buffer';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { MAXIMUM_BLOCK_BYTES } from './limits.js';
 

@@ -1,6 +1,7 @@
 // What a data server answers to people and scripts at POST /RPC2. A key is
 // text, "inode/index" for the newest version here or "inode/index/version";
 // text may come as a string or as base64.
+import { Buffer } from 'node:buffer';
 import type { BlockKey, BlockService, HookService } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
 import { formatHash } from '../protocol/hash.js';

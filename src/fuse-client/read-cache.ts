@@ -2,6 +2,7 @@
 // writes: whoever reads a few bytes at random reads their neighbours next, and
 // a vote on a whole block costs hardly more than one on a page of it. Like the
 // kernel's own pages, what is here ends with the next open and with any change of the file.
+import { Buffer } from 'node:buffer';
 import { giveBack } from '../protocol/lent.js';
 
 /** Longer reads bring their own neighbours. */

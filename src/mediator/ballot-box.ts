@@ -1,4 +1,5 @@
 // Collects the ballots of one block's vote, and the bytes that came with them.
+import { Buffer } from 'node:buffer';
 
 import type { GetResult } from '../protocol/blocks.js';
 import { type Hash, hashBlock, hashOfPages, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';

@@ -91,8 +91,8 @@ export class MediatorFiles implements FileService {
     return attributes;
   }
 
-  async create({ forWriting, ...request }: Request<'create'>, options?: CallOptions): Reply<'create'> {
-    if (forWriting) await this.#requireQuorum(request);
+  async create(request: Request<'create'>, options?: CallOptions): Reply<'create'> {
+    if (request.forWriting) await this.#requireQuorum(request);
     return this.#removals.making(request, async () => {
       const result = await this.#make({ ...request, kind: 'file', device: 0, target: '' }, options);
       if (result.created) this.sessions.opened(result.attributes.inode, options);
@@ -130,40 +130,41 @@ export class MediatorFiles implements FileService {
     return this.metadata.query({ name: 'readlink', request });
   }
 
-  async link({ id, ...request }: Request<'link'>, options?: CallOptions): Reply<'link'> {
-    const result = await this.#execute('link', request, id);
+  async link({ id, inode, parent, name }: Request<'link'>, options?: CallOptions): Reply<'link'> {
+    const result = await this.#execute('link', { inode, parent, name }, id);
     this.#observed(result.attributes);
-    this.#publishNames(result, [request], options);
+    this.#publishNames(result, [{ parent, name }], options);
     return result;
   }
 
-  async unlink({ id, ...request }: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
+  async unlink(request: Request<'unlink'>, options?: CallOptions): Reply<'unlink'> {
+    const { id, parent, name } = request;
     const result = await this.#removals.run(
       request,
       options,
-      (held) => this.#execute('unlink', { ...request, held }, id),
+      (held) => this.#execute('unlink', { parent, name, held }, id),
       ({ inode, links }) => (links === 0 ? inode : undefined),
     );
     this.#publishNames(result, [request], options);
     return result;
   }
 
-  async rmdir({ id, ...request }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
-    const result = await this.#execute('rmdir', request, id);
-    this.#publishNames(result, [request], options);
+  async rmdir({ id, parent, name }: Request<'rmdir'>, options?: CallOptions): Reply<'rmdir'> {
+    const result = await this.#execute('rmdir', { parent, name }, id);
+    this.#publishNames(result, [{ parent, name }], options);
     return result;
   }
 
-  async rename({ id, ...request }: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
-    const { newParent: parent, newName: name } = request;
+  async rename(request: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
+    const { id, parent, name, newParent, newName, mode } = request;
     const result = await this.#removals.run(
-      { parent, name, held: request.held },
+      { parent: newParent, name: newName, held: request.held },
       options,
-      (held) => this.#execute('rename', { ...request, held }, id),
+      (held) => this.#execute('rename', { parent, name, newParent, newName, mode, held }, id),
       // The answer does not say whether it has other names: then being held means nothing.
       ({ replaced }) => replaced,
     );
-    this.#publishNames(result, [request, { parent, name }], options);
+    this.#publishNames(result, [request, { parent: newParent, name: newName }], options);
     return result;
   }
 
@@ -186,8 +187,9 @@ export class MediatorFiles implements FileService {
     return { data: await this.reader.read(inode, offset, length) };
   }
 
-  async write({ truncateTo, appendedFrom, ...request }: Request<'write'>, options?: CallOptions): Promise<Attributes> {
-    return this.#write({ ...request, truncateTo: truncateTo ?? null }, options, appendedFrom);
+  async write(request: Request<'write'>, options?: CallOptions): Promise<Attributes> {
+    const { id, again, inode, extents, truncateTo = null, appendedFrom, modifyTimeNs } = request;
+    return this.#write({ id, again, inode, extents, truncateTo, modifyTimeNs }, options, appendedFrom);
   }
 
   async fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
@@ -300,11 +302,14 @@ export class MediatorFiles implements FileService {
   }
 
   async #make(
-    { id, ...request }: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
+    request: Omit<Commands['make']['request'], 'blockSizeBytes'> & Attempt,
     options: CallOptions | undefined,
   ): Promise<Commands['make']['result']> {
-    const result = await this.#execute('make', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
-    if (result.created && request.kind === 'file') this.#created(result.attributes);
+    const { id, parent, name, kind, mode, umask, device, target, caller, exclusive } = request;
+    const { blockSizeBytes } = this;
+    const made = { parent, name, kind, mode, umask, device, target, caller, exclusive, blockSizeBytes };
+    const result = await this.#execute('make', made, id);
+    if (result.created && kind === 'file') this.#created(result.attributes);
     else this.#observed(result.attributes);
     if (result.created) this.#publishNames(result, [request], options);
     return result;

@@ -96,26 +96,42 @@ export class ReplicaWrite {
     );
   }
 
+  /** Never rejects: who has not answered lacks the result. */
   async #send(replica: Replica, messages: readonly Message[]): Promise<void> {
-    const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+    try {
+      const [first] = messages;
+      if (first !== undefined && messages.length === 1) await this.#sendOne(replica, first);
+      else await this.#sendInTurn(replica, messages);
+    } catch (error) {
+      this.#isUnanswered = true;
+      this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+    }
+  }
+
+  /** None is sent after one has failed. */
+  async #sendInTurn(replica: Replica, messages: readonly Message[]): Promise<void> {
     let next = 0;
-    const sendInTurn = async (): Promise<void> => {
+    const sender = async (): Promise<void> => {
       for (let message = messages[next++]; message !== undefined; message = messages[next++]) {
-        const { states, request } = message;
-        const { results } = await replica.call(() => replica.blocks.put(request, options));
-        states.forEach(({ results: known, incomplete }, position) => {
-          const result = results[position];
-          if (result?.state === 'no-base' && replica.state !== 'up') incomplete.add(replica);
-          if (result !== undefined) known.set(replica, result);
-        });
+        await this.#sendOne(replica, message);
       }
     };
     const senders = Math.min(messages.length, MESSAGES_IN_FLIGHT);
-    await Promise.all(Array.from({ length: senders }, sendInTurn)).catch((error: unknown) => {
+    try {
+      await Promise.all(Array.from({ length: senders }, sender));
+    } finally {
       next = messages.length;
-      this.#isUnanswered = true;
-      this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
-    });
+    }
+  }
+
+  async #sendOne(replica: Replica, { states, request }: Message): Promise<void> {
+    const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+    const { results } = await replica.call(() => replica.blocks.put(request, options));
+    for (const [position, { results: known, incomplete }] of states.entries()) {
+      const result = results[position];
+      if (result?.state === 'no-base' && replica.state !== 'up') incomplete.add(replica);
+      if (result !== undefined) known.set(replica, result);
+    }
   }
 
   /** Resolves when all have answered, or enough have and the rest has had its time. */

@@ -95,17 +95,12 @@ export function renderBlock(plan: BlockPlan, base: Uint8Array): Uint8Array {
 
 /** The message to a replica that has the base. */
 export function putItem(plan: BlockPlan, inode: number, version: Version, rendered: Uint8Array | null): PutItem {
-  const key = { inode, index: plan.index, version };
-  if (rendered !== null || plan.base === null) return { ...key, data: rendered ?? new Uint8Array(0) };
+  const { index, base, length } = plan;
+  if (rendered !== null || base === null) return { inode, index, version, data: rendered ?? new Uint8Array(0) };
   // A cut below the base's end and a later extension both read as zeros beyond the surviving bytes.
   const cut = zeroFill(plan);
-  return {
-    ...key,
-    base: plan.base.version,
-    baseHash: plan.base.hash,
-    length: plan.length,
-    writes: cut === null ? plan.writes : [cut, ...plan.writes],
-  };
+  const writes = cut === null ? plan.writes : [cut, ...plan.writes];
+  return { inode, index, version, base: base.version, baseHash: base.hash, length, writes };
 }
 
 /** Zeros over what a cut removed and a later write extended past; null when there is no such part. */

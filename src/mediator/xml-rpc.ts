@@ -1,5 +1,6 @@
 // The mediator's XML-RPC face, for any client: whole files by path under keys
 // of the form PATH&&data, PATH&&meta and PATH&&list_nodes, and the test hooks.
+import { Buffer } from 'node:buffer';
 import type { AdminService } from '../protocol/admin.js';
 import { FileError } from '../protocol/errors.js';
 import type { FileService } from '../protocol/files.js';

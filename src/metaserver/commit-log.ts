@@ -11,6 +11,7 @@
 //   u16 bytes of the key, u32 bytes of the value + 1 or 0 for a removal, key, value
 // little-endian. What is left of earlier rounds behind the last record has lower
 // numbers, and the salt keeps what users have stored from being taken for records.
+import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { saltedChecksum } from '../protocol/hash.js';
 import type { DiskFile } from '../runtime/disk.js';

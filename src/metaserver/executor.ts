@@ -1,5 +1,6 @@
 // MetadataService over an engine: checks what arrives, applies commands one
 // after the other, and decides when they reach the disk.
+import { Buffer } from 'node:buffer';
 import { FileError, ServiceError } from '../protocol/errors.js';
 import type { Command, CommandName, Commands, MetadataService, Queries, QueryName } from '../protocol/metadata.js';
 import type { Once } from '../protocol/request-ids.js';

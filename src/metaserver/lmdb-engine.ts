@@ -1,5 +1,6 @@
 // Storage in LMDB, opened in its crash-safe mode: a write has reached the disk
 // when it answers.
+import { Buffer } from 'node:buffer';
 import { open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../runtime/clock.js';
 import type { EngineFactory, Key, Row, Storage } from './engine.js';

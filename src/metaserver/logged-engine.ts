@@ -5,6 +5,7 @@
 // below says which write it has taken over last, in the same transaction: what the
 // log has beyond that is taken over at the next start. When the log or the storage
 // below fails, nothing is logged any more until the storage below has everything.
+import { Buffer } from 'node:buffer';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Changes, CommitLog } from './commit-log.js';

@@ -1,5 +1,6 @@
 // A metaserver without its network: opens the namespace in a folder and
 // answers MetadataService.
+import { Buffer } from 'node:buffer';
 import type { MetadataService } from '../protocol/metadata.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
 import { randomHex } from '../runtime/random.js';

@@ -8,6 +8,7 @@
 //   server: challenge (version, whether a proof is wanted, nonce)
 //   client: proof               only when it is wanted
 //   server: proof of its own    only when it is wanted; or, at any point, a refusal with its reason
+import { Buffer } from 'node:buffer';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from './limits.js';
 

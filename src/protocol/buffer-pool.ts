@@ -1,5 +1,6 @@
 // Buffers for the payloads of large requests, used again and again: taking
 // fresh memory for each of them costs more than copying what is in them.
+import { Buffer } from 'node:buffer';
 
 /** Smaller ones come from Node's own pool and cost little. */
 const MINIMUM_BYTES = 64 * 1024;

@@ -1,6 +1,7 @@
 // One call from its start to its only outcome: a result, an error, its
 // deadline, or its caller giving up, whichever is first.
-import type { Clock, Timer } from '../runtime/clock.js';
+import type { Timer } from '../runtime/clock.js';
+import type { Deadlines } from '../runtime/deadlines.js';
 import { ServiceError } from './errors.js';
 
 export interface CallEvents {
@@ -25,7 +26,7 @@ export class Call {
     body: object,
     { deadlineMs, signal }: { deadlineMs: number; signal: AbortSignal | undefined },
     server: string,
-    clock: Clock,
+    deadlines: Deadlines,
     events: CallEvents,
   ) {
     this.#body = body;
@@ -34,7 +35,7 @@ export class Call {
       this.#reject = reject;
     });
     if (Number.isFinite(deadlineMs)) {
-      this.#timer = clock.after(deadlineMs, () => {
+      this.#timer = deadlines.after(deadlineMs, () => {
         this.fail(new ServiceError('DEADLINE', `${server} did not answer ${method} within ${deadlineMs} ms`));
         events.abandoned(this, 'deadline');
       });

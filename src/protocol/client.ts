@@ -1,7 +1,9 @@
 // The calling end: a connection to one server that comes back by itself, for
 // ever. Calls are numbered and pipelined; what was in flight on a connection
 // that breaks fails at once, since nobody can know whether it was carried out.
+import type { Buffer } from 'node:buffer';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { Deadlines } from '../runtime/deadlines.js';
 import type { Socket } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { ClientHandshake, NONCE_BYTES } from './authentication.js';
@@ -63,6 +65,7 @@ class ReconnectingRemote implements Remote, CallEvents {
   readonly #options: RemoteOptions;
   readonly #runtime: Runtime;
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #listeners: ((state: RemoteState) => void)[] = [];
   /** The connection when it is open. */
   #connection: Connection | undefined;
@@ -81,27 +84,25 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#options = options;
     this.#runtime = runtime;
     this.#clock = runtime.clock;
+    this.#deadlines = new Deadlines(runtime.clock);
     this.#whyDown = new ServiceError('UNREACHABLE', `not connected to ${options.name} yet`);
     // Never rejects: it ends when this is closed.
     void this.#stayConnected();
   }
 
   service<T>(name: string): T {
-    const methods = new Map<string, (body: object, options?: CallOptions) => Promise<object>>();
+    // A proxy behind an object: it is asked for a method once, and puts it into the object.
     const proxy = new Proxy(Object.create(null) as object, {
-      get: (_target, member) => {
-        // Asking a proxy for `then` is how await finds out that it is no promise.
+      get: (_target, member, service: object) => {
+        // Asking for `then` is how await finds out that this is no promise.
         if (typeof member !== 'string' || member === 'then') return undefined;
-        let method = methods.get(member);
-        if (method === undefined) {
-          const full = `${name}.${member}`;
-          method = (body, options) => this.#call(full, body, options);
-          methods.set(member, method);
-        }
+        const full = `${name}.${member}`;
+        const method = (body: object, options?: CallOptions) => this.#call(full, body, options);
+        Object.defineProperty(service, member, { value: method });
         return method;
       },
     });
-    return proxy as T;
+    return Object.create(proxy) as T;
   }
 
   onStateChange(listener: (state: RemoteState) => void): void {
@@ -116,6 +117,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#attempt?.close(error);
     this.#connection?.close(error);
     this.#failHeld(error);
+    this.#deadlines.close();
     this.#change('down');
   }
 
@@ -135,7 +137,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     const waits = whileDown === 'wait' && !this.#closed && this.#whyDown.code !== 'REFUSED';
     if (this.#connection === undefined && !waits) return Promise.reject(this.#whyDown);
     const limits = { deadlineMs: options?.deadlineMs ?? deadlineMs, signal };
-    const call = new Call(method, body, limits, name, this.#clock, this);
+    const call = new Call(method, body, limits, name, this.#deadlines, this);
     if (this.#held.size === 0 && this.#maySend()) this.#send(call);
     else this.#hold(call);
     return call.result;

@@ -3,6 +3,7 @@
 // numbers big-endian. The header is a MessagePack array. Byte arrays of the
 // body travel raw behind it, in the order of their marks, and are never copied
 // on sending; the receiver gets views into one buffer per frame.
+import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
 import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from './errors.js';
 import { malformed, PAYLOAD_EXTENSION } from './header-check.js';

@@ -1,6 +1,7 @@
 // One connection, from either end: the handshake first, then messages. It ends
 // once, with an error that says why, and nothing that a peer sends can end
 // more than this.
+import { Buffer } from 'node:buffer';
 import type { Clock, Timer } from '../runtime/clock.js';
 import type { Socket } from '../runtime/network.js';
 import type { Handshake } from './authentication.js';

@@ -1,6 +1,7 @@
 // Cuts a stream of bytes into frames and decodes them. Chunks end anywhere and
 // are valid only during the call. Payloads end up in a buffer of the frame's
 // exact size: read into it, or copied if they came in a chunk with something else.
+import { Buffer } from 'node:buffer';
 import { BufferPool } from './buffer-pool.js';
 import { decodeMessage, type Message, PREFIX_BYTES } from './codec.js';
 import { checkHeader, malformed } from './header-check.js';

@@ -2,6 +2,7 @@
 // xxh64 of each page, then xxh64 of those hashes with the length as seed. So a
 // range can be read, or a page replaced, without touching the rest of a block,
 // and the answer still speaks for the whole block as it was stored.
+import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 
 /** Bytes per page; the last page of a block may be shorter. */

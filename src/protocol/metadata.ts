@@ -51,7 +51,7 @@ export interface Commands {
       name: FileName;
       kind: FileKind;
       mode: number;
-      umask?: number;
+      umask?: number | undefined;
       caller: Caller;
       device: number;
       target: string;

@@ -1,6 +1,7 @@
 // The answering end of a connection: finds the method, runs it, sends exactly
 // one reply per request, in whatever order they are done. A peer that does not
 // take its replies is no longer read from.
+import type { Buffer } from 'node:buffer';
 import type { Timer } from '../runtime/clock.js';
 import type { Socket } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';

@@ -1,4 +1,5 @@
 // What people and XML-RPC read: names as text, attributes as a struct.
+import { Buffer } from 'node:buffer';
 import { FileError } from './errors.js';
 import type { Attributes, FileName } from './files.js';
 import type { XmlRpcValue } from './xml-rpc.js';

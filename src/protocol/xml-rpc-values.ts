@@ -1,5 +1,6 @@
 // Values between JavaScript and the package xmlrpc, so that every client reads
 // what was meant: Python's is the measure.
+import { Buffer } from 'node:buffer';
 import CustomType from 'xmlrpc/lib/customtype.js';
 import { MAXIMUM_DEPTH } from './limits.js';
 

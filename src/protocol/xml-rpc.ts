@@ -1,5 +1,6 @@
 // XML-RPC on top of the package of that name: answering calls at our own HTTP
 // port, and making them for the tools.
+import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
 import Client from 'xmlrpc/lib/client.js';
 import Deserializer from 'xmlrpc/lib/deserializer.js';

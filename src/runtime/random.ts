@@ -1,4 +1,5 @@
 // Randomness is passed in, so that a run can be repeated from its seed.
+import { Buffer } from 'node:buffer';
 
 export interface Random {
   /** A number in [0, 1). */

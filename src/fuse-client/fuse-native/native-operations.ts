@@ -1,6 +1,7 @@
 // The package's path-based callbacks, on top of the same operations as the
 // kernel binding. The caller's identity is not handed over: everything new
 // belongs to whom this process belongs to.
+import { Buffer } from 'node:buffer';
 
 import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';

@@ -1,5 +1,6 @@
 // The parts of the package fuse-native (2.2.6) that are used; it has no types.
 // Results go to a callback whose first argument is 0 or a negative errno.
+import type { Buffer } from 'node:buffer';
 
 export type Answer<Results extends unknown[] = []> = (error: number, ...results: Results | []) => void;
 

@@ -3,6 +3,7 @@
 // processes accept sockets and pipes only, and a character device that arrives
 // there ends the process by an assertion of Node's (stream_wrap.cc). So libc's
 // recvmsg is called, through koffi; only ordinary users' mounts load it.
+import { Buffer } from 'node:buffer';
 import { closeSync } from 'node:fs';
 
 /** From socket.h, the same on every Linux that Node runs on. */

@@ -1,5 +1,6 @@
 // /dev/fuse: whole requests come in as the kernel has them, replies go out by
 // a write that does not block. Never touches the mount.
+import { Buffer } from 'node:buffer';
 import { closeSync, writev, writevSync } from 'node:fs';
 import type { Log } from '../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from './layout.js';

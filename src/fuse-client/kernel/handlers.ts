@@ -1,5 +1,6 @@
 // What each request means: typed arguments to an operation, its result to the
 // bytes of a reply. A handler returns its one reply or throws.
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes } from '../../protocol/files.js';
 import type { Clock } from '../../runtime/clock.js';

@@ -1,6 +1,7 @@
 // Mounting and unmounting by util-linux's programs, and what the kernel says
 // about a mount. All of it without touching the mount itself: this process
 // serves it, and would wait for itself.
+import { Buffer } from 'node:buffer';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Log } from '../../runtime/log.js';

@@ -1,4 +1,5 @@
 // Runs the programs that mount and unmount.
+import type { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 
 /** Runs a program; its fd 3 and up are `descriptors`. Rejects with its complaint when it does not end with status 0. */

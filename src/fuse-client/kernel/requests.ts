@@ -1,5 +1,6 @@
 // Bytes from /dev/fuse to typed requests. Pure: no device, no state. A request
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
+import { Buffer } from 'node:buffer';
 import type { FileName } from '../../protocol/files.js';
 import type { LockKind, LockType } from '../../protocol/sessions.js';
 import {

@@ -1,5 +1,6 @@
 // One mounted session of the kernel's protocol: every request gets exactly one
 // reply, whatever its handler does. A malformed request costs itself, never the session.
+import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
 import { giveBack } from '../../protocol/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';

@@ -1,6 +1,7 @@
 // The bytes of one file that were written and not yet sent: ranges in order,
 // never overlapping, the newest write on top. Pure. Bytes that were handed out
 // (to a reader or to a batch on its way) are never changed afterwards.
+import { Buffer } from 'node:buffer';
 import type { Extent } from '../../protocol/blocks.js';
 
 /** Writes shorter than this are copied together, so that a batch is made of few extents; longer ones keep their own bytes. */

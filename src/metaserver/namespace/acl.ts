@@ -1,6 +1,7 @@
 // POSIX access control lists as Linux keeps them in extended attributes
 // (linux/posix_acl_xattr.h): what they say about the mode, and what new files
 // inherit. Pure. Who may do what is the kernel's to decide (FUSE_POSIX_ACL).
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 
 export const ACCESS_ACL = 'system.posix_acl_access';

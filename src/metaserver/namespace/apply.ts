@@ -1,5 +1,6 @@
 // The namespace as a state machine: the same commands on the same state give
 // the same state and the same answers, wherever they are applied.
+import { Buffer } from 'node:buffer';
 import { ROOT_INODE } from '../../protocol/files.js';
 import type { Command, CommandName, Commands } from '../../protocol/metadata.js';
 import { Draft } from '../state/draft.js';

@@ -1,6 +1,7 @@
 // The commands that change attributes: setattr, setxattr and removexattr.
 // Who may do so is checked by the kernel (default_permissions), which knows
 // the caller's groups; so is the loss of setuid and setgid when data is written.
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';

@@ -1,5 +1,6 @@
 // Names in directories: rules for a name, and the three rows that stand for
 // one (by name, by cookie, by inode), which always change together.
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import { type FileKind, MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import type { Draft } from '../state/draft.js';

@@ -1,4 +1,5 @@
 // The commands that bring names into being: make and link.
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';

@@ -1,5 +1,6 @@
 // Inodes without names: held while a client has them open, then taken apart, a
 // bounded number of blocks at a time. What they held becomes garbage.
+import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';

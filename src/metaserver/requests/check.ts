@@ -1,5 +1,6 @@
 // Checks of values that came from outside: each answers the value with its
 // type, or fails with MALFORMED and says which field was wrong.
+import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
 import type { Caller, FileKind } from '../../protocol/files.js';
 

@@ -145,10 +145,9 @@ export function readCommand(message: unknown): Command {
   const name = commandName(from.name);
   const timeNs = check.timeNs(from, 'timeNs');
   const request = CHECKS[name](check.fields(from.request, 'the command'));
-  // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
-  const command = { name, timeNs, request } as Command;
   const id = check.optional(from, 'id', requestId);
-  return id === undefined ? command : { ...command, id };
+  // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
+  return { name, timeNs, request, id } as Command;
 }
 
 function commandName(value: unknown): CommandName {

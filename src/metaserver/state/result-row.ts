@@ -1,5 +1,6 @@
 // What is kept of a command's result, so that its repetition can be answered:
 // not the attributes, which the state has, but whose they are.
+import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
 import { readNumber, writeNumber } from './rows.js';
 

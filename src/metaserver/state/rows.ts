@@ -1,5 +1,6 @@
 // Rows of the metaserver's tables as bytes, big-endian. Equal rows have equal
 // bytes, so that two replicas of the state can be compared.
+import { Buffer } from 'node:buffer';
 import type { Version } from '../../protocol/blocks.js';
 import type { Attributes, FileKind } from '../../protocol/files.js';
 import type { Hash } from '../../protocol/hash.js';

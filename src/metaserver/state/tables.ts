@@ -1,4 +1,5 @@
 // The tables by name, over any view: what a row is called, never what it means.
+import { Buffer } from 'node:buffer';
 import type { BlockReference, ServerRecord } from '../../protocol/metadata.js';
 import type { Row, View } from '../engine.js';
 import * as keys from './keys.js';

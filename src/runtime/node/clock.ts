@@ -1,4 +1,6 @@
 // Node's time.
+import { performance } from 'node:perf_hooks';
+import { hrtime } from 'node:process';
 import type { Clock, Timer } from '../clock.js';
 
 /** setTimeout takes no more; a longer wait is made of several. */
@@ -8,11 +10,11 @@ const DRIFT_NS = 2_000_000n;
 
 export class NodeClock implements Clock {
   /** What to add to the monotonic clock, which is finer, for the time since 1970. */
-  #offsetNs = wallNs() - process.hrtime.bigint();
+  #offsetNs = wallNs() - hrtime.bigint();
 
   nowNs(): bigint {
     const wall = wallNs();
-    const fine = process.hrtime.bigint() + this.#offsetNs;
+    const fine = hrtime.bigint() + this.#offsetNs;
     if (fine - wall <= DRIFT_NS && wall - fine <= DRIFT_NS) return fine;
     this.#offsetNs += wall - fine;
     return wall;

@@ -1,5 +1,6 @@
 // Node's network: one HTTP server per address, whose connections switch to the
 // binary protocol by an upgrade; and the side that asks for it.
+import { Buffer } from 'node:buffer';
 import { connect as netConnect } from 'node:net';
 import type { Log } from '../log.js';
 import type { Network, Socket } from '../network.js';

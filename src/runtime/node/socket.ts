@@ -1,6 +1,8 @@
 // A Node socket as the runtime's. Chunks written within one turn of the event
 // loop leave in one system call.
+import { Buffer } from 'node:buffer';
 import type { Socket as NodeNetSocket } from 'node:net';
+import { nextTick } from 'node:process';
 import type { Socket } from '../network.js';
 
 /** Dead hosts are found by probes: they close no connection by themselves. */
@@ -64,7 +66,7 @@ export class NodeSocket implements Socket {
       this.#corked = true;
       this.socket.cork();
       // After all promises of this turn: replies that are ready together go together.
-      process.nextTick(() => this.#uncork());
+      nextTick(() => this.#uncork());
     }
     for (const chunk of chunks) {
       if (sent === undefined || chunk !== chunks.at(-1)) this.socket.write(chunk);

