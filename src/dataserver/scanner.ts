@@ -78,7 +78,9 @@ export class SegmentScanner {
     const payloadOffset = offset + HEADER_BYTES + metaBytes;
     const endOffset = offset + recordBytes(metaBytes, header.payloadBytes);
     if (endOffset > this.sizeBytes) return undefined;
-    return { ...header, meta: Buffer.from(bytes.subarray(HEADER_BYTES)), payloadOffset, endOffset };
+    const { kind, key, place, payloadBytes } = header;
+    const meta = Buffer.from(bytes.subarray(HEADER_BYTES));
+    return { kind, key, place, metaBytes, payloadBytes, meta, payloadOffset, endOffset };
   }
 
   /** Where the next record may begin; the end of the file when nowhere. */
