@@ -1,6 +1,6 @@
 // A data server without its network: BlockService and HookService over one
 // store. It knows no other server, and believes nothing that it is sent.
-import type { BlockService, HookService, StoreStatus } from '../protocol/blocks.js';
+import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
 import { giveBack, lend } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -80,7 +80,10 @@ function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
   return {
     async put({ items, durable, replace }) {
       for (const item of checkItems(items)) checkPut(item);
-      const results = await Promise.all(items.map((item) => store.put(item, durable === true, replace === true)));
+      const put = (item: PutItem) => store.put(item, durable === true, replace === true);
+      const [first] = items;
+      const results =
+        first !== undefined && items.length === 1 ? [await put(first)] : await Promise.all(items.map(put));
       metrics.puts(results);
       return { results };
     },

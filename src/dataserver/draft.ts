@@ -87,7 +87,7 @@ function rowOf(draft: VersionDraft, place: Place): VersionRow {
     extents.push({ firstPage, pageCount, place: { segment: place.segment, offset } });
     offset = Math.min(end, offset + pageCount * PAGE_BYTES);
   }
-  extents.sort((a, b) => a.firstPage - b.firstPage);
+  if (kept.length > 0) extents.sort((a, b) => a.firstPage - b.firstPage);
   return { length, modifiedNs, home: place, firstSegment: draft.firstSegment ?? place.segment, extents, pageHashes };
 }
 

@@ -71,5 +71,5 @@ export const SPACE_CHECK_INTERVAL_MS = 1000;
  * How long the index may lag behind the log, and by how many blocks: a start after a crash reads what was logged meanwhile
  * once more, and memory holds it. A transaction for every batch took a fifth of a data server's time.
  */
-export const INDEX_SAVE_INTERVAL_MS = 100;
+export const INDEX_SAVE_INTERVAL_MS = 1000;
 export const INDEX_SAVE_BLOCKS = 512;

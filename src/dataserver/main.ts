@@ -81,7 +81,7 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
 
 /** Services whose calls wait until the store is open. */
 class Opening {
-  isOpen = false;
+  #opened: Dataserver | undefined;
   #settle: { resolve: (dataserver: Dataserver) => void; reject: (error: Error) => void } | undefined;
   readonly dataserver = new Promise<Dataserver>((resolve, reject) => {
     this.#settle = { resolve, reject };
@@ -92,8 +92,12 @@ class Opening {
     this.dataserver.catch(() => undefined);
   }
 
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
+  }
+
   opened(dataserver: Dataserver): void {
-    this.isOpen = true;
+    this.#opened = dataserver;
     this.#settle?.resolve(dataserver);
   }
 
@@ -102,19 +106,19 @@ class Opening {
   }
 
   readonly blocks: BlockService = {
-    put: async (request) => (await this.dataserver).blocks.put(request),
-    get: async (request) => (await this.dataserver).blocks.get(request),
-    delete: async (request) => (await this.dataserver).blocks.delete(request),
-    list: async (request) => (await this.dataserver).blocks.list(request),
-    flush: async (request) => (await this.dataserver).blocks.flush(request),
-    status: async (request) => (await this.dataserver).blocks.status(request),
-    adopt: async (request) => (await this.dataserver).blocks.adopt(request),
+    put: (request) => this.#whenOpen(({ blocks }) => blocks.put(request)),
+    get: (request) => this.#whenOpen(({ blocks }) => blocks.get(request)),
+    delete: (request) => this.#whenOpen(({ blocks }) => blocks.delete(request)),
+    list: (request) => this.#whenOpen(({ blocks }) => blocks.list(request)),
+    flush: (request) => this.#whenOpen(({ blocks }) => blocks.flush(request)),
+    status: (request) => this.#whenOpen(({ blocks }) => blocks.status(request)),
+    adopt: (request) => this.#whenOpen(({ blocks }) => blocks.adopt(request)),
   };
 
   readonly hooks: HookService = {
-    corrupt: async (request) => (await this.dataserver).hooks.corrupt(request),
-    terminate: async (request) => (await this.dataserver).hooks.terminate(request),
-    restart: async (request) => (await this.dataserver).hooks.restart(request),
+    corrupt: (request) => this.#whenOpen(({ hooks }) => hooks.corrupt(request)),
+    terminate: (request) => this.#whenOpen(({ hooks }) => hooks.terminate(request)),
+    restart: (request) => this.#whenOpen(({ hooks }) => hooks.restart(request)),
   };
 
   readonly xmlRpc: XmlRpcMethods = {
@@ -127,7 +131,12 @@ class Opening {
     ping: (...parameters) => this.#xmlRpc('ping', parameters),
   };
 
-  async #xmlRpc(name: keyof DataserverMethods, parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
-    return (await this.dataserver).xmlRpc[name](...parameters);
+  #xmlRpc(name: keyof DataserverMethods, parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
+    return this.#whenOpen(({ xmlRpc }) => xmlRpc[name](...parameters));
+  }
+
+  /** Without waiting once it is: this is on the way of every block. */
+  #whenOpen<T>(use: (dataserver: Dataserver) => Promise<T>): Promise<T> {
+    return this.#opened === undefined ? this.dataserver.then(use) : use(this.#opened);
   }
 }

@@ -48,7 +48,7 @@ export async function applyPatch(base: VersionRow, patch: PatchPut, reader: Page
       case 'fresh':
         result.fresh.push({ firstPage: page, pageCount: end - page });
         for (let fresh = page; fresh < end; fresh++) {
-          const bytes = await freshPage(base, patch, fresh, reader);
+          const bytes = coveredPage(patch, fresh) ?? (await mixedPage(base, patch, fresh, reader));
           writeHash(result.pageHashes, fresh, hashPage(bytes));
           addChunk(result.payload, bytes);
         }
@@ -73,17 +73,24 @@ function fatesOfPages(base: VersionRow, patch: PatchPut, pages: number): PageFat
   return fates;
 }
 
-/** The bytes of one page of the result; a view of the write that covers it, when one does. */
-async function freshPage(base: VersionRow, patch: PatchPut, page: number, reader: PageReader): Promise<Uint8Array> {
+/** A view of the last write to a page of the result, when it covers all of it. */
+function coveredPage({ length, writes }: PatchPut, page: number): Uint8Array | undefined {
+  const start = page * PAGE_BYTES;
+  const sizeBytes = bytesOfPage(page, length);
+  for (let last = writes.length - 1; last >= 0; last--) {
+    const write = writes[last];
+    if (write === undefined || !touches(write, start, sizeBytes)) continue;
+    if (!covers(write, start, sizeBytes)) return undefined;
+    return write.data.subarray(start - write.offset, start - write.offset + sizeBytes);
+  }
+  return undefined;
+}
+
+/** The bytes of a page of the result, put together from the writes and the base. */
+async function mixedPage(base: VersionRow, patch: PatchPut, page: number, reader: PageReader): Promise<Uint8Array> {
   const start = page * PAGE_BYTES;
   const sizeBytes = bytesOfPage(page, patch.length);
-  const touching = patch.writes.filter(
-    ({ offset, data }) => offset < start + sizeBytes && offset + data.length > start,
-  );
-  const covering = touching.at(-1);
-  if (covering !== undefined && covers(covering, start, sizeBytes)) {
-    return covering.data.subarray(start - covering.offset, start - covering.offset + sizeBytes);
-  }
+  const touching = patch.writes.filter((write) => touches(write, start, sizeBytes));
   const bytes = Buffer.alloc(sizeBytes);
   if (page < pageCount(base.length) && !touching.some((write) => covers(write, start, sizeBytes))) {
     const old = await reader.read(base, page, 1);
@@ -96,6 +103,10 @@ async function freshPage(base: VersionRow, patch: PatchPut, page: number, reader
     bytes.set(data.subarray(from - offset, to - offset), from - start);
   }
   return bytes;
+}
+
+function touches({ offset, data }: Extent, start: number, sizeBytes: number): boolean {
+  return offset < start + sizeBytes && offset + data.length > start;
 }
 
 function covers({ offset, data }: Extent, start: number, sizeBytes: number): boolean {

@@ -26,7 +26,7 @@ export interface PutPlan {
 }
 
 /** `replace`: other content under the same version gives way. */
-export async function planPut(parts: PutParts, item: PutItem, replace: boolean): Promise<PutPlan> {
+export function planPut(parts: PutParts, item: PutItem, replace: boolean): Promise<PutPlan> {
   const existing = parts.catalog.get(item);
   return 'data' in item ? planWhole(parts, item, replace, existing) : planPatch(parts, item, replace, existing);
 }
@@ -52,7 +52,7 @@ async function planPatch(
 ): Promise<PutPlan> {
   // A repeat is answered although its base may be gone by now.
   if (existing !== undefined && !replace && (await isIntact(parts, existing))) return storedBefore(existing);
-  const base = parts.catalog.get({ ...item, version: item.base });
+  const base = parts.catalog.get({ inode: item.inode, index: item.index, version: item.base });
   if (base === undefined) return { result: { state: 'no-base' }, draft: null };
   if (storedHash(base) !== item.baseHash) return { result: { state: 'bad-base' }, draft: null };
   try {

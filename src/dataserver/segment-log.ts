@@ -101,11 +101,9 @@ export class SegmentLog {
     const { file, endOffset } = active;
     if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES) this.#writeAhead(active, endOffset + bytes);
     try {
-      await this.#writePacer.run(
-        bytes,
-        () => file.writeNow(chunks, endOffset),
-        () => file.write(chunks, endOffset),
-      );
+      // On this thread while the disk is quick, and then without a promise.
+      if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, endOffset));
+      else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
     } catch (error) {
       // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
       await this.#cut(active);
@@ -162,7 +160,9 @@ export class SegmentLog {
       const end = active.endOffset;
       try {
         this.syncs++;
-        await this.#sync(active.file);
+        const { file } = active;
+        if (file.syncNow !== undefined && this.#syncPacer.isQuick) this.#syncPacer.runNow(0, file.syncNow.bind(file));
+        else await this.#syncPacer.runPooled(0, () => file.sync());
         active.syncedOffset = end;
         for (const { resolve } of waiters) resolve();
       } catch (error) {
@@ -174,18 +174,6 @@ export class SegmentLog {
       }
     }
     active.syncing = false;
-  }
-
-  /** On this thread while the disk is quick. */
-  #sync(file: DiskFile): Promise<void> {
-    const { syncNow } = file;
-    return syncNow === undefined
-      ? file.sync()
-      : this.#syncPacer.run(
-          0,
-          () => syncNow.call(file),
-          () => file.sync(),
-        );
   }
 
   /** Before anybody hears of it: whoever comes after this process would not. */

@@ -16,15 +16,20 @@ export class Space {
     private readonly reserveBytes: number,
   ) {}
 
-  /** Whether a put of so many bytes leaves the reserve alone. Others may fill the same disk, so this is looked up often. */
+  /** Whether a put of so many bytes certainly leaves the reserve alone, by what was found a moment ago. */
+  isSureOfRoomFor(bytes: number): boolean {
+    const isStale =
+      this.#writtenBytes > SPACE_CHECK_BYTES || this.clock.monotonicMs() - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
+    return !isStale && this.#fits(bytes);
+  }
+
+  /** The same, looked up now where it is not certain: others may fill the same disk. */
   async hasRoomFor(bytes: number): Promise<boolean> {
+    if (this.isSureOfRoomFor(bytes)) return true;
     const nowMs = this.clock.monotonicMs();
-    const isStale = this.#writtenBytes > SPACE_CHECK_BYTES || nowMs - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
-    if (isStale || !this.#fits(bytes)) {
-      this.#freeBytes = (await this.disk.space(this.directory)).freeBytes;
-      this.#writtenBytes = 0;
-      this.#checkedMs = nowMs;
-    }
+    this.#freeBytes = (await this.disk.space(this.directory)).freeBytes;
+    this.#writtenBytes = 0;
+    this.#checkedMs = nowMs;
     return this.#fits(bytes);
   }
 

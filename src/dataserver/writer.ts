@@ -111,7 +111,9 @@ export class Writer {
     while (this.#queue.length > 0) {
       const batch = this.#takeBatch();
       try {
-        await this.#store(await this.#refuseWhenFull(batch));
+        const putBytes = bytesOfPuts(batch);
+        const isRoom = putBytes === 0 || this.parts.space.isSureOfRoomFor(putBytes);
+        await this.#store(isRoom ? batch : await this.#refuseWhenFull(batch, putBytes));
       } catch (error) {
         this.#fail(batch, error);
       }
@@ -134,9 +136,9 @@ export class Writer {
     return this.#queue.splice(0, count);
   }
 
-  async #refuseWhenFull(batch: readonly Mutation[]): Promise<Mutation[]> {
-    const putBytes = batch.reduce((sum, { kind, bytes }) => sum + (kind === 'put' ? bytes : 0), 0);
-    if (putBytes === 0 || (await this.parts.space.hasRoomFor(putBytes))) return [...batch];
+  /** Answers what is to be stored all the same. */
+  async #refuseWhenFull(batch: readonly Mutation[], putBytes: number): Promise<readonly Mutation[]> {
+    if (await this.parts.space.hasRoomFor(putBytes)) return batch;
     this.parts.onFull();
     const others: Mutation[] = [];
     for (const mutation of batch) {
@@ -146,19 +148,22 @@ export class Writer {
     return others;
   }
 
-  /** One that can't be planned fails by itself. */
   async #plan(batch: readonly Mutation[]): Promise<Planned[]> {
-    const plans = await Promise.all(
-      batch.map(async (mutation) => {
-        try {
-          return [{ mutation, plan: await mutation.plan() }];
-        } catch (error) {
-          this.#fail([mutation], error);
-          return [];
-        }
-      }),
-    );
-    return plans.flat();
+    const [first] = batch;
+    const isOne = first !== undefined && batch.length === 1;
+    // All at once, since many read from the disk.
+    const plans = isOne ? [await this.#planOne(first)] : await Promise.all(batch.map((each) => this.#planOne(each)));
+    return plans.filter((plan) => plan !== null);
+  }
+
+  /** One that can't be planned fails by itself. */
+  async #planOne(mutation: Mutation): Promise<Planned | null> {
+    try {
+      return { mutation, plan: await mutation.plan() };
+    } catch (error) {
+      this.#fail([mutation], error);
+      return null;
+    }
   }
 
   async #store(batch: readonly Mutation[]): Promise<void> {
@@ -201,12 +206,14 @@ export class Writer {
     const records: PlacedRecord[] = [];
     const chunks: Uint8Array[] = [];
     let offset = active.endOffset;
-    for (const draft of [...this.#owed, ...planned.flatMap(({ plan }) => plan.drafts)]) {
+    const place = (draft: Draft): void => {
       const record = placeDraft(draft, { segment: active.number, offset }, salt);
       records.push(record);
       for (const chunk of record.chunks) chunks.push(chunk);
       offset += record.sizeBytes;
-    }
+    };
+    for (const draft of this.#owed) place(draft);
+    for (const { plan } of planned) for (const draft of plan.drafts) place(draft);
     const bytes = offset - active.endOffset;
     const mayWriteAhead = needsSync && space.hasToSpare(bytes + ZEROS_AHEAD_BYTES);
     await segmentLog.append(active, chunks, bytes, mayWriteAhead);
@@ -271,4 +278,10 @@ export class Writer {
         : new ServiceError('FAILED', error instanceof Error ? error.message : String(error));
     for (const mutation of mutations) mutation.failed(reason);
   }
+}
+
+function bytesOfPuts(batch: readonly Mutation[]): number {
+  let sum = 0;
+  for (const { kind, bytes } of batch) if (kind === 'put') sum += bytes;
+  return sum;
 }

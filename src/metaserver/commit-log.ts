@@ -141,17 +141,18 @@ export class CommitLog {
     const position = this.#end;
     this.#last++;
     this.#end += record.length;
-    const pooled = async () => {
-      await file.write([record], position);
-      await file.sync();
-    };
     const { syncNow } = file;
-    if (syncNow === undefined) return pooled();
-    const blocking = () => {
-      file.writeNow([record], position);
-      syncNow.call(file);
-    };
-    await this.#pacer.run(record.length, blocking, pooled);
+    if (syncNow !== undefined && this.#pacer.isQuick) {
+      this.#pacer.runNow(record.length, () => {
+        file.writeNow([record], position);
+        syncNow.call(file);
+      });
+    } else {
+      await this.#pacer.runPooled(record.length, async () => {
+        await file.write([record], position);
+        await file.sync();
+      });
+    }
   }
 
   async close(): Promise<void> {

@@ -29,7 +29,11 @@ export class Pacer {
 
   /** Runs one of the two forms of an operation over `bytes`. */
   async run<T>(bytes: number, blocking: () => T, pooled: () => Promise<T>): Promise<T> {
-    if (this.isQuick) return this.runNow(bytes, blocking);
+    return this.isQuick ? this.runNow(bytes, blocking) : this.runPooled(bytes, pooled);
+  }
+
+  /** Runs the pooled form, for whoever has asked. */
+  async runPooled<T>(bytes: number, pooled: () => Promise<T>): Promise<T> {
     const startMs = this.clock.monotonicMs();
     try {
       return await pooled();
