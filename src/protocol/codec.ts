@@ -6,8 +6,9 @@
 import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
 import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from './errors.js';
-import { malformed, PAYLOAD_EXTENSION } from './header-check.js';
+import { malformed, PAYLOAD_EXTENSION, SHAPE_EXTENSION } from './header-check.js';
 import { MAXIMUM_DEPTH, MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES, MINIMUM_PAYLOAD_BYTES } from './limits.js';
+import { SHAPE_PATHS, type ShapePath, shaped } from './shapes.js';
 
 /** The two lengths in front of a header. */
 export const PREFIX_BYTES = 8;
@@ -44,11 +45,16 @@ class PayloadMark {
   constructor(readonly lengthBytes: number) {}
 }
 
+/** Stands in the header for an object of a known shape: the shape's number and the values of its members. */
+class ShapedObject {
+  constructor(readonly values: readonly unknown[]) {}
+}
+
 /** The payloads of the header that is being decoded; decoding is never interrupted. */
 let payloads: Uint8Array = new Uint8Array(0);
 let payloadsTaken = 0;
 
-// The extension is known by its own class and number, so other users of the library are not affected.
+// The extensions are known by their own classes and numbers, so other users of the library are not affected.
 addExtension({
   Class: PayloadMark,
   type: PAYLOAD_EXTENSION,
@@ -57,6 +63,17 @@ addExtension({
     const start = payloadsTaken;
     payloadsTaken += lengthBytes;
     return payloads.subarray(start, payloadsTaken);
+  },
+});
+
+addExtension({
+  Class: ShapedObject,
+  type: SHAPE_EXTENSION,
+  write: ({ values }: ShapedObject) => values,
+  read: (values: unknown[]) => {
+    const object = shaped(values);
+    if (object === undefined) throw malformed('an object of an unknown shape');
+    return object;
   },
 });
 
@@ -184,8 +201,9 @@ function pack(value: unknown, options: number): Buffer {
 }
 
 /**
- * Moves the longer byte arrays of a value to `lifted` and leaves marks. What holds nothing to lift and no undefined
- * member is returned as it is; the rest is copied, never changed. This is on the way of every message.
+ * Moves the longer byte arrays of a value to `lifted` and leaves marks, and puts the values of known shapes in the place of
+ * their objects. What holds nothing of these and no undefined member is returned as it is; the rest is copied, never changed.
+ * This is on the way of every message.
  */
 function lift(value: object, depth: number, lifted: Uint8Array[]): object {
   if (depth > MAXIMUM_DEPTH) throw malformed(`values nested deeper than ${MAXIMUM_DEPTH}`);
@@ -220,29 +238,36 @@ function liftArray(values: unknown[], depth: number, lifted: Uint8Array[]): unkn
 }
 
 function liftObject(value: Record<string, unknown>, depth: number, lifted: Uint8Array[]): object {
-  let copy: Record<string, unknown> | undefined;
+  const values: unknown[] = [0];
+  let path: ShapePath | undefined = SHAPE_PATHS;
+  let isSame = true;
   for (const key in value) {
     const member = value[key];
+    let moved = member;
     if (typeof member === 'object' && member !== null) {
-      const moved = lift(member, depth + 1, lifted);
-      if (moved === member) continue;
-      copy ??= definedMembers(value);
-      copy[key] = moved;
+      moved = lift(member, depth + 1, lifted);
     } else if (member === undefined) {
-      copy ??= definedMembers(value);
+      isSame = false;
+      continue;
     } else {
       checkScalar(member);
     }
+    if (moved !== member) isSame = false;
+    values.push(moved);
+    path = path?.next.get(key);
   }
-  return copy ?? value;
+  if (path?.number !== undefined) {
+    values[0] = path.number;
+    return new ShapedObject(values);
+  }
+  return isSame ? value : withMembers(value, values);
 }
 
-function definedMembers(value: Record<string, unknown>): Record<string, unknown> {
+/** The object with its members as they are in `values`, behind the first, and without undefined ones. */
+function withMembers(value: Record<string, unknown>, values: readonly unknown[]): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
-  for (const key in value) {
-    const member = value[key];
-    if (member !== undefined) copy[key] = member;
-  }
+  let at = 1;
+  for (const key in value) if (value[key] !== undefined) copy[key] = values[at++];
   return copy;
 }
 

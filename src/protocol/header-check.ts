@@ -1,12 +1,15 @@
 // Reads over an encoded header without building anything, and refuses what
 // would cost the decoder more memory or stack than it is worth. Only what our
-// own encoder writes passes: MessagePack without timestamps, records or floats
-// of 32 bits, and two extensions: the one that marks a payload, and large whole numbers.
+// own encoder writes passes: MessagePack without timestamps, records or floats of
+// 32 bits, and three extensions: payload marks, objects by shape, large whole numbers.
 import { ServiceError } from './errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_HEADER_VALUES } from './limits.js';
 
 /** MessagePack extension type of a payload mark: fixext 1, this type, a filling byte, then the payload's length as a number. */
 export const PAYLOAD_EXTENSION = 0x50;
+
+/** MessagePack extension type of an object by its shape: fixext 1, this type, a filling byte, then an array: see shapes.ts. */
+export const SHAPE_EXTENSION = 0x53;
 
 /** MessagePack extension type that msgpackr gives a bigint beyond 64 bits, here always of 128. */
 const LARGE_NUMBER_EXTENSION = 0x42;
@@ -83,6 +86,12 @@ export function checkHeader(bytes: Uint8Array, start: number, end: number): numb
           at += 4;
           break;
         case 0xd4: {
+          if (bytes[at] === SHAPE_EXTENSION && bytes[at + 1] === 0) {
+            at += 2;
+            if (!isArray(bytes[at])) throw malformed('an object without values');
+            remaining++;
+            break;
+          }
           if (bytes[at] !== PAYLOAD_EXTENSION || bytes[at + 1] !== 0) throw malformed('an unknown extension');
           const [length, next] = payloadLength(bytes, at + 2, end);
           payloadBytes += length;
@@ -123,6 +132,11 @@ export function checkHeader(bytes: Uint8Array, start: number, end: number): numb
     counts[depth++] = remaining;
     remaining = children;
   }
+}
+
+/** Of up to 65,535 members. */
+function isArray(token: number | undefined): boolean {
+  return token !== undefined && ((token >= 0x90 && token < 0xa0) || token === 0xdc);
 }
 
 function opensContainer(token: number): boolean {

@@ -1,6 +1,7 @@
 // Bodies that services may send, made at random, and the comparison that the
 // transport promises: byte arrays by their bytes, all else exactly.
 import fc from 'fast-check';
+import { SHAPE_MEMBERS } from '../../../src/protocol/shapes.js';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 80 }),
@@ -26,8 +27,18 @@ const key = fc.oneof(
 
 /** A plain object as service.ts allows it. */
 export const arbitraryBody: fc.Arbitrary<Record<string, unknown>> = fc.letrec((tie) => ({
-  value: fc.oneof({ maxDepth: 5, depthSize: 'small' }, scalar, tie('array'), tie('object')),
+  value: fc.oneof({ maxDepth: 5, depthSize: 'small' }, scalar, tie('array'), tie('object'), tie('shaped')),
   array: fc.array(tie('value'), { maxLength: 6 }),
+  // Some with a member too few, or one of them undefined.
+  shaped: fc
+    .record({
+      members: fc.constantFrom(...SHAPE_MEMBERS),
+      values: fc.array(tie('value'), { minLength: 15, maxLength: 15 }),
+      left: fc.integer({ min: -20, max: 15 }),
+    })
+    .map(({ members, values, left }) =>
+      Object.fromEntries(members.map((name, at) => [name, values[at]]).filter((_, at) => at !== left)),
+    ),
   object: fc.dictionary(
     key.filter((name) => name !== '__proto__'),
     tie('value'),

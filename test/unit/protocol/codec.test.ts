@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
+import { putItem } from '../../../src/mediator/write-plan.js';
+import { attributesOf, decodeInode } from '../../../src/metaserver/state/rows.js';
 import {
   encodeCancel,
   encodeFailure,
@@ -12,6 +14,7 @@ import {
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import { FrameReader } from '../../../src/protocol/frame-reader.js';
 import { MAXIMUM_FRAME_BYTES } from '../../../src/protocol/limits.js';
+import { SHAPE_MEMBERS } from '../../../src/protocol/shapes.js';
 import { arbitraryBody, normalized } from './arbitrary-body.js';
 
 /** Reads frames from bytes that come in chunks of the given sizes, over and over; each chunk is overwritten after its use. */
@@ -158,6 +161,32 @@ describe('codec', () => {
     });
   }
 
+  it('gives every shape a number of its own', () => {
+    const names = SHAPE_MEMBERS.map((members) => members.join());
+    assert.equal(new Set(names).size, names.length);
+    for (const members of SHAPE_MEMBERS) {
+      const body = Object.fromEntries(members.map((name, at) => [name, at]));
+      const { body: received } = readOne(encodeReply(1, body)) as { body: object };
+      assert.deepStrictEqual(received, body);
+      assert.deepEqual(Object.keys(received), members);
+    }
+  });
+
+  it('sends what travels often without the names of its members', () => {
+    const base = { index: 3, version: 7, hash: 5n, length: 100 };
+    const plan = { index: 3, base, baseLength: 100, length: 100, writes: [{ offset: 0, data: Buffer.alloc(9) }] };
+    const row = decodeInode(Buffer.alloc(160));
+    const often: Record<string, object> = {
+      put: { items: [putItem({ ...plan, whole: false }, 2, 8, null)], durable: true, replace: false },
+      'whole put': { items: [putItem({ ...plan, whole: true }, 2, 8, Buffer.alloc(9))], durable: true, replace: false },
+      attributes: { state: 'committed', attributes: attributesOf(row) },
+    };
+    for (const [name, body] of Object.entries(often)) {
+      const sent = Buffer.concat(encodeReply(1, body)).toString('latin1');
+      for (const member of SHAPE_MEMBERS.flat()) assert.ok(!sent.includes(member), `${name}: ${member}`);
+    }
+  });
+
   it('carries the deepest body that it allows', () => {
     assert.deepStrictEqual(readOne(encodeReply(1, nested(32))), { kind: 'reply', id: 1, body: nested(32) });
   });
@@ -191,6 +220,14 @@ describe('frame reader', () => {
     'a text longer than the header': frameOf(reply(0xdb, 0xff, 0xff, 0xff, 0xff)),
     'a record definition': frameOf(reply(0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 1)),
     'another extension': frameOf(reply(0xd6, 0xff, 0, 0, 0, 0)),
+    'an object of an unknown shape': frameOf(reply(0xd4, 0x53, 0, 0x91, 0x7f)),
+    'an object of a shape that is no number': frameOf(reply(0xd4, 0x53, 0, 0x92, 0xa1, 0x61, 1)),
+    'an object of no shape': frameOf(reply(0xd4, 0x53, 0, 0x90)),
+    'an object with too few members': frameOf(reply(0xd4, 0x53, 0, 0x91, 0)),
+    'an object with too many members': frameOf(reply(0xd4, 0x53, 0, 0x93, 0, 1, 1)),
+    'an object without its values': frameOf(reply(0xd4, 0x53, 0)),
+    'an object whose values are none': frameOf(reply(0xd4, 0x53, 0, 0x80)),
+    'objects within objects without values': frameOf(reply(...Array(3000).fill([0xd4, 0x53, 0]).flat(), 0x90)),
     'nesting beyond the limit': frameOf([0x93, 1, 1, ...Array(40).fill(0x91), 0xc0]),
     'payloads that were not sent': frameOf(reply(0x81, 0xa1, 0x61, 0xd4, 0x50, 0, 0x64)),
     'payloads that nobody mentioned': frameOf(reply(0x80), 10),
