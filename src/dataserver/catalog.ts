@@ -23,6 +23,7 @@ import { HEADER_BYTES, type Tombstone } from './record.js';
 import { decodeRow, encodeRow, type Place, rowBytes, type VersionRow } from './version-row.js';
 
 const FORMAT = 1;
+const USE_BYTES = 24;
 /** More versions of one block than this can't be: each is deleted when the next is committed. */
 const MAXIMUM_SIBLINGS = 1_000_000;
 /** Blocks whose versions stay at hand: those written just now are written again, and their old versions deleted, soon. */
@@ -32,7 +33,11 @@ export interface SegmentUse {
   /** Bytes of pages and record headers that a version refers to. */
   liveBytes: number;
   tombstones: number;
+  /** No record of what they say is deleted lies in an earlier segment than this; infinite without tombstones. */
+  oldestDeleted: number;
 }
+
+const UNUSED: Readonly<SegmentUse> = { liveBytes: 0, tombstones: 0, oldestDeleted: Number.POSITIVE_INFINITY };
 
 export interface Checkpoint {
   format: number;
@@ -82,7 +87,7 @@ export class Catalog {
     this.#reached = { segment: checkpoint.segment, offset: checkpoint.offset };
     const { from, to } = allSegments();
     for (const { key, value: use } of this.index.range(from, to, Number.MAX_SAFE_INTEGER)) {
-      this.#uses.set(segmentOfKey(key), { liveBytes: use.readDoubleLE(0), tombstones: use.readDoubleLE(8) });
+      this.#uses.set(segmentOfKey(key), decodeUse(use));
     }
     return checkpoint;
   }
@@ -153,8 +158,10 @@ export class Catalog {
   }
 
   /** A record of tombstones was written to the segment, or read there. */
-  addTombstones(segment: number, count: number): void {
-    this.#useOf(segment).tombstones += count;
+  addTombstones(segment: number, tombstones: readonly Tombstone[]): void {
+    const use = this.#useOf(segment);
+    use.tombstones += tombstones.length;
+    for (const { firstSegment } of tombstones) use.oldestDeleted = Math.min(use.oldestDeleted, firstSegment);
     this.#noteUse(segment);
   }
 
@@ -165,7 +172,7 @@ export class Catalog {
   }
 
   useOf(segment: number): Readonly<SegmentUse> {
-    return this.#uses.get(segment) ?? { liveBytes: 0, tombstones: 0 };
+    return this.#uses.get(segment) ?? UNUSED;
   }
 
   /** Blocks with changes that are not in the index yet. */
@@ -279,7 +286,7 @@ export class Catalog {
   #useOf(segment: number): SegmentUse {
     let use = this.#uses.get(segment);
     if (use === undefined) {
-      use = { liveBytes: 0, tombstones: 0 };
+      use = { ...UNUSED };
       this.#uses.set(segment, use);
     }
     return use;
@@ -310,11 +317,18 @@ function decodeEntries(rows: readonly IndexRow[]): CatalogEntry[] {
   return entries;
 }
 
-function encodeUse({ liveBytes, tombstones }: SegmentUse): Buffer {
-  const bytes = Buffer.alloc(16);
+function encodeUse({ liveBytes, tombstones, oldestDeleted }: SegmentUse): Buffer {
+  const bytes = Buffer.alloc(USE_BYTES);
   bytes.writeDoubleLE(liveBytes, 0);
   bytes.writeDoubleLE(tombstones, 8);
+  bytes.writeDoubleLE(oldestDeleted, 16);
   return bytes;
+}
+
+/** Of an earlier version, which did not know what its tombstones are about: they may be about anything. */
+function decodeUse(bytes: Buffer): SegmentUse {
+  const oldestDeleted = bytes.length < USE_BYTES ? 0 : bytes.readDoubleLE(16);
+  return { liveBytes: bytes.readDoubleLE(0), tombstones: bytes.readDoubleLE(8), oldestDeleted };
 }
 
 function parseCheckpoint(value: Buffer): Checkpoint | undefined {

@@ -142,7 +142,8 @@ export class Compaction {
   #next(): Victim | undefined {
     const failed = this.#failed.shift();
     if (failed !== undefined) return failed;
-    for (const segment of this.#candidates) {
+    // The oldest first: what a segment says about deletions is mostly about those before it.
+    for (const segment of [...this.#candidates].sort((one, other) => one - other)) {
       this.#candidates.delete(segment);
       if (this.#isWorthIt(segment)) return { segment, fromOffset: 0, isFailed: false };
     }
@@ -162,7 +163,7 @@ export class Compaction {
     this.#pace.begin();
     const sizeBytes = segments.sizeOf(segment);
     const use = catalog.useOf(segment);
-    if (victim.isFailed || use.liveBytes > 0 || use.tombstones > 0) {
+    if (this.#mustBeRead(victim)) {
       await this.#moveRecords(victim);
       // Damage may hide from the walk through the file what the index still knows.
       if (!this.#closed && (victim.isFailed || catalog.useOf(segment).liveBytes > 0))
@@ -259,6 +260,15 @@ export class Compaction {
       log.error('segment.version_lost', { ...found.key, reason: error.message });
       return { plan: { drafts: [], removals: [found.key], done() {} }, bytes: 0 };
     }
+  }
+
+  /** Whether anything in it may have to be written again: a segment that is dead through and through goes unread. */
+  #mustBeRead({ segment, isFailed }: Victim): boolean {
+    const { liveBytes, oldestDeleted } = this.parts.catalog.useOf(segment);
+    if (isFailed || liveBytes > 0) return true;
+    // A tombstone stands behind all records that it is about.
+    for (const other of this.parts.segments.numbers()) if (other >= oldestDeleted && other < segment) return true;
+    return false;
   }
 
   /** Whether there may still be a record that would come back to life without it. */

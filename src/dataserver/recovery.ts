@@ -131,7 +131,7 @@ class Replay {
       case 'tombstones': {
         const tombstones = decodeTombstones(record.meta);
         for (const tombstone of tombstones) catalog.apply(tombstone);
-        catalog.addTombstones(record.place.segment, tombstones.length);
+        catalog.addTombstones(record.place.segment, tombstones);
         return true;
       }
     }

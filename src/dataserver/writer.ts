@@ -225,7 +225,7 @@ export class Writer {
   #apply(planned: readonly Planned[], records: readonly PlacedRecord[], active: ActiveSegment | null): void {
     const { catalog } = this.parts;
     for (const { draft, place, row } of records) {
-      if (draft.kind === 'tombstones') catalog.addTombstones(place.segment, draft.tombstones.length);
+      if (draft.kind === 'tombstones') catalog.addTombstones(place.segment, draft.tombstones);
       else if (row !== undefined) catalog.put(draft.key, row);
     }
     for (const { plan } of planned) for (const key of plan.removals) catalog.remove(key);

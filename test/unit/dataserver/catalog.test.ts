@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Catalog } from '../../../src/dataserver/catalog.js';
-import { keyOfVersion, versionKey } from '../../../src/dataserver/keys.js';
+import { keyOfVersion, segmentKey, versionKey } from '../../../src/dataserver/keys.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import {
   decodeRecord,
@@ -56,6 +56,21 @@ describe('the catalog', () => {
     assert.ok(reopened.load() !== undefined);
     checkUse(reopened, [...rows.values()]);
     assert.equal(reopened.blocks, rows.size);
+  });
+
+  it('remembers what the tombstones of a segment are about, and expects anything of those written by a version that did not', async () => {
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const catalog = new Catalog(index);
+    const tombstone = (firstSegment: number) => ({ key: key(1), firstSegment, last: { segment: 9, offset: 0 } });
+    catalog.addTombstones(9, [tombstone(7), tombstone(4)]);
+    catalog.addTombstones(9, [tombstone(5)]);
+    catalog.save();
+    index.write([{ key: segmentKey(8), value: Buffer.alloc(16) }]);
+    const reopened = new Catalog(index);
+    assert.ok(reopened.load() !== undefined);
+    assert.deepEqual(reopened.useOf(9), { liveBytes: 0, tombstones: 3, oldestDeleted: 4 });
+    assert.equal(reopened.useOf(8).oldestDeleted, 0);
+    assert.equal(reopened.useOf(7).oldestDeleted, Number.POSITIVE_INFINITY);
   });
 
   it('lists what is not in the index yet, and neither what has gone', async () => {

@@ -2,10 +2,24 @@
 // back, and sharing is accounted for.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { openDataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import type { Disk } from '../../../src/runtime/disk.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
-import { content, getOne, goodBytes, key, openOn, patched, putOne, segmentPath } from './harness.js';
+import { RecordingLog } from '../../support/recording-log.js';
+import {
+  content,
+  getOne,
+  goodBytes,
+  key,
+  memoryRuntime,
+  openOn,
+  patched,
+  putOne,
+  STORE,
+  segmentPath,
+} from './harness.js';
 
 const BLOCK_BYTES = 128 * 1024;
 
@@ -94,6 +108,68 @@ describe('the space that a store takes', () => {
     await server.close();
   });
 
+  it('comes back unread where all is dead and nothing older is left, also when the index is lost then', async () => {
+    const disk = new MemoryDisk();
+    const reads: string[] = [];
+    const options = {
+      name: 'data3',
+      number: 3,
+      directory: STORE,
+      testHooks: true,
+      segmentBytes: 64 * 1024,
+      reserveBytes: 0,
+    };
+    const open = (log = new RecordingLog()) =>
+      openDataserver(
+        options,
+        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), reads) },
+        memoryIndexFactory(),
+        { terminate() {}, restart() {} },
+      );
+    let server = await open();
+    const many = (first: number) => Array.from({ length: 22 }, (_, at) => key(first + at));
+    for (const keys of [many(0), many(100), many(200)]) {
+      for (const each of keys) await putOne(server.blocks, { ...each, data: content(6000, each.index) });
+      // Where this is said, the next are written.
+      await server.blocks.delete({ items: keys });
+    }
+    await putOne(server.blocks, { ...key(300), data: content(6000, 1) });
+    await server.compacting();
+    const gone = [1, 2, 3, 4, 5].map(segmentPath);
+    assert.ok(!disk.paths().some((path) => gone.includes(path)), 'these segments are gone');
+    assert.ok(!reads.some((path) => gone.includes(path)), 'unread');
+    await server.close();
+    server = await open();
+    const { entries } = await server.blocks.list({ limit: 100 });
+    assert.deepEqual(
+      entries.map(({ index }) => index),
+      [300],
+    );
+    await server.close();
+  });
+
+  it('does not come back before what is said there about deletions is said elsewhere', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, { segmentBytes: 32 * 1024 });
+    // The first segment stays: most of it is alive. The second has nothing alive in it, and says what is deleted in the first.
+    for (let index = 0; index < 6; index++) await putOne(server.blocks, { ...key(index), data: content(6000, index) });
+    await server.blocks.delete({ items: [key(0)] });
+    for (let index = 10; index < 16; index++)
+      await putOne(server.blocks, { ...key(index), data: content(6000, index) });
+    await putOne(server.blocks, { ...key(20), data: content(40_000, 3) });
+    await server.blocks.delete({ items: [10, 11, 12, 13, 14, 15].map((index) => key(index)) });
+    await server.compacting();
+    assert.ok(disk.paths().includes(segmentPath(1)), 'the first segment is there');
+    assert.ok(!disk.paths().includes(segmentPath(2)), 'the second segment is gone');
+    await server.close();
+    const again = await openOn(disk, { segmentBytes: 32 * 1024, index: memoryIndexFactory() });
+    assert.deepEqual(
+      (await again.blocks.list({ limit: 100 })).entries.map(({ index }) => index),
+      [1, 2, 3, 4, 5, 20],
+    );
+    await again.close();
+  });
+
   it('brings nothing back to life when the index is lost after compaction', async () => {
     const disk = new MemoryDisk();
     let server = await openOn(disk, { segmentBytes: 32 * 1024 });
@@ -124,3 +200,29 @@ describe('the space that a store takes', () => {
     await server.close();
   });
 });
+
+/** The disk, with the path of each file that is read in `reads`. */
+function noting(disk: Disk, reads: string[]): Disk {
+  return {
+    ...disk,
+    async open(path, mode) {
+      const file = await disk.open(path, mode);
+      return {
+        readNow(target, position) {
+          reads.push(path);
+          return file.readNow(target, position);
+        },
+        read(target, position) {
+          reads.push(path);
+          return file.read(target, position);
+        },
+        writeNow: (chunks, position) => file.writeNow(chunks, position),
+        write: (chunks, position) => file.write(chunks, position),
+        sync: () => file.sync(),
+        truncate: (sizeBytes) => file.truncate(sizeBytes),
+        sizeBytes: () => file.sizeBytes(),
+        close: () => file.close(),
+      };
+    },
+  };
+}
