@@ -5,6 +5,8 @@
 import type { Clock } from '../runtime/clock.js';
 import {
   COMPACTION_BACKLOG_SEGMENTS,
+  COMPACTION_BUSY_RESTS,
+  COMPACTION_LONGEST_REST_MS,
   COMPACTION_REST_FACTOR,
   COMPACTION_REST_MS,
   COMPACTION_STRETCH_BYTES,
@@ -14,6 +16,7 @@ import {
 export class CompactionPace {
   #requests = 0;
   #isRoomNeeded = false;
+  #isUrgent = false;
   #closed = false;
   #copiedBytes = 0;
   #stretchMs = 0;
@@ -47,8 +50,9 @@ export class CompactionPace {
     this.#endRest?.();
   }
 
-  /** Work begins. */
-  begin(): void {
+  /** Work begins, until its end in a hurry when it `isUrgent`. */
+  begin(isUrgent: boolean): void {
+    this.#isUrgent = isUrgent;
     this.#stretchMs = this.clock.monotonicMs();
   }
 
@@ -57,9 +61,10 @@ export class CompactionPace {
     this.#copiedBytes += bytes;
     const workedMs = this.clock.monotonicMs() - this.#stretchMs;
     if (this.#copiedBytes < COMPACTION_STRETCH_BYTES && workedMs < COMPACTION_STRETCH_MS) return;
-    const restMs = Math.max(COMPACTION_REST_MS, workedMs * COMPACTION_REST_FACTOR);
+    const longMs = Math.min(COMPACTION_LONGEST_REST_MS, workedMs * COMPACTION_REST_FACTOR);
+    const restMs = Math.max(COMPACTION_REST_MS, longMs);
     let wereRequests = true;
-    for (let left = COMPACTION_BACKLOG_SEGMENTS; left > 0 && wereRequests && !this.#hurries; ) {
+    for (let left = COMPACTION_BUSY_RESTS; left > 0 && wereRequests && !this.#hurries; ) {
       const before = this.#requests;
       await this.#rest(restMs);
       wereRequests = this.#requests > before;
@@ -67,11 +72,11 @@ export class CompactionPace {
     }
     if (this.#hurries) await this.#rest(COMPACTION_REST_MS);
     this.#copiedBytes = 0;
-    this.begin();
+    this.#stretchMs = this.clock.monotonicMs();
   }
 
   get #hurries(): boolean {
-    return this.#isRoomNeeded || this.waitingSegments() > COMPACTION_BACKLOG_SEGMENTS;
+    return this.#isRoomNeeded || this.#isUrgent || this.waitingSegments() > COMPACTION_BACKLOG_SEGMENTS;
   }
 
   #rest(restMs: number): Promise<void> {

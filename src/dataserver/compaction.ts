@@ -142,12 +142,14 @@ export class Compaction {
   #next(): Victim | undefined {
     const failed = this.#failed.shift();
     if (failed !== undefined) return failed;
-    // The oldest first: what a segment says about deletions is mostly about those before it.
-    for (const segment of [...this.#candidates].sort((one, other) => one - other)) {
-      this.#candidates.delete(segment);
-      if (this.#isWorthIt(segment)) return { segment, fromOffset: 0, isFailed: false };
+    // The oldest: what a segment says about deletions is mostly about those before it.
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const segment of this.#candidates) {
+      if (!this.#isWorthIt(segment)) this.#candidates.delete(segment);
+      else oldest = Math.min(oldest, segment);
     }
-    return undefined;
+    this.#candidates.delete(oldest);
+    return Number.isFinite(oldest) ? { segment: oldest, fromOffset: 0, isFailed: false } : undefined;
   }
 
   #isWorthIt(segment: number): boolean {
@@ -160,7 +162,7 @@ export class Compaction {
     const { catalog, segmentLog, segments, unsafe, clock, log } = this.parts;
     const { segment } = victim;
     const startMs = clock.monotonicMs();
-    this.#pace.begin();
+    this.#pace.begin(victim.isFailed);
     const sizeBytes = segments.sizeOf(segment);
     const use = catalog.useOf(segment);
     if (this.#mustBeRead(victim)) {
@@ -190,6 +192,8 @@ export class Compaction {
     this.compacted++;
     const durationMs = Math.round(clock.monotonicMs() - startMs);
     log.info('compaction.done', { segment, sizeBytes, liveBytes: use.liveBytes, durationMs });
+    // To remove a segment is work too, also an unread one.
+    await this.#pace.restIfDue(0);
   }
 
   async #moveRecords(victim: Victim): Promise<void> {

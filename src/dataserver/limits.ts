@@ -50,14 +50,14 @@ export const COMPACTION_LIVE_SHARE = 0.5;
 /** Bytes that compaction copies before it rests, or the time that it works, whichever comes first … */
 export const COMPACTION_STRETCH_BYTES = MIB;
 export const COMPACTION_STRETCH_MS = 5;
-/**
- * … so many times as long as it worked: five servers on one machine take a quarter of a core together. While there are
- * requests it rests once more, and again, up to COMPACTION_BACKLOG_SEGMENTS times with nothing else waiting: what it did
- * meanwhile cost a fifth of the syncs …
- */
+/** … so many times as long as it worked: five servers on one machine take a quarter of a core together … */
 export const COMPACTION_REST_FACTOR = 20;
 /** … and for so long at least, which is all while it is needed in a hurry: a hundred megabytes a second at most. */
 export const COMPACTION_REST_MS = 10;
+/** No longer than this: a disk that stood still for a moment was no work. */
+export const COMPACTION_LONGEST_REST_MS = 1000;
+/** While there are requests it rests so many times, fewer the more waits: what it did meanwhile cost a fifth of the syncs. */
+export const COMPACTION_BUSY_RESTS = 4;
 /** How soon a segment whose sync failed is tried again when it could not be written anew. */
 export const COMPACTION_RETRY_MS = 1000;
 /** More segments than this that wait are a hurry: a gigabyte, at least half of it dead. */

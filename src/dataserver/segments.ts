@@ -76,7 +76,9 @@ export class Segments {
   }
 
   /** A descriptor of its own for the one who writes the segment. */
-  openToAppend(number: number): Promise<DiskFile> {
+  async openToAppend(number: number): Promise<DiskFile> {
+    // The process that made it may have ended before its name was on stable storage.
+    await this.disk.syncDirectory(this.directory);
     return this.disk.open(this.#path(number), 'existing');
   }
 

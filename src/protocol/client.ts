@@ -98,7 +98,8 @@ class ReconnectingRemote implements Remote, CallEvents {
         if (typeof member !== 'string' || member === 'then') return undefined;
         const full = `${name}.${member}`;
         const method = (body: object, options?: CallOptions) => this.#call(full, body, options);
-        Object.defineProperty(service, member, { value: method });
+        // Whoever puts a proxy before the object may answer something else for it.
+        Object.defineProperty(service, member, { value: method, configurable: true, writable: true });
         return method;
       },
     });

@@ -60,8 +60,9 @@ export class Deadlines {
 
   /** Runs what is due; what it cancels or adds meanwhile counts. */
   #fire(): void {
+    // By rounding, a clock may show a little less than what it was told to wait for.
+    const nowMs = Math.max(this.clock.monotonicMs(), this.#timerDueMs);
     this.#timerDueMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.clock.monotonicMs();
     const due: Deadline[] = [];
     let nextMs = Number.POSITIVE_INFINITY;
     for (let each = this.#ends.after; each !== this.#ends; each = each.after) {
@@ -69,10 +70,17 @@ export class Deadlines {
       else nextMs = Math.min(nextMs, each.dueMs);
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#arm(nextMs);
+    const failures: unknown[] = [];
     for (const each of due) {
       if (each.after === each) continue;
       each.cancel();
-      each.action();
+      try {
+        each.action();
+      } catch (error) {
+        // The others are due all the same.
+        failures.push(error);
+      }
     }
+    if (failures.length > 0) throw failures[0];
   }
 }

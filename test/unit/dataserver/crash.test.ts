@@ -122,6 +122,29 @@ describe('a data server after a crash', () => {
       for (let changes = 0; changes < whole.changes; changes++) await crashAt(changes, way);
     });
   }
+
+  for (let changes = 0; changes <= 6; changes++) {
+    it(`keeps what is put into a segment whose maker was killed ${changes} changes of the disk into its making`, async () => {
+      const disk = new MemoryDisk();
+      const index = memoryIndexFactory();
+      const options = { segmentBytes: 8192 };
+      const killed = await openOn(disk, { ...options, index });
+      await putOne(killed.blocks, { ...key(0), data: content(9000, 1) });
+      disk.changesLeft = changes;
+      // With the last change, the process ends.
+      await putOne(killed.blocks, { ...key(1), data: content(100, 1) }).catch(() => {});
+      disk.killProcess();
+      await killed.close().catch(() => {});
+      const next = await openOn(disk, { ...options, index });
+      const data = content(100, 2);
+      assert.equal((await putOne(next.blocks, { ...key(2), data })).state, 'stored');
+      disk.cutPower('all');
+      await next.close().catch(() => {});
+      const last = await openOn(disk, options);
+      assert.deepEqual(await goodBytes(last.blocks, key(2), hashBlock(data)), data);
+      await last.close();
+    });
+  }
 });
 
 async function crashAt(changes: number, way: Way): Promise<void> {

@@ -122,6 +122,16 @@ describe('calls', () => {
     assert.match(String(failures[0]?.stack), /calls\.test/);
   });
 
+  it('may be answered by a proxy before the service, also for methods that were used', async () => {
+    const bench = new BenchOfTwo();
+    await bench.serve({ test: { echo: async (request: object) => request } });
+    const service = bench.remote().service<Echo>('test');
+    const proxy = new Proxy(service, {
+      get: (target, member) => (member === 'echo' ? (request: { value: number }) => target.echo(request) : undefined),
+    });
+    for (const value of [1, 2]) assert.deepEqual(await proxy.echo({ value }), { value });
+  });
+
   it('that can not travel fail at once and harm no other', async () => {
     const bench = new BenchOfTwo();
     await bench.serve({ test: { echo: async (request: object) => request } });

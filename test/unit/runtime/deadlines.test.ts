@@ -52,6 +52,22 @@ describe('deadlines', () => {
     assert.deepEqual(passed, ['first', 'third']);
   });
 
+  it('pass on a clock that rounds', async () => {
+    class RoundingClock extends ManualClock {
+      override after(delayMs: number, action: () => void): Timer {
+        return super.after(Math.floor(delayMs * 1000) / 1000, action);
+      }
+    }
+    const clock = new RoundingClock();
+    const deadlines = new Deadlines(clock);
+    const passed: number[] = [];
+    for (const delayMs of [10.0004, 10.0005, 20]) deadlines.after(delayMs, () => passed.push(delayMs));
+    await clock.advance(11);
+    assert.deepEqual(passed, [10.0004, 10.0005]);
+    await clock.advance(10);
+    assert.deepEqual(passed, [10.0004, 10.0005, 20]);
+  });
+
   it('do not pass after the end', async () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock);
