@@ -19,6 +19,8 @@ describe('signals around a mount', function () {
   this.timeout(120_000);
   let cluster: Cluster;
   let mountPoint: string;
+  /** Processes that serve the mount, or served it. */
+  const servers: number[] = [];
 
   before(async function () {
     requireFuse(this);
@@ -28,7 +30,9 @@ describe('signals around a mount', function () {
     await mkdir(mountPoint);
   });
   afterEach(async () => {
-    if (mountPoint !== undefined && (await mounted())) await run('umount', ['-l', mountPoint], '/');
+    // What a test left that failed in the middle: perhaps one mount over another, and processes that nobody uses any more.
+    while (mountPoint !== undefined && (await mounted())) await run('umount', ['-l', mountPoint], '/');
+    for (const server of servers.splice(0)) if (isAlive(server)) process.kill(server, 'SIGKILL');
   });
   after(async () => {
     await cluster?.destroy();
@@ -43,10 +47,18 @@ describe('signals around a mount', function () {
     if (where === 'background') {
       await cluster.must('mount', mountPoint);
       const found = await run('pgrep', ['-f', `[m]ount ${mountPoint} --foreground`], '/');
-      return Number(found.stdout);
+      const pids = found.stdout
+        .split('\n')
+        .filter((pid) => pid !== '')
+        .map(Number);
+      servers.push(...pids);
+      const [server] = pids;
+      assert.ok(server !== undefined, 'a process serves the mount');
+      return server;
     }
     const parameters = [COMMAND, 'mount', mountPoint, '--foreground', '--config', cluster.configFile];
     const child = spawn(process.execPath, parameters, { stdio: 'ignore' });
+    if (child.pid !== undefined) servers.push(child.pid);
     await until('the mount', async () => (await cluster.shell(`cat ${mountPoint}/a.txt`)).status === 0);
     return child.pid ?? 0;
   }
