@@ -68,6 +68,18 @@ describe('deadlines', () => {
     assert.deepEqual(passed, [10.0004, 10.0005, 20]);
   });
 
+  it('pass although one before them fails, whose failure is not lost', async () => {
+    const clock = new ManualClock();
+    const deadlines = new Deadlines(clock);
+    const passed: string[] = [];
+    deadlines.after(5, () => {
+      throw new Error('the first');
+    });
+    deadlines.after(5, () => passed.push('the second'));
+    await assert.rejects(clock.advance(5), /the first/);
+    assert.deepEqual(passed, ['the second']);
+  });
+
   it('do not pass after the end', async () => {
     const clock = new ManualClock();
     const deadlines = new Deadlines(clock);
