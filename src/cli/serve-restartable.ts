@@ -3,6 +3,7 @@
 // to whoever runs this (a service manager); terminate ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { dataServerEnvironment } from '../runtime/node/malloc-options.js';
 import { SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { CommandFailure } from './failure.js';
 import { type ServeRequest, selectServer } from './serve.js';
@@ -26,6 +27,7 @@ export async function serveRestartable(request: ServeRequest): Promise<void> {
   while (!stopping) {
     const command = [COMMAND, 'serve', 'data', '--id', server.name, '--config', request.config.file];
     child = spawn(process.execPath, [...SERVING_OPTIONS, ...command, ...(blank ? ['--blank'] : [])], {
+      env: { ...process.env, ...dataServerEnvironment(process.env) },
       // A supervised server logs to standard error; here that is our standard output.
       stdio: ['ignore', 'inherit', process.stdout.isTTY ? 'inherit' : 1, 'ipc'],
       // Ctrl-C is passed on by this process, in one way only.

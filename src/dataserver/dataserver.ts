@@ -90,7 +90,7 @@ function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
 
     async get({ items }) {
       for (const item of checkItems(items)) checkGet(item);
-      const results = await Promise.all(items.map((item) => store.get(item)));
+      const results = await store.get(items);
       metrics.gets(results);
       return lend({ results }, () => {
         for (const result of results)

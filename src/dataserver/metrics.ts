@@ -17,6 +17,7 @@ export class Metrics {
     this.#gauge('nmrfs_data_bytes', 'User bytes of those', () => store.bytes);
     this.#gauge('nmrfs_data_stored_bytes', 'Bytes of segment files, dead space included', () => store.storedBytes);
     this.#counter('nmrfs_data_syncs_total', 'Syncs of a segment, each for all who waited', () => store.syncs);
+    this.#counter('nmrfs_data_direct_read_bytes_total', 'Bytes read past the page cache', () => store.directBytes);
     this.#counter('nmrfs_data_compacted_segments_total', 'Segments emptied and removed', () => store.compacted);
     this.#counter(
       'nmrfs_data_damaged_pages_total',

@@ -18,7 +18,8 @@ export class UnreadableError extends Error {
 /** As many reads as may be under way at once without taking fresh memory. */
 const SCRATCH_BUFFERS = 16;
 
-interface Span {
+/** Bytes from `start` to `end` of what is read, and where in the log they begin. */
+export interface Span {
   segment: number;
   offset: number;
   start: number;
@@ -132,7 +133,8 @@ export function pageIsIntact(row: VersionRow, page: number, bytes: Uint8Array): 
   return hashPage(bytes) === row.pageHashes.readBigUInt64LE(page * 8);
 }
 
-function spansOf(row: VersionRow, first: number, count: number): Span[] {
+/** Where pages lie in the log, those behind each other as one. */
+export function spansOf(row: VersionRow, first: number, count: number): Span[] {
   const spans: Span[] = [];
   for (const extent of clipExtents(row.extents, first, first + count)) {
     const { segment, offset } = extent.place;

@@ -1,19 +1,19 @@
 // One replica's store, put together: opens it, recovers it, and answers puts,
 // gets, deletes and lists. Arguments have been checked before they come here.
-import { Buffer } from 'node:buffer';
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
-import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
-import { giveBack, lend } from '../protocol/lent.js';
+import { PAGE_BYTES } from '../protocol/hash.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { BlockReader } from './block-reader.js';
 import { Catalog } from './catalog.js';
 import { Compaction } from './compaction.js';
+import { DirectReader } from './direct-reader.js';
 import type { TombstonesDraft } from './draft.js';
 import { type Identity, isIndexTrusted, openIdentity, saveIdentity, setIndexState, storePaths } from './identity.js';
 import type { IndexFactory, IndexStore } from './index-store.js';
 import { blockName } from './keys.js';
 import { MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES, SEGMENT_BYTES } from './limits.js';
-import { PageReader, rehash, UnreadableError } from './page-reader.js';
+import { PageReader } from './page-reader.js';
 import { planPut } from './put-plan.js';
 import { saltOf, type Tombstone } from './record.js';
 import { recover } from './recovery.js';
@@ -21,7 +21,7 @@ import { SegmentLog } from './segment-log.js';
 import { Segments } from './segments.js';
 import { Space } from './space.js';
 import { UnsafeSegments } from './unsafe-segments.js';
-import { storedHash, type VersionRow } from './version-row.js';
+import { storedHash } from './version-row.js';
 import { type Plan, Writer } from './writer.js';
 
 export interface StoreOptions {
@@ -30,6 +30,8 @@ export interface StoreOptions {
   segmentBytes?: number;
   /** Free space on the disk that puts leave alone. Default: one segment. */
   reserveBytes?: number;
+  /** Shorter reads always go through the system's page cache. Default 256 KiB. */
+  directReadBytes?: number;
 }
 
 interface Parts {
@@ -39,6 +41,8 @@ interface Parts {
   catalog: Catalog;
   segments: Segments;
   reader: PageReader;
+  direct: DirectReader;
+  blockReader: BlockReader;
   segmentLog: SegmentLog;
   writer: Writer;
   compaction: Compaction;
@@ -46,9 +50,6 @@ interface Parts {
 }
 
 export class Store {
-  /** Pages that did not have the hash that was stored with them when somebody read them. */
-  damagedPages = 0;
-
   private constructor(
     readonly identity: Identity,
     private readonly parts: Parts,
@@ -67,6 +68,7 @@ export class Store {
     const { index, trusted } = await openIndex(directory, identity, runtime, indexFactory);
     const catalog = new Catalog(index);
     const reader = new PageReader(segments, clock);
+    const direct = new DirectReader(segments, log, options.directReadBytes);
     try {
       const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
       await setIndexState(directory, identity, runtime, 'ready');
@@ -107,6 +109,8 @@ export class Store {
         catalog,
         segments,
         reader,
+        direct,
+        blockReader: new BlockReader(catalog, reader, direct, log),
         segmentLog,
         writer,
         compaction,
@@ -129,6 +133,16 @@ export class Store {
 
   get storedBytes(): number {
     return this.parts.segments.storedBytes;
+  }
+
+  /** Pages that did not have the hash that was stored with them when somebody read them. */
+  get damagedPages(): number {
+    return this.parts.blockReader.damagedPages;
+  }
+
+  /** Bytes that were read past the system's page cache. */
+  get directBytes(): number {
+    return this.parts.direct.readBytes;
   }
 
   get syncs(): number {
@@ -166,24 +180,10 @@ export class Store {
     });
   }
 
-  /** The bytes of the answer are lent. */
-  async get(item: GetItem): Promise<GetResult> {
+  /** What is stored now, hashed now, in the order of the items; the bytes are lent. */
+  get(items: readonly GetItem[]): Promise<GetResult[]> {
     this.parts.compaction.noteRequest();
-    for (;;) {
-      const row = this.parts.catalog.get(item);
-      if (row === undefined) return { state: 'absent' };
-      try {
-        return await this.#read(row, item);
-      } catch (error) {
-        if (!(error instanceof UnreadableError)) throw error;
-        // Compaction may have moved it while it was being read.
-        const now = this.parts.catalog.get(item);
-        if (now === undefined || (now.home.segment === row.home.segment && now.home.offset === row.home.offset)) {
-          this.parts.runtime.log.warn('block.unreadable', { ...keyOf(item), reason: error.message });
-          return { state: now === undefined ? 'absent' : 'damaged' };
-        }
-      }
-    }
+    return this.parts.blockReader.get(items);
   }
 
   /** Answers how many of them were here. */
@@ -247,43 +247,6 @@ export class Store {
     }
   }
 
-  async #read(row: VersionRow, item: GetItem): Promise<GetResult> {
-    const { length } = row;
-    const start = Math.min(item.offset, length);
-    const end = Math.min(start + item.length, length);
-    const firstPage = Math.floor(start / PAGE_BYTES);
-    const count = end === start ? 0 : pageCount(end) - firstPage;
-    if (count === 0) {
-      const empty = { state: 'present' as const, hash: storedHash(row), length };
-      return item.data ? { ...empty, data: Buffer.alloc(0), ...pageHashesIfPart(row.pageHashes, 0, length) } : empty;
-    }
-    const { reader } = this.parts;
-    const rehashed = (bytes: Buffer) => {
-      const pageHashes = rehash(row, firstPage, bytes);
-      if (!pageHashes.equals(row.pageHashes)) this.#noteDamage(item, row, pageHashes);
-      return { pageHashes, hash: hashOfPages(pageHashes, length) };
-    };
-    if (!item.data) {
-      const { hash } = await reader.inspect(row, firstPage, count, rehashed);
-      return { state: 'present', hash, length };
-    }
-    const bytes = await reader.read(row, firstPage, count);
-    const { pageHashes, hash } = rehashed(bytes);
-    const data = lend(bytes.subarray(start - firstPage * PAGE_BYTES, end - firstPage * PAGE_BYTES), () =>
-      giveBack(bytes),
-    );
-    return { state: 'present', hash, length, data, ...pageHashesIfPart(pageHashes, data.length, length) };
-  }
-
-  #noteDamage(item: GetItem, row: VersionRow, now: Buffer): void {
-    let pages = 0;
-    for (let at = 0; at < now.length; at += 8) {
-      if (now.readBigUInt64LE(at) !== row.pageHashes.readBigUInt64LE(at)) pages++;
-    }
-    this.damagedPages += pages;
-    this.parts.runtime.log.warn('block.damaged', { ...keyOf(item), pages });
-  }
-
   #deleteSome(keys: readonly BlockKey[]): Promise<number> {
     const { catalog, writer } = this.parts;
     return new Promise((resolve, reject) => {
@@ -310,15 +273,6 @@ export class Store {
       });
     });
   }
-}
-
-/** Page hashes go along when the bytes are not the whole block, so that the receiver can check them by itself. */
-function pageHashesIfPart(pageHashes: Buffer, bytes: number, length: number): { pageHashes?: Uint8Array } {
-  return bytes === length ? {} : { pageHashes };
-}
-
-function keyOf({ inode, index, version }: BlockKey): BlockKey {
-  return { inode, index, version };
 }
 
 /** An index that can't be opened, or is not of this boot, is removed before anything reads it. */

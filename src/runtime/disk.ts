@@ -1,11 +1,24 @@
 // The disk is passed in, so that the simulation can lose what was not synced.
 // Paths are absolute. Errors are Node's system errors (with .code).
+import type { Buffer } from 'node:buffer';
+
+/** Where direct reads begin and end, in the file and in memory: no disk in use asks for more. */
+export const DIRECT_ALIGNMENT_BYTES = 4096;
 
 export interface DiskFile {
   /** Fills `target` from `position`; returns the bytes read, fewer only at the end of the file. Blocks. */
   readNow(target: Uint8Array, position: number): number;
   /** The same without blocking the event loop. */
   read(target: Uint8Array, position: number): Promise<number>;
+  /** Memory for direct reads of this file and of others on the same disk. Fails with EINVAL where they are not possible. */
+  directMemory(sizeBytes: number): Promise<Buffer>;
+  /**
+   * `read` from the medium itself, past the system's cache: into such memory from its beginning on, position and length multiples
+   * of DIRECT_ALIGNMENT_BYTES. Fails with EINVAL where that is not possible.
+   */
+  readDirect(target: Uint8Array, position: number): Promise<number>;
+  /** Whether the byte is in the system's cache, or nobody can say; it is when this answers. Blocks. */
+  isCached(position: number): boolean;
   /** Writes all chunks, in order, at `position`; growing the file if need be. Blocks; not durable before `sync`. */
   writeNow(chunks: readonly Uint8Array[], position: number): void;
   /** The same without blocking the event loop. */

@@ -48,6 +48,9 @@ export const STORE_DIRECTORY = '/store';
 /** So short that its files take turns within a run. */
 const COMMIT_LOG_FILE_BYTES = 16 * 1024;
 
+/** Two neighbouring blocks of the simulation's usual size are enough to be read past the cache. */
+const DIRECT_READ_BYTES = 16 * 1024;
+
 /** One data server's host, and what must be known of it from outside. */
 export class DataHost {
   readonly host: Host;
@@ -65,7 +68,14 @@ export class DataHost {
       start: async (runtime) => {
         const exits = { terminate: () => this.host.kill(), restart: () => this.host.kill() };
         const server = await openDataserver(
-          { name, number, directory: STORE_DIRECTORY, testHooks: true, segmentBytes: shape.segmentBytes },
+          {
+            name,
+            number,
+            directory: STORE_DIRECTORY,
+            testHooks: true,
+            segmentBytes: shape.segmentBytes,
+            directReadBytes: DIRECT_READ_BYTES,
+          },
           runtime,
           this.#index,
           exits,

@@ -2,9 +2,10 @@
 // or there in part. It can be stopped before its n-th change, be full, and
 // fail; and tests may spoil its files behind the server's back.
 import { dirname } from 'node:path';
-import type { Disk, DiskFile, DiskSpace } from '../../src/runtime/disk.js';
+import { DIRECT_ALIGNMENT_BYTES, type Disk, type DiskFile, type DiskSpace } from '../../src/runtime/disk.js';
 
 const SECTOR_BYTES = 512;
+const CACHE_PAGE_BYTES = 4096;
 
 interface Write {
   position: number;
@@ -19,6 +20,8 @@ interface Inode {
   unsynced: Write[];
   /** What a failed sync dropped: it can be read until the power goes, and no later sync writes it. */
   dropped: Write[];
+  /** Pages in the system's cache; undefined for all. */
+  cached?: Set<number>;
 }
 
 /** A change that came after the power went. */
@@ -41,7 +44,12 @@ export class MemoryDisk implements Disk {
   failDirectorySync: Error | null = null;
   failWrite: Error | null = null;
   failRead: Error | null = null;
+  failDirectRead: Error | null = null;
   reads = 0;
+  /** Reads past the cache. */
+  directReads: { position: number; sizeBytes: number }[] = [];
+  /** Bytes that reads through the cache did not find there. */
+  missedBytes = 0;
   syncs = 0;
   #boot = 1;
   #life = 1;
@@ -106,6 +114,11 @@ export class MemoryDisk implements Disk {
 
   async bootId(): Promise<string> {
     return `boot ${this.#boot}`;
+  }
+
+  /** Nothing is in the system's cache any more. */
+  dropCaches(): void {
+    for (const inode of this.#names.values()) inode.cached = new Set();
   }
 
   /** The disk as one process sees it; after the process has died, its calls fail and change nothing. */
@@ -202,11 +215,36 @@ class MemoryFile implements DiskFile {
     if (this.disk.failRead !== null) throw this.disk.failRead;
     const part = this.inode.content.subarray(position, position + target.length);
     target.set(part);
+    this.disk.missedBytes += this.#bringIn(position, part.length);
+    return part.length;
+  }
+
+  async directMemory(sizeBytes: number): Promise<Buffer> {
+    this.#checkOpen();
+    return Buffer.alloc(sizeBytes);
+  }
+
+  async readDirect(target: Uint8Array, position: number): Promise<number> {
+    this.#checkOpen();
+    if (position % DIRECT_ALIGNMENT_BYTES !== 0 || target.length % DIRECT_ALIGNMENT_BYTES !== 0) {
+      throw systemError('EINVAL', `${target.length} bytes at ${position}`);
+    }
+    if (this.disk.failDirectRead !== null) throw this.disk.failDirectRead;
+    this.disk.directReads.push({ position, sizeBytes: target.length });
+    // Others get their turn, as on a real disk.
+    await new Promise((resolve) => setImmediate(resolve));
+    const part = this.inode.content.subarray(position, position + target.length);
+    target.set(part);
     return part.length;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
     return this.readNow(target, position);
+  }
+
+  isCached(position: number): boolean {
+    this.#checkOpen();
+    return this.#bringIn(position, 1) === 0;
   }
 
   writeNow(chunks: readonly Uint8Array[], position: number): void {
@@ -269,6 +307,7 @@ class MemoryFile implements DiskFile {
 
   #put(bytes: Buffer, position: number): void {
     const { inode } = this;
+    this.#bringIn(position, bytes.length);
     // A new buffer each time, since a sync in progress holds on to the old one.
     const content = Buffer.alloc(Math.max(inode.content.length, position + bytes.length));
     inode.content.copy(content);
@@ -277,6 +316,16 @@ class MemoryFile implements DiskFile {
     inode.unsynced.push({ position, bytes });
     // Written anew, it is dirty again.
     inode.dropped = inode.dropped.filter((old) => old.position >= position + bytes.length || end(old) <= position);
+  }
+
+  /** Bytes of the pages that were not in the cache, and are now. */
+  #bringIn(position: number, sizeBytes: number): number {
+    const { cached } = this.inode;
+    if (cached === undefined) return 0;
+    const before = cached.size;
+    const end = Math.ceil((position + sizeBytes) / CACHE_PAGE_BYTES);
+    for (let page = Math.floor(position / CACHE_PAGE_BYTES); page < end; page++) cached.add(page);
+    return (cached.size - before) * CACHE_PAGE_BYTES;
   }
 
   #checkOpen(): void {

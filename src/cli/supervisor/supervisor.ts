@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.js';
 import { ServiceError } from '../../protocol/errors.js';
 import { type RunningServer, serve } from '../../protocol/server.js';
+import { dataServerEnvironment } from '../../runtime/node/malloc-options.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
@@ -64,7 +65,8 @@ export class Supervisor {
       }
     });
     this.#metaservers = config.metaservers.map(({ name }) => this.#child(name, 'meta', []));
-    this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', []));
+    const dataEnvironment = dataServerEnvironment(process.env);
+    this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', [], dataEnvironment));
     const { directory, binding, environment } = options.mount;
     this.#mediator = this.#child('mediator', 'mediator', ['--mount', directory, '--binding', binding], environment);
     this.#children = [...this.#metaservers, ...this.#dataservers, this.#mediator];

@@ -138,6 +138,20 @@ class SimulatedFile implements DiskFile {
     return this.carry(READ_US, () => this.readNow(target, position));
   }
 
+  async directMemory(sizeBytes: number): Promise<Buffer> {
+    return Buffer.alloc(sizeBytes);
+  }
+
+  readDirect(target: Uint8Array, position: number): Promise<number> {
+    return this.read(target, position);
+  }
+
+  /** Nothing stays in a cache here. */
+  isCached(_position: number): boolean {
+    this.#checkOpen();
+    return false;
+  }
+
   writeNow(chunks: readonly Uint8Array[], position: number): void {
     this.#checkOpen();
     const data = Buffer.concat(chunks);

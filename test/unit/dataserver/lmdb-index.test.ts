@@ -28,7 +28,10 @@ function diskThatRefuses(refuses: (end: number) => boolean): Disk {
       const wrapped: DiskFile = {
         readNow: (target, position) => file.readNow(target, position),
         read: (target, position) => file.read(target, position),
+        readDirect: (target, position) => file.readDirect(target, position),
         writeNow,
+        directMemory: (sizeBytes) => file.directMemory(sizeBytes),
+        isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),

@@ -216,7 +216,13 @@ function noting(disk: Disk, reads: string[]): Disk {
           reads.push(path);
           return file.read(target, position);
         },
+        readDirect(target, position) {
+          reads.push(path);
+          return file.readDirect(target, position);
+        },
         writeNow: (chunks, position) => file.writeNow(chunks, position),
+        directMemory: (sizeBytes) => file.directMemory(sizeBytes),
+        isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),

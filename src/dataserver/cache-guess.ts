@@ -1,0 +1,69 @@
+// What of the segments is thought to be outside of the system's page cache.
+// Reading it past the cache saves a copy and leaves the cache to others; but
+// what is read again and again belongs into it. So: what is not in it is read
+// past it once, and through it the next time. A wrong guess costs time, never
+// bytes.
+import type { Segments } from './segments.js';
+
+/** What became of a part of a segment since the segment was found to be outside of the cache. */
+const UNREAD = 0;
+/** It was read past the cache. */
+const PASSED = 1;
+/** It was read through the cache after that. */
+const FILLED = 2;
+
+/** A segment that was found to be outside of the cache. */
+interface Outside {
+  /** Its size then. What is appended later is in the cache. */
+  sizeBytes: number;
+  states: Uint8Array;
+}
+
+export class CacheGuess {
+  readonly #outside = new Map<number, Outside>();
+
+  /** @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter */
+  constructor(
+    private readonly segments: Segments,
+    private readonly partBytes: number,
+  ) {}
+
+  /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
+  async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
+    const known = this.#known(segment);
+    const states = known && this.#part(known, from, to);
+    if (states?.includes(UNREAD)) {
+      states.fill(PASSED);
+      return true;
+    }
+    if (states?.includes(PASSED)) {
+      states.fill(FILLED);
+      return false;
+    }
+    if (await this.segments.use(segment, async (file) => file.isCached(from))) return false;
+    // Unless somebody else has found the same meanwhile.
+    const now = this.#known(segment);
+    const outside = now === undefined || now === known ? this.#found(segment) : now;
+    this.#part(outside, from, to).fill(PASSED);
+    return true;
+  }
+
+  #known(segment: number): Outside | undefined {
+    const found = this.#outside.get(segment);
+    return found?.sizeBytes === this.segments.sizeOf(segment) ? found : undefined;
+  }
+
+  /** One part is outside: the others are taken to be outside as well, whatever they were. */
+  #found(segment: number): Outside {
+    for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
+    const sizeBytes = this.segments.sizeOf(segment);
+    const found = { sizeBytes, states: new Uint8Array(Math.round(sizeBytes / this.partBytes)) };
+    this.#outside.set(segment, found);
+    return found;
+  }
+
+  /** The states of the parts whose middle lies in [from, to): reads that follow each other share none. */
+  #part({ states }: Outside, from: number, to: number): Uint8Array {
+    return states.subarray(Math.round(from / this.partBytes), Math.round(to / this.partBytes));
+  }
+}

@@ -1,0 +1,147 @@
+// Reads past the page cache: what lies behind each other in a segment, of one
+// version or of many, in one go, into memory that it is then hashed in and
+// sent from. Only what is long enough, and thought to be outside of the cache.
+import type { Buffer } from 'node:buffer';
+import { PAGE_BYTES } from '../protocol/hash.js';
+import { lend } from '../protocol/lent.js';
+import { DIRECT_ALIGNMENT_BYTES } from '../runtime/disk.js';
+import type { Log } from '../runtime/log.js';
+import { CacheGuess } from './cache-guess.js';
+import { DIRECT_READ_BYTES, DIRECT_READ_GAP_BYTES, DIRECT_READ_MAXIMUM_BYTES, MAXIMUM_DIRECT_READS } from './limits.js';
+import { spansOf } from './page-reader.js';
+import type { Segments } from './segments.js';
+import { type VersionRow, ZEROS_SEGMENT } from './version-row.js';
+
+/** `count` pages of a version, from page `first` on. */
+export interface PageRange {
+  row: VersionRow;
+  first: number;
+  count: number;
+}
+
+/** By the place of their range: what was read, lent; undefined for what is to be read through the cache. */
+export type DirectBytes = readonly (Buffer | undefined)[];
+
+interface Piece {
+  /** The place of its range. */
+  place: number;
+  segment: number;
+  offset: number;
+  lengthBytes: number;
+}
+
+/** Pieces of one segment behind each other, with at most the headers of their records, or something small, in between. */
+interface Run {
+  segment: number;
+  from: number;
+  to: number;
+  pieces: Piece[];
+}
+
+/** With what alignment may add at both ends it still fits. */
+const MAXIMUM_RUN_BYTES = DIRECT_READ_MAXIMUM_BYTES - 2 * DIRECT_ALIGNMENT_BYTES;
+
+export class DirectReader {
+  /** Bytes that were read past the cache. */
+  readBytes = 0;
+  readonly #guess: CacheGuess;
+  readonly #free: Buffer[] = [];
+  #isSupported = true;
+  #underWay = 0;
+
+  /** @param minimumBytes a shorter run is read through the cache */
+  constructor(
+    private readonly segments: Segments,
+    private readonly log: Log,
+    private readonly minimumBytes = DIRECT_READ_BYTES,
+  ) {
+    this.#guess = new CacheGuess(segments, minimumBytes);
+  }
+
+  /** What is to be read past the cache; undefined when nothing is. Never rejects. */
+  read(ranges: readonly (PageRange | undefined)[]): Promise<DirectBytes> | undefined {
+    const runs = this.#isSupported ? this.#runs(ranges) : [];
+    return runs.length === 0 ? undefined : this.#readRuns(runs);
+  }
+
+  async #readRuns(runs: readonly Run[]): Promise<DirectBytes> {
+    const bytes: (Buffer | undefined)[] = [];
+    await Promise.all(runs.map((run) => this.#read(run, bytes)));
+    return bytes;
+  }
+
+  /** What the disk refuses here is read the usual way, and fails there if it must. */
+  async #read(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
+    const { segment, from, to } = run;
+    if (this.#underWay >= MAXIMUM_DIRECT_READS) return;
+    this.#underWay++;
+    try {
+      if (await this.#guess.isForDirect(segment, from, to)) await this.#fill(run, bytes);
+    } catch (error) {
+      this.#noteFailure(segment, error);
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  async #fill({ segment, from, to, pieces }: Run, bytes: (Buffer | undefined)[]): Promise<void> {
+    const start = Math.floor(from / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
+    const sizeBytes = Math.ceil((to - start) / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
+    const { memory, readBytes } = await this.segments.use(segment, async (file) => {
+      const free = this.#free.pop() ?? (await file.directMemory(DIRECT_READ_MAXIMUM_BYTES));
+      return { memory: free, readBytes: await file.readDirect(free.subarray(0, sizeBytes), start) };
+    });
+    if (readBytes < to - start) throw new Error(`the segment ends after ${start + readBytes} bytes`);
+    this.readBytes += sizeBytes;
+    let holders = pieces.length;
+    for (const { place, offset, lengthBytes } of pieces) {
+      bytes[place] = lend(memory.subarray(offset - start, offset - start + lengthBytes), () => {
+        holders--;
+        if (holders === 0 && this.#free.length < MAXIMUM_DIRECT_READS) this.#free.push(memory);
+      });
+    }
+  }
+
+  #noteFailure(segment: number, error: unknown): void {
+    this.#isSupported = !(error instanceof Error && 'code' in error && error.code === 'EINVAL');
+    const fields = { segment, reason: String(error) };
+    if (this.#isSupported) this.log.debug('direct.failed', fields);
+    else this.log.info('direct.unsupported', fields);
+  }
+
+  /** What may be worth a direct read. */
+  #runs(ranges: readonly (PageRange | undefined)[]): Run[] {
+    let sizeBytes = 0;
+    for (const range of ranges)
+      if (range !== undefined) sizeBytes += Math.min(range.row.length, range.count * PAGE_BYTES);
+    if (sizeBytes < this.minimumBytes) return [];
+    const runs: Run[] = [];
+    for (const piece of piecesOf(ranges)) {
+      const last = runs.at(-1);
+      const to = piece.offset + piece.lengthBytes;
+      if (last !== undefined && isBehind(last, piece) && to - last.from <= MAXIMUM_RUN_BYTES) {
+        last.to = to;
+        last.pieces.push(piece);
+      } else {
+        runs.push({ segment: piece.segment, from: piece.offset, to, pieces: [piece] });
+      }
+    }
+    return runs.filter(({ from, to }) => to - from >= this.minimumBytes && to - from <= MAXIMUM_RUN_BYTES);
+  }
+}
+
+/** Of ranges that lie in one piece, in the order of the log. */
+function piecesOf(ranges: readonly (PageRange | undefined)[]): Piece[] {
+  const pieces: Piece[] = [];
+  for (const [place, range] of ranges.entries()) {
+    if (range === undefined) continue;
+    const [span, ...more] = spansOf(range.row, range.first, range.count);
+    if (span === undefined || more.length > 0 || span.segment === ZEROS_SEGMENT) continue;
+    pieces.push({ place, segment: span.segment, offset: span.offset, lengthBytes: span.end - span.start });
+  }
+  return pieces.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
+}
+
+function isBehind({ segment, to }: Run, piece: Piece): boolean {
+  return piece.segment === segment && piece.offset >= to && piece.offset - to <= DIRECT_READ_GAP_BYTES;
+}
