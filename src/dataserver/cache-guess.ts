@@ -9,12 +9,12 @@ import type { Segments } from './segments.js';
 const UNREAD = 0;
 /** It was read past the cache. */
 const PASSED = 1;
-/** It was read through the cache after that. */
+/** It was read through the cache after that, or was written meanwhile. */
 const FILLED = 2;
 
 /** A segment that was found to be outside of the cache. */
 interface Outside {
-  /** Its size then. What is appended later is in the cache. */
+  /** The segment's when it was looked at last. */
   sizeBytes: number;
   states: Uint8Array;
 }
@@ -30,7 +30,9 @@ export class CacheGuess {
 
   /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
   async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
-    const known = this.#known(segment);
+    const known = this.#outside.get(segment);
+    // Direct reads of a file and appends to it wait for each other.
+    if (known !== undefined && this.#hasGrown(segment, known)) return false;
     const states = known && this.#part(known, from, to);
     if (states?.includes(UNREAD)) {
       states.fill(PASSED);
@@ -40,30 +42,39 @@ export class CacheGuess {
       states.fill(FILLED);
       return false;
     }
+    // That the disk is asked while nobody else is served happens once per segment: all its other parts are known by it.
     if (await this.segments.use(segment, async (file) => file.isCached(from))) return false;
     // Unless somebody else has found the same meanwhile.
-    const now = this.#known(segment);
-    const outside = now === undefined || now === known ? this.#found(segment) : now;
-    this.#part(outside, from, to).fill(PASSED);
+    const now = this.#outside.get(segment);
+    this.#part(now === undefined || now === known ? this.#found(segment) : now, from, to).fill(PASSED);
     return true;
   }
 
-  #known(segment: number): Outside | undefined {
-    const found = this.#outside.get(segment);
-    return found?.sizeBytes === this.segments.sizeOf(segment) ? found : undefined;
+  /** Whether it has since it was looked at last. */
+  #hasGrown(segment: number, outside: Outside): boolean {
+    const sizeBytes = this.segments.sizeOf(segment);
+    if (outside.sizeBytes === sizeBytes) return false;
+    const states = new Uint8Array(this.#partsOf(sizeBytes)).fill(FILLED);
+    states.set(outside.states.subarray(0, states.length));
+    Object.assign(outside, { sizeBytes, states });
+    return true;
   }
 
   /** One part is outside: the others are taken to be outside as well, whatever they were. */
   #found(segment: number): Outside {
     for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
     const sizeBytes = this.segments.sizeOf(segment);
-    const found = { sizeBytes, states: new Uint8Array(Math.round(sizeBytes / this.partBytes)) };
+    const found = { sizeBytes, states: new Uint8Array(this.#partsOf(sizeBytes)) };
     this.#outside.set(segment, found);
     return found;
   }
 
   /** The states of the parts whose middle lies in [from, to): reads that follow each other share none. */
   #part({ states }: Outside, from: number, to: number): Uint8Array {
-    return states.subarray(Math.round(from / this.partBytes), Math.round(to / this.partBytes));
+    return states.subarray(this.#partsOf(from), this.#partsOf(to));
+  }
+
+  #partsOf(bytes: number): number {
+    return Math.round(bytes / this.partBytes);
   }
 }

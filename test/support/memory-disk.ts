@@ -48,6 +48,10 @@ export class MemoryDisk implements Disk {
   reads = 0;
   /** Reads past the cache. */
   directReads: { position: number; sizeBytes: number }[] = [];
+  /** They wait for this. */
+  directReadsGo: Promise<void> = Promise.resolve();
+  /** How often memory was taken for them. */
+  directMemories = 0;
   /** Bytes that reads through the cache did not find there. */
   missedBytes = 0;
   syncs = 0;
@@ -221,6 +225,7 @@ class MemoryFile implements DiskFile {
 
   async directMemory(sizeBytes: number): Promise<Buffer> {
     this.#checkOpen();
+    this.disk.directMemories++;
     return Buffer.alloc(sizeBytes);
   }
 

@@ -82,6 +82,17 @@ describe('nmrfs up', function () {
     }
   });
 
+  it('lets data servers, and no others, take memory in huge pages', async () => {
+    for (const [name, expected] of [
+      ['data1', true],
+      ['meta1', false],
+      ['mediator', false],
+    ] as const) {
+      const environment = await readFile(`/proc/${await processOf(name)}/environ`, 'utf8');
+      assert.equal(environment.includes('glibc.malloc.hugetlb=1'), expected, name);
+    }
+  });
+
   it('runs once per run directory', async () => {
     await ensureUp();
     const { status, stderr } = await cluster.command('up');

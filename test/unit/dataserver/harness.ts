@@ -160,7 +160,13 @@ export function memoryRuntime(disk: MemoryDisk, log: Log = silentLog): Runtime {
 /** A server on a memory disk; no index is passed: one that is lost with the process. */
 export function openOn(
   disk: MemoryDisk,
-  options: { index?: IndexFactory; segmentBytes?: number; reserveBytes?: number; log?: Log } = {},
+  options: {
+    index?: IndexFactory;
+    segmentBytes?: number;
+    reserveBytes?: number;
+    directReadBytes?: number;
+    log?: Log;
+  } = {},
 ): Promise<Dataserver> {
   const { index = memoryIndexFactory(), log = silentLog, ...sizes } = options;
   const runtime = memoryRuntime(disk, log);

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { DIRECT_ALIGNMENT_BYTES } from '../../../src/runtime/disk.js';
 import { NodeClock } from '../../../src/runtime/node/clock.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { nodeLog } from '../../../src/runtime/node/log.js';
@@ -75,6 +78,33 @@ describe("Node's disk", () => {
     } finally {
       await file.close();
     }
+  });
+
+  it('reads past the cache what it says is not in it, several at once, up to the end of the file', async function () {
+    const path = join(folder, 'file');
+    const bytes = nodeRandom.bytes(3 * 2 ** 20 + 100);
+    await writeFile(path, bytes);
+    await promisify(execFile)('dd', [`of=${path}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0']);
+    const file = await nodeDisk.open(path, 'existing');
+    try {
+      const wasCached = file.isCached(2 ** 20);
+      assert.ok(file.isCached(2 ** 20));
+      // A temporary folder that is in memory has no disk to be asked.
+      if (wasCached) this.skip();
+      const read = async (position: number, sizeBytes: number) => {
+        const memory = await file.directMemory(2 ** 20);
+        assert.equal(memory.length, 2 ** 20);
+        return memory.subarray(0, await file.readDirect(memory.subarray(0, sizeBytes), position));
+      };
+      const parts = await Promise.all([read(0, 2 ** 20), read(DIRECT_ALIGNMENT_BYTES, 8192), read(3 * 2 ** 20, 4096)]);
+      assert.ok(parts[0].equals(bytes.subarray(0, 2 ** 20)));
+      assert.ok(parts[1].equals(bytes.subarray(DIRECT_ALIGNMENT_BYTES, DIRECT_ALIGNMENT_BYTES + 8192)));
+      assert.ok(parts[2].equals(bytes.subarray(3 * 2 ** 20)));
+      await assert.rejects(read(1, 4096), { code: 'EINVAL' });
+    } finally {
+      await file.close();
+    }
+    await assert.rejects(file.readDirect(Buffer.alloc(4096), 0), { code: 'EBADF' });
   });
 
   it('writes more chunks than one system call takes', async () => {

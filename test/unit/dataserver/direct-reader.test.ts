@@ -1,0 +1,264 @@
+// Reads past the system's page cache: when, and that nobody can tell by what is answered.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Dataserver } from '../../../src/dataserver/dataserver.js';
+import type { GetItem, GetResult } from '../../../src/protocol/blocks.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import { giveBack } from '../../../src/protocol/lent.js';
+import type { Log } from '../../../src/runtime/log.js';
+import { silentLog } from '../../../src/runtime/log.js';
+import { MemoryDisk } from '../../support/memory-disk.js';
+import { RecordingLog } from '../../support/recording-log.js';
+import { content, key, openOn, patched, putOne, segmentPath } from './harness.js';
+
+const BLOCK_BYTES = 8 * PAGE_BYTES;
+const DIRECT_BYTES = 2 * BLOCK_BYTES;
+const BLOCKS = 8;
+
+const block = (index: number) => content(BLOCK_BYTES, index + 1);
+const whole = (index: number): GetItem => ({ ...key(index), offset: 0, length: BLOCK_BYTES, data: true });
+const firstOnes = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+/** A store of eight blocks behind each other, none of them in the cache. */
+async function openCold(disk: MemoryDisk, log: Log = silentLog): Promise<Dataserver> {
+  const server = await openOn(disk, { segmentBytes: 2 ** 20, directReadBytes: DIRECT_BYTES, log });
+  for (const index of firstOnes(BLOCKS)) await putOne(server.blocks, { ...key(index), data: block(index) });
+  disk.dropCaches();
+  return server;
+}
+
+async function get(server: Dataserver, items: GetItem[]): Promise<GetResult[]> {
+  return (await server.blocks.get({ items })).results;
+}
+
+/** Reads those blocks as a whole, checks each byte and hash; answers how many direct reads that took. */
+async function directReads(disk: MemoryDisk, server: Dataserver, indices: readonly number[]): Promise<number> {
+  const before = disk.directReads.length;
+  checkWhole(await get(server, indices.map(whole)), indices);
+  return disk.directReads.length - before;
+}
+
+function checkWhole(results: readonly GetResult[], indices: readonly number[]): void {
+  for (const [place, index] of indices.entries()) {
+    const result = results[place];
+    assert.ok(result?.state === 'present', result?.state);
+    assert.equal(result.hash, hashBlock(block(index)));
+    assert.ok(block(index).equals(result.data ?? Buffer.alloc(0)), `block ${index}`);
+  }
+}
+
+describe('reads past the page cache', () => {
+  it('take what lies behind each other in one go, whatever order it is asked for in', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    assert.equal(await directReads(disk, server, [2, 0, 3, 1]), 1);
+    assert.ok((disk.directReads[0]?.sizeBytes ?? 0) < 4 * BLOCK_BYTES + 3 * PAGE_BYTES);
+    assert.match(await server.metrics(), /nmrfs_data_direct_read_bytes_total 1\d{5}\n/);
+    await server.close();
+  });
+
+  it('are for what is not in the cache, once: what is read again comes into it', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const all = firstOnes(BLOCKS);
+    const missed = () => disk.missedBytes;
+    assert.equal(await directReads(disk, server, all), 1);
+    assert.equal(missed(), 0);
+    assert.equal(await directReads(disk, server, all), 0);
+    assert.ok(missed() >= BLOCKS * BLOCK_BYTES);
+    const filled = missed();
+    assert.equal(await directReads(disk, server, all), 0);
+    assert.equal(missed(), filled);
+    // It was there, and is not any more.
+    disk.dropCaches();
+    assert.equal(await directReads(disk, server, all), 1);
+    await server.close();
+  });
+
+  it('ask the disk about one part of a segment and take the others to be the same', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    assert.equal(await directReads(disk, server, [0, 1]), 1);
+    disk.dropCaches();
+    for (const first of [2, 4, 6]) assert.equal(await directReads(disk, server, [first, first + 1]), 1);
+    assert.equal(disk.missedBytes, 0);
+    for (const first of [2, 4, 6]) assert.equal(await directReads(disk, server, [first, first + 1]), 0);
+    await server.close();
+  });
+
+  it('are not for what was written just now, nor for what is short or lies apart', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    await putOne(server.blocks, { ...key(20), data: block(20) });
+    await putOne(server.blocks, { ...key(21), data: block(21) });
+    assert.equal(await directReads(disk, server, [20, 21]), 0);
+    assert.equal(await directReads(disk, server, [0]), 0);
+    assert.equal(await directReads(disk, server, [0, 2, 4, 6]), 0);
+    await server.close();
+  });
+
+  it('do not meet appends to the same segment', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    assert.equal(await directReads(disk, server, [0, 1]), 1);
+    await putOne(server.blocks, { ...key(20), data: block(20) });
+    assert.equal(await directReads(disk, server, [2, 3]), 0);
+    assert.equal(await directReads(disk, server, [4, 5]), 1);
+    // What was appended is in the cache.
+    await putOne(server.blocks, { ...key(21), data: block(21) });
+    assert.equal(await directReads(disk, server, [20, 21]), 0);
+    assert.equal(await directReads(disk, server, [20, 21]), 0);
+    await server.close();
+  });
+
+  it('answer parts of blocks with hashes that speak for the whole', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const from = 3 * PAGE_BYTES;
+    const items = [
+      { ...whole(0), offset: from, length: BLOCK_BYTES - from },
+      whole(1),
+      { ...whole(2), length: from },
+      { ...whole(3), data: false },
+      { ...whole(99) },
+    ];
+    const [first, second, third, fourth, missing] = await get(server, items);
+    assert.equal(disk.directReads.length, 1);
+    assert.ok(first?.state === 'present' && third?.state === 'present' && fourth?.state === 'present');
+    checkWhole(second === undefined ? [] : [second], [1]);
+    assert.ok(
+      block(0)
+        .subarray(from)
+        .equals(first.data ?? Buffer.alloc(0)),
+    );
+    assert.ok(
+      block(2)
+        .subarray(0, from)
+        .equals(third.data ?? Buffer.alloc(0)),
+    );
+    assert.equal(first.pageHashes?.length, 64);
+    assert.deepEqual(
+      [first.hash, third.hash, fourth.hash],
+      [0, 2, 3].map((index) => hashBlock(block(index))),
+    );
+    assert.equal(fourth.data, undefined);
+    assert.deepEqual(missing, { state: 'absent' });
+    await server.close();
+  });
+
+  it('find what has changed on the disk', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const file = Buffer.from(disk.content(segmentPath(1)));
+    const at = file.indexOf(block(1).subarray(0, 64)) + 5000;
+    file.writeUInt8(file.readUInt8(at) ^ 1, at);
+    disk.spoil(segmentPath(1), file);
+    const [good, bad] = await get(server, [whole(0), whole(1)]);
+    assert.equal(disk.directReads.length, 1);
+    checkWhole(good === undefined ? [] : [good], [0]);
+    assert.ok(bad?.state === 'present' && bad.hash !== hashBlock(block(1)));
+    assert.match(await server.metrics(), /nmrfs_data_damaged_pages_total 1\n/);
+    await server.close();
+  });
+
+  it('use memory again that was given back, and no other', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const read = async (first: number) => server.blocks.get({ items: [whole(first), whole(first + 1)] });
+    const kept = await read(0);
+    const half = kept.results[1];
+    if (half?.state === 'present' && half.data !== undefined) giveBack(half.data);
+    const back = await read(2);
+    checkWhole(back.results, [2, 3]);
+    assert.equal(disk.directMemories, 2);
+    giveBack(back);
+    checkWhole((await read(4)).results, [4, 5]);
+    checkWhole(kept.results.slice(0, 1), [0]);
+    assert.equal(disk.directMemories, 2);
+    await server.close();
+  });
+
+  it('give memory back by themselves where only ballots are asked for', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    for (const first of [0, 2, 4, 6]) {
+      await get(
+        server,
+        [whole(first), whole(first + 1)].map((item) => ({ ...item, data: false })),
+      );
+    }
+    assert.deepEqual([disk.directReads.length, disk.directMemories], [4, 1]);
+    await server.close();
+  });
+
+  it('are done without where the disk has none, and asked for no more', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openCold(disk, log);
+    disk.failDirectRead = Object.assign(new Error('invalid argument'), { code: 'EINVAL' });
+    assert.equal(await directReads(disk, server, [0, 1]), 0);
+    disk.failDirectRead = null;
+    assert.equal(await directReads(disk, server, [2, 3]), 0);
+    assert.equal(log.named('direct.unsupported').length, 1);
+    await server.close();
+  });
+
+  it('that fail are made through the cache, which says what is the matter', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openCold(disk, log);
+    disk.failDirectRead = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    assert.equal(await directReads(disk, server, [0, 1]), 0);
+    assert.equal(log.named('direct.failed').length, 1);
+    disk.failRead = disk.failDirectRead;
+    assert.deepEqual(await get(server, [whole(2), whole(3)]), [{ state: 'damaged' }, { state: 'damaged' }]);
+    disk.failDirectRead = null;
+    disk.failRead = null;
+    assert.equal(await directReads(disk, server, [4, 5]), 1);
+    await server.close();
+  });
+
+  it('leave alone what lies in several pieces, and what the file has lost', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const writes = [{ offset: 3 * PAGE_BYTES, data: content(PAGE_BYTES, 99) }];
+    const patch = { ...key(1, 2), base: 1, baseHash: hashBlock(block(1)), length: BLOCK_BYTES, writes };
+    assert.equal((await putOne(server.blocks, patch)).state, 'stored');
+    disk.dropCaches();
+    const [first, pieces, third] = await get(server, [whole(0), { ...whole(1), version: 2 }, whole(2)]);
+    const mixed = patched(block(1), BLOCK_BYTES, writes);
+    assert.ok(pieces?.state === 'present' && pieces.hash === hashBlock(mixed));
+    assert.ok(mixed.equals(pieces.data ?? Buffer.alloc(0)));
+    assert.equal(disk.directReads.length, 1);
+    checkWhole(
+      [first, third].flatMap((result) => result ?? []),
+      [0, 2],
+    );
+    const file = disk.content(segmentPath(1));
+    disk.spoil(segmentPath(1), file.subarray(0, file.indexOf(block(5).subarray(0, 64)) + PAGE_BYTES));
+    const [fifth, sixth] = await get(server, [whole(4), whole(5)]);
+    checkWhole(fifth === undefined ? [] : [fifth], [4]);
+    assert.deepEqual(sixth, { state: 'damaged' });
+    await server.close();
+  });
+
+  it('outlive the segment that they are made from', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    let go = () => {};
+    disk.directReadsGo = new Promise((resolve) => {
+      go = resolve;
+    });
+    const reading = get(server, [whole(6), whole(7)]);
+    const others = firstOnes(40).map((index) => key(100 + index));
+    for (const other of others) await putOne(server.blocks, { ...other, data: block(0) });
+    await server.blocks.delete({ items: [...firstOnes(6).map((index) => key(index)), ...others] });
+    await server.compacting();
+    assert.equal(disk.directReads.length, 1);
+    assert.ok(!disk.paths().includes(segmentPath(1)));
+    go();
+    checkWhole(await reading, [6, 7]);
+    checkWhole(await get(server, [whole(6), whole(7)]), [6, 7]);
+    await server.close();
+  });
+});
