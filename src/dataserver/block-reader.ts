@@ -32,10 +32,11 @@ export class BlockReader {
   ) {}
 
   /** In the order of the items; the bytes of the answers are lent. */
-  async get(items: readonly GetItem[]): Promise<GetResult[]> {
+  get(items: readonly GetItem[]): Promise<GetResult[]> {
     const parts = items.map((item) => this.#find(item));
-    const bytes = await this.direct.read(parts);
-    return Promise.all(items.map((item, place) => this.#answer(item, parts[place], bytes?.[place])));
+    return this.direct.around(parts, (bytes) =>
+      Promise.all(items.map((item, place) => this.#answer(item, parts[place], bytes[place]))),
+    );
   }
 
   #find(item: GetItem): Part | undefined {

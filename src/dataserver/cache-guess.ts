@@ -50,6 +50,12 @@ export class CacheGuess {
     return true;
   }
 
+  /** Whether `isForDirect` would say so of [from, to) now, without asking the disk. */
+  expectsDirect(segment: number, from: number, to: number): boolean {
+    const known = this.#outside.get(segment);
+    return known?.sizeBytes === this.segments.sizeOf(segment) && this.#part(known, from, to).includes(UNREAD);
+  }
+
   /** Whether it has since it was looked at last. */
   #hasGrown(segment: number, outside: Outside): boolean {
     const sizeBytes = this.segments.sizeOf(segment);

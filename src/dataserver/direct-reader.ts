@@ -4,11 +4,13 @@
 import type { Buffer } from 'node:buffer';
 import { PAGE_BYTES } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';
+import type { Clock } from '../runtime/clock.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../runtime/disk.js';
 import type { Log } from '../runtime/log.js';
 import { CacheGuess } from './cache-guess.js';
-import { DIRECT_READ_BYTES, DIRECT_READ_GAP_BYTES, DIRECT_READ_MAXIMUM_BYTES, MAXIMUM_DIRECT_READS } from './limits.js';
+import { DIRECT_READ_BYTES, DIRECT_READ_GAP_BYTES, DIRECT_READ_MAXIMUM_BYTES, KEPT_DIRECT_MEMORIES } from './limits.js';
 import { spansOf } from './page-reader.js';
+import { type Loaded, ReadAhead, type Stretch } from './read-ahead.js';
 import type { Segments } from './segments.js';
 import { type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 
@@ -31,13 +33,11 @@ interface Piece {
 }
 
 /** Pieces of one segment behind each other, with at most the headers of their records, or something small, in between. */
-interface Run {
-  segment: number;
-  from: number;
-  to: number;
+interface Run extends Stretch {
   pieces: Piece[];
 }
 
+const NOTHING: DirectBytes = [];
 /** With what alignment may add at both ends it still fits. */
 const MAXIMUM_RUN_BYTES = DIRECT_READ_MAXIMUM_BYTES - 2 * DIRECT_ALIGNMENT_BYTES;
 
@@ -45,23 +45,36 @@ export class DirectReader {
   /** Bytes that were read past the cache. */
   readBytes = 0;
   readonly #guess: CacheGuess;
+  readonly #ahead: ReadAhead;
   readonly #free: Buffer[] = [];
   #isSupported = true;
+  /** Requests that are long enough, whichever way they are read. */
   #underWay = 0;
 
   /** @param minimumBytes a shorter run is read through the cache */
   constructor(
     private readonly segments: Segments,
+    clock: Clock,
     private readonly log: Log,
     private readonly minimumBytes = DIRECT_READ_BYTES,
   ) {
     this.#guess = new CacheGuess(segments, minimumBytes);
+    this.#ahead = new ReadAhead(clock, (memory) => this.#giveBack(memory));
   }
 
-  /** What is to be read past the cache; undefined when nothing is. Never rejects. */
-  read(ranges: readonly (PageRange | undefined)[]): Promise<DirectBytes> | undefined {
+  /** Reads what is to be read past the cache, and leaves the rest to `readOthers`, which gives the bytes back. */
+  async around<T>(
+    ranges: readonly (PageRange | undefined)[],
+    readOthers: (bytes: DirectBytes) => Promise<T>,
+  ): Promise<T> {
     const runs = this.#isSupported ? this.#runs(ranges) : [];
-    return runs.length === 0 ? undefined : this.#readRuns(runs);
+    if (runs.length === 0) return readOthers(NOTHING);
+    this.#underWay++;
+    try {
+      return await readOthers(await this.#readRuns(runs));
+    } finally {
+      this.#underWay--;
+    }
   }
 
   async #readRuns(runs: readonly Run[]): Promise<DirectBytes> {
@@ -73,18 +86,39 @@ export class DirectReader {
   /** What the disk refuses here is read the usual way, and fails there if it must. */
   async #read(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
     const { segment, from, to } = run;
-    if (this.#underWay >= MAXIMUM_DIRECT_READS) return;
-    this.#underWay++;
     try {
       if (await this.#guess.isForDirect(segment, from, to)) await this.#fill(run, bytes);
     } catch (error) {
       this.#noteFailure(segment, error);
-    } finally {
-      this.#underWay--;
     }
   }
 
-  async #fill({ segment, from, to, pieces }: Run, bytes: (Buffer | undefined)[]): Promise<void> {
+  async #fill(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
+    const { segment, to, pieces } = run;
+    const isNext = this.#ahead.follows(run);
+    const taken = await this.#ahead.take(run);
+    const reading = taken ?? this.#load(run);
+    // Whoever is alone and reads on does not wait for the disk each time.
+    if (isNext && this.#underWay === 1) this.#readOn(segment, to);
+    const { from, memory } = await reading;
+    let holders = pieces.length;
+    for (const { place, offset, lengthBytes } of pieces) {
+      bytes[place] = lend(memory.subarray(offset - from, offset - from + lengthBytes), () => {
+        holders--;
+        if (holders === 0) this.#giveBack(memory);
+      });
+    }
+  }
+
+  #readOn(segment: number, from: number): void {
+    const to = Math.min(from + MAXIMUM_RUN_BYTES, this.segments.sizeOf(segment));
+    if (to - from < this.minimumBytes || !this.#guess.expectsDirect(segment, from, to)) return;
+    const stretch = { segment, from, to };
+    this.#ahead.begin(stretch, () => this.#load(stretch).catch(() => undefined));
+  }
+
+  /** Fails when the segment ends before. */
+  async #load({ segment, from, to }: Stretch): Promise<Loaded> {
     const start = Math.floor(from / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
     const sizeBytes = Math.ceil((to - start) / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
     const { memory, readBytes } = await this.segments.use(segment, async (file) => {
@@ -93,13 +127,11 @@ export class DirectReader {
     });
     if (readBytes < to - start) throw new Error(`the segment ends after ${start + readBytes} bytes`);
     this.readBytes += sizeBytes;
-    let holders = pieces.length;
-    for (const { place, offset, lengthBytes } of pieces) {
-      bytes[place] = lend(memory.subarray(offset - start, offset - start + lengthBytes), () => {
-        holders--;
-        if (holders === 0 && this.#free.length < MAXIMUM_DIRECT_READS) this.#free.push(memory);
-      });
-    }
+    return { from: start, memory };
+  }
+
+  #giveBack(memory: Buffer): void {
+    if (this.#free.length < KEPT_DIRECT_MEMORIES) this.#free.push(memory);
   }
 
   #noteFailure(segment: number, error: unknown): void {

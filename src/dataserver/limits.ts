@@ -43,13 +43,16 @@ export const SMALL_APPEND_BYTES = 64 * KIB;
 
 /**
  * Reads past the page cache: no shorter than this, since they have no read-ahead, and no longer than what a mount asks for at once,
- * 1 MiB and the headers of its records; such memory is kept for as many as may be under way.
+ * 1 MiB and the headers of its records. Memory for them is kept for as many as a mount has under way, twice.
  */
 export const DIRECT_READ_BYTES = 256 * KIB;
 export const DIRECT_READ_MAXIMUM_BYTES = MIB + 64 * KIB;
-export const MAXIMUM_DIRECT_READS = 16;
+export const KEPT_DIRECT_MEMORIES = 16;
 /** Other records that are read along rather than begin a new read. */
 export const DIRECT_READ_GAP_BYTES = 16 * KIB;
+
+/** What was read ahead is of no use any more after this. */
+export const READ_AHEAD_LIFE_MS = 100;
 
 /** Open segment files; the least recently used one is closed beyond it. */
 export const MAXIMUM_OPEN_FILES = 256;

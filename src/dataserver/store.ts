@@ -68,7 +68,7 @@ export class Store {
     const { index, trusted } = await openIndex(directory, identity, runtime, indexFactory);
     const catalog = new Catalog(index);
     const reader = new PageReader(segments, clock);
-    const direct = new DirectReader(segments, log, options.directReadBytes);
+    const direct = new DirectReader(segments, clock, log, options.directReadBytes);
     try {
       const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
       await setIndexState(directory, identity, runtime, 'ready');
