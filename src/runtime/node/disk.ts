@@ -13,9 +13,12 @@ const MAXIMUM_CHUNKS = 1024;
 
 const ONE_BYTE = Buffer.alloc(1);
 
-/** malloc takes what is as long as this by itself from the system, with 16 bytes of its own in front. */
 const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
+/** What glibc's malloc answers lies at multiples of this, and takes so much more than was asked for. */
 const MALLOC_ALIGNMENT_BYTES = 16;
+const MALLOC_HEADER_BYTES = 8;
+/** Where in memory of directMemory a page began the last time: here when malloc takes it from the system by itself. */
+let directOffset = DIRECT_ALIGNMENT_BYTES - MALLOC_ALIGNMENT_BYTES;
 
 export const nodeDisk: Disk = {
   open(path, mode) {
@@ -103,16 +106,17 @@ class NodeDiskFile implements DiskFile {
 
   /**
    * A huge page of its own, where the system gives them (see malloc-options.ts): a virtual disk is handed memory in pieces that
-   * lie together, and took twice as long for 256 of 4 KiB as for one of 1 MiB. Nobody says at which address it is, so what the
-   * system takes is found out by trying.
+   * lie together, and took twice as long for 256 of 4 KiB as for one of 1 MiB. Nobody says at which address it is, so where the
+   * system takes it is found out by trying, first where it did the last time: malloc's pieces of this size lie alike.
    */
   async directMemory(sizeBytes: number): Promise<Buffer> {
-    const pages = Math.ceil((sizeBytes + 2 * DIRECT_ALIGNMENT_BYTES) / HUGE_PAGE_BYTES);
-    const memory = Buffer.allocUnsafeSlow(pages * HUGE_PAGE_BYTES - DIRECT_ALIGNMENT_BYTES);
-    let offset = DIRECT_ALIGNMENT_BYTES - MALLOC_ALIGNMENT_BYTES;
+    const hugePages = Math.ceil((sizeBytes + 2 * DIRECT_ALIGNMENT_BYTES) / HUGE_PAGE_BYTES);
+    const memory = Buffer.allocUnsafeSlow(hugePages * HUGE_PAGE_BYTES - DIRECT_ALIGNMENT_BYTES - MALLOC_HEADER_BYTES);
+    let offset = directOffset;
     for (let tries = DIRECT_ALIGNMENT_BYTES / MALLOC_ALIGNMENT_BYTES; ; tries--) {
       try {
         await this.readDirect(memory.subarray(offset, offset + DIRECT_ALIGNMENT_BYTES), 0);
+        directOffset = offset;
         return memory.subarray(offset, offset + sizeBytes);
       } catch (error) {
         if (tries === 1 || !hasCode(error, 'EINVAL')) throw error;
