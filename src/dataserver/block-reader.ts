@@ -6,7 +6,7 @@ import { hashOfPages, PAGE_BYTES, pageCount } from '../protocol/hash.js';
 import { giveBack, lend } from '../protocol/lent.js';
 import type { Log } from '../runtime/log.js';
 import type { Catalog } from './catalog.js';
-import type { DirectReader } from './direct-reader.js';
+import type { DirectBytes, DirectReader } from './direct-reader.js';
 import { type PageReader, rehash, UnreadableError } from './page-reader.js';
 import { storedHash, type VersionRow } from './version-row.js';
 
@@ -20,6 +20,8 @@ interface Part {
   count: number;
 }
 
+const NOTHING: DirectBytes = [];
+
 export class BlockReader {
   /** Pages that did not have the hash that was stored with them. */
   damagedPages = 0;
@@ -32,11 +34,13 @@ export class BlockReader {
   ) {}
 
   /** In the order of the items; the bytes of the answers are lent. */
-  get(items: readonly GetItem[]): Promise<GetResult[]> {
-    const parts = items.map((item) => this.#find(item));
-    return this.direct.around(parts, (bytes) =>
-      Promise.all(items.map((item, place) => this.#answer(item, parts[place], bytes[place]))),
-    );
+  async get(items: readonly GetItem[]): Promise<GetResult[]> {
+    const parts: (Part | undefined)[] = [];
+    for (const item of items) parts.push(this.#find(item));
+    const bytes = (await this.direct.read(parts)) ?? NOTHING;
+    const answers: Promise<GetResult>[] = [];
+    for (const [place, item] of items.entries()) answers.push(this.#answer(item, parts[place], bytes[place]));
+    return Promise.all(answers);
   }
 
   #find(item: GetItem): Part | undefined {

@@ -37,18 +37,18 @@ interface Run extends Stretch {
   pieces: Piece[];
 }
 
-const NOTHING: DirectBytes = [];
+const NOTHING: readonly Run[] = [];
 /** With what alignment may add at both ends it still fits. */
 const MAXIMUM_RUN_BYTES = DIRECT_READ_MAXIMUM_BYTES - 2 * DIRECT_ALIGNMENT_BYTES;
 
 export class DirectReader {
-  /** Bytes that were read past the cache. */
-  readBytes = 0;
+  /** Pages of DIRECT_ALIGNMENT_BYTES that were read: bytes would soon be a number that V8 stores elsewhere, and compiles anew for. */
+  #readPages = 0;
   readonly #guess: CacheGuess;
   readonly #ahead: ReadAhead;
   readonly #free: Buffer[] = [];
   #isSupported = true;
-  /** Requests that are long enough, whichever way they are read. */
+  /** Requests that wait for direct reads. */
   #underWay = 0;
 
   /** @param minimumBytes a shorter run is read through the cache */
@@ -62,24 +62,25 @@ export class DirectReader {
     this.#ahead = new ReadAhead(clock, (memory) => this.#giveBack(memory));
   }
 
-  /** Reads what is to be read past the cache, and leaves the rest to `readOthers`, which gives the bytes back. */
-  async around<T>(
-    ranges: readonly (PageRange | undefined)[],
-    readOthers: (bytes: DirectBytes) => Promise<T>,
-  ): Promise<T> {
-    const runs = this.#isSupported ? this.#runs(ranges) : [];
-    if (runs.length === 0) return readOthers(NOTHING);
-    this.#underWay++;
-    try {
-      return await readOthers(await this.#readRuns(runs));
-    } finally {
-      this.#underWay--;
-    }
+  /** Bytes that were read past the cache. */
+  get readBytes(): number {
+    return this.#readPages * DIRECT_ALIGNMENT_BYTES;
+  }
+
+  /** What is to be read past the cache: the reader gives it back. Undefined when nothing is. Never rejects. */
+  read(ranges: readonly (PageRange | undefined)[]): Promise<DirectBytes> | undefined {
+    const runs = this.#isSupported ? this.#runs(ranges) : NOTHING;
+    return runs.length === 0 ? undefined : this.#readRuns(runs);
   }
 
   async #readRuns(runs: readonly Run[]): Promise<DirectBytes> {
     const bytes: (Buffer | undefined)[] = [];
-    await Promise.all(runs.map((run) => this.#read(run, bytes)));
+    this.#underWay++;
+    try {
+      await Promise.all(runs.map((run) => this.#read(run, bytes)));
+    } finally {
+      this.#underWay--;
+    }
     return bytes;
   }
 
@@ -126,7 +127,7 @@ export class DirectReader {
       return { memory: free, readBytes: await file.readDirect(free.subarray(0, sizeBytes), start) };
     });
     if (readBytes < to - start) throw new Error(`the segment ends after ${start + readBytes} bytes`);
-    this.readBytes += sizeBytes;
+    this.#readPages += sizeBytes / DIRECT_ALIGNMENT_BYTES;
     return { from: start, memory };
   }
 
@@ -142,11 +143,11 @@ export class DirectReader {
   }
 
   /** What may be worth a direct read. */
-  #runs(ranges: readonly (PageRange | undefined)[]): Run[] {
+  #runs(ranges: readonly (PageRange | undefined)[]): readonly Run[] {
     let sizeBytes = 0;
     for (const range of ranges)
       if (range !== undefined) sizeBytes += Math.min(range.row.length, range.count * PAGE_BYTES);
-    if (sizeBytes < this.minimumBytes) return [];
+    if (sizeBytes < this.minimumBytes) return NOTHING;
     const runs: Run[] = [];
     for (const piece of piecesOf(ranges)) {
       const last = runs.at(-1);

@@ -56,18 +56,17 @@ export class Auditor {
   add(wanted: readonly Wanted[], replicas: readonly Replica[]): void {
     if (this.#closed) return;
     if (this.#waiting.size === 0) this.#postpone();
+    const names: string[] = [];
+    for (const { inode, reference, offset, length } of wanted) {
+      names.push(`${inode}/${reference.index}/${reference.version}/${offset}/${length}`);
+    }
     for (const replica of replicas) {
       let queue = this.#waiting.get(replica);
       if (queue === undefined) {
         queue = new Map();
         this.#waiting.set(replica, queue);
       }
-      for (const each of wanted) {
-        queue.set(
-          `${each.inode}/${each.reference.index}/${each.reference.version}/${each.offset}/${each.length}`,
-          each,
-        );
-      }
+      for (const [position, each] of wanted.entries()) queue.set(names[position] ?? '', each);
       const surplus = [...take(queue, queue.size - MAXIMUM_WAITING_BLOCKS)].length;
       if (surplus > 0) this.counters.add('unauditedBallots', surplus);
     }
@@ -125,7 +124,7 @@ export class Auditor {
   async #askBatch(replica: Replica, batch: readonly Wanted[]): Promise<void> {
     const boxes = batch.map((wanted) => new BallotBox(wanted));
     try {
-      await ask(replica, boxes, () => false);
+      await ask(replica, boxes);
     } catch (error) {
       this.runtime.log.debug('audit.unanswered', { server: replica.name, reason: String(error) });
       return;

@@ -1,7 +1,7 @@
 // Reading by vote. One replica is asked for the bytes and enough others for
 // their ballots; all are asked when those do not agree or do not answer. No
 // byte leaves here that fewer than Qr replicas or the witness speak against.
-import type { GetResult } from '../protocol/blocks.js';
+import type { GetItem, GetResult } from '../protocol/blocks.js';
 import { giveBack } from '../protocol/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
@@ -20,6 +20,9 @@ const HEDGE_MAXIMUM_MS = 500;
  * sequential read took a tenth longer: every other disk has to begin to read ahead again.
  */
 const STRETCH_BLOCKS = 2048;
+
+const ABSENT: GetResult = { state: 'absent' };
+const NONE: ReadonlySet<BallotBox> = new Set();
 
 /** What a reader tells about what it saw; all calls are cheap and do not throw. */
 export interface ReadObserver {
@@ -79,7 +82,7 @@ export class Reader {
           for (const box of boxes) box.unreachable(replica);
           return;
         }
-        await ask(replica, boxes, () => false).catch(() => {
+        await ask(replica, boxes).catch(() => {
           for (const box of boxes) box.unreachable(replica);
         });
       }),
@@ -97,33 +100,40 @@ export class Reader {
     const stretch = first === undefined ? 0 : first.inode + Math.floor(first.reference.index / STRETCH_BLOCKS);
     const turn = stretch % Math.max(1, reachable.length);
     const rotated = [...reachable.slice(turn), ...reachable.slice(0, turn)];
-    const latencies = rotated.map((replica) => replica.latencyMs).sort((a, b) => a - b);
+    const latencies: number[] = [];
+    for (const { latencyMs } of rotated) latencies.push(latencyMs);
+    latencies.sort(ascending);
     const usual = latencies[Math.floor(latencies.length / 2)] ?? 0;
     const slow = Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR);
-    const rank = (replica: Replica) => (replica.state === 'up' ? 0 : 2) + (replica.latencyMs > slow ? 1 : 0);
-    return rotated.sort((a, b) => rank(a) - rank(b));
+    const ranks: Replica[][] = [[], [], [], []];
+    for (const replica of rotated) {
+      ranks[(replica.state === 'up' ? 0 : 2) + (replica.latencyMs > slow ? 1 : 0)]?.push(replica);
+    }
+    return ranks.flat();
   }
 }
 
-/** Asks one replica about many blocks in one message and casts its ballots; rejects when it did not answer. */
+function ascending(a: number, b: number): number {
+  return a - b;
+}
+
+/**
+ * Asks one replica about many blocks in one message and casts its ballots; rejects when it did not answer.
+ * @param carrying those whose bytes it is to send; none by itself
+ */
 export async function ask(
   replica: Replica,
   boxes: readonly BallotBox[],
-  withData: (box: BallotBox) => boolean,
+  carrying: ReadonlySet<BallotBox> = NONE,
 ): Promise<object> {
-  const items = boxes.map((box) => ({
-    inode: box.wanted.inode,
-    index: box.wanted.reference.index,
-    version: box.wanted.reference.version,
-    offset: box.wanted.offset,
-    length: box.wanted.length,
-    data: withData(box),
-  }));
+  const items: GetItem[] = [];
+  for (const box of boxes) {
+    const { inode, reference, offset, length } = box.wanted;
+    const { index, version } = reference;
+    items.push({ inode, index, version, offset, length, data: carrying.has(box) });
+  }
   const reply = await replica.call(() => replica.blocks.get({ items }), true);
-  boxes.forEach((box, position) => {
-    const result: GetResult = reply.results[position] ?? { state: 'absent' };
-    box.cast(replica, result);
-  });
+  for (const [position, box] of boxes.entries()) box.cast(replica, reply.results[position] ?? ABSENT);
   return reply;
 }
 
@@ -143,8 +153,8 @@ class ReadSession {
   #resolve: (result: ReadResult) => void = () => {};
 
   constructor(
-    wanted: readonly Wanted[],
-    candidates: Replica[],
+    private readonly wanted: readonly Wanted[],
+    candidates: readonly Replica[],
     private readonly quorum: number,
     private readonly observer: ReadObserver,
     private readonly counters: Counters,
@@ -159,17 +169,18 @@ class ReadSession {
     return new Promise((resolve) => {
       this.#resolve = resolve;
       const chosen = this.#unasked.splice(0, this.quorum);
-      const positions = new Map(this.#boxes.map((box, position) => [box, position]));
-      chosen.forEach((replica, place) => {
-        this.#ask(replica, this.#boxes, (box) => (positions.get(box) ?? 0) % chosen.length === place);
-      });
+      // By turns, so that each of them sends as much as the others.
+      const shares = chosen.map(() => new Set<BallotBox>());
+      for (const [position, box] of this.#boxes.entries()) shares[position % chosen.length]?.add(box);
+      for (const [place, replica] of chosen.entries()) this.#ask(replica, this.#boxes, shares[place] ?? NONE);
       this.#hedge(chosen);
       this.#evaluate();
     });
   }
 
   #hedge(chosen: readonly Replica[]): void {
-    const usual = chosen.reduce((most, replica) => Math.max(most, Math.min(replica.latencyMs, HEDGE_MAXIMUM_MS)), 0);
+    let usual = 0;
+    for (const { latencyMs } of chosen) usual = Math.max(usual, Math.min(latencyMs, HEDGE_MAXIMUM_MS));
     const delayMs = Math.min(HEDGE_MAXIMUM_MS, Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR));
     const timer = this.runtime.clock.after(delayMs, () => {
       if (this.#undecided.size === 0) return;
@@ -187,9 +198,8 @@ class ReadSession {
     };
   }
 
-  #ask(replica: Replica, boxes: readonly BallotBox[], withData: (box: BallotBox) => boolean): void {
+  #ask(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): void {
     this.#asked.push(replica);
-    const carrying = new Set(boxes.filter(withData));
     for (const box of boxes) this.#count(this.#outstanding, box, 1);
     for (const box of carrying) this.#count(this.#dataAsked, box, 1);
     void this.#cast(replica, boxes, carrying);
@@ -197,7 +207,7 @@ class ReadSession {
 
   async #cast(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): Promise<void> {
     try {
-      this.#replies.push(await ask(replica, boxes, (box) => carrying.has(box)));
+      this.#replies.push(await ask(replica, boxes, carrying));
     } catch {
       // No answer is a ballot too; Replica.call has taken note of the failure itself.
       for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
@@ -221,9 +231,8 @@ class ReadSession {
   #askAllOthers(): void {
     const others = this.#unasked.splice(0);
     const boxes = [...this.#undecided];
-    others.forEach((replica, place) => {
-      this.#ask(replica, boxes, (box) => place === 0 && box.data === null);
-    });
+    const withoutData = new Set(boxes.filter((box) => box.data === null));
+    for (const [place, replica] of others.entries()) this.#ask(replica, boxes, place === 0 ? withoutData : NONE);
   }
 
   #evaluate(): void {
@@ -259,7 +268,7 @@ class ReadSession {
       return;
     }
     this.#fetched.set(box, (this.#fetched.get(box) ?? new Set()).add(source));
-    this.#ask(source, [box], () => true);
+    this.#ask(source, [box], new Set([box]));
   }
 
   #failedToSend(box: BallotBox, replica: Replica): boolean {
@@ -273,15 +282,12 @@ class ReadSession {
   }
 
   #finish(): void {
-    if (this.#unasked.length > 0)
-      this.observer.unasked(
-        this.#boxes.map((box) => box.wanted),
-        this.#unasked,
-      );
-    const outcomes = this.#boxes.map((box) => {
+    if (this.#unasked.length > 0) this.observer.unasked(this.wanted, this.#unasked);
+    const outcomes: ReadOutcome[] = [];
+    for (const box of this.#boxes) {
       const isEmpty = box.wanted.length === 0 && box.agreeing().length >= this.quorum;
-      return { data: box.data ?? (isEmpty ? new Uint8Array(0) : null), box };
-    });
+      outcomes.push({ data: box.data ?? (isEmpty ? new Uint8Array(0) : null), box });
+    }
     // Late replies are not among them: their memory is left to the garbage collector.
     const replies = [...this.#replies];
     this.#resolve({
