@@ -3,6 +3,7 @@
 // what is read again and again belongs into it. So: what is not in it is read
 // past it once, and through it the next time. A wrong guess costs time, never
 // bytes.
+import type { Pacer } from '../runtime/pacer.js';
 import type { Segments } from './segments.js';
 
 /** What became of a part of a segment since the segment was found to be outside of the cache. */
@@ -22,32 +23,46 @@ interface Outside {
 export class CacheGuess {
   readonly #outside = new Map<number, Outside>();
 
-  /** @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter */
+  /**
+   * @param pacer whether reads through the cache are quick
+   * @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter
+   */
   constructor(
     private readonly segments: Segments,
+    private readonly pacer: Pacer,
     private readonly partBytes: number,
   ) {}
 
   /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
   async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
     const known = this.#outside.get(segment);
+    const decided = known && this.#decide(segment, known, from, to);
+    if (decided !== undefined) return decided;
+    const asked = await this.segments.use(segment, async (file) => {
+      // Somebody else has found it meanwhile.
+      if (this.#outside.get(segment) !== known) return undefined;
+      // A slow disk is not asked, since everybody would wait for it: what was never read is taken to be outside.
+      if (this.pacer.isQuick ? this.pacer.runNow(1, () => file.isCached(from)) : known !== undefined) return false;
+      this.#part(this.#found(segment), from, to).fill(PASSED);
+      return true;
+    });
+    return asked ?? this.isForDirect(segment, from, to);
+  }
+
+  /** What is remembered; undefined when the disk must be asked. */
+  #decide(segment: number, known: Outside, from: number, to: number): boolean | undefined {
     // Direct reads of a file and appends to it wait for each other.
-    if (known !== undefined && this.#hasGrown(segment, known)) return false;
-    const states = known && this.#part(known, from, to);
-    if (states?.includes(UNREAD)) {
+    if (this.#hasGrown(segment, known)) return false;
+    const states = this.#part(known, from, to);
+    if (states.includes(UNREAD)) {
       states.fill(PASSED);
       return true;
     }
-    if (states?.includes(PASSED)) {
+    if (states.includes(PASSED)) {
       states.fill(FILLED);
       return false;
     }
-    // That the disk is asked while nobody else is served happens once per segment: all its other parts are known by it.
-    if (await this.segments.use(segment, async (file) => file.isCached(from))) return false;
-    // Unless somebody else has found the same meanwhile.
-    const now = this.#outside.get(segment);
-    this.#part(now === undefined || now === known ? this.#found(segment) : now, from, to).fill(PASSED);
-    return true;
+    return undefined;
   }
 
   /** Whether `isForDirect` would say so of [from, to) now, without asking the disk. */
@@ -61,14 +76,17 @@ export class CacheGuess {
     const sizeBytes = this.segments.sizeOf(segment);
     if (outside.sizeBytes === sizeBytes) return false;
     const states = new Uint8Array(this.#partsOf(sizeBytes)).fill(FILLED);
-    states.set(outside.states.subarray(0, states.length));
+    const whole = Math.floor(Math.min(outside.sizeBytes, sizeBytes) / this.partBytes);
+    states.set(outside.states.subarray(0, Math.min(whole, states.length)));
     Object.assign(outside, { sizeBytes, states });
     return true;
   }
 
   /** One part is outside: the others are taken to be outside as well, whatever they were. */
   #found(segment: number): Outside {
-    for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
+    if (this.#outside.size > this.segments.count) {
+      for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
+    }
     const sizeBytes = this.segments.sizeOf(segment);
     const found = { sizeBytes, states: new Uint8Array(this.#partsOf(sizeBytes)) };
     this.#outside.set(segment, found);

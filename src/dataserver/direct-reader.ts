@@ -7,11 +7,13 @@ import { lend } from '../protocol/lent.js';
 import type { Clock } from '../runtime/clock.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../runtime/disk.js';
 import type { Log } from '../runtime/log.js';
+import type { Pacer } from '../runtime/pacer.js';
 import { CacheGuess } from './cache-guess.js';
 import { DIRECT_READ_BYTES, DIRECT_READ_GAP_BYTES, DIRECT_READ_MAXIMUM_BYTES, KEPT_DIRECT_MEMORIES } from './limits.js';
 import { spansOf } from './page-reader.js';
 import { type Loaded, ReadAhead, type Stretch } from './read-ahead.js';
 import type { Segments } from './segments.js';
+import type { UnsafeSegments } from './unsafe-segments.js';
 import { type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 
 /** `count` pages of a version, from page `first` on. */
@@ -41,6 +43,14 @@ const NOTHING: readonly Run[] = [];
 /** With what alignment may add at both ends it still fits. */
 const MAXIMUM_RUN_BYTES = DIRECT_READ_MAXIMUM_BYTES - 2 * DIRECT_ALIGNMENT_BYTES;
 
+export interface DirectReaderParts {
+  segments: Segments;
+  unsafe: UnsafeSegments;
+  pacer: Pacer;
+  clock: Clock;
+  log: Log;
+}
+
 export class DirectReader {
   /** Pages of DIRECT_ALIGNMENT_BYTES that were read: bytes would soon be a number that V8 stores elsewhere, and compiles anew for. */
   #readPages = 0;
@@ -50,16 +60,16 @@ export class DirectReader {
   #isSupported = true;
   /** Requests that wait for direct reads. */
   #underWay = 0;
+  /** Runs of them that take memory. */
+  #filling = 0;
 
   /** @param minimumBytes a shorter run is read through the cache */
   constructor(
-    private readonly segments: Segments,
-    clock: Clock,
-    private readonly log: Log,
+    private readonly parts: DirectReaderParts,
     private readonly minimumBytes = DIRECT_READ_BYTES,
   ) {
-    this.#guess = new CacheGuess(segments, minimumBytes);
-    this.#ahead = new ReadAhead(clock, (memory) => this.#giveBack(memory));
+    this.#guess = new CacheGuess(parts.segments, parts.pacer, minimumBytes);
+    this.#ahead = new ReadAhead(parts.clock, (memory) => this.#giveBack(memory));
   }
 
   /** Bytes that were read past the cache. */
@@ -87,10 +97,15 @@ export class DirectReader {
   /** What the disk refuses here is read the usual way, and fails there if it must. */
   async #read(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
     const { segment, from, to } = run;
+    // What a failed sync left behind may be in the cache only.
+    if (this.parts.unsafe.has(segment) || this.#filling >= KEPT_DIRECT_MEMORIES) return;
+    this.#filling++;
     try {
       if (await this.#guess.isForDirect(segment, from, to)) await this.#fill(run, bytes);
     } catch (error) {
       this.#noteFailure(segment, error);
+    } finally {
+      this.#filling--;
     }
   }
 
@@ -112,7 +127,7 @@ export class DirectReader {
   }
 
   #readOn(segment: number, from: number): void {
-    const to = Math.min(from + MAXIMUM_RUN_BYTES, this.segments.sizeOf(segment));
+    const to = Math.min(from + MAXIMUM_RUN_BYTES, this.parts.segments.sizeOf(segment));
     if (to - from < this.minimumBytes || !this.#guess.expectsDirect(segment, from, to)) return;
     const stretch = { segment, from, to };
     this.#ahead.begin(stretch, () => this.#load(stretch).catch(() => undefined));
@@ -122,11 +137,17 @@ export class DirectReader {
   async #load({ segment, from, to }: Stretch): Promise<Loaded> {
     const start = Math.floor(from / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
     const sizeBytes = Math.ceil((to - start) / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
-    const { memory, readBytes } = await this.segments.use(segment, async (file) => {
-      const free = this.#free.pop() ?? (await file.directMemory(DIRECT_READ_MAXIMUM_BYTES));
-      return { memory: free, readBytes: await file.readDirect(free.subarray(0, sizeBytes), start) };
+    const memory = await this.parts.segments.use(segment, async (file) => {
+      const taken = this.#free.pop() ?? (await file.directMemory(DIRECT_READ_MAXIMUM_BYTES));
+      try {
+        const readBytes = await file.readDirect(taken.subarray(0, sizeBytes), start);
+        if (readBytes < to - start) throw new Error(`the segment ends after ${start + readBytes} bytes`);
+      } catch (error) {
+        this.#giveBack(taken);
+        throw error;
+      }
+      return taken;
     });
-    if (readBytes < to - start) throw new Error(`the segment ends after ${start + readBytes} bytes`);
     this.#readPages += sizeBytes / DIRECT_ALIGNMENT_BYTES;
     return { from: start, memory };
   }
@@ -136,10 +157,13 @@ export class DirectReader {
   }
 
   #noteFailure(segment: number, error: unknown): void {
-    this.#isSupported = !(error instanceof Error && 'code' in error && error.code === 'EINVAL');
     const fields = { segment, reason: String(error) };
-    if (this.#isSupported) this.log.debug('direct.failed', fields);
-    else this.log.info('direct.unsupported', fields);
+    if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) {
+      this.parts.log.debug('direct.failed', fields);
+      return;
+    }
+    this.#isSupported = false;
+    this.parts.log.info('direct.unsupported', fields);
   }
 
   /** What may be worth a direct read. */

@@ -43,7 +43,8 @@ export const SMALL_APPEND_BYTES = 64 * KIB;
 
 /**
  * Reads past the page cache: no shorter than this, since they have no read-ahead, and no longer than what a mount asks for at once,
- * 1 MiB and the headers of its records. Memory for them is kept for as many as a mount has under way, twice.
+ * 1 MiB and the headers of its records. Memory for them is taken and kept for as
+ * many at once as a mount has under way, twice.
  */
 export const DIRECT_READ_BYTES = 256 * KIB;
 export const DIRECT_READ_MAXIMUM_BYTES = MIB + 64 * KIB;
@@ -54,7 +55,7 @@ export const DIRECT_READ_GAP_BYTES = 16 * KIB;
 /** What was read ahead is of no use any more after this. */
 export const READ_AHEAD_LIFE_MS = 100;
 
-/** Open segment files; the least recently used one is closed beyond it. */
+/** Open segment files, of two descriptors each at most; the least recently used one is closed beyond it. */
 export const MAXIMUM_OPEN_FILES = 256;
 
 /** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */

@@ -4,9 +4,8 @@ import { Buffer } from 'node:buffer';
 import { BufferPool } from '../protocol/buffer-pool.js';
 import { hashPage, PAGE_BYTES, writePageHashes } from '../protocol/hash.js';
 import { lend } from '../protocol/lent.js';
-import type { Clock } from '../runtime/clock.js';
 import type { DiskFile } from '../runtime/disk.js';
-import { Pacer } from '../runtime/pacer.js';
+import type { Pacer } from '../runtime/pacer.js';
 import type { Segments } from './segments.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from './version-row.js';
 
@@ -27,16 +26,13 @@ export interface Span {
 }
 
 export class PageReader {
-  readonly #pacer: Pacer;
   readonly #scratch: Buffer[] = [];
   readonly #pool = new BufferPool();
 
   constructor(
     private readonly segments: Segments,
-    clock: Clock,
-  ) {
-    this.#pacer = new Pacer(clock);
-  }
+    private readonly pacer: Pacer,
+  ) {}
 
   /**
    * The bytes of `count` pages from `first` on, as they are on the disk now: lent, to be given back by whoever can.
@@ -80,12 +76,12 @@ export class PageReader {
       target.fill(0);
       return true;
     }
-    const file = this.#pacer.isQuick ? this.segments.openedFile(span.segment) : undefined;
+    const file = this.pacer.isQuick ? this.segments.openedFile(span.segment) : undefined;
     if (file === undefined) return false;
     try {
       check(
         span,
-        this.#pacer.runNow(target.length, () => file.readNow(target, span.offset)),
+        this.pacer.runNow(target.length, () => file.readNow(target, span.offset)),
       );
     } catch (error) {
       throw unreadable(span, error);
@@ -99,7 +95,7 @@ export class PageReader {
       const target = bytes.subarray(span.start, span.end);
       try {
         const read = (file: DiskFile) =>
-          this.#pacer.run(
+          this.pacer.run(
             target.length,
             () => file.readNow(target, span.offset),
             () => file.read(target, span.offset),

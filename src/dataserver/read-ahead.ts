@@ -20,7 +20,8 @@ export interface Loaded {
 
 interface Ahead extends Stretch {
   loading: Promise<Loaded | undefined>;
-  sinceMs: number;
+  /** When it was there; undefined while it is being read. */
+  loadedMs: number | undefined;
 }
 
 export class ReadAhead {
@@ -43,14 +44,19 @@ export class ReadAhead {
   /** Reads a stretch before it is asked for; `load` answers undefined when it failed. */
   begin(stretch: Stretch, load: () => Promise<Loaded | undefined>): void {
     this.#drop();
-    this.#ahead = { ...stretch, loading: load(), sinceMs: this.clock.monotonicMs() };
+    const ahead: Ahead = { ...stretch, loading: load(), loadedMs: undefined };
+    this.#ahead = ahead;
+    void ahead.loading.then(() => {
+      ahead.loadedMs = this.clock.monotonicMs();
+    });
   }
 
   /** The memory with that stretch, once. What was read long ago may not be what is on the disk now: nobody gets it. */
   async take({ segment, from, to }: Stretch): Promise<Loaded | undefined> {
     const ahead = this.#ahead;
     if (ahead === undefined || ahead.segment !== segment || ahead.from > from || ahead.to < to) return undefined;
-    if (this.clock.monotonicMs() - ahead.sinceMs > READ_AHEAD_LIFE_MS) return undefined;
+    const { loadedMs } = ahead;
+    if (loadedMs !== undefined && this.clock.monotonicMs() - loadedMs > READ_AHEAD_LIFE_MS) return undefined;
     this.#ahead = undefined;
     return ahead.loading;
   }

@@ -43,6 +43,10 @@ export class Segments {
     return this.#storedBytes;
   }
 
+  get count(): number {
+    return this.#sizes.size;
+  }
+
   has(number: number): boolean {
     return this.#sizes.has(number);
   }

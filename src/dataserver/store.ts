@@ -3,6 +3,7 @@
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
 import { PAGE_BYTES } from '../protocol/hash.js';
 import type { DiskSpace } from '../runtime/disk.js';
+import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { BlockReader } from './block-reader.js';
 import { Catalog } from './catalog.js';
@@ -67,8 +68,10 @@ export class Store {
     const unsafe = await UnsafeSegments.load(storePaths(directory).unsafe, disk, log, numbers);
     const { index, trusted } = await openIndex(directory, identity, runtime, indexFactory);
     const catalog = new Catalog(index);
-    const reader = new PageReader(segments, clock);
-    const direct = new DirectReader(segments, clock, log, options.directReadBytes);
+    // Reads from the segments, whichever way, tell together whether the disk is quick.
+    const pacer = new Pacer(clock);
+    const reader = new PageReader(segments, pacer);
+    const direct = new DirectReader({ segments, unsafe, pacer, clock, log }, options.directReadBytes);
     try {
       const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
       await setIndexState(directory, identity, runtime, 'ready');

@@ -50,7 +50,9 @@ export class MemoryDisk implements Disk {
   directReads: { position: number; sizeBytes: number }[] = [];
   /** They wait for this. */
   directReadsGo: Promise<void> = Promise.resolve();
-  /** How often memory was taken for them. */
+  /** How often somebody asked what is in the cache. */
+  probes = 0;
+  /** How often memory was taken for direct reads. */
   directMemories = 0;
   /** Bytes that reads through the cache did not find there. */
   missedBytes = 0;
@@ -234,11 +236,14 @@ class MemoryFile implements DiskFile {
     if (position % DIRECT_ALIGNMENT_BYTES !== 0 || target.length % DIRECT_ALIGNMENT_BYTES !== 0) {
       throw systemError('EINVAL', `${target.length} bytes at ${position}`);
     }
-    if (this.disk.failDirectRead !== null) throw this.disk.failDirectRead;
+    const { failDirectRead } = this.disk;
+    if (failDirectRead !== null) throw failDirectRead;
     this.disk.directReads.push({ position, sizeBytes: target.length });
     // Others get their turn, as on a real disk.
     await new Promise((resolve) => setImmediate(resolve));
-    const part = this.inode.content.subarray(position, position + target.length);
+    await this.disk.directReadsGo;
+    this.#checkOpen();
+    const part = withoutDropped(this.inode.content, this.inode).subarray(position, position + target.length);
     target.set(part);
     return part.length;
   }
@@ -249,6 +254,7 @@ class MemoryFile implements DiskFile {
 
   isCached(position: number): boolean {
     this.#checkOpen();
+    this.disk.probes++;
     return this.#bringIn(position, 1) === 0;
   }
 

@@ -127,7 +127,7 @@ class NodeDiskFile implements DiskFile {
 
   async readDirect(target: Uint8Array, position: number): Promise<number> {
     this.#direct ??= this.#openDirect();
-    return readFully(await this.#direct, target, position);
+    return readFully(await this.#direct, target, position, DIRECT_ALIGNMENT_BYTES);
   }
 
   isCached(position: number): boolean {
@@ -184,8 +184,11 @@ class NodeDiskFile implements DiskFile {
 
   async close(): Promise<void> {
     const direct = await this.#direct?.catch(() => undefined);
-    if (direct !== undefined) await this.#finish((done) => fs.close(direct, done));
-    await this.#finish((done) => fs.close(this.descriptor, done));
+    try {
+      if (direct !== undefined) await this.#finish((done) => fs.close(direct, done));
+    } finally {
+      await this.#finish((done) => fs.close(this.descriptor, done));
+    }
   }
 
   /** A descriptor of its own for the same file, whatever has become of its name. */
@@ -193,8 +196,13 @@ class NodeDiskFile implements DiskFile {
     return new Promise((resolve, reject) => {
       const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECT;
       fs.open(`/proc/self/fd/${this.descriptor}`, flags, (error, descriptor) => {
-        if (error === null) resolve(descriptor);
-        else reject(error);
+        if (error === null) {
+          resolve(descriptor);
+          return;
+        }
+        // The next one tries again.
+        this.#direct = undefined;
+        reject(error);
       });
     });
   }
@@ -230,11 +238,11 @@ function openAccounts(): number | null {
   }
 }
 
-/** Fills `target`, or as much of it as the file has. */
-function readFully(descriptor: number, target: Uint8Array, position: number): Promise<number> {
+/** Fills `target`, or as much of it as the file has: it ends there, or within a unit of `alignment`. */
+function readFully(descriptor: number, target: Uint8Array, position: number, alignment = 1): Promise<number> {
   return new Promise((resolve, reject) => {
     const step = (done: number): void => {
-      if (done === target.length) {
+      if (done === target.length || done % alignment !== 0) {
         resolve(done);
         return;
       }

@@ -2,11 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
+import { DirectReader, type PageRange } from '../../../src/dataserver/direct-reader.js';
+import { DIRECT_READ_MAXIMUM_BYTES, KEPT_DIRECT_MEMORIES } from '../../../src/dataserver/limits.js';
+import { Segments } from '../../../src/dataserver/segments.js';
+import { UnsafeSegments } from '../../../src/dataserver/unsafe-segments.js';
 import type { GetItem, GetResult } from '../../../src/protocol/blocks.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
 import { giveBack } from '../../../src/protocol/lent.js';
 import type { Log } from '../../../src/runtime/log.js';
 import { silentLog } from '../../../src/runtime/log.js';
+import { Pacer } from '../../../src/runtime/pacer.js';
+import { ManualClock } from '../../support/manual-clock.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { content, key, openOn, patched, putOne, segmentPath } from './harness.js';
@@ -18,6 +24,16 @@ const BLOCKS = 8;
 const block = (index: number) => content(BLOCK_BYTES, index + 1);
 const whole = (index: number): GetItem => ({ ...key(index), offset: 0, length: BLOCK_BYTES, data: true });
 const firstOnes = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+/** The only block of a segment. */
+function wholeRange(segment: number): PageRange {
+  const home = { segment, offset: 0 };
+  const pageCount = BLOCK_BYTES / PAGE_BYTES;
+  const extents = [{ firstPage: 0, pageCount, place: home }];
+  const pageHashes = Buffer.alloc(pageCount * 8);
+  const row = { length: BLOCK_BYTES, modifiedNs: 0n, home, firstSegment: segment, extents, pageHashes };
+  return { row, first: 0, count: pageCount };
+}
 
 /** A store of eight blocks behind each other, none of them in the cache. */
 async function openCold(disk: MemoryDisk, log: Log = silentLog): Promise<Dataserver> {
@@ -213,6 +229,76 @@ describe('reads past the page cache', () => {
     await server.close();
   });
 
+  it('are told apart, of one block asked for twice and of several segments', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, { segmentBytes: 3 * BLOCK_BYTES, directReadBytes: BLOCK_BYTES });
+    for (const index of firstOnes(BLOCKS)) await putOne(server.blocks, { ...key(index), data: block(index) });
+    disk.dropCaches();
+    for (const one of firstOnes(BLOCKS)) {
+      for (const other of firstOnes(BLOCKS)) await directReads(disk, server, [one, other]);
+      disk.dropCaches();
+    }
+    assert.ok(disk.directReads.length > BLOCKS);
+    // The same page again, behind the block that it is of.
+    const before = disk.directReads.length;
+    const [, , page] = await get(server, [whole(6), whole(7), { ...whole(7), length: PAGE_BYTES }]).then((results) => {
+      checkWhole(results.slice(0, 2), [6, 7]);
+      return results;
+    });
+    assert.ok(
+      page?.state === 'present' &&
+        block(7)
+          .subarray(0, PAGE_BYTES)
+          .equals(page.data ?? Buffer.alloc(0)),
+    );
+    assert.ok(disk.directReads.length > before);
+    await server.close();
+  });
+
+  it('are of a bounded length and number, whatever is asked for', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, { segmentBytes: 2 ** 24, directReadBytes: BLOCK_BYTES });
+    for (const index of firstOnes(80)) await putOne(server.blocks, { ...key(index), data: block(index) });
+    disk.dropCaches();
+    const everyOther = firstOnes(40).map((index) => 2 * index);
+    assert.equal(await directReads(disk, server, everyOther), KEPT_DIRECT_MEMORIES);
+    const odd = everyOther.map((index) => index + 1);
+    await get(server, odd.map(whole));
+    disk.dropCaches();
+    // Two and a half megabytes behind each other.
+    assert.equal(await directReads(disk, server, firstOnes(80)), 3);
+    assert.ok(disk.directReads.every(({ sizeBytes }) => sizeBytes <= DIRECT_READ_MAXIMUM_BYTES));
+    await server.close();
+  });
+
+  it('ask once what is in the cache, however many come at once', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const answers = await Promise.all([6, 0, 4, 2].map((first) => get(server, [whole(first), whole(first + 1)])));
+    checkWhole(answers.flat(), [6, 7, 0, 1, 4, 5, 2, 3]);
+    assert.deepEqual([disk.probes, disk.directReads.length], [1, 4]);
+    await server.close();
+  });
+
+  it('leave alone what a failed sync may have left in the cache only', async () => {
+    const disk = new MemoryDisk();
+    const segments = new Segments(disk, '/segments', silentLog);
+    for (const number of [1, 2]) {
+      await (await segments.create(number)).write([block(number)], 0);
+      segments.setSize(number, BLOCK_BYTES);
+    }
+    disk.dropCaches();
+    const clock = new ManualClock();
+    const unsafe = await UnsafeSegments.load('/unsafe', disk, silentLog, [1, 2]);
+    await unsafe.add(1, 0);
+    const parts = { segments, unsafe, pacer: new Pacer(clock), clock, log: silentLog };
+    const reader = new DirectReader(parts, BLOCK_BYTES);
+    const bytes = await reader.read([wholeRange(1), wholeRange(2)]);
+    assert.equal(bytes?.[0], undefined);
+    assert.ok(block(2).equals(bytes?.[1] ?? Buffer.alloc(0)));
+    await segments.close();
+  });
+
   it('are done without where the disk has none, and asked for no more', async () => {
     const disk = new MemoryDisk();
     const log = new RecordingLog();
@@ -222,6 +308,22 @@ describe('reads past the page cache', () => {
     disk.failDirectRead = null;
     assert.equal(await directReads(disk, server, [2, 3]), 0);
     assert.equal(log.named('direct.unsupported').length, 1);
+    await server.close();
+  });
+
+  it('are done without for good, although another one fails for another reason', async () => {
+    const disk = new MemoryDisk();
+    const server = await openCold(disk);
+    const codes = ['EINVAL', 'EIO'];
+    Object.defineProperty(disk, 'failDirectRead', {
+      get: () => {
+        const code = codes.shift();
+        return code === undefined ? null : Object.assign(new Error(code), { code });
+      },
+    });
+    await Promise.all([get(server, [whole(0), whole(1)]), get(server, [whole(4), whole(5)])]);
+    assert.deepEqual(codes, []);
+    assert.equal(await directReads(disk, server, [6, 7]), 0);
     await server.close();
   });
 
@@ -263,7 +365,8 @@ describe('reads past the page cache', () => {
 
   it('outlive the segment that they are made from', async () => {
     const disk = new MemoryDisk();
-    const server = await openCold(disk);
+    const log = new RecordingLog();
+    const server = await openCold(disk, log);
     let go = () => {};
     disk.directReadsGo = new Promise((resolve) => {
       go = resolve;
@@ -277,6 +380,7 @@ describe('reads past the page cache', () => {
     assert.ok(!disk.paths().includes(segmentPath(1)));
     go();
     checkWhole(await reading, [6, 7]);
+    assert.deepEqual(log.named('direct.failed'), []);
     checkWhole(await get(server, [whole(6), whole(7)]), [6, 7]);
     await server.close();
   });

@@ -42,12 +42,29 @@ describe('read-ahead behind direct reads', () => {
   it('gives nothing that was read long ago, and takes its memory back', async () => {
     const { clock, freed, ahead, begin } = openReadAhead();
     const old = begin(100, 200);
+    await Promise.resolve();
     await clock.advance(READ_AHEAD_LIFE_MS + 1);
     assert.equal(await ahead.take(stretch(100, 200)), undefined);
     const fresh = begin(300, 400);
     await clock.advance(READ_AHEAD_LIFE_MS);
     assert.deepEqual(freed, [old.memory]);
     assert.equal(await ahead.take(stretch(300, 400)), fresh);
+  });
+
+  it('gives what is still being read, however slow the disk is', async () => {
+    const { clock, ahead } = openReadAhead();
+    const loaded = { from: 0, memory: Buffer.alloc(1) };
+    let arrive = () => {};
+    ahead.begin(stretch(0, 100), async () => {
+      await new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      return loaded;
+    });
+    await clock.advance(2 * READ_AHEAD_LIFE_MS);
+    const taken = ahead.take(stretch(0, 100));
+    arrive();
+    assert.equal(await taken, loaded);
   });
 
   it('has nothing when reading failed', async () => {
