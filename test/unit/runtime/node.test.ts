@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,6 +10,15 @@ import { NodeClock } from '../../../src/runtime/node/clock.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { nodeLog } from '../../../src/runtime/node/log.js';
 import { nodeRandom } from '../../../src/runtime/node/random.js';
+
+const TMPFS_MAGIC = 0x01021994;
+
+/** Why this machine can't tell what is in its cache, or has nothing outside of it; null when it can and has. */
+async function whyNothingIsUncached(folder: string): Promise<string | null> {
+  if ((await statfs(folder)).type === TMPFS_MAGIC) return 'the temporary folder is in memory';
+  const accounts = await readFile('/proc/thread-self/io', 'utf8').catch(() => '');
+  return accounts.includes('read_bytes:') ? null : 'this kernel does not count what a thread reads';
+}
 
 describe("Node's clock", () => {
   const clock = new NodeClock();
@@ -81,16 +90,19 @@ describe("Node's disk", () => {
   });
 
   it('reads past the cache what it says is not in it, several at once, up to the end of the file', async function () {
+    const reason = await whyNothingIsUncached(folder);
+    if (reason !== null) {
+      process.stdout.write(`skipped: ${reason}\n`);
+      // Then everything counts as cached, rightly, and nothing is read past the cache.
+      this.skip();
+    }
     const path = join(folder, 'file');
     const bytes = nodeRandom.bytes(3 * 2 ** 20 + 100);
     await writeFile(path, bytes);
     await promisify(execFile)('dd', [`of=${path}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0']);
     const file = await nodeDisk.open(path, 'existing');
     try {
-      const wasCached = file.isCached(2 ** 20);
-      assert.ok(file.isCached(2 ** 20));
-      // A temporary folder that is in memory has no disk to be asked.
-      if (wasCached) this.skip();
+      assert.deepEqual([file.isCached(2 ** 20), file.isCached(2 ** 20)], [false, true]);
       const read = async (position: number, sizeBytes: number) => {
         const memory = await file.directMemory(2 ** 20);
         assert.equal(memory.length, 2 ** 20);
