@@ -2,7 +2,8 @@
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
-import { giveBack } from '../protocol/lent.js';
+import { giveBack, lend } from '../protocol/lent.js';
+import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/pieces.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';
 import type { FallocateRequest } from './fallocate.js';
@@ -163,20 +164,23 @@ export class OpenFiles {
     return number;
   }
 
-  /** The bytes of the range as this mount sees them; fewer only at the end of the file. EINTR when `signal` aborts. */
-  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Uint8Array> {
+  /** The bytes of the range as this mount sees them, lent; fewer only at the end of the file. EINTR when `signal` aborts. */
+  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Pieces> {
     const { file } = this.handles.file(handle);
     this.accessTimes.read(file.attributes);
     // Taken before asking: a batch that is stored meanwhile must be seen in one of both.
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
-    if (asked === 0) return layOver(overlay, new Uint8Array(0), offset, length);
+    if (asked === 0) return layOver(overlay, NO_PIECES, offset, length);
     if (this.isForCache(file, offset, length)) {
       this.aheadInVain = 0;
       return this.readCached(file, offset, asked);
     }
-    const { data } = await this.files.read({ inode: file.inode, offset, length: asked }, { signal: signal() });
-    return layOver(overlay, data, offset, length);
+    const reply = await this.files.read({ inode: file.inode, offset, length: asked }, { signal: signal() });
+    const seen = layOver(overlay, reply.pieces, offset, length);
+    if (seen === reply.pieces) return lend(seen, () => giveBack(reply));
+    giveBack(reply);
+    return seen;
   }
 
   private isForCache(file: WriteBackFile, offset: number, length: number): boolean {
@@ -184,10 +188,9 @@ export class OpenFiles {
     return this.known.readCache.takes(there) && !file.isPending && !file.isWritable;
   }
 
-  private readCached(file: WriteBackFile, offset: number, length: number): Promise<Uint8Array> {
+  private readCached(file: WriteBackFile, offset: number, length: number): Promise<Pieces> {
     const { inode, attributes } = file;
-    const fetch = async (from: number, size: number) =>
-      (await this.files.read({ inode, offset: from, length: size })).data;
+    const fetch = (from: number, size: number) => this.files.read({ inode, offset: from, length: size });
     return this.known.readCache.read(inode, attributes.revision, offset, length, fetch);
   }
 
@@ -263,9 +266,9 @@ export class OpenFiles {
       while (copied < end) {
         const piece = Math.min(COPY_PIECE_BYTES, end - copied);
         const read = await this.read(source.handle, source.offset + copied, piece, signal);
-        if (read.length === 0) break;
+        if (lengthOf(read) === 0) break;
         // Lent memory, or bytes that are pending elsewhere: the write-back buffer needs its own.
-        const data = new Uint8Array(read);
+        const data = copyOf(read);
         giveBack(read);
         await this.write(target.handle, target.offset + copied, data, { killPrivileges }, signal);
         copied += data.length;

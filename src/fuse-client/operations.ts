@@ -14,6 +14,7 @@ import type {
   FileSystemSpace,
 } from '../protocol/files.js';
 import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import { NO_PIECES, type Pieces } from '../protocol/pieces.js';
 import type { RepeatedCalls } from '../protocol/repeated-calls.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
 import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
@@ -236,8 +237,9 @@ export class Operations {
     return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
   }
 
-  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Uint8Array> {
-    if (offset >= MAXIMUM_FILE_BYTES) return NO_BYTES;
+  /** Lent, to be given back by whoever can. */
+  async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Pieces> {
+    if (offset >= MAXIMUM_FILE_BYTES) return NO_PIECES;
     return this.opened.read(handle, offset, length, signal);
   }
 
@@ -392,8 +394,6 @@ export class Operations {
 }
 
 const neverAborts = () => new AbortController().signal;
-
-const NO_BYTES = new Uint8Array(0);
 
 function modeOf(asked: number | AskedMode): AskedMode {
   return typeof asked === 'number' ? { mode: asked } : asked;

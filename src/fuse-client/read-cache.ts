@@ -2,15 +2,15 @@
 // writes: whoever reads a few bytes at random reads their neighbours next, and
 // a vote on a whole block costs hardly more than one on a page of it. Like the
 // kernel's own pages, what is here ends with the next open and with any change of the file.
-import { Buffer } from 'node:buffer';
 import { giveBack } from '../protocol/lent.js';
+import { copyOf, type Pieces } from '../protocol/pieces.js';
 
 /** Longer reads bring their own neighbours. */
 const SMALL_BYTES = 32 * 1024;
 const CHUNK_BYTES = 128 * 1024;
 const MAXIMUM_BYTES = 256 * 1024 * 1024;
 
-type Fetch = (offset: number, length: number) => Promise<Uint8Array>;
+type Fetch = (offset: number, length: number) => Promise<{ pieces: Pieces }>;
 
 export class ReadCache {
   /** Inode → chunk number → its bytes, fewer than a chunk where the file ends. The oldest first. */
@@ -26,7 +26,7 @@ export class ReadCache {
    * The bytes of a range, fewer where the file ends; `fetch` brings the chunks that are not here.
    * @param revision of the file's attributes as they are known now: what was read under another one is forgotten
    */
-  async read(inode: number, revision: number, offset: number, length: number, fetch: Fetch): Promise<Uint8Array> {
+  async read(inode: number, revision: number, offset: number, length: number, fetch: Fetch): Promise<Pieces> {
     if (this.#files.get(inode)?.revision !== revision) {
       this.forget(inode);
       this.#files.set(inode, { revision, chunks: new Map() });
@@ -39,7 +39,7 @@ export class ReadCache {
       parts.push(chunk.subarray(Math.max(0, offset - start), Math.min(CHUNK_BYTES, end - start)));
       if (chunk.length < CHUNK_BYTES) break;
     }
-    return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+    return parts;
   }
 
   /** Nothing of this file may be answered from here any more. */
@@ -51,7 +51,7 @@ export class ReadCache {
   #chunk(inode: number, number: number, fetch: Fetch): Promise<Uint8Array> {
     const chunks = this.#files.get(inode)?.chunks;
     // Forgotten between two chunks of one read.
-    if (chunks === undefined) return fetch(number * CHUNK_BYTES, CHUNK_BYTES);
+    if (chunks === undefined) return fetch(number * CHUNK_BYTES, CHUNK_BYTES).then(keep);
     const known = chunks.get(number);
     if (known !== undefined) return known;
     const fetched = fetch(number * CHUNK_BYTES, CHUNK_BYTES).then(keep);
@@ -84,8 +84,8 @@ export class ReadCache {
 }
 
 /** Bytes of the cache's own: lent memory goes back, and a view must not hold on to more than itself. */
-function keep(bytes: Uint8Array): Uint8Array {
-  const own = new Uint8Array(bytes);
-  giveBack(bytes);
+function keep(reply: { pieces: Pieces }): Uint8Array {
+  const own = copyOf(reply.pieces);
+  giveBack(reply);
   return own;
 }

@@ -1,9 +1,9 @@
 // Reads ranges of files: block map, vote, holes. A block map that was
 // overtaken by another writer is fetched again before a read gives up.
-import { BufferPool } from '../protocol/buffer-pool.js';
 import { FileError } from '../protocol/errors.js';
 import { lend } from '../protocol/lent.js';
 import type { BlockReference } from '../protocol/metadata.js';
+import { copyOf, NO_PIECES, type Pieces } from '../protocol/pieces.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Auditor } from './audit.js';
 import { wholePages } from './ballot-box.js';
@@ -13,10 +13,12 @@ import type { Reader, ReadOutcome, ReadResult } from './reader.js';
 
 /** How often a read starts over because the file was rewritten under it. */
 const MAXIMUM_ATTEMPTS = 10;
+/** An answer of more pieces is copied into one: handing on so many costs more, and the system takes no more than 1,024 at once. */
+const MAXIMUM_PIECES = 128;
+
+const ZEROS = new Uint8Array(128 * 1024);
 
 export class FileReader {
-  readonly #pool = new BufferPool();
-
   constructor(
     private readonly blockMap: BlockMap,
     private readonly reader: Reader,
@@ -26,16 +28,16 @@ export class FileReader {
   ) {}
 
   /**
-   * @returns voted bytes from `offset`, fewer than `length` only where the file ends
+   * @returns voted bytes from `offset`, lent; fewer than `length` only where the file ends
    * @throws FileError EIO when a block has no quorum
    */
-  async read(inode: number, offset: number, length: number): Promise<Uint8Array> {
+  async read(inode: number, offset: number, length: number): Promise<{ pieces: Pieces }> {
     this.auditor.readerStarts();
     try {
       for (let attempt = 1; ; attempt++) {
         const { attributes } = await this.blockMap.load(inode, 0, 1);
         const end = Math.min(attributes.sizeBytes, offset + length);
-        if (end <= offset) return new Uint8Array(0);
+        if (end <= offset) return { pieces: NO_PIECES };
         const blockSize = attributes.blockSizeBytes;
         const first = Math.floor(offset / blockSize);
         const { entries } = await this.blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
@@ -44,7 +46,7 @@ export class FileReader {
         if (failed === undefined) {
           this.counters.add('reads');
           this.counters.add('readBytes', end - offset);
-          return this.#assemble(outcomes, release, blockSize, offset, end);
+          return lend({ pieces: layOut(outcomes, blockSize, offset, end) }, release);
         }
         if (attempt >= MAXIMUM_ATTEMPTS || (await this.#isCurrent(inode, failed.box.wanted.reference))) {
           throw this.#noQuorum(failed);
@@ -95,35 +97,26 @@ export class FileReader {
     });
     return new FileError('EIO', `inode ${inode}, block ${reference.index}: no read quorum`);
   }
+}
 
-  /** Lays the ranges side by side; without a copy when one of them is the whole answer. */
-  #assemble(
-    outcomes: readonly ReadOutcome[],
-    release: () => void,
-    blockSize: number,
-    offset: number,
-    end: number,
-  ): Uint8Array {
-    const only = outcomes.length === 1 ? outcomes[0] : undefined;
-    if (only?.data) {
-      const start = only.box.wanted.reference.index * blockSize + only.box.wanted.offset;
-      if (start <= offset && start + only.data.length >= end) return only.data.subarray(offset - start, end - start);
-    }
-    const answer = this.#pool.take(end - offset);
-    let filled = 0;
-    // In the order of the file: what lies between, holes and the ends of short blocks, is zeros.
-    for (const { data, box } of outcomes) {
-      if (data === null) continue;
-      const start = box.wanted.reference.index * blockSize + box.wanted.offset;
-      const from = Math.max(offset, start) - offset;
-      const to = Math.min(end, start + data.length) - offset;
-      if (from >= to) continue;
-      answer.fill(0, filled, from);
-      answer.set(data.subarray(from + offset - start, to + offset - start), from);
-      filled = to;
-    }
-    answer.fill(0, filled);
-    release();
-    return lend(answer, () => this.#pool.release(answer));
+/** The ranges in the order of the file; what lies between, holes and the ends of short blocks, is zeros. */
+function layOut(outcomes: readonly ReadOutcome[], blockSize: number, offset: number, end: number): Pieces {
+  const pieces: Uint8Array[] = [];
+  let at = offset;
+  for (const { data, box } of outcomes) {
+    if (data === null) continue;
+    const start = box.wanted.reference.index * blockSize + box.wanted.offset;
+    const from = Math.max(offset, start);
+    const to = Math.min(end, start + data.length);
+    if (from >= to) continue;
+    addZeros(pieces, from - at);
+    pieces.push(data.subarray(from - start, to - start));
+    at = to;
   }
+  addZeros(pieces, end - at);
+  return pieces.length > MAXIMUM_PIECES ? [copyOf(pieces)] : pieces;
+}
+
+function addZeros(pieces: Uint8Array[], lengthBytes: number): void {
+  for (let left = lengthBytes; left > 0; left -= ZEROS.length) pieces.push(ZEROS.subarray(0, left));
 }

@@ -189,8 +189,8 @@ export class MediatorFiles implements FileService {
     return {};
   }
 
-  async read({ inode, offset, length }: Request<'read'>): Reply<'read'> {
-    return { data: await this.reader.read(inode, offset, length) };
+  read({ inode, offset, length }: Request<'read'>): Reply<'read'> {
+    return this.reader.read(inode, offset, length);
   }
 
   async write(request: Request<'write'>, options?: CallOptions): Promise<Attributes> {

@@ -120,12 +120,14 @@ function ascending(a: number, b: number): number {
 /**
  * Asks one replica about many blocks in one message and casts its ballots; rejects when it did not answer.
  * @param carrying those whose bytes it is to send; none by itself
+ * @param replies gets the reply, whose memory holds the bytes, before anybody can see its ballots
  */
 export async function ask(
   replica: Replica,
   boxes: readonly BallotBox[],
   carrying: ReadonlySet<BallotBox> = NONE,
-): Promise<object> {
+  replies?: object[],
+): Promise<void> {
   const items: GetItem[] = [];
   for (const box of boxes) {
     const { inode, reference, offset, length } = box.wanted;
@@ -133,8 +135,8 @@ export async function ask(
     items.push({ inode, index, version, offset, length, data: carrying.has(box) });
   }
   const reply = await replica.call(() => replica.blocks.get({ items }), true);
+  replies?.push(reply);
   for (const [position, box] of boxes.entries()) box.cast(replica, reply.results[position] ?? ABSENT);
-  return reply;
 }
 
 /** One call of `read`: asks, counts, asks more, until every block has a verdict. */
@@ -207,7 +209,7 @@ class ReadSession {
 
   async #cast(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): Promise<void> {
     try {
-      this.#replies.push(await ask(replica, boxes, carrying));
+      await ask(replica, boxes, carrying, this.#replies);
     } catch {
       // No answer is a ballot too; Replica.call has taken note of the failure itself.
       for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);

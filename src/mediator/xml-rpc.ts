@@ -6,6 +6,7 @@ import { FileError } from '../protocol/errors.js';
 import type { FileService } from '../protocol/files.js';
 import { formatHash } from '../protocol/hash.js';
 import type { MetadataService } from '../protocol/metadata.js';
+import { copyOf } from '../protocol/pieces.js';
 import { describeAttributes, nameToText, namingPath, toDate } from '../protocol/text.js';
 import { XmlRpcFault, type XmlRpcMethods, type XmlRpcValue } from '../protocol/xml-rpc.js';
 import type { Clock } from '../runtime/clock.js';
@@ -86,7 +87,8 @@ export function mediatorXmlRpc(
           `${path} has ${attributes.sizeBytes} bytes, XML-RPC carries ${MAXIMUM_WHOLE_BYTES}`,
         );
       }
-      return (await files.read({ inode: attributes.inode, offset: 0, length: attributes.sizeBytes })).data;
+      const { pieces } = await files.read({ inode: attributes.inode, offset: 0, length: attributes.sizeBytes });
+      return copyOf(pieces);
     },
     async list_contents(server) {
       const name = text(server);

@@ -2,6 +2,7 @@
 // Fails with FileError. POSIX rules stand in the metaserver's namespace.
 
 import type { Extent } from './blocks.js';
+import type { Pieces } from './pieces.js';
 import type { Attempt } from './request-ids.js';
 import type { CallOptions } from './service.js';
 
@@ -166,11 +167,8 @@ export interface FileService {
   open(request: { inode: number; forWriting: boolean }, options?: CallOptions): Promise<Attributes>;
   /** The last close of a file that was unlinked while held: its space comes back. */
   release(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
-  /** Voted bytes from `offset`; fewer than `length` only at the end of the file. Holes are zeros. */
-  read(
-    request: { inode: number; offset: number; length: number },
-    options?: CallOptions,
-  ): Promise<{ data: Uint8Array }>;
+  /** Voted bytes from `offset`, lent; fewer than `length` only at the end of the file. Holes are zeros. */
+  read(request: { inode: number; offset: number; length: number }, options?: CallOptions): Promise<{ pieces: Pieces }>;
   /**
    * Cuts the file at `truncateTo` if given, then lays `extents` over it in order, in one commit: all of it is visible and
    * durable on Qw data servers and the metaserver when this answers, or none of it is. Extents from `appendedFrom` on were

@@ -3,6 +3,7 @@
 import type { BlockService } from '../../src/protocol/blocks.js';
 import type { FileService } from '../../src/protocol/files.js';
 import type { MetadataService } from '../../src/protocol/metadata.js';
+import { copyOf, type Pieces } from '../../src/protocol/pieces.js';
 import type { Sabotage } from './cluster.js';
 
 /** The same service with some methods replaced; the others go through to the real one, wherever they are defined. */
@@ -26,7 +27,7 @@ function overrideMetadata(metadata: MetadataService, replaced: Partial<MetadataS
 
 /** Every tenth read of a range that was read before answers what it was then. */
 function staleReads(files: FileService): FileService {
-  const remembered = new Map<string, { data: Uint8Array }>();
+  const remembered = new Map<string, { pieces: Pieces }>();
   let reads = 0;
   return override(files, {
     async read(request, options) {
@@ -34,7 +35,7 @@ function staleReads(files: FileService): FileService {
       const old = remembered.get(key);
       if (old !== undefined && ++reads % 10 === 0) return old;
       const answer = await files.read(request, options);
-      remembered.set(key, { data: Buffer.from(answer.data) });
+      remembered.set(key, { pieces: [copyOf(answer.pieces)] });
       return answer;
     },
   });

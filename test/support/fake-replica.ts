@@ -15,6 +15,7 @@ import type { Remote, RemoteState } from '../../src/protocol/client.js';
 import { ServiceError } from '../../src/protocol/errors.js';
 import { hashBlock, hashPages } from '../../src/protocol/hash.js';
 import type { CallOptions } from '../../src/protocol/service.js';
+import { Lender } from './lender.js';
 
 /** Of calls that name none, as a Remote has one. */
 const DEADLINE_MS = 300;
@@ -31,6 +32,8 @@ export class FakeReplica {
   readonly calls = new Map<string, number>();
   /** What a put waits for. */
   beforePut: (items: readonly PutItem[]) => Promise<unknown> | undefined = () => undefined;
+  /** Of the bytes that gets answer. */
+  readonly lender = new Lender();
   /** Puts that were under way at the same time. */
   mostPutsAtOnce = 0;
   #putsUnderWay = 0;
@@ -98,8 +101,7 @@ export class FakeReplica {
         this.#putsUnderWay--;
       }
     },
-    get: ({ items }, options) =>
-      this.#answer('get', options, () => ({ results: items.map((item) => this.#get(item)) })),
+    get: ({ items }, options) => this.#answer('get', options, () => this.#lent(items.map((item) => this.#get(item)))),
     delete: ({ items }, options) =>
       this.#answer('delete', options, () => ({
         deleted: items.filter((item) => this.stored.delete(keyOf(item))).length,
@@ -174,6 +176,11 @@ export class FakeReplica {
     const data = Uint8Array.from(entry.data.subarray(item.offset, item.offset + item.length));
     if (this.fault === 'lying' && data.length > 0) data[0] = (data[0] ?? 0) ^ 1;
     return { state: 'present', hash, length, data, pageHashes: hashPages(entry.data) };
+  }
+
+  #lent(results: GetResult[]): { results: GetResult[] } {
+    const bytes = results.flatMap((result) => (result.state === 'present' && result.data ? [result.data] : []));
+    return bytes.length === 0 ? { results } : this.lender.lend({ results }, bytes);
   }
 
   #list(after: BlockKey | undefined, limit: number): { entries: ListEntry[]; next?: BlockKey } {

@@ -13,7 +13,9 @@ import type {
   FileService,
 } from '../../src/protocol/files.js';
 import { ROOT_INODE } from '../../src/protocol/files.js';
+import type { Pieces } from '../../src/protocol/pieces.js';
 import type { CallOptions } from '../../src/protocol/service.js';
+import { Lender } from './lender.js';
 import { MemoryNodes } from './memory-nodes.js';
 
 export interface MemoryFaults {
@@ -35,6 +37,8 @@ type Reply<K extends keyof FileService> = ReturnType<FileService[K]>;
 
 export class MemoryFiles extends MemoryNodes implements FileService {
   faults: MemoryFaults = {};
+  /** Of what reads answer. */
+  readonly lender = new Lender();
   /** Calls since the start, by method: tests look at how often something was asked. */
   readonly calls: Partial<Record<keyof FileService, number>> = {};
 
@@ -235,12 +239,14 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   async read(
     { inode, offset, length }: { inode: number; offset: number; length: number },
     options?: CallOptions,
-  ): Promise<{ data: Uint8Array }> {
+  ): Promise<{ pieces: Pieces }> {
     await this.enter('read', options?.signal);
     this.fault('reads');
     const data = this.node(inode).content.read(offset, length);
     if (this.faults.lies === true) data[data.length - 1] = (data[data.length - 1] ?? 0) ^ 1;
-    return { data };
+    // In two pieces, as of two blocks.
+    const middle = Math.floor(data.length / 2);
+    return this.lender.lend({ pieces: [data.subarray(0, middle), data.subarray(middle)] }, [data]);
   }
 
   async write(request: {

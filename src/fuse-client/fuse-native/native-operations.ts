@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
+import { giveBack } from '../../protocol/lent.js';
 import { nameFromText, nameToText } from '../../protocol/text.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
@@ -148,9 +149,14 @@ export function nativeOperations(
       run('open', answer, async () => [(await operations.open(await paths.inode(nameFromText(path)), flags)).handle]),
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
-        const data = await operations.read(handle, offset, length, never);
-        target.set(data);
-        return data.length;
+        const read = await operations.read(handle, offset, length, never);
+        let at = 0;
+        for (const piece of read) {
+          target.set(piece, at);
+          at += piece.length;
+        }
+        giveBack(read);
+        return at;
       }),
     write: (_path, handle, data, length, offset, answer) =>
       count('write', answer, async () => {

@@ -136,7 +136,7 @@ export async function handle(
       return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'read':
-      return [await operations.read(request.handle, request.offset, request.size, () => context.signal())];
+      return operations.read(request.handle, request.offset, request.size, () => context.signal());
     case 'write': {
       const { handle, offset, data } = request;
       const traits = {

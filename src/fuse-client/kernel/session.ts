@@ -91,7 +91,7 @@ class OpenRequest implements RequestContext {
   async answer(body: ReplyBody): Promise<void> {
     const delivered = !this.answered && this.send(encodeReply(this.header.unique, body));
     this.answered = true;
-    for (const part of body) giveBack(part);
+    giveBack(body);
     if (!delivered) await this.undo?.();
   }
 

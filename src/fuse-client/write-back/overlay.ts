@@ -2,6 +2,7 @@
 // bytes, cut where a pending truncation says, with pending writes on top. Pure.
 import type { Extent } from '../../protocol/blocks.js';
 import type { Attributes } from '../../protocol/files.js';
+import { copyOf, lengthOf, type Pieces } from '../../protocol/pieces.js';
 
 export interface Overlay {
   /** Stored bytes from here on no longer count. */
@@ -28,21 +29,21 @@ export function storedLength(overlay: Overlay, offset: number, length: number): 
 }
 
 /** The bytes of [offset, offset + length), fewer only at the end of the file; `stored` are those that still count. */
-export function layOver(overlay: Overlay, stored: Uint8Array, offset: number, length: number): Uint8Array {
-  const resultLength = Math.max(stored.length, Math.min(length, overlay.end - offset));
-  if (overlay.extents.length === 0 && resultLength === stored.length) return stored;
+export function layOver(overlay: Overlay, stored: Pieces, offset: number, length: number): Pieces {
+  const storedBytes = lengthOf(stored);
+  const resultLength = Math.max(storedBytes, Math.min(length, overlay.end - offset));
+  if (overlay.extents.length === 0 && resultLength === storedBytes) return stored;
   const whole = overlay.extents.length === 1 ? overlay.extents[0] : undefined;
   if (whole !== undefined && whole.offset <= offset && whole.offset + whole.data.length >= offset + resultLength) {
-    return whole.data.subarray(offset - whole.offset, offset - whole.offset + resultLength);
+    return [whole.data.subarray(offset - whole.offset, offset - whole.offset + resultLength)];
   }
-  const result = new Uint8Array(resultLength);
-  result.set(stored);
+  const result = copyOf(stored, resultLength);
   for (const extent of overlay.extents) {
     const from = Math.max(extent.offset, offset);
     const to = Math.min(extent.offset + extent.data.length, offset + resultLength);
     if (from < to) result.set(extent.data.subarray(from - extent.offset, to - extent.offset), from - offset);
   }
-  return result;
+  return [result];
 }
 
 /** The same bytes, with no extent across `offset`. */

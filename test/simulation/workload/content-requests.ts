@@ -1,5 +1,6 @@
 // Requests about what is in files, each told to the model of its file.
 import { FileError } from '../../../src/protocol/errors.js';
+import { copyOf } from '../../../src/protocol/pieces.js';
 import { Contradiction, type FileHistory } from '../model/file-history.js';
 import { bytesOf, EXTENTS_PER_REQUEST, type ModelWrite } from '../model/file-state.js';
 import { CALLER, type Client, type Ledger } from './ledger.js';
@@ -20,7 +21,7 @@ export class ContentRequests {
     history.lookStarts(id);
     const answer = await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }));
     if (answer === null) history.lookFails(id);
-    else history.readSucceeds(id, offset, length, answer.data);
+    else history.readSucceeds(id, offset, length, copyOf(answer.pieces));
   }
 
   async size(client: Client, history: FileHistory): Promise<void> {

@@ -58,6 +58,6 @@ export async function stored({ operations }: Fixture, name: string, content: str
 
 /** What the service itself has, whatever is pending here. */
 export async function contentOf({ files }: Fixture, inode: number): Promise<string> {
-  const { data } = await files.read({ inode, offset: 0, length: 2 ** 30 });
-  return Buffer.from(data).toString('latin1');
+  const { pieces } = await files.read({ inode, offset: 0, length: 2 ** 30 });
+  return Buffer.concat(pieces).toString('latin1');
 }

@@ -11,7 +11,7 @@ function file(sizeBytes: number) {
   const fetched: number[] = [];
   const fetch = async (offset: number, length: number) => {
     fetched.push(offset);
-    return content.subarray(offset, offset + length);
+    return { pieces: [content.subarray(offset, offset + length)] };
   };
   return { content, fetched, fetch };
 }
@@ -31,7 +31,7 @@ describe('the read cache', () => {
       [CHUNK, CHUNK],
     ] as const) {
       const bytes = await cache.read(7, 1, offset, length, fetch);
-      assert.deepEqual(Buffer.from(bytes), content.subarray(offset, offset + length), `${offset} ${length}`);
+      assert.deepEqual(Buffer.concat(bytes), content.subarray(offset, offset + length), `${offset} ${length}`);
     }
     assert.deepEqual(fetched, [0, CHUNK, 2 * CHUNK]);
   });
@@ -50,7 +50,7 @@ describe('the read cache', () => {
     const { content, fetch } = file(100);
     const cache = new ReadCache();
     await assert.rejects(cache.read(7, 1, 0, 10, () => Promise.reject(new Error('no quorum'))));
-    assert.deepEqual(Buffer.from(await cache.read(7, 1, 0, 10, fetch)), content.subarray(0, 10));
+    assert.deepEqual(Buffer.concat(await cache.read(7, 1, 0, 10, fetch)), content.subarray(0, 10));
   });
 
   it('is asked anew by every open, and not at all while somebody writes', async () => {
@@ -58,7 +58,8 @@ describe('the read cache', () => {
     const { operations } = setting;
     const inode = await stored(setting, 'a', 'voted bytes');
     const reads = countReads(setting);
-    const bytes = async (handle: number) => Buffer.from(await operations.read(handle, 0, 5, uninterrupted)).toString();
+    const bytes = async (handle: number) =>
+      Buffer.concat(await operations.read(handle, 0, 5, uninterrupted)).toString();
     const first = await operations.open(inode, Flags.READ, false, uninterrupted);
     assert.equal(await bytes(first.handle), 'voted');
     assert.equal(await bytes(first.handle), 'voted');
@@ -91,7 +92,7 @@ describe('the read cache', () => {
     const other = await stored(setting, 'other', 'voted');
     const { handle } = await operations.open(other, Flags.READ, false, uninterrupted);
     assert.equal(reads.count, 1);
-    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
+    assert.equal(Buffer.concat(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
     assert.equal(reads.count, 1);
   });
 
@@ -103,7 +104,7 @@ describe('the read cache', () => {
     const reads = countReads(setting);
     const source = await operations.open(small, Flags.READ, false, uninterrupted);
     const target = await operations.open(copy, Flags.WRITE, false, uninterrupted);
-    assert.equal(Buffer.from(await operations.read(source.handle, 0, 1 << 20, uninterrupted)).toString(), 'voted');
+    assert.equal(Buffer.concat(await operations.read(source.handle, 0, 1 << 20, uninterrupted)).toString(), 'voted');
     const request = {
       source: { handle: source.handle, offset: 0 },
       target: { handle: target.handle, offset: 0 },
@@ -140,7 +141,7 @@ describe('the read cache', () => {
     const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
     await assert.rejects(operations.read(handle, 0, 4096, uninterrupted), { code: 'EIO' });
     reads.failing = undefined;
-    assert.equal(Buffer.from(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
+    assert.equal(Buffer.concat(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
   });
 });
 

@@ -140,6 +140,29 @@ describe('a kernel session', () => {
     assert.equal(replies.length, 1, 'the late result is not sent');
   });
 
+  it('gives back the memory of what was read when it has sent it, or nobody waits for it any more', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const content = 'x'.repeat(100_000);
+    const inode = await stored(parts, 'f', content);
+    const { handle } = await parts.operations.open(inode, Flags.READ);
+    const read = (unique: number) =>
+      receive(requestBytes({ opcode: Opcode.READ, unique, inode }, u64(handle, 0), u32(content.length, 0, 0, 0, 0, 0)));
+    read(10);
+    await settle();
+    assert.equal(replies.at(-1)?.body.toString(), content);
+    assert.equal(parts.files.lender.outstanding, 0);
+
+    parts.files.faults = { hang: ['read'] };
+    read(12);
+    receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 13 }, u64(12)));
+    await parts.clock.advance(1000);
+    assert.equal(replies.at(-1)?.error, -ERRNO.EINTR);
+    parts.files.faults = {};
+    await settle();
+    assert.equal(parts.files.lender.outstanding, 0);
+  });
+
   it('gives up a change only when its program is being killed', async () => {
     const parts = fixture();
     const { receive, replies, killed } = sessionOver(parts);

@@ -23,7 +23,7 @@ async function open(): Promise<{ mediator: Mediator; inode: number }> {
 }
 
 const text = async ({ files }: Mediator, inode: number) =>
-  Buffer.from((await files.read({ inode, offset: 0, length: 1 << 20 })).data).toString();
+  Buffer.concat((await files.read({ inode, offset: 0, length: 1 << 20 })).pieces).toString();
 
 function append({ files }: Mediator, inode: number, appendedFrom: number, ...parts: string[]) {
   let offset = appendedFrom;

@@ -48,7 +48,7 @@ export async function write(
 }
 
 export async function read({ files }: Mediator, inode: number, offset = 0, length = 1 << 20): Promise<Buffer> {
-  return Buffer.from((await files.read({ inode, offset, length })).data);
+  return Buffer.concat((await files.read({ inode, offset, length })).pieces);
 }
 
 export async function text(mediator: Mediator, inode: number, offset?: number, length?: number): Promise<string> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
+import { giveBack } from '../../../src/protocol/lent.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import type { FakeReplica } from '../../support/fake-replica.js';
 import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
@@ -31,6 +32,33 @@ describe('reading', () => {
       }
       assert.ok((await read(mediator, inode)).equals(model.subarray(0, size)), `round ${round}`);
     }
+  });
+
+  it('answers in pieces that it got, zeros between them, and gives the memory back only when its caller does', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    const content = Buffer.concat([randomBytes(2 * BLOCK), Buffer.alloc(20 * BLOCK), randomBytes(BLOCK + 7)]);
+    await write(mediator, inode, 0, content.subarray(0, 2 * BLOCK));
+    await write(mediator, inode, 22 * BLOCK, content.subarray(22 * BLOCK));
+    const lent = () => cluster.replicas.reduce((sum, { lender }) => sum + lender.outstanding, 0);
+    const before = lent();
+    const reply = await mediator.files.read({ inode, offset: 1, length: content.length });
+    assert.ok(lent() > before);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(Buffer.concat(reply.pieces).equals(content.subarray(1)));
+    assert.ok(reply.pieces.length >= 5, `${reply.pieces.length} pieces: four of blocks, the rest of a hole`);
+    giveBack(reply);
+    assert.equal(lent(), before);
+  });
+
+  it('answers in one piece what has very many', async () => {
+    const { mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    const content = randomBytes(150 * BLOCK);
+    await write(mediator, inode, 0, content);
+    const { pieces } = await mediator.files.read({ inode, offset: 0, length: content.length });
+    assert.equal(pieces.length, 1);
+    assert.ok(Buffer.concat(pieces).equals(content));
   });
 
   // corrupted replicas, crashed replicas, Qr, success
