@@ -2,6 +2,7 @@
 // asked for afterwards, while nobody asks the mediator for anything. Under
 // `audit: all` this makes every read check every live replica without slowing
 // whoever reads or changes something.
+import type { BlockReference } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
 import type { Counters } from './counters.js';
@@ -21,7 +22,7 @@ const PAUSE_MS = 10;
 const MAXIMUM_WAIT_MS = 1000;
 
 export class Auditor {
-  readonly #waiting = new Map<Replica, Map<string, Wanted>>();
+  readonly #waiting = new Map<Replica, Map<BlockReference, Wanted>>();
   readonly #running = new Set<Replica>();
   #readers = 0;
   #reads = 0;
@@ -56,17 +57,16 @@ export class Auditor {
   add(wanted: readonly Wanted[], replicas: readonly Replica[]): void {
     if (this.#closed) return;
     if (this.#waiting.size === 0) this.#postpone();
-    const names: string[] = [];
-    for (const { inode, reference, offset, length } of wanted) {
-      names.push(`${inode}/${reference.index}/${reference.version}/${offset}/${length}`);
-    }
     for (const replica of replicas) {
       let queue = this.#waiting.get(replica);
       if (queue === undefined) {
         queue = new Map();
         this.#waiting.set(replica, queue);
       }
-      for (const [position, each] of wanted.entries()) queue.set(names[position] ?? '', each);
+      for (const each of wanted) {
+        const waiting = queue.get(each.reference);
+        queue.set(each.reference, waiting === undefined ? each : around(waiting, each));
+      }
       const surplus = [...take(queue, queue.size - MAXIMUM_WAITING_BLOCKS)].length;
       if (surplus > 0) this.counters.add('unauditedBallots', surplus);
     }
@@ -137,8 +137,15 @@ export class Auditor {
   }
 }
 
+/** A range of a block that contains two. */
+function around(one: Wanted, other: Wanted): Wanted {
+  const offset = Math.min(one.offset, other.offset);
+  const end = Math.max(one.offset + one.length, other.offset + other.length);
+  return { ...one, offset, length: end - offset };
+}
+
 /** Takes up to `count` values out of a map, the oldest first. */
-function* take<T>(queue: Map<string, T>, count: number): Generator<T> {
+function* take<K, V>(queue: Map<K, V>, count: number): Generator<V> {
   let taken = 0;
   for (const [key, value] of queue) {
     if (taken++ >= count) return;

@@ -26,6 +26,10 @@ export class BallotBox {
   readonly ballots = new Map<Replica, Ballot>();
   /** The bytes of the wanted range, checked against the witness; null until some replica has sent them. */
   data: Uint8Array | null = null;
+  /** Replicas that were asked and have not answered. */
+  outstanding = 0;
+  /** Those of them that are to send the bytes. */
+  senders = 0;
   readonly #incomplete = new Set<Replica>();
 
   constructor(readonly wanted: Wanted) {}
@@ -57,8 +61,10 @@ export class BallotBox {
 
   /** Replicas whose ballot shows that they need a repair. */
   dissenters(): Replica[] {
-    const hash = this.wanted.reference.hash;
-    return [...this.ballots].filter(([, ballot]) => dissents(ballot, hash)).map(([replica]) => replica);
+    const { hash } = this.wanted.reference;
+    const found: Replica[] = [];
+    for (const [replica, ballot] of this.ballots) if (dissents(ballot, hash)) found.push(replica);
+    return found;
   }
 
   /** Whether a replica that lost this vote is to blame: what is absent while it is being rebuilt is only still to come. */

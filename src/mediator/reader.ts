@@ -143,8 +143,6 @@ export async function ask(
 class ReadSession {
   readonly #boxes: BallotBox[];
   readonly #undecided: Set<BallotBox>;
-  readonly #outstanding = new Map<BallotBox, number>();
-  readonly #dataAsked = new Map<BallotBox, number>();
   readonly #unasked: Replica[];
   readonly #asked: Replica[] = [];
   readonly #answered = new Set<Replica>();
@@ -202,8 +200,8 @@ class ReadSession {
 
   #ask(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): void {
     this.#asked.push(replica);
-    for (const box of boxes) this.#count(this.#outstanding, box, 1);
-    for (const box of carrying) this.#count(this.#dataAsked, box, 1);
+    for (const box of boxes) box.outstanding++;
+    for (const box of carrying) box.senders++;
     void this.#cast(replica, boxes, carrying);
   }
 
@@ -216,10 +214,10 @@ class ReadSession {
     }
     this.#answered.add(replica);
     for (const box of boxes) {
-      this.#count(this.#outstanding, box, -1);
+      box.outstanding--;
       if (!this.#undecided.has(box)) this.#late(box, replica);
     }
-    for (const box of carrying) this.#count(this.#dataAsked, box, -1);
+    for (const box of carrying) box.senders--;
     this.#evaluate();
   }
 
@@ -241,19 +239,18 @@ class ReadSession {
     if (this.#undecided.size === 0) return;
     let mustAskOthers = false;
     for (const box of this.#undecided) {
-      const outstanding = this.#outstanding.get(box) ?? 0;
-      const verdict = box.verdict(outstanding + this.#unasked.length, this.quorum);
+      const verdict = box.verdict(box.outstanding + this.#unasked.length, this.quorum);
       switch (verdict.outcome) {
         case 'agreed':
           if (box.data !== null || box.wanted.length === 0) this.#decide(box);
-          else if ((this.#dataAsked.get(box) ?? 0) === 0) this.#fetch(box);
+          else if (box.senders === 0) this.#fetch(box);
           break;
         case 'no-quorum':
           box.data = null;
           this.#decide(box);
           break;
         case 'pending':
-          if (box.verdict(outstanding, this.quorum).outcome === 'no-quorum') mustAskOthers = true;
+          if (box.verdict(box.outstanding, this.quorum).outcome === 'no-quorum') mustAskOthers = true;
           break;
       }
     }
@@ -298,9 +295,5 @@ class ReadSession {
         for (const reply of replies) giveBack(reply);
       },
     });
-  }
-
-  #count(counts: Map<BallotBox, number>, box: BallotBox, change: number): void {
-    counts.set(box, (counts.get(box) ?? 0) + change);
   }
 }

@@ -27,11 +27,10 @@ export type Verdict =
  *   largest group wins, unless another is as large
  */
 export function vote(ballots: Iterable<Ballot>, outstanding: number, quorum: number, witness: Hash | null): Verdict {
+  if (witness !== null) return voteFor(witness, ballots, outstanding, quorum);
   const counts = new Map<Hash, number>();
   for (const ballot of ballots) {
-    if (ballot.state !== 'present') continue;
-    if (witness !== null && ballot.hash !== witness) continue;
-    counts.set(ballot.hash, (counts.get(ballot.hash) ?? 0) + 1);
+    if (ballot.state === 'present') counts.set(ballot.hash, (counts.get(ballot.hash) ?? 0) + 1);
   }
   let leader: Hash | null = null;
   let agreeing = 0;
@@ -45,15 +44,19 @@ export function vote(ballots: Iterable<Ballot>, outstanding: number, quorum: num
       runnerUp = count;
     }
   }
-  if (witness === null) {
-    // Without a witness a tie could still turn around, so the lead must be safe from what is outstanding.
-    if (leader !== null && agreeing >= quorum && agreeing > runnerUp + outstanding) {
-      return { outcome: 'agreed', hash: leader, agreeing };
-    }
-    if (outstanding > 0) return { outcome: 'pending' };
-    return { outcome: 'no-quorum', agreeing };
+  // Without a witness a tie could still turn around, so the lead must be safe from what is outstanding.
+  if (leader !== null && agreeing >= quorum && agreeing > runnerUp + outstanding) {
+    return { outcome: 'agreed', hash: leader, agreeing };
   }
-  if (leader !== null && agreeing >= quorum) return { outcome: 'agreed', hash: leader, agreeing };
+  if (outstanding > 0) return { outcome: 'pending' };
+  return { outcome: 'no-quorum', agreeing };
+}
+
+/** With a witness, no other hash can win. */
+function voteFor(witness: Hash, ballots: Iterable<Ballot>, outstanding: number, quorum: number): Verdict {
+  let agreeing = 0;
+  for (const ballot of ballots) if (ballot.state === 'present' && ballot.hash === witness) agreeing++;
+  if (agreeing >= quorum) return { outcome: 'agreed', hash: witness, agreeing };
   if (agreeing + outstanding >= quorum) return { outcome: 'pending' };
   return { outcome: 'no-quorum', agreeing };
 }

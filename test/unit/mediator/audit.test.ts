@@ -18,11 +18,13 @@ function openAuditor() {
   const counters = new Counters();
   const asked = { requests: 0, duringBatch: 0 };
   const batches: { atMs: number; blocks: number }[] = [];
-  const get = async ({ items }: { items: GetItem[] }) => {
-    batches.push({ atMs: clock.monotonicMs(), blocks: items.length });
+  const items: GetItem[] = [];
+  const get = async (request: { items: GetItem[] }) => {
+    batches.push({ atMs: clock.monotonicMs(), blocks: request.items.length });
+    items.push(...request.items);
     asked.requests += asked.duringBatch;
     asked.duringBatch = 0;
-    return { results: items.map(() => ({ state: 'absent' })) };
+    return { results: request.items.map(() => ({ state: 'absent' })) };
   };
   const replica = replicaWith(get);
   const auditor = new Auditor(
@@ -32,9 +34,12 @@ function openAuditor() {
     { ...testRuntime([]), clock },
   );
   let nextBlock = 0;
+  const oneBlock = { index: 0, version: 1, length: 128 * 1024, hash: 1n };
   return {
     clock,
     batches,
+    /** All that was asked for. */
+    items,
     asked,
     counters,
     auditor,
@@ -47,6 +52,10 @@ function openAuditor() {
       auditor.readerStarts();
       auditor.add(wanted, [replica, ...others]);
       auditor.readerEnds();
+    },
+    /** The same for a range of one block. */
+    readRange(offset: number, length: number) {
+      auditor.add([{ inode: 7, reference: oneBlock, offset, length }], [replica]);
     },
   };
 }
@@ -74,6 +83,19 @@ describe('the auditor', () => {
     assert.deepEqual(
       batches.map(({ blocks }) => blocks),
       [BATCH_BLOCKS, BATCH_BLOCKS, 1],
+    );
+    auditor.close();
+  });
+
+  it('asks once for a block of which several ranges were read, for what contains them', async () => {
+    const { clock, items, auditor, readRange } = openAuditor();
+    readRange(8192, 4096);
+    readRange(0, 4096);
+    readRange(8192, 8192);
+    await clock.advance(10);
+    assert.deepEqual(
+      items.map(({ offset, length }) => [offset, length]),
+      [[0, 16_384]],
     );
     auditor.close();
   });
