@@ -22,6 +22,7 @@ const PAUSE_MS = 10;
 const MAXIMUM_WAIT_MS = 1000;
 
 export class Auditor {
+  /** By the block map's own objects: a version of which it has got another since is asked for twice. */
   readonly #waiting = new Map<Replica, Map<BlockReference, Wanted>>();
   readonly #running = new Set<Replica>();
   #readers = 0;

@@ -31,6 +31,7 @@ export class BallotBox {
   /** Those of them that are to send the bytes. */
   senders = 0;
   readonly #incomplete = new Set<Replica>();
+  #isLost = false;
 
   constructor(readonly wanted: Wanted) {}
 
@@ -43,9 +44,9 @@ export class BallotBox {
     }
     const witness = this.wanted.reference.hash;
     if (result.hash === witness && result.data !== undefined) {
-      if (this.#proves(result.data, result.pageHashes)) this.data ??= result.data;
       // It votes for the right hash and sends other bytes: as good as damaged.
-      else this.ballots.set(replica, { state: 'damaged' });
+      if (!this.#proves(result.data, result.pageHashes)) this.ballots.set(replica, { state: 'damaged' });
+      else if (!this.#isLost) this.data ??= result.data;
     }
     if (!this.ballots.has(replica))
       this.ballots.set(replica, { state: 'present', hash: result.hash, length: result.length });
@@ -53,6 +54,12 @@ export class BallotBox {
 
   unreachable(replica: Replica): void {
     this.ballots.set(replica, { state: 'unreachable' });
+  }
+
+  /** There is no quorum: bytes that are here, or are still to come, must not be answered. */
+  lose(): void {
+    this.#isLost = true;
+    this.data = null;
   }
 
   verdict(outstanding: number, quorum: number): Verdict {

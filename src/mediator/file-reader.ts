@@ -3,7 +3,7 @@
 import { FileError } from '../protocol/errors.js';
 import { lend } from '../protocol/lent.js';
 import type { BlockReference } from '../protocol/metadata.js';
-import { copyOf, NO_PIECES, type Pieces } from '../protocol/pieces.js';
+import { copyOf, type Pieces } from '../protocol/pieces.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Auditor } from './audit.js';
 import { wholePages } from './ballot-box.js';
@@ -37,7 +37,7 @@ export class FileReader {
       for (let attempt = 1; ; attempt++) {
         const { attributes } = await this.blockMap.load(inode, 0, 1);
         const end = Math.min(attributes.sizeBytes, offset + length);
-        if (end <= offset) return { pieces: NO_PIECES };
+        if (end <= offset) return { pieces: [] };
         const blockSize = attributes.blockSizeBytes;
         const first = Math.floor(offset / blockSize);
         const { entries } = await this.blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
@@ -46,7 +46,11 @@ export class FileReader {
         if (failed === undefined) {
           this.counters.add('reads');
           this.counters.add('readBytes', end - offset);
-          return lend({ pieces: layOut(outcomes, blockSize, offset, end) }, release);
+          const pieces = layOut(outcomes, blockSize, offset, end);
+          if (pieces.length <= MAXIMUM_PIECES) return lend({ pieces }, release);
+          const copy = copyOf(pieces);
+          release();
+          return { pieces: [copy] };
         }
         if (attempt >= MAXIMUM_ATTEMPTS || (await this.#isCurrent(inode, failed.box.wanted.reference))) {
           throw this.#noQuorum(failed);
@@ -114,7 +118,7 @@ function layOut(outcomes: readonly ReadOutcome[], blockSize: number, offset: num
     at = to;
   }
   addZeros(pieces, end - at);
-  return pieces.length > MAXIMUM_PIECES ? [copyOf(pieces)] : pieces;
+  return pieces;
 }
 
 function addZeros(pieces: Uint8Array[], lengthBytes: number): void {

@@ -246,7 +246,7 @@ class ReadSession {
           else if (box.senders === 0) this.#fetch(box);
           break;
         case 'no-quorum':
-          box.data = null;
+          box.lose();
           this.#decide(box);
           break;
         case 'pending':

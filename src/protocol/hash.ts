@@ -24,7 +24,8 @@ interface Exports {
 
 /**
  * The package's WebAssembly with a memory of our own. The package's functions take one array at a time: for a block of 32 pages
- * that is 32 views, 32 small copies and 64 numbers more than one copy of the block.
+ * that is 32 views, 32 small copies and 64 numbers more than one copy of the block. The file is not among the package's exports,
+ * hence its exact version in package.json.
  */
 const { mem, xxh64 } = new WebAssembly.Instance(
   new WebAssembly.Module(readFileSync(new URL('../workerd/xxhash.wasm', import.meta.resolve('xxhash-wasm')))),

@@ -68,8 +68,8 @@ export class NodeSocket implements Socket {
       // After all promises of this turn: replies that are ready together go together.
       nextTick(() => this.#uncork());
     }
-    for (const chunk of chunks) {
-      if (sent === undefined || chunk !== chunks.at(-1)) this.socket.write(chunk);
+    for (const [place, chunk] of chunks.entries()) {
+      if (sent === undefined || place < chunks.length - 1) this.socket.write(chunk);
       else this.socket.write(chunk, (error) => (error ? undefined : sent()));
     }
   }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
+import { nativeOperations } from '../../../src/fuse-client/fuse-native/native-operations.js';
 import type { NativeInstance } from '../../../src/fuse-client/fuse-native/native-types.js';
 import { PathResolver } from '../../../src/fuse-client/fuse-native/path-resolver.js';
 import { repairUtimens } from '../../../src/fuse-client/fuse-native/utimens.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import { nameFromText, nameToText } from '../../../src/protocol/text.js';
 import { RecordingLog } from '../../support/recording-log.js';
-import { CALLER, fixture, stored } from './fixture.js';
+import { CALLER, Flags, fixture, stored } from './fixture.js';
 
 /** An instance whose utimens tells which times it was given, in milliseconds. */
 function instance(): { native: NativeInstance; given: number[][] } {
@@ -58,6 +60,20 @@ describe('the fuse-native binding', () => {
     paths.forget();
     await assert.rejects(paths.inode('/f'), { code: 'ENOENT' });
     await assert.rejects(paths.parent('/'), { code: 'EBUSY' });
+  });
+
+  it('lays what it reads side by side, and gives its memory back', async () => {
+    const parts = fixture();
+    const content = randomBytes(50_000).toString('hex');
+    const inode = await stored(parts, 'f', content);
+    const { handle } = await parts.operations.open(inode, Flags.READ);
+    const paths = new PathResolver(parts.operations, parts.clock, 1000);
+    const { read } = nativeOperations(parts.operations, paths, CALLER, parts.log);
+    const target = Buffer.alloc(128 * 1024);
+    const bytes = await new Promise((resolve) => read('/f', handle, target, target.length, 0, resolve));
+    assert.equal(bytes, content.length);
+    assert.equal(target.toString('latin1', 0, content.length), content);
+    assert.equal(parts.files.lender.outstanding, 0);
   });
 
   it('keeps names that are UTF-8 as they are', () => {

@@ -112,6 +112,7 @@ describe('the read cache', () => {
     };
     assert.equal(await operations.copy(request, false, uninterrupted), 5);
     assert.equal(reads.count, 1);
+    assert.equal(setting.files.lender.outstanding, 0);
   });
 
   it('is filled by few opens when nobody reads what they ask for, and by all once somebody does', async () => {

@@ -270,8 +270,13 @@ describe('the write-back buffer', () => {
     assert.equal(await copy(at(from, 2 ** 60), at(to, 5), 100), 0);
     await assert.rejects(copy(at(from, 0), at(to, 2 ** 52), 100), { code: 'EFBIG' });
     await operations.setattr(2, { sizeBytes: 40 * MEBIBYTE }, CALLER, { handle: from });
+    const { lender } = parts.files;
+    const lent = lender.outstanding;
     const most = await copy(at(from, 0), at(to, 0), 40 * MEBIBYTE);
     assert.ok(most > 0 && most < 40 * MEBIBYTE);
+    assert.equal(lender.outstanding, lent);
+    const copied = Buffer.concat(await operations.read(to, 2 * MEBIBYTE, MEBIBYTE, uninterrupted));
+    assert.ok(copied.equals(Buffer.alloc(MEBIBYTE, 'x')));
     parts.files.faults = { reads: 'EIO' };
     await assert.rejects(copy(at(from, 0), at(to, 0), 100), { code: 'EIO' });
   });

@@ -12,6 +12,19 @@ function asked(cluster: FakeCluster, inode: number, place: number): FakeReplica 
   return cluster.replica(((inode + place) % cluster.replicas.length) + 1);
 }
 
+/** Gets of that replica wait for `before`; `after` is called when the mediator has the answer. */
+function around({ blocks }: FakeReplica, before: () => Promise<unknown>, after: () => void): void {
+  const { get } = blocks;
+  Object.assign(blocks, {
+    async get(...call: Parameters<typeof get>) {
+      await before();
+      const reply = await get(...call);
+      setTimeout(after);
+      return reply;
+    },
+  });
+}
+
 describe('reading', () => {
   it('answers what was written, whole blocks, parts and holes', async () => {
     const { mediator } = await openCluster();
@@ -52,13 +65,14 @@ describe('reading', () => {
   });
 
   it('answers in one piece what has very many', async () => {
-    const { mediator } = await openCluster();
+    const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     const content = randomBytes(150 * BLOCK);
     await write(mediator, inode, 0, content);
     const { pieces } = await mediator.files.read({ inode, offset: 0, length: content.length });
     assert.equal(pieces.length, 1);
     assert.ok(Buffer.concat(pieces).equals(content));
+    assert.ok(cluster.replicas.every(({ lender }) => lender.outstanding === 0));
   });
 
   // corrupted replicas, crashed replicas, Qr, success
@@ -123,6 +137,27 @@ describe('reading', () => {
     asked(cluster, inode, 0).fault = 'lying';
     asked(cluster, inode, 1).fault = 'lying';
     for (let round = 0; round < 10; round++) assert.equal(await text(mediator, inode), 'honest bytes');
+  });
+
+  it('does not answer bytes that come when their block has no quorum any more', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, randomBytes(4 * BLOCK));
+    for (let place = 1; place < 5; place++) asked(cluster, inode, place).corrupt(inode, 0);
+    // The first, which is honest, and the fourth are to send the first block's bytes and the last one's, which waits for them
+    // when the first block has lost its vote.
+    const answered = new Set<number>();
+    const answers = (place: number, next: number | undefined) =>
+      around(
+        asked(cluster, inode, place),
+        () => eventually(() => next === undefined || answered.has(next)),
+        () => answered.add(place),
+      );
+    answers(4, undefined);
+    answers(0, 4);
+    answers(3, 0);
+    await assert.rejects(read(mediator, inode), { code: 'EIO' });
+    assert.equal((await read(mediator, inode, BLOCK)).length, 3 * BLOCK);
   });
 
   it('asks others when a replica hangs, and counts it as down after its deadline', async () => {

@@ -13,6 +13,8 @@ import { connectRemote, type Remote, type RemoteOptions } from '../../../src/pro
 import { MAXIMUM_HTTP_BODY_BYTES } from '../../../src/protocol/limits.js';
 import { type RunningServer, type ServeOptions, serve } from '../../../src/protocol/server.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { eventually } from '../../support/fake-cluster.js';
+import { Lender } from '../../support/lender.js';
 
 interface Test {
   echo(request: object): Promise<Record<string, unknown>>;
@@ -65,6 +67,23 @@ describe('a server on real sockets', () => {
       }
     });
   }
+
+  it('gives the memory of replies back when the system has them, and not before', async () => {
+    const lender = new Lender();
+    const read = async ({ fill }: { fill: number }) => {
+      const halves = [Buffer.alloc(1_000_000, fill), Buffer.alloc(300_000, fill)] as const;
+      return lender.lend({ pieces: [halves[0], Buffer.alloc(3), halves[1]] }, halves);
+    };
+    const { address } = await start({ services: { test: { read } } });
+    const test = remote({ address }).service<{ read: (request: object) => Promise<{ pieces: Buffer[] }> }>('test');
+    const fills = Array.from({ length: 30 }, (_, index) => index + 1);
+    const replies = await Promise.all(fills.map((fill) => test.read({ fill })));
+    for (const [index, fill] of fills.entries()) {
+      const expected = Buffer.concat([Buffer.alloc(1_000_000, fill), Buffer.alloc(3), Buffer.alloc(300_000, fill)]);
+      assert.ok(Buffer.concat(replies[index]?.pieces ?? []).equals(expected), `reply ${fill}`);
+    }
+    await eventually(() => lender.outstanding === 0);
+  });
 
   it('answers XML-RPC, metrics and health on the same port, on TCP and Unix alike', async () => {
     const unixPath = join(folder, 'faces.sock');
