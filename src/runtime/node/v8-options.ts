@@ -11,9 +11,9 @@ import { setFlagsFromString } from 'node:v8';
  * heap-growing-percent: a full collection when three times as much is on the heap as after the last, not when a few megabytes
  * have come. Without, a server that was busy with fsyncs had one every two seconds, and compiled the same functions anew after
  * each: with it fsyncs and removals take 10 to 15 % less, and a server 10 to 20 MB more memory.
- * max-inlined-bytecode-size: a third of what V8 copies into the functions that it compiles (460, and 920 for all of one). In its
- * first ten seconds under fsyncs each of seven servers spends more than a second on compiling, a third of two processors. With it
- * the first five large reads of a new cluster are an eighth faster; later ones were not slower.
+ * max-inlined-bytecode-size: a third of what V8 copies into the functions that it compiles (460, and 920 for all of one). In the
+ * first twelve seconds under fsyncs each of seven servers spent about a second on compiling, a third of two processors. With it
+ * the first five large reads of a new cluster were an eighth faster; later ones were not slower.
  */
 export const SERVING_OPTIONS: readonly string[] = [
   '--no-memory-reducer',
