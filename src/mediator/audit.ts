@@ -142,7 +142,7 @@ export class Auditor {
 function around(one: Wanted, other: Wanted): Wanted {
   const offset = Math.min(one.offset, other.offset);
   const end = Math.max(one.offset + one.length, other.offset + other.length);
-  return { ...one, offset, length: end - offset };
+  return { inode: one.inode, reference: one.reference, offset, length: end - offset };
 }
 
 /** Takes up to `count` values out of a map, the oldest first. */

@@ -12,13 +12,19 @@ export function lengthOf(pieces: Pieces): number {
   return length;
 }
 
+/** Copies them to the beginning of `target`, which must have room for them; answers their length. */
+export function copyTo(target: Uint8Array, pieces: Pieces): number {
+  let at = 0;
+  for (const piece of pieces) {
+    target.set(piece, at);
+    at += piece.length;
+  }
+  return at;
+}
+
 /** A copy in an array of its own, with zeros behind them when it is longer than they are. */
 export function copyOf(pieces: Pieces, lengthBytes = lengthOf(pieces)): Uint8Array {
   const copy = new Uint8Array(lengthBytes);
-  let at = 0;
-  for (const piece of pieces) {
-    copy.set(piece, at);
-    at += piece.length;
-  }
+  copyTo(copy, pieces);
   return copy;
 }

@@ -7,6 +7,7 @@ import { FileError } from '../../protocol/errors.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
 import { giveBack } from '../../protocol/lent.js';
+import { copyTo } from '../../protocol/pieces.js';
 import { nameFromText, nameToText } from '../../protocol/text.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
@@ -150,13 +151,9 @@ export function nativeOperations(
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
         const read = await operations.read(handle, offset, length, never);
-        let at = 0;
-        for (const piece of read) {
-          target.set(piece, at);
-          at += piece.length;
-        }
+        const bytes = copyTo(target, read);
         giveBack(read);
-        return at;
+        return bytes;
       }),
     write: (_path, handle, data, length, offset, answer) =>
       count('write', answer, async () => {
