@@ -17,6 +17,7 @@ import type { MetadataService } from '../../src/protocol/metadata.js';
 import { RepeatedCalls } from '../../src/protocol/repeated-calls.js';
 import { RequestIds } from '../../src/protocol/request-ids.js';
 import { serve } from '../../src/protocol/server.js';
+import type { BallotWatch } from './ballots.js';
 import { carryIn } from './world/disk.js';
 import { Host, type World } from './world/host.js';
 
@@ -38,6 +39,8 @@ export interface Sabotage {
   files?: (files: FileService) => FileService;
   blocks?: (blocks: BlockService) => BlockService;
   metadata?: (metadata: MetadataService) => MetadataService;
+  /** The read quorum of the mediator in the place of the shape's. */
+  readQuorum?: number;
 }
 
 /** A server that takes longer is down, milliseconds. */
@@ -62,6 +65,7 @@ export class DataHost {
     shape: ClusterShape,
     world: World,
     sabotage: Sabotage,
+    ballots: BallotWatch,
   ) {
     const name = `data${number}`;
     this.host = new Host(name, world, {
@@ -80,7 +84,7 @@ export class DataHost {
           this.#index,
           exits,
         );
-        const blocks = sabotage.blocks?.(server.blocks) ?? server.blocks;
+        const blocks = ballots.over(number, sabotage.blocks?.(server.blocks) ?? server.blocks);
         await serve({ address: `${name}:1`, services: { blocks, hooks: server.hooks } }, runtime);
         this.server = server;
       },
@@ -113,6 +117,7 @@ export class SimulatedCluster {
     readonly shape: ClusterShape,
     world: World,
     sabotage: Sabotage,
+    ballots: BallotWatch,
   ) {
     this.metaserverHost = new Host('meta1', world, {
       start: async (runtime) => {
@@ -129,7 +134,10 @@ export class SimulatedCluster {
         this.metaserver = null;
       },
     });
-    this.dataHosts = Array.from({ length: shape.servers }, (_, at) => new DataHost(at + 1, shape, world, sabotage));
+    this.dataHosts = Array.from(
+      { length: shape.servers },
+      (_, at) => new DataHost(at + 1, shape, world, sabotage, ballots),
+    );
     this.mediatorHost = new Host('mediator', world, {
       start: async (runtime) => {
         const { mediator } = await runMediator(
@@ -139,7 +147,7 @@ export class SimulatedCluster {
             testHooks: true,
             deadlineMs: DEADLINE_MS,
             maintenance: true,
-            readQuorum: shape.readQuorum,
+            readQuorum: sabotage.readQuorum ?? shape.readQuorum,
             writeQuorum: shape.writeQuorum,
             audit: shape.audit,
             onWriteQuorumLost: 'fail',

@@ -72,6 +72,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
         execute: (request, options) => metadata.execute({ ...request, id: undefined }, options),
       }),
   },
+  'a mediator that is content with one ballot': { readQuorum: 1 },
   'an fsync that does nothing': {
     files: (files) => override(files, { fsync: async () => ({}) }),
   },

@@ -1,6 +1,7 @@
 // One run: prepare, a safety phase with faults and requests, then a liveness
 // phase in which everything must come back and all replicas become equal.
 import { Atlas } from './atlas.js';
+import { BallotWatch } from './ballots.js';
 import { type ClusterShape, type Sabotage, SimulatedCluster } from './cluster.js';
 import { Convergence } from './convergence.js';
 import { Faults } from './faults.js';
@@ -61,7 +62,8 @@ export class Simulation {
       note: (text) => this.#trace.line(this.#scheduler.nowUs, text),
       receiveLog: ({ host }, level, event, fields) => this.#log(host, level, event, fields),
     };
-    this.#cluster = new SimulatedCluster(shape, this.#world, sabotage);
+    const ballots = new BallotWatch(shape.readQuorum, shape.blockSizeBytes, () => this.#scheduler.nowUs);
+    this.#cluster = new SimulatedCluster(shape, this.#world, sabotage, ballots);
     this.#atlas = new Atlas(this.#cluster, () => this.#scheduler.nowUs);
     this.#faults = new Faults(this.#cluster, this.#world, this.#atlas, mode, () => this.#workload.metaserverCrashed());
     this.#workload = new Workload(this.#cluster.clients, {
@@ -73,6 +75,7 @@ export class Simulation {
       metaserverCrashes: () => this.#faults.metaserverCrashes,
       isSettled: (request) => this.#faults.isSettled(request),
       readRefused: (inode, startedUs) => this.#judgeRefusal(inode, startedUs),
+      ballots,
       mayBeFull: () => this.#faults.mayBeFull,
     });
   }

@@ -18,10 +18,22 @@ export class ContentRequests {
   async read(client: Client, history: FileHistory, offset: number, length: number): Promise<void> {
     const { inode } = history;
     const id = this.#ledger.start(client, `reads ${length} bytes at ${offset} of inode ${inode}`);
+    const { ballots } = this.#ledger.around;
+    const watched = ballots.readStarts(inode);
     history.lookStarts(id);
-    const answer = await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }));
-    if (answer === null) history.lookFails(id);
-    else history.readSucceeds(id, offset, length, copyOf(answer.pieces));
+    try {
+      const answer = await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }));
+      if (answer === null) {
+        history.lookFails(id);
+        return;
+      }
+      const data = copyOf(answer.pieces);
+      history.readSucceeds(id, offset, length, data);
+      const problem = ballots.problemOf(watched, offset, data);
+      if (problem !== null) throw new Contradiction(`request ${id}: ${problem}`);
+    } finally {
+      ballots.readEnds(watched);
+    }
   }
 
   async size(client: Client, history: FileHistory): Promise<void> {

@@ -2,6 +2,7 @@
 // answered, which may still take effect, and the files they are about.
 import type { FileError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/files.js';
+import type { BallotWatch } from '../ballots.js';
 import { Contradiction, FileHistory } from '../model/file-history.js';
 import type { NamespaceHistory } from '../model/namespace-history.js';
 import type { SeededRandom } from '../world/seeded-random.js';
@@ -23,6 +24,8 @@ export interface Surroundings {
   isSettled(request: { startedUs: number; cutOffUs: number }): boolean;
   /** A read was refused with EIO; judges whether it may have been. */
   readRefused(inode: number, startedUs: number): Promise<void>;
+  /** Judges whether an answer had a quorum behind it. */
+  readonly ballots: BallotWatch;
   /** Whether disks are full just now, or have been lately. */
   mayBeFull(): boolean;
 }

@@ -102,12 +102,13 @@ export class Workload {
 
   metaserverCrashed(): void {
     for (const { names } of this.clients) names.metaserverCrashed();
-    this.metaserverReturned();
+    this.#contentMayBeUndone();
   }
 
   /** The mediator learns that the metaserver crashed: what it had seen of writes that were never acknowledged is undone. */
   metaserverReturned(): void {
-    for (const { history } of this.#ledger.files.values()) history.metaserverCrashed();
+    for (const { names } of this.clients) names.metaserverReturned();
+    this.#contentMayBeUndone();
   }
 
   /** Whether all clients can talk to the mediator, and it to the metaserver. A connection that a power cut has left behind breaks here. */
@@ -130,6 +131,10 @@ export class Workload {
   /** Inodes that have a name. */
   namedInodes(): Set<number> {
     return new Set(this.clients.flatMap((client) => [...client.names.likelyNames.values()]));
+  }
+
+  #contentMayBeUndone(): void {
+    for (const { history } of this.#ledger.files.values()) history.metaserverCrashed();
   }
 
   async #act(client: Client): Promise<void> {
