@@ -323,7 +323,7 @@ export class OpenFiles {
   async fsync(handle: number): Promise<void> {
     const open = this.handles.file(handle);
     // Side by side: a commit is durable by itself, and names made before are durable when fsync answers.
-    await Promise.all([open.file.flush(), this.files.fsync({ inode: open.file.inode })]);
+    await Promise.all([open.file.sync(), this.files.fsync({ inode: open.file.inode })]);
     open.file.throwFailure(open);
   }
 

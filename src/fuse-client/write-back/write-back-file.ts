@@ -13,6 +13,7 @@ import type { KernelCache } from '../kernel-cache.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import type { MemoryBudget } from './memory-budget.js';
 import { attributesOver, type Overlay, splitAt } from './overlay.js';
+import { SyncHabit } from './sync-habit.js';
 
 /** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */
 const SINGLE_COMMIT_BYTES = 8 * 1024 * 1024;
@@ -50,6 +51,7 @@ export class WriteBackFile {
   /** The last name went while it was open here: its space is given back at the last close. */
   orphaned = false;
   private readonly dirty = new DirtyRanges();
+  private readonly habit = new SyncHabit();
   private truncateTo: number | undefined;
   /** Dirty bytes from here on were appended: their place is not certain before they are stored. */
   private appendedFrom: number | undefined;
@@ -117,7 +119,8 @@ export class WriteBackFile {
     this.touch();
     this.truncatedAtOpen = false;
     if (this.dirty.bytes > SINGLE_COMMIT_BYTES) this.streaming = true;
-    this.stream();
+    if (this.habit.wrote()) void this.flush();
+    else this.stream();
   }
 
   /** Takes bytes to where the file ends: here for now, and behind what others have appended by the time they are stored. */
@@ -150,6 +153,12 @@ export class WriteBackFile {
     if (this.sizeOver(this.stored) < sizeBytes) this.dirty.lay(sizeBytes - 1, new Uint8Array(1));
     this.parts.budget.remove(before - this.dirty.bytes);
     this.touch();
+  }
+
+  /** `flush` because a program asked for it by fsync. */
+  sync(): Promise<void> {
+    this.habit.synced();
+    return this.flush();
   }
 
   /** Resolves when everything that is pending is stored or has failed (then the handles know). Never rejects. */

@@ -59,6 +59,46 @@ describe('the write-back buffer', () => {
     assert.equal(syncs, 1, 'the commit was durable already');
   });
 
+  it('sends a write at once where each write has had its own fsync, until one has not', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const { handle } = await operations.open(await stored(parts, 'f', ''), Flags.WRITE);
+    let offset = 0;
+    /** Whether it was sent before anybody asked. */
+    const write = async (): Promise<boolean> => {
+      const before = files.calls.write ?? 0;
+      await operations.write(handle, offset++, Buffer.from('x'), {}, uninterrupted);
+      await settle();
+      return (files.calls.write ?? 0) > before;
+    };
+    for (let count = 0; count < 3; count++) {
+      assert.equal(await write(), false, `write ${count}`);
+      await operations.fsync(handle);
+    }
+    assert.equal(await write(), true);
+    assert.equal(await write(), false, 'the second without an fsync');
+    await operations.fsync(handle);
+    assert.equal(await write(), false, 'the habit is over');
+    await operations.fsync(handle);
+    assert.equal(await contentOf(parts, (await operations.lookup(ROOT_INODE, 'f')).inode), 'xxxxxx');
+  });
+
+  it('answers the failure of a write that was sent before its fsync came at that fsync, once', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const { handle } = await operations.open(await stored(parts, 'f', ''), Flags.WRITE);
+    for (let offset = 0; offset < 3; offset++) {
+      await operations.write(handle, offset, Buffer.from('x'), {}, uninterrupted);
+      await operations.fsync(handle);
+    }
+    files.faults = { writes: 'EIO' };
+    await operations.write(handle, 3, Buffer.from('lost'), {}, uninterrupted);
+    await settle();
+    files.faults = {};
+    await assert.rejects(operations.fsync(handle), { code: 'EIO' });
+    await operations.fsync(handle);
+  });
+
   it('refuses to open for writing without a quorum, before anything is destroyed', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', 'old');
