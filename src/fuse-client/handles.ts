@@ -21,8 +21,10 @@ export interface FileHandle {
   readonly appends: boolean;
   /** O_SYNC or O_DSYNC: a write is answered when it is stored. */
   readonly synchronous: boolean;
-  /** A write that failed in the background and that this handle has not been told about. */
+  /** A write that failed in the background, of which neither fsync nor close has told this handle. */
   failure: Error | undefined;
+  /** Another call has told of it. */
+  isFailureSeen: boolean;
   /** This handle made the file, and no close has made its name durable yet. */
   unsyncedName: boolean;
   /** See OpenFiles.flush. */

@@ -143,6 +143,7 @@ export class OpenFiles {
       appends: (flags & OpenFlag.APPEND) !== 0,
       synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
       failure: undefined,
+      isFailureSeen: false,
       unsyncedName: false,
       flushedBefore: false,
     };
@@ -216,7 +217,8 @@ export class OpenFiles {
     const open = this.handles.file(handle);
     const { file } = open;
     if (!open.writable) throw new FileError('EBADF', 'not open for writing');
-    file.throwFailure(open);
+    if (open.synchronous) file.throwFailure(open);
+    else file.throwUnseenFailure(open);
     await this.budget.room(data.length, signal);
     if (killPrivileges) await this.killPrivileges(file);
     // Nothing may come between finding the end and writing there.
@@ -285,7 +287,7 @@ export class OpenFiles {
   async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
     const open = this.handles.file(handle);
     await open.file.flush();
-    if (open.writable) open.file.throwFailure(open);
+    if (open.writable) open.file.throwUnseenFailure(open);
     return (await this.files.seek({ inode: open.file.inode, offset, what })).offset;
   }
 

@@ -181,8 +181,10 @@ export class Simulation {
 
   #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
-    if (event === 'connection.up' && host === 'mediator' && fields.server === 'meta1')
-      this.#workload.metaserverReturned();
+    if (host === 'mediator' && fields.server === 'meta1') {
+      if (event === 'connection.up') this.#workload.metaserverReturned();
+      if (event === 'connection.down') this.#workload.mediatorForgot();
+    }
     if (level === 'debug') return;
     const words = Object.entries(fields).map(([key, value]) => `${key}=${show(value)}`);
     this.#world.note(`${host} logs ${event} ${words.join(' ')}`);

@@ -16,6 +16,12 @@ export class SyncHabit {
     return this.#writesSinceSync === 1 && this.#loneWrites >= LONE_WRITES;
   }
 
+  /** What has been is no sign of what comes. */
+  forget(): void {
+    this.#writesSinceSync = 0;
+    this.#loneWrites = 0;
+  }
+
   /** An fsync has come. */
   synced(): void {
     if (this.#writesSinceSync === 1) this.#loneWrites++;

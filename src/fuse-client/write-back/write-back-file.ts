@@ -126,7 +126,7 @@ export class WriteBackFile {
   /** Takes bytes to where the file ends: here for now, and behind what others have appended by the time they are stored. */
   append(data: Uint8Array): void {
     const { sizeBytes } = this.attributes;
-    // With a cut, the end is certain.
+    // Behind a cut that goes with it, the end is certain.
     if (this.truncateTo === undefined) this.appendedFrom ??= sizeBytes;
     if (sizeBytes - (this.appendStarts.at(-1) ?? 0) >= APPEND_STEP_BYTES) this.appendStarts.push(sizeBytes);
     this.write(sizeBytes, data);
@@ -141,6 +141,8 @@ export class WriteBackFile {
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
     while (this.inFlight.length > 0) await this.settleOne();
     if (sizeBytes >= this.attributes.sizeBytes) return;
+    // A cut and what is written after it belong into one commit.
+    this.habit.forget();
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
     this.appendStarts = this.appendStarts.filter((start) => start <= sizeBytes);
@@ -182,7 +184,7 @@ export class WriteBackFile {
     work: (modifyTimeNs: bigint) => Promise<Attributes>,
   ): Promise<Attributes> {
     while (this.isPending) await this.flush();
-    this.throwFailure(handle);
+    this.throwUnseenFailure(handle);
     this.modifyTimeNs = this.parts.runtime.clock.nowNs();
     const changing = work(this.modifyTimeNs);
     const blockSize = this.stored.blockSizeBytes;
@@ -210,23 +212,37 @@ export class WriteBackFile {
     }
   }
 
-  /** The failure that this handle has not been told about, once. */
+  /** For what answers that bytes are stored, fsync and close: tells of lost ones once, whatever other calls have told before. */
   throwFailure(handle: FileHandle): void {
     const { failure } = handle;
     handle.failure = undefined;
     if (failure !== undefined) throw failure;
   }
 
+  /** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */
+  throwUnseenFailure(handle: FileHandle): void {
+    const { failure, isFailureSeen } = handle;
+    handle.isFailureSeen = true;
+    if (failure !== undefined && !isFailureSeen) throw failure;
+  }
+
   private learn(fetched: Attributes): void {
     if (fetched.revision < this.stored.revision) return;
     this.stored = fetched;
+    this.followAppends();
+  }
+
+  /** Where others have appended, what is appended here and not stored yet comes behind it. */
+  private followAppends(): void {
     const { appendedFrom } = this;
-    if (appendedFrom === undefined || fetched.sizeBytes <= appendedFrom) return;
-    // Others have appended: what is appended here and not stored yet comes behind it.
-    this.dirty.moveTail(appendedFrom, fetched.sizeBytes);
-    const moved = fetched.sizeBytes - appendedFrom;
+    const { sizeBytes } = this.stored;
+    if (appendedFrom === undefined || sizeBytes <= appendedFrom) return;
+    // Until a cut is stored, the size may be the one before it.
+    if (this.cutAt !== undefined) return;
+    this.dirty.moveTail(appendedFrom, sizeBytes);
+    const moved = sizeBytes - appendedFrom;
     this.appendStarts = this.appendStarts.map((start) => (start < appendedFrom ? start : start + moved));
-    this.appendedFrom = fetched.sizeBytes;
+    this.appendedFrom = sizeBytes;
     this.parts.kernelCache.forgetContent(this.inode);
   }
 
@@ -330,6 +346,7 @@ export class WriteBackFile {
       this.inFlight = this.inFlight.filter((other) => other !== batch);
       budget.remove(batch.bytes);
     }
+    if (truncateTo !== undefined) this.followAppends();
     this.stream();
   }
 
@@ -341,7 +358,8 @@ export class WriteBackFile {
       droppedBytes: this.dirty.bytes,
       toldHandles: this.handles.size,
     });
-    for (const handle of this.handles) if (handle.writable) handle.failure = error;
+    for (const handle of this.handles)
+      if (handle.writable) Object.assign(handle, { failure: error, isFailureSeen: false });
     budget.remove(this.dirty.bytes);
     this.dirty.clear();
     this.truncateTo = undefined;

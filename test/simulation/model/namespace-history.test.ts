@@ -25,12 +25,12 @@ describe('the model of a folder', () => {
   it('lets a mediator that has not heard of the crash answer what the crash has undone', () => {
     names.starts({ kind: 'lookup', name: 'a' });
     names.answered({ state: 'error', code: 'ENOENT' });
-    names.metaserverReturned();
+    names.mediatorForgot();
     listed([['a', 5]]);
   });
 
   it('believes what is answered after the mediator has heard of it', () => {
-    names.metaserverReturned();
+    names.mediatorForgot();
     names.starts({ kind: 'lookup', name: 'a' });
     names.answered({ state: 'error', code: 'ENOENT' });
     assert.throws(() => listed([['a', 5]]), Contradiction);

@@ -29,7 +29,7 @@ export class NamespaceHistory {
   #answers = 0;
   /** The request that is under way, if any, and whether the metaserver has crashed meanwhile, or was away when it began. */
   #current: { request: NameRequest; crashed: boolean; beganAway: boolean } | null = null;
-  /** The metaserver has crashed, and the mediator has not talked to it since. */
+  /** The metaserver has crashed, and the mediator still remembers what it was told before. */
   #isAway = false;
 
   constructor(readonly client: string) {}
@@ -109,8 +109,8 @@ export class NamespaceHistory {
     );
   }
 
-  /** The mediator knows now what the crash has left. */
-  metaserverReturned(): void {
+  /** The mediator remembers nothing from before the crash any more. */
+  mediatorForgot(): void {
     this.#isAway = false;
   }
 

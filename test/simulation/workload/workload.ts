@@ -107,8 +107,13 @@ export class Workload {
 
   /** The mediator learns that the metaserver crashed: what it had seen of writes that were never acknowledged is undone. */
   metaserverReturned(): void {
-    for (const { names } of this.clients) names.metaserverReturned();
+    this.mediatorForgot();
     this.#contentMayBeUndone();
+  }
+
+  /** The mediator has lost its connection to the metaserver, and with it what it remembers. */
+  mediatorForgot(): void {
+    for (const { names } of this.clients) names.mediatorForgot();
   }
 
   /** Whether all clients can talk to the mediator, and it to the metaserver. A connection that a power cut has left behind breaks here. */

@@ -54,6 +54,49 @@ describe('the write-back buffer of a file that is open for appending', () => {
     assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,theirs-2,own-3,own-4,');
   });
 
+  for (const theirs of ['', 'theirs,']) {
+    it(`takes the size before a cut that is on its way for no append of others (who append '${theirs}')`, async () => {
+      const parts = fixture();
+      const { operations, files } = parts;
+      const inode = await stored(parts, 'f', '0123456789');
+      const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
+      const plain = await operations.open(inode, Flags.WRITE);
+      await operations.setattr(inode, { sizeBytes: 0 }, CALLER, { handle });
+      await operations.write(handle, 10, Buffer.from('one,'), {}, uninterrupted);
+      let letGo = () => {};
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      const write = files.write.bind(files);
+      Object.assign(files, {
+        write: async (request: Parameters<typeof write>[0]) => {
+          await held;
+          const result = await write(request);
+          // Theirs comes right behind the cut and what went with it, before that is answered.
+          if (theirs !== '') {
+            const extents = [{ offset: result.sizeBytes, data: Buffer.from(theirs) }];
+            await write({ inode, extents, modifyTimeNs: 1n });
+            await operations.lookup(ROOT_INODE, 'f');
+          }
+          Object.assign(files, { write });
+          return result;
+        },
+      });
+      const syncing = operations.fsync(handle);
+      await operations.write(handle, 4, Buffer.from('two,'), {}, uninterrupted);
+      const { sizeBytes } = await operations.lookup(ROOT_INODE, 'f');
+      assert.equal(sizeBytes, 8);
+      const seen = await operations.read(handle, 0, 99, uninterrupted);
+      assert.equal(Buffer.concat(seen).toString(), 'one,two,');
+      letGo();
+      await syncing;
+      // Bytes for a place, not for the end: they lie where the file has theirs by now.
+      await operations.write(plain.handle, 4, Buffer.from('XX'), {}, uninterrupted);
+      await operations.fsync(handle);
+      assert.equal(await contentOf(parts, inode), `one,XX${`${theirs}two,`.slice(2)}`);
+    });
+  }
+
   it('makes the kernel forget what was appended to a file that others have cut by the time it is stored', async () => {
     const parts = fixture();
     const { operations, files } = parts;

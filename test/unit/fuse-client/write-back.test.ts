@@ -75,12 +75,72 @@ describe('the write-back buffer', () => {
       assert.equal(await write(), false, `write ${count}`);
       await operations.fsync(handle);
     }
+    for (let count = 0; count < 3; count++) {
+      assert.equal(await write(), true);
+      await operations.fsync(handle);
+    }
     assert.equal(await write(), true);
     assert.equal(await write(), false, 'the second without an fsync');
     await operations.fsync(handle);
     assert.equal(await write(), false, 'the habit is over');
     await operations.fsync(handle);
-    assert.equal(await contentOf(parts, (await operations.lookup(ROOT_INODE, 'f')).inode), 'xxxxxx');
+    assert.equal(await contentOf(parts, (await operations.lookup(ROOT_INODE, 'f')).inode), 'x'.repeat(9));
+  });
+
+  it('keeps a truncation and the bytes after it in one commit, also where each write has had its own fsync', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.WRITE);
+    for (let offset = 0; offset < 3; offset++) {
+      await operations.write(handle, offset, Buffer.from('x'), {}, uninterrupted);
+      await operations.fsync(handle);
+    }
+    const before = files.calls.write ?? 0;
+    await operations.setattr(inode, { sizeBytes: 0 }, CALLER, { handle });
+    await operations.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
+    await settle();
+    assert.equal(files.calls.write ?? 0, before);
+    await operations.write(handle, 3, Buffer.from('er'), {}, uninterrupted);
+    await operations.fsync(handle);
+    assert.equal(files.calls.write, before + 1);
+    assert.equal(await contentOf(parts, inode), 'newer');
+  });
+
+  for (const kind of ['write', 'fallocate', 'seek'] as const) {
+    it(`answers an fsync with the failure that ${kind} has answered before: bytes are lost all the same`, async () => {
+      const parts = fixture();
+      const { operations, files } = parts;
+      const { handle } = await operations.open(await stored(parts, 'f', 'content'), Flags.WRITE);
+      files.faults = { writes: 'EIO' };
+      await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
+      await settle();
+      files.faults = {};
+      const calls = {
+        write: () => operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted),
+        fallocate: () => operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false),
+        seek: () => operations.seek(handle, 0, 'data'),
+      };
+      await assert.rejects(calls[kind](), { code: 'EIO' });
+      await calls[kind]();
+      await assert.rejects(operations.fsync(handle), { code: 'EIO' });
+      await operations.fsync(handle);
+    });
+  }
+
+  it('answers a failure once at a handle whose every write is synchronous', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.WRITE | Flags.SYNC);
+    const other = await operations.open(inode, Flags.WRITE);
+    files.faults = { writes: 'EIO' };
+    await operations.write(other.handle, 0, Buffer.from('lost'), {}, uninterrupted);
+    await assert.rejects(operations.fsync(other.handle), { code: 'EIO' });
+    files.faults = {};
+    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
+    await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
+    await operations.fsync(handle);
   });
 
   it('answers the failure of a write that was sent before its fsync came at that fsync, once', async () => {
@@ -137,6 +197,7 @@ describe('the write-back buffer', () => {
     files.faults = {};
     await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
     await operations.write(handle, 0, Buffer.from('later'), {}, uninterrupted);
+    await assert.rejects(operations.flush(handle), { code: 'EIO' }, 'a close answers for all that came before it');
     await operations.flush(handle);
     assert.equal(await contentOf(parts, inode), 'later');
   });
