@@ -223,12 +223,12 @@ export class MediatorFiles implements FileService {
     return { offset: await findEdge(this.metadata, inode, offset, what) };
   }
 
-  async fsync(_request: Request<'fsync'>, options?: CallOptions): Reply<'fsync'> {
+  async fsync({ inode }: Request<'fsync'>, options?: CallOptions): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes, which a write may have taken along. What
     // others are doing just now may be seen already, and counts too.
     if (!this.lostCalls.isAllDurable) await this.metadata.sync({});
     await this.lostCalls.verify(this.metadata);
-    if (this.sessions.takeUndone(options))
+    if (this.sessions.takeUndone(inode, options))
       throw new FileError('EIO', 'a crash of the metaserver may have undone changes');
     return {};
   }

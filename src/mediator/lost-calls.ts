@@ -8,12 +8,24 @@ import { type CommandName, type MetadataService, REPEATABLE_COMMANDS } from '../
 import { RepeatedCalls } from '../protocol/repeated-calls.js';
 import type { RequestIds } from '../protocol/request-ids.js';
 import type { Clock } from '../runtime/clock.js';
+import { UnsyncedInodes } from './unsynced-inodes.js';
 
 /** A metaserver may take long over a large truncation, and over its own restart. */
 export const METADATA_DEADLINE_MS = 30_000;
 const REPEATABLE: ReadonlySet<CommandName> = new Set(REPEATABLE_COMMANDS);
 /** Whoever sent these finds out by itself when a crash has undone them. */
 const REDONE: ReadonlySet<CommandName> = new Set(['collected', 'purge', 'forgetResults']);
+
+/** Members by which commands and their results name inodes. */
+interface Named {
+  inode?: number;
+  parent?: number;
+  newParent?: number;
+  attributes?: { inode: number };
+  changed?: readonly { inode: number }[];
+}
+
+const NOTHING = {};
 
 export class LostCalls extends RepeatedCalls {
   /**
@@ -24,6 +36,7 @@ export class LostCalls extends RepeatedCalls {
   durable = 0;
   /** Calls made through `repeatLost`. */
   calls = 0;
+  readonly unsynced = new UnsyncedInodes();
   /** Commands under way: what they change may be seen already. */
   underWay = 0;
   /** Since the last loss nobody has asked the metaserver who it is. */
@@ -35,14 +48,15 @@ export class LostCalls extends RepeatedCalls {
   #start = '';
 
   /**
-   * @param undone called when commands that were answered may have gone with the process that answered them
+   * @param undone called when commands that were answered may have gone with the process that answered them: with the inodes
+   * that these had changed, as far as they are known
    * @param unclear called when it can't be told whether a command was carried out
    */
   constructor(
     metaserver: Pick<Remote, 'onStateChange'>,
     deadlineMs: number,
     clock: Clock,
-    private readonly undone: () => void,
+    private readonly undone: (inodes: ReadonlySet<number>) => void,
     private readonly unclear: () => void,
   ) {
     super(metaserver, deadlineMs, clock);
@@ -51,6 +65,7 @@ export class LostCalls extends RepeatedCalls {
       if (!this.#isUnverified) this.#answeredAtLoss = this.answered;
       this.#isUnverified = true;
       if (this.answered > this.durable) this.#isAtStake = true;
+      this.unsynced.lose(this.durable);
     });
   }
 
@@ -84,18 +99,28 @@ export class LostCalls extends RepeatedCalls {
     this.#isUnverified = false;
     this.#isAtStake = false;
     this.#start = start;
-    if (isUndone) this.undone();
+    this.unsynced.forgetUpTo(this.durable, this.answered);
+    const inodes = this.unsynced.takeLost();
+    if (isUndone) this.undone(inodes);
+  }
+
+  /** A command that nobody wanted durable was answered. */
+  noteAnswered(inodes: readonly number[]): void {
+    this.answered++;
+    this.unsynced.changed(inodes, this.answered);
   }
 
   /** The outcome of a command is not known: it may be seen, now or later. */
-  noteUnclear(): void {
-    this.answered++;
+  noteUnclear(inodes: readonly number[]): void {
+    this.noteAnswered(inodes);
     this.unclear();
   }
 
   /** The first `count` commands are on the disk, unless the process that says so has not seen them. */
   noteDurable(count: number, losses: number): void {
-    if (losses === this.losses) this.durable = Math.max(this.durable, count);
+    if (losses !== this.losses) return;
+    this.durable = Math.max(this.durable, count);
+    this.unsynced.forgetUpTo(this.durable, this.answered);
   }
 }
 
@@ -106,8 +131,9 @@ export class LostCalls extends RepeatedCalls {
  */
 export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids: RequestIds): MetadataService {
   return {
-    async execute(message, options) {
+    async execute(asked, options) {
       lostCalls.calls++;
+      const message = asked.durable || !lostCalls.unsynced.isCrowded ? asked : { ...asked, durable: true };
       const before = lostCalls.answered;
       const { losses } = lostCalls;
       const send = (known: typeof message) =>
@@ -118,11 +144,11 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
       try {
         const result = await (needsId ? ids.run((id) => send({ ...message, id })) : send(message));
         if (message.durable) lostCalls.noteDurable(before, losses);
-        else if (counts) lostCalls.answered++;
+        else if (counts) lostCalls.noteAnswered(inodesOf(message.request, result));
         return result;
       } catch (error) {
         // What the metaserver refuses changes nothing.
-        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear();
+        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear(inodesOf(message.request, NOTHING));
         throw error;
       } finally {
         lostCalls.underWay--;
@@ -145,4 +171,16 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
       return {};
     },
   };
+}
+
+/** What a command's request and result name of what it has changed: a file, its folder, whatever else was touched. */
+function inodesOf(request: object, result: object): number[] {
+  const { inode, parent, newParent } = request as Named;
+  const answer = result as Named;
+  const inodes: number[] = [];
+  for (const each of [inode, parent, newParent, answer.inode, answer.attributes?.inode]) {
+    if (each !== undefined) inodes.push(each);
+  }
+  if (answer.changed !== undefined) for (const { inode: changed } of answer.changed) inodes.push(changed);
+  return inodes;
 }

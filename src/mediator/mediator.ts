@@ -79,7 +79,7 @@ export async function openMediator(
     first.remote,
     deadlineMs,
     runtime.clock,
-    () => sessions.undone(),
+    (inodes) => sessions.undone(inodes),
     () => {
       blockMap.clear();
       names.clear();

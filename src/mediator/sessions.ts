@@ -23,6 +23,8 @@ interface Session {
   client: string;
   /** Changes that were answered may be undone, and its client has not heard of it. */
   isUndone: boolean;
+  /** Of what may be undone, inodes that its client has not heard of. */
+  undone: Set<number>;
   /** Files that it has open, or had until a short while ago. */
   open: Set<number>;
   /** The number of the last change that others made. */
@@ -59,7 +61,7 @@ export class Sessions {
   #last = 0;
   #isClosed = false;
   /** As in a session, for all who have none. */
-  readonly #sessionless = { isUndone: false };
+  readonly #sessionless = { isUndone: false, undone: new Set<number>() };
 
   constructor(
     private readonly files: HeldFiles,
@@ -95,9 +97,11 @@ export class Sessions {
   }
 
   /** Changes that were answered may be undone: everybody must forget everything that is cached, and hear of it. */
-  undone(): void {
-    this.#sessionless.isUndone = true;
-    for (const session of this.#byClient.values()) session.isUndone = true;
+  undone(inodes: ReadonlySet<number>): void {
+    for (const caller of [this.#sessionless, ...this.#byClient.values()]) {
+      caller.isUndone = true;
+      for (const inode of inodes) caller.undone.add(inode);
+    }
     this.unclear();
   }
 
@@ -108,10 +112,13 @@ export class Sessions {
     for (const session of this.#byClient.values()) this.#tell(session);
   }
 
-  /** Whoever asks for what came before to be durable must hear that it may be undone: once, every client for itself. */
-  takeUndone(options: CallOptions | undefined): boolean {
+  /**
+   * Whoever asks for what came before to be durable must hear that it may be undone: every client for itself, once at whatever it
+   * asks for first, since not all that was changed is known, and once for each inode that was.
+   */
+  takeUndone(inode: number, options: CallOptions | undefined): boolean {
     const caller = this.#of(options) ?? this.#sessionless;
-    const wasUndone = caller.isUndone;
+    const wasUndone = caller.undone.delete(inode) || caller.isUndone;
     caller.isUndone = false;
     return wasUndone;
   }
@@ -162,7 +169,15 @@ export class Sessions {
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, isUndone: false, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
+      session = {
+        client,
+        isUndone: false,
+        undone: new Set(),
+        open: new Set(),
+        news: this.#last,
+        grace: null,
+        wakers: new Set(),
+      };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }

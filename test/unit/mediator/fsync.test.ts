@@ -130,6 +130,65 @@ describe('a sync after the metaserver was lost', () => {
     await mediator.files.fsync({ inode }, peers[2]);
   });
 
+  describe('fails for each file and folder that was changed', () => {
+    async function withFolders() {
+      const { cluster, mediator, inode } = await openWithFile();
+      const make = async (name: string) =>
+        (await mediator.files.mkdir({ parent: ROOT_INODE, name, mode: 0o755, caller: CALLER })).attributes.inode;
+      const [one, other, third] = [await make('one'), await make('other'), await make('third')] as const;
+      await mediator.files.fsync({ inode: ROOT_INODE });
+      const sync = (inode: number) => mediator.files.fsync({ inode });
+      return { cluster, mediator, inode, one, other, third, sync };
+    }
+
+    it('also when all ask at once, and then no more', async () => {
+      const { cluster, mediator, inode, one, other, third, sync } = await withFolders();
+      await mediator.files.link({ inode, parent: one, name: 'a' });
+      await mediator.files.rename({
+        ...{ parent: one, name: 'a', newParent: other, newName: 'b' },
+        ...{ mode: 'replace', held: [] },
+      });
+      cluster.restartMetaserver();
+      const answers = await Promise.allSettled([one, other, inode].map(sync));
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        ['rejected', 'rejected', 'rejected'],
+      );
+      for (const each of [one, other, inode, third]) await sync(each);
+    });
+
+    it('although something else was told of it before', async () => {
+      const { cluster, mediator, one, third, sync } = await withFolders();
+      await mediator.files.symlink({ parent: one, name: 's', target: 't', caller: CALLER });
+      cluster.restartMetaserver();
+      await assert.rejects(sync(third), { code: 'EIO' }, 'the first that asks');
+      await sync(third);
+      await assert.rejects(sync(one), { code: 'EIO' });
+      await sync(one);
+    });
+
+    it('and not for what was durable before', async () => {
+      const { cluster, mediator, one, other, third, sync } = await withFolders();
+      await mediator.files.symlink({ parent: one, name: 's', target: 't', caller: CALLER });
+      await sync(one);
+      await mediator.files.symlink({ parent: other, name: 's', target: 't', caller: CALLER });
+      cluster.restartMetaserver();
+      await assert.rejects(sync(third), { code: 'EIO' }, 'the first that asks');
+      await sync(one);
+      await assert.rejects(sync(other), { code: 'EIO' });
+    });
+
+    it('when the connection is lost again before anybody has asked who answers', async () => {
+      const { cluster, mediator, one, other, third, sync } = await withFolders();
+      await mediator.files.symlink({ parent: one, name: 's', target: 't', caller: CALLER });
+      cluster.kills.push({ under: 'statistics', when: 'before' });
+      cluster.restartMetaserver();
+      await mediator.files.symlink({ parent: other, name: 's', target: 't', caller: CALLER });
+      await assert.rejects(sync(third), { code: 'EIO' }, 'the first that asks');
+      await assert.rejects(sync(one), { code: 'EIO' });
+    });
+  });
+
   it('is answered when the same process is back', async () => {
     const { cluster, sync } = await changed();
     cluster.reconnectMetaserver();
