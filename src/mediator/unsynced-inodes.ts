@@ -1,6 +1,7 @@
 // Inodes that were changed by commands which may not be on the metaserver's
-// disk. Should a crash undo these, an fsync of each of them must fail: telling
-// one program does not help another, which syncs something else.
+// disk. Should a crash undo these, an fsync of each of them must fail, in every
+// mount once: telling one program does not help another, which syncs something
+// else.
 
 /** Beyond this, the next command is sent as a durable one. Some megabytes. */
 const CROWD = 65_536;
