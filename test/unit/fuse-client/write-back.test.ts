@@ -107,109 +107,12 @@ describe('the write-back buffer', () => {
     assert.equal(await contentOf(parts, inode), 'newer');
   });
 
-  for (const kind of ['write', 'fallocate', 'seek'] as const) {
-    it(`answers an fsync with the failure that ${kind} has answered before: bytes are lost all the same`, async () => {
-      const parts = fixture();
-      const { operations, files } = parts;
-      const { handle } = await operations.open(await stored(parts, 'f', 'content'), Flags.WRITE);
-      files.faults = { writes: 'EIO' };
-      await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
-      await settle();
-      files.faults = {};
-      const calls = {
-        write: () => operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted),
-        fallocate: () => operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false),
-        seek: () => operations.seek(handle, 0, 'data'),
-      };
-      await assert.rejects(calls[kind](), { code: 'EIO' });
-      await calls[kind]();
-      await assert.rejects(operations.fsync(handle), { code: 'EIO' });
-      await operations.fsync(handle);
-    });
-  }
-
-  it('answers a failure once at a handle whose every write is synchronous', async () => {
-    const parts = fixture();
-    const { operations, files } = parts;
-    const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.WRITE | Flags.SYNC);
-    const other = await operations.open(inode, Flags.WRITE);
-    files.faults = { writes: 'EIO' };
-    await operations.write(other.handle, 0, Buffer.from('lost'), {}, uninterrupted);
-    await assert.rejects(operations.fsync(other.handle), { code: 'EIO' });
-    files.faults = {};
-    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
-    await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
-    await operations.fsync(handle);
-  });
-
-  it('answers the failure of a write that was sent before its fsync came at that fsync, once', async () => {
-    const parts = fixture();
-    const { operations, files } = parts;
-    const { handle } = await operations.open(await stored(parts, 'f', ''), Flags.WRITE);
-    for (let offset = 0; offset < 3; offset++) {
-      await operations.write(handle, offset, Buffer.from('x'), {}, uninterrupted);
-      await operations.fsync(handle);
-    }
-    files.faults = { writes: 'EIO' };
-    await operations.write(handle, 3, Buffer.from('lost'), {}, uninterrupted);
-    await settle();
-    files.faults = {};
-    await assert.rejects(operations.fsync(handle), { code: 'EIO' });
-    await operations.fsync(handle);
-  });
-
   it('refuses to open for writing without a quorum, before anything is destroyed', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', 'old');
     parts.files.faults = { openForWriting: 'EIO' };
     await assert.rejects(parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE), { code: 'EIO' });
     assert.equal(await contentOf(parts, inode), 'old');
-  });
-
-  it('answers a failed write at the close, once per handle, drops the bytes and makes the kernel forget them', async () => {
-    const parts = fixture();
-    const { operations, files } = parts;
-    const inode = await stored(parts, 'f', 'old');
-    const first = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
-    const second = await operations.open(inode, Flags.BOTH);
-    await operations.write(first.handle, 0, Buffer.from('lost'), {}, uninterrupted);
-    files.faults = { writes: 'ENOSPC' };
-    await assert.rejects(operations.flush(first.handle), { code: 'ENOSPC' });
-    files.faults = {};
-    await operations.flush(first.handle);
-    await assert.rejects(operations.fsync(second.handle), { code: 'ENOSPC' });
-    await operations.fsync(second.handle);
-    assert.equal(await contentOf(parts, inode), 'old');
-    assert.equal((await operations.getattr(inode)).sizeBytes, 3);
-    assert.deepEqual(parts.forgotten, [`content:${inode}`]);
-    assert.equal(parts.log.named('writeback.failed').length, 1);
-  });
-
-  it('answers a failure in the background at the next write', async () => {
-    const parts = fixture();
-    const { operations, files } = parts;
-    const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.WRITE);
-    files.faults = { writes: 'EIO' };
-    await operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
-    await settle();
-    files.faults = {};
-    await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
-    await operations.write(handle, 0, Buffer.from('later'), {}, uninterrupted);
-    await assert.rejects(operations.flush(handle), { code: 'EIO' }, 'a close answers for all that came before it');
-    await operations.flush(handle);
-    assert.equal(await contentOf(parts, inode), 'later');
-  });
-
-  it('logs a failure that nobody is left to be told about', async () => {
-    const parts = fixture();
-    const inode = await stored(parts, 'f', 'old');
-    const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
-    parts.files.faults = { writes: 'EIO' };
-    await parts.operations.release(handle);
-    assert.equal(parts.log.named('writeback.lost').length, 1);
   });
 
   it('sends a long file in few aligned batches', async () => {
