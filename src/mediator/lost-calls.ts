@@ -25,8 +25,6 @@ interface Named {
   changed?: readonly { inode: number }[];
 }
 
-const NOTHING = {};
-
 export class LostCalls extends RepeatedCalls {
   /**
    * Commands that were answered, or whose outcome is not known; and how many of them, the first ones, are on the metaserver's
@@ -148,7 +146,7 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
         return result;
       } catch (error) {
         // What the metaserver refuses changes nothing.
-        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear(inodesOf(message.request, NOTHING));
+        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear(inodesOf(message.request));
         throw error;
       } finally {
         lostCalls.underWay--;
@@ -174,7 +172,7 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
 }
 
 /** What a command's request and result name of what it has changed: a file, its folder, whatever else was touched. */
-function inodesOf(request: object, result: object): number[] {
+function inodesOf(request: object, result: object = {}): number[] {
   const { inode, parent, newParent } = request as Named;
   const answer = result as Named;
   const inodes: number[] = [];

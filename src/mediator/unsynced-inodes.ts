@@ -5,13 +5,12 @@
 
 /** Beyond this, the next command is sent as a durable one. Some megabytes. */
 const CROWD = 65_536;
-const NONE: ReadonlySet<number> = new Set();
 
 export class UnsyncedInodes {
   /** By inode: how many commands had been answered with the last that changed it. */
   readonly #changed = new Map<number, number>();
   /** Changed by what was not known to be durable when the connection was lost; nobody knows yet what has become of it. */
-  #atStake: Set<number> | null = null;
+  #atStake = new Set<number>();
 
   get isCrowded(): boolean {
     return this.#changed.size > CROWD;
@@ -30,14 +29,13 @@ export class UnsyncedInodes {
 
   /** The connection is lost: what comes after the first `durable` commands may be undone. */
   lose(durable: number): void {
-    this.#atStake ??= new Set();
     for (const [inode, at] of this.#changed) if (at > durable) this.#atStake.add(inode);
   }
 
   /** Those that were at stake: it is known now what has become of them. */
   takeLost(): ReadonlySet<number> {
-    const lost = this.#atStake ?? NONE;
-    this.#atStake = null;
+    const lost = this.#atStake;
+    this.#atStake = new Set();
     return lost;
   }
 }

@@ -27,10 +27,10 @@ export class NamespaceHistory {
   #trails: Trail[] = [{ steps: [{ names: new Map(), answeredAt: 0 }] }];
   /** Counts answers, so that a sync can say which of them it covers. */
   #answers = 0;
-  /** The request that is under way, if any, and whether the metaserver has crashed meanwhile, or was away when it began. */
-  #current: { request: NameRequest; crashed: boolean; beganAway: boolean } | null = null;
+  /** The request that is under way, if any, and whether the metaserver has crashed meanwhile, or before while the mediator remembered. */
+  #current: { request: NameRequest; crashed: boolean; fromMemory: boolean } | null = null;
   /** The metaserver has crashed, and the mediator still remembers what it was told before. */
-  #isAway = false;
+  #mediatorRemembers = false;
 
   constructor(readonly client: string) {}
 
@@ -51,20 +51,20 @@ export class NamespaceHistory {
   }
 
   starts(request: NameRequest): void {
-    this.#current = { request, crashed: false, beganAway: this.#isAway };
+    this.#current = { request, crashed: false, fromMemory: this.#mediatorRemembers };
   }
 
   /** The request under way was answered. */
   answered(answer: NameAnswer): void {
     if (this.#current === null) throw new Error('no request is under way');
-    const { request, crashed, beganAway } = this.#current;
+    const { request, crashed, fromMemory } = this.#current;
     this.#current = null;
     this.#answers++;
     const ways = this.#trails.flatMap((trail) => this.#after(trail, request, answer));
     // It may have been carried out, or have looked, before the crash, and what it did or saw may be lost.
     if (crashed) ways.push(...this.#trails);
     // The mediator may have answered what it remembers, which may be lost: one of the states, but not for sure the one that is left.
-    const mayBeRemembered = beganAway && request.kind === 'lookup';
+    const mayBeRemembered = fromMemory && request.kind === 'lookup';
     if (mayBeRemembered && ways.length > 0) ways.push(...this.#trails);
     this.#continue(ways, () => `${describe(request)} answered ${describeAnswer(answer)}`);
   }
@@ -98,7 +98,7 @@ export class NamespaceHistory {
 
   /** The metaserver crashed: any state since the last sync may be what is left. */
   metaserverCrashed(): void {
-    this.#isAway = true;
+    this.#mediatorRemembers = true;
     if (this.#current !== null) {
       // The request under way may be carried out before the crash and survive it.
       this.#current.crashed = true;
@@ -111,7 +111,7 @@ export class NamespaceHistory {
 
   /** The mediator remembers nothing from before the crash any more. */
   mediatorForgot(): void {
-    this.#isAway = false;
+    this.#mediatorRemembers = false;
   }
 
   #after(trail: Trail, request: NameRequest, answer: NameAnswer): Trail[] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { LostCalls, repeatLost } from '../../../src/mediator/lost-calls.js';
 import { UnsyncedInodes } from '../../../src/mediator/unsynced-inodes.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import type { MetadataService } from '../../../src/protocol/metadata.js';
 import { RequestIds } from '../../../src/protocol/request-ids.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -31,6 +32,21 @@ describe('inodes whose changes may not be on the disk', () => {
     assert.equal(unsynced.isCrowded, false);
     unsynced.lose(2);
     assert.deepEqual([...unsynced.takeLost()], [5, 70_000]);
+  });
+
+  it('are those of commands of which nobody knows the outcome too', async () => {
+    const metadata = {
+      execute: () => Promise.reject(new ServiceError('DEADLINE', 'no answer')),
+    } as unknown as MetadataService;
+    const nothing = () => {};
+    const lost = new LostCalls({ onStateChange: nothing }, 1000, new ManualClock(), nothing, nothing);
+    const service = repeatLost(metadata, lost, new RequestIds('test'));
+    const request = { parent: 3, name: 'a', newParent: 4, newName: 'b', mode: 'replace' as const, held: [] };
+    await assert.rejects(service.execute({ name: 'rename', timeNs: 0n, request, durable: false }), {
+      code: 'DEADLINE',
+    });
+    lost.unsynced.lose(lost.durable);
+    assert.deepEqual([...lost.unsynced.takeLost()], [3, 4]);
   });
 
   it('are never too many: the next command is a durable one', async () => {
