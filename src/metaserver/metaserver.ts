@@ -10,7 +10,7 @@ import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
 import { Metrics } from './metrics.js';
 import { initialise } from './namespace/apply.js';
 import { statistics } from './namespace/queries.js';
-import { CLOSED_KEY, COUNTERS_KEY } from './state/keys.js';
+import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
 import { encodeCounters } from './state/rows.js';
 import { Tables } from './state/tables.js';
 import { metaserverMethods } from './xml-rpc.js';
@@ -36,6 +36,7 @@ export interface Metaserver {
 const COMMIT_INTERVAL_MS = 50;
 /** What a directory answers as its block size; files have their own. */
 const ROOT_BLOCK_SIZE_BYTES = 4096;
+const HISTORY_BYTES = 8;
 
 /** Opens the namespace, making it at the first start. Fails when the store can't be opened. */
 export async function openMetaserver(
@@ -82,23 +83,27 @@ async function close(executor: Executor, engine: Engine): Promise<void> {
 }
 
 /**
- * A crash may have lost commands that were answered, and clients may still use the inodes those made. Their numbers must not
- * come to stand for other files, so all that can have been lost are skipped.
+ * A crash may have lost commands that were answered, so that another history begins. Clients may still use the inodes those
+ * made: their numbers must not come to stand for other files, so all that can have been lost are skipped.
  */
 function start(tables: Tables, runtime: Runtime, rootOwner: { uid: number; gid: number }): void {
+  const { view } = tables;
   const clusterId = tables.clusterId();
+  const wasClosed = view.get(CLOSED_KEY) !== undefined;
   if (clusterId === undefined) {
     const created = randomHex(runtime.random, 16);
     initialise(tables, created, runtime.clock.nowNs(), { blockSizeBytes: ROOT_BLOCK_SIZE_BYTES, ...rootOwner });
     runtime.log.info('metadata.created', { clusterId: created });
-    return;
+  } else if (wasClosed) {
+    view.remove(CLOSED_KEY);
+  } else {
+    const counters = tables.counters();
+    counters.nextInode += MAXIMUM_LOST_INODES;
+    view.put(COUNTERS_KEY, encodeCounters(counters));
+    runtime.log.info('metadata.recovered', { clusterId, nextInode: counters.nextInode });
   }
-  if (tables.view.get(CLOSED_KEY) !== undefined) {
-    tables.view.remove(CLOSED_KEY);
-    return;
+  // One that was closed before there were histories has none yet.
+  if (!wasClosed || tables.history() === undefined) {
+    view.put(HISTORY_KEY, Buffer.from(randomHex(runtime.random, HISTORY_BYTES), 'utf8'));
   }
-  const counters = tables.counters();
-  counters.nextInode += MAXIMUM_LOST_INODES;
-  tables.view.put(COUNTERS_KEY, encodeCounters(counters));
-  runtime.log.info('metadata.recovered', { clusterId, nextInode: counters.nextInode });
 }

@@ -44,7 +44,11 @@ export function metaserverMethods(metadata: MetadataService): XmlRpcMethods {
     },
 
     async status(): Promise<XmlRpcValue> {
-      const { start: _start, ...statistics } = await metadata.query({ name: 'statistics', request: {} });
+      const {
+        start: _start,
+        history: _history,
+        ...statistics
+      } = await metadata.query({ name: 'statistics', request: {} });
       const { servers } = await metadata.query({ name: 'servers', request: {} });
       return {
         ...statistics,

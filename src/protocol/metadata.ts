@@ -44,7 +44,10 @@ export interface ServerRecord {
 
 /** Every command by its name: what it takes and what it answers. All fail with FileError and then change nothing. */
 export interface Commands {
-  /** A new inode under a name. `blockSizeBytes` matters for files, `target` for symlinks, `device` for devices. */
+  /**
+   * A new inode under a name. `blockSizeBytes` matters for files, `target` for symlinks, `device` for devices. `inode`: the
+   * number that an earlier execution of this command gave it and a crash lost; EINVAL when it was never given out or is in use.
+   */
   make: {
     request: {
       parent: number;
@@ -56,14 +59,22 @@ export interface Commands {
       device: number;
       target: string;
       blockSizeBytes: number;
-      /** false: an existing file is answered instead of EEXIST. */
+      /** false: an existing file is answered instead of EEXIST, whatever `inode` says. */
       exclusive: boolean;
+      inode?: number | undefined;
     };
     result: { attributes: Attributes; created: boolean } & Changed;
   };
-  /** A new file without a name: an orphan as those that are held, which `link` may give one. */
+  /** A new file without a name: an orphan as those that are held, which `link` may give one. `inode` as for `make`. */
   makeUnnamed: {
-    request: { parent: number; mode: number; umask?: number; caller: Caller; blockSizeBytes: number };
+    request: {
+      parent: number;
+      mode: number;
+      umask?: number;
+      caller: Caller;
+      blockSizeBytes: number;
+      inode?: number | undefined;
+    };
     result: { attributes: Attributes };
   };
   link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
@@ -182,8 +193,17 @@ export interface Queries {
   path: { request: { inode: number }; result: { path: string | null } };
   statistics: {
     request: Record<string, never>;
-    /** `start` names this process: another one may not know commands that were answered and not durable. */
-    result: { clusterId: string; inodes: number; blocks: number; bytes: number; garbage: number; start: string };
+    result: {
+      clusterId: string;
+      inodes: number;
+      blocks: number;
+      bytes: number;
+      garbage: number;
+      /** Names this process: another one may not know commands that were answered and not durable. */
+      start: string;
+      /** Names an unbroken history: as long as it is the same, over orderly restarts too, no command that was answered is lost. */
+      history: string;
+    };
   };
 }
 

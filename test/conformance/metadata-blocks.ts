@@ -26,8 +26,9 @@ const switching: Cases = {
       { index: 2, version: 12, hash: 36n, length: 100 },
     ]);
     assert.equal(attributes.revision, file.revision + 1);
-    const { clusterId, start: _start, ...totals } = await meta.ask('statistics', {});
+    const { clusterId, start: _start, history, ...totals } = await meta.ask('statistics', {});
     assert.match(clusterId, /^[0-9a-f]{32}$/);
+    assert.match(history, /^[0-9a-f]{16}$/);
     assert.deepEqual(totals, { inodes: 2, blocks: 2, bytes: BLOCK_BYTES + 100, garbage: 0 });
   },
 

@@ -94,6 +94,28 @@ const making: Cases = {
     assert.equal(await codeOf(mkdir), 'EEXIST');
   },
 
+  async 'makes nothing under a number that was never given out or is in use'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    const held = await meta.make(ROOT, 'held');
+    await meta.do('unlink', { parent: ROOT, name: 'held', held: [held.inode] });
+    const before = [await meta.attributes(ROOT), await meta.ask('statistics', {})];
+    const unnamed = { parent: ROOT, mode: 0o600, caller: { uid: 1, gid: 2 }, blockSizeBytes: BLOCK_BYTES };
+    for (const inode of [ROOT, file.inode, held.inode, held.inode + 1, Number.MAX_SAFE_INTEGER - 1]) {
+      assert.equal(await codeOf(meta.do('make', { ...makeRequest(ROOT, 'new'), inode })), 'EINVAL', `${inode}`);
+      assert.equal(await codeOf(meta.do('makeUnnamed', { ...unnamed, inode })), 'EINVAL', `${inode}`);
+    }
+    assert.deepEqual([await meta.attributes(ROOT), await meta.ask('statistics', {})], before);
+    assert.equal((await meta.make(ROOT, 'next')).inode, held.inode + 1);
+  },
+
+  async 'looks at no number where it answers a file that is there'(meta) {
+    const file = await meta.make(ROOT, 'file');
+    for (const inode of [file.inode, ROOT, 999]) {
+      const request = { ...makeRequest(ROOT, 'file'), exclusive: false, inode };
+      assert.deepEqual(await meta.do('make', request), { attributes: file, created: false, changed: [] });
+    }
+  },
+
   async 'refuses what can be no name'(meta) {
     const expected: [string, string][] = [
       ['', 'EINVAL'],

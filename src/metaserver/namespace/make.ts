@@ -80,7 +80,7 @@ function newInode(
   const { kind, caller } = request;
   const inherits = (parent.mode & SETGID) !== 0;
   const isDirectory = kind === 'directory';
-  const inode = draft.counters.nextInode++;
+  const inode = request.inode === undefined ? draft.counters.nextInode++ : lostNumber(draft, request.inode);
   const { mode, lists } = permissions(draft, parent, request);
   for (const [name, value] of lists) draft.view.put(xattrKey(inode, name), value);
   const target = kind === 'symlink' ? request.target : '';
@@ -106,6 +106,13 @@ function newInode(
     xattrs: lists.size,
     target,
   };
+}
+
+/** A number that was given out before a crash and names nothing since: an unclean start leaves such numbers below nextInode. */
+function lostNumber(draft: Draft, inode: number): number {
+  if (inode >= draft.counters.nextInode) throw new FileError('EINVAL', `inode number ${inode} was never given out`);
+  if (draft.find(inode) !== undefined) throw new FileError('EINVAL', `inode number ${inode} is in use`);
+  return inode;
 }
 
 /** The mode of what is made in a directory, and the access control lists that it gets from there. */

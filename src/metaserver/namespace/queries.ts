@@ -28,7 +28,7 @@ export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
 
 export function statistics(tables: Tables): Statistics {
   const { inodes, blocks, bytes, garbage } = tables.counters();
-  return { clusterId: tables.clusterId() ?? '', inodes, blocks, bytes, garbage };
+  return { clusterId: tables.clusterId() ?? '', history: tables.history() ?? '', inodes, blocks, bytes, garbage };
 }
 
 /** Those that the tables alone can answer. They fail with FileError. */

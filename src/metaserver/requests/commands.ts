@@ -31,6 +31,7 @@ const CHECKS: Checks = {
       target,
       blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
       exclusive: check.flag(request, 'exclusive'),
+      inode: check.optional(request, 'inode', check.inode),
     };
   },
 
@@ -40,6 +41,7 @@ const CHECKS: Checks = {
     ...umask(request),
     caller: check.caller(request),
     blockSizeBytes: check.whole(request, 'blockSizeBytes', 1, MAXIMUM_BLOCK_BYTES),
+    inode: check.optional(request, 'inode', check.inode),
   }),
 
   link: (request) => ({

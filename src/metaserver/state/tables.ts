@@ -1,7 +1,7 @@
 // The tables by name, over any view: what a row is called, never what it means.
 import { Buffer } from 'node:buffer';
 import type { BlockReference, ServerRecord } from '../../protocol/metadata.js';
-import type { Row, View } from '../engine.js';
+import type { Key, Row, View } from '../engine.js';
 import * as keys from './keys.js';
 import * as rows from './rows.js';
 
@@ -82,7 +82,15 @@ export class Tables {
   }
 
   clusterId(): string | undefined {
-    const value = this.view.get(keys.CLUSTER_KEY);
+    return this.#text(keys.CLUSTER_KEY);
+  }
+
+  history(): string | undefined {
+    return this.#text(keys.HISTORY_KEY);
+  }
+
+  #text(key: Key): string | undefined {
+    const value = this.view.get(key);
     return value === undefined ? undefined : Buffer.from(value).toString('utf8');
   }
 }

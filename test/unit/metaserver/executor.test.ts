@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import { HISTORY_KEY } from '../../../src/metaserver/state/keys.js';
 import type { LogFields } from '../../../src/runtime/log.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { codeOf, makeRequest, memoryPlaces, ROOT, TestMetaserver, TestRuntime, withPlace } from './harness.js';
@@ -159,6 +160,14 @@ describe('commits of a metaserver', () => {
     }));
 });
 
+/** From an orderly start to an orderly close. */
+async function historyOf(store: MemoryStore, runtime: TestRuntime): Promise<string> {
+  const meta = await TestMetaserver.open(memoryEngine(store), runtime);
+  const { history } = await meta.ask('statistics', {});
+  await meta.close();
+  return history;
+}
+
 describe('a metaserver', () => {
   it('offers strangers nothing but the three methods of its service', () =>
     withPlace(memoryPlaces, async (place) => {
@@ -188,6 +197,30 @@ describe('a metaserver', () => {
       }
       await meta.close();
     }));
+
+  it('has stored the name of its history before it answers', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    const stored = disk.store.get(HISTORY_KEY);
+    assert.equal((await meta.ask('statistics', {})).history, Buffer.from(stored ?? []).toString());
+    await meta.close();
+  });
+
+  it('has another history in every namespace', async () => {
+    const runtime = new TestRuntime();
+    assert.notEqual(await historyOf(new MemoryStore(), runtime), await historyOf(new MemoryStore(), runtime));
+  });
+
+  it('gives a history, once, to a namespace that was closed before there were histories', async () => {
+    const store = new MemoryStore();
+    const runtime = new TestRuntime();
+    const first = await historyOf(store, runtime);
+    store.change(new Map([[HISTORY_KEY, null]]));
+    const second = await historyOf(store, runtime);
+    assert.match(second, /^[0-9a-f]{16}$/);
+    assert.notEqual(second, first);
+    assert.equal(await historyOf(store, runtime), second);
+  });
 
   it('makes its cluster id from the randomness that it is given', async () => {
     const ids = await Promise.all(

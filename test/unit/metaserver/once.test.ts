@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Engine } from '../../../src/metaserver/engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
-import { wholeTable } from '../../../src/metaserver/state/keys.js';
+import { CLUSTER_KEY, HISTORY_KEY, wholeTable } from '../../../src/metaserver/state/keys.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import type { Command, CommandName, Commands } from '../../../src/protocol/metadata.js';
 import type { RequestId } from '../../../src/protocol/request-ids.js';
@@ -194,6 +194,33 @@ describe('kept results', () => {
     });
   }
 
+  it('are there for what was carried out again under the number that a crash had lost', async () => {
+    await withPlace(memoryPlaces, async (place) => {
+      const first = await TestMetaserver.open(place.factory);
+      const named = await send(first, ['c', 0, 1], 'make', makeRequest(ROOT, 'a'));
+      const unnamedRequest = { parent: ROOT, mode: 0o600, caller: { uid: 1, gid: 2 }, blockSizeBytes: 4096 };
+      const unnamed = await send(first, ['c', 1, 1], 'makeUnnamed', unnamedRequest);
+      await place.crash();
+      const second = await TestMetaserver.open(place.factory);
+      const again = { ...makeRequest(ROOT, 'a'), inode: named.attributes.inode };
+      assert.deepEqual(await send(second, ['c', 0, 1], 'make', again), named);
+      assert.deepEqual(await send(second, ['c', 0, 1], 'make', again), { ...named, isRepetition: true });
+      const unnamedAgain = { ...unnamedRequest, inode: unnamed.attributes.inode };
+      assert.deepEqual(await send(second, ['c', 1, 1], 'makeUnnamed', unnamedAgain), unnamed);
+      assert.deepEqual(await send(second, ['c', 1, 1], 'makeUnnamed', unnamedAgain), {
+        ...unnamed,
+        isRepetition: true,
+      });
+      // A number in use is refused, also when it is free by now.
+      const taken = { ...makeRequest(ROOT, 'b'), inode: named.attributes.inode };
+      assert.equal(await codeOf(send(second, ['c', 0, 2], 'make', taken)), 'EINVAL');
+      await second.do('unlink', { parent: ROOT, name: 'a', held: [] });
+      assert.equal(await codeOf(send(second, ['c', 0, 2], 'make', taken)), 'EINVAL');
+      await second.close();
+      await withTables(place, checkConsistency);
+    });
+  });
+
   it('are one for each slot, however many commands there were', async () => {
     await withPlace(memoryPlaces, async (place) => {
       const meta = await TestMetaserver.open(place.factory);
@@ -279,7 +306,7 @@ async function outcome(meta: TestMetaserver, command: Command): Promise<string> 
   }
 }
 
-/** All rows but the cluster's random name. */
+/** All rows but the random names of the cluster and of its history. */
 async function withoutIdentity(place: Place): Promise<[string, string][]> {
-  return (await dump(place)).filter(([key]) => key !== 'pcluster');
+  return (await dump(place)).filter(([key]) => key !== CLUSTER_KEY && key !== HISTORY_KEY);
 }

@@ -17,9 +17,11 @@ function query(meta: TestMetaserver, message: unknown): Promise<object> {
 }
 
 const caller = { uid: 1, gid: 1 };
+/** Given out and free again, by `prepare`. */
+const UNUSED_INODE = 5;
 const VALID_COMMANDS: Record<string, Message> = {
-  make: { ...makeRequest(ROOT, 'new') },
-  makeUnnamed: { parent: ROOT, mode: 0o644, umask: 0o22, caller, blockSizeBytes: 4096 },
+  make: { ...makeRequest(ROOT, 'new'), inode: UNUSED_INODE },
+  makeUnnamed: { parent: ROOT, mode: 0o644, umask: 0o22, caller, blockSizeBytes: 4096, inode: UNUSED_INODE },
   link: { inode: 2, parent: ROOT, name: 'other' },
   unlink: { parent: ROOT, name: 'file', held: [2] },
   rmdir: { parent: ROOT, name: 'directory' },
@@ -62,7 +64,7 @@ const VALID_QUERIES: Record<string, Message> = {
   statistics: {},
 };
 
-/** Fields that may also be absent or null. */
+/** Fields that may also be absent or null, by their name or with what they stand in. */
 const OPTIONAL: Record<string, unknown[]> = {
   truncateTo: [null],
   client: [null],
@@ -72,6 +74,8 @@ const OPTIONAL: Record<string, unknown[]> = {
   most: [undefined],
   umask: [undefined],
   killSetgid: [undefined],
+  'make.inode': [undefined],
+  'makeUnnamed.inode': [undefined],
 };
 
 /** Values that can't stand where `value` stands. */
@@ -85,13 +89,15 @@ function wrongFor(value: unknown): unknown[] {
   return [undefined, null, [], 'x', 7];
 }
 
-/** The message with one of its fields, however deep, replaced by what can't stand there. */
-function* withOneWrongField(value: unknown, path: string[] = []): Generator<[string, unknown]> {
+/** The message, which `path` names, with one of its fields, however deep, replaced by what can't stand there. */
+function* withOneWrongField(value: unknown, path: string[]): Generator<[string, unknown]> {
   const name = path.at(-1) ?? '';
   // Each of the attributes that a setattr changes may be absent.
-  const isOptional = path.at(-2) === 'changes' && Number.isNaN(Number(name));
+  const within = path.at(-2) ?? '';
+  const allowed = OPTIONAL[name] ?? OPTIONAL[`${within}.${name}`];
+  const isOptional = within === 'changes' && Number.isNaN(Number(name));
   for (const wrong of wrongFor(value)) {
-    if (OPTIONAL[name]?.includes(wrong) || (isOptional && wrong === undefined)) continue;
+    if (allowed?.includes(wrong) || (isOptional && wrong === undefined)) continue;
     yield [`${path.join('.')} = ${String(wrong)}`, wrong];
   }
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
@@ -109,6 +115,9 @@ async function prepare(meta: TestMetaserver): Promise<void> {
   await meta.make(ROOT, 'directory', 'directory');
   await meta.make(ROOT, 'link', 'symlink');
   await meta.do('setxattr', { inode: 2, name: 'user.y', value: Buffer.from('y'), mode: 'set' });
+  const { inode } = await meta.make(ROOT, 'gone');
+  assert.equal(inode, UNUSED_INODE);
+  await meta.do('unlink', { parent: ROOT, name: 'gone', held: [] });
 }
 
 describe('requests to a metaserver', () => {
@@ -118,9 +127,9 @@ describe('requests to a metaserver', () => {
         await prepare(meta);
         const before = await meta.ask('statistics', {});
         let tried = 0;
-        for (const [what, wrong] of withOneWrongField(request)) {
+        for (const [what, wrong] of withOneWrongField(request, [name])) {
           const code = await codeOf(execute(meta, { name, timeNs: 1n, request: wrong, durable: false }));
-          assert.equal(code, 'MALFORMED', `${name}: ${what}`);
+          assert.equal(code, 'MALFORMED', what);
           tried++;
         }
         assert.ok(tried > 0);
@@ -133,8 +142,8 @@ describe('requests to a metaserver', () => {
     it(`refuses the query ${name} with any field of another type`, () =>
       withMetaserver(async (meta) => {
         await prepare(meta);
-        for (const [what, wrong] of withOneWrongField(request)) {
-          assert.equal(await codeOf(query(meta, { name, request: wrong })), 'MALFORMED', `${name}: ${what}`);
+        for (const [what, wrong] of withOneWrongField(request, [name])) {
+          assert.equal(await codeOf(query(meta, { name, request: wrong })), 'MALFORMED', what);
         }
         assert.equal(await codeOf(query(meta, { name, request })), 'none');
       }));
