@@ -37,6 +37,9 @@ export class Executor implements MetadataService {
   readonly #commitIntervalMs: number;
   readonly #queries: QueryHandlers;
   #timer: Timer | null = null;
+  /** Commands that wait until there is room in memory, and the last of them. */
+  #waiting = 0;
+  #lastTurn: Promise<unknown> = Promise.resolve();
   #state: 'open' | 'closed' = 'open';
 
   constructor(engine: Engine, tables: Tables, runtime: Runtime, metrics: Metrics, commitIntervalMs: number) {
@@ -55,9 +58,8 @@ export class Executor implements MetadataService {
     this.#checkOpen();
     const command = readCommand(message);
     if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
-    // Before the command is applied, so that a disk that fails refuses it rather than leaving its outcome open.
-    if (this.#engine.uncommittedKeys > MAXIMUM_UNCOMMITTED_ROWS) await this.#commit();
-    const result = this.#apply(command as Extract<Command, { name: K }>);
+    const apply = () => this.#apply(command as Extract<Command, { name: K }>);
+    const result = this.#waiting > 0 || this.#isFull ? await this.#inTurn(apply) : apply();
     if (message.durable || DURABLE_COMMANDS.has(command.name)) {
       await this.#commit();
     } else if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) {
@@ -91,6 +93,28 @@ export class Executor implements MetadataService {
     this.#timer?.cancel();
     this.#timer = null;
     await this.#commit();
+  }
+
+  get #isFull(): boolean {
+    return this.#engine.uncommittedKeys > MAXIMUM_UNCOMMITTED_ROWS;
+  }
+
+  /**
+   * Waits for the disk before the command is applied, so that one that fails refuses it rather than leaving its outcome open.
+   * Commands are applied in the order in which they came: a mediator that carries them out again knows no other.
+   */
+  async #inTurn<T>(apply: () => T): Promise<T> {
+    this.#waiting++;
+    const turn = this.#lastTurn.then(async () => {
+      try {
+        if (this.#isFull) await this.#commit();
+      } finally {
+        this.#waiting--;
+      }
+      return apply();
+    });
+    this.#lastTurn = turn.catch(() => {});
+    return turn;
   }
 
   #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {

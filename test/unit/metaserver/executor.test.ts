@@ -117,7 +117,7 @@ describe('commits of a metaserver', () => {
     await again.close();
   });
 
-  it('that fail do not let memory grow for ever', async () => {
+  async function untilFull() {
     const disk = new Disk();
     const { runtime } = recordingRuntime();
     const meta = await TestMetaserver.open(disk.factory, runtime);
@@ -126,10 +126,39 @@ describe('commits of a metaserver', () => {
     for (let n = 0; n < 20_000 && refused === 0; n++) {
       if ((await codeOf(meta.make(ROOT, `n${n}`))) === 'UNREACHABLE') refused = n;
     }
+    return { disk, meta, refused };
+  }
+
+  it('that fail do not let memory grow for ever', async () => {
+    const { disk, meta, refused } = await untilFull();
     assert.ok(refused > 1000);
     assert.equal(await codeOf(meta.ask('lookup', { parent: ROOT, name: `n${refused}` })), 'ENOENT');
     disk.state = 'good';
     await meta.make(ROOT, 'fits again');
+    await meta.close();
+  });
+
+  it('let nobody overtake a command that waits for them', async () => {
+    const { disk, meta } = await untilFull();
+    disk.state = 'stuck';
+    const waiting = meta.make(ROOT, 'x');
+    await turns();
+    // What is being written is out of the way by now.
+    const later = meta.do('unlink', { parent: ROOT, name: 'x', held: [] });
+    await turns();
+    disk.release();
+    await Promise.all([waiting, later]);
+    assert.equal(await codeOf(meta.ask('lookup', { parent: ROOT, name: 'x' })), 'ENOENT');
+    await meta.make(ROOT, 'y');
+    await meta.close();
+  });
+
+  it('that fail refuse each command that waits, and none for ever', async () => {
+    const { disk, meta } = await untilFull();
+    const refused = ['x', 'y', 'z'].map((name) => codeOf(meta.make(ROOT, name)));
+    assert.deepEqual(await Promise.all(refused), ['UNREACHABLE', 'UNREACHABLE', 'UNREACHABLE']);
+    disk.state = 'good';
+    await meta.make(ROOT, 'x');
     await meta.close();
   });
 
