@@ -35,7 +35,7 @@ export interface RemoteOptions {
   deadlineMs: number;
   /** For connecting and, again, for the handshake; 5 seconds when absent. */
   connectDeadlineMs?: number;
-  /** Calls while not connected: 'fail' at once with UNREACHABLE, or 'wait' for the connection until their deadline. */
+  /** Calls made while not connected: 'fail' at once with UNREACHABLE, or 'wait' for the connection until their deadline. */
   whileDown: 'fail' | 'wait';
   /** A call that misses its deadline breaks the connection, so that the server counts as down until it answers again. */
   closeOnDeadline?: boolean;
@@ -283,6 +283,7 @@ class ReconnectingRemote implements Remote, CallEvents {
   }
 
   #down(error: ServiceError): void {
+    const wasUp = this.#connection !== undefined;
     this.#connection = undefined;
     this.#logDown(error);
     // To a caller only REFUSED says more than that the fate of its call is unknown.
@@ -292,7 +293,8 @@ class ReconnectingRemote implements Remote, CallEvents {
     const lost = this.#inFlight;
     this.#inFlight = new Map();
     for (const call of lost.values()) call.fail(reason);
-    if (this.#options.whileDown === 'fail' || error.code === 'REFUSED') this.#failHeld(reason);
+    // What was held back while it was up belongs to what was sent: the next connection gets only what its users know it for.
+    if (wasUp || this.#options.whileDown === 'fail' || error.code === 'REFUSED') this.#failHeld(reason);
   }
 
   #failHeld(error: ServiceError): void {

@@ -305,6 +305,24 @@ describe('a remote', () => {
     assert.deepEqual(await echo.echo({ value: 3 }), { value: 3 });
   });
 
+  it('fails those that were held back with those that were sent when the connection breaks, also where calls wait for it', async () => {
+    const bench = new BenchOfTwo();
+    const first = await bench.serve({ test: { echo: () => new Promise(() => {}) } });
+    const echo = bench.remote({ whileDown: 'wait' }).service<Echo>('test');
+    await settle();
+    const sent = Array.from({ length: MAXIMUM_REQUESTS_IN_FLIGHT }, (_, value) => echo.echo({ value }).catch(String));
+    const heldBack = assert.rejects(echo.echo({ value: -1 }), unreachable);
+    await first.close();
+    await heldBack;
+    await Promise.all(sent);
+    const waiting = echo.echo({ value: 1 });
+    const got: number[] = [];
+    await bench.serve({ test: { echo: ({ value }: { value: number }) => ({ value: got.push(value) }) } });
+    await bench.clock.advance(500);
+    await waiting;
+    assert.deepEqual(got, [1]);
+  });
+
   it('knocks with growing pauses, of half a second at most', async () => {
     const bench = new BenchOfTwo();
     const remote = bench.remote();
