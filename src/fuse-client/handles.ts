@@ -14,16 +14,26 @@ export const OpenFlag = {
   DIRECT: 0o40000,
 } as const;
 
-export interface FileHandle {
+/** Bytes of a write that failed in the background are lost, or changes that crashes undid. One for all handles that it concerns. */
+export interface Failure {
+  readonly error: Error;
+  /** Some program has heard of it. */
+  isTold: boolean;
+}
+
+interface OpenHandle {
+  /** What no fsync has told this handle of. */
+  failure: Failure | undefined;
+}
+
+export interface FileHandle extends OpenHandle {
   readonly kind: 'file';
   readonly file: WriteBackFile;
   readonly writable: boolean;
   readonly appends: boolean;
   /** O_SYNC or O_DSYNC: a write is answered when it is stored. */
   readonly synchronous: boolean;
-  /** A write that failed in the background, of which neither fsync nor close has told this handle. */
-  failure: Error | undefined;
-  /** Another call has told of it. */
+  /** A call that is no fsync has told of it, or none need. */
   isFailureSeen: boolean;
   /** This handle made the file, and no close has made its name durable yet. */
   unsyncedName: boolean;
@@ -31,17 +41,52 @@ export interface FileHandle {
   flushedBefore: boolean;
 }
 
-export interface DirectoryHandle {
+export interface DirectoryHandle extends OpenHandle {
   readonly kind: 'directory';
   readonly listing: DirectoryListing;
 }
 
+export type Handle = FileHandle | DirectoryHandle;
+
+export function inodeOf(handle: Handle): number {
+  return handle.kind === 'file' ? handle.file.inode : handle.listing.inode;
+}
+
+/** For what answers that everything is stored, fsync and writes that wait for it: tells once, whatever other calls have told before. */
+export function throwFailure(handle: Handle): void {
+  const { failure } = handle;
+  handle.failure = undefined;
+  if (failure !== undefined) tell(failure);
+}
+
+/** For a close, which may be one of several of the same handle: tells, and the others and fsync tell all the same. */
+export function throwFailureAtClose(handle: FileHandle): void {
+  handle.isFailureSeen = true;
+  if (handle.failure !== undefined) tell(handle.failure);
+}
+
+/** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */
+export function throwUnseenFailure(handle: FileHandle): void {
+  const { failure, isFailureSeen } = handle;
+  handle.isFailureSeen = true;
+  if (failure !== undefined && !isFailureSeen) tell(failure);
+}
+
+function tell(failure: Failure): never {
+  failure.isTold = true;
+  throw failure.error;
+}
+
 export class HandleTable {
-  private readonly handles = new Map<number, FileHandle | DirectoryHandle>();
+  private readonly handles = new Map<number, Handle>();
   private last = 0;
 
+  get all(): Iterable<Handle> {
+    return this.handles.values();
+  }
+
   /** The handle's number: 1 or more, never used twice. */
-  add(handle: FileHandle | DirectoryHandle): number {
+  add(handle: Handle): number {
     this.last += 1;
     this.handles.set(this.last, handle);
     return this.last;

@@ -8,6 +8,7 @@ import type { KernelCache } from './kernel-cache.js';
 import type { OpenInodes } from './open-inodes.js';
 import { ReadCache } from './read-cache.js';
 import { RecentAttributes } from './recent-attributes.js';
+import type { UnsyncedChanges } from './unsynced-changes.js';
 import type { WriteBackFile } from './write-back/write-back-file.js';
 
 export class KnownInodes {
@@ -21,6 +22,7 @@ export class KnownInodes {
     private readonly kernelCache: KernelCache,
     private readonly runtime: Runtime,
     readonly openInodes: OpenInodes,
+    readonly unsynced: UnsyncedChanges,
     attributeTimeoutMs: number,
   ) {
     this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
@@ -60,6 +62,13 @@ export class KnownInodes {
   noteChange(changed: readonly Attributes[] = []): void {
     this.changeCount += 1;
     for (const attributes of changed) this.learn(attributes);
+    this.unsynced.add(changed.map(({ inode }) => inode));
+  }
+
+  /** The same for a write or a change of size, which is durable with its answer. */
+  noteCommit(attributes: Attributes): void {
+    this.changeCount += 1;
+    this.learn(attributes);
   }
 
   /** Attributes without asking the service, where the answer to a change told them just now. */
@@ -109,6 +118,7 @@ export class KnownInodes {
   /** The same where others may have changed anything. */
   async missedChanges(): Promise<void> {
     this.noteChange();
+    void this.unsynced.check();
     const refreshed: Promise<void>[] = [];
     this.recent.clear();
     for (const [inode, file] of this.open) {

@@ -7,7 +7,14 @@ import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/pieces.js'
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';
 import type { FallocateRequest } from './fallocate.js';
-import { type FileHandle, type HandleTable, OpenFlag } from './handles.js';
+import {
+  type FileHandle,
+  type HandleTable,
+  OpenFlag,
+  throwFailure,
+  throwFailureAtClose,
+  throwUnseenFailure,
+} from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
 import { checkEnd } from './limits.js';
@@ -130,7 +137,7 @@ export class OpenFiles {
         runtime: this.runtime,
         budget: this.budget,
         kernelCache: this.kernelCache,
-        committed: (committed) => this.known.noteChange([committed]),
+        committed: (committed) => this.known.noteCommit(committed),
       });
       this.known.opened(file);
     }
@@ -142,8 +149,8 @@ export class OpenFiles {
       writable,
       appends: (flags & OpenFlag.APPEND) !== 0,
       synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
-      failure: undefined,
-      isFailureSeen: false,
+      failure: this.known.unsynced.failureOf(inode),
+      isFailureSeen: true,
       unsyncedName: false,
       flushedBefore: false,
     };
@@ -217,8 +224,8 @@ export class OpenFiles {
     const open = this.handles.file(handle);
     const { file } = open;
     if (!open.writable) throw new FileError('EBADF', 'not open for writing');
-    if (open.synchronous) file.throwFailure(open);
-    else file.throwUnseenFailure(open);
+    if (open.synchronous) throwFailure(open);
+    else throwUnseenFailure(open);
     await this.budget.room(data.length, signal);
     if (killPrivileges) await this.killPrivileges(file);
     // Nothing may come between finding the end and writing there.
@@ -229,7 +236,7 @@ export class OpenFiles {
     this.known.noteChange();
     if (!open.synchronous) return;
     await file.flush();
-    file.throwFailure(open);
+    throwFailure(open);
   }
 
   /**
@@ -287,7 +294,7 @@ export class OpenFiles {
   async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
     const open = this.handles.file(handle);
     await open.file.flush();
-    if (open.writable) open.file.throwUnseenFailure(open);
+    if (open.writable) throwUnseenFailure(open);
     return (await this.files.seek({ inode: open.file.inode, offset, what })).offset;
   }
 
@@ -316,17 +323,17 @@ export class OpenFiles {
       // A commit makes what came before it durable too: the name.
       await open.file.flush();
     } else if (open.unsyncedName) {
-      await this.files.fsync({ inode: open.file.inode });
+      await this.known.unsynced.sync(open.file.inode);
     }
+    if (open.writable || open.unsyncedName) throwFailureAtClose(open);
     open.unsyncedName = false;
-    open.file.throwFailure(open);
   }
 
   async fsync(handle: number): Promise<void> {
     const open = this.handles.file(handle);
     // Side by side: a commit is durable by itself, and names made before are durable when fsync answers.
-    await Promise.all([open.file.sync(), this.files.fsync({ inode: open.file.inode })]);
-    open.file.throwFailure(open);
+    await Promise.all([open.file.sync(), this.known.unsynced.sync(open.file.inode)]);
+    throwFailure(open);
   }
 
   /** The last close of a handle. What is still pending is stored; a failure can only be logged. */
@@ -336,8 +343,8 @@ export class OpenFiles {
     this.handles.remove(handle);
     if (open.writable) await file.flush();
     file.handles.delete(open);
-    if (open.failure !== undefined) {
-      this.runtime.log.error('writeback.lost', { inode: file.inode, error: open.failure.message });
+    if (open.failure !== undefined && !open.isFailureSeen) {
+      this.runtime.log.error('writeback.lost', { inode: file.inode, error: open.failure.error.message });
     }
     if (file.handles.size > 0 || file.isPending) return;
     this.known.closed(file.inode);

@@ -24,7 +24,7 @@ import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
 import { fallocateRequest } from './fallocate.js';
-import { HandleTable, OpenFlag } from './handles.js';
+import { HandleTable, OpenFlag, throwFailure } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
@@ -32,6 +32,7 @@ import { repeatLost } from './lost-requests.js';
 import { MountSession, type SessionListener } from './mount-session.js';
 import { type CopyRequest, OpenFiles, type WriteTraits, withoutPrivileges } from './open-files.js';
 import { OpenInodes } from './open-inodes.js';
+import { UnsyncedChanges } from './unsynced-changes.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
 const MOST_HELD_NAMED = 64;
@@ -63,6 +64,7 @@ export class Operations {
   private readonly handles = new HandleTable();
   readonly extendedAttributes: ExtendedAttributes;
   private readonly known: KnownInodes;
+  private readonly unsynced: UnsyncedChanges;
   private readonly opened: OpenFiles;
   private readonly session: MountSession | undefined;
   private readonly files: FileService;
@@ -85,7 +87,9 @@ export class Operations {
     this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
     const files = lost === undefined ? service : this.repeatLost(service, lost);
     this.files = files;
-    this.known = new KnownInodes(files, kernelCache, runtime, openInodes, settings.attributeTimeoutMs);
+    this.unsynced = new UnsyncedChanges(files, this.handles, runtime);
+    const { attributeTimeoutMs } = settings;
+    this.known = new KnownInodes(files, kernelCache, runtime, openInodes, this.unsynced, attributeTimeoutMs);
     this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
     this.extendedAttributes = new ExtendedAttributes(files, this.known);
   }
@@ -93,11 +97,13 @@ export class Operations {
   /** Before the first operation. */
   async start(): Promise<void> {
     await this.session?.start();
+    await this.unsynced.start();
   }
 
   /** After the last operation: stores everything pending and gives up what was held. */
   async end(): Promise<void> {
     await this.flushAll();
+    this.unsynced.end();
     await this.session?.end();
   }
 
@@ -140,7 +146,9 @@ export class Operations {
       return this.known.file(inode)?.attributes ?? this.getattr(inode);
     }
     const changed = await this.files.setattr({ inode, changes: rest, caller });
-    this.known.noteChange([changed]);
+    const isWrite = rest.sizeBytes !== undefined && Object.keys(rest).length === 1;
+    if (isWrite) this.known.noteCommit(changed);
+    else this.known.noteChange([changed]);
     return this.known.current(changed);
   }
 
@@ -234,6 +242,7 @@ export class Operations {
   ): Promise<{ handle: number; attributes: Attributes }> {
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const { attributes } = await this.files.createUnnamed({ parent, ...asked, forWriting, caller });
+    this.known.noteChange([attributes]);
     return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
   }
 
@@ -323,7 +332,7 @@ export class Operations {
       attributeTimeoutMs: this.settings.attributeTimeoutMs,
       changes: () => this.known.changes,
     });
-    return this.handles.add({ kind: 'directory', listing });
+    return this.handles.add({ kind: 'directory', listing, failure: this.unsynced.failureOf(inode) });
   }
 
   /** Entries after `cookie`, `.` and `..` first; none at the end. More may follow behind those that are answered. */
@@ -342,7 +351,9 @@ export class Operations {
   }
 
   async fsyncdir(handle: number): Promise<void> {
-    await this.files.fsync({ inode: this.handles.directory(handle).listing.inode });
+    const open = this.handles.directory(handle);
+    await this.unsynced.sync(open.listing.inode);
+    throwFailure(open);
   }
 
   statfs(): Promise<FileSystemSpace> {

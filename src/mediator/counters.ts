@@ -16,7 +16,9 @@ export type CounterName =
   | 'caughtUpBlocks'
   | 'collectedVersions'
   | 'auditedBallots'
-  | 'unauditedBallots';
+  | 'unauditedBallots'
+  | 'repeatedCommands'
+  | 'undoneCommands';
 
 export class Counters {
   readonly #values = new Map<CounterName, number>();

@@ -1,5 +1,5 @@
 // FileService: turns file operations into metadata commands, votes and
-// writes. It holds no state of its own that a restart would miss.
+// writes. It holds no state of its own.
 import { FileError } from '../protocol/errors.js';
 import {
   type AttributeChanges,
@@ -223,14 +223,12 @@ export class MediatorFiles implements FileService {
     return { offset: await findEdge(this.metadata, inode, offset, what) };
   }
 
-  async fsync({ inode }: Request<'fsync'>, options?: CallOptions): Reply<'fsync'> {
+  async fsync(): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes, which a write may have taken along. What
     // others are doing just now may be seen already, and counts too.
-    if (!this.lostCalls.isAllDurable) await this.metadata.sync({});
-    await this.lostCalls.verify(this.metadata);
-    if (this.sessions.takeUndone(inode, options))
-      throw new FileError('EIO', 'a crash of the metaserver may have undone changes');
-    return {};
+    if (!this.lostCalls.isAllDurable) await this.lostCalls.sync();
+    await this.lostCalls.verify();
+    return { verifier: this.lostCalls.verifier };
   }
 
   async readdir({ limit, ...request }: Request<'readdir'>): Reply<'readdir'> {

@@ -1,152 +1,288 @@
 // Calls to the metaserver that were lost with their connection: asks them
-// again, and finds out whether another process answers, which may not know all
-// that was answered before. Must never answer a sync for what a crash may have
-// taken.
+// again, of a process that knows what was answered before. Where a crash has
+// taken commands that were answered, they are carried out again first, so that
+// whoever asks finds everything as it was. What can't be is lost, and every
+// fsync must be able to tell.
 import type { Remote } from '../protocol/client.js';
-import { FileError } from '../protocol/errors.js';
-import { type CommandName, type MetadataService, REPEATABLE_COMMANDS } from '../protocol/metadata.js';
+import { FileError, ServiceError, type ServiceErrorCode } from '../protocol/errors.js';
+import {
+  type CommandName,
+  type Commands,
+  type MetadataService,
+  type Queries,
+  REPEATABLE_COMMANDS,
+} from '../protocol/metadata.js';
 import { RepeatedCalls } from '../protocol/repeated-calls.js';
-import type { RequestIds } from '../protocol/request-ids.js';
-import type { Clock } from '../runtime/clock.js';
-import { UnsyncedInodes } from './unsynced-inodes.js';
+import type { RequestId, RequestIds } from '../protocol/request-ids.js';
+import type { CallOptions } from '../protocol/service.js';
+import { isUnbroken, type Verifier } from '../protocol/verifier.js';
+import { within } from '../protocol/within.js';
+import type { Timer } from '../runtime/clock.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Counters } from './counters.js';
+import { type Message, madeBy, UnsyncedCommands } from './unsynced-commands.js';
 
 /** A metaserver may take long over a large truncation, and over its own restart. */
 export const METADATA_DEADLINE_MS = 30_000;
+/** What was answered is known to be on the disk, or is asked for, after this long: twice what the metaserver lets it wait. */
+const SYNC_AFTER_MS = 100;
 const REPEATABLE: ReadonlySet<CommandName> = new Set(REPEATABLE_COMMANDS);
-/** Whoever sent these finds out by itself when a crash has undone them. */
-const REDONE: ReadonlySet<CommandName> = new Set(['collected', 'purge', 'forgetResults']);
+/** Nobody knows whether the call was carried out, or the metaserver can't just now. */
+const UNDECIDED: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'DEADLINE', 'CANCELLED']);
 
-/** Members by which commands and their results name inodes. */
-interface Named {
-  inode?: number;
-  parent?: number;
-  newParent?: number;
-  attributes?: { inode: number };
-  changed?: readonly { inode: number }[];
+export interface MetaserverListener {
+  /** Another process answers: what was seen of commands under way may be no more. */
+  restarted(): void;
+  /** It can't be told whether a command was carried out. */
+  unclear(): void;
 }
 
 export class LostCalls extends RepeatedCalls {
-  /**
-   * Commands that were answered, or whose outcome is not known; and how many of them, the first ones, are on the metaserver's
-   * disk or gone with a process that is no more. What an earlier mediator was answered counts as one.
-   */
-  answered = 1;
-  durable = 0;
   /** Calls made through `repeatLost`. */
   calls = 0;
-  readonly unsynced = new UnsyncedInodes();
+  readonly unsynced = new UnsyncedCommands();
   /** Commands under way: what they change may be seen already. */
   underWay = 0;
-  /** Since the last loss nobody has asked the metaserver who it is. */
-  #isUnverified = false;
-  /** How many had been answered at the first loss since somebody asked. */
-  #answeredAtLoss = 0;
-  /** Commands had been answered and were not known to be durable when the connection was lost. */
-  #isAtStake = false;
-  #start = '';
+  /** How often commands that were answered were lost for good. */
+  #undone = 0;
+  /** The process that answers is known, and knows what was answered before. */
+  #isVerified = false;
+  #verifying: Promise<void> | null = null;
+  /** The process that was known last. */
+  #known: Pick<Queries['statistics']['result'], 'clusterId' | 'start' | 'history'> | null = null;
+  #timer: Timer | null = null;
+  #isClosed = false;
 
-  /**
-   * @param undone called when commands that were answered may have gone with the process that answered them: with the inodes
-   * that these had changed, as far as they are known
-   * @param unclear called when it can't be told whether a command was carried out
-   */
   constructor(
-    metaserver: Pick<Remote, 'onStateChange'>,
-    deadlineMs: number,
-    clock: Clock,
-    private readonly undone: (inodes: ReadonlySet<number>) => void,
-    private readonly unclear: () => void,
+    remote: Pick<Remote, 'onStateChange'>,
+    readonly metadata: MetadataService,
+    private readonly metadataDeadlineMs: number,
+    readonly ids: RequestIds,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+    private readonly listener: MetaserverListener,
   ) {
-    super(metaserver, deadlineMs, clock);
-    metaserver.onStateChange((state) => {
-      if (state !== 'down') return;
-      if (!this.#isUnverified) this.#answeredAtLoss = this.answered;
-      this.#isUnverified = true;
-      if (this.answered > this.durable) this.#isAtStake = true;
-      this.unsynced.lose(this.durable);
+    super(remote, metadataDeadlineMs, runtime.clock);
+    remote.onStateChange((state) => {
+      this.#isVerified = false;
+      if (this.#isClosed) return;
+      // Whoever asks for something meanwhile waits for it, and tries again when it fails.
+      if (state === 'up') this.verify().catch((error: unknown) => this.#debug('metadata.unverified', error));
     });
   }
 
-  /** Whether nothing that anybody may have seen waits for the metaserver's disk. */
+  /** Nothing that anybody may have seen waits for the metaserver's disk. */
   get isAllDurable(): boolean {
-    return this.durable === this.answered && this.underWay === 0;
+    return this.unsynced.isEmpty && this.underWay === 0;
   }
 
-  /** The process that answers after a loss may not know all that was answered before it. */
-  get isAtStake(): boolean {
-    return this.#isAtStake;
+  /** The cluster whose metaserver has answered. After `verify`. */
+  get clusterId(): string {
+    return this.#known?.clusterId ?? '';
   }
 
-  /** The process that has answered so far. */
-  set start(start: string) {
-    this.#start = start;
+  /** Says to whoever had another one whether what was answered to him still stands. After `verify`. */
+  get verifier(): Verifier {
+    return { mediator: `${this.ids.client}/${this.#undone}`, history: this.#known?.history ?? '' };
   }
 
-  /** Asks the metaserver after a loss who it is, unless somebody has asked since. */
-  async verify(metadata: MetadataService): Promise<void> {
-    let start = this.#start;
-    for (let losses = -1; this.#isUnverified && losses !== this.losses; ) {
-      losses = this.losses;
-      ({ start } = await metadata.query({ name: 'statistics', request: {} }));
-    }
-    // Somebody else may have asked meanwhile.
-    if (!this.#isUnverified) return;
-    const isAnother = start !== this.#start;
-    const isUndone = this.#isAtStake && isAnother;
-    if (isAnother) this.durable = Math.max(this.durable, this.#answeredAtLoss);
-    this.#isUnverified = false;
-    this.#isAtStake = false;
-    this.#start = start;
-    this.unsynced.forgetUpTo(this.durable, this.answered);
-    const inodes = this.unsynced.takeLost();
-    if (isUndone) this.undone(inodes);
+  /**
+   * Resolves when the process that answers is known, and knows what was answered before.
+   * @throws ServiceError REFUSED when it is another cluster's
+   */
+  verify(): Promise<void> {
+    this.#verifying ??= this.#untilVerified().finally(() => {
+      this.#verifying = null;
+    });
+    return this.#verifying;
   }
 
-  /** A command that nobody wanted durable was answered. */
-  noteAnswered(inodes: readonly number[]): void {
-    this.answered++;
-    this.unsynced.changed(inodes, this.answered);
+  /** Makes a call of a process that knows what was answered before, again where it is lost. */
+  ask<T>(call: (limits: CallOptions) => Promise<T>, options: CallOptions | undefined): Promise<T> {
+    return this.repeat((limits) => {
+      const given = { ...limits, ...options };
+      return this.#isVerified ? call(given) : this.#whenVerified(call, given);
+    });
+  }
+
+  /** A command that nobody wanted durable was answered. @param place the number of the call among all that were sent */
+  noteAnswered(message: Message, result: Commands[CommandName]['result'], place: number): void {
+    this.unsynced.add(message, result, place);
+    this.#syncSoon();
   }
 
   /** The outcome of a command is not known: it may be seen, now or later. */
-  noteUnclear(inodes: readonly number[]): void {
-    this.noteAnswered(inodes);
-    this.unclear();
+  noteUnclear(place: number): void {
+    this.unsynced.addUnclear(place);
+    this.#syncSoon();
+    this.listener.unclear();
   }
 
-  /** The first `count` commands are on the disk, unless the process that says so has not seen them. */
-  noteDurable(count: number, losses: number): void {
+  /** Resolves when all that was answered before and is not lost is on the metaserver's disk. */
+  async sync(options?: CallOptions): Promise<void> {
+    this.calls++;
+    await this.ask(async (limits) => {
+      const { losses } = this;
+      const { answered } = this.unsynced;
+      await this.metadata.sync({}, limits);
+      this.noteDurable(answered, losses);
+    }, options);
+  }
+
+  /** The first `answered` are on the disk, as a process says that was asked when so many connections had been lost. */
+  noteDurable(answered: number, losses: number): void {
+    // A process that was lost meanwhile has said nothing about what the next one was told again.
+    if (losses === this.losses) this.unsynced.durable(answered);
+  }
+
+  /** Nothing is asked again by itself any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  async #untilVerified(): Promise<void> {
+    while (!this.#isVerified) {
+      const { losses } = this;
+      try {
+        await this.#meet(losses);
+        this.#isVerified = losses === this.losses;
+      } catch (error) {
+        if (losses === this.losses) throw error;
+      }
+    }
+  }
+
+  async #whenVerified<T>(call: (limits: CallOptions) => Promise<T>, limits: CallOptions): Promise<T> {
+    const { clock } = this.runtime;
+    const { deadlineMs = this.metadataDeadlineMs } = limits;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const left = () => ({ ...limits, deadlineMs: endMs - clock.monotonicMs() });
+    while (!this.#isVerified) {
+      try {
+        await within(this.verify(), left(), clock, 'the metaserver');
+      } catch (error) {
+        // Whoever asked first had less time left.
+        const isEarly = error instanceof ServiceError && error.code === 'DEADLINE' && left().deadlineMs > 0;
+        if (!isEarly) throw error;
+      }
+    }
+    return call(left());
+  }
+
+  /** Asks who answers. Another process than before is told what it may not know. Nothing is certain once that one is lost too. */
+  async #meet(losses: number): Promise<void> {
+    const limits = { deadlineMs: this.metadataDeadlineMs };
+    const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request: {} }, limits);
     if (losses !== this.losses) return;
-    this.durable = Math.max(this.durable, count);
-    this.unsynced.forgetUpTo(this.durable, this.answered);
+    const known = this.#known;
+    if (known !== null && known.clusterId !== clusterId) {
+      throw new ServiceError('REFUSED', `the metaserver is of cluster ${clusterId}, this is ${known.clusterId}`);
+    }
+    if (known !== null && known.start !== start) {
+      // One that was closed in order has stored all that it had answered.
+      if (known.history === history) this.unsynced.durable(this.unsynced.answered);
+      else await this.#repeatAnswered();
+      if (losses !== this.losses) return;
+      this.listener.restarted();
+    }
+    this.#known = { clusterId, start, history };
+  }
+
+  async #repeatAnswered(): Promise<void> {
+    const { log } = this.runtime;
+    const { done, lost } = await this.unsynced.again((message, made) => this.#again(message, made));
+    log.info('metadata.repeated', { commands: done });
+    this.counters.add('repeatedCommands', done);
+    if (lost === 0) return;
+    this.#undone++;
+    log.error('metadata.undone', { commands: lost });
+    this.counters.add('undoneCommands', lost);
+  }
+
+  /** Whether a command that was answered is carried out now, or was before the crash and survived it. */
+  async #again(message: Message, made: number): Promise<boolean> {
+    const { name } = message;
+    let reason: string;
+    try {
+      const limits = { deadlineMs: this.metadataDeadlineMs };
+      const result = await this.metadata.execute({ ...message, durable: false }, limits);
+      if (madeBy(name, result) === made) return true;
+      reason = 'the name stands for something else';
+    } catch (error) {
+      if (error instanceof ServiceError && UNDECIDED.has(error.code)) throw error;
+      if (wasCarriedOut(error)) return true;
+      reason = String(error);
+    }
+    this.runtime.log.warn('metadata.not_repeated', { command: name, reason });
+    return false;
+  }
+
+  /** What nobody asks to be durable is on the disk soon all the same; until that is known, it counts as what a crash may take. */
+  #syncSoon(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= this.runtime.clock.after(SYNC_AFTER_MS, () => {
+      this.#timer = null;
+      if (this.unsynced.isEmpty) return;
+      this.sync().catch((error: unknown) => {
+        this.#debug('metadata.unsynced', error);
+        this.#syncSoon();
+      });
+    });
+  }
+
+  #debug(event: string, error: unknown): void {
+    this.runtime.log.debug(event, { reason: String(error) });
   }
 }
 
 /**
- * The same service, where what is lost is asked again: queries, which change nothing; commands, each under an id by which
- * the metaserver knows it again (this mediator's own, where whoever asked for it gave none); and a sync for which nothing is
- * at stake.
+ * What the metaserver says of a command that it knows already, other than its result: a later one has used the id's slot, or
+ * the inode has gone since.
  */
-export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids: RequestIds): MetadataService {
+function wasCarriedOut(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.code === 'REFUSED';
+  return error instanceof FileError && error.code === 'ESTALE';
+}
+
+/**
+ * The same service, where what is lost is asked again: queries, which change nothing; commands, each under an id by which
+ * the metaserver knows it again (this mediator's own, where whoever asked for it gave none); and syncs.
+ */
+export function repeatLost(lostCalls: LostCalls): MetadataService {
+  const { metadata, ids, unsynced } = lostCalls;
+  let sent = 0;
   return {
-    async execute(asked, options) {
+    async execute(message, options) {
       lostCalls.calls++;
-      const message = asked.durable || !lostCalls.unsynced.isCrowded ? asked : { ...asked, durable: true };
-      const before = lostCalls.answered;
-      const { losses } = lostCalls;
-      const send = (known: typeof message) =>
-        lostCalls.repeat((limits) => metadata.execute(known, { ...limits, ...options }));
-      const needsId = message.id === undefined && !REPEATABLE.has(message.name);
-      const counts = !REDONE.has(message.name);
+      // Not as a durable one itself: what others see of it before it is answered would not be there to build upon.
+      if (unsynced.isCrowded && !message.durable) await lostCalls.sync(options);
+      const isOnce = !REPEATABLE.has(message.name);
+      let place = 0;
+      let answered = 0;
+      let losses = 0;
+      let known = message;
+      const send = () =>
+        lostCalls.ask((limits) => {
+          place = ++sent;
+          answered = unsynced.answered;
+          losses = lostCalls.losses;
+          return metadata.execute(known, limits);
+        }, options);
+      const sendAs = (id: RequestId) => {
+        known = { ...message, id };
+        return send();
+      };
       lostCalls.underWay++;
       try {
-        const result = await (needsId ? ids.run((id) => send({ ...message, id })) : send(message));
-        if (message.durable) lostCalls.noteDurable(before, losses);
-        else if (counts) lostCalls.noteAnswered(inodesOf(message.request, result));
+        const result = await (isOnce && message.id === undefined ? ids.run(sendAs) : send());
+        if (message.durable) lostCalls.noteDurable(answered, losses);
+        else if (isOnce) lostCalls.noteAnswered(known, result, place);
         return result;
       } catch (error) {
-        // What the metaserver refuses changes nothing.
-        if (counts && !(error instanceof FileError)) lostCalls.noteUnclear(inodesOf(message.request));
+        // What was not sent or is refused changes nothing. Whoever sends what may come twice finds out by itself.
+        if (isOnce && place > 0 && !(error instanceof FileError)) lostCalls.noteUnclear(place);
         throw error;
       } finally {
         lostCalls.underWay--;
@@ -154,31 +290,14 @@ export function repeatLost(metadata: MetadataService, lostCalls: LostCalls, ids:
     },
     query(message, options) {
       lostCalls.calls++;
-      return lostCalls.repeat((limits) => metadata.query(message, { ...limits, ...options }));
+      return lostCalls.ask((limits) => metadata.query(message, limits), options);
     },
-    async sync(request, options) {
-      lostCalls.calls++;
-      const before = lostCalls.answered;
-      const { losses } = lostCalls;
-      // The process that answers the second time may not know what the first one had answered and not stored.
-      await lostCalls.repeat(
-        (limits) => metadata.sync(request, { ...limits, ...options }),
-        () => !lostCalls.isAtStake,
-      );
-      lostCalls.noteDurable(before, losses);
-      return {};
+    async sync(_request, options) {
+      const before = lostCalls.verifier;
+      await lostCalls.sync(options);
+      // Whoever asks is about to act on what was there.
+      if (isUnbroken(before, lostCalls.verifier)) return {};
+      throw new ServiceError('UNREACHABLE', 'changes were lost while they were to be stored');
     },
   };
-}
-
-/** What a command's request and result name of what it has changed: a file, its folder, whatever else was touched. */
-function inodesOf(request: object, result: object = {}): number[] {
-  const { inode, parent, newParent } = request as Named;
-  const answer = result as Named;
-  const inodes: number[] = [];
-  for (const each of [inode, parent, newParent, answer.inode, answer.attributes?.inode]) {
-    if (each !== undefined) inodes.push(each);
-  }
-  if (answer.changed !== undefined) for (const { inode: changed } of answer.changed) inodes.push(changed);
-  return inodes;
 }

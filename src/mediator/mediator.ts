@@ -74,27 +74,30 @@ export async function openMediator(
 ): Promise<Mediator> {
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
-  const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
+  const counters = new Counters();
   const lostCalls = new LostCalls(
     first.remote,
-    deadlineMs,
-    runtime.clock,
-    (inodes) => sessions.undone(inodes),
-    () => {
-      blockMap.clear();
-      names.clear();
-      sessions.unclear();
+    first.remote.service<MetadataService>('metadata'),
+    Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+    new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
+    counters,
+    runtime,
+    {
+      restarted: () => sessions.unclear(),
+      unclear: () => {
+        blockMap.clear();
+        names.clear();
+        sessions.unclear();
+      },
     },
   );
-  const ids = new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES));
-  const metadata = repeatLost(first.remote.service<MetadataService>('metadata'), lostCalls, ids);
+  const metadata = repeatLost(lostCalls);
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
     audit: options.audit,
     onWriteQuorumLost: options.onWriteQuorumLost,
   };
-  const counters = new Counters();
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
@@ -127,27 +130,22 @@ export async function openMediator(
       request: { client },
       durable: false,
     } as const;
+    // A command that was carried out, and may have to be again after a crash, must be known by its result until it is durable.
+    const forgetting = metadata.sync({}).then(() => metadata.execute(message));
     // What is left goes when it is old.
-    metadata.execute(message).catch((error: unknown) => runtime.log.debug('results.kept', { reason: String(error) }));
+    forgetting.catch((error: unknown) => runtime.log.debug('results.kept', { reason: String(error) }));
   });
-  // What was not durable may be gone when the metaserver is back.
   first.remote.onStateChange((state) => {
-    if (state === 'down') {
-      blockMap.clear();
-      names.clear();
-      garbage.startOver();
-    } else {
-      // A question that is lost is asked with the next connection.
-      lostCalls
-        .verify(metadata)
-        .catch((error: unknown) => runtime.log.debug('metadata.unverified', { reason: String(error) }));
-    }
+    if (state !== 'down') return;
+    blockMap.clear();
+    names.clear();
+    garbage.startOver();
   });
   const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);
   const versions = new Versions(metadata, runtime.clock);
   const writer = new Writer(
     metadata,
-    ids,
+    lostCalls.ids,
     replicas,
     blockMap,
     reader,
@@ -190,11 +188,10 @@ export async function openMediator(
   );
   const metrics = new Metrics(counters, replicas);
 
-  const { clusterId, start } = await metadata.query({ name: 'statistics', request: {} });
-  lostCalls.start = start;
+  await lostCalls.verify();
   // What an earlier mediator was answered may not be on the metaserver's disk; until it is, every fsync asks for it.
   metadata.sync({}).catch((error: unknown) => runtime.log.debug('metadata.unsynced', { reason: String(error) }));
-  await replicas.start(clusterId);
+  await replicas.start(lostCalls.clusterId);
   if (options.maintenance) {
     recovery.wake();
     garbage.wake();
@@ -208,6 +205,7 @@ export async function openMediator(
     xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
     async close() {
+      lostCalls.close();
       sessions.close();
       auditor.close();
       repairer.close();

@@ -21,10 +21,6 @@ const MAXIMUM_CHANGES = 10_000;
 
 interface Session {
   client: string;
-  /** Changes that were answered may be undone, and its client has not heard of it. */
-  isUndone: boolean;
-  /** Of what may be undone, inodes that its client has not heard of. */
-  undone: Set<number>;
   /** Files that it has open, or had until a short while ago. */
   open: Set<number>;
   /** The number of the last change that others made. */
@@ -60,8 +56,6 @@ export class Sessions {
   #changes: Change[] = [];
   #last = 0;
   #isClosed = false;
-  /** As in a session, for all who have none. */
-  readonly #sessionless = { isUndone: false, undone: new Set<number>() };
 
   constructor(
     private readonly files: HeldFiles,
@@ -96,31 +90,11 @@ export class Sessions {
     }
   }
 
-  /** Changes that were answered may be undone: everybody must forget everything that is cached, and hear of it. */
-  undone(inodes: ReadonlySet<number>): void {
-    for (const caller of [this.#sessionless, ...this.#byClient.values()]) {
-      caller.isUndone = true;
-      for (const inode of inodes) caller.undone.add(inode);
-    }
-    this.unclear();
-  }
-
   /** Nobody knows what has changed: everybody must forget everything that is cached. */
   unclear(): void {
     this.#changes = [];
     this.#last += 2;
     for (const session of this.#byClient.values()) this.#tell(session);
-  }
-
-  /**
-   * Whoever asks for what came before to be durable must hear that it may be undone: every client for itself, once at whatever it
-   * asks for first, since not all that was changed is known, and once for each inode that was.
-   */
-  takeUndone(inode: number, options: CallOptions | undefined): boolean {
-    const caller = this.#of(options) ?? this.#sessionless;
-    const wasUndone = caller.undone.delete(inode) || caller.isUndone;
-    caller.isUndone = false;
-    return wasUndone;
   }
 
   /** The caller opens a file; `changes` says when it is closed. */
@@ -171,8 +145,6 @@ export class Sessions {
     if (session === undefined) {
       session = {
         client,
-        isUndone: false,
-        undone: new Set(),
         open: new Set(),
         news: this.#last,
         grace: null,

@@ -5,6 +5,7 @@ import type { Extent } from './blocks.js';
 import type { Pieces } from './pieces.js';
 import type { Attempt } from './request-ids.js';
 import type { CallOptions } from './service.js';
+import type { Verifier } from './verifier.js';
 
 /**
  * One path component. Any bytes but '/' and NUL, 1 to 255 of them, written as a
@@ -206,8 +207,8 @@ export interface FileService {
     request: { inode: number; offset: number; what: 'data' | 'hole' },
     options?: CallOptions,
   ): Promise<{ offset: number }>;
-  /** All changes to the namespace and to this inode are on stable storage when it answers. */
-  fsync(request: { inode: number }, options?: CallOptions): Promise<Record<string, never>>;
+  /** All changes to the namespace and to this inode that were answered before are on stable storage when it answers, but for what the verifier says. */
+  fsync(request: { inode: number }, options?: CallOptions): Promise<{ verifier: Verifier }>;
   /** Entries after `cookie` (0: from the start), without . and ..; `attributes` when asked for. `done`: no more behind these. */
   readdir(
     request: { inode: number; cookie: number; limit: number; attributes: boolean },

@@ -74,7 +74,28 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   },
   'a mediator that is content with one ballot': { readQuorum: 1 },
   'an fsync that does nothing': {
-    files: (files) => override(files, { fsync: async () => ({}) }),
+    files: (files) => override(files, { fsync: async () => ({ verifier: { mediator: '', history: '' } }) }),
+  },
+  'an fsync that says that nothing was ever lost': {
+    files: (files) =>
+      override(files, {
+        async fsync(request, options) {
+          await files.fsync(request, options);
+          return { verifier: { mediator: '', history: '' } };
+        },
+      }),
+  },
+  'a metaserver that gives what it makes again another number': {
+    metadata: (metadata) =>
+      overrideMetadata(metadata, {
+        execute(message, options) {
+          const { name, request } = message;
+          return metadata.execute(
+            name === 'make' ? { ...message, request: { ...request, inode: undefined } as typeof request } : message,
+            options,
+          );
+        },
+      }),
   },
   'a data server that keeps what it should forget': {
     blocks: (blocks) => overrideBlocks(blocks, { delete: async () => ({ deleted: 0 }) }),

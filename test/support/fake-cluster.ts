@@ -78,24 +78,30 @@ export class FakeCluster {
   /** Calls that reached the metaserver, by name. */
   readonly metadataCalls = new Map<string, number>();
   readonly #mediators: Mediator[] = [];
-  #metaserverStarts = 1;
+  #metaserver: Metaserver;
+  /** While there is none, calls wait for the next. */
+  #starting: Promise<Metaserver> | null = null;
+  /** Of calls that the metaserver has not answered. */
+  readonly #unanswered = new Set<(error: Error) => void>();
   readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
   private constructor(
     private readonly options: MediatorOptions,
     servers: number,
-    private readonly metaserver: Metaserver,
+    metaserver: Metaserver,
+    private readonly metadataStore: MemoryStore,
     /** What the metaserver's disk does before each write. */
     readonly metaserverDisk: { beforeWrite?: () => Promise<void> },
     private readonly restartServer: FakeClusterOptions['restartServer'],
   ) {
+    this.#metaserver = metaserver;
     this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
   }
 
   static async open({ servers = 5, restartServer, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
     const disk: FakeCluster['metaserverDisk'] = {};
-    const engine = memoryEngine(new MemoryStore(), { commitDelay: async () => disk.beforeWrite?.() });
-    const metaserver = await openMetaserver({ directory: '/meta' }, testRuntime([]), engine);
+    const store = new MemoryStore();
+    const metaserver = await start(store, disk);
     const complete: MediatorOptions = {
       readQuorum: 3,
       writeQuorum: servers,
@@ -108,24 +114,20 @@ export class FakeCluster {
       maintenance: true,
       ...options,
     };
-    return new FakeCluster(complete, servers, metaserver, disk, restartServer);
+    return new FakeCluster(complete, servers, metaserver, store, disk, restartServer);
   }
 
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
     const { restartServer } = this;
-    const metaserver = this.metaserver.metadata;
     const metadata: MetadataService = {
       execute: (message, options) =>
         message.name === 'collected' && this.collectedFate !== 'kept'
           ? this.#loseCollected()
-          : this.#unlessKilled(message.name, () => metaserver.execute(message, options)),
+          : this.#unlessKilled(message.name, () => this.#metaserver.metadata.execute(message, options)),
       query: (message, options) =>
-        this.#unlessKilled(message.name, async () => {
-          const result = await metaserver.query(message, options);
-          return message.name === 'statistics' ? { ...result, start: `${this.#metaserverStarts}` } : result;
-        }),
-      sync: (request, options) => this.#unlessKilled('sync', () => metaserver.sync(request, options)),
+        this.#unlessKilled(message.name, () => this.#metaserver.metadata.query(message, options)),
+      sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),
     };
     const remote: Remote = {
       service: <T>() => metadata as T,
@@ -157,7 +159,7 @@ export class FakeCluster {
   async #unlessKilled<T>(name: Kill['under'], call: () => Promise<T>): Promise<T> {
     this.metadataCalls.set(name, (this.metadataCalls.get(name) ?? 0) + 1);
     const kill = this.kills[0];
-    if (kill?.under !== name) return call();
+    if (kill?.under !== name) return this.#unlessCrashed(call);
     this.kills.shift();
     if (kill.when !== 'before') await call();
     if (kill.when === 'late') throw new ServiceError('DEADLINE', 'the metaserver did not answer in time');
@@ -166,20 +168,56 @@ export class FakeCluster {
     throw new ServiceError('UNREACHABLE', 'the metaserver was killed');
   }
 
-  /** The mediators lose the metaserver, and have it back at once. */
-  reconnectMetaserver(): void {
-    for (const state of ['down', 'up'] as const) for (const listener of this.#metadataListeners) listener(state);
+  async #unlessCrashed<T>(call: () => Promise<T>): Promise<T> {
+    await this.#starting;
+    return new Promise((resolve, reject) => {
+      this.#unanswered.add(reject);
+      call()
+        .then(resolve, reject)
+        .finally(() => this.#unanswered.delete(reject));
+    });
   }
 
-  /** The same, and it is another process then. What it had answered is all there: whether it is, mediators can't know. */
-  restartMetaserver(): void {
-    this.#metaserverStarts++;
-    this.reconnectMetaserver();
+  /** The mediators lose the metaserver, and have it back at once. */
+  reconnectMetaserver(): void {
+    this.#tell('down');
+    this.#tell('up');
+  }
+
+  /** The metaserver crashes, and what was not on its disk is lost; another process takes its place, over the disk of `owner`. */
+  async crashMetaserver(owner: FakeCluster = this): Promise<void> {
+    this.metadataStore.crash();
+    this.#tell('down');
+    for (const fail of this.#unanswered) fail(new ServiceError('UNREACHABLE', 'the metaserver crashed'));
+    await this.#start(owner.metadataStore);
+  }
+
+  async #start(store: MemoryStore): Promise<void> {
+    this.#starting = start(store, this.metaserverDisk);
+    this.#metaserver = await this.#starting;
+    this.#starting = null;
+    this.#tell('up');
+  }
+
+  /** The metaserver is closed, with everything on its disk, and started anew. */
+  async restartMetaserver(): Promise<void> {
+    this.#tell('down');
+    await this.#metaserver.close();
+    await this.#start(this.metadataStore);
+  }
+
+  /** The metaserver stores what it has answered, and no mediator hears of it. */
+  async storeMetadata(): Promise<void> {
+    await this.#metaserver.metadata.sync({});
+  }
+
+  #tell(state: RemoteState): void {
+    for (const listener of this.#metadataListeners) listener(state);
   }
 
   /** Versions that the metaserver still wants to be forgotten. */
   async garbage(): Promise<number> {
-    const { garbage } = await this.metaserver.metadata.query({ name: 'statistics', request: {} });
+    const { garbage } = await this.#metaserver.metadata.query({ name: 'statistics', request: {} });
     return garbage;
   }
 
@@ -200,8 +238,13 @@ export class FakeCluster {
 
   async close(): Promise<void> {
     await Promise.all(this.#mediators.map((mediator) => mediator.close()));
-    await this.metaserver.close();
+    await this.#metaserver.close();
   }
+}
+
+function start(store: MemoryStore, disk: FakeCluster['metaserverDisk']): Promise<Metaserver> {
+  const engine = memoryEngine(store, { commitDelay: async () => disk.beforeWrite?.() });
+  return openMetaserver({ directory: '/meta' }, testRuntime([]), engine);
 }
 
 /** A new empty file in the root; its inode. */

@@ -15,6 +15,7 @@ import type {
 import { ROOT_INODE } from '../../src/protocol/files.js';
 import type { Pieces } from '../../src/protocol/pieces.js';
 import type { CallOptions } from '../../src/protocol/service.js';
+import type { Verifier } from '../../src/protocol/verifier.js';
 import { Lender } from './lender.js';
 import { MemoryNodes } from './memory-nodes.js';
 
@@ -41,6 +42,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   readonly lender = new Lender();
   /** Calls since the start, by method: tests look at how often something was asked. */
   readonly calls: Partial<Record<keyof FileService, number>> = {};
+  /** What an fsync answers. */
+  verifier: Verifier = { mediator: 'mediator/0', history: 'history' };
 
   async lookup({ parent, name }: { parent: number; name: FileName }): Promise<Attributes> {
     await this.enter('lookup');
@@ -89,7 +92,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const there = this.directory(parent).entries.get(name);
     if (there === undefined) {
       const attributes = this.add(parent, name, 'file', request.mode, request.caller, request.umask);
-      return { attributes, created: true, changed: this.changesOf(parent) };
+      return { attributes, created: true, changed: this.changesOf(parent, attributes.inode) };
     }
     if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
     return { attributes: { ...this.node(there.inode).attributes }, created: false, changed: [] };
@@ -119,7 +122,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const attributes = this.add(parent, name, 'directory', mode, caller, umask);
     this.node(attributes.inode).attributes.links = 2;
     this.node(request.parent).attributes.links += 1;
-    return { attributes: { ...this.node(attributes.inode).attributes }, changed: this.changesOf(request.parent) };
+    const { inode } = attributes;
+    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent, inode) };
   }
 
   async mknod(request: {
@@ -135,7 +139,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const { parent, name, kind, mode, caller, umask } = request;
     const { inode } = this.add(parent, name, kind, mode, caller, umask);
     this.node(inode).attributes.device = request.device;
-    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent) };
+    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent, inode) };
   }
 
   async symlink(request: { parent: number; name: FileName; target: string; caller: Caller }): Reply<'symlink'> {
@@ -144,7 +148,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const node = this.node(inode);
     node.target = request.target;
     node.attributes.sizeBytes = request.target.length;
-    return { attributes: { ...node.attributes }, changed: this.changesOf(request.parent) };
+    return { attributes: { ...node.attributes }, changed: this.changesOf(request.parent, inode) };
   }
 
   async readlink({ inode }: { inode: number }): Promise<{ target: string }> {
@@ -160,7 +164,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     if (node.attributes.kind === 'directory') throw new FileError('EPERM', 'directories have one name');
     this.enterName(parent, name, inode);
     node.attributes.links += 1;
-    return { attributes: this.changed(node), changed: this.changesOf(parent) };
+    return { attributes: this.changed(node), changed: this.changesOf(parent, inode) };
   }
 
   async unlink({ parent, name, held }: { parent: number; name: FileName; held: number[] }): Reply<'unlink'> {
@@ -168,7 +172,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const node = this.child(parent, name);
     if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory');
     this.dropName(parent, name, held);
-    return { inode: node.attributes.inode, links: node.attributes.links, changed: this.changesOf(parent) };
+    const { inode, links } = node.attributes;
+    return { inode, links, changed: this.changesOf(parent, inode) };
   }
 
   async rmdir({ parent, name }: { parent: number; name: FileName }): Reply<'rmdir'> {
@@ -199,12 +204,12 @@ export class MemoryFiles extends MemoryNodes implements FileService {
       if (target === undefined) throw new FileError('ENOENT', 'nothing to exchange with');
       this.place(newParent, newName, moved);
       this.place(parent, name, this.node(target.inode));
-      return { changed: this.changesOf(parent, newParent) };
+      return { changed: this.changesOf(parent, newParent, moved.attributes.inode, target.inode) };
     }
     if (target === undefined) {
       this.removeName(parent, name);
       this.place(newParent, newName, moved);
-      return { changed: this.changesOf(parent, newParent) };
+      return { changed: this.changesOf(parent, newParent, moved.attributes.inode) };
     }
     if (mode === 'no-replace') throw new FileError('EEXIST', 'the name is there');
     if (target.inode === moved.attributes.inode) return { changed: [] };
@@ -216,11 +221,15 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     this.dropName(newParent, newName, held);
     this.removeName(parent, name);
     this.place(newParent, newName, moved);
-    return { replaced: target.inode, changed: this.changesOf(parent, newParent) };
+    return {
+      replaced: target.inode,
+      changed: this.changesOf(parent, newParent, moved.attributes.inode, target.inode),
+    };
   }
 
+  /** Of those that are still there. */
   private changesOf(...inodes: number[]): Attributes[] {
-    return inodes.map((inode) => ({ ...this.node(inode).attributes }));
+    return inodes.filter((inode) => this.nodes.has(inode)).map((inode) => ({ ...this.node(inode).attributes }));
   }
 
   async open({ inode, forWriting }: { inode: number; forWriting: boolean }): Promise<Attributes> {
@@ -299,9 +308,9 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     return { offset: found ?? content.sizeBytes };
   }
 
-  async fsync(): Promise<Record<string, never>> {
+  async fsync(): Promise<{ verifier: Verifier }> {
     await this.enter('fsync');
-    return {};
+    return { verifier: this.verifier };
   }
 
   async readdir(request: { inode: number; cookie: number; limit: number; attributes: boolean }): Promise<{

@@ -32,14 +32,20 @@ export async function mountFuseNative(
   const paths = new PathResolver(operations, clock, settings.attributeTimeoutMs);
   const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 
+  await operations.start();
   const Native = loadFuseNative();
   // The package would run fusermount, which need not be there.
   Native.unmount = (_directory, done) => void detach(directory, log).then(() => done(null), done);
   const native = new Native(directory, nativeOperations(operations, paths, caller, log), options(settings));
   repairUtimens(native, log);
-  await new Promise<void>((resolve, reject) => {
-    native.mount((error) => (error ? reject(error) : resolve()));
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      native.mount((error) => (error ? reject(error) : resolve()));
+    });
+  } catch (error) {
+    await operations.end();
+    throw error;
+  }
   await raiseReadAhead(directory, log);
   log.info('mount.ready', { directory, binding: 'fuse-native' });
 
@@ -51,7 +57,7 @@ export async function mountFuseNative(
   const ended = watch(directory, runtime).then(async () => {
     unmounting ??= close(native);
     await unmounting;
-    await operations.flushAll();
+    await operations.end();
     log.info('mount.ended', { directory });
   });
   return {

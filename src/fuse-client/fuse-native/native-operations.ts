@@ -163,14 +163,12 @@ export function nativeOperations(
       }),
     flush: (_path, handle, answer) => run('flush', answer, () => done(operations.flush(handle))),
     fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.fsync(handle))),
-    fsyncdir: (path, _dataOnly, _handle, answer) =>
-      run('fsyncdir', answer, async () => {
-        const handle = operations.opendir(await paths.inode(nameFromText(path)));
-        try {
-          await operations.fsyncdir(handle);
-        } finally {
-          operations.releasedir(handle);
-        }
+    opendir: (path, _flags, answer) =>
+      run('opendir', answer, async () => [operations.opendir(await paths.inode(nameFromText(path)))]),
+    fsyncdir: (_path, _dataOnly, handle, answer) => run('fsyncdir', answer, () => done(operations.fsyncdir(handle))),
+    releasedir: (_path, handle, answer) =>
+      run('releasedir', answer, async () => {
+        operations.releasedir(handle);
         return [];
       }),
     release: (_path, handle, answer) => run('release', answer, () => done(operations.release(handle))),

@@ -59,7 +59,9 @@ export interface NativeOperations {
   write(path: string, handle: number, data: Buffer, length: number, offset: number, answer: Answer): void;
   flush(path: string, handle: number, answer: Answer): void;
   fsync(path: string, dataOnly: number, handle: number, answer: Answer): void;
+  opendir(path: string, flags: number, answer: Answer<[number]>): void;
   fsyncdir(path: string, dataOnly: number, handle: number, answer: Answer): void;
+  releasedir(path: string, handle: number, answer: Answer): void;
   release(path: string, handle: number, answer: Answer): void;
   setxattr(path: string, name: string, value: Buffer, position: number, flags: number, answer: Answer): void;
   getxattr(path: string, name: string, position: number, answer: Answer<[Buffer]>): void;

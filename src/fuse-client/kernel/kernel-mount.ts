@@ -1,5 +1,6 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
 import type { FileService } from '../../protocol/files.js';
+import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount.js';
@@ -48,10 +49,12 @@ export async function mountKernel(
   });
 
   const gone = signal();
-  const timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
   void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
+  let timer: Timer | undefined;
   try {
+    // The mediator may take longer than the kernel.
     await operations.start();
+    timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
     device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
     await ready.promise;
   } catch (error) {
@@ -61,7 +64,7 @@ export async function mountKernel(
     await operations.end();
     throw error;
   } finally {
-    timer.cancel();
+    timer?.cancel();
   }
   await raiseReadAhead(directory, log);
   log.info('mount.ready', { directory, binding: 'kernel' });

@@ -8,7 +8,7 @@ import { FileError } from '../../protocol/errors.js';
 import type { Attributes, FileService } from '../../protocol/files.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { FileHandle } from '../handles.js';
+import { type FileHandle, throwUnseenFailure } from '../handles.js';
 import type { KernelCache } from '../kernel-cache.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -184,7 +184,7 @@ export class WriteBackFile {
     work: (modifyTimeNs: bigint) => Promise<Attributes>,
   ): Promise<Attributes> {
     while (this.isPending) await this.flush();
-    this.throwUnseenFailure(handle);
+    throwUnseenFailure(handle);
     this.modifyTimeNs = this.parts.runtime.clock.nowNs();
     const changing = work(this.modifyTimeNs);
     const blockSize = this.stored.blockSizeBytes;
@@ -210,20 +210,6 @@ export class WriteBackFile {
       this.inFlight = this.inFlight.filter((other) => other !== batch);
       this.stream();
     }
-  }
-
-  /** For what answers that bytes are stored, fsync and close: tells of lost ones once, whatever other calls have told before. */
-  throwFailure(handle: FileHandle): void {
-    const { failure } = handle;
-    handle.failure = undefined;
-    if (failure !== undefined) throw failure;
-  }
-
-  /** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */
-  throwUnseenFailure(handle: FileHandle): void {
-    const { failure, isFailureSeen } = handle;
-    handle.isFailureSeen = true;
-    if (failure !== undefined && !isFailureSeen) throw failure;
   }
 
   private learn(fetched: Attributes): void {
@@ -358,8 +344,8 @@ export class WriteBackFile {
       droppedBytes: this.dirty.bytes,
       toldHandles: this.handles.size,
     });
-    for (const handle of this.handles)
-      if (handle.writable) Object.assign(handle, { failure: error, isFailureSeen: false });
+    const failure = { error, isTold: false };
+    for (const handle of this.handles) if (handle.writable) Object.assign(handle, { failure, isFailureSeen: false });
     budget.remove(this.dirty.bytes);
     this.dirty.clear();
     this.truncateTo = undefined;

@@ -1,6 +1,6 @@
 // Operations over files in memory, with a clock that the test turns.
 import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/kernel-cache.js';
-import { Operations } from '../../../src/fuse-client/operations.js';
+import { type MediatorConnection, Operations } from '../../../src/fuse-client/operations.js';
 import { ROOT_INODE } from '../../../src/protocol/files.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -21,7 +21,7 @@ export interface Fixture {
   forgotten: string[];
 }
 
-export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}): Fixture {
+export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: MediatorConnection = {}): Fixture {
   const clock = new ManualClock();
   const log = new RecordingLog();
   const runtime: Runtime = {
@@ -43,7 +43,7 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}): Fixture {
   };
   let changes = 0n;
   const files = new MemoryFiles(() => ++changes);
-  const operations = new Operations(files, { attributeTimeoutMs: 1000, maximumDirtyBytes }, cache, runtime);
+  const operations = new Operations(files, { attributeTimeoutMs: 1000, maximumDirtyBytes }, cache, runtime, mediator);
   return { files, operations, clock, log, runtime, forgotten };
 }
 

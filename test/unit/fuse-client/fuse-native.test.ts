@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { constants } from 'node:os';
 import { describe, it } from 'mocha';
 import { nativeOperations } from '../../../src/fuse-client/fuse-native/native-operations.js';
 import type { NativeInstance } from '../../../src/fuse-client/fuse-native/native-types.js';
@@ -74,6 +75,21 @@ describe('the fuse-native binding', () => {
     assert.equal(bytes, content.length);
     assert.equal(target.toString('latin1', 0, content.length), content);
     assert.equal(parts.files.lender.outstanding, 0);
+  });
+
+  it('tells by one fsync of an open directory that changes of it were lost', async () => {
+    const { operations, clock, files, log } = fixture();
+    await operations.start();
+    const paths = new PathResolver(operations, clock, 1000);
+    const { opendir, fsyncdir, releasedir } = nativeOperations(operations, paths, CALLER, log);
+    const [status, handle] = await new Promise<number[]>((resolve) => opendir('/', 0, (...answer) => resolve(answer)));
+    assert.equal(status, 0);
+    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    files.verifier = { mediator: 'another/0', history: 'another' };
+    const sync = () => new Promise((resolve) => fsyncdir('/', 0, handle ?? 0, resolve));
+    assert.deepEqual([await sync(), await sync()], [-constants.errno.EIO, 0]);
+    assert.equal(await new Promise((resolve) => releasedir('/', handle ?? 0, resolve)), 0);
+    assert.equal(await sync(), -constants.errno.EBADF);
   });
 
   it('keeps names that are UTF-8 as they are', () => {

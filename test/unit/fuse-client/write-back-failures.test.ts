@@ -60,7 +60,7 @@ describe('a write-back buffer that can not store what it has', () => {
     await operations.fsync(handle);
   });
 
-  it('answers a failed write at the close, once per handle, drops the bytes and makes the kernel forget them', async () => {
+  it('answers a failed write at each close of a handle until an fsync of it, drops the bytes and makes the kernel forget them', async () => {
     const parts = fixture();
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', 'old');
@@ -70,6 +70,10 @@ describe('a write-back buffer that can not store what it has', () => {
     files.faults = { writes: 'ENOSPC' };
     await assert.rejects(operations.flush(first.handle), { code: 'ENOSPC' });
     files.faults = {};
+    // Another descriptor of the same open file.
+    await assert.rejects(operations.flush(first.handle), { code: 'ENOSPC' });
+    await assert.rejects(operations.fsync(first.handle), { code: 'ENOSPC' });
+    await operations.fsync(first.handle);
     await operations.flush(first.handle);
     await assert.rejects(operations.fsync(second.handle), { code: 'ENOSPC' });
     await operations.fsync(second.handle);
@@ -91,8 +95,20 @@ describe('a write-back buffer that can not store what it has', () => {
     await assert.rejects(operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted), { code: 'EIO' });
     await operations.write(handle, 0, Buffer.from('later'), {}, uninterrupted);
     await assert.rejects(operations.flush(handle), { code: 'EIO' }, 'a close answers for all that came before it');
-    await operations.flush(handle);
+    await operations.release(handle);
+    assert.equal(parts.log.named('writeback.lost').length, 0, 'somebody was told');
     assert.equal(await contentOf(parts, inode), 'later');
+  });
+
+  it('logs no failure that a close has told of', async () => {
+    const parts = fixture();
+    const { operations, files, log } = parts;
+    const { handle } = await operations.open(await stored(parts, 'f', 'old'), Flags.WRITE);
+    await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
+    files.faults = { writes: 'EIO' };
+    await assert.rejects(operations.flush(handle), { code: 'EIO' });
+    await operations.release(handle);
+    assert.equal(log.named('writeback.lost').length, 0);
   });
 
   it('logs a failure that nobody is left to be told about', async () => {

@@ -1,0 +1,404 @@
+// Changes that were answered and that crashes of both the mediator and the
+// metaserver have undone: which handles are told, by which calls, how often.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import type { RemoteState } from '../../../src/protocol/client.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
+import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { RepeatedCalls } from '../../../src/protocol/repeated-calls.js';
+import { ManualClock, settle } from '../../support/manual-clock.js';
+import { CALLER, type Fixture, Flags, fixture, uninterrupted } from './fixture.js';
+import {
+  chmod,
+  crashBoth,
+  fileInFolder,
+  isToldAt,
+  LOST,
+  mounted,
+  SYNC_AFTER_MS,
+  sync,
+  TELL_ALL_MS,
+} from './lost-changes.js';
+
+const MEBIBYTE = 2 ** 20;
+
+describe('changes that were lost with the mediator and the metaserver', () => {
+  it('fail one fsync of each handle that is open on what was changed, also of all at the same moment', async () => {
+    const parts = await mounted();
+    const { operations } = parts;
+    const { folder, file } = await fileInFolder(parts);
+    const folders = [operations.opendir(folder), operations.opendir(folder)];
+    const reader = await operations.open(file, Flags.READ);
+    const writer = await operations.open(file, Flags.WRITE);
+    const made = await operations.create(folder, 'new', 0o644, Flags.WRITE, CALLER);
+    const unnamed = await operations.createUnnamed(folder, { mode: 0o644 }, Flags.WRITE, CALLER);
+    await chmod(parts, file);
+    crashBoth(parts);
+    const all = () => [
+      ...folders.map((handle) => operations.fsyncdir(handle)),
+      ...[reader, writer, made, unnamed].map(({ handle }) => operations.fsync(handle)),
+    ];
+    await Promise.all(all().map((fsync) => assert.rejects(fsync, LOST)));
+    await Promise.all(all());
+    assert.equal(parts.log.named('mount.changes_lost').length, 1);
+  });
+
+  for (const changes of [{ mode: 0o600 }, { mode: 0o600, sizeBytes: 100 }]) {
+    it(`are heard of by the fsync of a file as well (${Object.keys(changes)})`, async () => {
+      const parts = await mounted();
+      const { operations } = parts;
+      const { file } = await fileInFolder(parts);
+      const { handle } = await operations.open(file, Flags.READ);
+      await operations.setattr(file, changes, CALLER);
+      crashBoth(parts);
+      await assert.rejects(operations.fsync(handle), LOST);
+    });
+  }
+
+  it('count of whatever kind they were, at all that they touched', async () => {
+    const kinds: Record<string, (parts: Fixture, folder: number, file: number) => Promise<unknown>> = {
+      create: ({ operations }, folder) => operations.create(folder, 'a', 0o644, Flags.READ, CALLER),
+      mkdir: ({ operations }, folder) => operations.mkdir(folder, 'a', 0o755, CALLER),
+      mknod: ({ operations }, folder) =>
+        operations.mknod(folder, 'a', { kind: 'fifo', mode: 0o644, device: 0 }, CALLER),
+      symlink: ({ operations }, folder) => operations.symlink(folder, 'a', 'target', CALLER),
+      link: ({ operations }, folder, file) => operations.link(file, folder, 'a'),
+      unlink: ({ operations }, folder) => operations.unlink(folder, 'file'),
+      rmdir: async (parts, folder) => {
+        await parts.operations.mkdir(folder, 'a', 0o755, CALLER);
+        await sync(parts);
+        await parts.operations.rmdir(folder, 'a');
+      },
+      rename: ({ operations }, folder) => operations.rename(folder, 'file', ROOT_INODE, 'a', 'replace'),
+      attributes: (parts, folder) => chmod(parts, folder),
+      'an extended attribute': ({ operations }, folder) =>
+        operations.extendedAttributes.set(folder, 'user.a', Buffer.from('b'), 'set'),
+    };
+    for (const [kind, change] of Object.entries(kinds)) {
+      const parts = await mounted();
+      const { folder, file } = await fileInFolder(parts);
+      await change(parts, folder, file);
+      crashBoth(parts);
+      assert.equal(await isToldAt(parts, folder), true, kind);
+      assert.equal(await isToldAt(parts, ROOT_INODE), kind === 'rename', kind);
+    }
+  });
+
+  it('fail one fsync of each handle that is opened within a minute', async () => {
+    const parts = await mounted();
+    const { operations, clock } = parts;
+    const { folder, file } = await fileInFolder(parts);
+    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    await chmod(parts, file);
+    crashBoth(parts);
+    await sync(parts);
+    for (const delayMs of [0, 0, TELL_ALL_MS - 1]) {
+      await clock.advance(delayMs);
+      const opened = operations.opendir(folder);
+      await assert.rejects(operations.fsyncdir(opened), LOST);
+      await operations.fsyncdir(opened);
+      const { handle } = await operations.open(file, Flags.READ);
+      await assert.rejects(operations.fsync(handle), LOST);
+      await operations.fsync(handle);
+    }
+    await clock.advance(1);
+    assert.equal(await isToldAt(parts, folder), false);
+    await operations.fsync((await operations.open(file, Flags.READ)).handle);
+  });
+
+  it('fail an fsync of a handle that was open then, however late it comes', async () => {
+    const parts = await mounted();
+    const { operations, clock } = parts;
+    const { folder } = await fileInFolder(parts);
+    const [first, second] = [operations.opendir(folder), operations.opendir(folder)];
+    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    crashBoth(parts);
+    await assert.rejects(operations.fsyncdir(first), LOST);
+    await clock.advance(2 * TELL_ALL_MS);
+    await assert.rejects(operations.fsyncdir(second), LOST);
+  });
+
+  it('fail the first fsync of all after that minute, when nobody has been told: who asks for none is not', async () => {
+    const parts = await mounted();
+    const { operations, clock } = parts;
+    const { folder } = await fileInFolder(parts);
+    const early = operations.opendir(folder);
+    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    crashBoth(parts);
+    await sync(parts);
+    operations.releasedir(early);
+    await clock.advance(2 * TELL_ALL_MS);
+    const listing = operations.opendir(folder);
+    await operations.readdir(listing, 0, false, 10);
+    operations.releasedir(listing);
+    assert.deepEqual([await isToldAt(parts, folder), await isToldAt(parts, folder)], [true, false]);
+  });
+
+  it('are not told again by the next loss', async () => {
+    const parts = await mounted();
+    const { operations } = parts;
+    const { folder } = await fileInFolder(parts);
+    const handle = operations.opendir(folder);
+    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    crashBoth(parts);
+    await assert.rejects(operations.fsyncdir(handle), LOST);
+    await operations.mkdir(ROOT_INODE, 'b', 0o755, CALLER);
+    crashBoth(parts);
+    await operations.fsyncdir(handle);
+    assert.equal(await isToldAt(parts, ROOT_INODE), true);
+  });
+});
+
+describe('a loss of changes is not told', () => {
+  const untold: Record<string, (parts: Fixture, file: number) => Promise<unknown>> = {
+    'where nothing was changed': ({ operations }) => operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER),
+    'where an fsync has covered the changes': async (parts, file) => {
+      await chmod(parts, file);
+      await sync(parts);
+    },
+    'where an fsync of the mount itself has covered the changes': async (parts, file) => {
+      await chmod(parts, file);
+      await parts.clock.advance(SYNC_AFTER_MS);
+    },
+    'for bytes, which are durable when they are answered': async ({ operations }, file) => {
+      const { handle } = await operations.open(file, Flags.WRITE);
+      await operations.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
+      await operations.flush(handle);
+      await operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
+    },
+    'for a size, which is durable when it is answered': ({ operations }, file) =>
+      operations.setattr(file, { sizeBytes: 100 }, CALLER),
+  };
+  for (const [where, change] of Object.entries(untold)) {
+    it(where, async () => {
+      const parts = await mounted();
+      const { operations } = parts;
+      const { file } = await fileInFolder(parts);
+      const { handle } = await operations.open(file, Flags.BOTH);
+      await change(parts, file);
+      crashBoth(parts);
+      await operations.fsync(handle);
+      await operations.fsync((await operations.open(file, Flags.READ)).handle);
+    });
+  }
+
+  it('for changes that came after it', async () => {
+    const parts = await mounted();
+    const { folder } = await fileInFolder(parts);
+    await parts.operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    crashBoth(parts);
+    assert.equal(await isToldAt(parts, ROOT_INODE), true);
+    await parts.operations.mkdir(folder, 'b', 0o755, CALLER);
+    assert.equal(await isToldAt(parts, folder), false);
+  });
+
+  it('where the mediator has carried them out again, or only it has crashed, also one after the other', async () => {
+    const parts = await mounted();
+    const { operations, files } = parts;
+    const handle = operations.opendir(ROOT_INODE);
+    const mediators = ['mediator/0', 'another/0', 'another/0', 'third/0'];
+    const histories = ['another', 'another', 'third', 'third'];
+    for (const [step, mediator] of mediators.entries()) {
+      await operations.mkdir(ROOT_INODE, `a${step}`, 0o755, CALLER);
+      files.verifier = { mediator, history: histories[step] ?? '' };
+      await operations.fsyncdir(handle);
+    }
+  });
+
+  it('and not logged, when there were no changes', async () => {
+    const parts = await mounted();
+    crashBoth(parts);
+    await sync(parts);
+    assert.equal(parts.log.named('mount.changes_lost').length, 0);
+  });
+});
+
+describe('changes that are answered while an fsync is under way', () => {
+  /** A folder, whose change was answered before the fsync of a handle on the root was answered so. */
+  async function changedDuringSync(parts: Fixture, crash: (parts: Fixture) => void): Promise<number> {
+    const { operations, files } = parts;
+    const { folder } = await fileInFolder(parts);
+    const { fsync } = files;
+    let answer = () => {};
+    files.fsync = () =>
+      new Promise((resolve) => {
+        answer = () => resolve({ verifier: files.verifier });
+      });
+    const syncing = sync(parts);
+    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    crash(parts);
+    answer();
+    await syncing;
+    files.fsync = fsync;
+    return folder;
+  }
+
+  it('are not covered by it', async () => {
+    const parts = await mounted();
+    const folder = await changedDuringSync(parts, () => {});
+    crashBoth(parts);
+    assert.equal(await isToldAt(parts, folder), true);
+  });
+
+  it('may be among those that it says are lost, and may be lost by the next crashes', async () => {
+    const parts = await mounted();
+    const folder = await changedDuringSync(parts, crashBoth);
+    const handle = parts.operations.opendir(folder);
+    crashBoth(parts);
+    await sync(parts);
+    await assert.rejects(parts.operations.fsyncdir(handle), LOST);
+    await parts.clock.advance(TELL_ALL_MS);
+    assert.equal(await isToldAt(parts, folder), true, 'nobody was told of the second loss');
+  });
+});
+
+describe('calls after a loss of changes', () => {
+  async function lossAt(parts: Fixture, flags: number): Promise<number> {
+    const { file } = await fileInFolder(parts);
+    const { handle } = await parts.operations.open(file, flags);
+    await chmod(parts, file);
+    crashBoth(parts);
+    await sync(parts);
+    return handle;
+  }
+
+  it('tell of it at each close of a handle that is open for writing, and at its fsync all the same', async () => {
+    const parts = await mounted();
+    const { operations } = parts;
+    const handle = await lossAt(parts, Flags.WRITE);
+    await assert.rejects(operations.flush(handle), LOST);
+    await assert.rejects(operations.flush(handle), LOST);
+    await assert.rejects(operations.fsync(handle), LOST);
+    await operations.flush(handle);
+    await operations.fsync(handle);
+  });
+
+  for (const [name, flags] of Object.entries({ reading: Flags.READ, writing: Flags.WRITE })) {
+    it(`tell of it at the close that makes the name of a new file durable, open for ${name}`, async () => {
+      const parts = await mounted();
+      const { operations } = parts;
+      const { handle } = await operations.create(ROOT_INODE, 'new', 0o644, flags, CALLER);
+      crashBoth(parts);
+      await assert.rejects(operations.flush(handle), LOST);
+      await assert.rejects(operations.flush(handle), LOST);
+      await assert.rejects(operations.fsync(handle), LOST);
+      await operations.flush(handle);
+    });
+  }
+
+  it('do not tell at a later close of a handle that is open for reading, whose name is durable', async () => {
+    const parts = await mounted();
+    const { operations } = parts;
+    const { handle, attributes } = await operations.create(ROOT_INODE, 'new', 0o644, Flags.READ, CALLER);
+    await operations.flush(handle);
+    await chmod(parts, attributes.inode);
+    crashBoth(parts);
+    await sync(parts);
+    await operations.flush(handle);
+    await assert.rejects(operations.fsync(handle), LOST);
+  });
+
+  it('do not tell at the close of a handle that is open for reading, and its fsync does', async () => {
+    const parts = await mounted();
+    const { operations } = parts;
+    const handle = await lossAt(parts, Flags.READ);
+    await operations.flush(handle);
+    await assert.rejects(operations.fsync(handle), LOST);
+    await operations.fsync(handle);
+  });
+
+  for (const isOpenThen of [true, false]) {
+    const opened = isOpenThen ? 'before' : 'since';
+    it(`do not tell when they write or look for data in a file that was opened ${opened}: no bytes are lost`, async () => {
+      const parts = await mounted();
+      const { operations } = parts;
+      const { file } = await fileInFolder(parts);
+      const early = await operations.open(file, Flags.BOTH);
+      await chmod(parts, file);
+      crashBoth(parts);
+      await sync(parts);
+      const { handle } = isOpenThen ? early : await operations.open(file, Flags.BOTH);
+      await operations.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
+      await operations.seek(handle, 0, 'data');
+      await operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
+      await operations.release(handle);
+      assert.equal(parts.log.named('writeback.lost').length, 0);
+      await assert.rejects(operations.fsync((await operations.open(file, Flags.READ)).handle), LOST);
+    });
+  }
+
+  it('do not tell at a write, also where one has told of lost bytes before', async () => {
+    const parts = await mounted();
+    const { operations, files } = parts;
+    const { file } = await fileInFolder(parts);
+    const { handle } = await operations.open(file, Flags.WRITE);
+    const write = () => operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
+    files.faults = { writes: 'ENOSPC' };
+    await write();
+    await settle();
+    files.faults = {};
+    await assert.rejects(operations.fsync(handle), { code: 'ENOSPC' });
+    await chmod(parts, file);
+    crashBoth(parts);
+    await sync(parts);
+    await write();
+    await assert.rejects(operations.fsync(handle), LOST);
+  });
+
+  it('tell at a write of lost bytes all the same', async () => {
+    const parts = await mounted();
+    const { operations, files } = parts;
+    const { file } = await fileInFolder(parts);
+    const { handle } = await operations.open(file, Flags.WRITE);
+    const write = () => operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
+    files.faults = { writes: 'ENOSPC' };
+    await write();
+    await settle();
+    files.faults = {};
+    await chmod(parts, file);
+    crashBoth(parts);
+    await sync(parts);
+    await assert.rejects(write(), { code: 'ENOSPC' });
+    await assert.rejects(operations.fsync(handle), { code: 'ENOSPC' });
+    await operations.fsync(handle);
+  });
+
+  it('tell by the next fsync, when one has failed for another reason', async () => {
+    const parts = await mounted();
+    const { operations, files } = parts;
+    const handle = await lossAt(parts, Flags.WRITE);
+    const { fsync } = files;
+    files.fsync = async () => {
+      throw new ServiceError('DEADLINE', 'the metaserver is away');
+    };
+    await assert.rejects(operations.fsync(handle), { code: 'DEADLINE' });
+    files.fsync = fsync;
+    await assert.rejects(operations.fsync(handle), LOST);
+  });
+
+  it('tell by an fsync that is asked again, since its answer was lost with the connection', async () => {
+    let change: (state: RemoteState) => void = () => {};
+    const onStateChange = (listener: typeof change) => {
+      change = listener;
+    };
+    const parts = fixture({}, { lost: new RepeatedCalls({ onStateChange }, 1000, new ManualClock()) });
+    const { operations, files } = parts;
+    const answers: (() => void)[] = [];
+    files.fsync = async () => {
+      answers.shift()?.();
+      return { verifier: files.verifier };
+    };
+    await operations.start();
+    const handle = operations.opendir(ROOT_INODE);
+    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    crashBoth(parts);
+    answers.push(() => {
+      change('down');
+      throw new ServiceError('UNREACHABLE', 'the answer was lost');
+    });
+    await assert.rejects(operations.fsyncdir(handle), LOST);
+    assert.deepEqual(answers, []);
+    await operations.fsyncdir(handle);
+  });
+});

@@ -1,0 +1,159 @@
+// What a mediator asks of whom after it has lost the metaserver, against one that a test plays.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { Counters } from '../../../src/mediator/counters.js';
+import { LostCalls, repeatLost } from '../../../src/mediator/lost-calls.js';
+import type { RemoteState } from '../../../src/protocol/client.js';
+import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import type { MetadataService } from '../../../src/protocol/metadata.js';
+import { RequestIds } from '../../../src/protocol/request-ids.js';
+import type { CallOptions } from '../../../src/protocol/service.js';
+import { testRuntime } from '../../support/fake-cluster.js';
+import { ManualClock, settle } from '../../support/manual-clock.js';
+
+const DEADLINE_MS = 1000;
+const RMDIR = { name: 'rmdir', timeNs: 1n, request: { parent: 1, name: 'd' }, durable: false } as const;
+const LOOKUP = { name: 'lookup', request: { parent: 1, name: 'd' } } as const;
+
+describe('after a loss of the metaserver', () => {
+  let clock: ManualClock;
+  let lost: LostCalls;
+  let service: MetadataService;
+  let listeners: ((state: RemoteState) => void)[];
+  /** The process that answers, and who it says that it is. */
+  let start: number;
+  let asked: string[];
+  /** Calls that are not answered. */
+  let hanging: ((error: Error) => void)[];
+  let answer: (name: string, options: CallOptions | undefined) => Promise<unknown>;
+
+  /** The connection breaks, and is there again, perhaps to another process. */
+  function breaks(isAnother: boolean): void {
+    if (isAnother) start++;
+    for (const listener of listeners) listener('down');
+    for (const fail of hanging) fail(new ServiceError('UNREACHABLE', 'the connection broke'));
+    hanging = [];
+    for (const listener of listeners) listener('up');
+  }
+
+  function hang(options: CallOptions | undefined): Promise<never> {
+    return new Promise((_resolve, reject) => {
+      hanging.push(reject);
+      clock.after(options?.deadlineMs ?? 0, () => reject(new ServiceError('DEADLINE', 'hung')));
+    });
+  }
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    listeners = [];
+    hanging = [];
+    start = 1;
+    asked = [];
+    answer = async () => ({});
+    const call = async (name: string, options: CallOptions | undefined) => {
+      asked.push(`${name} of ${start}`);
+      if (name === 'statistics') {
+        const statistics = { clusterId: 'c', start: `${start}`, history: `${start}` };
+        await answer(name, options);
+        return statistics;
+      }
+      return answer(name, options);
+    };
+    const metadata = {
+      execute: ({ name }: { name: string }, options?: CallOptions) => call(name, options),
+      query: ({ name }: { name: string }, options?: CallOptions) => call(name, options),
+      sync: (_request: object, options?: CallOptions) => call('sync', options),
+    } as unknown as MetadataService;
+    const remote = { onStateChange: (listener: (state: RemoteState) => void) => void listeners.push(listener) };
+    const nothing = () => {};
+    const runtime = { ...testRuntime([]), clock };
+    const listener = { restarted: nothing, unclear: nothing };
+    lost = new LostCalls(remote, metadata, DEADLINE_MS, new RequestIds('m'), new Counters(), runtime, listener);
+    service = repeatLost(lost);
+    await lost.verify();
+    await service.sync({});
+    asked = [];
+  });
+
+  afterEach(() => lost.close());
+
+  it('whoever was about to act on what was there is told by his sync', async () => {
+    await service.execute(RMDIR);
+    answer = async (name) => {
+      if (name === 'rmdir') throw new FileError('ENOENT', 'gone');
+      if (name !== 'sync' || start > 1) return {};
+      breaks(true);
+      throw new ServiceError('UNREACHABLE', 'the connection broke');
+    };
+    await assert.rejects(service.sync({}), { code: 'UNREACHABLE' });
+    await service.sync({});
+  });
+
+  it('nothing else is asked before it is known who answers, also when that one is lost while he says so', async () => {
+    await service.execute(RMDIR);
+    let isLostAgain = false;
+    answer = async (name) => {
+      if (name !== 'statistics' || isLostAgain) return {};
+      isLostAgain = true;
+      await settle();
+      breaks(true);
+      return {};
+    };
+    breaks(true);
+    await service.query(LOOKUP);
+    assert.deepEqual(asked.slice(1), ['statistics of 2', 'statistics of 3', 'rmdir of 3', 'lookup of 3']);
+  });
+
+  it('each waits for as long as he has, whoever has asked first who answers', async () => {
+    let hung = 0;
+    answer = (name, options) => {
+      if (name !== 'statistics') return Promise.resolve({});
+      return hung++ === 0 ? hang(options) : answered;
+    };
+    let answers = (_: object) => {};
+    const answered = new Promise<object>((resolve) => {
+      answers = resolve;
+    });
+    breaks(false);
+    const first = assert.rejects(service.query(LOOKUP), { code: 'DEADLINE' });
+    await clock.advance(DEADLINE_MS / 2);
+    const second = service.query(LOOKUP);
+    await clock.advance(DEADLINE_MS / 2);
+    await first;
+    answers({});
+    await second;
+    assert.equal(hung, 2);
+  });
+
+  it('a command that was not even sent leaves nothing in doubt', async () => {
+    await service.execute(RMDIR);
+    const { mediator } = lost.verifier;
+    answer = (name, options) => (name === 'statistics' ? hang(options) : Promise.resolve({}));
+    breaks(false);
+    const unsent = assert.rejects(service.execute(RMDIR), { code: 'DEADLINE' });
+    await clock.advance(DEADLINE_MS);
+    await unsent;
+    answer = async () => ({});
+    breaks(true);
+    await service.query(LOOKUP);
+    assert.equal(lost.verifier.mediator, mediator);
+  });
+
+  it('what may be carried out twice is not kept to be', async () => {
+    await service.execute({ name: 'purge', timeNs: 1n, request: { inode: 5 }, durable: false });
+    await service.execute(RMDIR);
+    breaks(true);
+    await service.query(LOOKUP);
+    assert.deepEqual(asked.slice(2), ['statistics of 2', 'rmdir of 2', 'lookup of 2']);
+  });
+
+  it('a mediator that is closed asks nothing', async () => {
+    await service.execute(RMDIR);
+    lost.close();
+    breaks(true);
+    await clock.advance(DEADLINE_MS);
+    await settle();
+    assert.deepEqual(asked, ['rmdir of 1']);
+    assert.equal(clock.pending, 0);
+  });
+});
