@@ -49,6 +49,7 @@ export class Simulation {
   readonly #faults: Faults;
   readonly #workload: Workload;
   #step = 0;
+  #mayBeUnclear = false;
   #failure: SimulationResult['failure'] = null;
 
   constructor(private readonly options: SimulationOptions) {
@@ -76,6 +77,7 @@ export class Simulation {
       isSettled: (request) => this.#faults.isSettled(request),
       readRefused: (inode, startedUs) => this.#judgeRefusal(inode, startedUs),
       ballots,
+      mayBeUnclear: () => this.#mayBeUnclear,
       mayBeFull: () => this.#faults.mayBeFull,
     });
   }
@@ -180,6 +182,7 @@ export class Simulation {
   }
 
   #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+    if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
     if (host === 'mediator' && fields.server === 'meta1') {
       if (event === 'connection.up') this.#workload.metaserverReturned();

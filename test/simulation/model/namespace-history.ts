@@ -1,6 +1,7 @@
 // Checks one folder that one client alone changes, one request after the
 // other: every answer must fit a state that is possible, and a crash of the
-// metaserver may lose no more than a tail of what no sync has covered.
+// metaserver may lose no more than a tail of what no sync has covered, and
+// nothing where an fsync's verifier says so afterwards.
 import { Contradiction } from './file-history.js';
 
 export type NameRequest =
@@ -21,10 +22,12 @@ type Names = ReadonlyMap<string, number>;
 /** States in order, the first one durable for sure, the last one current. */
 interface Trail {
   steps: readonly { names: Names; answeredAt: number }[];
+  /** A crash has undone something that was answered since a verifier was seen. */
+  lost: boolean;
 }
 
 export class NamespaceHistory {
-  #trails: Trail[] = [{ steps: [{ names: new Map(), answeredAt: 0 }] }];
+  #trails: Trail[] = [{ steps: [{ names: new Map(), answeredAt: 0 }], lost: false }];
   /** Counts answers, so that a sync can say which of them it covers. */
   #answers = 0;
   /** The request that is under way, if any, and whether the metaserver has crashed meanwhile, or before while the mediator remembered. */
@@ -62,7 +65,7 @@ export class NamespaceHistory {
     this.#answers++;
     const ways = this.#trails.flatMap((trail) => this.#after(trail, request, answer));
     // It may have been carried out, or have looked, before the crash, and what it did or saw may be lost.
-    if (crashed) ways.push(...this.#trails);
+    if (crashed) ways.push(...this.#trails.map((trail) => ({ ...trail, lost: true })));
     // The mediator may have answered what it remembers, which may be lost: one of the states, but not for sure the one that is left.
     const mayBeRemembered = fromMemory && request.kind === 'lookup';
     if (mayBeRemembered && ways.length > 0) ways.push(...this.#trails);
@@ -90,13 +93,22 @@ export class NamespaceHistory {
 
   /** Everything that was answered before `mark` is durable. */
   synced(mark: number): void {
-    this.#trails = this.#trails.map(({ steps }) => {
+    this.#trails = this.#trails.map(({ steps, lost }) => {
       const first = steps.findLastIndex((step) => step.answeredAt <= mark);
-      return { steps: steps.slice(Math.max(0, first)) };
+      return { steps: steps.slice(Math.max(0, first)), lost };
     });
   }
 
-  /** The metaserver crashed: any state since the last sync may be what is left. */
+  /** An fsync's verifier says whether something that was answered since the one before is lost. */
+  verified(isUnbroken: boolean): void {
+    if (isUnbroken) {
+      const intact = this.#trails.filter(({ lost }) => !lost);
+      this.#continue(intact, () => 'an fsync says that nothing is lost');
+    }
+    this.#trails = this.#trails.map(({ steps }) => ({ steps, lost: false }));
+  }
+
+  /** The metaserver crashed: any state since the last sync may be what is left, unless the mediator carries out again what followed. */
   metaserverCrashed(): void {
     this.#mediatorRemembers = true;
     if (this.#current !== null) {
@@ -104,7 +116,9 @@ export class NamespaceHistory {
       this.#current.crashed = true;
     }
     this.#continue(
-      this.#trails.flatMap(({ steps }) => steps.map((step) => ({ steps: [step] }))),
+      this.#trails.flatMap(({ steps, lost }) =>
+        steps.map((_, last) => ({ steps: steps.slice(0, last + 1), lost: lost || last < steps.length - 1 })),
+      ),
       () => 'a crash',
     );
   }
@@ -134,7 +148,7 @@ export class NamespaceHistory {
   }
 
   #step(trail: Trail, names: Names): Trail {
-    return { steps: [...trail.steps, { names, answeredAt: this.#answers }] };
+    return { ...trail, steps: [...trail.steps, { names, answeredAt: this.#answers }] };
   }
 
   #continue(ways: readonly Trail[], describeIt: () => string): void {
@@ -146,7 +160,7 @@ export class NamespaceHistory {
     }
     const distinct = new Map<string, Trail>();
     for (const trail of ways) {
-      const key = trail.steps.map(({ names }) => [...names].sort().join(';')).join('|');
+      const key = `${trail.lost}|${trail.steps.map(({ names }) => [...names].sort().join(';')).join('|')}`;
       distinct.set(key, trail);
     }
     this.#trails = [...distinct.values()];
@@ -229,9 +243,9 @@ function current(trail: Trail): Names {
   return trail.steps.at(-1)?.names ?? new Map();
 }
 
-function replaceCurrent({ steps }: Trail, names: Names): Trail {
+function replaceCurrent({ steps, lost }: Trail, names: Names): Trail {
   const last = steps.at(-1);
-  return { steps: [...steps.slice(0, -1), { names, answeredAt: last?.answeredAt ?? 0 }] };
+  return { lost, steps: [...steps.slice(0, -1), { names, answeredAt: last?.answeredAt ?? 0 }] };
 }
 
 function describe(request: NameRequest): string {

@@ -60,7 +60,9 @@ export class ContentRequests {
     const id = this.#ledger.start(client, `syncs inode ${inode}`);
     const marks = this.#ledger.marks();
     const done = await this.#watch(id, inode, 'sync', () => client.files.fsync({ inode }));
-    if (done !== null) this.#ledger.synced(marks);
+    if (done === null) return;
+    this.#ledger.synced(marks);
+    this.#ledger.verified(client, done.verifier);
   }
 
   async truncate(client: Client, history: FileHistory): Promise<void> {

@@ -2,6 +2,7 @@
 // answered, which may still take effect, and the files they are about.
 import type { FileError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/files.js';
+import { isUnbroken, type Verifier } from '../../../src/protocol/verifier.js';
 import type { BallotWatch } from '../ballots.js';
 import { Contradiction, FileHistory } from '../model/file-history.js';
 import type { NamespaceHistory } from '../model/namespace-history.js';
@@ -26,6 +27,8 @@ export interface Surroundings {
   readRefused(inode: number, startedUs: number): Promise<void>;
   /** Judges whether an answer had a quorum behind it. */
   readonly ballots: BallotWatch;
+  /** Whether the metaserver's disk has failed, so that nobody could tell what had become of a command. */
+  mayBeUnclear(): boolean;
   /** Whether disks are full just now, or have been lately. */
   mayBeFull(): boolean;
 }
@@ -48,6 +51,8 @@ export interface Client {
   files: FileService;
   directory: number;
   names: NamespaceHistory;
+  /** Of the last fsync. */
+  verifier: Verifier | null;
   isBusy: boolean;
   /** Its last change of names got no answer, and no further one may follow until it is clear that it is over. */
   cutOff: { startedUs: number; cutOffUs: number } | null;
@@ -150,4 +155,22 @@ export class Ledger {
       client.names.synced(marks[at] ?? 0);
     });
   }
+
+  /** A client's fsync was answered: judges what became of the client's own names since the one before. */
+  verified(client: Client, verifier: Verifier): void {
+    const unbroken = client.verifier === null || isUnbroken(client.verifier, verifier);
+    if (!unbroken) {
+      this.around.note(`${client.name} hears that changes are lost`);
+      const isSame = mediatorOf(client.verifier) === mediatorOf(verifier);
+      // Only what it could not know has a mediator not carried out again.
+      if (isSame && !this.around.mayBeUnclear()) throw new Contradiction('a mediator lost changes for no reason');
+    }
+    client.names.verified(unbroken);
+    client.verifier = verifier;
+  }
+}
+
+/** Without the number of its losses. */
+function mediatorOf(verifier: Verifier | null): string | undefined {
+  return verifier?.mediator.split('/')[0];
 }

@@ -30,6 +30,7 @@ export class Workload {
       files,
       directory: 0,
       names: new NamespaceHistory(name),
+      verifier: null,
       isBusy: false,
       cutOff: null,
       mustList: false,
@@ -62,7 +63,8 @@ export class Workload {
     for (const client of this.clients) {
       const request = { parent: ROOT_INODE, name: client.name, mode: 0o755, caller: CALLER };
       client.directory = (await client.files.mkdir(request)).attributes.inode;
-      await client.files.fsync({ inode: client.directory });
+      const { verifier } = await client.files.fsync({ inode: client.directory });
+      this.#ledger.verified(client, verifier);
     }
   }
 
@@ -125,6 +127,7 @@ export class Workload {
   /** Lists every folder and reads every file; all must be there, and as the models say. */
   async readEverything(): Promise<void> {
     for (const client of this.clients) {
+      await this.#content.fsync(client, client.directory);
       await this.#names.list(client);
       for (const inode of new Set(client.names.likelyNames.values())) {
         const { history } = this.#ledger.file(inode, client);
