@@ -17,6 +17,7 @@ export const OpenFlag = {
 /** Bytes of a write that failed in the background are lost, or changes that crashes undid. One for all handles that it concerns. */
 export interface Failure {
   readonly error: Error;
+  readonly isOfBytes: boolean;
   /** Some program has heard of it. */
   isTold: boolean;
 }
@@ -59,10 +60,15 @@ export function throwFailure(handle: Handle): void {
   if (failure !== undefined) tell(failure);
 }
 
-/** For a close, which may be one of several of the same handle: tells, and the others and fsync tell all the same. */
+/**
+ * For a close, which answers for bytes, and for the name of a file that was made through the handle. It may be one of several of
+ * the same handle: tells, and the others and fsync tell all the same.
+ */
 export function throwFailureAtClose(handle: FileHandle): void {
+  const { failure, unsyncedName } = handle;
+  if (failure === undefined || !(failure.isOfBytes || unsyncedName)) return;
   handle.isFailureSeen = true;
-  if (handle.failure !== undefined) tell(handle.failure);
+  tell(failure);
 }
 
 /** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */

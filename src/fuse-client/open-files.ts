@@ -325,7 +325,7 @@ export class OpenFiles {
     } else if (open.unsyncedName) {
       await this.known.unsynced.sync(open.file.inode);
     }
-    if (open.writable || open.unsyncedName) throwFailureAtClose(open);
+    throwFailureAtClose(open);
     open.unsyncedName = false;
   }
 

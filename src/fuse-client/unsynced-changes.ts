@@ -96,7 +96,7 @@ export class UnsyncedChanges {
     const error = new FileError('EIO', 'changes were lost when the mediator and the metaserver crashed');
     const lost = new Map<number, LostChanges>();
     for (const inode of this.changed.keys()) {
-      const failure = { error, isTold: false, isOld: false };
+      const failure = { error, isOfBytes: false, isTold: false, isOld: false };
       lost.set(inode, failure);
       this.lost.set(inode, failure);
     }

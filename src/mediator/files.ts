@@ -227,7 +227,7 @@ export class MediatorFiles implements FileService {
     // Data is durable when write answers; what is left are names and attributes, which a write may have taken along. What
     // others are doing just now may be seen already, and counts too.
     if (!this.lostCalls.isAllDurable) await this.lostCalls.sync();
-    await this.lostCalls.verify();
+    await this.lostCalls.known();
     return { verifier: this.lostCalls.verifier };
   }
 

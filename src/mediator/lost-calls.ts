@@ -67,7 +67,7 @@ export class LostCalls extends RepeatedCalls {
       this.#isVerified = false;
       if (this.#isClosed) return;
       // Whoever asks for something meanwhile waits for it, and tries again when it fails.
-      if (state === 'up') this.verify().catch((error: unknown) => this.#debug('metadata.unverified', error));
+      if (state === 'up') this.#verify().catch((error: unknown) => this.#debug('metadata.unverified', error));
     });
   }
 
@@ -76,25 +76,28 @@ export class LostCalls extends RepeatedCalls {
     return this.unsynced.isEmpty && this.underWay === 0;
   }
 
-  /** The cluster whose metaserver has answered. After `verify`. */
+  /** The cluster whose metaserver has answered. After `start`. */
   get clusterId(): string {
     return this.#known?.clusterId ?? '';
   }
 
-  /** Says to whoever had another one whether what was answered to him still stands. After `verify`. */
+  /** Says to whoever had another one whether what was answered to him still stands. After `start`. */
   get verifier(): Verifier {
     return { mediator: `${this.ids.client}/${this.#undone}`, history: this.#known?.history ?? '' };
   }
 
+  /** Resolves when the metaserver has answered. What an earlier mediator was told may not be on its disk: it is asked for. */
+  async start(): Promise<void> {
+    await this.known();
+    this.#syncNow();
+  }
+
   /**
    * Resolves when the process that answers is known, and knows what was answered before.
-   * @throws ServiceError REFUSED when it is another cluster's
+   * @throws ServiceError REFUSED when it is another cluster's, DEADLINE
    */
-  verify(): Promise<void> {
-    this.#verifying ??= this.#untilVerified().finally(() => {
-      this.#verifying = null;
-    });
-    return this.#verifying;
+  known(options?: CallOptions): Promise<void> {
+    return this.ask(async () => {}, options);
   }
 
   /** Makes a call of a process that knows what was answered before, again where it is lost. */
@@ -112,8 +115,8 @@ export class LostCalls extends RepeatedCalls {
   }
 
   /** The outcome of a command is not known: it may be seen, now or later. */
-  noteUnclear(place: number): void {
-    this.unsynced.addUnclear(place);
+  noteUnclear(name: CommandName, place: number): void {
+    this.unsynced.addUnclear(name, place);
     this.#syncSoon();
     this.listener.unclear();
   }
@@ -142,6 +145,13 @@ export class LostCalls extends RepeatedCalls {
     this.#timer = null;
   }
 
+  #verify(): Promise<void> {
+    this.#verifying ??= this.#untilVerified().finally(() => {
+      this.#verifying = null;
+    });
+    return this.#verifying;
+  }
+
   async #untilVerified(): Promise<void> {
     while (!this.#isVerified) {
       const { losses } = this;
@@ -161,7 +171,7 @@ export class LostCalls extends RepeatedCalls {
     const left = () => ({ ...limits, deadlineMs: endMs - clock.monotonicMs() });
     while (!this.#isVerified) {
       try {
-        await within(this.verify(), left(), clock, 'the metaserver');
+        await within(this.#verify(), left(), clock, 'the metaserver');
       } catch (error) {
         // Whoever asked first had less time left.
         const isEarly = error instanceof ServiceError && error.code === 'DEADLINE' && left().deadlineMs > 0;
@@ -224,11 +234,14 @@ export class LostCalls extends RepeatedCalls {
     if (this.#isClosed) return;
     this.#timer ??= this.runtime.clock.after(SYNC_AFTER_MS, () => {
       this.#timer = null;
-      if (this.unsynced.isEmpty) return;
-      this.sync().catch((error: unknown) => {
-        this.#debug('metadata.unsynced', error);
-        this.#syncSoon();
-      });
+      if (!this.unsynced.isEmpty) this.#syncNow();
+    });
+  }
+
+  #syncNow(): void {
+    this.sync().catch((error: unknown) => {
+      this.#debug('metadata.unsynced', error);
+      this.#syncSoon();
     });
   }
 
@@ -282,7 +295,7 @@ export function repeatLost(lostCalls: LostCalls): MetadataService {
         return result;
       } catch (error) {
         // What was not sent or is refused changes nothing. Whoever sends what may come twice finds out by itself.
-        if (isOnce && place > 0 && !(error instanceof FileError)) lostCalls.noteUnclear(place);
+        if (isOnce && place > 0 && !(error instanceof FileError)) lostCalls.noteUnclear(message.name, place);
         throw error;
       } finally {
         lostCalls.underWay--;

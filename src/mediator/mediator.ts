@@ -188,9 +188,7 @@ export async function openMediator(
   );
   const metrics = new Metrics(counters, replicas);
 
-  await lostCalls.verify();
-  // What an earlier mediator was answered may not be on the metaserver's disk; until it is, every fsync asks for it.
-  metadata.sync({}).catch((error: unknown) => runtime.log.debug('metadata.unsynced', { reason: String(error) }));
+  await lostCalls.start();
   await replicas.start(lostCalls.clusterId);
   if (options.maintenance) {
     recovery.wake();

@@ -58,9 +58,11 @@ export class UnsyncedCommands {
     else this.#commands.splice(at, 0, command);
   }
 
-  /** The outcome of a command is not known. */
-  addUnclear(place: number): void {
-    this.#unclear = { place: Math.min(place, this.#unclear?.place ?? place), count: ++this.#answered };
+  /** The outcome of a command is not known. What can't have been built upon, a write, only waits for the disk. */
+  addUnclear(name: CommandName, place: number): void {
+    this.#answered++;
+    if (name === 'commit') return;
+    this.#unclear = { place: Math.min(place, this.#unclear?.place ?? place), count: this.#answered };
   }
 
   /** The first `count` of those that were answered are on the disk. */

@@ -39,7 +39,10 @@ export class Executor implements MetadataService {
   #timer: Timer | null = null;
   /** Commands that wait until there is room in memory, and the last of them. */
   #waiting = 0;
+  #turns = 0;
   #lastTurn: Promise<unknown> = Promise.resolve();
+  /** Those that came up to this one, and waited for room when there came none. */
+  #refused: { upTo: number; error: unknown } = { upTo: 0, error: null };
   #state: 'open' | 'closed' = 'open';
 
   constructor(engine: Engine, tables: Tables, runtime: Runtime, metrics: Metrics, commitIntervalMs: number) {
@@ -83,6 +86,8 @@ export class Executor implements MetadataService {
 
   async sync(): Promise<Record<string, never>> {
     this.#checkOpen();
+    // A command that waits may have been given up by whoever sent it: who syncs now must not find it undone, and see it later.
+    if (this.#waiting > 0) await this.#lastTurn;
     await this.#commit();
     return {};
   }
@@ -103,11 +108,13 @@ export class Executor implements MetadataService {
    * Waits for the disk before the command is applied, so that one that fails refuses it rather than leaving its outcome open.
    * Commands are applied in the order in which they came: a mediator that carries them out again knows no other.
    */
-  async #inTurn<T>(apply: () => T): Promise<T> {
+  #inTurn<T>(apply: () => T): Promise<T> {
     this.#waiting++;
+    const number = ++this.#turns;
     const turn = this.#lastTurn.then(async () => {
       try {
-        if (this.#isFull) await this.#commit();
+        if (number <= this.#refused.upTo) throw this.#refused.error;
+        if (this.#isFull) await this.#makeRoom();
       } finally {
         this.#waiting--;
       }
@@ -115,6 +122,17 @@ export class Executor implements MetadataService {
     });
     this.#lastTurn = turn.catch(() => {});
     return turn;
+  }
+
+  /** A failure is that of all who wait: the disk is not tried for each of them. */
+  async #makeRoom(): Promise<void> {
+    const upTo = this.#turns;
+    try {
+      await this.#commit();
+    } catch (error) {
+      this.#refused = { upTo, error };
+      throw error;
+    }
   }
 
   #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {

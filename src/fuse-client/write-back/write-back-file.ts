@@ -344,7 +344,7 @@ export class WriteBackFile {
       droppedBytes: this.dirty.bytes,
       toldHandles: this.handles.size,
     });
-    const failure = { error, isTold: false };
+    const failure = { error, isOfBytes: true, isTold: false };
     for (const handle of this.handles) if (handle.writable) Object.assign(handle, { failure, isFailureSeen: false });
     budget.remove(this.dirty.bytes);
     this.dirty.clear();

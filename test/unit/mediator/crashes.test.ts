@@ -134,6 +134,20 @@ describe('after a crash of the metaserver, changes that were answered', () => {
     assert.ok(isUnbroken(before, await verifierOf(mediator)));
   });
 
+  it('are there although a write between them got no answer', async () => {
+    const { cluster, mediator, inode, before } = await opened();
+    await writeText(mediator, inode, 'clear');
+    cluster.metaserverDisk.beforeWrite = async () => {
+      throw new Error('no space left');
+    };
+    await assert.rejects(writeText(mediator, inode, 'unclear'), { code: 'UNREACHABLE' });
+    await mediator.files.mkdir({ parent, name: 'after', mode: 0o755, caller: CALLER });
+    delete cluster.metaserverDisk.beforeWrite;
+    await cluster.crashMetaserver();
+    assert.equal(await listed(mediator), 'a,after');
+    assert.ok(isUnbroken(before, await verifierOf(mediator)));
+  });
+
   it('are there where they were too many to be kept while the disk took none, and what was built upon them', async () => {
     const { cluster, mediator, before } = await opened();
     let store = () => {};
@@ -243,15 +257,11 @@ describe('after a crash of the metaserver, changes that were answered', () => {
     });
 
     it('where one before them got no answer: they may have been built upon it', async () => {
-      const { cluster, mediator, inode, before } = await opened();
-      await writeText(mediator, inode, 'clear');
-      cluster.metaserverDisk.beforeWrite = async () => {
-        throw new Error('no space left');
-      };
+      const { cluster, mediator, before } = await opened();
       await makeFile(mediator, 'kept');
-      await assert.rejects(writeText(mediator, inode, 'unclear'), { code: 'UNREACHABLE' });
+      cluster.kills.push({ under: 'make', when: 'late' });
+      await assert.rejects(makeFile(mediator, 'unclear'), { code: 'DEADLINE' });
       await mediator.files.mkdir({ parent, name: 'after', mode: 0o755, caller: CALLER });
-      delete cluster.metaserverDisk.beforeWrite;
       await cluster.crashMetaserver();
       assert.equal(await listed(mediator), 'a,kept');
       assert.equal(isUnbroken(before, await verifierOf(mediator)), false);

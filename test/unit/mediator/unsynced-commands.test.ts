@@ -69,9 +69,17 @@ describe('commands that may not be on the disk', () => {
   it('are lost from the first on whose outcome nobody knows', async () => {
     const commands = known();
     commands.add(rmdir('a'), done, 1);
-    commands.addUnclear(2);
+    commands.addUnclear('make', 2);
     commands.add(rmdir('c'), done, 3);
     assert.deepEqual(await again(commands), { seen: 'a', done: 1, lost: 2 });
+  });
+
+  it('are not lost for a write whose outcome nobody knows: none is built upon it', async () => {
+    const commands = known();
+    commands.addUnclear('commit', 1);
+    commands.add(rmdir('a'), done, 2);
+    assert.deepEqual(await again(commands), { seen: 'a', done: 1, lost: 0 });
+    assert.equal(commands.isEmpty, false);
   });
 
   it('are lost while nothing is known of what an earlier mediator was answered', async () => {
@@ -96,7 +104,7 @@ describe('commands that may not be on the disk', () => {
     for (const [place, name] of ['a', 'b', 'c'].entries()) commands.add(rmdir(name), done, 10 * place);
     const seen: string[] = [];
     const outcome = await commands.again(async ({ request }) => {
-      if (seen.push((request as { name: string }).name) === 1) commands.addUnclear(15);
+      if (seen.push((request as { name: string }).name) === 1) commands.addUnclear('make', 15);
       return true;
     });
     assert.deepEqual([seen.join(), outcome], ['a,b', { done: 2, lost: 2 }]);
@@ -105,7 +113,7 @@ describe('commands that may not be on the disk', () => {
 
   it('are few enough, also in bytes, and one whose outcome is unknown takes no more room than another', async () => {
     const commands = known();
-    for (let place = 1; place < 10_000; place++) commands.addUnclear(place);
+    for (let place = 1; place < 10_000; place++) commands.addUnclear('make', place);
     assert.equal(commands.isCrowded, false);
     assert.deepEqual(await again(commands), { seen: '', done: 0, lost: 1 });
     for (let place = 1; !commands.isCrowded; place++) commands.add(rmdir('a'), done, place);

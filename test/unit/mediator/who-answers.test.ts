@@ -17,6 +17,7 @@ const LOOKUP = { name: 'lookup', request: { parent: 1, name: 'd' } } as const;
 
 describe('after a loss of the metaserver', () => {
   let clock: ManualClock;
+  let parts: () => ConstructorParameters<typeof LostCalls>;
   let lost: LostCalls;
   let service: MetadataService;
   let listeners: ((state: RemoteState) => void)[];
@@ -68,9 +69,10 @@ describe('after a loss of the metaserver', () => {
     const nothing = () => {};
     const runtime = { ...testRuntime([]), clock };
     const listener = { restarted: nothing, unclear: nothing };
-    lost = new LostCalls(remote, metadata, DEADLINE_MS, new RequestIds('m'), new Counters(), runtime, listener);
+    parts = () => [remote, metadata, DEADLINE_MS, new RequestIds('m'), new Counters(), runtime, listener];
+    lost = new LostCalls(...parts());
     service = repeatLost(lost);
-    await lost.verify();
+    await lost.start();
     await service.sync({});
     asked = [];
   });
@@ -123,6 +125,35 @@ describe('after a loss of the metaserver', () => {
     answers({});
     await second;
     assert.equal(hung, 2);
+  });
+
+  it('nobody waits for ever while one process after the other is lost', async () => {
+    answer = (name, options) => (name === 'statistics' ? hang(options) : Promise.resolve({}));
+    breaks(true);
+    let isOver = false;
+    const asking = assert.rejects(lost.known(), { code: 'DEADLINE' }).then(() => {
+      isOver = true;
+    });
+    for (let loss = 0; loss < 12 && !isOver; loss++) {
+      await clock.advance(DEADLINE_MS / 10);
+      breaks(true);
+    }
+    assert.equal(isOver, true);
+    await asking;
+  });
+
+  it('what an earlier mediator was answered is asked to be stored until it is', async () => {
+    const next = new LostCalls(...parts());
+    let failures = 2;
+    answer = async (name) => {
+      if (name === 'sync' && failures-- > 0) throw new ServiceError('UNREACHABLE', "the metaserver's disk failed");
+      return {};
+    };
+    await next.start();
+    assert.equal(next.isAllDurable, false);
+    await clock.advance(200);
+    assert.equal(next.isAllDurable, true);
+    next.close();
   });
 
   it('a command that was not even sent leaves nothing in doubt', async () => {

@@ -153,10 +153,27 @@ describe('commits of a metaserver', () => {
     await meta.close();
   });
 
+  it('that somebody asks for come after the commands that wait', async () => {
+    const { disk, meta } = await untilFull();
+    disk.state = 'stuck';
+    const order: string[] = [];
+    const waiting = ['x', 'y'].map((name) => meta.make(ROOT, name).then(() => order.push(name)));
+    const synced = meta.service.sync({}).then(() => order.push('sync'));
+    await turns();
+    disk.release();
+    await Promise.all([...waiting, synced]);
+    assert.deepEqual(order, ['x', 'y', 'sync']);
+    await meta.close();
+  });
+
   it('that fail refuse each command that waits, and none for ever', async () => {
     const { disk, meta } = await untilFull();
+    const tried = disk.writes;
     const refused = ['x', 'y', 'z'].map((name) => codeOf(meta.make(ROOT, name)));
     assert.deepEqual(await Promise.all(refused), ['UNREACHABLE', 'UNREACHABLE', 'UNREACHABLE']);
+    assert.equal(disk.writes, tried + 1, 'once for all of them');
+    assert.equal(await codeOf(meta.make(ROOT, 'later')), 'UNREACHABLE');
+    assert.equal(disk.writes, tried + 2);
     disk.state = 'good';
     await meta.make(ROOT, 'x');
     await meta.close();
