@@ -143,13 +143,7 @@ export class Sessions {
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = {
-        client,
-        open: new Set(),
-        news: this.#last,
-        grace: null,
-        wakers: new Set(),
-      };
+      session = { client, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }

@@ -77,8 +77,8 @@ export class UnsyncedCommands {
    * Carries all of them out again, in order, until one can't be: what follows may have been built upon it.
    * @param execute answers whether the command is carried out, and what it has `made` (0: nothing) has that number; rejects
    * when nobody knows, and then nothing is decided yet
-   * @returns how many were, and how many are lost; one whose outcome is not known counts, and so does, as one, what an
-   * earlier mediator was answered and nobody has any more
+   * @returns how many were, and how many are lost; one whose outcome is not known counts, and what an earlier mediator was
+   * answered counts as one
    */
   async again(execute: (message: Message, made: number) => Promise<boolean>): Promise<{ done: number; lost: number }> {
     const isAllKnown = this.#durable > 0;

@@ -3,12 +3,11 @@
 // that answers for it says so, once, and everything else goes on.
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { Cluster, run, until } from '../support/cluster.js';
+import { type Cluster, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
+import { SecondMount } from '../support/second-mount.js';
 
 /** The metaserver may just have stored everything when it is killed; that often in a row is a failure of this test. */
 const MOST_ROUNDS = 8;
@@ -125,24 +124,20 @@ class LosingProgram {
 
 describe('a program that changes names while the metaserver and the mediator are killed together', function () {
   this.timeout(240_000);
+  let second: SecondMount;
   let cluster: Cluster;
-  let second: string;
   let program: LosingProgram | undefined;
 
   beforeEach(async function () {
     requireFuse(this);
     program = undefined;
-    // What the program sees must be what the servers have, not what the kernel remembers.
-    cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 1 });
-    second = join(cluster.folder, 'second');
-    await mkdir(second);
-    await cluster.must('mount', second);
+    second = await SecondMount.start();
+    cluster = second.cluster;
   });
 
   afterEach(async () => {
     await program?.kill();
-    if (second !== undefined) await run('umount', ['-l', second], '/');
-    await cluster?.destroy();
+    await second?.destroy();
   });
 
   async function crashUnder(working: LosingProgram, round: number): Promise<Seen> {
@@ -155,7 +150,7 @@ describe('a program that changes names while the metaserver and the mediator are
   }
 
   it('is told by one fsync of each descriptor when something is gone that it was answered', async () => {
-    program = new LosingProgram(second);
+    program = new LosingProgram(second.folder);
     let losses = 0;
     for (let round = 0; losses < ROUNDS_WITH_LOSS; round++) {
       assert.ok(round < MOST_ROUNDS, 'hardly ever was anything lost');

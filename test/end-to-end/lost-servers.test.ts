@@ -3,12 +3,12 @@
 // out twice.
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { Cluster, run, until } from '../support/cluster.js';
+import { type Cluster, run, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
+import { SecondMount } from '../support/second-mount.js';
 
 const KILLS = 6;
 /** Rounds of changes between two kills. */
@@ -152,24 +152,20 @@ class ChangingProgram {
 
 describe('programs that change names while servers are killed', function () {
   this.timeout(240_000);
+  let second: SecondMount;
   let cluster: Cluster;
-  let second: string;
   let program: ChangingProgram | undefined;
 
   beforeEach(async function () {
     requireFuse(this);
     program = undefined;
-    // What programs see must be what the servers have, not what the kernel remembers.
-    cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 1 });
-    second = join(cluster.folder, 'second');
-    await mkdir(second);
-    await cluster.must('mount', second);
+    second = await SecondMount.start();
+    cluster = second.cluster;
   });
 
   afterEach(async () => {
     await program?.kill();
-    if (second !== undefined) await run('umount', ['-l', second], '/');
-    await cluster?.destroy();
+    await second?.destroy();
   });
 
   async function killAgainAndAgain(server: string, working: ChangingProgram): Promise<Seen> {
@@ -194,10 +190,10 @@ describe('programs that change names while servers are killed', function () {
   });
 
   it('go on as if nothing had happened when it is the mediator of another process', async () => {
-    program = new ChangingProgram(second, 'append');
+    program = new ChangingProgram(second.folder, 'append');
     const { problems, appended } = await killAgainAndAgain('mediator', program);
     assert.deepEqual(problems, []);
-    const { stdout } = await run('timeout', ['-k', '5', '50', 'cat', join(second, 'log')], '/');
+    const { stdout } = await run('timeout', ['-k', '5', '50', 'cat', join(second.folder, 'log')], '/');
     assert.equal(stdout, Array.from({ length: appended }, (_, n) => `${n}\n`).join(''));
   });
 });

@@ -22,6 +22,7 @@ import {
 } from './lost-changes.js';
 
 const MEBIBYTE = 2 ** 20;
+const FIFO = { kind: 'fifo', device: 0, mode: 0o600 } as const;
 
 describe('changes that were lost with the mediator and the metaserver', () => {
   it('fail one fsync of each handle that is open on what was changed, also of all at the same moment', async () => {
@@ -133,6 +134,23 @@ describe('changes that were lost with the mediator and the metaserver', () => {
     await operations.readdir(listing, 0, false, 10);
     operations.releasedir(listing);
     assert.deepEqual([await isToldAt(parts, folder), await isToldAt(parts, folder)], [true, false]);
+  });
+
+  it('are forgotten for what nobody has asked for, when it is too much', async () => {
+    const parts = await mounted();
+    const { operations, clock } = parts;
+    const changed: number[] = [];
+    for (let n = 0; n < 10_001; n++) {
+      changed.push((await operations.mknod(ROOT_INODE, `${n}`, FIFO, CALLER)).inode);
+    }
+    crashBoth(parts);
+    await sync(parts).catch(() => {});
+    await clock.advance(TELL_ALL_MS);
+    // The folder itself was told of, and of the others one is too many.
+    const told = await Promise.all(
+      [changed[0], changed[1], changed.at(-1)].map((inode) => isToldAt(parts, inode ?? 0)),
+    );
+    assert.deepEqual(told, [false, true, true]);
   });
 
   it('are not told again by the next loss', async () => {
@@ -319,7 +337,7 @@ describe('calls after a loss of changes', () => {
     });
   }
 
-  it('do not tell at a write, also where one has told of lost bytes before', async () => {
+  async function lossOfBytes() {
     const parts = await mounted();
     const { operations, files } = parts;
     const { file } = await fileInFolder(parts);
@@ -329,6 +347,12 @@ describe('calls after a loss of changes', () => {
     await write();
     await settle();
     files.faults = {};
+    return { parts, file, handle, write };
+  }
+
+  it('do not tell at a write, also where one has told of lost bytes before', async () => {
+    const { parts, file, handle, write } = await lossOfBytes();
+    const { operations } = parts;
     await assert.rejects(operations.fsync(handle), { code: 'ENOSPC' });
     await chmod(parts, file);
     crashBoth(parts);
@@ -338,15 +362,8 @@ describe('calls after a loss of changes', () => {
   });
 
   it('tell at a write of lost bytes all the same', async () => {
-    const parts = await mounted();
-    const { operations, files } = parts;
-    const { file } = await fileInFolder(parts);
-    const { handle } = await operations.open(file, Flags.WRITE);
-    const write = () => operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
-    files.faults = { writes: 'ENOSPC' };
-    await write();
-    await settle();
-    files.faults = {};
+    const { parts, file, handle, write } = await lossOfBytes();
+    const { operations } = parts;
     await chmod(parts, file);
     crashBoth(parts);
     await sync(parts);

@@ -1,0 +1,31 @@
+// A cluster with a second mount, a process of its own: it outlives the mediator.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cluster, run } from './cluster.js';
+
+export class SecondMount {
+  private constructor(
+    readonly cluster: Cluster,
+    /** Its mount point. */
+    readonly folder: string,
+  ) {}
+
+  static async start(): Promise<SecondMount> {
+    // What programs see must be what the servers have, not what the kernel remembers.
+    const cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 1 });
+    const second = new SecondMount(cluster, join(cluster.folder, 'second'));
+    try {
+      await mkdir(second.folder);
+      await cluster.must('mount', second.folder);
+    } catch (error) {
+      await second.destroy();
+      throw error;
+    }
+    return second;
+  }
+
+  async destroy(): Promise<void> {
+    await run('umount', ['-l', this.folder], '/');
+    await this.cluster.destroy();
+  }
+}
