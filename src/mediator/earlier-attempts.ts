@@ -34,7 +34,7 @@ export class EarlierAttempts {
       const nothing = { changes: [], truncateTo: null, minimumSizeBytes: 0, modifyTimeNs: timeNs, missing: [] };
       const request = { inode, ...nothing };
       const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
-      if (result.state === 'conflict') throw error;
+      if (result.state !== 'committed') throw error;
       // Others may have written since.
       this.blockMap.forget(inode);
       return result.attributes;

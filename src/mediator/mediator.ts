@@ -16,6 +16,7 @@ import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
+import { KeptResults } from './kept-results.js';
 import { KnownNames } from './known-names.js';
 import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
 import { Metrics } from './metrics.js';
@@ -123,26 +124,16 @@ export async function openMediator(
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
-  const sessions: Sessions = new Sessions(garbage, runtime, (client) => {
-    const message = {
-      name: 'forgetResults',
-      timeNs: runtime.clock.nowNs(),
-      request: { client },
-      durable: false,
-    } as const;
-    // A command that was carried out, and may have to be again after a crash, must be known by its result until it is durable.
-    const forgetting = metadata.sync({}).then(() => metadata.execute(message));
-    // What is left goes when it is old.
-    forgetting.catch((error: unknown) => runtime.log.debug('results.kept', { reason: String(error) }));
-  });
+  const keptResults = new KeptResults(metadata, runtime);
+  const sessions: Sessions = new Sessions(garbage, runtime, (client) => keptResults.ended(client));
   first.remote.onStateChange((state) => {
     if (state !== 'down') return;
     blockMap.clear();
     names.clear();
     garbage.startOver();
   });
-  const scrubber = new Scrubber(metadata, replicas, reader, repairer, runtime);
   const versions = new Versions(metadata, runtime.clock);
+  const scrubber = new Scrubber(metadata, replicas, reader, repairer, versions, runtime);
   const writer = new Writer(
     metadata,
     lostCalls.ids,
@@ -193,6 +184,7 @@ export async function openMediator(
   if (options.maintenance) {
     recovery.wake();
     garbage.wake();
+    keptResults.start();
   } else {
     await Promise.all([recovery.close(), garbage.close()]);
   }
@@ -208,7 +200,7 @@ export async function openMediator(
       auditor.close();
       repairer.close();
       replicas.close();
-      await Promise.all([recovery.close(), garbage.close(), scrubber.close()]);
+      await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
     },
   };
 }

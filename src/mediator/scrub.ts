@@ -1,9 +1,9 @@
 // Scrub: votes on every block, every byte of every replica, repairs what
-// dissents, and removes versions that no file holds (left by writes that
-// failed while a server was away).
+// dissents, and removes versions that no file holds and no write will commit
+// (left by writes that failed while a server was away).
 
 import type { ScrubProgress } from '../protocol/admin.js';
-import type { BlockKey } from '../protocol/blocks.js';
+import type { BlockKey, Version } from '../protocol/blocks.js';
 import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -13,11 +13,10 @@ import type { Reader } from './reader.js';
 import type { Repairer } from './repair.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
+import type { Versions } from './versions.js';
 
 const BATCH_BLOCKS = 32;
 const LIST_ENTRIES = 1000;
-/** A version without a file may belong to a write that is under way; after so long it can't. */
-const ORPHAN_AGE_NS = 10n * 60n * 1_000_000_000n;
 
 type LocatedBlock = BlockReference & { inode: number };
 
@@ -39,6 +38,7 @@ export class Scrubber {
     private readonly replicas: ReplicaSet,
     private readonly reader: Reader,
     private readonly repairer: Repairer,
+    private readonly versions: Versions,
     private readonly runtime: Runtime,
   ) {}
 
@@ -67,7 +67,8 @@ export class Scrubber {
   async #run(inode: number | null): Promise<void> {
     if (inode === null) {
       await this.#scrubAll();
-      for (const replica of this.replicas.reachable()) await this.#removeOrphans(replica);
+      const below = await this.versions.retire();
+      await Promise.all(this.replicas.reachable().map((replica) => this.#removeOrphans(replica, below)));
     } else {
       await this.#scrubFile(inode);
     }
@@ -170,12 +171,21 @@ export class Scrubber {
     }
   }
 
-  async #removeOrphans(replica: Replica): Promise<void> {
+  /** A server that does not answer keeps its orphans until the next scrub; the others lose theirs. */
+  async #removeOrphans(replica: Replica, below: Version): Promise<void> {
+    try {
+      await this.#removeAll(replica, below);
+    } catch (error) {
+      this.runtime.log.warn('scrub.orphans_kept', { server: replica.name, reason: String(error) });
+    }
+  }
+
+  /** Of the versions below `below`, none that the block map does not name will ever be named. */
+  async #removeAll(replica: Replica, below: Version): Promise<void> {
     let after: BlockKey | undefined;
     while (!this.#closed && replica.reachable) {
       const request = after === undefined ? { limit: LIST_ENTRIES } : { after, limit: LIST_ENTRIES };
       const { entries, next } = await replica.call(() => replica.blocks.list(request));
-      const old = this.runtime.clock.nowNs() - ORPHAN_AGE_NS;
       const ranges = new Map<number, { first: number; last: number }>();
       for (const { inode, index } of entries) {
         const range = ranges.get(inode) ?? { first: index, last: index };
@@ -185,7 +195,7 @@ export class Scrubber {
       for (const [inode, { first, last }] of ranges) {
         const current = await this.#current(inode, first, last);
         for (const entry of entries) {
-          if (entry.inode !== inode || entry.modifiedNs > old || current.get(entry.index) === entry.version) continue;
+          if (entry.inode !== inode || entry.version >= below || current.get(entry.index) === entry.version) continue;
           orphans.push({ inode, index: entry.index, version: entry.version });
         }
       }

@@ -60,8 +60,8 @@ export class Sessions {
   constructor(
     private readonly files: HeldFiles,
     private readonly runtime: Runtime,
-    /** A session is over. Its client will ask for nothing again; null: it may. */
-    private readonly ended: (client: string | null) => void,
+    /** A client has ended its session, and will ask for nothing again. */
+    private readonly ended: (client: string) => void,
   ) {
     this.service = {
       begin: (request, options) => this.#begin(request, options),
@@ -274,7 +274,7 @@ export class Sessions {
     for (const wake of [...session.wakers]) wake();
     this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, open: open.size });
     for (const inode of open) await this.#releaseUnlessOpen(inode);
-    this.ended(how === 'ended' ? client : null);
+    if (how === 'ended') this.ended(client);
   }
 
   /** At once nobody counts on them any more; their space comes back in the background. */

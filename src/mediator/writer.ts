@@ -16,7 +16,7 @@ import type { ReplicaSet } from './replica-set.js';
 import { type PreparedBlock, ReplicaWrite } from './replica-write.js';
 import type { MediatorSettings } from './settings.js';
 import type { Versions } from './versions.js';
-import { planBlock, touchedBlocks } from './write-plan.js';
+import { type BlockPlan, planBlock, touchedBlocks } from './write-plan.js';
 import { type ByteRange, blocksOf, coveredBlocks, edgeBlocks, planZeros } from './zero-plan.js';
 
 /** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
@@ -113,10 +113,9 @@ export class Writer {
       (most, { offset, data }) => (data.length === 0 ? most : Math.max(most, offset + data.length)),
       write.minimumSizeBytes ?? 0,
     );
-    const hole = write.zeros === undefined ? undefined : coveredBlocks(write.zeros, blockSize);
     for (let attempt = 0; attempt < MAXIMUM_ATTEMPTS; attempt++) {
       const bases = await this.#bases(write.inode, [...touched.keys()]);
-      const prepared: PreparedBlock[] = [];
+      const plans: BlockPlan[] = [];
       // A cut through a hole must fail if another writer has put a block there: what it leaves of it would come to light later.
       const holes: BlockChange[] = [];
       for (const [index, extents] of touched) {
@@ -126,63 +125,85 @@ export class Writer {
           zeros === undefined
             ? planBlock({ extents, truncateTo }, index, blockSize, base)
             : planZeros(zeros, index, blockSize, base);
-        if (plan !== null) prepared.push({ plan, version: await this.versions.take(), hash: null });
+        if (plan !== null) plans.push(plan);
         else holes.push({ index, base: base?.version ?? 0, next: null });
       }
-      const replicaWrite = new ReplicaWrite(
-        this.#leftovers,
-        this.replicas,
-        this.reader,
-        this.settings,
-        this.deadlineMs,
-        this.runtime,
-      );
-      let missing: string[];
+      const first = plans.length === 0 ? null : await this.versions.take(plans.length);
       try {
-        missing = await replicaWrite.store(write.inode, prepared);
-        await order?.before();
-      } catch (error) {
-        replicaWrite.takeBack();
-        const { onWriteQuorumLost } = this.settings;
-        const isLost = error instanceof FileError && error.code === 'EIO' && replicaWrite.isUnanswered;
-        if (!isLost || onWriteQuorumLost === 'fail') throw error;
-        await this.requireQuorum(write.inode, 'writing');
-        continue;
+        const prepared = plans.map((plan, at): PreparedBlock => ({ plan, version: (first ?? 0) + at, hash: null }));
+        const attributes = await this.#attempt(write, prepared, holes, minimumSizeBytes, blockSize, order);
+        if (attributes !== null) return attributes;
+      } finally {
+        if (first !== null) this.versions.settled(first);
       }
-      const request: Commands['commit']['request'] = {
-        inode: write.inode,
-        changes: [...prepared.map(changeOf), ...holes],
-        truncateTo: write.truncateTo,
-        ...(hole === undefined ? {} : { hole }),
-        minimumSizeBytes,
-        modifyTimeNs: write.modifyTimeNs,
-        missing,
-      };
-      const { id } = write;
-      const result = await (id === undefined
-        ? this.ids.run((own) => this.#commit(request, own, replicaWrite))
-        : this.#commit(request, id, replicaWrite));
-      if (result.state === 'committed') {
-        const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / blockSize);
-        this.blockMap.committed(
-          result.attributes,
-          from,
-          [
-            ...prepared.map((block) => ({ index: block.plan.index, next: reference(block) })),
-            ...holes.map(({ index }) => ({ index, next: null })),
-          ],
-          hole,
-        );
-        this.counters.add('commits');
-        if (missing.length > 0) this.onMissing();
-        return result.attributes;
-      }
-      this.counters.add('commitConflicts');
-      this.blockMap.forget(write.inode);
-      replicaWrite.takeBack();
     }
     this.runtime.log.error('write.starved', { inode: write.inode, attempts: MAXIMUM_ATTEMPTS });
     throw new FileError('EIO', `other writers of the same blocks won ${MAXIMUM_ATTEMPTS} times`);
+  }
+
+  /** Stores new versions and commits them; null when it must be tried again, upon what is there by then. */
+  async #attempt(
+    write: FileWrite,
+    prepared: readonly PreparedBlock[],
+    holes: readonly BlockChange[],
+    minimumSizeBytes: number,
+    blockSize: number,
+    order: WriteOrder | undefined,
+  ): Promise<Attributes | null> {
+    const hole = write.zeros === undefined ? undefined : coveredBlocks(write.zeros, blockSize);
+    const replicaWrite = new ReplicaWrite(
+      this.#leftovers,
+      this.replicas,
+      this.reader,
+      this.settings,
+      this.deadlineMs,
+      this.runtime,
+    );
+    let missing: string[];
+    try {
+      missing = await replicaWrite.store(write.inode, prepared);
+      await order?.before();
+    } catch (error) {
+      replicaWrite.takeBack();
+      const { onWriteQuorumLost } = this.settings;
+      const isLost = error instanceof FileError && error.code === 'EIO' && replicaWrite.isUnanswered;
+      if (!isLost || onWriteQuorumLost === 'fail') throw error;
+      await this.requireQuorum(write.inode, 'writing');
+      return null;
+    }
+    const request: Commands['commit']['request'] = {
+      inode: write.inode,
+      changes: [...prepared.map(changeOf), ...holes],
+      truncateTo: write.truncateTo,
+      ...(hole === undefined ? {} : { hole }),
+      minimumSizeBytes,
+      modifyTimeNs: write.modifyTimeNs,
+      missing,
+    };
+    const { id } = write;
+    const result = await (id === undefined
+      ? this.ids.run((own) => this.#commit(request, own, replicaWrite))
+      : this.#commit(request, id, replicaWrite));
+    if (result.state === 'committed') {
+      const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / blockSize);
+      this.blockMap.committed(
+        result.attributes,
+        from,
+        [
+          ...prepared.map((block) => ({ index: block.plan.index, next: reference(block) })),
+          ...holes.map(({ index }) => ({ index, next: null })),
+        ],
+        hole,
+      );
+      this.counters.add('commits');
+      if (missing.length > 0) this.onMissing();
+      return result.attributes;
+    }
+    if (result.state === 'retired') this.versions.retired(result.below);
+    this.counters.add('commitConflicts');
+    this.blockMap.forget(write.inode);
+    replicaWrite.takeBack();
+    return null;
   }
 
   async #bases(inode: number, touched: readonly number[]): Promise<Map<number, BlockReference | null>> {

@@ -103,7 +103,8 @@ export interface Commands {
   /**
    * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), and
    * all entries of the `hole`, then `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
-   * of the named indexes, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
+   * of the named indexes, and nothing changes. A new version that is retired: 'retired', with the number that new versions
+   * start at, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
    */
   commit: {
     request: {
@@ -119,7 +120,8 @@ export interface Commands {
     /** `earlier`: it had been carried out before under the same id, with this as its first version (0: with none). */
     result:
       | { state: 'committed'; attributes: Attributes; earlier?: Version }
-      | { state: 'conflict'; blocks: BlockReference[] };
+      | { state: 'conflict'; blocks: BlockReference[] }
+      | { state: 'retired'; below: Version };
   };
   setxattr: {
     request: {
@@ -136,6 +138,11 @@ export interface Commands {
   purge: { request: { inode: number }; result: { done: boolean } };
   /** Version numbers first … first + count - 1, never given out again. */
   allocate: { request: { count: number }; result: { first: Version } };
+  /**
+   * From now on no commit puts a version below `below`, of whichever mediator: what no block map names of these is needed by
+   * nobody, for ever. Answers the number that holds: one that was given before may be higher, and none is that was not handed out.
+   */
+  retireVersions: { request: { below: Version }; result: { below: Version } };
   /** These garbage entries are gone from all servers. */
   collected: { request: { sequences: number[] }; result: Record<string, never> };
   /** Adds or changes what is known of a data server. A change of storeId drops its `missed` entries. */
@@ -144,14 +151,18 @@ export interface Commands {
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
   /** Whether the request with this command's id was carried out. If not, it is refused from now on. */
   abandon: { request: Record<string, never>; result: { isDone: boolean } };
-  /** The results kept for a client go, since it will not ask again (null: of none), and all that are older than a day. */
-  forgetResults: { request: { client: string | null }; result: Record<string, never> };
+  /**
+   * The results kept for a client go, since it will not ask again. With `requests`: only if it has made just so many until now
+   * (the query `clients`).
+   */
+  forgetResults: { request: { client: string; requests?: number | undefined }; result: Record<string, never> };
 }
 
 /** Commands that may be carried out twice: whoever repeats them needs no id, and none is looked at. */
 export const REPEATABLE_COMMANDS = [
   'purge',
   'allocate',
+  'retireVersions',
   'collected',
   'registerServer',
   'caughtUp',
@@ -187,6 +198,11 @@ export interface Queries {
     result: { blocks: (BlockReference & { inode: number })[] };
   };
   servers: { request: Record<string, never>; result: { servers: ServerRecord[] } };
+  /** Clients of which results are kept, in an order that stays, after `after`; `requests`: how many each has made. */
+  clients: {
+    request: { after?: string; limit: number };
+    result: { clients: { client: string; requests: number }[] };
+  };
   /** Inodes without names that wait for purge. */
   orphans: { request: { limit: number }; result: { inodes: number[] } };
   /** The path of an inode, one of them if it has several names; null for an orphan. */

@@ -55,6 +55,21 @@ const switching: Cases = {
     );
   },
 
+  async 'puts no version that is retired, whoever asks'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    const { first } = await meta.do('allocate', { count: 10 });
+    await meta.commit(inode, [change(0, 0, first + 3)]);
+    assert.deepEqual(await meta.do('retireVersions', { below: first + 5 }), { below: first + 5 });
+    assert.deepEqual(await meta.do('retireVersions', { below: first }), { below: first + 5 });
+    const late = await meta.commit(inode, [change(1, 0, first + 6), change(2, 0, first + 4)]);
+    assert.deepEqual(late, { state: 'retired', below: first + 5 });
+    assert.deepEqual(await meta.versions(inode), [[0, first + 3]]);
+    await meta.commit(inode, [change(0, first + 3, 0), change(1, 0, first + 5)]);
+    assert.deepEqual(await meta.versions(inode), [[1, first + 5]]);
+    // Numbers that were not handed out can't be orphans.
+    assert.deepEqual(await meta.do('retireVersions', { below: first + 999 }), { below: first + 10 });
+  },
+
   async 'changes nothing on a conflict, and says what is there'(meta) {
     const { inode } = await meta.make(ROOT, 'file');
     await meta.fill(inode, 3, 100);

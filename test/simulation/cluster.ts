@@ -181,7 +181,7 @@ export class SimulatedCluster {
 /** The metaserver's disk as one of its processes sees it: takes its time, and fails when it is told to. */
 function metadataSync({ process, troubles }: Host, world: World): () => Promise<void> {
   if (process === null) throw new Error('the metaserver has no process');
-  const carry = carryIn(process, world.random);
+  const carry = carryIn(process, world.random, troubles);
   return () =>
     carry(500, () => {
       if (troubles.failSyncs) throw Object.assign(new Error('EIO: the disk failed'), { code: 'EIO' });

@@ -20,8 +20,6 @@ const POLL_MS = 250;
 /** Within this an idle server is asked whether it still answers, and is let in again. */
 const NOTICE_MS = 5000;
 const LIST_ENTRIES = 4000;
-/** A scrub takes away versions without a file once they are older than ten minutes. */
-const SCRUB_AGE_NS = 11n * 60n * 1_000_000_000n;
 
 export class Convergence {
   constructor(
@@ -46,7 +44,6 @@ export class Convergence {
     await this.scheduler.run(this.scheduler.nowUs + NOTICE_MS * 1000);
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     await this.#readBack();
-    this.scheduler.wallClockJumpNs += SCRUB_AGE_NS;
     await this.#scrub();
     await this.#eventually(() => this.#leftovers(), 'something was left over');
     await this.#eventually(() => this.#differences(), 'the replicas did not become equal');

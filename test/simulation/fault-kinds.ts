@@ -7,13 +7,21 @@ export type DataFault =
   | 'stop'
   | 'cut'
   | 'slow'
+  | 'stall'
   | 'break'
   | 'syncs'
   | 'full'
   | 'wipe'
   | 'rot'
   | 'corrupt';
-export type ControlFault = 'mediator' | 'metaserver' | 'metadata link' | 'metadata disk' | 'client link' | 'blackout';
+export type ControlFault =
+  | 'mediator'
+  | 'metaserver'
+  | 'metadata link'
+  | 'metadata disk'
+  | 'metadata stall'
+  | 'client link'
+  | 'blackout';
 
 /** How often each kind comes, in proportion. */
 export const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
@@ -22,6 +30,7 @@ export const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
   stop: 1,
   cut: 1,
   slow: 1,
+  stall: 1,
   break: 1,
   syncs: 1,
   full: 1,
@@ -34,6 +43,7 @@ export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
   metaserver: 3,
   'metadata link': 1,
   'metadata disk': 1,
+  'metadata stall': 1,
   'client link': 1,
   blackout: 1,
 };

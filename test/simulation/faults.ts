@@ -1,5 +1,5 @@
 // What goes wrong: processes die, stop and lose power, links break, are cut or
-// slow, disks fail, fill up, rot or are replaced. In the safe mode the atlas is
+// slow, disks fail, stall, fill up, rot or are replaced. In the safe mode the atlas is
 // asked first; beyond it, anything may happen at once.
 import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
@@ -89,6 +89,7 @@ export class Faults {
       case 'stop':
       case 'cut':
       case 'slow':
+      case 'stall':
       case 'break':
         return this.atlas.maySuffer(number);
     }
@@ -122,6 +123,8 @@ export class Faults {
         return this.#lasting(`the way to ${name} is slow`, number, random.between(100, 3000), () =>
           network.slow('mediator', name, 0),
         );
+      case 'stall':
+        return this.#stall(host, number);
       case 'break':
         this.world.note(`fault: the connection to ${name} is lost`);
         this.atlas.troubleStarts(number, 'break');
@@ -159,6 +162,9 @@ export class Faults {
         this.#lasting("the metaserver's disk fails", 'way', this.world.random.between(5, 300), () => {
           metaserverHost.troubles.failSyncs = false;
         });
+        break;
+      case 'metadata stall':
+        this.#stall(metaserverHost, 'way');
         break;
       case 'client link': {
         const { name } = this.world.random.pick(this.cluster.clients);
@@ -227,6 +233,14 @@ export class Faults {
     if (process === null || process.isStopped) return;
     process.stop();
     this.#lasting(`${host.name} is stopped`, concerned, this.world.random.between(20, 3000), () => process.resume());
+  }
+
+  #stall(host: Host, concerned: number | 'way'): void {
+    if (host.troubles.stalled !== null) return;
+    host.stallDisk();
+    this.#lasting(`the disk of ${host.name} answers nothing`, concerned, this.world.random.between(20, 3000), () =>
+      host.resumeDisk(),
+    );
   }
 
   #fill({ host }: DataHost): void {

@@ -38,7 +38,7 @@ const PAGE_ENTRIES = 1000;
 
 /** What a server would find on this disk, were it started with its index lost; null when it could not start. */
 export async function inspectDisk({ host, number }: DataHost): Promise<Holdings | null> {
-  const disk = new SimulatedDisk(host.platter.copy(), carryNow, { failSyncs: false });
+  const disk = new SimulatedDisk(host.platter.copy(), carryNow, { failSyncs: false, stalled: null });
   const random = new SeededRandom(number);
   const runtime = { clock: standingClock, random, log: silentLog, network: noNetwork, disk };
   const options = { name: host.name, number, directory: STORE_DIRECTORY, testHooks: false };

@@ -1,6 +1,7 @@
 // Servers that are wrong on purpose, each in one way that the design forbids:
 // the simulation must notice every one of them.
 import type { BlockService } from '../../src/protocol/blocks.js';
+import { FileError } from '../../src/protocol/errors.js';
 import type { FileService } from '../../src/protocol/files.js';
 import type { MetadataService } from '../../src/protocol/metadata.js';
 import { copyOf, type Pieces } from '../../src/protocol/pieces.js';
@@ -96,6 +97,30 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
           );
         },
       }),
+  },
+  'a metaserver that says of versions under way that they are retired': {
+    metadata: (metadata) =>
+      overrideMetadata(metadata, {
+        execute: (message, options) =>
+          message.name === 'retireVersions'
+            ? Promise.resolve({ below: Number.MAX_SAFE_INTEGER } as never)
+            : metadata.execute(message, options),
+      }),
+  },
+  'a metaserver that stores nothing when it is told to': {
+    metadata: (metadata) => overrideMetadata(metadata, { sync: async () => ({}) }),
+  },
+  'a metaserver that refuses a commit that it has carried out': {
+    metadata: (metadata) => {
+      let commits = 0;
+      return overrideMetadata(metadata, {
+        async execute(message, options) {
+          const result = await metadata.execute(message, options);
+          if (message.name !== 'commit' || ++commits % 5 !== 0) return result;
+          throw new FileError('EIO', 'it was refused');
+        },
+      });
+    },
   },
   'a data server that keeps what it should forget': {
     blocks: (blocks) => overrideBlocks(blocks, { delete: async () => ({ deleted: 0 }) }),

@@ -5,6 +5,7 @@ import { BallotWatch } from './ballots.js';
 import { type ClusterShape, type Sabotage, SimulatedCluster } from './cluster.js';
 import { Convergence } from './convergence.js';
 import { Faults } from './faults.js';
+import { operate } from './operator.js';
 import { Workload } from './workload/workload.js';
 import type { World } from './world/host.js';
 import { SimulatedNetwork } from './world/network.js';
@@ -33,6 +34,8 @@ export interface SimulationResult {
 }
 
 const MILLISECOND_US = 1000;
+/** Of steps. */
+const OPERATOR_SHARE = 0.04;
 const TRACE_LINES = 150;
 /** Events that a server logs only when its own code is wrong. */
 const ALARMS = new Set(['request.failed', 'connection.failed', 'connection.malformed', 'connection.listener_failed']);
@@ -126,6 +129,7 @@ export class Simulation {
       if (this.#step % 25 === 1) faultShare = this.#random.pick([0, 0.03, 0.08, 0.25]);
       if (this.#workload.openWrites === 0) this.#atlas.noWritesUnderWay();
       if (this.#random.chance(faultShare)) await this.#faults.strike();
+      else if (this.#random.chance(OPERATOR_SHARE)) operate(this.#cluster, this.#world);
       else this.#workload.step();
       await this.#pass(this.#pauseUs());
     }

@@ -14,7 +14,7 @@ import { FIRST_COOKIE } from './limits.js';
 import { link, make, makeUnnamed } from './make.js';
 import { collected, purge } from './orphans.js';
 import { rename } from './rename.js';
-import { allocate, caughtUp, registerServer } from './servers.js';
+import { allocate, caughtUp, registerServer, retireVersions } from './servers.js';
 import { rmdir, unlink } from './unlink.js';
 
 type Handlers = {
@@ -34,6 +34,7 @@ const HANDLERS: Handlers = {
   removexattr,
   purge,
   allocate,
+  retireVersions,
   collected,
   registerServer,
   caughtUp,
@@ -98,6 +99,7 @@ export function initialise(
     bytes: 0,
     garbage: 0,
     missed: 0,
+    retiredBelow: 0,
   };
   view.put(COUNTERS_KEY, encodeCounters(counters));
 }

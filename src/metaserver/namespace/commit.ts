@@ -16,6 +16,10 @@ export function commit(draft: Draft, request: Commands['commit']['request']): Co
   if (row.kind === 'directory') throw new FileError('EISDIR', `inode ${row.inode} is a directory`);
   if (row.kind !== 'file') throw new FileError('EINVAL', `inode ${row.inode} has no content: it is a ${row.kind}`);
   checkBounds(row, request);
+  const { retiredBelow } = draft.counters;
+  if (request.changes.some(({ next }) => next !== null && next.version < retiredBelow)) {
+    return { state: 'retired', below: retiredBelow };
+  }
   const current = currentEntries(draft, row, request.changes);
   if (request.changes.some((change) => change.base !== (current.get(change.index)?.version ?? 0))) {
     return { state: 'conflict', blocks: [...current.values()].sort((a, b) => a.index - b.index) };

@@ -1,25 +1,40 @@
-// The end of kept results: of a client that goes, and of clients that went
-// without saying so.
-import type { Commands } from '../../protocol/metadata.js';
+// The end of kept results: of a client that goes, and of one that went without
+// saying so, once somebody has seen it ask for nothing for long enough. No
+// age decides here: clocks of hosts differ.
+import type { Commands, Queries } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { resultsOf, wholeTable } from '../state/keys.js';
-import { decodeResult } from '../state/result-row.js';
+import { clientFromKey, resultsOf, wholeTable } from '../state/keys.js';
+import { sequenceOf } from '../state/result-row.js';
+import type { Tables } from '../state/tables.js';
 
 const ALL = Number.POSITIVE_INFINITY;
-/** Longer than any request waits. Measured by commands' own times: a state machine has no other clock. */
-const KEPT_NS = 24n * 3600n * 1_000_000_000n;
 
 export function forgetResults(
-  { view, timeNs }: Draft,
-  { client }: Commands['forgetResults']['request'],
+  { view, tables }: Draft,
+  { client, requests }: Commands['forgetResults']['request'],
 ): Commands['forgetResults']['result'] {
-  if (client !== null) {
-    const { from, to } = resultsOf(client);
-    for (const { key } of view.scan(from, to, ALL)) view.remove(key);
-  }
-  const { from, to } = wholeTable('results');
-  for (const { key, value } of view.scan(from, to, ALL)) {
-    if (decodeResult(value).timeNs < timeNs - KEPT_NS) view.remove(key);
-  }
+  if (requests !== undefined && requestsOf(tables, client) !== requests) return {};
+  const { from, to } = resultsOf(client);
+  for (const { key } of view.scan(from, to, ALL)) view.remove(key);
   return {};
+}
+
+export function clients(tables: Tables, { after, limit }: Queries['clients']['request']): Queries['clients']['result'] {
+  const found: Queries['clients']['result']['clients'] = [];
+  const { from, to } = wholeTable('results');
+  let start = after === undefined ? from : resultsOf(after).to;
+  while (found.length < limit) {
+    const [row] = tables.view.scan(start, to, 1);
+    if (row === undefined) break;
+    const client = clientFromKey(row.key);
+    found.push({ client, requests: requestsOf(tables, client) });
+    start = resultsOf(client).to;
+  }
+  return { clients: found };
+}
+
+/** Each slot counts its requests. */
+function requestsOf({ view }: Tables, client: string): number {
+  const { from, to } = resultsOf(client);
+  return view.scan(from, to, ALL).reduce((sum, { value }) => sum + sequenceOf(value), 0);
 }

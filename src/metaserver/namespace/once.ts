@@ -13,7 +13,7 @@ import type { Tables } from '../state/tables.js';
 import { apply } from './apply.js';
 
 type OnceName = Exclude<CommandName, (typeof REPEATABLE_COMMANDS)[number]>;
-type Kept = Omit<ResultRow, 'sequence' | 'timeNs'>;
+type Kept = Omit<ResultRow, 'sequence'>;
 
 interface Memory<K extends CommandName> {
   /** What of the result is kept; null: nothing has changed, and the command may come again. */
@@ -73,7 +73,7 @@ const MEMORIES: { [K in OnceName]: Memory<K> } = {
   removexattr: ofOneInode,
   commit: {
     keep: (result, { inode, changes }) =>
-      result.state === 'conflict'
+      result.state !== 'committed'
         ? null
         : { ...NOTHING, inode, detail: changes.find(({ next }) => next !== null)?.next?.version ?? 0 },
     again: ({ inode, detail }, tables) => ({
@@ -98,14 +98,14 @@ export function applyOnce<K extends CommandName>(
   tables: Tables,
   command: Extract<Command, { name: K }>,
 ): Answer<K> {
-  const { name, id, timeNs, request } = command;
+  const { name, id, request } = command;
   if (id === undefined || !isOnce(name)) return engine.transaction(() => apply<K>(tables, command));
   const memory: Memory<K> = MEMORIES[name as K & OnceName];
   const [client, slot, sequence] = id;
   const key = resultKey(client, slot);
   const last = engine.get(key);
   if (last !== undefined && sequenceOf(last) >= sequence) return again(memory, decodeResult(last), sequence, tables);
-  const keep = (outcome: Kept) => engine.put(key, encodeResult({ sequence, timeNs, ...outcome }));
+  const keep = (outcome: Kept) => engine.put(key, encodeResult({ sequence, ...outcome }));
   try {
     return engine.transaction(() => {
       const result = apply<K>(tables, command);

@@ -17,6 +17,7 @@ import { attributesOf, decodeGarbage, decodeNumbers, type InodeRow } from '../st
 import type { Tables } from '../state/tables.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
+import { clients } from './forget-results.js';
 import { MAXIMUM_BLOCKS } from './limits.js';
 
 export type QueryHandlers = {
@@ -119,6 +120,8 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics'> = {
   },
 
   servers: (tables) => ({ servers: tables.servers() }),
+
+  clients,
 
   orphans(tables, { limit }) {
     const { from, to } = wholeTable('orphans');

@@ -10,6 +10,16 @@ export function allocate(draft: Draft, request: Commands['allocate']['request'])
   return { first };
 }
 
+/** Never goes back: what was retired once, somebody has deleted. */
+export function retireVersions(
+  draft: Draft,
+  request: Commands['retireVersions']['request'],
+): Commands['retireVersions']['result'] {
+  const { counters } = draft;
+  counters.retiredBelow = Math.max(counters.retiredBelow, Math.min(request.below, counters.nextVersion));
+  return { below: counters.retiredBelow };
+}
+
 /** Adds or changes a server. Another storeId means that it came back with another store. */
 export function registerServer(
   draft: Draft,

@@ -114,6 +114,8 @@ const CHECKS: Checks = {
 
   allocate: (request) => ({ count: check.whole(request, 'count', 1, MAXIMUM_ITEMS) }),
 
+  retireVersions: (request) => ({ below: check.whole(request, 'below', 0) }),
+
   collected: (request) => ({
     sequences: check.list(request, 'sequences', MAXIMUM_ITEMS, (sequence) => check.whole({ sequence }, 'sequence', 1)),
   }),
@@ -138,7 +140,10 @@ const CHECKS: Checks = {
 
   abandon: () => ({}),
 
-  forgetResults: ({ client }) => ({ client: client === null ? null : clientName(client) }),
+  forgetResults: (request) => ({
+    client: clientName(request.client),
+    requests: check.optional(request, 'requests', (from, name) => check.whole(from, name, 0)),
+  }),
 };
 
 /** The command in a request that claims to be one; MALFORMED when it is none. Fields that are not known are left out. */

@@ -1,5 +1,6 @@
 // The shape of every query as it arrives.
 import type { Queries, QueryName } from '../../protocol/metadata.js';
+import { MAXIMUM_CLIENT_LENGTH } from '../../protocol/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
@@ -36,6 +37,10 @@ const CHECKS: Checks = {
   }),
   missed: (request) => ({ server: check.text(request, 'server', 200), ...after(request), limit: limit(request) }),
   servers: () => ({}),
+  clients: (request) => ({
+    ...(request.after === undefined ? {} : { after: check.text(request, 'after', MAXIMUM_CLIENT_LENGTH) }),
+    limit: limit(request),
+  }),
   orphans: (request) => ({ limit: limit(request) }),
   path: (request) => ({ inode: check.inode(request) }),
   statistics: () => ({}),

@@ -89,6 +89,11 @@ export function resultsOf(client: string): KeyRange {
   return { from: prefix, to: `${prefix}\u00ff` };
 }
 
+/** The client whose result has this key. */
+export function clientFromKey(key: Key): string {
+  return Buffer.from(key.slice(2, 2 + key.charCodeAt(1)), 'latin1').toString('utf8');
+}
+
 export function missedRange(server: string): KeyRange {
   const prefix = missedPrefix(server);
   return { from: prefix, to: `${prefix}\u00ff` };

@@ -7,8 +7,6 @@ import { readNumber, writeNumber } from './rows.js';
 export interface ResultRow {
   /** Of the request, in its client's slot. */
   sequence: number;
-  /** When the command was given. */
-  timeNs: bigint;
   /** Why it was refused; null when it was carried out. */
   refusal: FileErrorCode | null;
   /** What the result is about; 0 when it is about none. */
@@ -19,12 +17,12 @@ export interface ResultRow {
   changed: number[];
 }
 
-/** Time, sequence, and the length of the refusal, which stands alone; else numbers follow. */
+/** Eight bytes that were a time once and are not read, sequence, and the length of the refusal, which stands alone; else numbers follow. */
 const HEAD_BYTES = 17;
 
-export function encodeResult({ sequence, timeNs, refusal, inode, detail, changed }: ResultRow): Buffer {
+export function encodeResult({ sequence, refusal, inode, detail, changed }: ResultRow): Buffer {
   const bytes = Buffer.allocUnsafe(HEAD_BYTES + (refusal?.length ?? 16 + 8 * changed.length));
-  bytes.writeBigInt64BE(timeNs, 0);
+  bytes.fill(0, 0, 8);
   writeNumber(bytes, sequence, 8);
   bytes[16] = refusal?.length ?? 0;
   if (refusal !== null) {
@@ -39,7 +37,7 @@ export function encodeResult({ sequence, timeNs, refusal, inode, detail, changed
 
 export function decodeResult(value: Uint8Array): ResultRow {
   const bytes = toBuffer(value);
-  const head = { timeNs: bytes.readBigInt64BE(0), sequence: readNumber(bytes, 8) };
+  const head = { sequence: readNumber(bytes, 8) };
   if (bytes[16] !== 0) {
     // Written by this code alone.
     const refusal = bytes.toString('latin1', HEAD_BYTES) as FileErrorCode;

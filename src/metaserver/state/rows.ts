@@ -68,6 +68,8 @@ export interface Counters {
   garbage: number;
   /** Rows of the table `missed`, of all servers. */
   missed: number;
+  /** No commit puts a version below this one. */
+  retiredBelow: number;
 }
 
 const KINDS: readonly FileKind[] = ['file', 'directory', 'symlink', 'fifo', 'socket', 'character', 'block'];
@@ -205,12 +207,15 @@ export function encodeCounters(row: Counters): Buffer {
     row.bytes,
     row.garbage,
     row.missed,
+    row.retiredBelow,
   ]);
 }
 
 export function decodeCounters(value: Uint8Array): Counters {
   const bytes = expectBytes(value, 64);
   return {
+    // A store from before has no such number.
+    retiredBelow: bytes.length > 64 ? readNumber(bytes, 64) : 0,
     nextInode: readNumber(bytes, 0),
     nextVersion: readNumber(bytes, 8),
     nextGarbage: readNumber(bytes, 16),

@@ -9,6 +9,8 @@ import type { SeededRandom } from './seeded-random.js';
 export interface DiskTroubles {
   /** Syncs fail, and what they were to sync may be lost. */
   failSyncs: boolean;
+  /** Operations that wait for the disk while it is stalled; null when it is not. */
+  stalled: (() => void)[] | null;
 }
 
 /** Carries out an operation that takes about `usualUs` microseconds, or never. */
@@ -18,17 +20,22 @@ export type Carry = <T>(usualUs: number, operation: () => T) => Promise<T>;
 export const carryNow: Carry = async (_usualUs, operation) => operation();
 
 /** Carries out as a part of a process. */
-export function carryIn(process: SimulatedProcess, random: SeededRandom): Carry {
+export function carryIn(process: SimulatedProcess, random: SeededRandom, troubles: DiskTroubles): Carry {
   return (usualUs, operation) =>
     new Promise((resolve, reject) => {
       const slow = random.chance(0.02) ? 20 : 1;
-      process.after(random.between(usualUs / 2, usualUs * 2) * slow, () => {
+      const carry = () => {
+        if (troubles.stalled !== null) {
+          troubles.stalled.push(() => process.after(0, carry));
+          return;
+        }
         try {
           resolve(operation());
         } catch (error) {
           reject(error);
         }
-      });
+      };
+      process.after(random.between(usualUs / 2, usualUs * 2) * slow, carry);
     });
 }
 

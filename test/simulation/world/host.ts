@@ -31,10 +31,11 @@ export interface Program {
 
 export class Host {
   readonly platter = new Platter();
-  readonly troubles: DiskTroubles = { failSyncs: false };
+  readonly troubles: DiskTroubles = { failSyncs: false, stalled: null };
   #process: SimulatedProcess | null = null;
   #isReady = false;
-  readonly #skewNs: bigint;
+  /** How far the wall clock is off. */
+  #skewNs: bigint;
 
   constructor(
     readonly name: string,
@@ -53,20 +54,37 @@ export class Host {
     return this.#isReady;
   }
 
+  /** Somebody sets the wall clock; timers know nothing of it. */
+  setClockBy(ns: bigint): void {
+    this.#skewNs += ns;
+  }
+
+  /** From now on the disk answers nothing, as a frozen file system. */
+  stallDisk(): void {
+    this.troubles.stalled ??= [];
+  }
+
+  /** The disk goes on with all that waits. */
+  resumeDisk(): void {
+    const waiting = this.troubles.stalled ?? [];
+    this.troubles.stalled = null;
+    for (const operation of waiting) operation();
+  }
+
   /** Starts a process; nothing happens when there is one. */
   start(): void {
     if (this.#process !== null) return;
     const { world } = this;
     world.network.powerOn(this.name);
     const random = world.random.fork();
-    const process = new SimulatedProcess(this.name, world.scheduler, random, this.#skewNs, world.receiveLog);
+    const process = new SimulatedProcess(this.name, world.scheduler, random, () => this.#skewNs, world.receiveLog);
     this.#process = process;
     const runtime: Runtime = {
       clock: process.clock,
       random: process.random,
       log: process.log,
       network: world.network.adapter(process),
-      disk: new SimulatedDisk(this.platter, carryIn(process, random), this.troubles, this.name),
+      disk: new SimulatedDisk(this.platter, carryIn(process, random, this.troubles), this.troubles, this.name),
     };
     this.program.start(runtime).then(
       () => {

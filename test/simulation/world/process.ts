@@ -24,19 +24,19 @@ export class SimulatedProcess {
 
   /**
    * @param host whose process it is: data1, meta1, mediator …
-   * @param skewNs how far its host's wall clock is off
+   * @param skewNs how far its host's wall clock is off just now
    */
   constructor(
     readonly host: string,
     private readonly scheduler: Scheduler,
     random: SeededRandom,
-    skewNs: bigint,
+    skewNs: () => bigint,
     receiveLog: LogReceiver,
   ) {
     this.random = random;
     const startUs = scheduler.nowUs;
     this.clock = {
-      nowNs: () => EPOCH_NS + BigInt(scheduler.nowUs) * 1000n + skewNs + scheduler.wallClockJumpNs,
+      nowNs: () => EPOCH_NS + BigInt(scheduler.nowUs) * 1000n + skewNs(),
       monotonicMs: () => (scheduler.nowUs - startUs) / 1000,
       after: (delayMs, action) => this.after(delayMs * 1000, action),
     };

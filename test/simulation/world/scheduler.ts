@@ -16,8 +16,6 @@ export class Scheduler {
   #sequence = 0;
   #firedEvents = 0;
   #failure: unknown;
-  /** How far all wall clocks have jumped ahead; timers know nothing of it. */
-  wallClockJumpNs = 0n;
 
   constructor(private readonly trace: Trace) {}
 

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
-import { eventually, makeFile } from '../../support/fake-cluster.js';
+import type { Mediator } from '../../../src/mediator/mediator.js';
+import type { ScrubProgress } from '../../../src/protocol/admin.js';
+import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import { assertEqualReplicas, BLOCK, openCluster, text, write } from './fixture.js';
 
 describe('servers that come back', () => {
@@ -55,7 +57,78 @@ describe('servers that come back', () => {
   });
 });
 
+async function scrubAll({ admin }: Mediator): Promise<ScrubProgress> {
+  await admin.scrub({});
+  await eventually(async () => !(await admin.scrubProgress({})).running);
+  return admin.scrubProgress({});
+}
+
+/** Has data1 keep the next put until the answer is called. */
+function holdPut(cluster: FakeCluster): { reached: Promise<void>; release: () => void } {
+  const replica = cluster.replica(1);
+  let release = () => {};
+  const reached = new Promise<void>((arrived) => {
+    replica.beforePut = () => {
+      replica.beforePut = () => undefined;
+      arrived();
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    };
+  });
+  return { reached, release: () => release() };
+}
+
 describe('scrub', () => {
+  it('leaves a write alone that is under way, however old its versions seem to be', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'old');
+    const { reached, release } = holdPut(cluster);
+    const writing = write(mediator, inode, 0, 'new');
+    await reached;
+    await eventually(() => cluster.replicas.filter(({ stored }) => stored.size === 2).length === 4);
+    assert.equal((await scrubAll(mediator)).orphansRemoved, 0);
+    release();
+    await writing;
+    assert.equal(await text(mediator, inode), 'new');
+    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+  });
+
+  it('has the write of another mediator start over, and loses none of its bytes', async () => {
+    const { cluster, mediator } = await openCluster();
+    const other = await cluster.mediator({ maintenance: false });
+    const inode = await makeFile(other, 'a');
+    await write(other, inode, 0, 'old bytes');
+    await write(mediator, await makeFile(mediator, 'b'), 0, 'numbers beyond those of the other');
+    const { reached, release } = holdPut(cluster);
+    const writing = write(other, inode, 0, 'new');
+    await reached;
+    await eventually(() => cluster.replicas.filter(({ stored }) => stored.size === 3).length === 4);
+    const retired = [...cluster.replica(2).stored.keys()].at(-1) ?? '';
+    assert.equal((await scrubAll(mediator)).orphansRemoved, 4);
+    release();
+    await writing;
+    assert.equal(await text(mediator, inode), 'new bytes');
+    await write(other, inode, 0, 'newer');
+    assert.equal(await text(other, inode), 'newerytes');
+    await eventually(() => !cluster.replica(1).stored.has(retired));
+  });
+
+  it('removes what an earlier mediator stored and never committed', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'kept');
+    const [known] = cluster.replica(1).stored.values();
+    assert.ok(known);
+    const orphan = { ...known, version: known.version + 1, data: Buffer.from('never committed') };
+    for (const { stored } of cluster.replicas) stored.set(`${inode}/0/${orphan.version}`, orphan);
+    const later = await cluster.mediator({ maintenance: false });
+    assert.equal((await scrubAll(later)).orphansRemoved, 5);
+    assertEqualReplicas(cluster);
+    assert.equal(await text(mediator, inode), 'kept');
+  });
+
   it('repairs what no read has touched', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');

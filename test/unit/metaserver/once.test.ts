@@ -233,11 +233,11 @@ describe('kept results', () => {
     });
   });
 
-  it("go with their client, and a day after their command by commands' own time", async () => {
+  it('go with their client, and of one that is silent only while it has asked for nothing more', async () => {
     await withPlace(memoryPlaces, async (place) => {
       const meta = await TestMetaserver.open(place.factory);
-      const forget = (client: string | null, timeNs: bigint) =>
-        meta.service.execute({ name: 'forgetResults', timeNs, request: { client }, durable: true });
+      const forget = (client: string, requests?: number) =>
+        meta.service.execute({ name: 'forgetResults', timeNs: DAY_NS, request: { client, requests }, durable: true });
       const rows = async () => {
         const engine = new Engine(await place.factory('', new TestRuntime()));
         const { from, to } = wholeTable('results');
@@ -245,12 +245,19 @@ describe('kept results', () => {
       };
       await send(meta, ['a', 0, 1], 'make', makeRequest(ROOT, 'a'), 0n);
       await send(meta, ['b', 0, 1], 'make', makeRequest(ROOT, 'b'), 0n);
-      await send(meta, ['bb', 0, 1], 'make', makeRequest(ROOT, 'c'), DAY_NS);
-      await forget('b', DAY_NS);
-      assert.equal(await rows(), 2);
-      await forget(null, DAY_NS + 1n);
+      await send(meta, ['bb', 0, 1], 'make', makeRequest(ROOT, 'c'), 400n * DAY_NS);
+      await send(meta, ['bb', 2, 1], 'make', makeRequest(ROOT, 'd'), -400n * DAY_NS);
+      await forget('b');
+      assert.equal(await rows(), 3);
+      assert.deepEqual((await meta.ask('clients', { limit: 1 })).clients, [{ client: 'a', requests: 1 }]);
+      const { clients } = await meta.ask('clients', { after: 'a', limit: 5 });
+      assert.deepEqual(clients, [{ client: 'bb', requests: 2 }]);
+      await send(meta, ['bb', 2, 2], 'make', makeRequest(ROOT, 'e'));
+      await forget('bb', 2);
+      assert.equal(await rows(), 3);
+      await send(meta, ['bb', 2, 2], 'make', makeRequest(ROOT, 'e'));
+      await forget('bb', 3);
       assert.equal(await rows(), 1);
-      await send(meta, ['bb', 0, 1], 'make', makeRequest(ROOT, 'c'));
       await meta.close();
     });
   });

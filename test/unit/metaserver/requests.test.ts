@@ -40,11 +40,12 @@ const VALID_COMMANDS: Record<string, Message> = {
   removexattr: { inode: 2, name: 'user.y' },
   purge: { inode: 999 },
   allocate: { count: 1 },
+  retireVersions: { below: 1 },
   collected: { sequences: [1] },
   registerServer: { name: 'data1', storeId: 'x', state: 'complete' },
   caughtUp: { server: 'data1', blocks: [{ inode: 2, index: 0, version: 5 }] },
   abandon: {},
-  forgetResults: { client: 'mount' },
+  forgetResults: { client: 'mount', requests: 3 },
 };
 
 const VALID_QUERIES: Record<string, Message> = {
@@ -59,6 +60,7 @@ const VALID_QUERIES: Record<string, Message> = {
   garbage: { after: 0, limit: 10 },
   missed: { server: 'data1', after: { inode: 1, index: 0 }, limit: 10 },
   servers: {},
+  clients: { after: 'mount', limit: 10 },
   orphans: { limit: 10 },
   path: { inode: 2 },
   statistics: {},
@@ -67,7 +69,7 @@ const VALID_QUERIES: Record<string, Message> = {
 /** Fields that may also be absent or null, by their name or with what they stand in. */
 const OPTIONAL: Record<string, unknown[]> = {
   truncateTo: [null],
-  client: [null],
+  requests: [undefined],
   after: [undefined, null],
   next: [null],
   hole: [undefined],
