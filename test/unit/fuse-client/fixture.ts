@@ -41,8 +41,13 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: Med
     forgetAttributes: (inode) => void forgotten.push(`attributes:${inode}`),
     forgetContent: (inode) => void forgotten.push(`content:${inode}`),
   };
-  let changes = 0n;
-  const files = new MemoryFiles(() => ++changes);
+  let lastNs = 0n;
+  const laterNs = () => {
+    // The same clock as the mount's, with a new time for every change.
+    lastNs = clock.nowNs() > lastNs ? clock.nowNs() : lastNs + 1n;
+    return lastNs;
+  };
+  const files = new MemoryFiles(laterNs);
   const operations = new Operations(files, { attributeTimeoutMs: 1000, maximumDirtyBytes }, cache, runtime, mediator);
   return { files, operations, clock, log, runtime, forgotten };
 }

@@ -74,6 +74,7 @@ const OPTIONAL: Record<string, unknown[]> = {
   most: [undefined],
   umask: [undefined],
   killSetgid: [undefined],
+  'commit.modifyTimeNs': [null],
   'make.inode': [undefined],
   'makeUnnamed.inode': [undefined],
 };
