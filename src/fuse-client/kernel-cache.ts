@@ -7,6 +7,11 @@ export interface KernelCache {
   forgetAttributes(inode: number): void;
   /** So are the bytes. */
   forgetContent(inode: number): void;
+  /**
+   * Resolves when the kernel has sent as writes what programs stored through mappings of the file until now; it forgets the
+   * file's bytes with that. Never rejects.
+   */
+  writeBack(inode: number): Promise<void>;
   /** What the name stands for is looked up at its next use. */
   forgetName(parent: number, name: FileName): void;
   /** All names, attributes and bytes are fetched anew. */
@@ -18,6 +23,7 @@ export interface KernelCache {
 export const forgetfulKernelCache: KernelCache = {
   forgetAttributes() {},
   forgetContent() {},
+  async writeBack() {},
   forgetName() {},
   forgetEverything() {},
   async forgotten() {},

@@ -27,12 +27,14 @@ export async function mountKernel(
   const device = new FuseDevice(await attach(directory, settings), log);
   const cache: KernelCache = {
     forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
-    forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
-    forgetName: (parent, name) => device.notify(encodeNameInvalidation(parent, name)),
+    forgetContent: (inode) => void device.notify(encodeInvalidation(inode, 'content')),
+    // The kernel writes dirty pages back before it forgets them.
+    writeBack: (inode) => device.notify(encodeInvalidation(inode, 'content')),
+    forgetName: (parent, name) => void device.notifyInTurn(encodeNameInvalidation(parent, name)),
     forgetEverything: () => {
       // Older kernels believe names for as long as they were told to.
-      if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) device.notify(encodeAllNamesInvalidation());
-      for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
+      if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) void device.notify(encodeAllNamesInvalidation());
+      for (const inode of session.knownInodes) void device.notify(encodeInvalidation(inode, 'content'));
     },
     forgotten: () => device.notified(),
   };

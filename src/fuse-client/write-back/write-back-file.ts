@@ -77,6 +77,12 @@ export class WriteBackFile {
     return false;
   }
 
+  /** Programs may have stored through a mapping of it what the kernel has not sent yet. */
+  get isMappable(): boolean {
+    for (const handle of this.handles) if (handle.mappable) return true;
+    return false;
+  }
+
   get isPending(): boolean {
     return this.isUnsent || this.inFlight.length > 0;
   }

@@ -24,7 +24,7 @@ describe('the FUSE device', () => {
       );
       const descriptor = openSync(pipe, 'r+');
       const device = new FuseDevice(descriptor, silentLog);
-      device.notify([Buffer.from('x')]);
+      void device.notify([Buffer.from('x')]);
       let isClosed = false;
       const closing = device.close().then(() => {
         isClosed = true;
