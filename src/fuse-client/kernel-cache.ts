@@ -14,6 +14,8 @@ export interface KernelCache {
   writeBack(inode: number): Promise<void>;
   /** What the name stands for is looked up at its next use. */
   forgetName(parent: number, name: FileName): void;
+  /** What had the first name, which was forgotten like the second, has the second now; or both were exchanged. */
+  followRename(from: { parent: number; name: FileName }, to: { parent: number; name: FileName }): void;
   /** All names, attributes and bytes are fetched anew. */
   forgetEverything(): void;
   /** Resolves when the kernel has forgotten all that it was asked to until now. */
@@ -25,6 +27,7 @@ export const forgetfulKernelCache: KernelCache = {
   forgetContent() {},
   async writeBack() {},
   forgetName() {},
+  followRename() {},
   forgetEverything() {},
   async forgotten() {},
 };
