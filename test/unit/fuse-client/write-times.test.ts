@@ -72,6 +72,31 @@ describe('times around a write', () => {
     assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
   });
 
+  it('stay as they are set after a store through a mapping, which the kernel is asked for before', async () => {
+    const parts = fixture();
+    const { operations, kernel } = parts;
+    const inode = await stored(parts, 'f', '');
+    const { handle } = await operations.open(inode, Flags.BOTH);
+    let asked = 0;
+    kernel.writeBack = async (dirty) => {
+      asked++;
+      assert.equal(dirty, inode);
+      await operations.write(handle, 0, Buffer.from('mapped'), { ofPages: true }, uninterrupted);
+    };
+    await operations.setattr(inode, { mode: 0o600 }, CALLER);
+    await operations.setattr(inode, { accessTimeNs: 5n }, CALLER);
+    assert.equal(asked, 0, 'only where a modification time is set');
+    await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
+    assert.equal(asked, 1);
+    await operations.flush(handle);
+    assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
+    assert.equal(await contentOf(parts, inode), 'mapped');
+    await operations.release(handle);
+    await operations.open(inode, Flags.WRITE);
+    await operations.setattr(inode, { modifyTimeNs: 7n }, CALLER);
+    assert.equal(asked, 1, 'a file that is open for writing alone has no mapping for stores');
+  });
+
   it('stay as another mount set them after a write whose bytes are pending here', async () => {
     const parts = await withPending();
     const { operations, files, clock, inode, handle } = parts;
