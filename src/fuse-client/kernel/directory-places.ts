@@ -11,15 +11,24 @@ export interface Place {
 export class DirectoryPlaces {
   readonly #places = new Map<number, Place>();
   readonly #inodes = new Map<string, number>();
+  #renames = 0;
 
-  /** The kernel was told what a name stands for. */
-  entered(parent: number, name: FileName, { kind, inode }: Attributes): void {
-    if (kind === 'directory' && inode !== ROOT_INODE && name !== '.' && name !== '..')
-      this.#set(inode, { parent, name });
+  /** How many renames it was told of. */
+  get renames(): number {
+    return this.#renames;
   }
 
-  /** The kernel has renamed something by itself; `isExchange`: two things. */
+  /** The kernel was told what a name stands for, as it was asked after so many `renames`. */
+  entered(parent: number, name: FileName, { kind, inode }: Attributes, renames: number): void {
+    if (kind !== 'directory' || inode === ROOT_INODE || name === '.' || name === '..') return;
+    // The answer may be older than a rename that was heard of meanwhile.
+    if (renames !== this.#renames && this.#places.has(inode)) return;
+    this.#set(inode, { parent, name });
+  }
+
+  /** Something was renamed, here or elsewhere; `isExchange`: two things. */
   renamed(from: Place, to: Place, isExchange: boolean): void {
+    this.#renames++;
     const moved = this.at(from);
     const replaced = this.at(to);
     if (moved !== undefined) this.forget(moved);

@@ -77,11 +77,11 @@ export async function handle(
   parts: HandlerParts,
   context: RequestContext,
 ): Promise<ReplyBody> {
-  const { operations } = parts;
+  const { operations, places } = parts;
   const { inode } = header;
   switch (request.kind) {
     case 'lookup':
-      return namedEntry(inode, request.name, await operations.lookup(inode, request.name), parts);
+      return namedEntry(inode, request.name, places.renames, await operations.lookup(inode, request.name), parts);
     case 'getattr':
       return attributes(await operations.getattr(inode), parts);
     case 'setattr':
@@ -100,6 +100,7 @@ export async function handle(
       return namedEntry(
         inode,
         request.name,
+        places.renames,
         await operations.mkdir(inode, request.name, asked(request), header),
         parts,
       );
@@ -113,7 +114,7 @@ export async function handle(
       const mode = RENAME_MODES.get(request.flags);
       if (mode === undefined) throw new FileError('EINVAL', `rename flags ${request.flags}`);
       await operations.rename(inode, request.name, request.newParent, request.newName, mode);
-      parts.places.renamed(
+      places.renamed(
         { parent: inode, name: request.name },
         { parent: request.newParent, name: request.newName },
         mode === 'exchange',
@@ -241,9 +242,15 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
   return [encodeOpen(handle, 0)];
 }
 
-/** The entry of something that may be a directory. */
-function namedEntry(parent: number, name: FileName, attributes: Attributes, parts: HandlerParts): ReplyBody {
-  parts.places.entered(parent, name, attributes);
+/** The entry of something that may be a directory, as it was asked for after so many `renames`. */
+function namedEntry(
+  parent: number,
+  name: FileName,
+  renames: number,
+  attributes: Attributes,
+  parts: HandlerParts,
+): ReplyBody {
+  parts.places.entered(parent, name, attributes, renames);
   return entry(attributes, parts);
 }
 
@@ -279,6 +286,7 @@ async function readDirectory(
   request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
   { operations, inodes, places, attributeTimeoutMs }: HandlerParts,
 ): Promise<ReplyBody> {
+  const { renames } = places;
   const plus = request.kind === 'readdirplus';
   const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
   const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
@@ -290,7 +298,7 @@ async function readDirectory(
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
   for (const { name, attributes } of entered) {
     inodes.entered(attributes);
-    places.entered(directory, name, attributes);
+    places.entered(directory, name, attributes, renames);
   }
   return body;
 }
