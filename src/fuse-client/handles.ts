@@ -7,6 +7,7 @@ import type { WriteBackFile } from './write-back/write-back-file.js';
 export const OpenFlag = {
   ACCESS_MODE: 0o3,
   READ_ONLY: 0,
+  READ_WRITE: 2,
   EXCLUSIVE: 0o200,
   TRUNCATE: 0o1000,
   APPEND: 0o2000,
@@ -31,6 +32,8 @@ export interface FileHandle extends OpenHandle {
   readonly kind: 'file';
   readonly file: WriteBackFile;
   readonly writable: boolean;
+  /** Open for reading too: programs may store through a mapping of it. */
+  readonly mappable: boolean;
   readonly appends: boolean;
   /** O_SYNC or O_DSYNC: a write is answered when it is stored. */
   readonly synchronous: boolean;

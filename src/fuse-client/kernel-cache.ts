@@ -7,8 +7,15 @@ export interface KernelCache {
   forgetAttributes(inode: number): void;
   /** So are the bytes. */
   forgetContent(inode: number): void;
+  /**
+   * Resolves when the kernel has sent as writes what programs stored through mappings of the file until now; it forgets the
+   * file's bytes with that. Never rejects.
+   */
+  writeBack(inode: number): Promise<void>;
   /** What the name stands for is looked up at its next use. */
   forgetName(parent: number, name: FileName): void;
+  /** What had the first name, which was forgotten like the second, has the second now; or both were exchanged. */
+  followRename(from: { parent: number; name: FileName }, to: { parent: number; name: FileName }): void;
   /** All names, attributes and bytes are fetched anew. */
   forgetEverything(): void;
   /** Resolves when the kernel has forgotten all that it was asked to until now. */
@@ -18,7 +25,9 @@ export interface KernelCache {
 export const forgetfulKernelCache: KernelCache = {
   forgetAttributes() {},
   forgetContent() {},
+  async writeBack() {},
   forgetName() {},
+  followRename() {},
   forgetEverything() {},
   async forgotten() {},
 };

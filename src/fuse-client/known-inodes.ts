@@ -98,9 +98,12 @@ export class KnownInodes {
   async outdated(items: readonly OutdatedItem[]): Promise<void> {
     this.noteChange();
     const refreshed: Promise<void>[] = [];
-    for (const item of items) {
+    for (const [index, item] of items.entries()) {
       if ('name' in item) {
         this.kernelCache.forgetName(item.parent, item.name);
+        // Only a rename tells of two names, one right after the other.
+        const before = items[index - 1];
+        if (before !== undefined && 'name' in before) this.kernelCache.followRename(before, item);
         continue;
       }
       this.forget(item.inode);

@@ -18,6 +18,7 @@ import {
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
 import { checkEnd } from './limits.js';
+import { withoutPrivileges } from './privileges.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
@@ -31,10 +32,6 @@ const MOST_IN_VAIN = 16;
 const TRIED_AGAIN_EVERY = 16;
 /** The kernel's. */
 const PAGE_BYTES = 4096;
-
-const SET_USER_ID = 0o4000;
-const SET_GROUP_ID = 0o2000;
-const GROUP_EXECUTE = 0o010;
 
 /** copy_file_range(2): bytes of one open file over those of another, or of the same. */
 export interface CopyRequest {
@@ -147,6 +144,7 @@ export class OpenFiles {
       kind: 'file',
       file,
       writable,
+      mappable: (flags & OpenFlag.ACCESS_MODE) === OpenFlag.READ_WRITE,
       appends: (flags & OpenFlag.APPEND) !== 0,
       synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
       failure: this.known.unsynced.failureOf(inode),
@@ -357,6 +355,16 @@ export class OpenFiles {
     await this.known.file(inode)?.flush();
   }
 
+  /**
+   * Before the modification time is set: what was written, or stored through a mapping, until now must not set it once more.
+   * Of mappings the kernel tells nothing before it sends their pages, so it is made to send them.
+   */
+  async settleMapped(inode: number): Promise<void> {
+    const file = this.known.file(inode);
+    if (file?.isMappable === true) await this.kernelCache.writeBack(inode);
+    await file?.flush();
+  }
+
   /** Stores what is pending of all files; failures are logged. */
   async flushAll(): Promise<void> {
     await Promise.all(this.known.openFiles.map((file) => file.flush()));
@@ -393,10 +401,4 @@ export class OpenFiles {
     if (sizeBytes !== kernelOffset) this.kernelCache.forgetContent(file.inode);
     return sizeBytes;
   }
-}
-
-/** A file's mode after somebody without privileges changed its content or owner. */
-export function withoutPrivileges(mode: number): number {
-  const withoutUser = mode & ~SET_USER_ID;
-  return (mode & GROUP_EXECUTE) === 0 ? withoutUser : withoutUser & ~SET_GROUP_ID;
 }

@@ -30,8 +30,9 @@ import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
 import { repeatLost } from './lost-requests.js';
 import { MountSession, type SessionListener } from './mount-session.js';
-import { type CopyRequest, OpenFiles, type WriteTraits, withoutPrivileges } from './open-files.js';
+import { type CopyRequest, OpenFiles, type WriteTraits } from './open-files.js';
 import { OpenInodes } from './open-inodes.js';
+import { withoutPrivileges } from './privileges.js';
 import { UnsyncedChanges } from './unsynced-changes.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
@@ -140,7 +141,8 @@ export class Operations {
       if (!buffered) rest.sizeBytes = sizeBytes;
     }
     // Pending bytes carry their own modification time, which must not come after one that is set now.
-    if (rest.modifyTimeNs !== undefined || rest.accessTimeNs !== undefined) await this.opened.settle(inode);
+    if (rest.modifyTimeNs !== undefined) await this.opened.settleMapped(inode);
+    else if (rest.accessTimeNs !== undefined) await this.opened.settle(inode);
     if (Object.keys(rest).length === 0) {
       this.known.noteChange();
       return this.known.file(inode)?.attributes ?? this.getattr(inode);

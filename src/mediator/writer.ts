@@ -17,6 +17,7 @@ import { type PreparedBlock, ReplicaWrite } from './replica-write.js';
 import type { MediatorSettings } from './settings.js';
 import type { Versions } from './versions.js';
 import { type BlockPlan, planBlock, touchedBlocks } from './write-plan.js';
+import { WriteTimes } from './write-times.js';
 import { type ByteRange, blocksOf, coveredBlocks, edgeBlocks, planZeros } from './zero-plan.js';
 
 /** Attempts to win the compare-and-set against other mediators before the write gives up with EIO. */
@@ -30,7 +31,8 @@ export interface FileWrite extends Attempt {
   zeros?: ByteRange;
   /** The file is at least as long afterwards. */
   minimumSizeBytes?: number;
-  modifyTimeNs: bigint;
+  /** Null: before the times that the file has now. */
+  modifyTimeNs: bigint | null;
 }
 
 /** What holds between writes that were given places one behind the other. */
@@ -44,6 +46,7 @@ export interface WriteOrder {
 export class Writer {
   readonly #locks = new RangeLocks();
   readonly #leftovers: Leftovers;
+  readonly #times = new WriteTimes();
 
   constructor(
     private readonly metadata: MetadataService,
@@ -82,6 +85,15 @@ export class Writer {
 
   /** Carries out one write as one commit; see FileService.write. */
   async write(write: FileWrite, order?: WriteOrder): Promise<Attributes> {
+    this.#times.begun(write.inode);
+    try {
+      return await this.#write(write, order);
+    } finally {
+      this.#times.ended(write.inode);
+    }
+  }
+
+  async #write(write: FileWrite, order: WriteOrder | undefined): Promise<Attributes> {
     const end = write.extents.reduce(
       (most, { offset, data }) => Math.max(most, offset + data.length),
       Math.max(write.truncateTo ?? 0, write.minimumSizeBytes ?? 0),
@@ -177,7 +189,7 @@ export class Writer {
       truncateTo: write.truncateTo,
       ...(hole === undefined ? {} : { hole }),
       minimumSizeBytes,
-      modifyTimeNs: write.modifyTimeNs,
+      modifyTimeNs: this.#times.ofCommit(write.inode, write.modifyTimeNs),
       missing,
     };
     const { id } = write;

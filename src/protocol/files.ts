@@ -182,7 +182,8 @@ export interface FileService {
       extents: Extent[];
       truncateTo?: number;
       appendedFrom?: number;
-      modifyTimeNs: bigint;
+      /** When the bytes were written; null: before the times that the file has now, which stay. */
+      modifyTimeNs: bigint | null;
     },
     options?: CallOptions,
   ): Promise<Attributes>;

@@ -114,7 +114,8 @@ export interface Commands {
       /** Blocks that become holes, whatever version they have: from index `first` up to, not including, `end`. */
       hole?: BlockRange;
       minimumSizeBytes: number;
-      modifyTimeNs: bigint;
+      /** When the write was made, which is its modification time, and its change time unless that is later already; null: both stay. */
+      modifyTimeNs: bigint | null;
       missing: string[];
     };
     /** `earlier`: it had been carried out before under the same id, with this as its first version (0: with none). */

@@ -8,15 +8,17 @@ type Cases = Record<string, (meta: TestMetaserver) => Promise<void>>;
 const switching: Cases = {
   async 'switches blocks, size and times in one step'(meta) {
     const file = await meta.make(ROOT, 'file');
-    const result = await meta.commit(file.inode, [change(0, 0, 11), change(2, 0, 12, 100)], { modifyTimeNs: 77n });
+    const result = await meta.commit(file.inode, [change(0, 0, 11), change(2, 0, 12, 100)], {
+      modifyTimeNs: file.changeTimeNs + 77n,
+    });
     assert.deepEqual(result, {
       state: 'committed',
       attributes: {
         ...file,
         sizeBytes: 2 * BLOCK_BYTES + 100,
         allocatedBytes: BLOCK_BYTES + 100,
-        modifyTimeNs: 77n,
-        changeTimeNs: meta.timeNs,
+        modifyTimeNs: file.changeTimeNs + 77n,
+        changeTimeNs: file.changeTimeNs + 77n,
         revision: file.revision + 1,
       },
     });
@@ -30,6 +32,23 @@ const switching: Cases = {
     assert.match(clusterId, /^[0-9a-f]{32}$/);
     assert.match(history, /^[0-9a-f]{16}$/);
     assert.deepEqual(totals, { inodes: 2, blocks: 2, bytes: BLOCK_BYTES + 100, garbage: 0 });
+  },
+
+  async 'sets both times of a file to the time of the write, but never the change time back'(meta) {
+    const { inode, changeTimeNs: made } = await meta.make(ROOT, 'file');
+    const written = async (modifyTimeNs: bigint | null, base: number, version: number) => {
+      const result = await meta.commit(inode, [change(0, base, version)], { modifyTimeNs });
+      assert.equal(result.state, 'committed');
+      const { modifyTimeNs: modified, changeTimeNs: changed } = await meta.attributes(inode);
+      return [modified, changed];
+    };
+    assert.deepEqual(await written(made + 50n, 0, 11), [made + 50n, made + 50n]);
+    assert.deepEqual(await written(made + 20n, 11, 12), [made + 20n, made + 50n], 'written before');
+    assert.deepEqual(await written(null, 12, 13), [made + 20n, made + 50n], 'written before the times that there are');
+    // The clock of whoever wrote was ahead: each change shows all the same.
+    await meta.do('setattr', { inode, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } });
+    assert.equal((await meta.attributes(inode)).changeTimeNs, made + 51n);
+    assert.deepEqual(await written(made + 30n, 13, 14), [made + 30n, made + 51n]);
   },
 
   async 'answers the part of a block map that is asked for'(meta) {

@@ -263,7 +263,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     extents: { offset: number; data: Uint8Array }[];
     truncateTo?: number;
     appendedFrom?: number;
-    modifyTimeNs: bigint;
+    modifyTimeNs: bigint | null;
   }): Promise<Attributes> {
     await this.enter('write');
     this.fault('writes');
@@ -275,8 +275,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     for (const { offset, data } of request.extents) {
       node.content.write(offset < appendedFrom ? offset : offset + moved, data);
     }
-    node.attributes.modifyTimeNs = request.modifyTimeNs;
-    return this.changed(node);
+    return this.written(node, request.modifyTimeNs);
   }
 
   async fallocate(request: {
@@ -293,8 +292,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     const { offset, length, zeros, keepsSize } = request;
     if (zeros) content.punch(offset, length);
     if (!keepsSize && offset + length > content.sizeBytes) content.resize(offset + length);
-    if (zeros || !keepsSize) attributes.modifyTimeNs = request.modifyTimeNs;
-    return this.changed(this.node(request.inode));
+    return zeros || !keepsSize ? this.written(this.node(request.inode), request.modifyTimeNs) : { ...attributes };
   }
 
   async seek(request: { inode: number; offset: number; what: 'data' | 'hole' }): Promise<{ offset: number }> {

@@ -140,6 +140,15 @@ export class MemoryNodes {
     this.changed(directory);
   }
 
+  /** Content has changed by a write of that time; null: before the times that there are. */
+  protected written(node: Node, writeTimeNs: bigint | null): Attributes {
+    const { changeTimeNs } = node.attributes;
+    this.changed(node);
+    if (writeTimeNs !== null) node.attributes.modifyTimeNs = writeTimeNs;
+    node.attributes.changeTimeNs = writeTimeNs !== null && writeTimeNs > changeTimeNs ? writeTimeNs : changeTimeNs;
+    return { ...node.attributes };
+  }
+
   protected changed(node: Node): Attributes {
     const { attributes, content } = node;
     if (attributes.kind === 'file') {

@@ -10,9 +10,9 @@ export class SecondMount {
     readonly folder: string,
   ) {}
 
-  static async start(): Promise<SecondMount> {
-    // What programs see must be what the servers have, not what the kernel remembers.
-    const cluster = await Cluster.start({ servers: 3, attributeTimeoutMs: 1 });
+  /** By default what programs see is what the servers have, not what the kernel remembers. */
+  static async start({ attributeTimeoutMs = 1 } = {}): Promise<SecondMount> {
+    const cluster = await Cluster.start({ servers: 3, attributeTimeoutMs });
     const second = new SecondMount(cluster, join(cluster.folder, 'second'));
     try {
       await mkdir(second.folder);

@@ -24,6 +24,8 @@ export class FuseDevice {
   private isClosing = false;
   /** Notifications on their way; none fails. */
   private readonly notifying = new Set<Promise<void>>();
+  /** Settles when all notifications that take turns have had theirs. */
+  private turn: Promise<void> = Promise.resolve();
 
   /** @param descriptor of a mounted /dev/fuse, which belongs to this object from now on */
   constructor(
@@ -63,17 +65,21 @@ export class FuseDevice {
     }
   }
 
-  /** Sends a notification that may have to wait for replies of this very process, hence from a pool thread. */
-  notify(chunks: readonly Uint8Array[]): void {
-    if (this.gone || this.isClosing) return;
-    const written = new Promise<void>((resolve) => {
-      writev(this.descriptor, chunks, (error) => {
-        if (error !== null) this.reportFailedWrite(error);
-        resolve();
-      });
-    });
-    this.notifying.add(written);
-    void written.then(() => this.notifying.delete(written));
+  /**
+   * Sends a notification that may have to wait for replies of this very process, hence from a pool thread. Resolves when
+   * the kernel has taken it, or it has failed.
+   */
+  notify(chunks: readonly Uint8Array[]): Promise<void> {
+    return this.track(this.write(chunks));
+  }
+
+  /**
+   * The same for those that wait for a directory's lock in the kernel. One at a time: a change in that directory may wait for
+   * a request that itself waits for another notification, so these must never have all threads of the pool.
+   */
+  notifyInTurn(chunks: readonly Uint8Array[]): Promise<void> {
+    this.turn = this.track(this.turn.then(() => this.write(chunks)));
+    return this.turn;
   }
 
   /** Resolves when the kernel has taken all notifications until now, or they have failed. */
@@ -92,6 +98,22 @@ export class FuseDevice {
     this.gone = true;
     if (this.reading === undefined) closeSync(this.descriptor);
     else this.reading.destroy();
+  }
+
+  private write(chunks: readonly Uint8Array[]): Promise<void> {
+    if (this.gone || this.isClosing) return Promise.resolve();
+    return new Promise((resolve) => {
+      writev(this.descriptor, chunks, (error) => {
+        if (error !== null) this.reportFailedWrite(error);
+        resolve();
+      });
+    });
+  }
+
+  private track(written: Promise<void>): Promise<void> {
+    this.notifying.add(written);
+    void written.then(() => this.notifying.delete(written));
+    return written;
   }
 
   private reportFailedWrite(error: unknown): void {

@@ -2,11 +2,12 @@
 // bytes of a reply. A handler returns its one reply or throws.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { AttributeChanges, Attributes } from '../../protocol/files.js';
+import type { AttributeChanges, Attributes, FileName } from '../../protocol/files.js';
 import type { Clock } from '../../runtime/clock.js';
 import { refuseLists } from '../extended-attributes.js';
 import { OpenFlag } from '../handles.js';
 import type { AskedMode, Operations, RenameMode } from '../operations.js';
+import type { DirectoryPlaces } from './directory-places.js';
 import type { InodeTable } from './inode-table.js';
 import {
   MAXIMUM_WRITE_BYTES,
@@ -36,6 +37,7 @@ export type FileArguments = Exclude<Arguments, { kind: 'init' | 'forget' | 'inte
 export interface HandlerParts {
   operations: Operations;
   inodes: InodeTable;
+  places: DirectoryPlaces;
   clock: Clock;
   attributeTimeoutMs: number;
   /** The kernel obeys access control lists. */
@@ -75,11 +77,11 @@ export async function handle(
   parts: HandlerParts,
   context: RequestContext,
 ): Promise<ReplyBody> {
-  const { operations } = parts;
+  const { operations, places } = parts;
   const { inode } = header;
   switch (request.kind) {
     case 'lookup':
-      return entry(await operations.lookup(inode, request.name), parts);
+      return namedEntry(inode, request.name, places.renames, await operations.lookup(inode, request.name), parts);
     case 'getattr':
       return attributes(await operations.getattr(inode), parts);
     case 'setattr':
@@ -95,7 +97,13 @@ export async function handle(
       return entry(await operations.mknod(inode, request.name, node, header), parts);
     }
     case 'mkdir':
-      return entry(await operations.mkdir(inode, request.name, asked(request), header), parts);
+      return namedEntry(
+        inode,
+        request.name,
+        places.renames,
+        await operations.mkdir(inode, request.name, asked(request), header),
+        parts,
+      );
     case 'unlink':
       await operations.unlink(inode, request.name);
       return EMPTY_REPLY;
@@ -106,6 +114,11 @@ export async function handle(
       const mode = RENAME_MODES.get(request.flags);
       if (mode === undefined) throw new FileError('EINVAL', `rename flags ${request.flags}`);
       await operations.rename(inode, request.name, request.newParent, request.newName, mode);
+      places.renamed(
+        { parent: inode, name: request.name },
+        { parent: request.newParent, name: request.newName },
+        mode === 'exchange',
+      );
       return EMPTY_REPLY;
     }
     case 'link':
@@ -185,7 +198,7 @@ export async function handle(
       return opendir(inode, operations, context);
     case 'readdir':
     case 'readdirplus':
-      return readDirectory(request, parts);
+      return readDirectory(inode, request, parts);
     case 'releasedir':
       operations.releasedir(request.handle);
       return EMPTY_REPLY;
@@ -229,6 +242,18 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
   return [encodeOpen(handle, 0)];
 }
 
+/** The entry of something that may be a directory, as it was asked for after so many `renames`. */
+function namedEntry(
+  parent: number,
+  name: FileName,
+  renames: number,
+  attributes: Attributes,
+  parts: HandlerParts,
+): ReplyBody {
+  parts.places.entered(parent, name, attributes, renames);
+  return entry(attributes, parts);
+}
+
 function entry(attributes: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
   inodes.entered(attributes);
   return [encodeEntry(attributes, attributeTimeoutMs)];
@@ -257,9 +282,11 @@ async function setattr(header: RequestHeader, request: SetattrArguments, parts: 
 }
 
 async function readDirectory(
+  directory: number,
   request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
-  { operations, inodes, attributeTimeoutMs }: HandlerParts,
+  { operations, inodes, places, attributeTimeoutMs }: HandlerParts,
 ): Promise<ReplyBody> {
+  const { renames } = places;
   const plus = request.kind === 'readdirplus';
   const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
   const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
@@ -269,7 +296,10 @@ async function readDirectory(
   );
   const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
-  for (const attributes of entered) inodes.entered(attributes);
+  for (const { name, attributes } of entered) {
+    inodes.entered(attributes);
+    places.entered(directory, name, attributes, renames);
+  }
   return body;
 }
 

@@ -9,6 +9,7 @@ import { FuseDevice } from './device.js';
 import { isBeingKilled } from './killed.js';
 import { EPOCH_PROTOCOL_MINOR } from './layout.js';
 import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
+import { MovedDirectories } from './moved-directories.js';
 import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './replies.js';
 import { KernelSession } from './session.js';
 
@@ -25,14 +26,20 @@ export async function mountKernel(
   const { directory } = settings;
   const { log } = runtime;
   const device = new FuseDevice(await attach(directory, settings), log);
+  let namesForgotten: Promise<void> = Promise.resolve();
   const cache: KernelCache = {
     forgetAttributes: (inode) => void device.send(encodeInvalidation(inode, 'attributes')),
-    forgetContent: (inode) => device.notify(encodeInvalidation(inode, 'content')),
-    forgetName: (parent, name) => device.notify(encodeNameInvalidation(parent, name)),
+    forgetContent: (inode) => void device.notify(encodeInvalidation(inode, 'content')),
+    // The kernel writes dirty pages back before it forgets them.
+    writeBack: (inode) => device.notify(encodeInvalidation(inode, 'content')),
+    forgetName: (parent, name) => {
+      namesForgotten = device.notifyInTurn(encodeNameInvalidation(parent, name));
+    },
+    followRename: (from, to) => moved.follow(from, to, namesForgotten),
     forgetEverything: () => {
       // Older kernels believe names for as long as they were told to.
-      if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) device.notify(encodeAllNamesInvalidation());
-      for (const inode of session.knownInodes) device.notify(encodeInvalidation(inode, 'content'));
+      if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) void device.notify(encodeAllNamesInvalidation());
+      for (const inode of session.knownInodes) void device.notify(encodeInvalidation(inode, 'content'));
     },
     forgotten: () => device.notified(),
   };
@@ -48,6 +55,7 @@ export async function mountKernel(
     ready: () => ready.resolve(),
   });
 
+  const moved = new MovedDirectories(directory, session.places, log);
   const gone = signal();
   void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
   let timer: Timer | undefined;
@@ -84,6 +92,7 @@ export async function mountKernel(
   let unmounting: Promise<void> | undefined;
   const storeAndUnmount = async () => {
     await operations.flushAll();
+    moved.end();
     detaching = detach(directory, log);
     await detaching;
     await device.close();

@@ -189,9 +189,9 @@ export function encodeDirectory(
   entries: readonly DirectoryEntry[],
   limitBytes: number,
   validMs?: number,
-): { body: ReplyBody; entered: Attributes[] } {
+): { body: ReplyBody; entered: { name: FileName; attributes: Attributes }[] } {
   const body = Buffer.allocUnsafe(limitBytes);
-  const entered: Attributes[] = [];
+  const entered: { name: FileName; attributes: Attributes }[] = [];
   const direntAt = validMs === undefined ? 0 : ENTRY_BYTES;
   let at = 0;
   for (const entry of entries) {
@@ -200,7 +200,7 @@ export function encodeDirectory(
     body.fill(0, at, at + length);
     if (validMs !== undefined && entry.attributes !== undefined) {
       writeEntry(body, at, entry.attributes, validMs);
-      entered.push(entry.attributes);
+      entered.push({ name: entry.name, attributes: entry.attributes });
     }
     const dirent = at + direntAt;
     writeWhole(body, entry.inode, dirent);

@@ -6,6 +6,7 @@ import { giveBack } from '../../protocol/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';
+import { DirectoryPlaces } from './directory-places.js';
 import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
 import { InodeTable } from './inode-table.js';
 import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
@@ -112,6 +113,7 @@ export class KernelSession {
   /** What the kernel speaks; 0 before it has greeted. */
   protocolMinor = 0;
   private readonly inodes = new InodeTable();
+  readonly places = new DirectoryPlaces();
   private readonly openRequests = new Map<number, OpenRequest>();
   private readonly handlerParts: HandlerParts;
 
@@ -120,6 +122,7 @@ export class KernelSession {
     this.handlerParts = {
       operations,
       inodes: this.inodes,
+      places: this.places,
       clock: runtime.clock,
       attributeTimeoutMs,
       lists: false,
@@ -150,7 +153,11 @@ export class KernelSession {
     const { operations, send } = this.parts;
     switch (request.kind) {
       case 'forget':
-        for (const { inode, count } of request.forgets) if (this.inodes.forget(inode, count)) operations.forget(inode);
+        for (const { inode, count } of request.forgets) {
+          if (!this.inodes.forget(inode, count)) continue;
+          operations.forget(inode);
+          this.places.forget(inode);
+        }
         return false;
       case 'interrupt':
         this.interrupt(header, request.unique);

@@ -58,14 +58,18 @@ export function splitAt(extents: readonly Extent[], offset: number): Extent[] {
   });
 }
 
-/** Stored attributes as they will be once everything pending is stored. */
+/** Stored attributes as they will be once everything pending is stored. `writeTimeNs`: of the last write; null: the stored times are later. */
 export function attributesOver(
   attributes: Attributes,
   overlay: Pick<Overlay, 'cutAt' | 'end'>,
-  modifyTimeNs: bigint,
+  writeTimeNs: bigint | null,
 ): Attributes {
   const kept = overlay.cutAt === undefined ? attributes.sizeBytes : Math.min(attributes.sizeBytes, overlay.cutAt);
   const sizeBytes = Math.max(kept, overlay.end);
   const allocatedBytes = overlay.cutAt === 0 ? overlay.end : Math.max(attributes.allocatedBytes, overlay.end - kept);
-  return { ...attributes, sizeBytes, allocatedBytes, modifyTimeNs, changeTimeNs: modifyTimeNs };
+  const modifyTimeNs = writeTimeNs ?? attributes.modifyTimeNs;
+  // A change of the mode, say, may have come after it.
+  const changeTimeNs =
+    writeTimeNs !== null && writeTimeNs > attributes.changeTimeNs ? writeTimeNs : attributes.changeTimeNs;
+  return { ...attributes, sizeBytes, allocatedBytes, modifyTimeNs, changeTimeNs };
 }

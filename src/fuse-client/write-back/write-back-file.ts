@@ -43,6 +43,7 @@ interface Batch {
   /** The blocks that it touches, as a byte range. */
   from: number;
   to: number;
+  writeTimeNs: bigint | null;
   settled: Promise<void>;
 }
 
@@ -58,7 +59,8 @@ export class WriteBackFile {
   /** Where one append ends and the next begins, in order: what others append may come between, but never within one. */
   private appendStarts: number[] = [];
   private truncatedAtOpen = false;
-  private modifyTimeNs = 0n;
+  /** Of the last write that may be pending; null: the times were set after it. */
+  private writeTimeNs: bigint | null = null;
   private inFlight: Batch[] = [];
   private streaming = false;
   private timer: Timer | undefined;
@@ -72,6 +74,12 @@ export class WriteBackFile {
   /** Somebody has it open for writing here. */
   get isWritable(): boolean {
     for (const handle of this.handles) if (handle.writable) return true;
+    return false;
+  }
+
+  /** Programs may have stored through a mapping of it what the kernel has not sent yet. */
+  get isMappable(): boolean {
+    for (const handle of this.handles) if (handle.mappable) return true;
     return false;
   }
 
@@ -97,7 +105,7 @@ export class WriteBackFile {
   over(fetched: Attributes): Attributes {
     this.learn(fetched);
     if (!this.isPending) return this.stored;
-    return attributesOver(this.stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.modifyTimeNs);
+    return attributesOver(this.stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.writeTimeNs);
   }
 
   overlay(from: number, to: number): Overlay {
@@ -137,17 +145,17 @@ export class WriteBackFile {
     this.stored = { ...this.stored, revision: 0 };
   }
 
-  /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. */
+  /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. At its very size it sets the times. */
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
     while (this.inFlight.length > 0) await this.settleOne();
-    if (sizeBytes >= this.attributes.sizeBytes) return;
+    if (sizeBytes > this.attributes.sizeBytes) return;
     // A cut and what is written after it belong into one commit.
     this.habit.forget();
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
     this.appendStarts = this.appendStarts.filter((start) => start <= sizeBytes);
     if (this.appendedFrom !== undefined && sizeBytes <= this.appendedFrom) this.appendedFrom = undefined;
-    if (sizeBytes < this.stored.sizeBytes) {
+    if (sizeBytes < this.stored.sizeBytes || !this.isUnsent) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
       this.truncatedAtOpen = reason === 'open';
     }
@@ -185,8 +193,9 @@ export class WriteBackFile {
   ): Promise<Attributes> {
     while (this.isPending) await this.flush();
     throwUnseenFailure(handle);
-    this.modifyTimeNs = this.parts.runtime.clock.nowNs();
-    const changing = work(this.modifyTimeNs);
+    const changeNs = this.parts.runtime.clock.nowNs();
+    this.writeTimeNs = changeNs;
+    const changing = work(changeNs);
     const blockSize = this.stored.blockSizeBytes;
     const batch: Batch = {
       extents: [],
@@ -195,6 +204,7 @@ export class WriteBackFile {
       appendedFrom: undefined,
       from: Math.floor(offset / blockSize) * blockSize,
       to: Math.ceil((offset + length) / blockSize) * blockSize,
+      writeTimeNs: changeNs,
       settled: changing.then(
         () => {},
         () => {},
@@ -214,8 +224,16 @@ export class WriteBackFile {
 
   private learn(fetched: Attributes): void {
     if (fetched.revision < this.stored.revision) return;
+    if (this.isTimeOfOthers(fetched)) this.writeTimeNs = null;
     this.stored = fetched;
     this.followAppends();
+  }
+
+  /** The modification time was set, or written, by others after all that is pending here was written. */
+  private isTimeOfOthers({ modifyTimeNs, changeTimeNs }: Attributes): boolean {
+    const { writeTimeNs } = this;
+    if (writeTimeNs === null || changeTimeNs <= writeTimeNs || modifyTimeNs === this.stored.modifyTimeNs) return false;
+    return this.isPending && !this.inFlight.some((batch) => batch.writeTimeNs === modifyTimeNs);
   }
 
   /** Where others have appended, what is appended here and not stored yet comes behind it. */
@@ -237,7 +255,7 @@ export class WriteBackFile {
   }
 
   private sizeOver(stored: Attributes): number {
-    return attributesOver(stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.modifyTimeNs).sizeBytes;
+    return attributesOver(stored, { cutAt: this.cutAt, end: this.pendingEnd }, this.writeTimeNs).sizeBytes;
   }
 
   private get pendingEnd(): number {
@@ -249,7 +267,7 @@ export class WriteBackFile {
 
   private touch(): void {
     const { clock } = this.parts.runtime;
-    this.modifyTimeNs = clock.nowNs();
+    this.writeTimeNs = clock.nowNs();
     this.timer ??= clock.after(FLUSH_AFTER_MS, () => {
       this.timer = undefined;
       if (this.isOnlyTruncatedAtOpen) return;
@@ -303,6 +321,7 @@ export class WriteBackFile {
       appendedFrom,
       from,
       to,
+      writeTimeNs: this.writeTimeNs,
       settled: Promise.resolve(),
     };
     this.inFlight.push(batch);
@@ -317,7 +336,7 @@ export class WriteBackFile {
       const attributes = await files.write({
         inode: this.inode,
         extents: appendedFrom === undefined ? extents : splitAt(extents, appendedFrom),
-        modifyTimeNs: this.modifyTimeNs,
+        modifyTimeNs: batch.writeTimeNs,
         ...(truncateTo === undefined ? {} : { truncateTo }),
         ...(appendedFrom === undefined ? {} : { appendedFrom }),
       });

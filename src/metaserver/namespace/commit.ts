@@ -36,8 +36,7 @@ export function commit(draft: Draft, request: Commands['commit']['request']): Co
     }
   }
   row.sizeBytes = Math.max(row.sizeBytes, request.minimumSizeBytes);
-  row.modifyTimeNs = request.modifyTimeNs;
-  draft.change(row);
+  draft.write(row, request.modifyTimeNs);
   return { state: 'committed', attributes: attributesOf(row) };
 }
 

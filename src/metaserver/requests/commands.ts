@@ -93,7 +93,7 @@ const CHECKS: Checks = {
       truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
       ...(hole === undefined ? {} : { hole }),
       minimumSizeBytes: check.whole(request, 'minimumSizeBytes', 0),
-      modifyTimeNs: check.timeNs(request, 'modifyTimeNs'),
+      modifyTimeNs: request.modifyTimeNs === null ? null : check.timeNs(request, 'modifyTimeNs'),
       missing: check.list(request, 'missing', MAXIMUM_SERVERS, (name) =>
         check.textValue(name, 'a server in missing', MAXIMUM_SERVER_NAME_BYTES),
       ),

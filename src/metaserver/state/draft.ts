@@ -64,10 +64,18 @@ export class Draft {
 
   /** Attributes of the inode change: its change time is now, and its revision grows by one, once per command. */
   change(row: InodeRow): void {
-    row.changeTimeNs = this.timeNs;
     if (this.#changed.has(row)) return;
-    this.#changed.add(row);
-    row.revision++;
+    this.#revise(row);
+    // The time before may come from a clock that is ahead. It goes back for nobody, and every change can be told by it.
+    row.changeTimeNs = this.timeNs > row.changeTimeNs ? this.timeNs : row.changeTimeNs + 1n;
+  }
+
+  /** The content changed by a write that was made at that time; null: before the times that it has now. */
+  write(row: InodeRow, writeTimeNs: bigint | null): void {
+    this.#revise(row);
+    if (writeTimeNs === null) return;
+    row.modifyTimeNs = writeTimeNs;
+    if (writeTimeNs > row.changeTimeNs) row.changeTimeNs = writeTimeNs;
   }
 
   /** The inode was read: nothing else about it changes. */
@@ -80,6 +88,11 @@ export class Draft {
   changeContent(row: InodeRow): void {
     row.modifyTimeNs = this.timeNs;
     this.change(row);
+  }
+
+  #revise(row: InodeRow): void {
+    this.#changed.add(row);
+    row.revision++;
   }
 
   /** To be changed in place. */

@@ -19,6 +19,8 @@ export interface Fixture {
   runtime: Runtime;
   /** What the kernel was asked to forget, as kind:inode. */
   forgotten: string[];
+  /** What the kernel does when it is asked to send what mappings have changed. */
+  kernel: { writeBack(inode: number): Promise<void> };
 }
 
 export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: MediatorConnection = {}): Fixture {
@@ -36,15 +38,22 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: Med
     },
   };
   const forgotten: string[] = [];
+  const kernel: Fixture['kernel'] = { writeBack: async () => {} };
   const cache: KernelCache = {
     ...forgetfulKernelCache,
     forgetAttributes: (inode) => void forgotten.push(`attributes:${inode}`),
     forgetContent: (inode) => void forgotten.push(`content:${inode}`),
+    writeBack: (inode) => kernel.writeBack(inode),
   };
-  let changes = 0n;
-  const files = new MemoryFiles(() => ++changes);
+  let lastNs = 0n;
+  const laterNs = () => {
+    // The same clock as the mount's, with a new time for every change.
+    lastNs = clock.nowNs() > lastNs ? clock.nowNs() : lastNs + 1n;
+    return lastNs;
+  };
+  const files = new MemoryFiles(laterNs);
   const operations = new Operations(files, { attributeTimeoutMs: 1000, maximumDirtyBytes }, cache, runtime, mediator);
-  return { files, operations, clock, log, runtime, forgotten };
+  return { files, operations, clock, log, runtime, forgotten, kernel };
 }
 
 /** Makes a file with this content, stored; answers its inode. */

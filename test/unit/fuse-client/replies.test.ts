@@ -90,7 +90,7 @@ describe('FUSE replies', () => {
       { name: 'f', inode: ATTRIBUTES.inode, kind: 'file', cookie: 3, attributes: ATTRIBUTES },
     ];
     const { body, entered } = encodeDirectory(entries, 4096, 1000);
-    assert.deepEqual(entered, [ATTRIBUTES]);
+    assert.deepEqual(entered, [{ name: 'f', attributes: ATTRIBUTES }]);
     assert.equal(Buffer.from(body[0] ?? []).readBigUInt64LE(0), 0n, 'the dot has no node');
   });
 

@@ -168,17 +168,6 @@ describe('the write-back buffer', () => {
     assert.equal(await contentOf(parts, inode), 'now');
   });
 
-  it('stores pending bytes before a time is set, so that they do not overwrite it', async () => {
-    const parts = fixture();
-    const { operations } = parts;
-    const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.WRITE);
-    await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
-    await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
-    await operations.flush(handle);
-    assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
-  });
-
   it('believes a commit rather than an answer that is older', async () => {
     const parts = fixture();
     const { operations, files } = parts;

@@ -76,6 +76,7 @@ const OPTIONAL: Record<string, unknown[]> = {
   most: [undefined],
   umask: [undefined],
   killSetgid: [undefined],
+  'commit.modifyTimeNs': [null],
   'make.inode': [undefined],
   'makeUnnamed.inode': [undefined],
 };
