@@ -12,6 +12,7 @@ import type {
   FileName,
   FileService,
   FileSystemSpace,
+  RenameMode,
 } from '../protocol/files.js';
 import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import { NO_PIECES, type Pieces } from '../protocol/pieces.js';
@@ -58,8 +59,6 @@ export interface MediatorConnection {
   /** Of the connection to a mediator in another process: what is lost with it is asked again. */
   lost?: RepeatedCalls;
 }
-
-export type RenameMode = 'replace' | 'no-replace' | 'exchange';
 
 export class Operations {
   private readonly handles = new HandleTable();
@@ -114,6 +113,8 @@ export class Operations {
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
+    // By a file handle: open_by_handle_at(2), or the kernel's NFS server. The number may be of any kind of file.
+    if (name === '.') return this.getattr(parent);
     return this.known.current(await this.files.lookup({ parent, name }));
   }
 
@@ -189,11 +190,20 @@ export class Operations {
     this.known.forget(inode);
   }
 
-  async rename(parent: number, name: FileName, newParent: number, newName: FileName, mode: RenameMode): Promise<void> {
+  /** `whiteout`: the owner of the character device 0:0 that takes the place of the name. */
+  async rename(
+    parent: number,
+    name: FileName,
+    newParent: number,
+    newName: FileName,
+    mode: RenameMode,
+    whiteout?: Caller,
+  ): Promise<void> {
     checkName(newName);
     const held = mode === 'replace' ? await this.heldUnder(newParent, newName) : [];
     const request = { parent, name, newParent, newName, mode, held };
-    const { replaced } = await this.changing(this.files.rename(request));
+    const asked = whiteout === undefined ? request : { ...request, whiteout };
+    const { replaced } = await this.changing(this.files.rename(asked));
     if (replaced === undefined) return;
     this.known.forget(replaced);
     if (!held.includes(replaced)) return;

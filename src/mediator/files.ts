@@ -162,11 +162,14 @@ export class MediatorFiles implements FileService {
   }
 
   async rename(request: Request<'rename'>, options?: CallOptions): Reply<'rename'> {
-    const { id, parent, name, newParent, newName, mode } = request;
+    const { id, parent, name, newParent, newName, mode, whiteout } = request;
     const result = await this.#removals.run(
       { parent: newParent, name: newName, held: request.held },
       options,
-      (held) => this.#execute('rename', { parent, name, newParent, newName, mode, held }, id),
+      (held) => {
+        const asked = { parent, name, newParent, newName, mode, held };
+        return this.#execute('rename', whiteout === undefined ? asked : { ...asked, whiteout }, id);
+      },
       // The answer does not say whether it has other names: then being held means nothing.
       ({ replaced }) => replaced,
     );

@@ -105,6 +105,7 @@ export class UnsyncedCommands {
 
 /** The number of what the command has made, 0 for nothing. */
 export function madeBy(name: CommandName, result: Commands[CommandName]['result']): number {
+  if (name === 'rename') return (result as Commands['rename']['result']).whiteout ?? 0;
   if (name !== 'make' && name !== 'makeUnnamed') return 0;
   return (result as Commands['makeUnnamed']['result']).attributes.inode;
 }

@@ -46,6 +46,9 @@ export interface Attributes {
   revision: number;
 }
 
+/** renameat2(2): without flags, with RENAME_NOREPLACE, with RENAME_EXCHANGE. */
+export type RenameMode = 'replace' | 'no-replace' | 'exchange';
+
 export interface Caller {
   uid: number;
   gid: number;
@@ -152,15 +155,19 @@ export interface FileService {
     request: Attempt & { parent: number; name: FileName },
     options?: CallOptions,
   ): Promise<{ inode: number } & Changed>;
-  /** `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. */
+  /**
+   * `held`: as for unlink, for the file that is replaced. `replaced` is that file's inode. `whiteout`: a character device 0:0
+   * with this owner takes the place of the name that is moved (RENAME_WHITEOUT).
+   */
   rename(
     request: Attempt & {
       parent: number;
       name: FileName;
       newParent: number;
       newName: FileName;
-      mode: 'replace' | 'no-replace' | 'exchange';
+      mode: RenameMode;
       held: number[];
+      whiteout?: Caller;
     },
     options?: CallOptions,
   ): Promise<{ replaced?: number } & Changed>;

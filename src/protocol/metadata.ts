@@ -3,7 +3,16 @@
 // applied by a deterministic function; a query changes nothing. A replicated
 // metaserver puts commands through a log first: this is where it plugs in.
 import type { BlockKey, Version } from './blocks.js';
-import type { AttributeChanges, Attributes, Caller, Changed, DirectoryEntry, FileKind, FileName } from './files.js';
+import type {
+  AttributeChanges,
+  Attributes,
+  Caller,
+  Changed,
+  DirectoryEntry,
+  FileKind,
+  FileName,
+  RenameMode,
+} from './files.js';
 import type { Hash } from './hash.js';
 import type { Once } from './request-ids.js';
 import type { CallOptions } from './service.js';
@@ -84,16 +93,22 @@ export interface Commands {
     result: { inode: number; links: number } & Changed;
   };
   rmdir: { request: { parent: number; name: FileName }; result: { inode: number } & Changed };
+  /**
+   * `whiteout`: a character device 0:0 with this owner takes the place of the name that is moved, and is answered by its
+   * number; nothing where nothing is moved; EINVAL with an exchange. `inode`, for it, as for `make`.
+   */
   rename: {
     request: {
       parent: number;
       name: FileName;
       newParent: number;
       newName: FileName;
-      mode: 'replace' | 'no-replace' | 'exchange';
+      mode: RenameMode;
       held: number[];
+      whiteout?: Caller | undefined;
+      inode?: number | undefined;
     };
-    result: { replaced?: number } & Changed;
+    result: { replaced?: number; whiteout?: number } & Changed;
   };
   /** Attributes other than the size; clears setuid and setgid where POSIX says so. */
   setattr: {

@@ -235,6 +235,9 @@ const renaming: Cases = {
       file.inode,
     );
     await touches(meta.do('rmdir', { parent: to.inode, name: 'second' }), to.inode);
+    const whitened = rename(meta, [from.inode, 'new'], [to.inode, 'new'], { whiteout: { uid: 7, gid: 8 } });
+    const { whiteout = 0 } = await whitened;
+    await touches(whitened, from.inode, to.inode, made.attributes.inode, whiteout);
   },
 
   async 'moves a file and a directory, with the links that .. makes'(meta) {
@@ -318,6 +321,45 @@ const renaming: Cases = {
     assert.equal(await codeOf(rename(meta, [ROOT, 'a'], [ROOT, 'b'], { mode: 'no-replace' })), 'EEXIST');
     assert.equal((await rename(meta, [ROOT, 'a'], [ROOT, 'c'], { mode: 'no-replace' })).replaced, undefined);
     assert.deepEqual(await meta.names(ROOT), ['b', 'c']);
+  },
+
+  async 'leaves a whiteout in the place of the name, whatever it moves or replaces'(meta) {
+    const whiteout = { uid: 7, gid: 8 };
+    const directory = await meta.make(ROOT, 'directory', 'directory');
+    await meta.make(ROOT, 'file');
+    const target = await meta.make(directory.inode, 'target');
+    const moved = await rename(meta, [ROOT, 'file'], [directory.inode, 'target'], { whiteout });
+    assert.equal(moved.replaced, target.inode);
+    const left = await meta.ask('lookup', { parent: ROOT, name: 'file' });
+    assert.equal(left.inode, moved.whiteout);
+    const { kind, mode, device, uid, gid, links } = left;
+    assert.deepEqual(
+      { kind, mode, device, uid, gid, links },
+      {
+        ...{ kind: 'character', mode: 0, device: 0, links: 1 },
+        ...whiteout,
+      },
+    );
+    assert.deepEqual(await meta.names(ROOT), ['directory', 'file']);
+    // A directory's link to its parent goes with it.
+    const to = await meta.make(ROOT, 'to', 'directory');
+    await rename(meta, [ROOT, 'directory'], [to.inode, 'directory'], { whiteout, mode: 'no-replace' });
+    assert.deepEqual([(await meta.attributes(ROOT)).links, (await meta.attributes(to.inode)).links], [3, 3]);
+    // A whiteout is a name like others.
+    assert.equal(await codeOf(rename(meta, [ROOT, 'to'], [ROOT, 'file'], { mode: 'no-replace', whiteout })), 'EEXIST');
+    await rename(meta, [to.inode, 'directory'], [ROOT, 'gone'], { whiteout });
+    await meta.do('unlink', { parent: to.inode, name: 'directory', held: [] });
+    assert.deepEqual(await meta.names(to.inode), []);
+  },
+
+  async 'makes no whiteout where nothing moves, or names are exchanged'(meta) {
+    const whiteout = { uid: 0, gid: 0 };
+    const { inode } = await meta.make(ROOT, 'a');
+    await meta.do('link', { inode, parent: ROOT, name: 'b' });
+    assert.deepEqual(await rename(meta, [ROOT, 'a'], [ROOT, 'b'], { whiteout }), { changed: [] });
+    assert.equal(await codeOf(rename(meta, [ROOT, 'a'], [ROOT, 'b'], { mode: 'exchange', whiteout })), 'EINVAL');
+    assert.deepEqual(await meta.names(ROOT), ['a', 'b']);
+    assert.equal((await meta.ask('statistics', {})).inodes, 2);
   },
 
   async 'with exchange swaps any two names'(meta) {

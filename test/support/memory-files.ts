@@ -11,6 +11,7 @@ import type {
   FileKind,
   FileName,
   FileService,
+  RenameMode,
 } from '../../src/protocol/files.js';
 import { ROOT_INODE } from '../../src/protocol/files.js';
 import type { Pieces } from '../../src/protocol/pieces.js';
@@ -190,11 +191,12 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     name: FileName;
     newParent: number;
     newName: FileName;
-    mode: 'replace' | 'no-replace' | 'exchange';
+    mode: RenameMode;
     held: number[];
+    whiteout?: Caller;
   }): Reply<'rename'> {
     await this.enter('rename');
-    const { parent, name, newParent, newName, mode, held } = request;
+    const { parent, name, newParent, newName, mode, held, whiteout } = request;
     const moved = this.child(parent, name);
     const target = this.directory(newParent).entries.get(newName);
     for (let at = newParent; at !== ROOT_INODE; at = this.node(at).parent) {
@@ -209,7 +211,9 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     if (target === undefined) {
       this.removeName(parent, name);
       this.place(newParent, newName, moved);
-      return { changed: this.changesOf(parent, newParent, moved.attributes.inode) };
+      const changed = [parent, newParent, moved.attributes.inode];
+      if (whiteout !== undefined) changed.push(this.add(parent, name, 'character', 0, whiteout).inode);
+      return { changed: this.changesOf(...changed) };
     }
     if (mode === 'no-replace') throw new FileError('EEXIST', 'the name is there');
     if (target.inode === moved.attributes.inode) return { changed: [] };
@@ -221,10 +225,9 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     this.dropName(newParent, newName, held);
     this.removeName(parent, name);
     this.place(newParent, newName, moved);
-    return {
-      replaced: target.inode,
-      changed: this.changesOf(parent, newParent, moved.attributes.inode, target.inode),
-    };
+    const changed = [parent, newParent, moved.attributes.inode, target.inode];
+    if (whiteout !== undefined) changed.push(this.add(parent, name, 'character', 0, whiteout).inode);
+    return { replaced: target.inode, changed: this.changesOf(...changed) };
   }
 
   /** Of those that are still there. */

@@ -2,11 +2,11 @@
 // bytes of a reply. A handler returns its one reply or throws.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { AttributeChanges, Attributes, FileName } from '../../protocol/files.js';
+import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../protocol/files.js';
 import type { Clock } from '../../runtime/clock.js';
 import { refuseLists } from '../extended-attributes.js';
 import { OpenFlag } from '../handles.js';
-import type { AskedMode, Operations, RenameMode } from '../operations.js';
+import type { AskedMode, Operations } from '../operations.js';
 import type { DirectoryPlaces } from './directory-places.js';
 import type { InodeTable } from './inode-table.js';
 import {
@@ -55,6 +55,9 @@ const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
   [1, 'no-replace'],
   [2, 'exchange'],
 ]);
+
+/** With the first two of them. */
+const RENAME_WHITEOUT = 1 << 2;
 
 /** linux/xattr.h, setxattr(2). */
 const ATTRIBUTE_MODES: ReadonlyMap<number, 'set' | 'create' | 'replace'> = new Map([
@@ -111,14 +114,12 @@ export async function handle(
       await operations.rmdir(inode, request.name);
       return EMPTY_REPLY;
     case 'rename': {
-      const mode = RENAME_MODES.get(request.flags);
-      if (mode === undefined) throw new FileError('EINVAL', `rename flags ${request.flags}`);
-      await operations.rename(inode, request.name, request.newParent, request.newName, mode);
-      places.renamed(
-        { parent: inode, name: request.name },
-        { parent: request.newParent, name: request.newName },
-        mode === 'exchange',
-      );
+      const { flags, name, newParent, newName } = request;
+      const mode = RENAME_MODES.get(flags & ~RENAME_WHITEOUT);
+      if (mode === undefined) throw new FileError('EINVAL', `rename flags ${flags}`);
+      const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : { uid: header.uid, gid: header.gid };
+      await operations.rename(inode, name, newParent, newName, mode, whiteout);
+      places.renamed({ parent: inode, name }, { parent: newParent, name: newName }, mode === 'exchange');
       return EMPTY_REPLY;
     }
     case 'link':

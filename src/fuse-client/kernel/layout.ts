@@ -66,6 +66,8 @@ export const InitFlag = {
   ASYNC_READ: 1 << 0,
   POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
+  /** Any inode can be looked up as its own ".", and a directory's parent as "..": handles of files outlive the mount. */
+  EXPORT_SUPPORT: 1 << 4,
   BIG_WRITES: 1 << 5,
   DONT_MASK: 1 << 6,
   FLOCK_LOCKS: 1 << 10,

@@ -82,6 +82,7 @@ export interface InitReply {
 const WANTED_FLAGS =
   InitFlag.ASYNC_READ |
   InitFlag.ATOMIC_O_TRUNC |
+  InitFlag.EXPORT_SUPPORT |
   InitFlag.BIG_WRITES |
   InitFlag.AUTO_INVAL_DATA |
   InitFlag.DO_READDIRPLUS |

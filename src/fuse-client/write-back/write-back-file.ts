@@ -155,7 +155,8 @@ export class WriteBackFile {
     this.dirty.cutAt(sizeBytes);
     this.appendStarts = this.appendStarts.filter((start) => start <= sizeBytes);
     if (this.appendedFrom !== undefined && sizeBytes <= this.appendedFrom) this.appendedFrom = undefined;
-    if (sizeBytes < this.stored.sizeBytes || !this.isUnsent) {
+    const isSizeAsStored = sizeBytes === this.stored.sizeBytes && !this.isUnsent;
+    if (sizeBytes < this.stored.sizeBytes || isSizeAsStored) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
       this.truncatedAtOpen = reason === 'open';
     }

@@ -70,9 +70,11 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
   return { attributes: attributesOf(row), changed: draft.changedAttributes() };
 }
 
-/** In a directory with the setgid bit, what is made belongs to its group, and directories inherit the bit. */
-/** An inode that is not in the draft yet, with the access control lists that it inherits. */
-function newInode(
+/**
+ * An inode that is not in the draft yet, with the access control lists that it inherits. In a directory with the setgid bit,
+ * what is made belongs to its group, and directories inherit the bit.
+ */
+export function newInode(
   draft: Draft,
   parent: InodeRow,
   request: Omit<Commands['make']['request'], 'parent' | 'name' | 'exclusive'>,

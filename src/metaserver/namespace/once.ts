@@ -62,9 +62,15 @@ const MEMORIES: { [K in OnceName]: Memory<K> } = {
     again: ({ inode, changed }, tables) => ({ inode, changed: attributesNow(tables, changed) }),
   },
   rename: {
-    keep: ({ replaced, changed }) => ({ ...NOTHING, inode: replaced ?? 0, changed: inodesOf(changed) }),
-    again: ({ inode, changed }, tables) => ({
+    keep: ({ replaced = 0, whiteout = 0, changed }) => ({
+      ...NOTHING,
+      inode: replaced,
+      detail: whiteout,
+      changed: inodesOf(changed),
+    }),
+    again: ({ inode, detail, changed }, tables) => ({
       ...(inode === 0 ? {} : { replaced: inode }),
+      ...(detail === 0 ? {} : { whiteout: detail }),
       changed: attributesNow(tables, changed),
     }),
   },

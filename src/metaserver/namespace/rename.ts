@@ -1,10 +1,11 @@
-// rename(2) and renameat2(2) with RENAME_NOREPLACE and RENAME_EXCHANGE.
+// rename(2) and renameat2(2) with RENAME_NOREPLACE, RENAME_EXCHANGE and RENAME_WHITEOUT.
 import { FileError } from '../../protocol/errors.js';
-import { ROOT_INODE } from '../../protocol/files.js';
+import { type Caller, ROOT_INODE } from '../../protocol/files.js';
 import type { Commands } from '../../protocol/metadata.js';
 import type { Draft } from '../state/draft.js';
 import type { EntryRow, InodeRow } from '../state/rows.js';
 import { addEntry, addLink, checkName, expectEntry, removeEntry, replaceEntry } from './entries.js';
+import { newInode } from './make.js';
 import { checkEmpty, loseLink, loseSubdirectory } from './unlink.js';
 
 /** Where a name stands. */
@@ -13,9 +14,14 @@ interface Place {
   name: string;
 }
 
-export function rename(draft: Draft, request: Commands['rename']['request']): Commands['rename']['result'] {
+type Request = Commands['rename']['request'];
+
+export function rename(draft: Draft, request: Request): Commands['rename']['result'] {
   checkName(request.name);
   checkName(request.newName);
+  if (request.mode === 'exchange' && request.whiteout !== undefined) {
+    throw new FileError('EINVAL', 'an exchange leaves no place for a whiteout');
+  }
   const from: Place = { parent: draft.directory(request.parent), name: request.name };
   const to: Place = { parent: draft.directory(request.newParent), name: request.newName };
   const entry = expectEntry(draft, from.parent, from.name);
@@ -28,9 +34,9 @@ export function rename(draft: Draft, request: Commands['rename']['request']): Co
       return { changed: draft.changedAttributes() };
     case 'no-replace':
       if (target !== undefined) throw new FileError('EEXIST', `${JSON.stringify(to.name)} is there already`);
-      return move(draft, from, entry, to, undefined, request.held);
+      return move(draft, from, entry, to, undefined, request);
     case 'replace':
-      return move(draft, from, entry, to, target, request.held);
+      return move(draft, from, entry, to, target, request);
   }
 }
 
@@ -40,7 +46,7 @@ function move(
   entry: EntryRow,
   to: Place,
   target: EntryRow | undefined,
-  held: readonly number[],
+  request: Request,
 ): Commands['rename']['result'] {
   // POSIX: two names of one file both stay.
   if (target?.inode === entry.inode) return { changed: [] };
@@ -50,13 +56,16 @@ function move(
   if (replaced !== undefined) checkReplaceable(row, replaced);
   const movesParent = row.kind === 'directory' && from.parent !== to.parent;
 
-  removeEntry(draft, from.parent, from.name, entry);
+  const whiteout =
+    request.whiteout === undefined ? undefined : newWhiteout(draft, from.parent, request.whiteout, request);
+  if (whiteout === undefined) removeEntry(draft, from.parent, from.name, entry);
+  else replaceEntry(draft, from.parent, from.name, entry, whiteout);
   if (target === undefined || replaced === undefined) {
     addEntry(draft, to.parent, to.name, row);
   } else {
     replaceEntry(draft, to.parent, to.name, target, row);
     if (replaced.kind === 'directory') loseSubdirectory(draft, to.parent, replaced);
-    else loseLink(draft, replaced, held);
+    else loseLink(draft, replaced, request.held);
   }
   if (movesParent) {
     moveLink(draft, from.parent, to.parent);
@@ -64,7 +73,24 @@ function move(
   }
   draft.change(row);
   const changed = draft.changedAttributes();
-  return replaced === undefined ? { changed } : { replaced: replaced.inode, changed };
+  if (whiteout === undefined) return replaced === undefined ? { changed } : { replaced: replaced.inode, changed };
+  return { ...(replaced === undefined ? {} : { replaced: replaced.inode }), whiteout: whiteout.inode, changed };
+}
+
+/** What overlayfs takes for a name that is removed: see Linux's linux/fs.h, WHITEOUT_DEV and WHITEOUT_MODE. */
+function newWhiteout(draft: Draft, parent: InodeRow, caller: Caller, { inode }: Request): InodeRow {
+  const { blockSizeBytes } = parent;
+  const row = newInode(draft, parent, {
+    kind: 'character',
+    mode: 0,
+    caller,
+    device: 0,
+    target: '',
+    blockSizeBytes,
+    inode,
+  });
+  draft.add(row);
+  return row;
 }
 
 function exchange(draft: Draft, from: Place, entry: EntryRow, to: Place, target: EntryRow): void {

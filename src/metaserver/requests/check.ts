@@ -116,7 +116,7 @@ export function mode(from: Fields, name: string): number {
   return whole(from, name, 0, MAXIMUM_MODE);
 }
 
-export function caller(from: Fields): Caller {
-  const value = fields(from.caller, 'caller');
+export function caller(from: Fields, name = 'caller'): Caller {
+  const value = fields(from[name], name);
   return { uid: userId(value, 'uid'), gid: userId(value, 'gid') };
 }

@@ -65,6 +65,7 @@ const CHECKS: Checks = {
     newName: check.bytesText(request, 'newName'),
     mode: check.choice(request, 'mode', ['replace', 'no-replace', 'exchange']),
     held: inodes(request, 'held'),
+    ...whiteout(request),
   }),
 
   setattr(request) {
@@ -180,6 +181,11 @@ function inodes(request: Fields, name: string): number[] {
 function umask(request: Fields): { umask?: number } {
   const value = check.optional(request, 'umask', check.mode);
   return value === undefined ? {} : { umask: value };
+}
+
+function whiteout(request: Fields): Pick<Commands['rename']['request'], 'whiteout' | 'inode'> {
+  if (request.whiteout === undefined) return {};
+  return { whiteout: check.caller(request, 'whiteout'), inode: check.optional(request, 'inode', check.inode) };
 }
 
 function blockRange(from: Fields, name: string): BlockRange {

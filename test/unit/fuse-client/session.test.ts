@@ -324,7 +324,7 @@ describe('a kernel session', () => {
   it('refuses rename flags that it does not know', async () => {
     const parts = fixture();
     const { receive, replies } = sessionOver(parts);
-    receive(requestBytes({ opcode: Opcode.RENAME2 }, u64(1), u32(4, 0), text('a'), text('b')));
+    receive(requestBytes({ opcode: Opcode.RENAME2 }, u64(1), u32(8, 0), text('a'), text('b')));
     await settle();
     assert.equal(replies[0]?.error, -ERRNO.EINVAL);
   });

@@ -274,6 +274,18 @@ describe('the write-back buffer', () => {
     await assert.rejects(copy(at(from, 0), at(to, 0), 100), { code: 'EIO' });
   });
 
+  it('cuts where the last of several cuts was, also where one was behind what is stored', async () => {
+    const parts = fixture();
+    const { operations } = parts;
+    const inode = await stored(parts, 'f', 'stored');
+    const { handle } = await operations.open(inode, Flags.BOTH);
+    await operations.write(handle, 7, Buffer.from('x'), {}, uninterrupted);
+    for (const sizeBytes of [7, 6]) await operations.setattr(inode, { sizeBytes }, CALLER, { handle });
+    assert.equal((await operations.getattr(inode)).sizeBytes, 6);
+    await operations.flush(handle);
+    assert.equal(await contentOf(parts, inode), 'stored');
+  });
+
   it('shows readers what was written, whatever is pending, on its way or stored', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {

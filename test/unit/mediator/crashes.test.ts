@@ -38,6 +38,16 @@ async function changeEverything({ files }: Mediator, inode: number): Promise<voi
   await files.mknod({ ...inFolder, name: 'n', kind: 'fifo', mode: 0o600, device: 0, caller: CALLER });
   await files.link({ inode, ...inFolder, name: 'l' });
   await files.rename({ parent, name: 'a', newParent: inFolder.parent, newName: 'b', mode: 'replace', held: [] });
+  const whitened = {
+    parent,
+    name: 'w',
+    newParent: inFolder.parent,
+    newName: 'w',
+    mode: 'no-replace',
+    held: [],
+  } as const;
+  await files.mknod({ parent, name: 'w', kind: 'fifo', mode: 0o600, device: 0, caller: CALLER });
+  await files.rename({ ...whitened, held: [], whiteout: CALLER });
   await files.unlink({ ...inFolder, name: 'l', held: [] });
   await files.mkdir({ ...inFolder, name: 'gone', mode: 0o755, caller: CALLER });
   await files.rmdir({ ...inFolder, name: 'gone' });

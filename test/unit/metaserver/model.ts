@@ -80,10 +80,10 @@ export class Model {
   rename(
     [parent, name]: [number, string],
     [newParent, newName]: [number, string],
-    mode: 'replace' | 'no-replace' | 'exchange',
-    held: readonly number[],
+    { mode, held, whiteout }: Commands['rename']['request'],
     now: bigint,
   ): void {
+    if (mode === 'exchange' && whiteout !== undefined) fail('EINVAL');
     const from = this.#directory(parent);
     const to = this.#directory(newParent);
     const node = from.children.get(name) ?? fail('ENOENT');
@@ -108,6 +108,7 @@ export class Model {
     this.#take(from, name, now);
     this.#put(to, newName, node, now);
     node.changed = now;
+    if (whiteout !== undefined) this.make(parent, name, 'character', 0, now);
     if (target?.kind === 'directory') this.inodes.delete(target.inode);
     else if (target !== undefined) {
       target.changed = now;

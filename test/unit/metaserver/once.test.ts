@@ -221,6 +221,26 @@ describe('kept results', () => {
     });
   });
 
+  it('are there for a whiteout that was made again under the number that a crash had lost', async () => {
+    await withPlace(memoryPlaces, async (place) => {
+      const first = await TestMetaserver.open(place.factory);
+      await first.do('make', makeRequest(ROOT, 'a'), true);
+      const request: Commands['rename']['request'] = {
+        ...{ parent: ROOT, name: 'a', newParent: ROOT, newName: 'b', mode: 'replace', held: [] },
+        whiteout: { uid: 1, gid: 2 },
+      };
+      const moved = await send(first, ['c', 0, 1], 'rename', request);
+      assert.ok(moved.whiteout !== undefined);
+      await place.crash();
+      const second = await TestMetaserver.open(place.factory);
+      const again = { ...request, inode: moved.whiteout };
+      assert.deepEqual(await send(second, ['c', 0, 1], 'rename', again), moved);
+      assert.deepEqual(await send(second, ['c', 0, 1], 'rename', again), { ...moved, isRepetition: true });
+      await second.close();
+      await withTables(place, checkConsistency);
+    });
+  });
+
   it('are one for each slot, however many commands there were', async () => {
     await withPlace(memoryPlaces, async (place) => {
       const meta = await TestMetaserver.open(place.factory);

@@ -63,7 +63,8 @@ export class RandomCommands {
       const newParent = this.#random() < 0.4 ? parent : this.#inode();
       const mode = this.#pick<RenameMode>('replace', 'replace', 'no-replace', 'exchange');
       const held = this.#held();
-      const request = { parent, name: this.#name(), newParent, newName: this.#name(), mode, held };
+      const whiteout = this.#random() < 0.3 ? { whiteout: { uid: 10, gid: 20 } } : {};
+      const request = { parent, name: this.#name(), newParent, newName: this.#name(), mode, held, ...whiteout };
       return { name: 'rename', timeNs, request };
     }
     if (dice < 0.74) {

@@ -46,7 +46,7 @@ function outcomeOfModel(model: Model, { name, timeNs, request }: Command): strin
         return 'done';
       case 'rename': {
         const from: [number, string] = [request.parent, request.name];
-        model.rename(from, [request.newParent, request.newName], request.mode, request.held, timeNs);
+        model.rename(from, [request.newParent, request.newName], request, timeNs);
         return 'done';
       }
       case 'setattr':
