@@ -1,6 +1,6 @@
 // What programs expect of names, directories, links, owners and times.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { shell, succeed } from '../support/shell.js';
 import type { MountCase } from './mount-cases.js';
@@ -194,6 +194,35 @@ if libc.renameat2(-100, b'a', -100, b'b', 2): raise OSError(ctypes.get_errno(), 
         .split(/\s+/)
         .map(Number);
       assert.ok((size ?? 0) > 0 && (free ?? 0) > 0 && (free ?? 0) <= (size ?? 0));
+    },
+  },
+  {
+    name: 'a directory that is removed while it is open is empty, has no link, and takes new attributes',
+    async run(directory) {
+      for (const remove of ['rmdir gone', 'mkdir other; mv -T other gone']) {
+        await succeed('mkdir gone', directory);
+        const handle = await open(join(directory, 'gone'));
+        try {
+          await succeed(remove, directory);
+          assert.equal((await handle.stat()).nlink, 0);
+          await handle.chmod(0o700);
+          await handle.utimes(1, 2);
+          await handle.sync();
+          const { mode, mtimeMs, nlink } = await handle.stat();
+          assert.deepEqual([mode & 0o7777, mtimeMs, nlink], [0o700, 2000, 0]);
+          assert.deepEqual(await readdir(`/proc/self/fd/${handle.fd}`), []);
+          await assert.rejects(writeFile(`/proc/self/fd/${handle.fd}/new`, ''), { code: 'ENOENT' });
+        } finally {
+          await handle.close();
+        }
+      }
+    },
+  },
+  {
+    name: "a process's working directory may be removed",
+    async run(directory) {
+      const command = `mkdir gone; cd gone; rmdir ../gone; stat -c '%h %F' .; ls -a; (touch new || true) 2>&1 | grep -o 'No such.*'`;
+      assert.equal(await succeed(command, directory), '0 directory\nNo such file or directory\n');
     },
   },
   {

@@ -266,9 +266,16 @@ function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerPa
 }
 
 async function setattr(header: RequestHeader, request: SetattrArguments, parts: HandlerParts): Promise<Attributes> {
-  const { valid } = request;
-  const has = (flag: number) => (valid & flag) !== 0;
-  const nowNs = parts.clock.nowNs();
+  const has = (flag: number) => (request.valid & flag) !== 0;
+  return parts.operations.setattr(header.inode, setattrChanges(request, parts.clock.nowNs()), header, {
+    killPrivileges: has(SetattrFlag.KILL_SUIDGID),
+    ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
+  });
+}
+
+/** The attributes that the request sets; `nowNs` where it says that a time is now. */
+export function setattrChanges(request: SetattrArguments, nowNs: bigint): AttributeChanges {
+  const has = (flag: number) => (request.valid & flag) !== 0;
   const changes: AttributeChanges = {};
   if (has(SetattrFlag.MODE)) changes.mode = request.mode & 0o7777;
   if (has(SetattrFlag.UID)) changes.uid = request.uid;
@@ -276,10 +283,7 @@ async function setattr(header: RequestHeader, request: SetattrArguments, parts: 
   if (has(SetattrFlag.SIZE)) changes.sizeBytes = request.sizeBytes;
   if (has(SetattrFlag.ATIME)) changes.accessTimeNs = has(SetattrFlag.ATIME_NOW) ? nowNs : request.accessTimeNs;
   if (has(SetattrFlag.MTIME)) changes.modifyTimeNs = has(SetattrFlag.MTIME_NOW) ? nowNs : request.modifyTimeNs;
-  return parts.operations.setattr(header.inode, changes, header, {
-    killPrivileges: has(SetattrFlag.KILL_SUIDGID),
-    ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
-  });
+  return changes;
 }
 
 async function readDirectory(

@@ -1,9 +1,17 @@
 // Inodes that the kernel knows: how often it was given each (until it forgets
-// them) and the revision of the attributes it was given last.
+// them) and the revision of the attributes it was given last; of directories
+// all of them, since one may go while the kernel still refers to it.
 import type { Attributes } from '../../protocol/files.js';
 
+interface Entry {
+  lookups: number;
+  revision: number;
+  /** null: it is no directory. */
+  directory: Attributes | null;
+}
+
 export class InodeTable {
-  private readonly known = new Map<number, { lookups: number; revision: number }>();
+  private readonly known = new Map<number, Entry>();
 
   get size(): number {
     return this.known.size;
@@ -14,18 +22,31 @@ export class InodeTable {
   }
 
   /** A reply that makes the kernel count one more lookup. */
-  entered({ inode, revision }: Attributes): void {
-    const entry = this.known.get(inode);
-    if (entry === undefined) this.known.set(inode, { lookups: 1, revision });
-    else {
+  entered(attributes: Attributes): void {
+    const entry = this.known.get(attributes.inode);
+    if (entry === undefined) {
+      this.known.set(attributes.inode, {
+        lookups: 1,
+        revision: attributes.revision,
+        directory: ifDirectory(attributes),
+      });
+    } else {
       entry.lookups += 1;
-      entry.revision = revision;
+      entry.revision = attributes.revision;
+      entry.directory = ifDirectory(attributes);
     }
   }
 
-  told({ inode, revision }: Attributes): void {
-    const entry = this.known.get(inode);
-    if (entry !== undefined) entry.revision = revision;
+  told(attributes: Attributes): void {
+    const entry = this.known.get(attributes.inode);
+    if (entry === undefined) return;
+    entry.revision = attributes.revision;
+    entry.directory = ifDirectory(attributes);
+  }
+
+  /** What the kernel was told last of a directory that it knows. */
+  lastOfDirectory(inode: number): Attributes | undefined {
+    return this.known.get(inode)?.directory ?? undefined;
   }
 
   /** True when the kernel may hold attributes that are not these. */
@@ -43,4 +64,8 @@ export class InodeTable {
     this.known.delete(inode);
     return true;
   }
+}
+
+function ifDirectory(attributes: Attributes): Attributes | null {
+  return attributes.kind === 'directory' ? attributes : null;
 }

@@ -10,6 +10,7 @@ import { DirectoryPlaces } from './directory-places.js';
 import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
 import { InodeTable } from './inode-table.js';
 import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
+import { answerOfRemoved } from './removed-directories.js';
 import {
   EMPTY_REPLY,
   encodeError,
@@ -188,11 +189,19 @@ export class KernelSession {
     try {
       await open.answer(await handle(header, request, this.handlerParts, open));
     } catch (error) {
-      const { code, expected } = fileErrorCodeOf(error);
-      if (!expected) this.logFailure(header, request.kind, error);
-      open.fail(code);
+      await this.answerFailure(open, request, error);
     } finally {
       this.openRequests.delete(header.unique);
+    }
+  }
+
+  private async answerFailure(open: OpenRequest, request: FileArguments, failure: unknown): Promise<void> {
+    try {
+      await open.answer(answerOfRemoved(open.header, request, this.handlerParts, failure));
+    } catch (error) {
+      const { code, expected } = fileErrorCodeOf(error);
+      if (!expected) this.logFailure(open.header, request.kind, error);
+      open.fail(code);
     }
   }
 

@@ -329,6 +329,37 @@ describe('a kernel session', () => {
     assert.equal(replies[0]?.error, -ERRNO.EINVAL);
   });
 
+  it('answers for a directory that is gone until the kernel forgets it: no link, no entries, what is set', async () => {
+    const parts = fixture();
+    const { receive, replies } = sessionOver(parts);
+    const { inode } = await parts.operations.mkdir(ROOT_INODE, 'd', { mode: 0o755, umask: 0 }, { uid: 0, gid: 0 });
+    const ask = async (opcode: number, ...rest: Buffer[]) => {
+      receive(requestBytes({ opcode, inode }, ...rest));
+      await settle();
+      return replies.pop();
+    };
+    receive(requestBytes({ opcode: Opcode.LOOKUP }, text('d')));
+    await settle();
+    const handle = (await ask(Opcode.OPENDIR, u32(0, 0)))?.body.readBigUInt64LE(0) ?? 0n;
+    await parts.operations.rmdir(ROOT_INODE, 'd');
+    const getattr = async () => ask(Opcode.GETATTR, u32(0, 0), u64(0));
+    const seen = async () => {
+      const reply = await getattr();
+      return [reply?.error, reply?.body.readUInt32LE(16 + 60), reply?.body.readUInt32LE(16 + 64)];
+    };
+    assert.deepEqual(await seen(), [0, 0o40755, 0]);
+    const mode = u32(SetattrFlag.MODE, 0, ...Array.from({ length: 15 }, () => 0), 0o40700, 0, 0, 0, 0);
+    assert.equal((await ask(Opcode.SETATTR, mode))?.error, 0);
+    assert.deepEqual(await seen(), [0, 0o40700, 0]);
+    const listed = await ask(Opcode.READDIR, u64(handle, 0), u32(4096, 0), u64(0), u32(0, 0));
+    assert.deepEqual([listed?.error, listed?.body.length], [0, 0]);
+    assert.equal((await ask(Opcode.LISTXATTR, u32(100, 0)))?.error, 0);
+    assert.equal((await ask(Opcode.GETXATTR, u32(100, 0), text('user.x')))?.error, -ERRNO.ENODATA);
+    assert.equal((await ask(Opcode.LOOKUP, text('new')))?.error, -ERRNO.ENOENT);
+    receive(requestBytes({ opcode: Opcode.FORGET, inode }, u64(1)));
+    assert.equal((await getattr())?.error, -ERRNO.ENOENT);
+  });
+
   it('lists a directory over several requests, each entry once', async () => {
     const parts = fixture();
     const { receive, replies } = sessionOver(parts);
