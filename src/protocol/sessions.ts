@@ -65,7 +65,7 @@ export interface SessionService {
     request: LockRange & { type: LockType | null; pid: number; wait: boolean },
     options?: CallOptions,
   ): Promise<{ granted: boolean; after: number }>;
-  /** The first lock of another owner that would be in the way. */
+  /** Of the locks of other owners that would be in the way, the one that begins first. */
   getLock(request: FileLock, options?: CallOptions): Promise<{ conflict: FileLock | null }>;
   /** The client is going: everything it had is given up at once. */
   end(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
