@@ -20,12 +20,16 @@ export type OutdatedItem =
 export type LockKind = 'posix' | 'flock';
 export type LockType = 'read' | 'write';
 
-/** A range of bytes, from `start` to `end` inclusive; 2^63 - 1 is the end of every file. flock locks cover all. */
-export interface LockRange {
-  inode: number;
+/** Whose a lock is, among those of one client. */
+export interface LockOwner {
   kind: LockKind;
-  /** Who has it, among the owners of one client: a process (posix) or an open file (flock). Within 64 bits. */
+  /** A process, or an open file (flock, and F_OFD_SETLK of fcntl). Within 64 bits. */
   owner: bigint;
+}
+
+/** A range of bytes, from `start` to `end` inclusive; 2^63 - 1 is the end of every file. flock locks cover all. */
+export interface LockRange extends LockOwner {
+  inode: number;
   start: bigint;
   end: bigint;
 }
