@@ -1,5 +1,6 @@
 // What programs hold open: a number for the kernel, the state behind it for us.
 import { FileError } from '../protocol/errors.js';
+import type { LockOwner } from '../protocol/sessions.js';
 import type { DirectoryListing } from './directory-listing.js';
 import type { WriteBackFile } from './write-back/write-back-file.js';
 
@@ -43,7 +44,11 @@ export interface FileHandle extends OpenHandle {
   unsyncedName: boolean;
   /** See OpenFiles.flush. */
   flushedBefore: boolean;
+  /** Who may have locks that were set through it. */
+  lockOwners: readonly LockOwner[];
 }
+
+export const NO_OWNERS: readonly LockOwner[] = [];
 
 export interface DirectoryHandle extends OpenHandle {
   readonly kind: 'directory';

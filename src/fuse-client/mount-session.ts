@@ -10,7 +10,7 @@ import type { CallOptions } from '../protocol/service.js';
 import {
   type FileLock,
   LONGEST_WAIT_MS,
-  type LockKind,
+  type LockOwner,
   type LockRange,
   type LockType,
   type OutdatedItem,
@@ -141,11 +141,16 @@ export class MountSession {
     return (await this.#ask((limits) => this.service.getLock(lock, limits))).conflict;
   }
 
+  /** Whether the owner was granted a lock on the file and has it still. */
+  hasLocks(inode: number, { kind, owner }: LockOwner): boolean {
+    return this.#own.heldBy(SELF, { inode, kind, owner, start: 0n, end: END_OF_FILE }).length > 0;
+  }
+
   /** What a close means for locks: all of the owner's on the file go. */
-  async unlockAll(inode: number, kind: LockKind, owner: bigint): Promise<void> {
+  async unlockAll(inode: number, { kind, owner }: LockOwner): Promise<void> {
+    if (!this.hasLocks(inode, { kind, owner })) return;
     const range = { inode, kind, owner, start: 0n, end: END_OF_FILE };
-    if (this.#own.heldBy(SELF, range).length > 0)
-      await this.setLock({ ...range, type: null, pid: 0 }, false, neverAborts);
+    await this.setLock({ ...range, type: null, pid: 0 }, false, neverAborts);
   }
 
   get #isBegun(): boolean {

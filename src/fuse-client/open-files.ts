@@ -10,6 +10,7 @@ import type { FallocateRequest } from './fallocate.js';
 import {
   type FileHandle,
   type HandleTable,
+  NO_OWNERS,
   OpenFlag,
   throwFailure,
   throwFailureAtClose,
@@ -151,6 +152,7 @@ export class OpenFiles {
       isFailureSeen: true,
       unsyncedName: false,
       flushedBefore: false,
+      lockOwners: NO_OWNERS,
     };
     file.handles.add(handle);
     return this.handles.add(handle);

@@ -18,13 +18,14 @@ import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import { NO_PIECES, type Pieces } from '../protocol/pieces.js';
 import type { RepeatedCalls } from '../protocol/repeated-calls.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
-import type { FileLock, LockKind, LockRange, LockType, SessionService } from '../protocol/sessions.js';
+import type { SessionService } from '../protocol/sessions.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
 import { fallocateRequest } from './fallocate.js';
+import { FileLocks } from './file-locks.js';
 import { HandleTable, OpenFlag, throwFailure } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
@@ -63,6 +64,7 @@ export interface MediatorConnection {
 export class Operations {
   private readonly handles = new HandleTable();
   readonly extendedAttributes: ExtendedAttributes;
+  readonly locks: FileLocks;
   private readonly known: KnownInodes;
   private readonly unsynced: UnsyncedChanges;
   private readonly opened: OpenFiles;
@@ -92,6 +94,7 @@ export class Operations {
     this.known = new KnownInodes(files, kernelCache, runtime, openInodes, this.unsynced, attributeTimeoutMs);
     this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
     this.extendedAttributes = new ExtendedAttributes(files, this.known);
+    this.locks = new FileLocks(this.session, this.handles, this.opened);
   }
 
   /** Before the first operation. */
@@ -105,10 +108,6 @@ export class Operations {
     await this.flushAll();
     this.unsynced.end();
     await this.session?.end();
-  }
-
-  get keepsLocks(): boolean {
-    return this.session !== undefined;
   }
 
   async lookup(parent: number, name: FileName): Promise<Attributes> {
@@ -303,7 +302,7 @@ export class Operations {
     try {
       await this.opened.flush(handle);
     } finally {
-      if (lockOwner !== undefined) await this.unlockAll(handle, 'posix', lockOwner);
+      if (lockOwner !== undefined) await this.locks.closed(handle, lockOwner);
     }
   }
 
@@ -311,30 +310,13 @@ export class Operations {
     return this.opened.fsync(handle);
   }
 
-  /** The last close of an open file; `flockOwner` loses its flock. */
-  async release(handle: number, flockOwner?: bigint): Promise<void> {
-    if (flockOwner !== undefined) {
-      await this.opened.settle(this.handles.file(handle).file.inode);
-      await this.unlockAll(handle, 'flock', flockOwner);
+  /** The last close of an open file, with which go the locks that it still has. */
+  async release(handle: number): Promise<void> {
+    try {
+      await this.locks.released(handle);
+    } finally {
+      await this.opened.release(handle);
     }
-    await this.opened.release(handle);
-  }
-
-  /** See MountSession.setLock; what was written under a lock is stored before others can have it, or read under it. */
-  async setLock(
-    inode: number,
-    lock: Omit<LockRange, 'inode'> & { type: LockType | null; pid: number },
-    wait: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    if (lock.type !== 'write') await this.opened.settle(inode);
-    await this.session.setLock({ ...lock, inode }, wait, signal);
-  }
-
-  async getLock(lock: FileLock): Promise<FileLock | null> {
-    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    return this.session.getLock(lock);
   }
 
   opendir(inode: number): number {
@@ -385,10 +367,6 @@ export class Operations {
   private repeatLost(service: FileService, lost: RepeatedCalls): FileService {
     const client = this.session?.client ?? randomHex(this.runtime.random, CLIENT_ID_BYTES);
     return repeatLost(service, lost, new RequestIds(client), async (limits) => this.session?.begun(limits) ?? limits);
-  }
-
-  private async unlockAll(handle: number, kind: LockKind, owner: bigint): Promise<void> {
-    await this.session?.unlockAll(this.handles.file(handle).file.inode, kind, owner);
   }
 
   private async changing<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {

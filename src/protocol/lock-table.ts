@@ -20,11 +20,16 @@ export class LockTable {
   /** Inode → its locks and those who wait, in the order of asking. */
   readonly #files = new Map<number, { held: Held[]; waiting: Waiter[] }>();
 
-  /** The first lock in the way of `wanted`, as fcntl(2) F_GETLK reports it. */
+  /** Of the locks in the way of `wanted`, the one that begins first, as fcntl(2) F_GETLK reports it. */
   conflict(client: string, wanted: FileLock): FileLock | null {
-    const found = this.#conflict({ ...wanted, client });
-    if (found === undefined) return null;
-    const { client: holder, ...lock } = found;
+    let first: Held | undefined;
+    const asked = { ...wanted, client };
+    for (const lock of this.#files.get(wanted.inode)?.held ?? []) {
+      if (!isInTheWay(lock, asked)) continue;
+      if (first === undefined || lock.start < first.start) first = lock;
+    }
+    if (first === undefined) return null;
+    const { client: holder, ...lock } = first;
     // A process of another machine has no number here.
     return holder === client ? lock : { ...lock, pid: 0 };
   }
@@ -32,7 +37,7 @@ export class LockTable {
   /** Grants at once or not at all. */
   set(client: string, wanted: FileLock): LockOutcome {
     const lock = { ...wanted, client };
-    if (this.#conflict(lock) !== undefined) return 'conflict';
+    if (this.#isBlocked(lock)) return 'conflict';
     this.#place(lock);
     // Turning a write lock into a read lock may let others in.
     this.#serve(lock.inode);
@@ -98,8 +103,8 @@ export class LockTable {
     return file;
   }
 
-  #conflict(wanted: Held): Held | undefined {
-    return this.#files.get(wanted.inode)?.held.find((lock) => isInTheWay(lock, wanted));
+  #isBlocked(wanted: Held): boolean {
+    return this.#files.get(wanted.inode)?.held.some((lock) => isInTheWay(lock, wanted)) ?? false;
   }
 
   /** The owner's own locks in the range give way: fcntl(2) changes, splits and joins. */
@@ -124,7 +129,7 @@ export class LockTable {
     const file = this.#files.get(inode);
     if (file === undefined) return;
     for (;;) {
-      const waiter = file.waiting.find(({ wanted }) => this.#conflict(wanted) === undefined);
+      const waiter = file.waiting.find(({ wanted }) => !this.#isBlocked(wanted));
       if (waiter === undefined) break;
       file.waiting.splice(file.waiting.indexOf(waiter), 1);
       this.#place(waiter.wanted);

@@ -20,12 +20,16 @@ export type OutdatedItem =
 export type LockKind = 'posix' | 'flock';
 export type LockType = 'read' | 'write';
 
-/** A range of bytes, from `start` to `end` inclusive; 2^63 - 1 is the end of every file. flock locks cover all. */
-export interface LockRange {
-  inode: number;
+/** Whose a lock is, among those of one client. */
+export interface LockOwner {
   kind: LockKind;
-  /** Who has it, among the owners of one client: a process (posix) or an open file (flock). Within 64 bits. */
+  /** A process, or an open file (flock, and F_OFD_SETLK of fcntl). Within 64 bits. */
   owner: bigint;
+}
+
+/** A range of bytes, from `start` to `end` inclusive; 2^63 - 1 is the end of every file. flock locks cover all. */
+export interface LockRange extends LockOwner {
+  inode: number;
   start: bigint;
   end: bigint;
 }
@@ -65,7 +69,7 @@ export interface SessionService {
     request: LockRange & { type: LockType | null; pid: number; wait: boolean },
     options?: CallOptions,
   ): Promise<{ granted: boolean; after: number }>;
-  /** The first lock of another owner that would be in the way. */
+  /** Of the locks of other owners that would be in the way, the one that begins first. */
   getLock(request: FileLock, options?: CallOptions): Promise<{ conflict: FileLock | null }>;
   /** The client is going: everything it had is given up at once. */
   end(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;

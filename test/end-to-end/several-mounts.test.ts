@@ -1,13 +1,12 @@
 // Several mounts of one store: each sees what the others do, without opening
 // anew, and their locks are the same locks.
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, describe, it } from 'mocha';
 import { Cluster, run, until } from '../support/cluster.js';
+import { Program } from '../support/program.js';
 import { requireFuse } from '../support/require-fuse.js';
 
 /** Shorter than the time for which the kernel believes attributes by itself: what is seen within it was pushed. */
@@ -15,37 +14,6 @@ const PUSHED_MS = 900;
 
 /** A mount that was stopped has found its mediator again, long before the kernel would ask by itself. */
 const TAKEN_UP_MS = 15_000;
-
-/** A Python that stays, so that files stay open and locks held; one line in, one line out. */
-class Program {
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-  readonly #ended: Promise<void>;
-
-  constructor() {
-    const loop = [
-      'import os, fcntl, sys, mmap',
-      'for line in sys.stdin:',
-      '    try: print(repr(eval(line)), flush=True)',
-      '    except SyntaxError: exec(line, globals()); print("done", flush=True)',
-      '    except OSError as error: print(f"errno {error.errno}", flush=True)',
-    ].join('\n');
-    this.#process = spawn('python3', ['-u', '-c', loop]);
-    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
-    this.#lines = createInterface(this.#process.stdout)[Symbol.asyncIterator]();
-  }
-
-  async does(line: string): Promise<string> {
-    this.#process.stdin.write(`${line}\n`);
-    const { value } = (await this.#lines.next()) as { value: string };
-    return value;
-  }
-
-  async end(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#ended;
-  }
-}
 
 describe('several mounts', function () {
   this.timeout(120_000);

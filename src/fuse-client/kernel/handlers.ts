@@ -183,16 +183,16 @@ export async function handle(
       await operations.fsync(request.handle);
       return EMPTY_REPLY;
     case 'release':
-      await operations.release(request.handle, request.flockOwner);
+      await operations.release(request.handle);
       return EMPTY_REPLY;
     case 'getlk': {
       const { lockKind: kind, owner, start, end, type, pid } = request;
-      const conflict = await operations.getLock({ inode, kind, owner, start, end, type: type ?? 'write', pid });
+      const conflict = await operations.locks.get({ inode, kind, owner, start, end, type: type ?? 'write', pid });
       return encodeLock(conflict);
     }
     case 'setlk': {
-      const { lockKind: kind, owner, start, end, type, pid, wait } = request;
-      await operations.setLock(inode, { kind, owner, start, end, type, pid }, wait, context.signal());
+      const { handle, lockKind: kind, owner, start, end, type, pid, wait } = request;
+      await operations.locks.set(handle, { kind, owner, start, end, type, pid }, wait, context.signal());
       return EMPTY_REPLY;
     }
     case 'opendir':

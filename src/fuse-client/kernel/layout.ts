@@ -123,6 +123,5 @@ export const NotifyCode = { INVALIDATE_INODE: 2, INVALIDATE_ENTRY: 3, INCREASE_E
 export const EPOCH_PROTOCOL_MINOR = 44;
 
 export const LOCK_IS_FLOCK = 1 << 0;
-export const RELEASE_FLOCK_UNLOCK = 1 << 1;
 /** fcntl.h */
 export const LockCode = { READ: 0, WRITE: 1, UNLOCK: 2 } as const;

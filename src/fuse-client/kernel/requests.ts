@@ -9,7 +9,6 @@ import {
   LOCK_IS_FLOCK,
   OPEN_KILL_SUIDGID,
   Opcode,
-  RELEASE_FLOCK_UNLOCK,
   SETXATTR_KILL_SETGID,
   Whence,
 } from './layout.js';
@@ -55,6 +54,8 @@ export interface SetattrArguments {
 }
 
 export interface LockArguments {
+  /** Through which it is set or asked for. */
+  handle: number;
   lockKind: LockKind;
   owner: bigint;
   start: bigint;
@@ -88,10 +89,8 @@ export type Arguments =
   | { kind: 'read'; handle: number; offset: number; size: number }
   | { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number }
   | { kind: 'write'; handle: number; offset: number; data: Buffer; writeFlags: number }
-  | { kind: 'releasedir' | 'fsync' | 'fsyncdir'; handle: number }
+  | { kind: 'release' | 'releasedir' | 'fsync' | 'fsyncdir'; handle: number }
   | { kind: 'flush'; handle: number; lockOwner: bigint }
-  /** `flockOwner` is there when the open file may have a flock. */
-  | { kind: 'release'; handle: number; flockOwner: bigint | undefined }
   | ({ kind: 'getlk' } & LockArguments)
   | ({ kind: 'setlk'; wait: boolean } & LockArguments)
   | { kind: 'fallocate'; handle: number; offset: number; length: number; mode: number }
@@ -184,7 +183,8 @@ export function parseArguments(header: RequestHeader, bytes: Buffer, { longSetxa
       return { kind: 'write', handle, offset, writeFlags, data: reader.bytes(size) };
     }
     case Opcode.RELEASE:
-      return parseRelease(reader);
+      // Behind it whether it has a flock, and whose: we know that of all locks.
+      return { kind: 'release', handle: reader.u64() };
     case Opcode.RELEASEDIR:
       return { kind: 'releasedir', handle: reader.u64() };
     case Opcode.FLUSH: {
@@ -277,16 +277,8 @@ function parseSetattr(reader: Reader): Arguments {
   return { kind: 'setattr', valid, handle, sizeBytes, accessTimeNs, modifyTimeNs, mode, uid, gid };
 }
 
-function parseRelease(reader: Reader): Arguments {
-  const handle = reader.u64();
-  reader.pass(4); // the flags of open, which the handle has
-  const releaseFlags = reader.u32();
-  const owner = reader.big();
-  return { kind: 'release', handle, flockOwner: (releaseFlags & RELEASE_FLOCK_UNLOCK) === 0 ? undefined : owner };
-}
-
 function parseLock(reader: Reader): LockArguments {
-  reader.pass(8); // the handle: locks are by inode and owner
+  const handle = reader.u64();
   const owner = reader.big();
   const start = reader.big();
   const end = reader.big();
@@ -296,7 +288,7 @@ function parseLock(reader: Reader): LockArguments {
   const types: readonly (LockType | null | undefined)[] = ['read', 'write', null];
   const type = types[code];
   if (type === undefined) throw new MalformedRequest(`a lock of type ${code}`);
-  return { lockKind, owner, start, end, type, pid };
+  return { handle, lockKind, owner, start, end, type, pid };
 }
 
 const WHENCE: ReadonlyMap<number, 'data' | 'hole'> = new Map([

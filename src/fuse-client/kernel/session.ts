@@ -253,7 +253,7 @@ export class KernelSession {
     const { minor, maximumReadaheadBytes, flags: offeredFlags, highFlags: offeredHighFlags } = request;
     this.protocolMinor = minor;
     this.handlerParts.lists = offersLists(offeredFlags);
-    const locks = operations.keepsLocks;
+    const locks = operations.locks.areKept;
     const greeting = encodeInit({ minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks });
     send(encodeReply(header.unique, greeting));
     ready();

@@ -170,7 +170,7 @@ describe('a request that is lost with the mediator', () => {
     await mediator.clock.advance(500);
     await locking;
     mediator.losses = 1;
-    const unlocking = session.unlockAll(5, 'posix', 1n);
+    const unlocking = session.unlockAll(5, { kind: 'posix', owner: 1n });
     await settle();
     await mediator.clock.advance(500);
     await unlocking;

@@ -36,6 +36,22 @@ describe('the table of locks', () => {
     assert.equal(table.conflict('a', lock(9, 'write', 21, null)), null);
   });
 
+  it('tells of the first lock in the way, by where it begins and not by when it was set', () => {
+    const table = new LockTable();
+    table.set('a', lock(1, 'write', 10, 19));
+    table.set('b', lock(1, 'write', 5, 6));
+    table.set('a', lock(1, 'read', 1, 3));
+    table.unset('a', lock(1, 'write', 12, 13));
+    const first = (from: number, type: LockType = 'write') => {
+      const found = table.conflict('c', lock(3, type, from, null));
+      return found === null ? null : `${found.type} ${found.start}-${found.end}`;
+    };
+    assert.deepEqual(
+      [first(0), first(0, 'read'), first(7), first(12), first(20)],
+      ['read 1-3', 'write 5-6', 'write 10-11', 'write 14-19', null],
+    );
+  });
+
   it('splits, replaces and joins the ranges of one owner', () => {
     const table = new LockTable();
     table.set('a', lock(1, 'write', 0, 99));

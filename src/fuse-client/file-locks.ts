@@ -1,0 +1,84 @@
+// The locks of programs on open files, fcntl(2) and flock(2): which owner has
+// set some through which handle. The kernel tells of the end of a process's locks
+// with FLUSH; those of an open file description (F_OFD_SETLK, flock) end with its
+// RELEASE, of which the kernel says only for flock that there are any.
+import { FileError } from '../protocol/errors.js';
+import type { FileLock, LockOwner, LockRange, LockType } from '../protocol/sessions.js';
+import type { FileHandle, HandleTable } from './handles.js';
+import type { MountSession } from './mount-session.js';
+import type { OpenFiles } from './open-files.js';
+
+export class FileLocks {
+  /** @param session where locks are kept; without it the kernel keeps them */
+  constructor(
+    private readonly session: MountSession | undefined,
+    private readonly handles: HandleTable,
+    private readonly opened: OpenFiles,
+  ) {}
+
+  get areKept(): boolean {
+    return this.session !== undefined;
+  }
+
+  /** See MountSession.setLock; what was written under a lock is stored before others can have it, or read under it. */
+  async set(
+    handle: number,
+    lock: Omit<LockRange, 'inode'> & { type: LockType | null; pid: number },
+    wait: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { session } = this;
+    if (session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
+    const open = this.handles.file(handle);
+    const { file } = open;
+    if (lock.type !== 'write') await this.opened.settle(file.inode);
+    if (lock.type !== null) add(open, lock);
+    try {
+      await session.setLock({ ...lock, inode: file.inode }, wait, signal);
+    } finally {
+      // Whoever asked at the same time has taken the owner away when that failed.
+      if (session.hasLocks(file.inode, lock)) add(open, lock);
+      else this.forget(open, lock);
+    }
+  }
+
+  async get(lock: FileLock): Promise<FileLock | null> {
+    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
+    return this.session.getLock(lock);
+  }
+
+  /** A close of one descriptor: the process loses its fcntl locks on the file, through whatever handle it has set them. */
+  async closed(handle: number, owner: bigint): Promise<void> {
+    if (this.session === undefined) return;
+    const open = this.handles.file(handle);
+    await this.drop(open, { kind: 'posix', owner });
+  }
+
+  /** The last close of an open file: what was set through it and has not gone with a process goes now. */
+  async released(handle: number): Promise<void> {
+    const open = this.handles.file(handle);
+    if (open.lockOwners.length === 0) return;
+    await this.opened.settle(open.file.inode);
+    for (const owner of open.lockOwners) await this.drop(open, owner);
+  }
+
+  private async drop(open: FileHandle, owner: LockOwner): Promise<void> {
+    this.forget(open, owner);
+    await this.session?.unlockAll(open.file.inode, owner);
+  }
+
+  private forget({ file }: FileHandle, owner: LockOwner): void {
+    for (const each of file.handles) {
+      if (each.lockOwners.length > 0) each.lockOwners = each.lockOwners.filter((other) => !isSame(other, owner));
+    }
+  }
+}
+
+function add(open: FileHandle, { kind, owner }: LockOwner): void {
+  if (open.lockOwners.some((other) => isSame(other, { kind, owner }))) return;
+  open.lockOwners = [...open.lockOwners, { kind, owner }];
+}
+
+function isSame(one: LockOwner, other: LockOwner): boolean {
+  return one.kind === other.kind && one.owner === other.owner;
+}
