@@ -107,7 +107,13 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   if (reason === 'orphaned' && request.kind !== 'mediator') {
     await untilSilent(request.config.mediator.address);
   }
-  await served.close();
+  try {
+    await served.close();
+  } catch (error) {
+    // Its disk takes nothing, say.
+    runtime.log.error('server.not_closed', { reason: describeFailure(error).text });
+    process.exit(EXIT_FAILURE);
+  }
   runtime.log.info('server.stopped', {});
   process.exit(0);
 }

@@ -3,6 +3,7 @@
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/blocks.js';
 import { ServiceError } from '../protocol/errors.js';
 import { giveBack, lend } from '../protocol/lent.js';
+import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
 import { hooksOf } from './hooks.js';
@@ -41,13 +42,25 @@ export interface Dataserver {
 /** A cluster's id is random hexadecimal; anything of a sane length is taken. */
 const MAXIMUM_CLUSTER_ID_CHARACTERS = 256;
 
+/** What is tried again and again on a disk that fails. */
+const LOOPS = [
+  'segment.write_failed',
+  'segment.cut_failed',
+  'segment.sync_failed',
+  'segment.unsafe_not_kept',
+  'index.save_failed',
+  'compaction.failed',
+  'tombstones.dropped',
+];
+
 /** Opens the store, making it at the first start. Fails when what is in the folder can't be used. */
 export async function openDataserver(
   options: DataserverOptions,
-  runtime: Runtime,
+  given: Runtime,
   index: IndexFactory,
   exits: DataserverExits,
 ): Promise<Dataserver> {
+  const runtime = sparingRepetitions(given, LOOPS);
   const store = await Store.open(options, runtime, index);
   const metrics = new Metrics(store);
   const blocks = blocksOf(options.name, store, metrics);

@@ -3,7 +3,8 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import type { Disk, DiskFile } from '../runtime/disk.js';
+import type { Disk } from '../runtime/disk.js';
+import { RoomAhead } from '../runtime/room-ahead.js';
 import type { IndexChange, IndexFactory, IndexRow, IndexStore } from './index-store.js';
 
 const DATA_FILE = 'data.mdb';
@@ -27,7 +28,7 @@ export const lmdbIndex: IndexFactory = async (directory, runtime) => {
     // A process that dies must not leave a reader slot that keeps old pages from being used again.
     maxReaders: 16,
   });
-  return new LmdbIndex(database, await runtime.disk.open(join(directory, DATA_FILE), 'existing'));
+  return new LmdbIndex(database, new RoomAhead(await runtime.disk.open(join(directory, DATA_FILE), 'existing')));
 };
 
 /** LMDB takes the whole process down when it is given some other file, so the file is looked at first. */
@@ -50,15 +51,13 @@ const ROOM_BYTES = 16 * 1024 * 1024;
 const ROOM_FOR_REMOVALS_BYTES = ROOM_BYTES / 4;
 /** As many rows change at most between two looks at it: their pages and those above them fit half of it several times. */
 const ROWS_PER_LOOK = 256;
-const ZEROS = Buffer.alloc(1024 * 1024);
 
 class LmdbIndex implements IndexStore {
-  #roomEnd = 0;
   #rowsSinceLook = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly database: RootDatabase<Buffer, Buffer>,
-    private readonly file: DiskFile,
+    private readonly room: RoomAhead,
   ) {}
 
   get(key: Buffer): Buffer | undefined {
@@ -88,7 +87,7 @@ class LmdbIndex implements IndexStore {
 
   async close(): Promise<void> {
     await this.database.close();
-    await this.file.close();
+    await this.room.close();
   }
 
   /**
@@ -100,14 +99,15 @@ class LmdbIndex implements IndexStore {
   #makeRoom(changes: readonly IndexChange[]): void {
     const rows = changes.length;
     this.#rowsSinceLook += rows;
-    if (this.#rowsSinceLook < ROWS_PER_LOOK) return;
     const { pageSize, lastPageNumber } = this.database.getStats() as { pageSize: number; lastPageNumber: number };
     const usedBytes = (lastPageNumber + 1) * pageSize;
-    const leftBytes = () => this.#roomEnd - usedBytes;
+    this.room.probe(usedBytes);
+    if (this.#rowsSinceLook < ROWS_PER_LOOK) return;
+    const leftBytes = () => this.room.leftBytes(usedBytes);
     const neededBytes = rows * pageSize;
     if (leftBytes() < ROOM_BYTES / 2 + neededBytes) {
       try {
-        this.#takeRoom(usedBytes, usedBytes + ROOM_BYTES + neededBytes);
+        this.room.take(usedBytes, usedBytes + ROOM_BYTES + neededBytes);
       } catch (error) {
         const removals = changes.filter(({ value }) => value === null).length;
         const keptBytes = removals > rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
@@ -117,15 +117,5 @@ class LmdbIndex implements IndexStore {
       }
     }
     this.#rowsSinceLook = 0;
-  }
-
-  /** Behind the last page that is in use, in one thread with all transactions: nobody else writes there. */
-  #takeRoom(usedBytes: number, end: number): void {
-    for (let at = Math.max(this.#roomEnd, usedBytes); at < end; at += ZEROS.length) {
-      const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, end - at));
-      this.file.writeNow([zeros], at);
-      // On a full disk, what a former life has taken still counts.
-      this.#roomEnd = at + zeros.length;
-    }
   }
 }

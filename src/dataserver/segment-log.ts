@@ -8,6 +8,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { DiskFile } from '../runtime/disk.js';
 import type { Log } from '../runtime/log.js';
 import { Pacer } from '../runtime/pacer.js';
+import type { Condition } from './condition.js';
 import { SMALL_APPEND_BYTES, ZEROS_AHEAD_BYTES } from './limits.js';
 import type { Segments } from './segments.js';
 import type { UnsafeSegments } from './unsafe-segments.js';
@@ -48,6 +49,7 @@ export class SegmentLog {
     private readonly segmentBytes: number,
     clock: Clock,
     private readonly log: Log,
+    private readonly condition: Condition,
     private readonly onFailedSegment: (segment: number, syncedOffset: number) => void,
   ) {
     this.#writePacer = new Pacer(clock);
@@ -82,7 +84,7 @@ export class SegmentLog {
       await this.#closeQuietly(active);
     }
     const number = this.#lastNumber + 1;
-    const file = await this.segments.create(number);
+    const file = await this.#create(number);
     this.#lastNumber = number;
     this.#active = newActive(number, file, 0);
     return this.#active;
@@ -105,10 +107,12 @@ export class SegmentLog {
       if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, endOffset));
       else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
     } catch (error) {
+      this.condition.failed(error);
       // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
       await this.#cut(active);
       throw error;
     }
+    this.condition.worked();
     active.endOffset = endOffset + bytes;
     this.segments.setSize(active.number, active.endOffset);
   }
@@ -167,6 +171,7 @@ export class SegmentLog {
         for (const { resolve } of waiters) resolve();
       } catch (error) {
         active.failure = error instanceof Error ? error : new Error(String(error));
+        this.condition.failed(error);
         await this.#noteFailure(active);
         const failed = syncFailed(active.failure);
         for (const { reject } of [...waiters, ...active.waiters]) reject(failed);
@@ -195,6 +200,15 @@ export class SegmentLog {
     } catch (error) {
       // Only slower without: the append that follows finds out by itself what is wrong with the disk.
       this.log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
+    }
+  }
+
+  async #create(number: number): Promise<DiskFile> {
+    try {
+      return await this.segments.create(number);
+    } catch (error) {
+      this.condition.failed(error);
+      throw error;
     }
   }
 

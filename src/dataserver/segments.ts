@@ -2,6 +2,7 @@
 // recently used first out) and the size of each. Knows nothing of what is in them.
 import { join } from 'node:path';
 import type { Disk, DiskFile } from '../runtime/disk.js';
+import { diskTrouble } from '../runtime/disk-trouble.js';
 import type { Log } from '../runtime/log.js';
 import { MAXIMUM_OPEN_FILES } from './limits.js';
 
@@ -133,7 +134,7 @@ export class Segments {
   }
 
   async #open(number: number): Promise<Handle> {
-    const file = await this.disk.open(this.#path(number), 'existing');
+    const file = await this.#openFile(number);
     const other = this.#take(number);
     if (other !== undefined) {
       // Somebody else opened it meanwhile.
@@ -147,6 +148,16 @@ export class Segments {
     const handle = { file, users: 1, dropped: false };
     this.#handles.set(number, handle);
     return handle;
+  }
+
+  /** On a disk that has become read-only, for reading: its replicas still vote. */
+  async #openFile(number: number): Promise<DiskFile> {
+    try {
+      return await this.disk.open(this.#path(number), 'existing');
+    } catch (error) {
+      if (diskTrouble(error) !== 'read-only') throw error;
+      return this.disk.open(this.#path(number), 'reading');
+    }
   }
 
   #drop(number: number): void {

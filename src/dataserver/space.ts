@@ -2,6 +2,7 @@
 // again: tombstones and the copies that compaction makes.
 import type { Clock } from '../runtime/clock.js';
 import type { Disk } from '../runtime/disk.js';
+import { diskTrouble } from '../runtime/disk-trouble.js';
 import { SPACE_CHECK_BYTES, SPACE_CHECK_INTERVAL_MS } from './limits.js';
 
 export class Space {
@@ -49,6 +50,5 @@ export class Space {
 
 /** Whether a disk error says that there is no room. */
 export function isNoRoom(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOSPC' || code === 'EDQUOT';
+  return diskTrouble(error) === 'full';
 }

@@ -3,11 +3,13 @@
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
 import { PAGE_BYTES } from '../protocol/hash.js';
 import type { DiskSpace } from '../runtime/disk.js';
+import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { BlockReader } from './block-reader.js';
 import { Catalog } from './catalog.js';
 import { Compaction } from './compaction.js';
+import { Condition } from './condition.js';
 import { DirectReader } from './direct-reader.js';
 import type { TombstonesDraft } from './draft.js';
 import { type Identity, isIndexTrusted, openIdentity, saveIdentity, setIndexState, storePaths } from './identity.js';
@@ -47,6 +49,7 @@ interface Parts {
   segmentLog: SegmentLog;
   writer: Writer;
   compaction: Compaction;
+  condition: Condition;
   reserveBytes: number;
 }
 
@@ -75,8 +78,15 @@ export class Store {
     try {
       const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
       await setIndexState(directory, identity, runtime, 'ready');
-      const segmentLog = new SegmentLog(segments, unsafe, segmentBytes, clock, log, (segment, syncedOffset) =>
-        compaction.noticeFailure(segment, syncedOffset),
+      const condition = new Condition();
+      const segmentLog = new SegmentLog(
+        segments,
+        unsafe,
+        segmentBytes,
+        clock,
+        log,
+        condition,
+        (segment, syncedOffset) => compaction.noticeFailure(segment, syncedOffset),
       );
       await segmentLog.resume(recovered.lastNumber, recovered.endOffset);
       const reserveBytes = options.reserveBytes ?? segmentBytes;
@@ -117,6 +127,7 @@ export class Store {
         segmentLog,
         writer,
         compaction,
+        condition,
         reserveBytes,
       });
     } catch (error) {
@@ -230,11 +241,14 @@ export class Store {
     return this.parts.compaction.idle();
   }
 
-  /** What puts may still take: the reserve is not theirs. */
-  async space(): Promise<DiskSpace> {
-    const { runtime, options, reserveBytes } = this.parts;
+  /** What puts may still take, the reserve not being theirs, and what stands against them. */
+  async space(): Promise<DiskSpace & { trouble: DiskTrouble | null; reason: string }> {
+    const { runtime, options, reserveBytes, condition } = this.parts;
     const space = await runtime.disk.space(options.directory);
-    return { ...space, freeBytes: Math.max(0, space.freeBytes - reserveBytes) };
+    const freeBytes = Math.max(0, space.freeBytes - reserveBytes);
+    const { trouble, reason } = condition;
+    if (trouble !== null || freeBytes > 0) return { ...space, freeBytes, trouble, reason };
+    return { ...space, freeBytes, trouble: 'full', reason: 'no room but what is kept for removals' };
   }
 
   /** Everything stored is durable when it resolves. */

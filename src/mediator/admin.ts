@@ -1,11 +1,18 @@
 // AdminService: what status, votes, the test hooks and live settings need.
-import type { AdminService, BlockVotes, ClusterStatus, DataServerStatus } from '../protocol/admin.js';
+import type { AdminService, BlockVotes, ClusterStatus } from '../protocol/admin.js';
 import type { Remote } from '../protocol/client.js';
 import { ServiceError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
-import { quorumProblem, survives } from '../protocol/quorum.js';
+import { quorumProblem } from '../protocol/quorum.js';
 import type { Clock } from '../runtime/clock.js';
 import type { BallotBox } from './ballot-box.js';
+import {
+  BEHIND_LIMIT,
+  dataServerStatus,
+  type MetaserverHealth,
+  metaserverStatus,
+  survivalNow,
+} from './cluster-status.js';
 import type { Counters } from './counters.js';
 import { resolvePath } from './paths.js';
 import type { Reader } from './reader.js';
@@ -16,6 +23,8 @@ import type { MediatorSettings } from './settings.js';
 const VOTES_BATCH = 64;
 /** Whoever asks for the status does not wait longer for a server that hangs: its last numbers stand in for it. */
 const FRESH_NUMBERS_MS = 300;
+/** The same for the metaserver, which may be busy. */
+const METASERVER_ANSWER_MS = 1000;
 /** From being asked for to being back: a new process must load and open its store. Callers wait a little longer. */
 const RESTART_LIMIT_MS = 55_000;
 /** However long its supervisor took: a server that runs needs so long to be let in. */
@@ -52,39 +61,37 @@ export class MediatorAdmin implements AdminService {
   ) {}
 
   async status(): Promise<ClusterStatus> {
-    await this.replicas.refresh(FRESH_NUMBERS_MS);
-    const reachable = this.replicas.reachable().length;
-    const voting = this.replicas.replicas.filter((replica) => replica.state === 'up').length;
-    const metadataUp = this.metaservers.some(({ remote }) => remote.state === 'up');
+    const [health] = await Promise.all([this.#metaserverHealth(), this.replicas.refresh(FRESH_NUMBERS_MS)]);
+    const missed =
+      health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
+    const metaservers = this.metaservers.map((part) => metaserverStatus(part, health));
+    const dataservers = this.replicas.replicas.map((replica) =>
+      dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
+    );
+    const { readable, writable, survives, survivesNow } = survivalNow(this.settings, metaservers, dataservers);
     return {
       readQuorum: this.settings.readQuorum,
       writeQuorum: this.settings.writeQuorum,
-      readable: metadataUp && voting >= this.settings.readQuorum,
-      writable: metadataUp && reachable >= this.settings.writeQuorum,
+      readable,
+      writable,
       audit: this.settings.audit,
       onWriteQuorumLost: this.settings.onWriteQuorumLost,
       mediator: { address: this.options.address },
-      metaservers: this.metaservers.map(({ name, address, remote }) => ({
-        name,
-        address,
-        state: remote.state === 'up' ? 'up' : 'down',
-      })),
-      dataservers: this.replicas.replicas.map((replica): DataServerStatus => {
-        const { name, address, state, dissents, repairs, rebuild, store } = replica;
-        const status = {
-          name,
-          address,
-          state,
-          blocks: store?.blocks ?? 0,
-          bytes: store?.bytes ?? 0,
-          dissents,
-          repairs,
-        };
-        return rebuild === null ? status : { ...status, rebuild };
-      }),
-      survives: survives(this.replicas.replicas.length, this.settings),
+      metaservers,
+      dataservers,
+      survives,
+      survivesNow,
       counters: this.counters.snapshot(),
     };
+  }
+
+  async #metaserverHealth(): Promise<MetaserverHealth | Error> {
+    try {
+      const limits = { deadlineMs: METASERVER_ANSWER_MS };
+      return await this.metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
   }
 
   async votes({ path }: Request<'votes'>): Reply<'votes'> {

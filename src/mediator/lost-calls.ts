@@ -217,7 +217,7 @@ export class LostCalls extends RepeatedCalls {
     let reason: string;
     try {
       const limits = { deadlineMs: this.metadataDeadlineMs };
-      const result = await this.metadata.execute({ ...message, durable: false }, limits);
+      const result = await this.metadata.execute({ ...message, durable: false, again: true }, limits);
       if (madeBy(name, result) === made) return true;
       reason = 'the name stands for something else';
     } catch (error) {

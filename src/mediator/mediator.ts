@@ -7,6 +7,7 @@ import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
 import type { SessionService } from '../protocol/sessions.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
 import { randomHex } from '../runtime/random.js';
+import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { MediatorAdmin, type MetaserverPart } from './admin.js';
 import { Auditor } from './audit.js';
@@ -64,15 +65,23 @@ export interface Mediator {
   close(): Promise<void>;
 }
 
+/** What is tried again and again with a server that fails or is full. */
+const LOOPS = [
+  'garbage.interrupted',
+  'recovery.interrupted',
+  'rebuild.incomplete',
+  'repair.failed',
+  'replica.refused',
+  'write.refused',
+  'write.unanswered',
+];
+
 /**
  * Opens a mediator over connected (or connecting) remotes; resolves when the metaserver has answered and every data
  * server is let in or has failed to connect once.
  */
-export async function openMediator(
-  options: MediatorOptions,
-  parts: MediatorParts,
-  runtime: Runtime,
-): Promise<Mediator> {
+export async function openMediator(options: MediatorOptions, parts: MediatorParts, given: Runtime): Promise<Mediator> {
+  const runtime = sparingRepetitions(given, LOOPS);
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const counters = new Counters();

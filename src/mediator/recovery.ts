@@ -73,6 +73,7 @@ export class Recovery {
       const last = page.blocks.at(-1);
       if (last !== undefined) after = { inode: last.inode, index: last.index };
       lacking += await this.#fill(replica, page.blocks);
+      if (this.repairer.isUnwilling(replica)) return false;
       replica.rebuild = {
         done: replica.rebuild.done + page.blocks.length,
         total: Math.max(total, replica.rebuild.done + page.blocks.length),
@@ -155,6 +156,8 @@ export class Recovery {
       after = { inode: last.inode, index: last.index };
       const still = await this.#fill(replica, blocks);
       lacking += still;
+      // What it refuses now, it would refuse of all the others too.
+      if (this.repairer.isUnwilling(replica)) return replica.reachable ? RETRY_MS : null;
       if (still === 0) {
         await this.metadata.execute({
           name: 'caughtUp',

@@ -4,6 +4,7 @@
 
 import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
+import type { LogFields } from '../runtime/log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BallotBox } from './ballot-box.js';
 import type { BlockMap } from './block-map.js';
@@ -16,6 +17,8 @@ import { dissents } from './vote.js';
 const CONCURRENT_REPAIRS = 4;
 /** Repairs that wait; beyond it new ones are dropped, for the next read or scrub to find again. */
 const MAXIMUM_WAITING = 10_000;
+/** Somewhat less than until a server that lacks something is tried again. */
+const UNWILLING_MS = 4000;
 
 interface Order {
   inode: number;
@@ -28,6 +31,8 @@ export class Repairer {
   readonly #waiting = new Map<string, Order>();
   /** Who is being mended now, by key. */
   readonly #running = new Map<string, ReadonlySet<Replica>>();
+  /** Those that have refused a repair, and until when none is offered to them by itself, on the monotonic clock. */
+  readonly #unwilling = new Map<Replica, number>();
   #closed = false;
 
   constructor(
@@ -44,10 +49,17 @@ export class Repairer {
     const key = `${inode}/${reference.index}/${reference.version}`;
     const ballot = box.ballots.get(replica);
     if (this.#closed || ballot === undefined || this.#running.get(key)?.has(replica)) return;
+    // Its disk is full or fails. The vote of the repair itself would find it wanting again, and so on for ever.
+    if (this.isUnwilling(replica)) return;
     const order = this.#waiting.get(key) ?? { inode, reference, replicas: new Map() };
     order.replicas.set(replica, box.isToBlame(replica) ? ballot.state : null);
     if (this.#waiting.size < MAXIMUM_WAITING) this.#waiting.set(key, order);
     this.#next();
+  }
+
+  /** Whether the replica has refused a repair a moment ago. */
+  isUnwilling(replica: Replica): boolean {
+    return (this.#unwilling.get(replica) ?? 0) > this.runtime.clock.monotonicMs();
   }
 
   close(): void {
@@ -87,22 +99,18 @@ export class Repairer {
           if (result?.state === 'stored' && result.hash === reference.hash) {
             holders.push(replica);
             mended.push(replica);
-          } else
-            this.runtime.log.warn('repair.failed', {
-              ...this.#fields(inode, reference),
-              server: replica.name,
-              result: result?.state,
-            });
+          } else this.#refused(replica, inode, reference, { result: result?.state });
         } catch (error) {
-          this.runtime.log.warn('repair.failed', {
-            ...this.#fields(inode, reference),
-            server: replica.name,
-            reason: String(error),
-          });
+          this.#refused(replica, inode, reference, { reason: String(error) });
         }
       }),
     );
     return { holders, mended };
+  }
+
+  #refused(replica: Replica, inode: number, reference: BlockReference, why: LogFields): void {
+    this.#unwilling.set(replica, this.runtime.clock.monotonicMs() + UNWILLING_MS);
+    this.runtime.log.warn('repair.failed', { ...this.#fields(inode, reference), server: replica.name, ...why });
   }
 
   #next(): void {

@@ -42,37 +42,35 @@ export class CommitLog {
   #last = 0;
   #end = 0;
 
+  /** The one that is written, and the other; null while they can't be used. */
+  #files: readonly [DiskFile, DiskFile] | null = null;
+
   private constructor(
-    /** The one that is written, and the other. */
-    private files: readonly [DiskFile, DiskFile],
+    private readonly directory: string,
     private readonly fileBytes: number,
-    { clock }: Runtime,
+    private readonly runtime: Runtime,
   ) {
-    this.#pacer = new Pacer(clock);
+    this.#pacer = new Pacer(runtime.clock);
   }
 
   /**
-   * Opens the files in `directory`, which exists, or makes them. On a disk that is too full for them there is never room for a
-   * record.
+   * Opens the files in `directory`, which exists, or makes them. On a disk that has no room for them, or takes no writes, there
+   * is no room for a record either.
    */
   static async open(directory: string, fileBytes: number, runtime: Runtime): Promise<CommitLog> {
-    const { disk } = runtime;
-    const [first, second] = NAMES.map((name) => join(directory, name)) as [string, string];
-    const one = await disk.open(first, 'create');
+    const log = new CommitLog(directory, fileBytes, runtime);
+    await log.prepare();
+    return log;
+  }
+
+  /** Makes room for records where there is none: on a disk that takes writes again. Nothing may be on its way to the log. */
+  async prepare(): Promise<void> {
+    if (this.#files !== null) return;
     try {
-      const other = await disk.open(second, 'create');
-      try {
-        const fits = (await fillUp(one, fileBytes)) && (await fillUp(other, fileBytes));
-        if (!fits) runtime.log.warn('metadata.no_room_for_log', { directory, wantedBytes: 2 * fileBytes });
-        await disk.syncDirectory(directory);
-        return new CommitLog([one, other], fits ? fileBytes : 0, runtime);
-      } catch (error) {
-        await other.close();
-        throw error;
-      }
+      this.#files = await this.#openFiles();
     } catch (error) {
-      await one.close();
-      throw error;
+      const fields = { directory: this.directory, wantedBytes: 2 * this.fileBytes, reason: String(error) };
+      this.runtime.log.warn('metadata.log_unusable', fields);
     }
   }
 
@@ -91,7 +89,7 @@ export class CommitLog {
    * as a whole was never answered. Fails when one before others is not: then what was answered for is damaged.
    */
   async read(salt: bigint, after: number): Promise<{ changes: Map<Key, Uint8Array | null>; last: number }> {
-    const contents = await Promise.all(this.files.map(contentOf));
+    const contents = await Promise.all(NAMES.map((name) => this.#contentOf(name)));
     const records = contents.flatMap((content) => recordsOf(content, salt));
     records.sort((one, other) => one.number - other.number);
     const changes = new Map<Key, Uint8Array | null>();
@@ -121,8 +119,9 @@ export class CommitLog {
 
   /** The other file is written from now on: all that is there is in the database. */
   takeTurns(): void {
-    const [current, other] = this.files;
-    this.files = [other, current];
+    if (this.#files === null) return;
+    const [current, other] = this.#files;
+    this.#files = [other, current];
     this.#end = 0;
   }
 
@@ -132,12 +131,13 @@ export class CommitLog {
   }
 
   hasRoom(record: Buffer): boolean {
-    return this.#end + record.length <= this.fileBytes;
+    return this.#files !== null && this.#end + record.length <= this.fileBytes;
   }
 
   /** On the disk when it resolves. After a rejection nothing may be appended until all is in the database. */
   async append(record: Buffer): Promise<void> {
-    const [file] = this.files;
+    if (this.#files === null) throw new Error('the log has no files');
+    const [file] = this.#files;
     const position = this.#end;
     this.#last++;
     this.#end += record.length;
@@ -156,28 +156,50 @@ export class CommitLog {
   }
 
   async close(): Promise<void> {
-    for (const file of this.files) await file.close();
+    const files = this.#files ?? [];
+    this.#files = null;
+    for (const file of files) await file.close();
+  }
+
+  async #openFiles(): Promise<readonly [DiskFile, DiskFile]> {
+    const { disk } = this.runtime;
+    const [first, second] = NAMES.map((name) => join(this.directory, name)) as [string, string];
+    const one = await disk.open(first, 'create');
+    try {
+      const other = await disk.open(second, 'create');
+      try {
+        await fillUp(one, this.fileBytes);
+        await fillUp(other, this.fileBytes);
+        await disk.syncDirectory(this.directory);
+        return [one, other];
+      } catch (error) {
+        await other.close();
+        throw error;
+      }
+    } catch (error) {
+      await one.close();
+      throw error;
+    }
+  }
+
+  /** Also of a file that can only be read. */
+  async #contentOf(name: string): Promise<Buffer> {
+    const content = await this.runtime.disk.readFile(join(this.directory, name));
+    return content === undefined ? Buffer.alloc(0) : Buffer.from(content);
   }
 }
 
-/** Whether the file has its size now; without it, nothing of the disk's last room is kept. */
-async function fillUp(file: DiskFile, sizeBytes: number): Promise<boolean> {
+/** Gives the file its size. When that fails, nothing of the disk's last room is kept. */
+async function fillUp(file: DiskFile, sizeBytes: number): Promise<void> {
   const present = await file.sizeBytes();
-  if (present >= sizeBytes) return true;
+  if (present >= sizeBytes) return;
   try {
     await file.write([Buffer.alloc(sizeBytes - present)], present);
     await file.sync();
-    return true;
   } catch (error) {
     await file.truncate(present);
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
     throw error;
   }
-}
-
-async function contentOf(file: DiskFile): Promise<Buffer> {
-  const content = Buffer.alloc(await file.sizeBytes());
-  return content.subarray(0, await file.read(content, 0));
 }
 
 /** Records behind each other from the beginning on, up to the first that is none, or is left from an earlier round. */

@@ -14,6 +14,18 @@ export interface Row {
   value: Uint8Array;
 }
 
+/** What a disk has for rows to come. */
+export interface Room {
+  /** What changes that take room may still take; what removals need is kept back. Below zero when that is being used. */
+  leftBytes: number;
+  totalBytes: number;
+  /** Why what was written stays in memory or in a log just now. */
+  failure: Error | null;
+}
+
+/** What a row takes at most while it is written: a page of its own. */
+export const ROW_BYTES = 4096;
+
 /** What is durable. Implementations know nothing of transactions in progress: they get each as one batch. */
 export interface Storage {
   get(key: Key): Uint8Array | undefined;
@@ -24,6 +36,10 @@ export interface Storage {
    * either state. Never called again before the last call has settled.
    */
   write(changes: ReadonlyMap<Key, Uint8Array | null>): Promise<void>;
+  /** Rejects when the disk can't even be asked. */
+  room(): Promise<Room>;
+  /** All that was written is in its last place when it resolves, so that `room` knows what it has taken. Rejects as `write`. */
+  settle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,6 +65,8 @@ export class Engine implements View {
   #overlays: readonly Overlay[] = [this.#active];
   /** Undo entries of the transaction under way: key, then its earlier overlay value (undefined: none). */
   #journal: { key: Key; before: Uint8Array | null | undefined }[] | null = null;
+  /** Changes of keys, ever. */
+  #changes = 0;
   #inFlight: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -59,6 +77,11 @@ export class Engine implements View {
   /** Keys that are changed and not yet being committed. */
   get uncommittedKeys(): number {
     return this.#active.size;
+  }
+
+  /** How many keys were changed by all transactions together, one that is changed again counted again. */
+  get changes(): number {
+    return this.#changes;
   }
 
   get(key: Key): Uint8Array | undefined {
@@ -115,10 +138,23 @@ export class Engine implements View {
     return next;
   }
 
-  /** Commits, then closes the storage. */
-  async close(): Promise<void> {
+  room(): Promise<Room> {
+    return this.#storage.room();
+  }
+
+  /** Commits, and resolves when the storage has everything in its last place. */
+  async settle(): Promise<void> {
     await this.commit();
-    await this.#storage.close();
+    await this.#storage.settle();
+  }
+
+  /** Commits, then closes the storage, also when the commit has failed. */
+  async close(): Promise<void> {
+    try {
+      await this.commit();
+    } finally {
+      await this.#storage.close();
+    }
   }
 
   async #write(self: Promise<void>): Promise<void> {
@@ -143,6 +179,7 @@ export class Engine implements View {
   #change(key: Key, value: Uint8Array | null): void {
     if (this.#journal === null) throw new Error('a change needs a transaction');
     this.#journal.push({ key, before: this.#active.get(key) });
+    this.#changes++;
     this.#active.set(key, value);
   }
 }

@@ -6,10 +6,12 @@ import type { Command, CommandName, Commands, MetadataService, Queries, QueryNam
 import type { Once } from '../protocol/request-ids.js';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
 import type { Engine } from './engine.js';
 import type { Metrics } from './metrics.js';
 import { applyOnce } from './namespace/once.js';
-import { type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';
+import { countMissed, type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';
+import { takesRoom } from './namespace/takes-room.js';
 import { readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
 import type { Tables } from './state/tables.js';
@@ -34,6 +36,7 @@ export class Executor implements MetadataService {
   readonly #tables: Tables;
   readonly #runtime: Runtime;
   readonly #metrics: Metrics;
+  readonly #disk: DiskHealth;
   readonly #commitIntervalMs: number;
   readonly #queries: QueryHandlers;
   #timer: Timer | null = null;
@@ -43,26 +46,49 @@ export class Executor implements MetadataService {
   #lastTurn: Promise<unknown> = Promise.resolve();
   /** Those that came up to this one, and waited for room when there came none. */
   #refused: { upTo: number; error: unknown } = { upTo: 0, error: null };
+  /** Commands that were carried out, and how many of them are stored. */
+  #carriedOut = 0;
+  #stored = 0;
   #state: 'open' | 'closed' = 'open';
 
-  constructor(engine: Engine, tables: Tables, runtime: Runtime, metrics: Metrics, commitIntervalMs: number) {
+  constructor(
+    engine: Engine,
+    tables: Tables,
+    disk: DiskHealth,
+    runtime: Runtime,
+    metrics: Metrics,
+    commitIntervalMs: number,
+  ) {
     this.#engine = engine;
+    this.#disk = disk;
     this.#tables = tables;
     this.#runtime = runtime;
     this.#metrics = metrics;
     this.#commitIntervalMs = commitIntervalMs;
     const start = Buffer.from(runtime.random.bytes(START_ID_BYTES)).toString('hex');
-    this.#queries = { ...TABLE_QUERIES, statistics: (tables) => ({ ...statistics(tables), start }) };
+    this.#queries = {
+      ...TABLE_QUERIES,
+      statistics: (tables) => ({ ...statistics(tables), start }),
+      health: (tables, { limit }) => ({ ...disk.health, missed: countMissed(tables, limit) }),
+    };
+    // What a start could not store.
+    if (engine.uncommittedKeys > 0) this.#schedule();
   }
 
   async execute<K extends CommandName>(
-    message: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean } & Once,
+    message: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean; again?: boolean } & Once,
   ): Promise<Commands[K]['result']> {
     this.#checkOpen();
     const command = readCommand(message);
     if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
-    const apply = () => this.#apply(command as Extract<Command, { name: K }>);
-    const result = this.#waiting > 0 || this.#isFull ? await this.#inTurn(apply) : apply();
+    // What was answered before a crash is carried out whatever the disk says: it is kept until the disk has it.
+    const growth = message.again === true ? null : takesRoom(command);
+    const mayApply = growth === null || this.#disk.mayApply(growth);
+    const known = command as Extract<Command, { name: K }>;
+    const result =
+      this.#waiting > 0 || this.#isFull || !mayApply
+        ? await this.#inTurn(growth, (refusal) => this.#apply(known, refusal))
+        : this.#apply(known, null);
     if (message.durable || DURABLE_COMMANDS.has(command.name)) {
       await this.#commit();
     } else if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) {
@@ -80,6 +106,7 @@ export class Executor implements MetadataService {
     this.#checkOpen();
     const request = readQuery(message.name, message.request);
     this.#metrics.query(message.name);
+    if (message.name === 'health') await this.#disk.look();
     if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
     return this.#answer(message.name, request);
   }
@@ -88,7 +115,8 @@ export class Executor implements MetadataService {
     this.#checkOpen();
     // A command that waits may have been given up by whoever sent it: who syncs now must not find it undone, and see it later.
     if (this.#waiting > 0) await this.#lastTurn;
-    await this.#commit();
+    // What a start has changed for itself concerns nobody: on a disk that takes nothing, all that was answered may be there.
+    if (this.#stored < this.#carriedOut) await this.#commit();
     return {};
   }
 
@@ -108,17 +136,19 @@ export class Executor implements MetadataService {
    * Waits for the disk before the command is applied, so that one that fails refuses it rather than leaving its outcome open.
    * Commands are applied in the order in which they came: a mediator that carries them out again knows no other.
    */
-  #inTurn<T>(apply: () => T): Promise<T> {
+  #inTurn<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
     this.#waiting++;
     const number = ++this.#turns;
     const turn = this.#lastTurn.then(async () => {
+      let refusal: FileError | null = null;
       try {
         if (number <= this.#refused.upTo) throw this.#refused.error;
-        if (this.#isFull) await this.#makeRoom();
+        if (growth !== null && !this.#disk.mayApply(growth)) refusal = await this.#disk.refusal(growth);
+        if (refusal === null && this.#isFull) await this.#makeRoom();
       } finally {
         this.#waiting--;
       }
-      return apply();
+      return apply(refusal);
     });
     this.#lastTurn = turn.catch(() => {});
     return turn;
@@ -135,9 +165,14 @@ export class Executor implements MetadataService {
     }
   }
 
-  #apply<K extends CommandName>(command: Extract<Command, { name: K }>): Commands[K]['result'] {
+  /** @param refusal why nothing may change just now */
+  #apply<K extends CommandName>(
+    command: Extract<Command, { name: K }>,
+    refusal: FileError | null,
+  ): Commands[K]['result'] {
     try {
-      const result = applyOnce<K>(this.#engine, this.#tables, command);
+      const result = applyOnce<K>(this.#engine, this.#tables, command, refusal);
+      this.#carriedOut++;
       this.#metrics.command(command.name, 'done');
       return result;
     } catch (error) {
@@ -166,21 +201,25 @@ export class Executor implements MetadataService {
   async #commit(): Promise<void> {
     const startMs = this.#runtime.clock.monotonicMs();
     const waitedMs = () => this.#runtime.clock.monotonicMs() - startMs;
+    const carriedOut = this.#carriedOut;
     try {
       await this.#engine.commit();
+      this.#stored = Math.max(this.#stored, carriedOut);
       this.#metrics.commit(waitedMs(), 'done');
+      this.#disk.worked();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#metrics.commit(waitedMs(), 'failed');
       this.#runtime.log.error('metadata.commit_failed', { reason });
-      this.#schedule();
+      this.#disk.failed(error);
+      this.#schedule(DISK_RETRY_MS);
       throw new ServiceError('UNREACHABLE', `the metaserver's disk failed, the outcome is unknown: ${reason}`);
     }
   }
 
-  #schedule(): void {
+  #schedule(afterMs = this.#commitIntervalMs): void {
     if (this.#timer !== null || this.#state === 'closed') return;
-    this.#timer = this.#runtime.clock.after(this.#commitIntervalMs, () => {
+    this.#timer = this.#runtime.clock.after(afterMs, () => {
       this.#timer = null;
       this.#commitInBackground();
     });

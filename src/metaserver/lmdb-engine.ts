@@ -1,10 +1,18 @@
 // Storage in LMDB, opened in its crash-safe mode: a write has reached the disk
-// when it answers.
+// when it answers. On a disk that takes no writes it is opened for reading.
 import { Buffer } from 'node:buffer';
+import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
-import type { Clock } from '../runtime/clock.js';
-import type { EngineFactory, Key, Row, Storage } from './engine.js';
+import { diskTrouble } from '../runtime/disk-trouble.js';
+import { RoomAhead } from '../runtime/room-ahead.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Changes } from './commit-log.js';
+import type { EngineFactory, Key, Room, Row, Storage } from './engine.js';
+import { asDiskError, isUnusable } from './lmdb-errors.js';
 
+type Database = RootDatabase<Uint8Array, Buffer>;
+
+const DATA_FILE = 'data.mdb';
 /**
  * Up to so many changed rows, a write is made on this thread when the disk is quick: measured here, 290 µs against 410 µs by
  * LMDB's own writer thread, with half the processor time, since no thread has to be woken. This wait is on the way of every
@@ -12,12 +20,31 @@ import type { EngineFactory, Key, Row, Storage } from './engine.js';
  */
 const MAXIMUM_BLOCKING_ROWS = 256;
 const MAXIMUM_BLOCKING_MS = 1;
+/**
+ * Room in the file beyond what is used, kept for removals on a full disk: LMDB writes the pages of what is removed anew, and
+ * uses none again of the last two transactions. On a small disk an eighth of it.
+ */
+const ROOM_BYTES = 16 * 1024 * 1024;
+const SHARE_OF_SMALL_DISK = 8;
+/** Pages that a transaction writes besides those of its rows: those above them, and the list of free ones. */
+const PAGES_ABOVE_ROWS = 64;
+/** Two pages that say where everything is, which no tree has. */
+const META_PAGES = 2;
 
 /** Opens (or makes) the database in `directory`. Fails when it is damaged or of another format. */
 export const lmdbEngine: EngineFactory = async (directory, runtime) => {
   await runtime.disk.makeDirectory(directory);
-  const database = open<Uint8Array, Buffer>({
-    path: directory,
+  const { totalBytes } = await runtime.disk.space(directory);
+  const roomBytes = Math.min(ROOM_BYTES, Math.floor(totalBytes / SHARE_OF_SMALL_DISK));
+  const storage = new LmdbStorage(directory, runtime, roomBytes);
+  await storage.begin();
+  return storage;
+};
+
+/** For writing where the disk allows it, else for reading. */
+function openDatabase(path: string): { database: Database; isReadOnly: boolean } {
+  const options = {
+    path,
     keyEncoding: 'binary',
     encoding: 'binary',
     cache: false,
@@ -25,20 +52,42 @@ export const lmdbEngine: EngineFactory = async (directory, runtime) => {
     overlappingSync: false,
     // A process that dies must not leave a reader slot that keeps old pages from being used again.
     maxReaders: 16,
-  });
-  await runtime.disk.syncDirectory(directory);
-  return new LmdbStorage(database, runtime.clock);
-};
+    // Every write is a batch already; with this, one that fails rejects a promise too that nobody has.
+    eventTurnBatching: false,
+  } as const;
+  try {
+    return { database: open<Uint8Array, Buffer>(options), isReadOnly: false };
+  } catch (error) {
+    if (diskTrouble(asDiskError(error)) === 'failing') throw error;
+    return { database: open<Uint8Array, Buffer>({ ...options, readOnly: true }), isReadOnly: true };
+  }
+}
 
 class LmdbStorage implements Storage {
-  readonly #database: RootDatabase<Uint8Array, Buffer>;
-  readonly #clock: Clock;
+  #database: Database;
+  /** Opened for reading only, or LMDB takes nothing more through it. */
+  #mustReopen: boolean;
+  #ahead: RoomAhead | null = null;
   /** How long small writes took of late. */
   #smallWriteMs = 0;
 
-  constructor(database: RootDatabase<Uint8Array, Buffer>, clock: Clock) {
+  constructor(
+    private readonly directory: string,
+    private readonly runtime: Runtime,
+    private readonly roomBytes: number,
+  ) {
+    const { database, isReadOnly } = openDatabase(directory);
     this.#database = database;
-    this.#clock = clock;
+    this.#mustReopen = isReadOnly;
+  }
+
+  /** To be awaited once, before anything else. */
+  async begin(): Promise<void> {
+    if (this.#mustReopen) return;
+    const { disk } = this.runtime;
+    await disk.syncDirectory(this.directory);
+    this.#ahead = new RoomAhead(await disk.open(join(this.directory, DATA_FILE), 'existing'));
+    this.#takeRoom(0);
   }
 
   get(key: Key): Uint8Array | undefined {
@@ -56,9 +105,36 @@ class LmdbStorage implements Storage {
     return rows;
   }
 
-  async write(changes: ReadonlyMap<Key, Uint8Array | null>): Promise<void> {
+  async write(changes: Changes): Promise<void> {
+    if (this.#mustReopen) await this.#reopen();
+    this.#requireRoom(changes.size);
+    try {
+      await this.#write(changes);
+    } catch (error) {
+      const cause = await causeOf(error);
+      if (isUnusable(cause)) this.#mustReopen = true;
+      throw asDiskError(cause);
+    }
+  }
+
+  async room(): Promise<Room> {
+    const { freeBytes, totalBytes } = await this.runtime.disk.space(this.directory);
+    const { pageBytes, usedBytes, freePages } = this.#usage();
+    const mineBytes = (this.#ahead?.leftBytes(usedBytes) ?? 0) + freePages * pageBytes;
+    return { leftBytes: freeBytes + mineBytes - this.roomBytes, totalBytes, failure: null };
+  }
+
+  async settle(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#database.close();
+    await this.#ahead?.close();
+  }
+
+  async #write(changes: Changes): Promise<void> {
+    const { clock } = this.runtime;
     const isSmall = changes.size <= MAXIMUM_BLOCKING_ROWS;
-    const startMs = this.#clock.monotonicMs();
+    const startMs = clock.monotonicMs();
     if (isSmall && this.#smallWriteMs < MAXIMUM_BLOCKING_MS) {
       this.#database.transactionSync(() => {
         for (const [key, value] of changes) {
@@ -69,18 +145,93 @@ class LmdbStorage implements Storage {
     } else {
       await this.#database.batch(() => {
         for (const [key, value] of changes) {
-          // The batch's promise answers for its changes.
-          if (value === null) void this.#database.remove(Buffer.from(key, 'latin1'));
-          else void this.#database.put(Buffer.from(key, 'latin1'), value);
+          const name = Buffer.from(key, 'latin1');
+          // The batch's promise answers for its changes, which reject besides.
+          const change = value === null ? this.#database.remove(name) : this.#database.put(name, value);
+          change.catch(() => {});
         }
       });
       // A read in this turn may have opened a view from before the write.
       this.#database.resetReadTxn();
     }
-    if (isSmall) this.#smallWriteMs = 0.9 * this.#smallWriteMs + 0.1 * (this.#clock.monotonicMs() - startMs);
+    if (isSmall) this.#smallWriteMs = 0.9 * this.#smallWriteMs + 0.1 * (clock.monotonicMs() - startMs);
   }
 
-  close(): Promise<void> {
-    return this.#database.close();
+  /** Fails as LMDB's own writes would, which must not: see RoomAhead. */
+  #requireRoom(rows: number): void {
+    const { usedBytes, pageBytes } = this.#usage();
+    const neededBytes = (rows + PAGES_ABOVE_ROWS) * pageBytes;
+    this.#ahead?.probe(usedBytes);
+    if (this.#takeRoom(neededBytes) < neededBytes) {
+      throw Object.assign(new Error(`no room for ${rows} rows on a full disk`), { code: 'ENOSPC' });
+    }
   }
+
+  /** Takes room in the file before LMDB needs it; how much there is. */
+  #takeRoom(neededBytes: number): number {
+    const { usedBytes } = this.#usage();
+    const wantedBytes = this.roomBytes + neededBytes;
+    const ahead = this.#ahead;
+    if (ahead === null) return 0;
+    if (ahead.leftBytes(usedBytes) < wantedBytes / 2) {
+      try {
+        ahead.take(usedBytes, usedBytes + wantedBytes);
+      } catch (error) {
+        if (diskTrouble(error) !== 'full') throw error;
+      }
+    }
+    return ahead.leftBytes(usedBytes);
+  }
+
+  /** Opens the database anew for writing. Rejects, with the database still there for reading, when the disk takes no writes. */
+  async #reopen(): Promise<void> {
+    await this.#ahead?.close();
+    this.#ahead = null;
+    // Without waiting in between: reads go on, and find one or the other.
+    const closing = this.#database.close();
+    const { database, isReadOnly } = openDatabase(this.directory);
+    this.#database = database;
+    this.#mustReopen = isReadOnly;
+    await closing;
+    if (isReadOnly) throw Object.assign(new Error('EROFS: the database is open for reading only'), { code: 'EROFS' });
+    await this.begin();
+  }
+
+  #usage(): { pageBytes: number; usedBytes: number; freePages: number } {
+    const { pageSize, lastPageNumber, root, free } = this.#database.getStats() as Statistics;
+    const pages = lastPageNumber + 1;
+    return {
+      pageBytes: pageSize,
+      usedBytes: pages * pageSize,
+      freePages: pages - META_PAGES - pagesOf(root) - pagesOf(free),
+    };
+  }
+}
+
+interface Tree {
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+interface Statistics {
+  pageSize: number;
+  lastPageNumber: number;
+  root: Tree;
+  free: Tree;
+}
+
+function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Tree): number {
+  return treeBranchPageCount + treeLeafPageCount + overflowPages;
+}
+
+/** A batch only says that it failed, and tells the reason a moment later. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  try {
+    await error.commitError;
+  } catch (cause) {
+    return cause;
+  }
+  return error;
 }

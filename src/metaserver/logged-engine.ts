@@ -5,11 +5,13 @@
 // below says which write it has taken over last, in the same transaction: what the
 // log has beyond that is taken over at the next start. When the log or the storage
 // below fails, nothing is logged any more until the storage below has everything.
+// A start on a disk that takes no writes keeps in memory what the log has.
 import { Buffer } from 'node:buffer';
 import type { Timer } from '../runtime/clock.js';
+import { diskTrouble } from '../runtime/disk-trouble.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Changes, CommitLog } from './commit-log.js';
-import type { EngineFactory, Key, Row, Storage } from './engine.js';
+import { type EngineFactory, type Key, ROW_BYTES, type Room, type Row, type Storage } from './engine.js';
 import { getThrough, scanThrough } from './layers.js';
 import { Overlay } from './overlay.js';
 
@@ -18,6 +20,8 @@ const LOG_FILE_BYTES = 2 * 1024 * 1024;
 /** How long the storage below may lag behind, in time and in rows. */
 const TAKE_OVER_INTERVAL_MS = 1000;
 const TAKE_OVER_ROWS = 2048;
+/** What the storage below takes over at once where there is little room. */
+const FEW_ROWS = 64;
 
 /** Behind all others. Its row: u64 number of the write that was taken over last, u64 salt of the log; little-endian. */
 const PROGRESS_KEY: Key = '\u00ff'.repeat(1900);
@@ -43,15 +47,17 @@ export function loggedEngine(base: EngineFactory, logFileBytes = LOG_FILE_BYTES)
   };
 }
 
-/** The storage takes over what the log has beyond it, and the log begins anew. */
+/** The storage takes over what the log has beyond it, as soon as the disk takes writes, and the log begins anew. */
 async function recover(storage: Storage, log: CommitLog, runtime: Runtime): Promise<Storage> {
-  const { salt, number } = decodeProgress(storage.get(PROGRESS_KEY));
+  const row = storage.get(PROGRESS_KEY);
+  const { salt, number } = decodeProgress(row);
   const { changes, last } = await log.read(salt, number);
-  const freshSalt = Buffer.from(runtime.random.bytes(SALT_BYTES)).readBigUInt64LE();
-  await storage.write(withProgress(changes, last, freshSalt));
   if (last > number) runtime.log.info('metadata.log_replayed', { writes: last - number, rows: changes.size });
+  const freshSalt = Buffer.from(runtime.random.bytes(SALT_BYTES)).readBigUInt64LE();
   log.startOver(freshSalt, last);
-  return new LoggedStorage(storage, log, freshSalt, runtime);
+  const logged = new LoggedStorage(storage, log, freshSalt, runtime);
+  await logged.begin(changes, row !== undefined);
+  return logged;
 }
 
 class LoggedStorage implements Storage {
@@ -61,8 +67,8 @@ class LoggedStorage implements Storage {
   #overlays: readonly Overlay[] = [this.#logged];
   /** Settles, and never rejects, when that has ended. */
   #takingOver: Promise<void> | null = null;
-  /** Nothing may be logged before the storage below has everything. */
-  #isBroken = false;
+  /** Why nothing may be logged before the storage below has everything. */
+  #failure: Error | null = null;
   /** The end of the last that took its turn with writes. */
   #turn: Promise<unknown> = Promise.resolve();
   #timer: Timer | null = null;
@@ -75,6 +81,20 @@ class LoggedStorage implements Storage {
     private readonly runtime: Runtime,
   ) {}
 
+  /** @param isOld there is something to read, also where nothing can be written */
+  async begin(changes: Changes, isOld: boolean): Promise<void> {
+    for (const [key, value] of changes) this.#logged.set(key, value);
+    // The storage does not know the log's salt yet.
+    this.#failure = new Error('the log is not begun');
+    try {
+      await this.#writeThrough(NO_CHANGES);
+    } catch (error) {
+      if (!isOld) throw error;
+      this.#fail(error);
+      this.#schedule();
+    }
+  }
+
   get(key: Key): Uint8Array | undefined {
     return getThrough(this.#overlays, this.base, key);
   }
@@ -85,6 +105,16 @@ class LoggedStorage implements Storage {
 
   write(changes: Changes): Promise<void> {
     return this.#inTurn(() => this.#write(changes));
+  }
+
+  async room(): Promise<Room> {
+    const { leftBytes, ...room } = await this.base.room();
+    const rows = this.#overlays.reduce((sum, { size }) => sum + size, 0);
+    return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
+  }
+
+  settle(): Promise<void> {
+    return this.#inTurn(() => this.#writeThrough(NO_CHANGES));
   }
 
   async close(): Promise<void> {
@@ -113,14 +143,14 @@ class LoggedStorage implements Storage {
       await this.#takingOver;
       this.#startTakingOver();
     }
-    if (this.#isBroken || !this.log.hasRoom(record)) {
+    if (this.#failure !== null || !this.log.hasRoom(record)) {
       await this.#writeThrough(changes);
       return;
     }
     try {
       await this.log.append(record);
     } catch (error) {
-      this.#isBroken = true;
+      this.#fail(error);
       throw error;
     }
     for (const [key, value] of changes) this.#logged.set(key, value);
@@ -130,7 +160,7 @@ class LoggedStorage implements Storage {
 
   /** All that is logged goes to the storage below in the background. Only in turn with writes. */
   #startTakingOver(): void {
-    if (this.#takingOver !== null || this.#isBroken || this.#logged.size === 0) return;
+    if (this.#takingOver !== null || this.#failure !== null || this.#logged.size === 0) return;
     const leaving = this.#logged;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged, leaving];
@@ -140,11 +170,10 @@ class LoggedStorage implements Storage {
 
   async #takeOver(leaving: Overlay, last: number): Promise<void> {
     try {
-      await this.base.write(withProgress(leaving.changes, last, this.salt));
+      await this.#store(leaving.changes, NO_CHANGES, last);
     } catch (error) {
-      this.#noteFailure(error);
       // Its file can't be written over, and what came since lies above it.
-      this.#isBroken = true;
+      this.#fail(error);
       for (const [key, value] of this.#logged.changes) leaving.set(key, value);
       this.#logged = leaving;
     }
@@ -156,25 +185,50 @@ class LoggedStorage implements Storage {
   /** These changes and all that is logged go to the storage below, which answers for them. Only in turn with writes. */
   async #writeThrough(changes: Changes): Promise<void> {
     await this.#takingOver;
-    const all = new Map(this.#logged.changes);
-    for (const [key, value] of changes) all.set(key, value);
     // A write that failed may stand in the log.
-    if (all.size === 0 && !this.#isBroken) return;
+    if (this.#logged.size === 0 && changes.size === 0 && this.#failure === null) return;
     const { last } = this.log;
-    await this.base.write(withProgress(all, last, this.salt));
-    this.#isBroken = false;
+    const wasBroken = this.#failure !== null;
+    try {
+      await this.#store(this.#logged.changes, changes, last);
+    } catch (error) {
+      this.#failure = asError(error);
+      throw error;
+    }
+    this.#failure = null;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged];
+    // A disk that takes writes again may have room for a log too.
+    if (wasBroken) await this.log.prepare();
     this.log.startOver(this.salt, last);
   }
 
+  /**
+   * Everything in one write. On a disk that has no room for that, first what is logged, some rows at a time: the log has all of
+   * them until the last write says how far the storage below has come, and what is read here lies above.
+   */
+  async #store(logged: Changes, changes: Changes, last: number): Promise<void> {
+    try {
+      const all = new Map(logged);
+      for (const [key, value] of changes) all.set(key, value);
+      await this.base.write(withProgress(all, last, this.salt));
+    } catch (error) {
+      if (diskTrouble(error) !== 'full' || logged.size === 0) throw error;
+      const rows = [...logged];
+      for (let at = 0; at < rows.length; at += FEW_ROWS) {
+        await this.base.write(new Map(rows.slice(at, at + FEW_ROWS)));
+      }
+      await this.base.write(withProgress(changes, last, this.salt));
+    }
+  }
+
   #schedule(): void {
-    if (this.#timer !== null || this.#isClosed || this.#logged.size === 0) return;
+    if (this.#timer !== null || this.#isClosed || (this.#logged.size === 0 && this.#failure === null)) return;
     this.#timer = this.runtime.clock.after(TAKE_OVER_INTERVAL_MS, () => {
       this.#timer = null;
       const action = async () => {
         if (this.#isClosed) return;
-        if (this.#isBroken) await this.#writeThrough(NO_CHANGES);
+        if (this.#failure !== null) await this.#writeThrough(NO_CHANGES);
         else this.#startTakingOver();
       };
       this.#inTurn(action).catch((error: unknown) => {
@@ -184,9 +238,19 @@ class LoggedStorage implements Storage {
     });
   }
 
+  /** Nothing is logged any more until the storage below has everything. */
+  #fail(error: unknown): void {
+    this.#failure = asError(error);
+    this.#noteFailure(error);
+  }
+
   #noteFailure(error: unknown): void {
     this.runtime.log.error('metadata.take_over_failed', { reason: String(error) });
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 function withProgress(changes: Changes, number: number, salt: bigint): Changes {

@@ -47,6 +47,8 @@ export class MemoryStore {
 export interface MemoryEngineOptions {
   /** How long a write takes, on whatever clock; at once when absent. A crash meanwhile loses the write. A rejection fails it. */
   commitDelay?: () => Promise<void>;
+  /** What is left for changes that take room; without bounds when absent. */
+  leftBytes?: () => number;
 }
 
 /** A factory of storages over `store`; the folder has no meaning. */
@@ -61,6 +63,11 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
         if (store.generation !== generation) await new Promise<never>(() => {});
         store.change(changes);
       },
+      async room() {
+        const leftBytes = options.leftBytes?.() ?? Number.POSITIVE_INFINITY;
+        return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: null };
+      },
+      async settle() {},
       async close() {},
     };
     return Promise.resolve(storage);

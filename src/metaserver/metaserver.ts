@@ -4,7 +4,9 @@ import { Buffer } from 'node:buffer';
 import type { MetadataService } from '../protocol/metadata.js';
 import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
 import { randomHex } from '../runtime/random.js';
+import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { DiskHealth } from './disk-health.js';
 import { Engine, type EngineFactory } from './engine.js';
 import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
 import { Metrics } from './metrics.js';
@@ -29,7 +31,7 @@ export interface Metaserver {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
-  /** Everything answered is durable when it resolves. */
+  /** Everything answered is durable when it resolves. Rejects, and is closed all the same, when the disk takes nothing. */
   close(): Promise<void>;
 }
 
@@ -38,17 +40,33 @@ const COMMIT_INTERVAL_MS = 50;
 const ROOT_BLOCK_SIZE_BYTES = 4096;
 const HISTORY_BYTES = 8;
 
+/** What is tried again and again on a disk that fails. */
+const LOOPS = [
+  'metadata.commit_failed',
+  'metadata.take_over_failed',
+  'metadata.log_unusable',
+  'metadata.command_failed',
+];
+
 /** Opens the namespace, making it at the first start. Fails when the store can't be opened. */
 export async function openMetaserver(
   options: MetaserverOptions,
-  runtime: Runtime,
+  given: Runtime,
   engineFactory: EngineFactory,
 ): Promise<Metaserver> {
+  const runtime = sparingRepetitions(given, LOOPS);
   const engine = new Engine(await engineFactory(options.directory, runtime));
   const tables = new Tables(engine);
+  const disk = new DiskHealth(engine, runtime);
+  const isNew = tables.clusterId() === undefined;
   try {
     engine.transaction(() => start(tables, runtime, options.rootOwner ?? { uid: 0, gid: 0 }));
-    await engine.commit();
+    await engine.commit().catch((error: unknown) => {
+      if (isNew) throw error;
+      // Nothing is changed before this is stored, which is tried again; what there is can be read.
+      disk.failed(error);
+    });
+    await disk.look();
   } catch (error) {
     await engine.close();
     throw error;
@@ -57,7 +75,7 @@ export async function openMetaserver(
     () => engine.uncommittedKeys,
     () => statistics(tables),
   );
-  const executor = new Executor(engine, tables, runtime, metrics, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
+  const executor = new Executor(engine, tables, disk, runtime, metrics, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
   let closing: Promise<void> | null = null;
   // Whatever is a member of a served object can be called from outside: no more than the service itself.
   const metadata: MetadataService = {
@@ -70,15 +88,20 @@ export async function openMetaserver(
     xmlRpc: metaserverMethods(metadata),
     metrics: () => metrics.text(),
     close() {
-      closing ??= close(executor, engine);
+      closing ??= close(executor, engine, runtime);
       return closing;
     },
   };
 }
 
-async function close(executor: Executor, engine: Engine): Promise<void> {
-  await executor.close();
-  engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
+async function close(executor: Executor, engine: Engine, { log }: Runtime): Promise<void> {
+  try {
+    await executor.close();
+    engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
+  } catch (error) {
+    // As after a crash: what was answered and not stored is lost here, and whoever has kept it is told at the next start.
+    log.error('metadata.not_closed', { reason: String(error) });
+  }
   await engine.close();
 }
 

@@ -1,6 +1,7 @@
 // AdminService: what the command line and the XML-RPC face need of a mediator
 // besides files. PATHs are absolute within the file system, in UTF-8 text.
 
+import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import type { ListEntry } from './blocks.js';
 import type { Hash } from './hash.js';
 import type { CallOptions } from './service.js';
@@ -17,7 +18,37 @@ export interface DataServerStatus {
   dissents: number;
   /** Versions that were put back on it. */
   repairs: number;
+  /** Why it takes no changes although it answers; null when it does, or does not answer. */
+  trouble: DiskTrouble | null;
+  /** What is wrong with it, in words; empty when nothing is. */
+  reason: string;
+  /** Versions that it should hold and does not, counted up to some thousands; null while the metaserver does not answer. */
+  behind: number | null;
+  /** Room on its disk for more, as it has said last. */
+  freeBytes: number;
+  totalBytes: number;
   rebuild?: { done: number; total: number };
+}
+
+export interface MetaserverStatus {
+  name: string;
+  address: string;
+  state: 'up' | 'down';
+  /** As for a data server. One with a trouble answers reads; one that is full takes removals too. */
+  trouble: DiskTrouble | null;
+  reason: string;
+  freeBytes: number;
+  totalBytes: number;
+}
+
+/** What can go now, with the servers as they are. */
+export interface Survival {
+  /** Data servers that answer and hold every block. */
+  complete: number;
+  /** Bad or missing replicas among these that reads of any block survive; 0 also when there are no reads. */
+  reads: number;
+  /** Servers that may go while writes go on; 0 also when there are none. */
+  writes: number;
 }
 
 export interface ClusterStatus {
@@ -28,10 +59,11 @@ export interface ClusterStatus {
   audit: 'all' | 'quorum';
   onWriteQuorumLost: 'fail' | 'block';
   mediator: { address: string };
-  metaservers: { name: string; address: string; state: 'up' | 'down' }[];
+  metaservers: MetaserverStatus[];
   dataservers: DataServerStatus[];
-  /** How many bad replicas each block survives: once all hold it, and right after a write. */
+  /** How many bad replicas each block survives when all servers are well: once all hold it, and right after a write. */
   survives: { settled: number; afterWrite: number };
+  survivesNow: Survival;
   /** Counters since the mediator started. */
   counters: Record<string, number>;
 }

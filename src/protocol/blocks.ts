@@ -1,6 +1,7 @@
 // BlockService: what a mediator needs of a data server. Every method takes
 // many blocks, since a message costs more than a block. Results stand in the
 // order of the request.
+import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import type { Hash } from './hash.js';
 import type { CallOptions } from './service.js';
 
@@ -98,6 +99,10 @@ export interface StoreStatus {
   totalBytes: number;
   /** The same for servers whose stores lie on the same disk, and so have the same room. */
   diskId: string;
+  /** Why its disk takes nothing, as far as the last write has told; null when it takes what comes. */
+  trouble: DiskTrouble | null;
+  /** The trouble in the system's words; empty without one. */
+  reason: string;
 }
 
 export interface BlockService {

@@ -2,6 +2,7 @@
 // A command is a plain value that carries its own time and identifiers and is
 // applied by a deterministic function; a query changes nothing. A replicated
 // metaserver puts commands through a log first: this is where it plugs in.
+import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import type { BlockKey, Version } from './blocks.js';
 import type {
   AttributeChanges,
@@ -237,6 +238,20 @@ export interface Queries {
       history: string;
     };
   };
+  /** How its disk is, and how many versions each data server lacks, counted up to `limit`. */
+  health: {
+    request: { limit: number };
+    result: {
+      /** Why it refuses changes; null when it takes them. Reads are answered all the same. */
+      trouble: DiskTrouble | null;
+      /** The trouble in the system's words; empty without one. */
+      reason: string;
+      /** What changes may still take. */
+      freeBytes: number;
+      totalBytes: number;
+      missed: { server: string; blocks: number }[];
+    };
+  };
 }
 
 export type CommandName = keyof Commands;
@@ -258,9 +273,17 @@ export interface MetadataService {
    * Applies a command. `durable`: it, and all before it, are on stable storage when this answers. With an `id` that it knows,
    * it answers what it answered before, with attributes as they are now (ESTALE when the inode is gone meanwhile), and changes
    * nothing; REFUSED when a later request has used the id's slot.
+   * A disk that is full refuses what takes room with ENOSPC, one that is read-only everything with EROFS, one that fails with
+   * EIO, and nothing has changed. `again`: it had been answered before a crash, and is carried out all the same.
    */
   execute<K extends CommandName>(
-    request: { name: K; timeNs: bigint; request: Commands[K]['request']; durable: boolean } & Once,
+    request: {
+      name: K;
+      timeNs: bigint;
+      request: Commands[K]['request'];
+      durable: boolean;
+      again?: boolean;
+    } & Once,
     options?: CallOptions,
   ): Promise<Answer<K>>;
   /** Sees every command that was answered before. */

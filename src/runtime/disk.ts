@@ -39,9 +39,14 @@ export interface DiskSpace {
   diskId: string;
 }
 
+export type OpenMode = 'create' | 'existing' | 'reading';
+
 export interface Disk {
-  /** Opens for reading and writing; 'create' makes the file when it is missing, 'existing' fails with ENOENT. */
-  open(path: string, mode: 'create' | 'existing'): Promise<DiskFile>;
+  /**
+   * Opens for reading and writing; 'create' makes the file when it is missing, 'existing' fails with ENOENT. 'reading': an
+   * existing one, also where nothing can be written.
+   */
+  open(path: string, mode: OpenMode): Promise<DiskFile>;
   /** Names in a folder, in no particular order; empty when the folder is missing. */
   list(directory: string): Promise<string[]>;
   makeDirectory(path: string): Promise<void>;

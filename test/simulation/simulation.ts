@@ -53,6 +53,7 @@ export class Simulation {
   readonly #workload: Workload;
   #step = 0;
   #mayBeUnclear = false;
+  #mayRefuseChanges = false;
   #failure: SimulationResult['failure'] = null;
 
   constructor(private readonly options: SimulationOptions) {
@@ -81,6 +82,7 @@ export class Simulation {
       readRefused: (inode, startedUs) => this.#judgeRefusal(inode, startedUs),
       ballots,
       mayBeUnclear: () => this.#mayBeUnclear,
+      mayRefuseChanges: () => this.#mayRefuseChanges,
       mayBeFull: () => this.#faults.mayBeFull,
     });
   }
@@ -187,6 +189,7 @@ export class Simulation {
 
   #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
+    if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
     if (host === 'mediator' && fields.server === 'meta1') {
       if (event === 'connection.up') this.#workload.metaserverReturned();

@@ -29,6 +29,8 @@ export interface ClusterOptions {
   maximumDirtyMebibytes?: number;
   /** Further lines for the config file, at top level. */
   extraConfig?: string;
+  /** Called with the cluster's folder before anything starts. */
+  prepare?: (folder: string) => Promise<void>;
 }
 
 export interface Outcome {
@@ -51,6 +53,7 @@ export class Cluster {
     const folder = await mkdtemp(join(tmpdir(), 'nmrfs-test-'));
     const configFile = join(folder, 'nmrfs.yaml');
     await writeFile(configFile, await configText(options));
+    await options.prepare?.(folder);
     return Cluster.resume(folder);
   }
 
@@ -105,7 +108,7 @@ export class Cluster {
     return JSON.parse(await this.must('status', '--json')) as ClusterStatus;
   }
 
-  /** The process of a data server. */
+  /** The process of a server. */
   async pidOf(server: string): Promise<number> {
     for (const entry of await readdir('/proc')) {
       const pid = Number(entry);

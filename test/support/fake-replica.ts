@@ -27,6 +27,8 @@ export class FakeReplica {
   /** crashed: calls fail at once; hung: they never end; lying: it sends other bytes than it votes for; full: no room. */
   fault: 'none' | 'crashed' | 'hung' | 'lying' | 'full' = 'none';
   storeId: string;
+  /** What it says of its disk. */
+  trouble: StoreStatus['trouble'] = null;
   clusterId: string | null = null;
   /** Calls by method. */
   readonly calls = new Map<string, number>();
@@ -212,6 +214,8 @@ export class FakeReplica {
       freeBytes: 1e12,
       totalBytes: 2e12,
       diskId: this.name,
+      trouble: this.trouble,
+      reason: this.trouble ?? '',
     };
   }
 }

@@ -2,7 +2,13 @@
 // or there in part. It can be stopped before its n-th change, be full, and
 // fail; and tests may spoil its files behind the server's back.
 import { dirname } from 'node:path';
-import { DIRECT_ALIGNMENT_BYTES, type Disk, type DiskFile, type DiskSpace } from '../../src/runtime/disk.js';
+import {
+  DIRECT_ALIGNMENT_BYTES,
+  type Disk,
+  type DiskFile,
+  type DiskSpace,
+  type OpenMode,
+} from '../../src/runtime/disk.js';
 
 const SECTOR_BYTES = 512;
 const CACHE_PAGE_BYTES = 4096;
@@ -62,10 +68,10 @@ export class MemoryDisk implements Disk {
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
 
-  async open(path: string, mode: 'create' | 'existing'): Promise<DiskFile> {
+  async open(path: string, mode: OpenMode): Promise<DiskFile> {
     let inode = this.#names.get(path);
     if (inode === undefined) {
-      if (mode === 'existing') throw systemError('ENOENT', path);
+      if (mode !== 'create') throw systemError('ENOENT', path);
       this.#change();
       inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [], dropped: [] };
       this.#names.set(path, inode);

@@ -1,21 +1,13 @@
 // nmrfs status, votes and list-contents: looking at a running system.
 import type { Command } from 'commander';
-import type { Ballot, BlockVotes, ClusterStatus, DataServerState } from '../../protocol/admin.js';
+import type { Ballot, BlockVotes } from '../../protocol/admin.js';
 import type { ListEntry } from '../../protocol/blocks.js';
 import { ServiceError } from '../../protocol/errors.js';
-import type { Colour } from '../output.js';
 import { type PrintOptions, withPrint } from './options.js';
 
 /** Entries of list-contents per call; each takes some 100 bytes. */
 const LIST_PAGE = 4096;
 const WATCH_INTERVAL_MS = 1000;
-
-const STATE_COLOURS: Readonly<Record<DataServerState, Colour>> = {
-  up: 'green',
-  down: 'red',
-  blank: 'yellow',
-  rebuilding: 'yellow',
-};
 
 interface StatusOptions extends PrintOptions {
   watch?: boolean;
@@ -37,10 +29,11 @@ export function addInspectionCommands(program: Command): void {
 }
 
 async function status(options: StatusOptions): Promise<void> {
-  const [{ loadConfig }, { withAdmin }, { print, printJson }] = await Promise.all([
+  const [{ loadConfig }, { withAdmin }, { print, printJson }, { statusText }] = await Promise.all([
     import('../config-file.js'),
     import('../admin-client.js'),
     import('../output.js'),
+    import('../status-text.js'),
   ]);
   const config = await loadConfig(options.config);
   await withAdmin(config, async (admin) => {
@@ -54,7 +47,7 @@ async function status(options: StatusOptions): Promise<void> {
       } else if (options.json === true) {
         printJson(answer);
       } else {
-        print(await statusText(answer));
+        print(statusText(answer));
       }
       if (options.watch !== true) {
         return;
@@ -70,44 +63,6 @@ async function status(options: StatusOptions): Promise<void> {
     }
     throw error;
   }
-}
-
-async function statusText(answer: ClusterStatus): Promise<string> {
-  const { paint, table } = await import('../output.js');
-  const { describeSurvival } = await import('../../config.js');
-  const { formatSize } = await import('../../config/values.js');
-  const yesOrNo = (fits: boolean): string => (fits ? paint('green', 'yes') : paint('red', 'no'));
-  const servers = table(
-    [
-      { title: 'SERVER' },
-      { title: 'ADDRESS' },
-      { title: 'STATE' },
-      { title: 'BLOCKS', right: true },
-      { title: 'SIZE', right: true },
-      { title: 'DISSENTS', right: true },
-      { title: 'REPAIRS', right: true },
-      { title: 'REBUILT', right: true },
-    ],
-    [
-      ['mediator', answer.mediator.address, paint('green', 'up')],
-      ...answer.metaservers.map(({ name, address, state }) => [name, address, paint(STATE_COLOURS[state], state)]),
-      ...answer.dataservers.map((server) => [
-        server.name,
-        server.address,
-        paint(STATE_COLOURS[server.state], server.state),
-        String(server.blocks),
-        formatSize(server.bytes),
-        String(server.dissents),
-        String(server.repairs),
-        server.rebuild === undefined ? '' : `${server.rebuild.done} of ${server.rebuild.total}`,
-      ]),
-    ],
-  );
-  const head =
-    `N ${answer.dataservers.length}, Qr ${answer.readQuorum}, Qw ${answer.writeQuorum}   ` +
-    `readable: ${yesOrNo(answer.readable)}   writable: ${yesOrNo(answer.writable)}   ` +
-    `audit: ${answer.audit}   onWriteQuorumLost: ${answer.onWriteQuorumLost}`;
-  return `${head}\n${describeSurvival(answer.dataservers.length, answer)}\n\n${servers}`;
 }
 
 async function votes(path: string, options: PrintOptions): Promise<void> {

@@ -34,6 +34,11 @@ export async function runUp(given: Config, request: UpRequest): Promise<void> {
     mount: { directory, binding, environment },
     show: await showOn(process.stderr),
   });
+  for (const stream of [process.stdout, process.stderr]) {
+    // What it says may have nowhere to go, a file on a full disk say: that must end no server.
+    stream.removeAllListeners('error');
+    stream.on('error', () => {});
+  }
   const ended = endRequested(supervisor);
   const started = supervisor.start();
   const notes = await Promise.race([started, ended.then(() => undefined)]);

@@ -23,6 +23,8 @@ interface OpenLog {
 export class Logs {
   readonly #open = new Map<string, OpenLog>();
   readonly #threshold: number;
+  /** Lines of each log that its disk did not take. */
+  readonly #lost = new Map<string, number>();
 
   constructor(
     private readonly directory: string,
@@ -61,10 +63,24 @@ export class Logs {
   }
 
   #take(name: string, text: string, line: Record<string, unknown>): void {
-    this.#append(name, `${text}\n`);
+    this.#keep(name, `${text}\n`);
     // The supervisor's own line on the crash that follows has the reason too.
     if (isWarning(line) && line.event !== 'server.failed') {
       this.show(name, line);
+    }
+  }
+
+  /** A disk that is full or fails costs lines and no server; how many it were is the first that it takes again. */
+  #keep(name: string, text: string): void {
+    const lost = this.#lost.get(name) ?? 0;
+    try {
+      this.#append(name, lost === 0 ? text : `${lostLine(name, lost)}${text}`);
+      this.#lost.delete(name);
+    } catch (error) {
+      this.#lost.set(name, lost + 1);
+      if (lost === 0) {
+        this.show(name, { level: 'error', event: 'log.lines_lost', name, reason: String(error) });
+      }
     }
   }
 
@@ -84,6 +100,11 @@ export class Logs {
     }
     log.sizeBytes += writeSync(log.descriptor, text);
   }
+}
+
+function lostLine(name: string, lines: number): string {
+  const time = new Date().toISOString();
+  return `${JSON.stringify({ level: 'error', time, name, pid: process.pid, event: 'log.lines_lost', lines })}\n`;
 }
 
 function parseLine(text: string): Record<string, unknown> | undefined {

@@ -98,14 +98,19 @@ const MEMORIES: { [K in OnceName]: Memory<K> } = {
 /**
  * Applies a command in a transaction, or answers its repetition. A refusal is kept too: else one that is late could still
  * be carried out when its sender has long been told that it was refused.
+ * @param refusal why it can't be carried out just now, unless it was before
  */
 export function applyOnce<K extends CommandName>(
   engine: Engine,
   tables: Tables,
   command: Extract<Command, { name: K }>,
+  refusal: FileError | null,
 ): Answer<K> {
   const { name, id, request } = command;
-  if (id === undefined || !isOnce(name)) return engine.transaction(() => apply<K>(tables, command));
+  if (id === undefined || !isOnce(name)) {
+    if (refusal !== null) throw refusal;
+    return engine.transaction(() => apply<K>(tables, command));
+  }
   const memory: Memory<K> = MEMORIES[name as K & OnceName];
   const [client, slot, sequence] = id;
   const key = resultKey(client, slot);
@@ -113,6 +118,7 @@ export function applyOnce<K extends CommandName>(
   if (last !== undefined && sequenceOf(last) >= sequence) return again(memory, decodeResult(last), sequence, tables);
   const keep = (outcome: Kept) => engine.put(key, encodeResult({ sequence, ...outcome }));
   try {
+    if (refusal !== null) throw refusal;
     return engine.transaction(() => {
       const result = apply<K>(tables, command);
       const kept = memory.keep(result, request);

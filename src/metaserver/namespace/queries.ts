@@ -33,7 +33,7 @@ export function statistics(tables: Tables): Statistics {
 }
 
 /** Those that the tables alone can answer. They fail with FileError. */
-export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics'> = {
+export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
   lookup(tables, { parent, name }) {
     // The two names that no entry stands for; NFS exporting and path walks ask for them.
     if (name === '.') return attributesOf(directory(tables, parent));
@@ -130,6 +130,15 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics'> = {
 
   path: (tables, { inode }) => ({ path: pathOf(tables, inode) }),
 };
+
+/** How many versions each server lacks, counted up to `limit`. */
+export function countMissed(tables: Tables, limit: number): { server: string; blocks: number }[] {
+  if (tables.counters().missed === 0) return tables.servers().map(({ name }) => ({ server: name, blocks: 0 }));
+  return tables.servers().map(({ name }) => {
+    const { from, to } = missedRange(name);
+    return { server: name, blocks: tables.view.scan(from, to, limit).length };
+  });
+}
 
 /** null also for an inode that does not exist: no path leads there. */
 function pathOf(tables: Tables, inode: number): string | null {

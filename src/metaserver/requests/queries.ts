@@ -44,6 +44,7 @@ const CHECKS: Checks = {
   orphans: (request) => ({ limit: limit(request) }),
   path: (request) => ({ inode: check.inode(request) }),
   statistics: () => ({}),
+  health: (request) => ({ limit: limit(request) }),
 };
 
 /** The checked request of a query; MALFORMED when the query does not exist or its request has another shape. */

@@ -11,6 +11,12 @@ const DIRECTORY_MODE = 0o700;
 /** The kernel takes so many chunks in one call (IOV_MAX). */
 const MAXIMUM_CHUNKS = 1024;
 
+const OPEN_FLAGS = {
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT,
+  existing: fs.constants.O_RDWR,
+  reading: fs.constants.O_RDONLY,
+} as const;
+
 const ONE_BYTE = Buffer.alloc(1);
 
 const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
@@ -22,7 +28,7 @@ let directOffset = DIRECT_ALIGNMENT_BYTES - MALLOC_ALIGNMENT_BYTES;
 
 export const nodeDisk: Disk = {
   open(path, mode) {
-    const flags = fs.constants.O_RDWR | (mode === 'create' ? fs.constants.O_CREAT : 0);
+    const flags = OPEN_FLAGS[mode];
     return new Promise((resolve, reject) => {
       fs.open(path, flags, FILE_MODE, (error, descriptor) => {
         if (error === null) resolve(new NodeDiskFile(descriptor));

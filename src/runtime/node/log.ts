@@ -33,14 +33,24 @@ export function nodeLog(options: NodeLogOptions): Log {
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
+/** Lines that a disk does not take are kept for later up to here, and then dropped. */
+const KEPT_LINES_BYTES = 1024 * 1024;
+
 /** Lines are written at once: the last ones before a crash are the ones that matter. */
 function stream(target: string | DestinationStream | undefined): DestinationStream {
-  if (typeof target === 'string') return destination({ dest: target, sync: true, mkdir: true });
+  if (typeof target === 'string') return lossy({ dest: target, mkdir: true });
   if (target !== undefined) return target;
   if (isatty(STANDARD_ERROR)) {
     return pretty({ destination: STANDARD_ERROR, sync: true, messageKey: 'event', ignore: 'pid', colorize: true });
   }
-  return destination({ dest: STANDARD_ERROR, sync: true });
+  return lossy({ dest: STANDARD_ERROR });
+}
+
+/** A disk that is full or fails costs lines of the log, and not the server. */
+function lossy(options: { dest: string | number; mkdir?: boolean }): DestinationStream {
+  const lines = destination({ ...options, sync: true, maxLength: KEPT_LINES_BYTES });
+  lines.on('error', () => {});
+  return lines;
 }
 
 /** Errors and bigints have no JSON of their own. */

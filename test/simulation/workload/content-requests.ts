@@ -51,7 +51,7 @@ export class ContentRequests {
     const id = this.#ledger.start(client, `changes the mode of inode ${inode}`);
     history.lookStarts(id);
     const request = { inode, changes: { mode: 0o600 + this.#ledger.around.random.between(0, 63) }, caller: CALLER };
-    const attributes = await this.#watch(id, inode, 'stat', () => client.files.setattr(request));
+    const attributes = await this.#watch(id, inode, 'mode', () => client.files.setattr(request));
     if (attributes === null) history.lookFails(id);
     else history.sizeSeen(id, attributes.sizeBytes);
   }
@@ -170,11 +170,11 @@ export class ContentRequests {
     }
   }
 
-  /** A request that changes nothing; null when it was refused or cut off. */
+  /** A request that changes no content; null when it was refused or cut off. */
   async #watch<T>(
     id: number,
     inode: number,
-    kind: 'read' | 'stat' | 'sync',
+    kind: 'read' | 'stat' | 'mode' | 'sync',
     send: () => Promise<T>,
   ): Promise<T | null> {
     const startedUs = this.#ledger.around.nowUs();

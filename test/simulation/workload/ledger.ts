@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly ballots: BallotWatch;
   /** Whether the metaserver's disk has failed, so that nobody could tell what had become of a command. */
   mayBeUnclear(): boolean;
+  /** Whether the metaserver's disk has failed, so that changes were refused. */
+  mayRefuseChanges(): boolean;
   /** Whether disks are full just now, or have been lately. */
   mayBeFull(): boolean;
 }
@@ -60,7 +62,7 @@ export interface Client {
   mustList: boolean;
 }
 
-export type RefusableKind = 'read' | 'stat' | 'sync' | 'write';
+export type RefusableKind = 'read' | 'stat' | 'mode' | 'sync' | 'write';
 
 /** What the folders had come to at some moment. */
 export interface Marks {
@@ -126,6 +128,8 @@ export class Ledger {
     switch (error.code) {
       case 'EIO':
         if (kind === 'read' || kind === 'write') return;
+        // A metaserver whose disk fails refuses changes, and answers questions all the same.
+        if (kind === 'mode' && this.around.mayRefuseChanges()) return;
         // Names that were answered and not yet on its disk may be gone with it: whoever asks for them to be durable hears so.
         if (kind === 'sync' && this.around.metaserverCrashes() > 0) return;
         break;

@@ -91,8 +91,9 @@ export class NameRequests {
       if (error instanceof FileError) {
         this.#ledger.end(id, `refused: ${error.message}`);
         this.#ledger.answers.refused++;
-        // Making a file to write into is refused while no write would be taken.
-        if (error.code === 'EIO' && request.kind === 'create') client.names.refused();
+        // Making a file to write into is refused while no write would be taken, any change while the metaserver's disk fails.
+        const isDiskBad = this.#ledger.around.mayRefuseChanges() && request.kind !== 'list';
+        if (error.code === 'EIO' && (request.kind === 'create' || isDiskBad)) client.names.refused();
         else client.names.answered({ state: 'error', code: error.code });
         return;
       }

@@ -1,6 +1,6 @@
 // A disk adapter over a platter: every operation takes virtual time and dies
 // with its process.
-import type { Disk, DiskFile, DiskSpace } from '../../../src/runtime/disk.js';
+import type { Disk, DiskFile, DiskSpace, OpenMode } from '../../../src/runtime/disk.js';
 import { type Platter, PlatterFile } from './platter.js';
 import type { SimulatedProcess } from './process.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -52,11 +52,11 @@ export class SimulatedDisk implements Disk {
     private readonly diskId = 'platter',
   ) {}
 
-  open(path: string, mode: 'create' | 'existing'): Promise<DiskFile> {
+  open(path: string, mode: OpenMode): Promise<DiskFile> {
     return this.carry(NAME_US, () => {
       let file = this.platter.get(path);
       if (file === undefined) {
-        if (mode === 'existing') throw failure('ENOENT', path);
+        if (mode !== 'create') throw failure('ENOENT', path);
         file = new PlatterFile();
         this.platter.link(path, file);
       }

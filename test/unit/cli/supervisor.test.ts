@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
@@ -199,6 +199,28 @@ describe('the supervisor', () => {
     assert.equal(lines.length, 4);
     assert.ok(lines.every((line) => typeof JSON.parse(line) === 'object'));
     await assert.rejects(readFile(join(folder, 'supervisor.log')));
+  });
+
+  it('loses lines, and nothing else, when the disk of the logs takes none, and says how many once it does', async () => {
+    const shown: unknown[] = [];
+    const logs = new Logs(folder, 'info', (name, line) => shown.push([name, line.event]));
+    // Whoever opens it for writing is told that the disk is full.
+    await symlink('/dev/full', join(folder, 'data1.log'));
+    for (let line = 0; line < 3; line++) logs.write('data1', 'info', 'lost', {});
+    assert.deepEqual(shown, [['data1', 'log.lines_lost']]);
+    logs.close();
+    await rm(join(folder, 'data1.log'));
+    logs.write('data1', 'info', 'kept', {});
+    logs.close();
+    const lines = (await readFile(join(folder, 'data1.log'), 'utf8')).trim().split('\n');
+    const events = lines.map((line) => JSON.parse(line) as { event: string; lines?: number });
+    assert.deepEqual(
+      events.map((line) => [line.event, line.lines]),
+      [
+        ['log.lines_lost', 3],
+        ['kept', undefined],
+      ],
+    );
   });
 
   it('does not let a log grow for ever', async () => {

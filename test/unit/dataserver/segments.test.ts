@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Segments } from '../../../src/dataserver/segments.js';
+import type { Disk, OpenMode } from '../../../src/runtime/disk.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { Pacer } from '../../../src/runtime/pacer.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
@@ -12,7 +13,7 @@ async function withSegments(count: number, action: (segments: Segments, opened: 
   let open = 0;
   const counting = {
     ...disk.mount(),
-    async open(path: string, mode: 'create' | 'existing') {
+    async open(path: string, mode: OpenMode) {
       const file = await disk.open(path, mode);
       open++;
       return Object.assign(Object.create(file), {
@@ -40,6 +41,23 @@ describe('segment files', () => {
         assert.ok(opened() <= 3, `${opened()} open`);
       }
     }));
+
+  it('can be read on a disk that takes no writes', async () => {
+    const disk = new MemoryDisk();
+    const readOnly: Disk = {
+      ...disk.mount(),
+      open: (path, mode) =>
+        mode === 'reading'
+          ? disk.open(path, mode)
+          : Promise.reject(Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' })),
+    };
+    const file = await disk.open('/segments/00000001.log', 'create');
+    await file.write([Buffer.from('record')], 0);
+    const segments = new Segments(readOnly, '/segments', silentLog);
+    assert.deepEqual(await segments.load(), [1]);
+    assert.equal(segments.sizeOf(1), 6);
+    await segments.close();
+  });
 
   it('stay open for those who use them when they are removed', () =>
     withSegments(2, async (segments, opened) => {

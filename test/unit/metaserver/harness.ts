@@ -13,6 +13,7 @@ import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { Attributes, FileKind } from '../../../src/protocol/files.js';
 import type { BlockChange, CommandName, Commands, Queries, QueryName } from '../../../src/protocol/metadata.js';
 import { type Log, silentLog } from '../../../src/runtime/log.js';
+import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 
@@ -81,6 +82,8 @@ export class TestRuntime implements Runtime {
       mkdirSync(path, { recursive: true });
     },
     syncDirectory: async () => {},
+    space: (path) => nodeDisk.space(path),
+    open: (path, mode) => nodeDisk.open(path, mode),
   };
 
   readonly network = unused<Runtime['network']>('network');
@@ -171,6 +174,8 @@ export const lmdbPlaces: PlaceKind = {
           get: (key) => storage.get(key),
           scan: (from, to, limit) => storage.scan(from, to, limit),
           write: (changes) => (isAlive ? storage.write(changes) : new Promise<never>(() => {})),
+          room: () => storage.room(),
+          settle: () => storage.settle(),
           async close() {
             open = open.filter((one) => one.storage !== storage);
             await storage.close();
