@@ -11,18 +11,10 @@ import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
 import { clearDeadMount, clearIfDead } from '../mounts.js';
 import { logDirectory } from '../paths.js';
+import { identify, type ProcessIdentity } from '../process-identity.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
-import {
-  identify,
-  lockInstance,
-  newSecret,
-  type ProcessIdentity,
-  readRecord,
-  removeRecord,
-  waitForLeftovers,
-  writeRecord,
-} from './instance.js';
+import { lockInstance, newSecret, readRecord, removeRecord, waitForLeftovers, writeRecord } from './instance.js';
 import { Logs, type Show } from './logs.js';
 
 const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
@@ -140,7 +132,7 @@ export class Supervisor {
     await this.#recording;
     await removeRecord(this.config);
     this.#logs.close();
-    await this.#lock?.release();
+    this.#lock?.release();
   }
 
   async #clearLeftovers(): Promise<void> {

@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { configTemplate } from '../../../src/cli/config-template.js';
+import { identify } from '../../../src/cli/process-identity.js';
 import { ServerChild } from '../../../src/cli/supervisor/child.js';
-import { identify, isLocked, lockInstance, waitForLeftovers } from '../../../src/cli/supervisor/instance.js';
+import { isLocked, lockInstance, waitForLeftovers } from '../../../src/cli/supervisor/instance.js';
 import { Logs } from '../../../src/cli/supervisor/logs.js';
 import { parseConfig } from '../../../src/config.js';
 
@@ -162,9 +163,12 @@ describe('the supervisor', () => {
     const config = parseConfig(configTemplate({ dataServers: 1, basePort: 7600 }), join(folder, 'nmrfs.yaml'));
     const lock = await lockInstance(config);
     assert.equal(await isLocked(config), true);
-    await assert.rejects(lockInstance(config), /already running from .*"nmrfs down" stops it/);
+    await assert.rejects(
+      lockInstance(config),
+      /already running from .* \(nmrfs up, process \d+ on host .*\); "nmrfs down" stops it/,
+    );
     assert.equal((await stat(config.runDirectory)).mode & 0o777, 0o700);
-    await lock.release();
+    lock.release();
     assert.equal(await isLocked(config), false);
   });
 
