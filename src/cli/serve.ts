@@ -29,8 +29,6 @@ export interface ServeRequest {
 }
 
 interface Served {
-  /** Lines for people: what is not as it should be. */
-  notes: string[];
   /** Resolves when nothing is left to do; the process may end then. */
   close(): Promise<void>;
 }
@@ -96,7 +94,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     }
     process.exit(EXIT_FAILURE);
   }
-  link.tell({ kind: 'ready', notes: served.notes });
+  link.tell({ kind: 'ready' });
   const reason = await stopRequested;
   runtime.log.info('server.stopping', { reason });
   if (reason === 'orphaned' && request.kind !== 'mediator') {
@@ -154,7 +152,7 @@ async function open(request: ServeRequest, begin: () => Promise<void>, runtime: 
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
       const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
-      return { notes: [], close };
+      return { close };
     }
     case 'data': {
       const { runDataserver } = await import('../dataserver/main.js');
@@ -168,7 +166,7 @@ async function open(request: ServeRequest, begin: () => Promise<void>, runtime: 
         blank: request.blank,
       };
       const { close } = await runDataserver(options, runtime);
-      return { notes: [], close };
+      return { close };
     }
   }
 }
@@ -210,15 +208,11 @@ async function openMediatorProcess(
     runtime,
   );
   try {
-    const notes: string[] = [];
     const mount =
       mounting === undefined || request.mount === undefined
         ? undefined
         : await mountHere(mounting.mountFileSystem, request.mount);
-    const { dataservers } = await running.mediator.admin.status({});
-    notes.push(...dataservers.filter(({ state }) => state !== 'up').map(({ name, state }) => `${name} is ${state}`));
     return {
-      notes,
       async close() {
         // What programs have written goes to the data servers first.
         await mount?.unmount();

@@ -70,8 +70,8 @@ export class MediatorAdmin implements AdminService {
         state: remote.state === 'up' ? 'up' : 'down',
       })),
       dataservers: this.replicas.replicas.map((replica): DataServerStatus => {
-        const { name, address, state, dissents, repairs, rebuild, store } = replica;
-        const status = {
+        const { name, address, state, dissents, repairs, rebuild, refusal, store } = replica;
+        return {
           name,
           address,
           state,
@@ -79,8 +79,9 @@ export class MediatorAdmin implements AdminService {
           bytes: store?.bytes ?? 0,
           dissents,
           repairs,
+          ...(rebuild === null ? {} : { rebuild }),
+          ...(refusal === null ? {} : { refusal }),
         };
-        return rebuild === null ? status : { ...status, rebuild };
       }),
       survives: survives(this.replicas.replicas.length, this.settings),
       counters: this.counters.snapshot(),

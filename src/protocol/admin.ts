@@ -18,6 +18,8 @@ export interface DataServerStatus {
   /** Versions that were put back on it. */
   repairs: number;
   rebuild?: { done: number; total: number };
+  /** Why the mediator does not let it in although it answers. */
+  refusal?: string;
 }
 
 export interface ClusterStatus {
