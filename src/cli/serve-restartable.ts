@@ -7,7 +7,7 @@ import { dataServerEnvironment } from '../runtime/node/malloc-options.js';
 import { SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { CommandFailure } from './failure.js';
 import { type ServeRequest, selectServer } from './serve.js';
-import type { FromSupervisor } from './supervisor/link.js';
+import { type FromSupervisor, isToSupervisor } from './supervisor/link.js';
 import { afterExit, isRequested } from './supervisor/restart-policy.js';
 
 const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -33,12 +33,12 @@ export async function serveRestartable(request: ServeRequest): Promise<void> {
       // Ctrl-C is passed on by this process, in one way only.
       detached: true,
     });
-    const status = await run(child);
+    const { status, failure } = await run(child);
     if (stopping) {
       return;
     }
     if (!isRequested(status)) {
-      throw new CommandFailure(`${server.name}: its process ended with ${status ?? 'a signal'}`);
+      throw new CommandFailure(`${server.name}: ${failure ?? `its process ended with ${status ?? 'a signal'}`}`);
     }
     const decision = afterExit(status, 0, blank);
     if (decision.action === 'leave') {
@@ -48,15 +48,27 @@ export async function serveRestartable(request: ServeRequest): Promise<void> {
   }
 }
 
-function run(child: ChildProcess): Promise<number | null> {
+/** How its process ended, and why it could not serve if it has said so. */
+interface Ending {
+  status: number | null;
+  failure: string | undefined;
+}
+
+function run(child: ChildProcess): Promise<Ending> {
   return new Promise((resolve, reject) => {
+    let failure: string | undefined;
     child.once('error', reject);
     child.on('message', (message: unknown) => {
-      if (typeof message === 'object' && message !== null && 'kind' in message && message.kind === 'loaded') {
+      if (!isToSupervisor(message)) {
+        return;
+      }
+      if (message.kind === 'loaded') {
         tell(child, { kind: 'go' });
+      } else if (message.kind === 'failed') {
+        failure = message.message;
       }
     });
-    child.once('exit', (status) => resolve(status));
+    child.once('exit', (status) => resolve({ status, failure }));
   });
 }
 

@@ -1,8 +1,5 @@
 // One server of the configuration in this process: what `nmrfs serve` and the
 // supervisor's children do.
-import { mkdir } from 'node:fs/promises';
-import { connect } from 'node:net';
-import { parseAddress } from '../config/values.js';
 import type { Config, ServerConfig } from '../config.js';
 import { connectRemote } from '../protocol/client.js';
 import { asPeer } from '../protocol/service.js';
@@ -10,12 +7,13 @@ import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs } from './binding.js';
-import { lockDirectory } from './directory-lock.js';
+import { claimStore } from './claim-store.js';
 import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { makeRunDirectory, readRecord } from './supervisor/instance.js';
 import { SupervisorLink } from './supervisor/link.js';
+import { untilSilent } from './until-silent.js';
 
 export type ServerKind = 'mediator' | 'meta' | 'data';
 
@@ -31,15 +29,10 @@ export interface ServeRequest {
 }
 
 interface Served {
-  /** Lines for people: what is not as it should be. */
-  notes: string[];
   /** Resolves when nothing is left to do; the process may end then. */
   close(): Promise<void>;
 }
 
-/** How long an orphaned server waits for the mediator, which may still have to write something, to end first. */
-const ORPHAN_GRACE_MS = 20_000;
-const ORPHAN_POLL_MS = 100;
 /** Opening may be about to finish, and is closed in order then; a mediator that waits for its metaserver is not. */
 const EARLY_STOP_GRACE_MS = 1000;
 /** A new process needs its time to load and to open its store. */
@@ -101,7 +94,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     }
     process.exit(EXIT_FAILURE);
   }
-  link.tell({ kind: 'ready', notes: served.notes });
+  link.tell({ kind: 'ready' });
   const reason = await stopRequested;
   runtime.log.info('server.stopping', { reason });
   if (reason === 'orphaned' && request.kind !== 'mediator') {
@@ -152,14 +145,6 @@ function exitOnDefect(runtime: Runtime): void {
   process.on('unhandledRejection', end);
 }
 
-/** Two processes on one store would destroy it; the claim ends with this process. */
-async function claimStore({ name, directory }: ServerConfig): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  if ((await lockDirectory(directory)) === undefined) {
-    throw new CommandFailure(`${directory}: another process serves ${name} from there`);
-  }
-}
-
 /** `begin` resolves when the server may begin; all code is loaded before that. */
 async function open(request: ServeRequest, begin: () => Promise<void>, runtime: Runtime): Promise<Served> {
   switch (request.kind) {
@@ -173,7 +158,7 @@ async function open(request: ServeRequest, begin: () => Promise<void>, runtime: 
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
       const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
-      return { notes: [], close };
+      return { close };
     }
     case 'data': {
       const { runDataserver } = await import('../dataserver/main.js');
@@ -187,7 +172,7 @@ async function open(request: ServeRequest, begin: () => Promise<void>, runtime: 
         blank: request.blank,
       };
       const { close } = await runDataserver(options, runtime);
-      return { notes: [], close };
+      return { close };
     }
   }
 }
@@ -229,15 +214,11 @@ async function openMediatorProcess(
     runtime,
   );
   try {
-    const notes: string[] = [];
     const mount =
       mounting === undefined || request.mount === undefined
         ? undefined
         : await mountHere(mounting.mountFileSystem, request.mount);
-    const { dataservers } = await running.mediator.admin.status({});
-    notes.push(...dataservers.filter(({ state }) => state !== 'up').map(({ name, state }) => `${name} is ${state}`));
     return {
-      notes,
       async close() {
         // What programs have written goes to the data servers first.
         await mount?.unmount();
@@ -293,27 +274,4 @@ async function supervisorOf(
   return async (name, blank) => {
     await control.restart({ name, blank });
   };
-}
-
-/** Resolves when nobody listens at the address any more, or after a while. */
-async function untilSilent(address: string): Promise<void> {
-  const end = performance.now() + ORPHAN_GRACE_MS;
-  while (performance.now() < end && (await listens(address))) {
-    await new Promise((resolve) => setTimeout(resolve, ORPHAN_POLL_MS));
-  }
-}
-
-function listens(address: string): Promise<boolean> {
-  const target = parseAddress(address);
-  if (target === undefined) {
-    return Promise.resolve(false);
-  }
-  return new Promise((resolve) => {
-    const socket = connect(target);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

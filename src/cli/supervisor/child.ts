@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import type { ChildState, ChildStatus } from './control.js';
 import { type FromSupervisor, isToSupervisor, type ToSupervisor } from './link.js';
+import type { ChildNews } from './readiness.js';
 import { afterExit, HEALTHY_AFTER_MS, isRequested } from './restart-policy.js';
 
 /** Whoever restarts a server does not want to wait for one that hangs; what it has acknowledged survives a kill. */
@@ -33,7 +34,7 @@ export interface ChildEvents {
 }
 
 interface Waiter {
-  resolve(notes: string[]): void;
+  resolve(): void;
   reject(error: Error): void;
 }
 
@@ -60,9 +61,11 @@ export class ServerChild {
     return { name: this.plan.name, state: this.#state, processId: this.#process?.pid ?? null };
   }
 
-  /** Why its last process could not serve; empty when none has failed. */
-  get lastFailure(): string {
-    return this.#lastFailure;
+  get news(): ChildNews {
+    const isOpening = this.#state === 'starting' && this.#crashes < HOPELESS_CRASHES;
+    const ended = this.#state === 'terminated' || this.#state === 'stopped' ? `it was ${this.#state}` : 'it crashed';
+    const failure = this.#state === 'up' || isOpening ? '' : this.#lastFailure || ended;
+    return { name: this.plan.name, isOpening, failure };
   }
 
   /** Starts it, so that it loads its code; it serves when `release` is called too. */
@@ -76,10 +79,10 @@ export class ServerChild {
     this.#send({ kind: 'go' });
   }
 
-  /** Resolves with its notes when it serves; rejects when it is stopped before, or after the deadline. */
-  ready(deadlineMs = START_DEADLINE_MS): Promise<string[]> {
+  /** Resolves when it serves; rejects when it is stopped before, or after the deadline. */
+  ready(deadlineMs = START_DEADLINE_MS): Promise<void> {
     if (this.#state === 'up') {
-      return Promise.resolve([]);
+      return Promise.resolve();
     }
     return new Promise((resolve, reject) => {
       const reason = (): string => (this.#lastFailure === '' ? '' : `: ${this.#lastFailure}`);
@@ -92,9 +95,9 @@ export class ServerChild {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
       };
       const waiter: Waiter = {
-        resolve: (notes) => {
+        resolve: () => {
           settled();
-          resolve(notes);
+          resolve();
         },
         reject: (error) => {
           settled();
@@ -192,7 +195,7 @@ export class ServerChild {
         this.#upSinceMs = performance.now();
         this.#lastFailure = '';
         for (const waiter of [...this.#waiters]) {
-          waiter.resolve(message.notes);
+          waiter.resolve();
         }
         this.events.changed();
         return;

@@ -9,6 +9,8 @@ import { CommandFailure } from '../failure.js';
 import { logDirectory } from '../paths.js';
 import type { UpRequest } from './foreground.js';
 
+/** What main.ts puts before a failure. */
+const PREFIX = 'nmrfs: ';
 const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /** Resolves when the file system is mounted; throws CommandFailure with what the supervisor said when it ended. */
@@ -32,12 +34,18 @@ export async function detach(config: Config, { mount, binding }: UpRequest): Pro
     });
     child.once('error', reject);
     child.once('exit', () => {
-      const said = readFileSync(outputFile, 'utf8').trim().split('\n').at(-1) ?? '';
-      reject(new CommandFailure(said.replace(/^nmrfs: /, '') || 'nmrfs up ended before it was ready'));
+      reject(new CommandFailure(lastWords(readFileSync(outputFile, 'utf8')) || 'nmrfs up ended before it was ready'));
     });
   });
   process.stdout.write(`${text}\n`);
   child.removeAllListeners('exit');
   child.disconnect();
   child.unref();
+}
+
+/** What the command said of its failure: from its last line that names it on, or the last line of all. */
+function lastWords(output: string): string {
+  const lines = output.trimEnd().split('\n');
+  const first = lines.findLastIndex((line) => line.startsWith(PREFIX));
+  return lines.slice(first).join('\n').replace(PREFIX, '');
 }

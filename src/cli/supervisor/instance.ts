@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config.js';
 import { hasCode } from '../config-file.js';
-import { type DirectoryLock, lockDirectory } from '../directory-lock.js';
+import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
 import { supervisorFile } from '../paths.js';
+import { identify, type ProcessIdentity } from '../process-identity.js';
 
 /** What a supervisor tells about itself in its file, readable by its own user only. */
 export interface SupervisorRecord {
@@ -18,32 +19,21 @@ export interface SupervisorRecord {
   children: ProcessIdentity[];
 }
 
-/** A process id together with its start, since ids are used again. */
-export interface ProcessIdentity {
-  name: string;
-  processId: number;
-  startTicks: string;
-}
-
 /**
  * Takes the run directory for this process, or says who has it. Throws CommandFailure.
  */
 export async function lockInstance(config: Config): Promise<DirectoryLock> {
   await makeRunDirectory(config);
-  const lock = await lockDirectory(config.runDirectory);
-  if (lock === undefined) {
-    const record = await readRecord(config);
-    const who = record === undefined ? '' : ` (process ${record.processId})`;
-    throw new CommandFailure(`already running from ${config.runDirectory}${who}; "nmrfs down" stops it`);
+  const result = await lockDirectory(config.runDirectory, 'nmrfs up');
+  if (result.outcome === 'taken') {
+    throw new CommandFailure(`already running from ${config.runDirectory} (${result.holder}); "nmrfs down" stops it`);
   }
-  return lock;
+  return result.lock;
 }
 
 /** Whether a supervisor has the run directory. */
-export async function isLocked(config: Config): Promise<boolean> {
-  const lock = await lockDirectory(config.runDirectory);
-  await lock?.release();
-  return lock === undefined;
+export function isLocked(config: Config): Promise<boolean> {
+  return isDirectoryLocked(config.runDirectory);
 }
 
 /** The folder of sockets and logs; the sockets in it answer whoever can reach them. */
@@ -76,21 +66,6 @@ export async function writeRecord(config: Config, record: SupervisorRecord): Pro
 
 export async function removeRecord(config: Config): Promise<void> {
   await rm(supervisorFile(config), { force: true });
-}
-
-/** The identity of a process that runs now; undefined when there is none with that id. */
-export async function identify(name: string, processId: number): Promise<ProcessIdentity | undefined> {
-  try {
-    const text = await readFile(`/proc/${processId}/stat`, 'utf8');
-    // Field 22, counted behind the command's name, which may hold spaces and parentheses itself.
-    const startTicks = text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    return { name, processId, startTicks };
-  } catch (error) {
-    if (hasCode(error, 'ENOENT') || hasCode(error, 'ESRCH')) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 /**

@@ -4,8 +4,8 @@
 export type ToSupervisor =
   /** Everything it needs is loaded; it waits for `go`. */
   | { kind: 'loaded' }
-  /** It serves; `notes` are lines for people (servers that are not up …). */
-  | { kind: 'ready'; notes: string[] }
+  /** It serves. */
+  | { kind: 'ready' }
   /** It can't serve and ends now; the message says why. */
   | { kind: 'failed'; message: string };
 

@@ -7,29 +7,27 @@ import { ServiceError } from '../../protocol/errors.js';
 import { type RunningServer, serve } from '../../protocol/server.js';
 import { dataServerEnvironment } from '../../runtime/node/malloc-options.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
+import { ifRunning } from '../admin-client.js';
 import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
 import { clearDeadMount, clearIfDead } from '../mounts.js';
 import { logDirectory } from '../paths.js';
+import { identify, type ProcessIdentity } from '../process-identity.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
-import {
-  identify,
-  lockInstance,
-  newSecret,
-  type ProcessIdentity,
-  readRecord,
-  removeRecord,
-  waitForLeftovers,
-  writeRecord,
-} from './instance.js';
+import { lockInstance, newSecret, readRecord, removeRecord, waitForLeftovers, writeRecord } from './instance.js';
 import { Logs, type Show } from './logs.js';
+import { judgeReadiness } from './readiness.js';
 
 const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
 /** Servers of a supervisor that was killed end by themselves; the slowest waits for the mediator's last flush. */
 const LEFTOVER_DEADLINE_MS = 30_000;
 /** Longer than a data server needs to open its store after a crash; those that take longer are named and go on. */
 const DATASERVER_START_MS = 15_000;
+/** Servers that are as they are get so long to be let in after all; those that are opening a large store get longer. */
+const UNREADABLE_LIMIT_MS = 10_000;
+const OPENING_LIMIT_MS = 600_000;
+const READINESS_POLL_MS = 200;
 /** Unmounting flushes what programs wrote, to disks that may be slow. */
 const MEDIATOR_STOP_MS = 60_000;
 /** By then everything is on the disks already, and only files are closed. */
@@ -121,13 +119,34 @@ export class Supervisor {
     }
     const dataservers = Promise.allSettled(this.#dataservers.map((child) => child.ready(DATASERVER_START_MS)));
     await Promise.all(this.#metaservers.map((child) => child.ready())).catch(fail);
-    const outcomes = await dataservers;
+    // Those that can't serve are named below, each with its reason.
+    await dataservers;
     this.#mediator.release();
-    const notes = await this.#mediator.ready().catch(fail);
-    const missing = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [messageOf(outcome.reason)] : []));
-    // The mediator says that they are down; the reason is better.
-    const reasoned = (note: string): boolean => missing.some((reason) => reason.startsWith(`${note.split(' ')[0]} `));
-    return [...missing, ...notes.filter((note) => !reasoned(note))];
+    await this.#mediator.ready().catch(fail);
+    return this.#untilReadable();
+  }
+
+  /** Waits until reads work; answers what is not as it should be all the same. Throws CommandFailure when they can't. */
+  async #untilReadable(): Promise<string[]> {
+    const startMs = performance.now();
+    for (let isTold = false; ; isTold = true) {
+      // A mediator that crashes is started again, and asked again.
+      const status = await ifRunning(this.config, (admin) => admin.status({})).catch(() => undefined);
+      const { verdict, summary, problems } = judgeReadiness(
+        status,
+        this.#dataservers.map(({ news }) => news),
+      );
+      if (verdict === 'ready' || this.#stopping !== undefined) {
+        return problems;
+      }
+      if (performance.now() - startMs > (verdict === 'opening' ? OPENING_LIMIT_MS : UNREADABLE_LIMIT_MS)) {
+        throw new CommandFailure([summary, ...problems.map((problem) => `  ${problem}`)].join('\n'));
+      }
+      if (!isTold) {
+        this.#logs.write('supervisor', 'warn', 'reads.waiting', { reason: [summary, ...problems].join('; ') });
+      }
+      await new Promise((resolve) => setTimeout(resolve, READINESS_POLL_MS));
+    }
   }
 
   async #stopInOrder(): Promise<void> {
@@ -140,7 +159,7 @@ export class Supervisor {
     await this.#recording;
     await removeRecord(this.config);
     this.#logs.close();
-    await this.#lock?.release();
+    this.#lock?.release();
   }
 
   async #clearLeftovers(): Promise<void> {

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { loadConfig } from '../../../src/cli/config-file.js';
-import { identify, readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
+import { identify } from '../../../src/cli/process-identity.js';
+import { readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
 import { SERVING_OPTIONS } from '../../../src/runtime/node/v8-options.js';
 import { Cluster, type Outcome, run, until } from '../../support/cluster.js';
 import { requireFuse } from '../../support/require-fuse.js';
@@ -189,7 +190,10 @@ describe('nmrfs up', function () {
     assert.match(sameMount.stderr, /^nmrfs: .*mnt: a running nmrfs is mounted there already; .*\n$/);
     const { status, stderr } = await otherUp('--mount', join(other, 'mnt'));
     assert.equal(status, 1);
-    assert.match(stderr, /nmrfs: meta1 is not up: .*another process serves meta1 from there\n$/);
+    assert.match(
+      stderr,
+      /nmrfs: meta1 is not up: .*another process serves meta1 from there: meta1, process \d+ on host .*\n$/,
+    );
     assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
     await cluster.must('down');
   });

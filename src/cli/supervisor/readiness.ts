@@ -1,0 +1,91 @@
+// Whether a cluster that was just started can be used, and what is wrong with
+// its servers, in words for people. Pure.
+import type { ClusterStatus, DataServerStatus } from '../../protocol/admin.js';
+
+/** A data server as its supervisor knows it. */
+export interface ChildNews {
+  name: string;
+  /** Its process is there, has not failed, and does not serve yet: a store may take long to open. */
+  isOpening: boolean;
+  /** Why its process does not serve; empty when that has not happened or is not known. */
+  failure: string;
+}
+
+/**
+ * - ready: reads work
+ * - opening: they don't, and may when the servers have opened their stores
+ * - unreadable: they don't, and nothing that is known will change that
+ * `problems` has a line for each server that is not as it should be, and for what does not work.
+ */
+export interface Readiness {
+  verdict: 'ready' | 'opening' | 'unreadable';
+  summary: string;
+  problems: string[];
+}
+
+/** @param status what the mediator says; undefined when it did not answer */
+export function judgeReadiness(status: ClusterStatus | undefined, children: readonly ChildNews[]): Readiness {
+  if (status === undefined) {
+    const summary = 'nothing can be read: the mediator does not answer';
+    return { verdict: 'unreadable', summary, problems: children.flatMap((child) => problemOfChild(child)) };
+  }
+  const { dataservers, metaservers, writable, onWriteQuorumLost } = status;
+  const { readQuorum, writeQuorum } = status;
+  const problems = [
+    ...metaservers
+      .filter(({ state, reason }) => state !== 'up' || reason !== '')
+      .map(({ name, state, reason }) => (state === 'up' ? `${name}: ${reason}` : `${name} is ${state}`)),
+    ...dataservers.flatMap((server) => problemOf(server, childOf(children, server))),
+  ];
+  const hasMetadata = metaservers.some(({ state }) => state === 'up');
+  const usable = dataservers.filter(holdsSomething).length;
+  const opening = dataservers.filter((server) => childOf(children, server)?.isOpening === true).length;
+  if (!hasMetadata || usable < readQuorum) {
+    const summary = hasMetadata
+      ? `nothing can be read: ${usable} of ${dataservers.length} data servers are usable, ${readQuorum} must agree (Qr)`
+      : 'nothing can be read: no metaserver is up';
+    return { verdict: hasMetadata && usable + opening >= readQuorum ? 'opening' : 'unreadable', summary, problems };
+  }
+  const complete = dataservers.filter(({ state }) => state === 'up').length;
+  if (complete < readQuorum) {
+    problems.push(`what fewer than ${readQuorum} data servers hold (Qr) can't be read: ${complete} are complete`);
+  }
+  if (!writable) {
+    const reachable = dataservers.filter(({ state }) => state !== 'down').length;
+    const outcome = onWriteQuorumLost === 'fail' ? 'fail' : 'wait';
+    problems.push(
+      `writes ${outcome}: ${reachable} of ${dataservers.length} data servers can be written to, ${writeQuorum} must be (Qw)`,
+    );
+  }
+  return { verdict: 'ready', summary: '', problems };
+}
+
+/** A replica that is being rebuilt votes on what it has; a blank one has nothing to vote on. */
+function holdsSomething({ state, blocks }: DataServerStatus): boolean {
+  return state === 'up' || (state !== 'down' && blocks > 0);
+}
+
+function childOf(children: readonly ChildNews[], { name }: DataServerStatus): ChildNews | undefined {
+  return children.find((child) => child.name === name);
+}
+
+function problemOf({ name, state, reason }: DataServerStatus, child: ChildNews | undefined): string[] {
+  switch (state) {
+    case 'up':
+      return reason === '' ? [] : [`${name}: ${reason}`];
+    case 'blank':
+    case 'rebuilding':
+      return [`${name} is ${state}`];
+    case 'down': {
+      const known = child === undefined ? [] : problemOfChild(child);
+      return known.length > 0 ? known : [`${name} is down: ${reason}`];
+    }
+  }
+}
+
+function problemOfChild({ name, isOpening, failure }: ChildNews): string[] {
+  if (isOpening) {
+    return [`${name} is still opening its store`];
+  }
+  return failure === '' ? [] : [`${name} is down: ${failure}`];
+}
