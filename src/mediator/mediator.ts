@@ -101,7 +101,7 @@ export async function openMediator(
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
-  const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
+  const repairer = new Repairer(() => reader, metadata, counters, runtime);
   const auditor = new Auditor(
     (box, replica) => repairer.order(box, replica),
     () => lostCalls.calls,
@@ -122,7 +122,7 @@ export async function openMediator(
   );
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
-  const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
+  const garbage = new GarbageCollector(metadata, replicas, counters, runtime, (inode) => blockMap.forget(inode));
   const sessions: Sessions = new Sessions(garbage, runtime, (client) => {
     const message = {
       name: 'forgetResults',

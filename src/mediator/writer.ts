@@ -130,6 +130,7 @@ export class Writer {
         else holes.push({ index, base: base?.version ?? 0, next: null });
       }
       const replicaWrite = new ReplicaWrite(
+        this.metadata,
         this.#leftovers,
         this.replicas,
         this.reader,
