@@ -107,6 +107,17 @@ export class Operations {
     await this.session?.end();
   }
 
+  /** What is kept in memory, in entries. */
+  kept(): Record<string, number> {
+    return {
+      handles: this.handles.size,
+      ...this.known.kept(),
+      ...this.unsynced.kept(),
+      ...this.opened.kept(),
+      ...this.session?.kept(),
+    };
+  }
+
   get keepsLocks(): boolean {
     return this.session !== undefined;
   }
@@ -179,7 +190,9 @@ export class Operations {
   async unlink(parent: number, name: FileName): Promise<void> {
     const held = await this.heldUnder(parent, name);
     const { inode, links } = await this.changing(this.files.unlink({ parent, name, held }));
-    if (links === 0 && held.includes(inode)) await this.opened.orphan(inode);
+    if (links > 0) return;
+    if (held.includes(inode)) await this.opened.orphan(inode);
+    else this.known.forget(inode);
   }
 
   async rmdir(parent: number, name: FileName): Promise<void> {

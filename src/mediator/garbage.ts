@@ -51,6 +51,11 @@ export class GarbageCollector {
     });
   }
 
+  /** Files without a name that are held. */
+  get heldFiles(): number {
+    return this.#held.size;
+  }
+
   /** There is new garbage, or there may be. */
   wake(): void {
     this.#task.wake(DELAY_MS);

@@ -16,6 +16,7 @@ import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
+import { type Kept, keptBy } from './kept.js';
 import { KnownNames } from './known-names.js';
 import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
 import { Metrics } from './metrics.js';
@@ -59,6 +60,10 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
+  /** What it keeps in memory, in entries. */
+  kept(): Kept;
+  /** Has the metrics show what a mount in this process keeps, too. */
+  addKept(by: string, kept: () => Kept): void;
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
@@ -186,7 +191,8 @@ export async function openMediator(
     counters,
     runtime.clock,
   );
-  const metrics = new Metrics(counters, replicas);
+  const keepers = { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer };
+  const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
   await lostCalls.start();
   await replicas.start(lostCalls.clusterId);
@@ -202,6 +208,8 @@ export async function openMediator(
     admin,
     xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
+    kept: () => keptBy(keepers),
+    addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
       lostCalls.close();
       sessions.close();

@@ -61,6 +61,11 @@ export class Repairer {
     this.#next();
   }
 
+  /** Versions whose repair waits or is under way. */
+  get size(): number {
+    return this.#waiting.size + this.#mending.size;
+  }
+
   close(): void {
     this.#closed = true;
     this.#waiting.clear();

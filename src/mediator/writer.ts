@@ -61,6 +61,11 @@ export class Writer {
     this.#leftovers = new Leftovers(metadata, replicas, runtime);
   }
 
+  /** Files that are being written. */
+  get size(): number {
+    return this.#locks.size;
+  }
+
   /**
    * Resolves when Qw servers can be reached; before a file is opened for writing they are asked to answer, since many
    * programs do not look at what close returns.

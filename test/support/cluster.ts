@@ -78,6 +78,11 @@ export class Cluster {
     return cluster;
   }
 
+  /** Where the servers write their logs. */
+  get logFolder(): string {
+    return join(this.folder, 'run', 'logs');
+  }
+
   /** What `nmrfs up` has printed so far. */
   get printed(): string {
     return this.output.join('');
