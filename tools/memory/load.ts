@@ -81,10 +81,12 @@ export class Load {
   async #small(worker: number): Promise<void> {
     const number = below(SMALL_FILES);
     const from = below(this.mounts.length);
-    const fresh = this.#path(from, worker, `new-${number}`);
+    // A name of its own: for a moment another kernel still believes what an earlier one stood for, and would write to that.
+    const name = `new-${this.operations}-${number}`;
+    const fresh = this.#path(from, worker, name);
     const size = SMALL_BYTES[below(SMALL_BYTES.length)] ?? 0;
     await writeFile(fresh, this.#bytes.subarray(0, size));
-    const found = await this.#untilSeen(() => readFile(this.#path(from + 1, worker, `new-${number}`)));
+    const found = await this.#untilSeen(() => readFile(this.#path(from + 1, worker, name)));
     if (found.length !== size) throw new Error(`${fresh}: ${found.length} bytes of ${size}`);
     await rename(fresh, this.#path(from, worker, `small-${number}`));
     if (below(3) === 0) await this.#untilSeen(() => unlink(this.#path(from + 1, worker, `small-${number}`)));
@@ -99,7 +101,7 @@ export class Load {
       if (name === undefined) return;
       const path = this.#path(mount + count, worker, name);
       await this.#untilSeen(() => stat(path));
-      await utimes(path, count, Date.now() / 1000);
+      await this.#untilSeen(() => utimes(path, count, Date.now() / 1000));
       this.operations += 2;
     }
     this.operations++;
