@@ -1,5 +1,6 @@
 // Which way to mount, and what a process that does so needs in its environment.
 import { SESSION_GRACE_MS } from '../protocol/sessions.js';
+import { mountEnvironment } from '../runtime/node/malloc-options.js';
 
 const UNTOLD_TIMEOUT_MS = 1000;
 
@@ -24,9 +25,10 @@ export function chooseAttributeTimeoutMs(wanted: number | 'auto', binding: 'kern
 
 /** Environment for a process that mounts with this binding; it must be there when the process starts. */
 export async function bindingEnvironment(binding: 'kernel' | 'fuse-native'): Promise<Record<string, string>> {
+  const memory = mountEnvironment(process.env);
   if (binding === 'kernel') {
-    return {};
+    return memory;
   }
   const { fuseNativeEnvironment } = await import('../fuse-client/fuse-native/environment.js');
-  return fuseNativeEnvironment();
+  return { ...memory, ...fuseNativeEnvironment() };
 }

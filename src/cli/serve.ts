@@ -251,6 +251,7 @@ async function openMediatorProcess(
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
     });
+    running.mediator.addKept('mount', () => mount.kept());
     mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, reason: String(error) }));
     return mount;
   }

@@ -28,6 +28,11 @@ export class AccessTimes {
     private readonly changed: (attributes: Attributes) => void,
   ) {}
 
+  /** Files whose access time was told of lately. */
+  get size(): number {
+    return this.told.size;
+  }
+
   /** Bytes of a file were read. */
   read(attributes: Attributes): void {
     if (this.mode === 'noatime') return;

@@ -95,6 +95,10 @@ export class HandleTable {
   private readonly handles = new Map<number, Handle>();
   private last = 0;
 
+  get size(): number {
+    return this.handles.size;
+  }
+
   get all(): Iterable<Handle> {
     return this.handles.values();
   }

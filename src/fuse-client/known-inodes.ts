@@ -28,6 +28,10 @@ export class KnownInodes {
     this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
   }
 
+  kept(): Record<string, number> {
+    return { openFiles: this.open.size, readCacheFiles: this.readCache.size, ...this.recent.kept() };
+  }
+
   /** Grows with every change made through this mount, or heard of. */
   get changes(): number {
     return this.changeCount;

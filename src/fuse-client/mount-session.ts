@@ -67,6 +67,10 @@ export class MountSession {
     this.client = randomHex(runtime.random, CLIENT_ID_BYTES);
   }
 
+  kept(): Record<string, number> {
+    return { lockedFiles: this.#own.size, unheardLocks: this.#unheard.length, waitingRequests: this.#waiting.size };
+  }
+
   /** Resolves when the mediator knows this mount; changes are heard of from then on. */
   async start(): Promise<void> {
     await this.#begin();
@@ -198,16 +202,21 @@ export class MountSession {
 
   /** What the one who had the lock before has changed must not be read from a cache. CANCELLED when `signal` aborts. */
   async #heardOf(after: number, signal: AbortSignal): Promise<void> {
+    let cancel = (): void => {};
     const cancelled = new Promise<never>((_resolve, reject) => {
-      const cancel = () => reject(new ServiceError('CANCELLED', 'given up'));
-      if (signal.aborted) cancel();
-      else signal.addEventListener('abort', cancel, { once: true });
+      cancel = () => reject(new ServiceError('CANCELLED', 'given up'));
     });
-    if (after > this.#after) {
-      const heard = new Promise<void>((resolve) => void this.#unheard.push({ after, heard: resolve }));
-      await Promise.race([heard, cancelled]);
+    signal.addEventListener('abort', cancel);
+    if (signal.aborted) cancel();
+    try {
+      if (after > this.#after) {
+        const heard = new Promise<void>((resolve) => void this.#unheard.push({ after, heard: resolve }));
+        await Promise.race([heard, cancelled]);
+      }
+      await Promise.race([this.#forgotten, cancelled]);
+    } finally {
+      signal.removeEventListener('abort', cancel);
     }
-    await Promise.race([this.#forgotten, cancelled]);
   }
 
   /** All up to that number is being forgotten. */

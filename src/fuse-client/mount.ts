@@ -45,6 +45,8 @@ export interface Mount {
   unmount(): Promise<void>;
   /** Resolves when the mount is gone, whoever took it away. */
   readonly ended: Promise<void>;
+  /** What it keeps in memory, in entries, by what they are. */
+  kept(): Record<string, number>;
 }
 
 const ATTRIBUTE_TIMEOUT_MS = 1000;

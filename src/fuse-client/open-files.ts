@@ -71,6 +71,10 @@ export class OpenFiles {
     });
   }
 
+  kept(): Record<string, number> {
+    return { dirtyBytes: this.budget.usedBytes, toldAccessTimes: this.accessTimes.size };
+  }
+
   get openInodes(): number[] {
     return this.known.openFiles.map(({ inode }) => inode);
   }

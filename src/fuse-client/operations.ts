@@ -110,6 +110,17 @@ export class Operations {
     await this.session?.end();
   }
 
+  /** What is kept in memory, in entries. */
+  kept(): Record<string, number> {
+    return {
+      handles: this.handles.size,
+      ...this.known.kept(),
+      ...this.unsynced.kept(),
+      ...this.opened.kept(),
+      ...this.session?.kept(),
+    };
+  }
+
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
     // By a file handle: open_by_handle_at(2), or the kernel's NFS server. The number may be of any kind of file.
@@ -181,7 +192,9 @@ export class Operations {
   async unlink(parent: number, name: FileName): Promise<void> {
     const held = await this.heldUnder(parent, name);
     const { inode, links } = await this.changing(this.files.unlink({ parent, name, held }));
-    if (links === 0 && held.includes(inode)) await this.opened.orphan(inode);
+    if (links > 0) return;
+    if (held.includes(inode)) await this.opened.orphan(inode);
+    else this.known.forget(inode);
   }
 
   async rmdir(parent: number, name: FileName): Promise<void> {

@@ -17,6 +17,11 @@ export class ReadCache {
   readonly #files = new Map<number, { revision: number; chunks: Map<number, Promise<Uint8Array>> }>();
   #chunks = 0;
 
+  /** Files of which something is kept. */
+  get size(): number {
+    return this.#files.size;
+  }
+
   /** Whether a read of that length is for the cache. */
   takes(length: number): boolean {
     return length < SMALL_BYTES;

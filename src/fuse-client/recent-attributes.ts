@@ -27,6 +27,11 @@ export class RecentAttributes {
     private readonly trustedMs: number,
   ) {}
 
+  /** Caches both. */
+  kept(): Record<string, number> {
+    return { recentAttributes: this.entries.size, bareInodes: this.bare.size };
+  }
+
   /** A change made through this mount answered these. */
   remember(attributes: Attributes): void {
     const before = this.entries.get(attributes.inode);

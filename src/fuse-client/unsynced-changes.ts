@@ -50,6 +50,10 @@ export class UnsyncedChanges {
     this.known ??= UNHEARD;
   }
 
+  kept(): Record<string, number> {
+    return { unsyncedInodes: this.changed.size, lostInodes: this.lost.size, unsyncedTimers: this.timers.size };
+  }
+
   /** Changes of these inodes were answered. */
   add(inodes: readonly number[]): void {
     if (inodes.length === 0) return;

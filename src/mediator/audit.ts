@@ -43,6 +43,13 @@ export class Auditor {
     private readonly runtime: Runtime,
   ) {}
 
+  /** Ballots that are still to be asked for. */
+  get size(): number {
+    let sum = 0;
+    for (const queue of this.#waiting.values()) sum += queue.size;
+    return sum;
+  }
+
   /** A reader begins to wait. */
   readerStarts(): void {
     this.#readers++;

@@ -45,6 +45,11 @@ export class BlockMap {
     }
   }
 
+  /** Files remembered. */
+  get size(): number {
+    return this.#inodes.size;
+  }
+
   /** Attributes as this mediator knows them; undefined when it does not remember the file. */
   remembered(inode: number): Attributes | undefined {
     return this.#inodes.get(inode)?.attributes;

@@ -41,12 +41,19 @@ export class GarbageCollector {
     private readonly replicas: ReplicaSet,
     private readonly counters: Counters,
     private readonly runtime: Runtime,
+    /** The file is gone, and all its blocks. */
+    private readonly purged: (inode: number) => void,
   ) {
     this.#startMs = runtime.clock.monotonicMs();
     this.#task = new Background('garbage', () => this.#collect(), runtime);
     replicas.onChange((replica) => {
       if (replica.reachable) this.#task.wake();
     });
+  }
+
+  /** Files without a name that are held. */
+  get heldFiles(): number {
+    return this.#held.size;
   }
 
   /** There is new garbage, or there may be. */
@@ -135,7 +142,7 @@ export class GarbageCollector {
     for (const inode of inodes) {
       // A later pass sees to what is spared.
       if (this.#held.has(inode) || this.#isSpared(inode)) continue;
-      await purge(this.metadata, this.runtime, inode);
+      await this.#purge(inode);
     }
   }
 
@@ -169,22 +176,27 @@ export class GarbageCollector {
   async release(inode: number): Promise<void> {
     if (!this.#held.delete(inode)) return;
     try {
-      await purge(this.metadata, this.runtime, inode);
+      await this.#purge(inode);
     } catch (error) {
       if (!(error instanceof FileError && error.code === 'EINVAL')) throw error;
     }
     this.wake();
   }
-}
 
-async function purge(metadata: MetadataService, runtime: Runtime, inode: number): Promise<void> {
-  for (;;) {
-    const { done } = await metadata.execute({
-      name: 'purge',
-      timeNs: runtime.clock.nowNs(),
-      request: { inode },
-      durable: false,
-    });
-    if (done) return;
+  /** Fails with EINVAL when it has a name. */
+  async #purge(inode: number): Promise<void> {
+    try {
+      for (let done = false; !done; ) {
+        ({ done } = await this.metadata.execute({
+          name: 'purge',
+          timeNs: this.runtime.clock.nowNs(),
+          request: { inode },
+          durable: false,
+        }));
+      }
+    } finally {
+      // One that failed may have been carried out.
+      this.purged(inode);
+    }
   }
 }

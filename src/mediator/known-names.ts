@@ -66,6 +66,11 @@ export class KnownNames {
     private readonly maximumEntries = MAXIMUM_ENTRIES,
   ) {}
 
+  /** Names and directories remembered. */
+  get size(): number {
+    return this.#entries;
+  }
+
   /** The inode that the name stands for; null: no such name can be there; undefined: only the metaserver knows. */
   find(parent: number, name: FileName): number | null | undefined {
     const directory = this.#touch(parent);

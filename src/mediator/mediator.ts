@@ -17,6 +17,7 @@ import { EarlierAttempts } from './earlier-attempts.js';
 import { FileReader } from './file-reader.js';
 import { MediatorFiles } from './files.js';
 import { GarbageCollector } from './garbage.js';
+import { type Kept, keptBy } from './kept.js';
 import { KeptResults } from './kept-results.js';
 import { KnownNames } from './known-names.js';
 import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
@@ -61,6 +62,10 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
+  /** What it keeps in memory, in entries. */
+  kept(): Kept;
+  /** Has the metrics show what a mount in this process keeps, too. */
+  addKept(by: string, kept: () => Kept): void;
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
@@ -111,7 +116,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
-  const repairer = new Repairer(() => reader, metadata, blockMap, counters, runtime);
+  const repairer = new Repairer(() => reader, metadata, counters, runtime);
   const auditor = new Auditor(
     (box, replica) => repairer.order(box, replica),
     () => lostCalls.calls,
@@ -132,7 +137,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   );
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
-  const garbage = new GarbageCollector(metadata, replicas, counters, runtime);
+  const garbage = new GarbageCollector(metadata, replicas, counters, runtime, (inode) => blockMap.forget(inode));
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(garbage, runtime, (client) => keptResults.ended(client));
   first.remote.onStateChange((state) => {
@@ -186,7 +191,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime.clock,
   );
-  const metrics = new Metrics(counters, replicas);
+  const keepers = { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer };
+  const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
   await lostCalls.start();
   await replicas.start(lostCalls.clusterId);
@@ -203,6 +209,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     admin,
     xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
+    kept: () => keptBy(keepers),
+    addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
       lostCalls.close();
       sessions.close();

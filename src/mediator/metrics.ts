@@ -2,13 +2,31 @@
 // Prometheus text.
 import { Gauge, Registry } from 'prom-client';
 import type { Counters } from './counters.js';
+import type { Kept } from './kept.js';
 import type { ReplicaSet } from './replica-set.js';
 
 export class Metrics {
   readonly #registry = new Registry();
 
-  constructor(counters: Counters, replicas: ReplicaSet) {
+  /** By who keeps it. */
+  readonly #kept = new Map<string, () => Kept>();
+
+  constructor(counters: Counters, replicas: ReplicaSet, kept: () => Kept) {
     const registers = [this.#registry];
+    const keepers = this.#kept;
+    keepers.set('mediator', kept);
+    new Gauge({
+      name: 'nmrfs_kept_entries',
+      help: 'What is kept in memory, in entries: by the mediator, and by the mount in its process',
+      labelNames: ['by', 'what'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [by, count] of keepers) {
+          for (const [what, entries] of Object.entries(count())) this.set({ by, what }, entries);
+        }
+      },
+    });
     new Gauge({
       name: 'nmrfs_events_total',
       help: 'What happened since the mediator started, by kind',
@@ -40,6 +58,11 @@ export class Metrics {
         },
       });
     }
+  }
+
+  /** Shows what somebody else in this process keeps. */
+  addKept(by: string, kept: () => Kept): void {
+    this.#kept.set(by, kept);
   }
 
   text(): Promise<string> {

@@ -10,6 +10,11 @@ interface Claim {
 export class RangeLocks {
   readonly #claims = new Map<number, Claim[]>();
 
+  /** Files that are being written. */
+  get size(): number {
+    return this.#claims.size;
+  }
+
   /**
    * Runs `work` once no earlier claim overlaps blocks first … last (inclusive) of the inode.
    * Claims are served in the order of the calls; Infinity as `last` takes all that follows.

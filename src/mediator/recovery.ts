@@ -1,13 +1,13 @@
 // Brings replicas back: a blank one gets every block (rebuild), one that was
 // away gets what it missed (catch-up). Both put only what won a vote, in the
 // background, a few blocks at a time, so that readers and writers go first.
-import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import { sleep } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 import type { Counters } from './counters.js';
 import { forgetVersions } from './forget.js';
+import { isNamed } from './named-versions.js';
 import type { Repairer } from './repair.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -123,23 +123,11 @@ export class Recovery {
     if (outcome?.holders.includes(replica)) {
       replica.repairs += outcome.mended.length;
       this.counters.add('repairs', outcome.mended.length);
-      if (await this.#counts(block)) return true;
+      if (await isNamed(this.metadata, block)) return true;
       await forgetVersions(this.metadata, [replica], [block]);
       return true;
     }
-    return !(await this.#counts(block));
-  }
-
-  /** Whether the block map still names this version. */
-  async #counts(block: LocatedBlock): Promise<boolean> {
-    try {
-      const request = { inode: block.inode, first: block.index, count: 1 };
-      const { blocks } = await this.metadata.query({ name: 'blocks', request });
-      return blocks[0]?.version === block.version;
-    } catch (error) {
-      if (error instanceof FileError && error.code === 'ENOENT') return false;
-      throw error;
-    }
+    return !(await isNamed(this.metadata, block));
   }
 
   async #catchUp(replica: Replica): Promise<NextRunMs> {

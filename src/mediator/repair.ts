@@ -2,17 +2,18 @@
 // nothing but what won the vote for that very version, and must leave alone
 // whoever agreed.
 
-import { FileError } from '../protocol/errors.js';
+import type { BlockKey } from '../protocol/blocks.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { LogFields } from '../runtime/log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BallotBox } from './ballot-box.js';
-import type { BlockMap } from './block-map.js';
+import { blamed } from './blame.js';
 import type { Counters } from './counters.js';
 import { forgetVersions } from './forget.js';
+import { isNamed } from './named-versions.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
-import { dissents } from './vote.js';
+import { type Ballot, dissents } from './vote.js';
 
 const CONCURRENT_REPAIRS = 4;
 /** Repairs that wait; beyond it new ones are dropped, for the next read or scrub to find again. */
@@ -24,13 +25,23 @@ interface Order {
   inode: number;
   reference: BlockReference;
   /** Who lost the vote with which ballot; null for who is not to blame for it. */
-  replicas: Map<Replica, string | null>;
+  replicas: Map<Replica, Ballot['state'] | null>;
+}
+
+/** Of the replicas that a version was to be put on. */
+export interface Mended {
+  /** They hold it now. */
+  holders: Replica[];
+  /** Those of them that had to be written. */
+  mended: Replica[];
 }
 
 export class Repairer {
   readonly #waiting = new Map<string, Order>();
-  /** Who is being mended now, by key. */
+  /** Who is being mended now by an order, by key. */
   readonly #running = new Map<string, ReadonlySet<Replica>>();
+  /** The same for everybody who calls `mend`: what its vote finds is no news. */
+  readonly #mending = new Map<string, readonly Replica[]>();
   /** Those that have refused a repair, and until when none is offered to them by itself, on the monotonic clock. */
   readonly #unwilling = new Map<Replica, number>();
   #closed = false;
@@ -38,7 +49,6 @@ export class Repairer {
   constructor(
     private readonly reader: () => Reader,
     private readonly metadata: MetadataService,
-    private readonly blockMap: BlockMap,
     private readonly counters: Counters,
     private readonly runtime: Runtime,
   ) {}
@@ -46,9 +56,10 @@ export class Repairer {
   /** A replica lost a vote: mends it in the background. Repeats while one is waiting or running are one. */
   order(box: BallotBox, replica: Replica): void {
     const { inode, reference } = box.wanted;
-    const key = `${inode}/${reference.index}/${reference.version}`;
+    const key = textOf(inode, reference);
     const ballot = box.ballots.get(replica);
-    if (this.#closed || ballot === undefined || this.#running.get(key)?.has(replica)) return;
+    if (this.#closed || ballot === undefined) return;
+    if (this.#running.get(key)?.has(replica) || this.#mending.get(key)?.includes(replica)) return;
     // Its disk is full or fails. The vote of the repair itself would find it wanting again, and so on for ever.
     if (this.isUnwilling(replica)) return;
     const order = this.#waiting.get(key) ?? { inode, reference, replicas: new Map() };
@@ -62,6 +73,11 @@ export class Repairer {
     return (this.#unwilling.get(replica) ?? 0) > this.runtime.clock.monotonicMs();
   }
 
+  /** Versions whose repair waits or is under way. */
+  get size(): number {
+    return this.#waiting.size + this.#mending.size;
+  }
+
   close(): void {
     this.#closed = true;
     this.#waiting.clear();
@@ -69,13 +85,19 @@ export class Repairer {
 
   /**
    * Reads the version by vote and puts it on those of `replicas` that do not agree.
-   * @returns those of them that hold it now, and which of these had to be written; null when the version has no quorum
+   * @returns null when the version has no quorum
    */
-  async mend(
-    inode: number,
-    reference: BlockReference,
-    replicas: readonly Replica[],
-  ): Promise<{ holders: Replica[]; mended: Replica[] } | null> {
+  async mend(inode: number, reference: BlockReference, replicas: readonly Replica[]): Promise<Mended | null> {
+    const key = textOf(inode, reference);
+    this.#mending.set(key, replicas);
+    try {
+      return await this.#mend(inode, reference, replicas);
+    } finally {
+      if (this.#mending.get(key) === replicas) this.#mending.delete(key);
+    }
+  }
+
+  async #mend(inode: number, reference: BlockReference, replicas: readonly Replica[]): Promise<Mended | null> {
     const whole = { inode, reference, offset: 0, length: reference.length };
     const [outcome] = (await this.reader().read([whole])).outcomes;
     const data = outcome?.data ?? null;
@@ -134,16 +156,21 @@ export class Repairer {
   }
 
   async #carryOut({ inode, reference, replicas }: Order): Promise<void> {
-    if (!(await this.#isCurrent(inode, reference))) return;
-    for (const [replica, ballot] of replicas) {
-      if (ballot === null) continue;
+    const block: BlockKey = { inode, index: reference.index, version: reference.version };
+    // Replaced or removed since, its versions may have been collected before the vote asked for them.
+    if (!(await isNamed(this.metadata, block))) return;
+    const wrong = await blamed(this.metadata, block, replicas);
+    const outcome = await this.mend(inode, reference, [...replicas.keys()]);
+    for (const replica of wrong) {
+      const ballot = replicas.get(replica) ?? null;
+      if (ballot === 'absent' && wasGiven(replica, outcome)) continue;
       replica.dissents++;
       this.counters.add('dissents');
       this.runtime.log.warn('vote.dissent', { ...this.#fields(inode, reference), server: replica.name, ballot });
     }
-    const outcome = await this.mend(inode, reference, [...replicas.keys()]);
+    const isStillNamed = await isNamed(this.metadata, block);
     if (outcome === null) {
-      this.runtime.log.error('repair.impossible', this.#fields(inode, reference));
+      if (isStillNamed) this.runtime.log.error('repair.impossible', this.#fields(inode, reference));
       return;
     }
     for (const replica of outcome.mended) {
@@ -151,23 +178,20 @@ export class Repairer {
       this.counters.add('repairs');
       this.runtime.log.info('repair.done', { ...this.#fields(inode, reference), server: replica.name });
     }
-    if (await this.#isCurrent(inode, reference)) return;
     // It was overwritten meanwhile, and its garbage perhaps collected before the repair put it back.
-    const item = { inode, index: reference.index, version: reference.version };
-    await forgetVersions(this.metadata, outcome.mended, [item]);
-  }
-
-  async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {
-    try {
-      const { entries } = await this.blockMap.load(inode, reference.index, 1);
-      return entries[0]?.version === reference.version;
-    } catch (error) {
-      if (error instanceof FileError && error.code === 'ENOENT') return false;
-      throw error;
-    }
+    if (!isStillNamed) await forgetVersions(this.metadata, outcome.mended, [block]);
   }
 
   #fields(inode: number, reference: BlockReference): Record<string, unknown> {
     return { inode, index: reference.index, version: reference.version };
   }
+}
+
+function textOf(inode: number, { index, version }: BlockReference): string {
+  return `${inode}/${index}/${version}`;
+}
+
+/** Whether a replica that lacked the version has got it from somebody else since: it was on its way. */
+export function wasGiven(replica: Replica, outcome: Mended | null): boolean {
+  return outcome?.holders.includes(replica) === true && !outcome.mended.includes(replica);
 }

@@ -5,8 +5,11 @@ import type { BlockKey, BlockService, PutResult, Version } from '../protocol/blo
 import { forMany } from '../protocol/codec.js';
 import { FileError } from '../protocol/errors.js';
 import { type Hash, hashBlock } from '../protocol/hash.js';
+import type { MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { lacksRightly } from './blame.js';
 import type { Leftovers } from './leftovers.js';
+import { isNamed } from './named-versions.js';
 import type { Reader } from './reader.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
@@ -53,6 +56,7 @@ export class ReplicaWrite {
   #isUnanswered = false;
 
   constructor(
+    private readonly metadata: MetadataService,
     private readonly leftovers: Leftovers,
     private readonly replicas: ReplicaSet,
     private readonly reader: Reader,
@@ -181,11 +185,14 @@ export class ReplicaWrite {
     const needsWhole = bad.filter((replica) => results.get(replica)?.state !== 'full');
     if (needsWhole.length > 0) {
       state.rendered ??= await this.#fetch(state);
+      const answers = new Map(needsWhole.map((replica) => [replica, results.get(replica)?.state]));
       if (state.rendered !== null) {
         const messages = inMessages([state], true);
         await Promise.all(needsWhole.map((replica) => this.#send(replica, messages)));
       }
-      for (const replica of needsWhole) if (this.#holds(state, replica)) this.#repaired(state, replica);
+      for (const [replica, answer] of answers) {
+        if (this.#holds(state, replica)) await this.#repaired(state, replica, answer);
+      }
     }
     const holders = [...results.keys()].filter((replica) => this.#holds(state, replica)).length;
     if (holders >= this.settings.writeQuorum) return;
@@ -199,14 +206,27 @@ export class ReplicaWrite {
     return result?.state === 'stored' && result.hash === block.hash;
   }
 
-  #repaired({ key, block, incomplete }: BlockState, replica: Replica): void {
+  /** @param answer to the patch that it could not carry out */
+  async #repaired(state: BlockState, replica: Replica, answer: PutResult['state'] | undefined): Promise<void> {
+    const { key, block } = state;
     const fields = { inode: key.inode, index: key.index, version: block.plan.base?.version, server: replica.name };
-    if (!incomplete.has(replica)) {
+    if (!(answer === 'no-base' && (await this.#isExcused(state, replica)))) {
       replica.dissents++;
       this.runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
     }
     replica.repairs++;
     this.runtime.log.info('repair.done', fields);
+  }
+
+  /**
+   * Whether a replica need not have a block's base: it is being rebuilt, it was away when that was stored, or another writer has
+   * replaced it.
+   */
+  async #isExcused({ key, block, incomplete }: BlockState, replica: Replica): Promise<boolean> {
+    const { base } = block.plan;
+    if (base === null || incomplete.has(replica)) return true;
+    const version = { ...key, version: base.version };
+    return (await lacksRightly(this.metadata, version, replica)) || !(await isNamed(this.metadata, version));
   }
 
   /** Too few could patch their own base: the base is read by vote and patched here. */

@@ -58,6 +58,11 @@ export class Replica {
     this.changed(this, before);
   }
 
+  /** Calls that it has not answered. */
+  get callsUnderWay(): number {
+    return this.#waiting.size;
+  }
+
   /** Takes part in reads and writes. */
   get reachable(): boolean {
     return this.#state !== 'down';

@@ -4,16 +4,18 @@
 
 import type { ScrubProgress } from '../protocol/admin.js';
 import type { BlockKey, Version } from '../protocol/blocks.js';
-import { FileError } from '../protocol/errors.js';
 import type { BlockReference, MetadataService } from '../protocol/metadata.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { BallotBox } from './ballot-box.js';
+import { blamed } from './blame.js';
 import { forgetVersions } from './forget.js';
+import { isNamed, namedVersions } from './named-versions.js';
 import type { Reader } from './reader.js';
-import type { Repairer } from './repair.js';
+import { type Mended, type Repairer, wasGiven } from './repair.js';
 import type { Replica } from './replica.js';
 import type { ReplicaSet } from './replica-set.js';
 import type { Versions } from './versions.js';
+import type { Ballot } from './vote.js';
 
 const BATCH_BLOCKS = 32;
 const LIST_ENTRIES = 1000;
@@ -116,34 +118,36 @@ export class Scrubber {
         if (box.agreeing().length < this.reader.quorum) await this.#unreadable(block);
         continue;
       }
+      const wrong = await blamed(this.metadata, block, ballotsOf(box, bad));
       const outcome = await this.repairer.mend(block.inode, block, bad);
-      if (!(await this.#counts(block))) {
+      if (!(await isNamed(this.metadata, block))) {
         await forgetVersions(this.metadata, outcome?.mended ?? [], [block]);
         continue;
       }
       this.#progress.dissents++;
       if (outcome === null) await this.#unreadable(block);
-      else this.#mended(box, bad, outcome.mended);
+      else this.#mended(box, wrong, outcome);
     }
   }
 
-  #mended(box: BallotBox, bad: readonly Replica[], mended: readonly Replica[]): void {
+  /** @param wrong those that dissented by their own fault */
+  #mended(box: BallotBox, wrong: readonly Replica[], outcome: Mended): void {
     const { inode, reference } = box.wanted;
     const fields = { inode, index: reference.index, version: reference.version };
-    for (const replica of bad) {
-      if (!box.isToBlame(replica)) continue;
+    for (const replica of wrong) {
+      if (box.ballots.get(replica)?.state === 'absent' && wasGiven(replica, outcome)) continue;
       replica.dissents++;
       this.runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
     }
-    for (const replica of mended) {
+    for (const replica of outcome.mended) {
       replica.repairs++;
       this.runtime.log.info('repair.done', { ...fields, server: replica.name });
     }
-    this.#progress.repaired += mended.length;
+    this.#progress.repaired += outcome.mended.length;
   }
 
   async #unreadable(block: LocatedBlock): Promise<void> {
-    if (!(await this.#counts(block))) return;
+    if (!(await isNamed(this.metadata, block))) return;
     this.#progress.unreadable++;
     this.runtime.log.error('vote.no_quorum', {
       inode: block.inode,
@@ -151,24 +155,6 @@ export class Scrubber {
       version: block.version,
       during: 'scrub',
     });
-  }
-
-  /** Whether the block map still names this version. */
-  async #counts(block: LocatedBlock): Promise<boolean> {
-    const current = await this.#current(block.inode, block.index, block.index);
-    return current.get(block.index) === block.version;
-  }
-
-  /** Versions that count, by index; empty for an inode that is gone. */
-  async #current(inode: number, first: number, last: number): Promise<Map<number, number>> {
-    try {
-      const request = { inode, first, count: last - first + 1 };
-      const { blocks } = await this.metadata.query({ name: 'blocks', request });
-      return new Map(blocks.map((block) => [block.index, block.version]));
-    } catch (error) {
-      if (error instanceof FileError && error.code === 'ENOENT') return new Map();
-      throw error;
-    }
   }
 
   /** A server that does not answer keeps its orphans until the next scrub; the others lose theirs. */
@@ -193,7 +179,7 @@ export class Scrubber {
       }
       const orphans: BlockKey[] = [];
       for (const [inode, { first, last }] of ranges) {
-        const current = await this.#current(inode, first, last);
+        const current = await namedVersions(this.metadata, inode, first, last);
         for (const entry of entries) {
           if (entry.inode !== inode || entry.version >= below || current.get(entry.index) === entry.version) continue;
           orphans.push({ inode, index: entry.index, version: entry.version });
@@ -208,4 +194,10 @@ export class Scrubber {
       after = next;
     }
   }
+}
+
+/** With which ballots these lost the vote; null for those that are still being sent everything. */
+function ballotsOf(box: BallotBox, replicas: readonly Replica[]): Map<Replica, Ballot['state'] | null> {
+  const stateOf = (replica: Replica) => (box.isToBlame(replica) ? box.ballots.get(replica)?.state : null) ?? null;
+  return new Map(replicas.map((replica) => [replica, stateOf(replica)]));
 }

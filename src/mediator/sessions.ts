@@ -18,6 +18,8 @@ import type { Runtime } from '../runtime/runtime.js';
 
 /** Changes remembered; a client that is further behind forgets all that it has cached. */
 const MAXIMUM_CHANGES = 10_000;
+/** What all have heard of is forgotten so many at a time, since those behind are moved. */
+const MINIMUM_FORGOTTEN = 256;
 
 interface Session {
   client: string;
@@ -25,6 +27,8 @@ interface Session {
   open: Set<number>;
   /** The number of the last change that others made. */
   news: number;
+  /** It has heard of all changes up to this number. */
+  heard: number;
   /** Ends the session when nothing is heard of the client. */
   grace: Timer | null;
   /** Calls of `changes` that wait. */
@@ -53,6 +57,7 @@ export class Sessions {
   readonly service: SessionService;
   readonly #byClient = new Map<string, Session>();
   readonly #byPeer = new WeakMap<object, Session>();
+  /** Numbered one by one. */
   #changes: Change[] = [];
   #last = 0;
   #isClosed = false;
@@ -128,6 +133,18 @@ export class Sessions {
     await this.#releaseUnlessOpen(inode);
   }
 
+  /** How much is remembered for the sessions. */
+  kept(): Record<string, number> {
+    const sessions = [...this.#byClient.values()];
+    return {
+      sessions: sessions.length,
+      sessionFiles: sessions.reduce((sum, { open }) => sum + open.size, 0),
+      sessionQuestions: sessions.reduce((sum, { wakers }) => sum + wakers.size, 0),
+      sessionChanges: this.#changes.length,
+      lockedFiles: this.locks.size,
+    };
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const session of this.#byClient.values()) {
@@ -143,7 +160,7 @@ export class Sessions {
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, open: new Set(), news: this.#last, grace: null, wakers: new Set() };
+      session = { client, open: new Set(), news: this.#last, heard: this.#last, grace: null, wakers: new Set() };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }
@@ -165,12 +182,33 @@ export class Sessions {
   async #changesAfter({ after, closed }: Request<'changes'>, options: CallOptions | undefined): Reply<'changes'> {
     const session = this.#expect(options);
     this.#closed(session, closed);
+    // A number of another mediator's is none of these.
+    if (after <= this.#last) session.heard = Math.max(session.heard, after);
+    this.#forgetHeard();
     if (!this.#hasNews(session, after)) await this.#news(session, options);
     const missed = this.#hasMissed(after);
-    const items = missed
-      ? []
-      : this.#changes.filter(({ number, origin }) => number > after && origin !== session).map(({ item }) => item);
+    const items: OutdatedItem[] = [];
+    if (!missed) {
+      for (let at = this.#positionAfter(after); at < this.#changes.length; at++) {
+        const change = this.#changes[at];
+        if (change !== undefined && change.origin !== session) items.push(change.item);
+      }
+    }
     return { items, last: this.#last, missed };
+  }
+
+  /** Where in #changes the first one stands with a higher number: there may be thousands before it. */
+  #positionAfter(after: number): number {
+    const first = this.#changes[0]?.number ?? this.#last + 1;
+    return Math.max(0, after + 1 - first);
+  }
+
+  /** What all have heard of is forgotten, many at a time. */
+  #forgetHeard(): void {
+    let heard = this.#last;
+    for (const session of this.#byClient.values()) heard = Math.min(heard, session.heard);
+    const done = Math.min(this.#positionAfter(heard), this.#changes.length);
+    if (done >= MINIMUM_FORGOTTEN) this.#changes = this.#changes.slice(done);
   }
 
   /** What follows `after` is no longer remembered, or never was in this life of the process. */
@@ -180,27 +218,30 @@ export class Sessions {
   }
 
   #hasNews(session: Session, after: number): boolean {
-    return (
-      this.#isClosed ||
-      this.#hasMissed(after) ||
-      this.#changes.some(({ number, origin }) => number > after && origin !== session)
-    );
+    if (this.#isClosed || this.#hasMissed(after)) return true;
+    for (let at = this.#positionAfter(after); at < this.#changes.length; at++) {
+      if (this.#changes[at]?.origin !== session) return true;
+    }
+    return false;
   }
 
   /** Until something is published, the client goes, or the wait is over. */
   #news(session: Session, options: CallOptions | undefined): Promise<void> {
     return new Promise((resolve) => {
+      // A mount in this process gives the same signal all its life.
+      const signal = options?.signal;
       const timer = this.runtime.clock.after(LONGEST_WAIT_MS, () => wake());
       const wake = (): void => {
         timer.cancel();
         session.wakers.delete(wake);
+        signal?.removeEventListener('abort', wake);
         this.#heard(session);
         resolve();
       };
       session.wakers.add(wake);
       // Its own call says that it is there.
       session.grace?.cancel();
-      options?.signal?.addEventListener('abort', wake, { once: true });
+      signal?.addEventListener('abort', wake);
     });
   }
 
@@ -219,21 +260,26 @@ export class Sessions {
       throw new FileError('EAGAIN', 'another has a lock there');
     }
     return new Promise((resolve, reject) => {
+      const signal = options?.signal;
       const timer = this.runtime.clock.after(LONGEST_WAIT_MS, () => giveUp());
-      const { outcome, cancel } = this.locks.wait(client, lock, () => {
+      const clear = (): void => {
         timer.cancel();
+        signal?.removeEventListener('abort', giveUp);
+      };
+      const { outcome, cancel } = this.locks.wait(client, lock, () => {
+        clear();
         resolve(answer(true));
       });
       const giveUp = (): void => {
-        timer.cancel();
+        clear();
         cancel();
         resolve(answer(false));
       };
       if (outcome === 'conflict') {
-        options?.signal?.addEventListener('abort', giveUp, { once: true });
+        signal?.addEventListener('abort', giveUp);
         return;
       }
-      timer.cancel();
+      clear();
       if (outcome === 'granted') resolve(answer(true));
       else reject(new FileError('EDEADLK', 'the one who has the lock waits for one of this owner'));
     });

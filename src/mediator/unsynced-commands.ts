@@ -37,6 +37,10 @@ export class UnsyncedCommands {
     return this.#answered;
   }
 
+  get size(): number {
+    return this.#commands.length;
+  }
+
   get isEmpty(): boolean {
     return this.#durable === this.#answered;
   }

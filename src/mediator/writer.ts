@@ -64,6 +64,11 @@ export class Writer {
     this.#leftovers = new Leftovers(metadata, replicas, runtime);
   }
 
+  /** Files that are being written. */
+  get size(): number {
+    return this.#locks.size;
+  }
+
   /**
    * Resolves when Qw servers can be reached; before a file is opened for writing they are asked to answer, since many
    * programs do not look at what close returns.
@@ -164,6 +169,7 @@ export class Writer {
   ): Promise<Attributes | null> {
     const hole = write.zeros === undefined ? undefined : coveredBlocks(write.zeros, blockSize);
     const replicaWrite = new ReplicaWrite(
+      this.metadata,
       this.#leftovers,
       this.replicas,
       this.reader,

@@ -62,6 +62,11 @@ export class LockTable {
     };
   }
 
+  /** Files with locks, held or waited for. */
+  get size(): number {
+    return this.#files.size;
+  }
+
   /** Takes the owner's locks of that kind away from the range. */
   unset(client: string, range: LockRange): void {
     const file = this.#files.get(range.inode);

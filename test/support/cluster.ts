@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ClusterStatus, DataServerState } from '../../src/protocol/admin.js';
+import { noteTrouble } from './trouble.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const LOWEST_PORT = 10_000;
@@ -17,6 +18,8 @@ const LOWEST_OUTGOING_PORT = 32_768;
 const STEP_TIMEOUT_MS = 60_000;
 /** What the ready line begins with; warnings come before it. */
 const READY = 'nmrfs is ready:';
+/** Subcommands after which servers have something to complain of. */
+const HARMFUL: ReadonlySet<string | undefined> = new Set(['corrupt', 'terminate', 'restart']);
 /** A rebuild moves a whole store. */
 const REBUILD_TIMEOUT_MS = 180_000;
 
@@ -40,6 +43,9 @@ export interface Outcome {
 }
 
 export class Cluster {
+  /** Its test has done something to a server, or was about to. */
+  #isHarmed = false;
+
   private constructor(
     readonly folder: string,
     readonly mountPoint: string,
@@ -81,6 +87,11 @@ export class Cluster {
     return cluster;
   }
 
+  /** Where the servers write their logs. */
+  get logFolder(): string {
+    return join(this.folder, 'run', 'logs');
+  }
+
   /** What `nmrfs up` has printed so far. */
   get printed(): string {
     return this.output.join('');
@@ -88,6 +99,7 @@ export class Cluster {
 
   /** Runs an nmrfs subcommand on this cluster. */
   command(...parameters: string[]): Promise<Outcome> {
+    if (HARMFUL.has(parameters[0])) this.#isHarmed = true;
     return run(process.execPath, [COMMAND, ...parameters, '--config', this.configFile], this.folder);
   }
 
@@ -108,8 +120,9 @@ export class Cluster {
     return JSON.parse(await this.must('status', '--json')) as ClusterStatus;
   }
 
-  /** The process of a server. */
+  /** The process of a server, for a test that harms it. */
   async pidOf(server: string): Promise<number> {
+    this.#isHarmed = true;
     for (const entry of await readdir('/proc')) {
       const pid = Number(entry);
       if (!Number.isInteger(pid)) continue;
@@ -173,6 +186,7 @@ export class Cluster {
     // A mount that survived its server must not survive the test.
     const mounts = await readFile('/proc/mounts', 'utf8');
     if (mounts.includes(this.mountPoint)) await run('umount', ['-l', this.mountPoint], '/');
+    await noteTrouble(this.logFolder, this.#isHarmed ? 'harmed' : 'healthy');
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -63,6 +63,7 @@ export async function mountFuseNative(
   return {
     directory,
     ended,
+    kept: () => operations.kept(),
     unmount: async () => {
       unmounting ??= unmount();
       await unmounting;

@@ -101,6 +101,7 @@ export async function mountKernel(
   return {
     directory,
     ended,
+    kept: () => ({ ...operations.kept(), ...session.kept() }),
     unmount: () => {
       unmounting ??= storeAndUnmount();
       return unmounting;

@@ -136,6 +136,10 @@ export class KernelSession {
     return this.inodes.numbers();
   }
 
+  kept(): Record<string, number> {
+    return { kernelInodes: this.inodes.size, openRequests: this.openRequests.size };
+  }
+
   /** Takes one request off the device. True when its buffer is kept. */
   receive(bytes: Buffer): boolean {
     let header: RequestHeader | undefined;

@@ -54,6 +54,41 @@ describe('the count of dissents', () => {
     });
   }
 
+  for (const [name, use] of uses) {
+    it(`stays while a server that was away is ${name}`, async () => {
+      const { cluster, mediator } = await openCluster({ writeQuorum: 3 });
+      const replica = cluster.replica(1);
+      const inode = await makeFile(mediator, 'a');
+      await writeText(mediator, inode, 'before');
+      replica.crash();
+      await writeText(mediator, inode, 'after');
+      // Nothing is caught up on before it is used.
+      replica.beforePut = () => eventually(() => (replica.calls.get('get') ?? 0) > 1);
+      replica.restart();
+      await eventually(async () => (await stateOf(mediator)) === 'up');
+      await use(mediator, inode);
+      await eventually(() => JSON.stringify(replica.contents()) === JSON.stringify(cluster.replica(2).contents()));
+      await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
+      const { dataservers } = await mediator.admin.status({});
+      assert.equal(dataservers[0]?.dissents, 0);
+    });
+  }
+
+  it('goes up by one for a version that a scrub finds to be other bytes', async () => {
+    const { cluster, mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await writeText(mediator, inode, 'there');
+    for (const number of [1, 2]) cluster.replica(number).corrupt(inode, 0);
+    await mediator.admin.scrub({});
+    await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
+    await mediator.close();
+    const { dataservers } = await mediator.admin.status({});
+    assert.deepEqual(
+      dataservers.map(({ dissents }) => dissents),
+      [1, 1, 0, 0, 0],
+    );
+  });
+
   it('goes up by what a complete server lacks', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');

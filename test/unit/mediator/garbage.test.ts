@@ -19,7 +19,7 @@ describe('the garbage collector', () => {
     };
     const metadata = { query } as unknown as MetadataService;
     const replicas = { reachable: () => [], replicas: [], onChange() {} } as unknown as ReplicaSet;
-    const collector = new GarbageCollector(metadata, replicas, new Counters(), { ...testRuntime([]), clock });
+    const collector = new GarbageCollector(metadata, replicas, new Counters(), { ...testRuntime([]), clock }, () => {});
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
     await clock.advance(999);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
 import { Sessions } from '../../../src/mediator/sessions.js';
 import { type FileLock, LONGEST_WAIT_MS, type OutdatedItem, SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
@@ -59,6 +60,48 @@ describe('sessions', () => {
     const inVain = sessions.service.changes({ after: 1, closed: [] }, b.options);
     await clock.advance(LONGEST_WAIT_MS);
     assert.deepEqual(await inVain, { items: [], last: 1, missed: false });
+  });
+
+  it('remember what somebody has not heard of, and nothing that all have', async () => {
+    const { sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    const ask = (who: typeof a, after: number) => sessions.service.changes({ after, closed: [] }, who.options);
+    for (let number = 0; number < 1000; number++) sessions.publish([item(number)], undefined);
+    assert.equal((await ask(a, 0)).items.length, 1000);
+    sessions.publish([item(1000)], undefined);
+    assert.deepEqual((await ask(a, 1000)).items, [item(1000)]);
+    assert.equal(sessions.kept().sessionChanges, 1001);
+    assert.equal((await ask(b, 0)).items.length, 1001);
+    sessions.publish([item(1001)], undefined);
+    assert.deepEqual((await ask(b, 1001)).items, [item(1001)]);
+    assert.equal(sessions.kept().sessionChanges, 1002 - 1000);
+    assert.deepEqual(await ask(a, 1001), { items: [item(1001)], last: 1002, missed: false });
+    sessions.close();
+  });
+
+  it('leave nothing at a signal whose question is answered', async () => {
+    const { clock, sessions, join } = fixture();
+    const { signal } = new AbortController();
+    const a = await join('a');
+    const b = await join('b');
+    const options = { ...b.options, signal };
+    const hearing = sessions.service.changes({ after: 0, closed: [] }, options);
+    sessions.publish([item(1)], a.options);
+    await hearing;
+    const inVain = sessions.service.changes({ after: 1, closed: [] }, options);
+    await clock.advance(LONGEST_WAIT_MS);
+    await inVain;
+    // It has been silent for long.
+    await sessions.service.begin({ client: 'a', open: [], locks: [] }, a.options);
+    await sessions.service.setLock({ ...write(5), wait: false }, a.options);
+    const waiting = sessions.service.setLock({ ...write(5), wait: true }, options);
+    await clock.advance(LONGEST_WAIT_MS);
+    assert.equal((await waiting).granted, false);
+    const granted = sessions.service.setLock({ ...write(5), wait: true }, options);
+    await sessions.service.setLock({ ...write(5), type: null, wait: false }, a.options);
+    assert.equal((await granted).granted, true);
+    assert.deepEqual(getEventListeners(signal, 'abort'), []);
   });
 
   it('are told when they have missed too much', async () => {
