@@ -8,6 +8,7 @@ import { RoomAhead } from '../runtime/room-ahead.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Changes } from './commit-log.js';
 import type { EngineFactory, Key, Room, Row, Storage } from './engine.js';
+import { FreePages } from './free-pages.js';
 import { asDiskError, isUnusable } from './lmdb-errors.js';
 
 type Database = RootDatabase<Uint8Array, Buffer>;
@@ -22,9 +23,10 @@ const MAXIMUM_BLOCKING_ROWS = 256;
 const MAXIMUM_BLOCKING_MS = 1;
 /**
  * Room in the file beyond what is used, kept for removals on a full disk: LMDB writes the pages of what is removed anew, and
- * uses none again of the last two transactions. On a small disk an eighth of it.
+ * uses none again of the last two transactions. On a small disk an eighth of it, but enough for some writes of a few rows.
  */
 const ROOM_BYTES = 16 * 1024 * 1024;
+const LEAST_ROOM_BYTES = 2 * 1024 * 1024;
 const SHARE_OF_SMALL_DISK = 8;
 /** Pages that a transaction writes besides those of its rows: those above them, and the list of free ones. */
 const PAGES_ABOVE_ROWS = 64;
@@ -35,7 +37,7 @@ const META_PAGES = 2;
 export const lmdbEngine: EngineFactory = async (directory, runtime) => {
   await runtime.disk.makeDirectory(directory);
   const { totalBytes } = await runtime.disk.space(directory);
-  const roomBytes = Math.min(ROOM_BYTES, Math.floor(totalBytes / SHARE_OF_SMALL_DISK));
+  const roomBytes = Math.min(ROOM_BYTES, Math.max(LEAST_ROOM_BYTES, Math.floor(totalBytes / SHARE_OF_SMALL_DISK)));
   const storage = new LmdbStorage(directory, runtime, roomBytes);
   await storage.begin();
   return storage;
@@ -68,6 +70,7 @@ class LmdbStorage implements Storage {
   /** Opened for reading only, or LMDB takes nothing more through it. */
   #mustReopen: boolean;
   #ahead: RoomAhead | null = null;
+  readonly #freePages = new FreePages();
   /** How long small writes took of late. */
   #smallWriteMs = 0;
 
@@ -120,7 +123,7 @@ class LmdbStorage implements Storage {
   async room(): Promise<Room> {
     const { freeBytes, totalBytes } = await this.runtime.disk.space(this.directory);
     const { pageBytes, usedBytes, freePages } = this.#usage();
-    const mineBytes = (this.#ahead?.leftBytes(usedBytes) ?? 0) + freePages * pageBytes;
+    const mineBytes = (this.#ahead?.leftBytes(usedBytes) ?? 0) + this.#freePages.usable(freePages) * pageBytes;
     return { leftBytes: freeBytes + mineBytes - this.roomBytes, totalBytes, failure: null };
   }
 
@@ -159,12 +162,14 @@ class LmdbStorage implements Storage {
 
   /** Fails as LMDB's own writes would, which must not: see RoomAhead. */
   #requireRoom(rows: number): void {
-    const { usedBytes, pageBytes } = this.#usage();
-    const neededBytes = (rows + PAGES_ABOVE_ROWS) * pageBytes;
+    const { usedBytes, pageBytes, freePages } = this.#usage();
+    const neededPages = rows + PAGES_ABOVE_ROWS;
     this.#ahead?.probe(usedBytes);
-    if (this.#takeRoom(neededBytes) < neededBytes) {
+    const roomBytes = this.#takeRoom(neededPages * pageBytes);
+    if (roomBytes + this.#freePages.usable(freePages) * pageBytes < neededPages * pageBytes) {
       throw Object.assign(new Error(`no room for ${rows} rows on a full disk`), { code: 'ENOSPC' });
     }
+    this.#freePages.writes(neededPages, freePages);
   }
 
   /** Takes room in the file before LMDB needs it; how much there is. */
