@@ -1,12 +1,10 @@
 // One log file per process, JSON lines, kept from growing for ever; warnings
 // and errors are shown besides, where somebody is looking.
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-
-/** A log of this size becomes NAME.log.1, which replaces the one before: two of them per process at most. */
-const ROTATE_BYTES = 16 * 1024 * 1024;
+import { RotatingFile } from '../rotating-file.js';
 
 const LEVELS = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 
@@ -15,13 +13,8 @@ export type Level = keyof typeof LEVELS;
 /** Gets the lines that a person should see: warnings and errors. */
 export type Show = (name: string, line: Record<string, unknown>) => void;
 
-interface OpenLog {
-  descriptor: number;
-  sizeBytes: number;
-}
-
 export class Logs {
-  readonly #open = new Map<string, OpenLog>();
+  readonly #open = new Map<string, RotatingFile>();
   readonly #threshold: number;
 
   constructor(
@@ -54,8 +47,8 @@ export class Logs {
   }
 
   close(): void {
-    for (const { descriptor } of this.#open.values()) {
-      closeSync(descriptor);
+    for (const log of this.#open.values()) {
+      log.close();
     }
     this.#open.clear();
   }
@@ -68,21 +61,13 @@ export class Logs {
     }
   }
 
-  /** Blocks: lines are few and short, and none is lost when the supervisor ends. */
   #append(name: string, text: string): void {
-    const path = join(this.directory, `${name}.log`);
     let log = this.#open.get(name);
-    if (log !== undefined && log.sizeBytes >= ROTATE_BYTES) {
-      closeSync(log.descriptor);
-      renameSync(path, `${path}.1`);
-      log = undefined;
-    }
     if (log === undefined) {
-      const descriptor = openSync(path, 'a', 0o640);
-      log = { descriptor, sizeBytes: fstatSync(descriptor).size };
+      log = new RotatingFile(join(this.directory, `${name}.log`));
       this.#open.set(name, log);
     }
-    log.sizeBytes += writeSync(log.descriptor, text);
+    log.write(text);
   }
 }
 
