@@ -1,8 +1,8 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../config/values.js';
 import { type Config, parseConfig } from '../config.js';
@@ -15,14 +15,18 @@ import { compileEarly, SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
 import { hasCode, loadConfig } from './config-file.js';
 import { configTemplate } from './config-template.js';
-import { CommandFailure, usageError } from './failure.js';
+import { exitOnDefect } from './defects.js';
+import { CommandFailure, describeFailure, usageError } from './failure.js';
+import { isBelow, mountLogFile } from './mount-log.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';
 import { clearDeadMount, mountPoint } from './mounts.js';
 import { secretOption, unixPathOption } from './paths.js';
+import { RotatingFile } from './rotating-file.js';
 
 const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
 /** A file operation may wait for the mediator's own deadlines several times over. */
 const DEADLINES_PER_OPERATION = 10;
+const LOG_MODE = 0o640;
 
 export interface MountRequest {
   config: Config;
@@ -49,6 +53,8 @@ export interface GivenMount {
   binding?: 'kernel' | 'fuse-native';
   source?: string;
   option: readonly string[];
+  /** The file that the log goes to. */
+  log?: string;
 }
 
 /** Reads the command line. Throws a usage error for what can't be meant. */
@@ -78,8 +84,12 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
       options.attributeTimeoutMs ?? chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
     source: given.source ?? mediator,
     kernelOptions: options.kernelOptions,
-    given,
+    given: given.log === undefined ? given : { ...given, log: resolve(given.log) },
   };
+  const { log } = request.given;
+  if (log !== undefined && (await isBelow(request.directory, dirname(log)))) {
+    throw usageError(`--log ${log}: must not lie in the mount itself`);
+  }
   const folder = await stat(request.directory).catch((error: unknown) => {
     if (hasCode(error, 'ENOTCONN')) {
       return undefined;
@@ -100,9 +110,9 @@ async function loadClientConfig(file: string, { mediator, configIsOptional }: Gi
   return loadConfig(file);
 }
 
-/** Mounts in a process of its own and returns when it is mounted. */
-export async function mountInBackground(request: MountRequest): Promise<void> {
-  const { directory, binding, source, given } = request;
+/** Mounts in a process of its own and returns when it is mounted. Answers where that one's log is, if it has one. */
+export async function mountInBackground(request: MountRequest): Promise<string | undefined> {
+  const { config, directory, binding, source, given } = request;
   const parameters = ['mount', directory, '--foreground', '--binding', binding, '--source', source];
   if (!given.configIsOptional || existsSync(given.config)) {
     parameters.push('--config', given.config);
@@ -113,37 +123,76 @@ export async function mountInBackground(request: MountRequest): Promise<void> {
   if (given.option.length > 0) {
     parameters.push('-o', given.option.join(','));
   }
+  const log = given.log ?? (await mountLogFile(config, directory));
+  if (log !== undefined) {
+    parameters.push('--log', log);
+  }
+  // What is no line of the log (a crash's last words) goes there too.
+  const output = log === undefined ? undefined : openSync(log, 'a', LOG_MODE);
   const environment = await bindingEnvironment(binding);
   const child = spawn(process.execPath, [...SERVING_OPTIONS, COMMAND, ...parameters], {
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', output ?? 'ignore', output ?? 'ignore', 'ipc'],
     env: { ...process.env, ...environment },
   });
-  let said = '';
-  child.stderr?.on('data', (chunk) => {
-    said += String(chunk);
-  });
+  if (output !== undefined) {
+    closeSync(output);
+  }
   await new Promise<void>((resolveReady, reject) => {
-    child.once('message', () => resolveReady());
+    child.once('message', (message: FromMount) => {
+      if (message.kind === 'ready') {
+        resolveReady();
+      } else {
+        reject(new CommandFailure(message.text));
+      }
+    });
     child.once('error', reject);
-    child.once('close', () => {
-      const words = said.trim().split('\n').at(-1) ?? '';
-      reject(new CommandFailure(words.replace(/^nmrfs: /, '') || 'the mount ended before it was ready'));
+    child.once('exit', () => {
+      const where = log === undefined ? '' : `; its log is ${log}`;
+      reject(new CommandFailure(`the mount ended before it was ready${where}`));
     });
   });
-  child.removeAllListeners('close');
-  child.stderr?.destroy();
+  child.removeAllListeners('exit');
   child.disconnect();
   child.unref();
+  return log;
+}
+
+/** What a mount in the background tells the command that has started it. */
+type FromMount = { kind: 'ready' } | { kind: 'failed'; text: string };
+
+/** Tells whoever has put this process into the background, if anybody has. */
+function tell(message: FromMount): Promise<void> {
+  return new Promise((done) => {
+    if (process.send === undefined) {
+      done();
+    } else {
+      // It may have gone meanwhile, which concerns nobody here.
+      process.send(message, undefined, undefined, () => done());
+    }
+  });
 }
 
 /** Mounts in this process; resolves when the mount is gone. */
 export async function mountRemote(request: MountRequest): Promise<void> {
+  try {
+    await mountHere(request);
+  } catch (error) {
+    await tell({ kind: 'failed', text: describeFailure(error).text });
+    throw error;
+  }
+  process.exit(0);
+}
+
+async function mountHere(request: MountRequest): Promise<void> {
   compileEarly();
   const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
     request;
   const { mountFileSystem } = await import('../fuse-client/mount.js');
-  const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount' });
+  const { log } = request.given;
+  const destination = log === undefined ? {} : { destination: new RotatingFile(log) };
+  const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount', ...destination });
+  exitOnDefect(runtime.log);
   const deadlineMs = config.deadlineMs * DEADLINES_PER_OPERATION;
   const remote = connectRemote(
     {
@@ -173,7 +222,7 @@ export async function mountRemote(request: MountRequest): Promise<void> {
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
     });
-    process.send?.({ kind: 'ready' });
+    await tell({ kind: 'ready' });
     const signalled = new Promise<void>((resolveSignal) => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
         process.once(signal, () => resolveSignal());
@@ -183,5 +232,4 @@ export async function mountRemote(request: MountRequest): Promise<void> {
   } finally {
     await remote.close();
   }
-  process.exit(0);
 }

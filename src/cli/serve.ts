@@ -8,6 +8,7 @@ import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs } from './binding.js';
 import { claimStore } from './claim-store.js';
+import { exitOnDefect } from './defects.js';
 import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
@@ -66,7 +67,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   const stopRequested = link.stopRequested();
   const name = nameOf(request);
   const runtime = serverRuntime(request.config, name, link.supervised);
-  exitOnDefect(runtime);
+  exitOnDefect(runtime.log);
   const begin = async (): Promise<void> => {
     if ((await link.waitForGo()) === 'stop') {
       process.exit(0);
@@ -131,18 +132,6 @@ function serverRuntime({ logLevel }: Config, logName: string, supervised: boolea
     return nodeRuntime({ logLevel, logName });
   }
   return nodeRuntime({ logLevel, logName, destination: process.stdout });
-}
-
-/** A defect ends the process with its cause in the log; going on with half a state would be worse. */
-function exitOnDefect(runtime: Runtime): void {
-  const end = (error: unknown): void => {
-    runtime.log.error('process.defect', {
-      reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    });
-    process.exit(EXIT_FAILURE);
-  };
-  process.on('uncaughtException', end);
-  process.on('unhandledRejection', end);
 }
 
 /** `begin` resolves when the server may begin; all code is loaded before that. */

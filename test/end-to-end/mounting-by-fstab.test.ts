@@ -50,7 +50,9 @@ describe('mounting by mount(8)', function () {
 
   /** As at boot: from the root, with next to no environment. */
   function mount(...parameters: string[]): Promise<Outcome> {
-    return run('env', ['-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'mount', ...parameters], '/');
+    // Logs go where they go away with the test.
+    const environment = ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', `XDG_STATE_HOME=${cluster.folder}`];
+    return run('env', ['-i', ...environment, 'mount', ...parameters], '/');
   }
 
   async function must(outcome: Promise<Outcome>): Promise<string> {

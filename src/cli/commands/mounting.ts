@@ -8,6 +8,7 @@ interface MountOptions extends ConfigOption {
   option: string[];
   source?: string;
   foreground?: boolean;
+  log?: string;
 }
 
 export function addMountCommands(program: Command): void {
@@ -25,6 +26,7 @@ export function addMountCommands(program: Command): void {
       [],
     )
     .option('--foreground', 'stay in the foreground until it is unmounted')
+    .option('--log <file>', 'where its log goes; by default a file in the run directory, which is named')
     .addOption(new Option('--source <text>', 'what df shows as the device').hideHelp())
     .action(mount);
   withConfig(program.command('umount'))
@@ -52,7 +54,9 @@ async function mount(directory: string, options: MountOptions, command: Command)
   if (options.foreground === true) {
     await mountRemote(request);
   } else {
-    await mountInBackground(request);
+    const log = await mountInBackground(request);
+    const { print } = await import('../output.js');
+    print(`${request.directory}: mounted; ${log === undefined ? 'there is no place for its log' : `log: ${log}`}`);
   }
 }
 

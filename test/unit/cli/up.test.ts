@@ -4,11 +4,12 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { loadConfig } from '../../../src/cli/config-file.js';
+import { logName } from '../../../src/cli/mount-log.js';
 import { identify } from '../../../src/cli/process-identity.js';
 import { readRecord, type SupervisorRecord } from '../../../src/cli/supervisor/instance.js';
 import { SERVING_OPTIONS } from '../../../src/runtime/node/v8-options.js';
@@ -218,7 +219,11 @@ describe('nmrfs up', function () {
       await cluster.must('up', '--detach');
       const second = join(cluster.folder, 'second');
       await mkdir(second);
-      await cluster.must('mount', second, '-o', 'ro,attribute_timeout=0');
+      const log = join(cluster.folder, 'run', 'logs', logName(second));
+      await mkdir(join(cluster.folder, 'run', 'logs'), { recursive: true });
+      await writeFile(log, `${'x'.repeat(16 * 1024 * 1024)}\n`);
+      const said = await cluster.must('mount', second, '-o', 'ro,attribute_timeout=0');
+      assert.equal(said, `${second}: mounted; log: ${log}\n`);
       assert.equal(await readFile(join(second, 'a.txt'), 'utf8'), 'kept\n');
       const { status, stderr } = await cluster.shell(`echo no > ${second}/b.txt`);
       assert.equal(status, 1);
@@ -227,6 +232,12 @@ describe('nmrfs up', function () {
       assert.match(again.stderr, /a running nmrfs is mounted there already/);
       await cluster.must('umount', second);
       assert.equal(await mounted(second), false);
+      const events = async () =>
+        (await readFile(log, 'utf8')).split('\n').flatMap((line) => /"event":"([^"]+)"/.exec(line)?.[1] ?? []);
+      await until('the last line of its log', async () => (await events()).includes('mount.ended'));
+      // The full one was replaced.
+      assert.ok((await stat(log)).size < 100_000);
+      assert.ok((await stat(`${log}.1`)).size > 16 * 1024 * 1024);
     });
 
     it('servers run one by one, and a data server restarts really', async () => {
