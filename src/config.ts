@@ -6,6 +6,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { disagreements } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
+import { yamlProblems } from './config/yaml-problems.js';
 import { type Quorums, survives } from './protocol/quorum.js';
 
 /** The configuration does not fit; one line per problem, each naming file, line, key, value and what fits. */
@@ -68,10 +69,9 @@ export function defaultQuorums(servers: number): Quorums {
 export function parseConfig(text: string, file: string): Config {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
-  if (document.errors.length > 0) {
-    throw new ConfigError(
-      document.errors.map((error) => `${file}:${lineCounter.linePos(error.pos[0]).line}: not YAML: ${error.message}`),
-    );
+  const unreadable = yamlProblems(text, document, lineCounter);
+  if (unreadable.length > 0) {
+    throw new ConfigError(unreadable.map(({ line, message }) => `${file}:${line}: ${message}`));
   }
   const given: unknown = document.toJS();
   const locator = new Locator(file, document, lineCounter);

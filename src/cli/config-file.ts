@@ -3,11 +3,13 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { isMap, parse, parseDocument } from 'yaml';
+import { type Document, isMap, parseDocument, visit } from 'yaml';
 import { suggestion } from '../config/issues.js';
 import { parsePath } from '../config/path-text.js';
 import { knownKeys } from '../config/schema.js';
 import { type Config, ConfigError, parseConfig } from '../config.js';
+
+const TEXT_KEYS: ReadonlySet<string> = new Set(['cluster', 'name', 'address', 'directory', 'secret', 'runDirectory']);
 
 /** Reads and checks the file. Throws ConfigError, also when there is no such file. */
 export async function loadConfig(file: string): Promise<Config> {
@@ -60,8 +62,26 @@ export function withKey(text: string, key: string, value: string): string {
   } else if (!isMap(parent)) {
     throw new ConfigError([`${key}: there is no such entry in the file`]);
   }
-  document.setIn(path, parse(value) as unknown);
+  document.setIn(path, typedValue(path, value));
   return document.toString({ lineWidth: 0 });
+}
+
+/** A value as a person types it: YAML, but for the keys that take a text only and for what is none. */
+function typedValue(path: readonly (string | number)[], text: string): unknown {
+  const document = parseDocument(text);
+  const parsed: unknown = document.errors.length > 0 || hasAlias(document) ? text : document.toJS();
+  return typeof parsed !== 'string' && TEXT_KEYS.has(String(path.at(-1))) ? text : parsed;
+}
+
+/** A reference to what is not there: a single value can't refer to anything. */
+function hasAlias(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Alias() {
+      found = true;
+    },
+  });
+  return found;
 }
 
 /** A key as the file names it, in words of the schema. Throws ConfigError with the nearest known key. */
@@ -93,6 +113,9 @@ async function readText(file: string): Promise<string> {
   } catch (error) {
     if (hasCode(error, 'ENOENT')) {
       throw new ConfigError([`${file}: there is no such file; "nmrfs init" makes one, --config names another`]);
+    }
+    if (hasCode(error, 'EISDIR')) {
+      throw new ConfigError([`${file}: is a folder; --config names a file`]);
     }
     throw error;
   }

@@ -21,7 +21,7 @@ export function configTemplate({ dataServers, basePort }: TemplateOptions): stri
 # The name of the cluster, for people.
 cluster: nmrfs
 
-# The mediator: the one server that clients talk to. HOST:PORT.
+# The mediator: the one server that clients talk to. HOST:PORT; an IPv6 address wants quotes: "[::1]:7600".
 mediator:
   address: 127.0.0.1:${basePort}
 
@@ -61,7 +61,7 @@ testHooks: true
 logLevel: info
 
 mount:
-  # Where "nmrfs up" mounts the file system.
+  # Where "nmrfs up" mounts the file system; the folder is made if need be.
   directory: mnt
   # How it is mounted: kernel (the kernel's own protocol), fuse-native (the package of that name), or auto (kernel).
   binding: auto

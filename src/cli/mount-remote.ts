@@ -1,7 +1,6 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../config/values.js';
@@ -13,13 +12,13 @@ import type { SessionService } from '../protocol/sessions.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly, SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
-import { hasCode, loadConfig } from './config-file.js';
+import { loadConfig } from './config-file.js';
 import { configTemplate } from './config-template.js';
 import { exitOnDefect } from './defects.js';
 import { CommandFailure, describeFailure, usageError } from './failure.js';
 import { isBelow, mountLogFile } from './mount-log.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';
-import { clearDeadMount, mountPoint } from './mounts.js';
+import { clearDeadMount, mountPoint, requireFolder } from './mounts.js';
 import { secretOption, unixPathOption } from './paths.js';
 import { RotatingFile } from './rotating-file.js';
 
@@ -86,18 +85,13 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
     kernelOptions: options.kernelOptions,
     given: given.log === undefined ? given : { ...given, log: resolve(given.log) },
   };
+  await requireFolder(request.directory);
   const { log } = request.given;
-  if (log !== undefined && (await isBelow(request.directory, dirname(log)))) {
-    throw usageError(`--log ${log}: must not lie in the mount itself`);
-  }
-  const folder = await stat(request.directory).catch((error: unknown) => {
-    if (hasCode(error, 'ENOTCONN')) {
-      return undefined;
+  if (log !== undefined) {
+    await requireFolder(dirname(log));
+    if (await isBelow(request.directory, dirname(log))) {
+      throw usageError(`--log ${log}: must not lie in the mount itself`);
     }
-    throw error;
-  });
-  if (folder?.isDirectory() === false) {
-    throw new CommandFailure(`${request.directory}: is no folder`);
   }
   return request;
 }

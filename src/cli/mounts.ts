@@ -1,10 +1,11 @@
 // The mounts of this machine, as far as nmrfs has to do with them: finding
 // ours, and clearing one whose server is gone.
 import { execFile } from 'node:child_process';
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unmount } from '../fuse-client/kernel/mount-table.js';
+import { hasCode } from './config-file.js';
 import { CommandFailure } from './failure.js';
 
 const run = promisify(execFile);
@@ -25,6 +26,26 @@ export async function mountPoint(directory: string): Promise<string> {
     const parent = dirname(absolute);
     return join(await realpath(parent).catch(() => parent), basename(absolute));
   });
+}
+
+/** Throws CommandFailure, with what to do, when nothing can be mounted there. A dead mount counts as a folder. */
+export async function requireFolder(directory: string): Promise<void> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(directory)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, 'ENOTCONN')) {
+      return;
+    }
+    if (hasCode(error, 'ENOENT')) {
+      const quoted = `'${directory.replaceAll("'", "'\\''")}'`;
+      throw new CommandFailure(`${directory}: there is no such folder; make it first: mkdir -p ${quoted}`);
+    }
+    throw error;
+  }
+  if (!isFolder) {
+    throw new CommandFailure(`${directory}: is no folder`);
+  }
 }
 
 /** The mount at exactly that folder, the topmost if there are several. */

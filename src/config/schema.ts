@@ -18,7 +18,8 @@ const MINIMUM_SECRET_CHARACTERS = 16;
 const nameRule = 'must be letters, digits, ".", "_" or "-", 63 at most, beginning with a letter or digit';
 const name = z.string(nameRule).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, nameRule);
 
-const addressRule = 'must be HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:7621';
+const addressRule =
+  'must be HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:7621, or "[::1]:7621" with its quotes';
 const address = z.string(addressRule).refine((text) => (parseAddress(text)?.port ?? 0) > 0, addressRule);
 
 const directoryRule = 'must be a path, absolute or relative to this file';
@@ -66,7 +67,7 @@ const topKeys = {
   deadlineMs: wholeNumber(100, 600_000).default(3000),
   testHooks: yesOrNo.default(false),
   secret: z
-    .string('must be a text')
+    .string('must be a text, in quotes if it could be something else')
     .min(MINIMUM_SECRET_CHARACTERS, `must be at least ${MINIMUM_SECRET_CHARACTERS} characters long`)
     .optional(),
   logLevel: oneOf('debug', 'info', 'warn', 'error').default('info'),

@@ -206,6 +206,37 @@ describe('the configuration file', () => {
     ['a list for the whole', '- 1\n', /the file: a list of 1 does not fit/],
     ['no YAML', 'a: [', /:1: not YAML: /],
     ['a key given twice', 'cluster: a\ncluster: b\n', /not YAML: .*unique/],
+    [
+      'an IPv6 address without quotes',
+      changed('127.0.0.1:7600', '[::1]:7600'),
+      /:10: \[::1\]:7600 wants quotes: "\[::1\]:7600"; a bare \[ begins a list$/,
+    ],
+    [
+      'one in a group in braces',
+      MINIMAL.replace('"127.0.0.1:7610"', '[fe80::1]:7610'),
+      /:3: \[fe80::1\]:7610 wants quotes: "\[fe80::1\]:7610"/,
+    ],
+    [
+      'one without a port',
+      changed('127.0.0.1:7600', '[::1]'),
+      /a list of 1 does not fit: .* or "\[::1\]:7621" with its quotes/,
+    ],
+    [
+      'a text that begins with a sign of YAML',
+      changed('# secret: change me', 'secret: @change me'),
+      /:\d+: not YAML: .*reserved character @; a text that begins with @ wants quotes$/,
+    ],
+    [
+      'a text that YAML takes for a reference',
+      changed('# secret: change me', 'secret: *change-me'),
+      /:\d+: not YAML: .*; a text that begins with \* wants quotes$/,
+    ],
+    ['one that is all reference', `${MINIMAL}secret: *changeme\n`, /:5: a text that begins with \* wants quotes$/],
+    [
+      'a secret of digits',
+      changed('# secret: change me, at least 16 characters', 'secret: 1234567890123456'),
+      /must be a text, in quotes/,
+    ],
   ];
   for (const [what, text, said] of refusals) {
     it(`refuses ${what}`, () => {
@@ -227,6 +258,16 @@ describe('the configuration file', () => {
     assert.equal(parseConfig(open, FILE).secret, '0123456789abcdef');
     const wrong = open.replace(secret, 'secret: [0123456789abcdef]');
     assert.ok(problems(wrong).every((line) => !line.includes('0123456789')));
+  });
+
+  it('takes IPv6 addresses in quotes', () => {
+    assert.equal(parseConfig(changed('127.0.0.1:7600', '"[::1]:7600"'), FILE).mediator.address, '[::1]:7600');
+    assert.deepEqual(problems(changed('cluster: nmrfs', 'cluster: nmrfs # not [::1]:7600')), []);
+  });
+
+  it('says of an IPv6 address without quotes nothing else', () => {
+    assert.equal(problems(changed('127.0.0.1:7600', '[::1]:7600')).length, 1);
+    assert.ok(problems(changed('# secret: change me', 'secret: *change-me')).every((line) => !line.includes('change')));
   });
 
   it('names every problem, not only the first', () => {

@@ -75,7 +75,9 @@ async function serve(kind: ServerKind, options: ServeOptions): Promise<void> {
 }
 
 async function mountOf(config: Config, directory: string, { binding }: ServeOptions) {
-  const { mountPoint } = await import('../mounts.js');
+  const { mountPoint, requireFolder } = await import('../mounts.js');
   const { chooseBinding } = await import('../binding.js');
-  return { directory: await mountPoint(directory), binding: chooseBinding(binding ?? config.mount.binding) };
+  const point = await mountPoint(directory);
+  await requireFolder(point);
+  return { directory: point, binding: chooseBinding(binding ?? config.mount.binding) };
 }

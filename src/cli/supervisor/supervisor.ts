@@ -8,9 +8,10 @@ import { type RunningServer, serve } from '../../protocol/server.js';
 import { dataServerEnvironment } from '../../runtime/node/malloc-options.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { ifRunning } from '../admin-client.js';
+import { hasCode } from '../config-file.js';
 import type { DirectoryLock } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
-import { clearDeadMount, clearIfDead } from '../mounts.js';
+import { clearDeadMount, clearIfDead, requireFolder } from '../mounts.js';
 import { logDirectory } from '../paths.js';
 import { identify, type ProcessIdentity } from '../process-identity.js';
 import { type ChildPlan, ServerChild } from './child.js';
@@ -84,7 +85,8 @@ export class Supervisor {
     try {
       await this.#clearLeftovers();
       await clearDeadMount(this.options.mount.directory);
-      await mkdir(this.options.mount.directory, { recursive: true });
+      await mkdir(this.options.mount.directory, { recursive: true }).catch(unlessThere);
+      await requireFolder(this.options.mount.directory);
       await this.#serveControl();
       return await this.#startChildren();
     } catch (error) {
@@ -259,6 +261,13 @@ export class Supervisor {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What is there already is looked at by itself. */
+function unlessThere(error: unknown): void {
+  if (!hasCode(error, 'EEXIST')) {
+    throw error;
+  }
 }
 
 function fail(error: unknown): never {

@@ -110,4 +110,26 @@ describe('the nmrfs command', () => {
     assert.match((await nmrfs('status')).stderr, /^nmrfs: .*nmrfs\.yaml: there is no such file; .*\n$/);
     assert.match((await nmrfs('umount', folder)).stderr, /^nmrfs: .*: no nmrfs is mounted there\n$/);
   });
+
+  it('ends with 1 and says what to do when there is no folder to mount at', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    const missing = join(folder, 'no where');
+    for (const parameters of [
+      ['mount', missing, '--config', file],
+      ['mount', missing, '--mediator', '127.0.0.1:1'],
+      ['serve', 'mediator', '--mount', missing, '--config', file],
+    ]) {
+      const { status, stderr } = await nmrfs(...parameters);
+      assert.equal(status, 1, stderr);
+      assert.equal(stderr, `nmrfs: ${missing}: there is no such folder; make it first: mkdir -p '${missing}'\n`);
+    }
+    for (const parameters of [
+      ['mount', file, '--config', file],
+      ['up', '--mount', file, '--config', file],
+    ]) {
+      const { status, stderr } = await nmrfs(...parameters);
+      assert.equal(status, 1, stderr);
+      assert.equal(stderr, `nmrfs: ${file}: is no folder\n`);
+    }
+  });
 });

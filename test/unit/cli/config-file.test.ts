@@ -61,6 +61,16 @@ describe('the configuration file on disk', () => {
     assert.match(withKey('cluster: a\n', 'audit', 'quorum'), /cluster: a\naudit: quorum/);
   });
 
+  it('takes a value that is no YAML for a text', () => {
+    assert.match(withKey(TEMPLATE, 'mediator.address', '[::1]:7600'), /address: "\[::1\]:7600"/);
+    assert.match(withKey(TEMPLATE, 'secret', '*0123456789abcdef'), /secret: "\*0123456789abcdef"/);
+    assert.match(withKey(TEMPLATE, 'secret', '1234567890123456'), /secret: "1234567890123456"/);
+  });
+
+  it('is missed with a word on what is there instead', async () => {
+    await assert.rejects(loadConfig(folder), /: is a folder; --config names a file/);
+  });
+
   it('tells the value of a key, defaults included', async () => {
     await createConfigFile(file, TEMPLATE);
     const config = await loadConfig(file);
