@@ -4,7 +4,9 @@
 // RELEASE, of which the kernel says only for flock that there are any.
 import { FileError } from '../protocol/errors.js';
 import type { FileLock, LockOwner, LockRange, LockType } from '../protocol/sessions.js';
-import type { FileHandle, HandleTable } from './handles.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { type FileHandle, type HandleTable, throwLostLock } from './handles.js';
+import type { KnownInodes } from './known-inodes.js';
 import type { MountSession } from './mount-session.js';
 import type { OpenFiles } from './open-files.js';
 
@@ -14,6 +16,8 @@ export class FileLocks {
     private readonly session: MountSession | undefined,
     private readonly handles: HandleTable,
     private readonly opened: OpenFiles,
+    private readonly known: KnownInodes,
+    private readonly runtime: Runtime,
   ) {}
 
   get areKept(): boolean {
@@ -32,7 +36,11 @@ export class FileLocks {
     const open = this.handles.file(handle);
     const { file } = open;
     if (lock.type !== 'write') await this.opened.settle(file.inode);
-    if (lock.type !== null) add(open, lock);
+    if (lock.type !== null) {
+      throwLostLock(open);
+      add(open, lock);
+      file.guard.watch();
+    }
     try {
       await session.setLock({ ...lock, inode: file.inode }, wait, signal);
     } finally {
@@ -60,6 +68,27 @@ export class FileLocks {
     if (open.lockOwners.length === 0) return;
     await this.opened.settle(open.file.inode);
     for (const owner of open.lockOwners) await this.drop(open, owner);
+  }
+
+  /**
+   * The mount was silent until its session ended, and others have had these locks since: the handles through which they were
+   * set fail until they are closed, and nothing is stored that may have been written under them.
+   */
+  lost(locks: readonly (LockOwner & { inode: number })[]): void {
+    const inodes = new Map<number, number>();
+    for (const handle of this.handles.all) {
+      if (handle.kind !== 'file' || handle.lostLock !== undefined) continue;
+      const { inode } = handle.file;
+      const isOfHandle = (lock: LockOwner & { inode: number }) =>
+        lock.inode === inode && handle.lockOwners.some((owner) => isSame(owner, lock));
+      if (!locks.some(isOfHandle)) continue;
+      handle.lostLock = new FileError('EIO', 'a lock was lost that was set through this descriptor: it must be closed');
+      inodes.set(inode, (inodes.get(inode) ?? 0) + 1);
+    }
+    for (const [inode, failingHandles] of inodes) {
+      this.runtime.log.warn('mount.locks_lost', { inode, failingHandles });
+      this.known.file(inode)?.lose(new FileError('EIO', 'a lock was lost under which this may have been written'));
+    }
   }
 
   private async drop(open: FileHandle, owner: LockOwner): Promise<void> {

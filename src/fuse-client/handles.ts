@@ -46,6 +46,8 @@ export interface FileHandle extends OpenHandle {
   flushedBefore: boolean;
   /** Who may have locks that were set through it. */
   lockOwners: readonly LockOwner[];
+  /** A lock that was set through it was lost: it is of no use any more, but to be closed. */
+  lostLock: FileError | undefined;
 }
 
 export const NO_OWNERS: readonly LockOwner[] = [];
@@ -63,6 +65,7 @@ export function inodeOf(handle: Handle): number {
 
 /** For what answers that everything is stored, fsync and writes that wait for it: tells once, whatever other calls have told before. */
 export function throwFailure(handle: Handle): void {
+  if (handle.kind === 'file') throwLostLock(handle);
   const { failure } = handle;
   handle.failure = undefined;
   if (failure !== undefined) tell(failure);
@@ -81,9 +84,15 @@ export function throwFailureAtClose(handle: FileHandle): void {
 
 /** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */
 export function throwUnseenFailure(handle: FileHandle): void {
+  throwLostLock(handle);
   const { failure, isFailureSeen } = handle;
   handle.isFailureSeen = true;
   if (failure !== undefined && !isFailureSeen) tell(failure);
+}
+
+/** As NFSv4 does: whoever goes on as if it had the lock may spoil what others do under it, or believe what they change. */
+export function throwLostLock(handle: FileHandle): void {
+  if (handle.lostLock !== undefined) throw handle.lostLock;
 }
 
 function tell(failure: Failure): never {

@@ -37,6 +37,8 @@ export interface SessionListener {
   open(): number[];
   /** Files that were closed since the last call. */
   takeClosed(): number[];
+  /** These locks that were had here are others' now, or were meanwhile. */
+  lostLocks(locks: readonly FileLock[]): void;
 }
 
 export class MountSession {
@@ -47,6 +49,8 @@ export class MountSession {
   #after = 0;
   /** How often the connection had been lost when the session was begun the last time; null: it must be begun anew. */
   #begunAt: number | null = null;
+  /** The process that it was begun with last. */
+  #mediator: string | null = null;
   readonly #waiting = new Set<() => void>();
   /** Resolves when what was heard of until now is forgotten. */
   #forgotten: Promise<void> = Promise.resolve();
@@ -233,18 +237,19 @@ export class MountSession {
     this.#begins++;
     // The list of all says it.
     this.listener.takeClosed();
-    const request = { client: this.client, open: this.listener.open(), locks: this.#own.heldBy(SELF) };
-    const { known, last, lost } = await this.service.begin(request);
+    const { client } = this;
+    const request = { client, open: this.listener.open(), locks: this.#own.heldBy(SELF), mediator: this.#mediator };
+    const { known, last, lost, mediator } = await this.service.begin(request);
+    this.#mediator = mediator;
+    // Before anything is asked of this mediator: what waits for it must not be stored where a lock was lost.
+    for (const lock of lost) this.#own.unset(SELF, lock);
+    if (lost.length > 0) this.listener.lostLocks(lost);
     if (!known) {
       // Numbers of a mediator that is no more.
       for (const one of this.#unheard) one.after = last;
       this.#hears(last, this.#isFirst ? Promise.resolve() : this.listener.missedChanges());
     }
     this.#isFirst = false;
-    for (const { inode, kind, owner, start, end } of lost) {
-      this.#own.unset(SELF, { inode, kind, owner, start, end });
-      this.runtime.log.error('session.lock_lost', { inode, kind });
-    }
     this.#begunAt = losses;
     for (const wake of [...this.#waiting]) wake();
   }

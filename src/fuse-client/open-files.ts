@@ -14,12 +14,13 @@ import {
   OpenFlag,
   throwFailure,
   throwFailureAtClose,
+  throwLostLock,
   throwUnseenFailure,
 } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
 import { checkEnd } from './limits.js';
-import { withoutPrivileges } from './privileges.js';
+import { Privileges } from './privileges.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';
@@ -50,6 +51,7 @@ export interface WriteTraits {
 export class OpenFiles {
   private readonly budget: MemoryBudget;
   private readonly accessTimes: AccessTimes;
+  private readonly privileges: Privileges;
   /** Opens in a row whose files nobody has read since. */
   private aheadInVain = 0;
   private opensSkipped = 0;
@@ -66,6 +68,7 @@ export class OpenFiles {
       known.learn(attributes);
       kernelCache.forgetAttributes(attributes.inode);
     });
+    this.privileges = new Privileges(files, known, kernelCache);
     this.budget = new MemoryBudget(maximumDirtyBytes, () => {
       for (const file of known.openFiles) if (file.isUnsent) void file.flush();
     });
@@ -117,9 +120,9 @@ export class OpenFiles {
     if (truncates) {
       try {
         // The kernel does it before a write and a change of size, not before an open that cuts.
-        if (attributes.extendedAttributes > 0) await this.killCapability(inode);
+        if (attributes.extendedAttributes > 0) await this.privileges.takeCapability(inode);
         await file.truncate(0, 'open');
-        if (killPrivileges) await this.killPrivileges(file);
+        if (killPrivileges) await this.privileges.takeFrom(file);
       } catch (error) {
         await this.release(handle);
         throw error;
@@ -157,6 +160,7 @@ export class OpenFiles {
       unsyncedName: false,
       flushedBefore: false,
       lockOwners: NO_OWNERS,
+      lostLock: undefined,
     };
     file.handles.add(handle);
     return this.handles.add(handle);
@@ -178,7 +182,9 @@ export class OpenFiles {
 
   /** The bytes of the range as this mount sees them, lent; fewer only at the end of the file. EINTR when `signal` aborts. */
   async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Pieces> {
-    const { file } = this.handles.file(handle);
+    const open = this.handles.file(handle);
+    throwLostLock(open);
+    const { file } = open;
     this.accessTimes.read(file.attributes);
     // Taken before asking: a batch that is stored meanwhile must be seen in one of both.
     const overlay = file.overlay(offset, offset + length);
@@ -186,9 +192,13 @@ export class OpenFiles {
     if (asked === 0) return layOver(overlay, NO_PIECES, offset, length);
     if (this.isForCache(file, offset, length)) {
       this.aheadInVain = 0;
-      return this.readCached(file, offset, asked);
+      const cached = await this.readCached(file, offset, asked);
+      throwLostLock(open);
+      return cached;
     }
     const reply = await this.files.read({ inode: file.inode, offset, length: asked }, { signal: signal() });
+    if (open.lostLock !== undefined) giveBack(reply);
+    throwLostLock(open);
     const seen = layOver(overlay, reply.pieces, offset, length);
     if (seen === reply.pieces) return lend(seen, () => giveBack(reply));
     giveBack(reply);
@@ -231,7 +241,9 @@ export class OpenFiles {
     if (open.synchronous) throwFailure(open);
     else throwUnseenFailure(open);
     await this.budget.room(data.length, signal);
-    if (killPrivileges) await this.killPrivileges(file);
+    if (killPrivileges) await this.privileges.takeFrom(file);
+    // Since it was asked, or through another handle, of which pages know nothing.
+    for (const each of ofPages ? file.handles : [open]) throwLostLock(each);
     // Nothing may come between finding the end and writing there.
     const at = open.appends && !ofPages ? this.appendOffset(file, offset) : offset;
     checkEnd(at + data.length);
@@ -254,10 +266,10 @@ export class OpenFiles {
     const open = this.handles.file(handle);
     const { file } = open;
     if (!open.writable) throw new FileError('EBADF', 'not open for writing');
-    if (killPrivileges) await this.killPrivileges(file);
+    if (killPrivileges) await this.privileges.takeFrom(file);
     const { inode } = file;
-    await file.change(open, range, (modifyTimeNs) =>
-      this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }),
+    await file.change(open, range, (modifyTimeNs, limits) =>
+      this.files.fallocate({ inode, ...range, zeros, keepsSize, modifyTimeNs }, limits),
     );
     this.known.readCache.forget(inode);
   }
@@ -297,6 +309,7 @@ export class OpenFiles {
   /** Where the next data or hole begins; what was written before counts. */
   async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
     const open = this.handles.file(handle);
+    throwLostLock(open);
     await open.file.flush();
     if (open.writable) throwUnseenFailure(open);
     return (await this.files.seek({ inode: open.file.inode, offset, what })).offset;
@@ -306,6 +319,7 @@ export class OpenFiles {
   async resize(inode: number, sizeBytes: number, handle: number | undefined): Promise<boolean> {
     const file = this.known.file(inode);
     if (file === undefined) return false;
+    if (handle !== undefined) throwLostLock(this.handles.file(handle));
     if (handle === undefined || sizeBytes > file.attributes.sizeBytes) {
       await file.flush();
       return false;
@@ -374,31 +388,6 @@ export class OpenFiles {
   /** Stores what is pending of all files; failures are logged. */
   async flushAll(): Promise<void> {
     await Promise.all(this.known.openFiles.map((file) => file.flush()));
-  }
-
-  /** Writing or truncating takes set-user-id and (on executables) set-group-id away; POSIX write(). */
-  private async killPrivileges(file: WriteBackFile): Promise<void> {
-    const { mode } = file.attributes;
-    const kept = withoutPrivileges(mode);
-    if (kept === mode) return;
-    const changed = await this.files.setattr({
-      inode: file.inode,
-      changes: { mode: kept },
-      caller: { uid: 0, gid: 0 },
-    });
-    this.known.noteChange([changed]);
-    // The kernel leaves this to us and does not ask for the mode again by itself.
-    this.kernelCache.forgetAttributes(file.inode);
-  }
-
-  /** New content must not run with the rights that the old was given; capabilities(7). */
-  private async killCapability(inode: number): Promise<void> {
-    try {
-      const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
-      this.known.noteChange([attributes]);
-    } catch (error) {
-      if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
-    }
   }
 
   /** The kernel's idea of the end may be older than ours when another mount wrote: its pages are then wrong too. */

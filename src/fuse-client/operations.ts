@@ -18,6 +18,7 @@ import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
 import { NO_PIECES, type Pieces } from '../protocol/pieces.js';
 import type { RepeatedCalls } from '../protocol/repeated-calls.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
+import type { CallOptions } from '../protocol/service.js';
 import type { SessionService } from '../protocol/sessions.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -26,7 +27,7 @@ import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
 import { fallocateRequest } from './fallocate.js';
 import { FileLocks } from './file-locks.js';
-import { HandleTable, OpenFlag, throwFailure } from './handles.js';
+import { HandleTable, OpenFlag, throwFailure, throwLostLock } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
@@ -85,6 +86,7 @@ export class Operations {
       missedChanges: () => this.known.missedChanges(),
       open: () => openInodes.all,
       takeClosed: () => openInodes.takeClosed(),
+      lostLocks: (locks) => this.locks.lost(locks),
     };
     this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
     const files = lost === undefined ? service : this.repeatLost(service, lost);
@@ -94,7 +96,7 @@ export class Operations {
     this.known = new KnownInodes(files, kernelCache, runtime, openInodes, this.unsynced, attributeTimeoutMs);
     this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
     this.extendedAttributes = new ExtendedAttributes(files, this.known);
-    this.locks = new FileLocks(this.session, this.handles, this.opened);
+    this.locks = new FileLocks(this.session, this.handles, this.opened, this.known, runtime);
   }
 
   /** Before the first operation. */
@@ -141,6 +143,8 @@ export class Operations {
   ): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     checkEnd(sizeBytes ?? 0);
+    const guard = sizeBytes === undefined ? undefined : this.known.file(inode)?.guard;
+    const limits = guard?.limits;
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
       const { mode, kind } = this.known.file(inode)?.attributes ?? (await this.getattr(inode));
@@ -158,7 +162,9 @@ export class Operations {
       this.known.noteChange();
       return this.known.file(inode)?.attributes ?? this.getattr(inode);
     }
-    const changed = await this.files.setattr({ inode, changes: rest, caller });
+    if (handle !== undefined) throwLostLock(this.handles.file(handle));
+    const set = (given?: CallOptions) => this.files.setattr({ inode, changes: rest, caller }, given);
+    const changed = await (guard === undefined ? set() : guard.run(set, limits));
     const isWrite = rest.sizeBytes !== undefined && Object.keys(rest).length === 1;
     if (isWrite) this.known.noteCommit(changed);
     else this.known.noteChange([changed]);

@@ -1,5 +1,10 @@
-// The set-id bits of a file's mode, which go when somebody without privileges
-// changes its content or owner: POSIX write() and chown().
+// What a file loses when somebody changes its content or owner: the set-id bits
+// of its mode, POSIX write() and chown(), and its capability, capabilities(7).
+import { FileError } from '../protocol/errors.js';
+import type { FileService } from '../protocol/files.js';
+import type { KernelCache } from './kernel-cache.js';
+import type { KnownInodes } from './known-inodes.js';
+import type { WriteBackFile } from './write-back/write-back-file.js';
 
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
@@ -9,4 +14,37 @@ const GROUP_EXECUTE = 0o010;
 export function withoutPrivileges(mode: number): number {
   const withoutUser = mode & ~SET_USER_ID;
   return (mode & GROUP_EXECUTE) === 0 ? withoutUser : withoutUser & ~SET_GROUP_ID;
+}
+
+export class Privileges {
+  constructor(
+    private readonly files: FileService,
+    private readonly known: KnownInodes,
+    private readonly kernelCache: KernelCache,
+  ) {}
+
+  /** Writing or truncating takes set-user-id and (on executables) set-group-id away. */
+  async takeFrom(file: WriteBackFile): Promise<void> {
+    const { mode } = file.attributes;
+    const kept = withoutPrivileges(mode);
+    if (kept === mode) return;
+    const changed = await this.files.setattr({
+      inode: file.inode,
+      changes: { mode: kept },
+      caller: { uid: 0, gid: 0 },
+    });
+    this.known.noteChange([changed]);
+    // The kernel leaves this to us and does not ask for the mode again by itself.
+    this.kernelCache.forgetAttributes(file.inode);
+  }
+
+  /** New content must not run with the rights that the old was given. */
+  async takeCapability(inode: number): Promise<void> {
+    try {
+      const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
+      this.known.noteChange([attributes]);
+    } catch (error) {
+      if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
+    }
+  }
 }

@@ -275,12 +275,17 @@ export class MediatorFiles implements FileService {
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined, appendedFrom?: number): Promise<Attributes> {
-    const attributes = await this.#hurryWhenFull(() =>
-      this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
-    );
-    this.garbage.wake();
-    this.sessions.publish([{ inode: write.inode, content: true }], options);
-    return attributes;
+    const session = this.sessions.countWrite(options);
+    try {
+      const attributes = await this.#hurryWhenFull(() =>
+        this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
+      );
+      this.garbage.wake();
+      this.sessions.publish([{ inode: write.inode, content: true }], options);
+      return attributes;
+    } finally {
+      if (session !== undefined) session.writes--;
+    }
   }
 
   /** What is deleted already is forgotten sooner when somebody finds no room. */

@@ -24,6 +24,7 @@ import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
 import { Metrics } from './metrics.js';
 import { Reader } from './reader.js';
 import { Recovery } from './recovery.js';
+import { refusingFiles } from './refusing-files.js';
 import { Repairer } from './repair.js';
 import { type ReplicaParts, ReplicaSet } from './replica-set.js';
 import { Scrubber } from './scrub.js';
@@ -204,7 +205,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     await Promise.all([recovery.close(), garbage.close()]);
   }
   return {
-    files,
+    files: refusingFiles(files, sessions),
     sessions: sessions.service,
     admin,
     xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),

@@ -4,7 +4,7 @@
 // what it had.
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/lock-table.js';
-import { MAXIMUM_CLIENT_LENGTH } from '../protocol/request-ids.js';
+import { CLIENT_ID_BYTES, MAXIMUM_CLIENT_LENGTH } from '../protocol/request-ids.js';
 import type { CallOptions } from '../protocol/service.js';
 import {
   type FileLock,
@@ -14,7 +14,9 @@ import {
   type SessionService,
 } from '../protocol/sessions.js';
 import type { Timer } from '../runtime/clock.js';
+import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { isAmong, LapsedLocks } from './lapsed-locks.js';
 
 /** Changes remembered; a client that is further behind forgets all that it has cached. */
 const MAXIMUM_CHANGES = 10_000;
@@ -33,6 +35,10 @@ interface Session {
   grace: Timer | null;
   /** Calls of `changes` that wait. */
   wakers: Set<() => void>;
+  /** Writes that are under way. */
+  writes: number;
+  /** It is over, and the client may not know it. */
+  wasSilent: boolean;
 }
 
 interface Change {
@@ -52,7 +58,10 @@ type Request<K extends keyof SessionService> = Parameters<SessionService[K]>[0];
 type Reply<K extends keyof SessionService> = ReturnType<SessionService[K]>;
 
 export class Sessions {
-  readonly locks = new LockTable();
+  readonly locks = new LockTable((lock) => this.#lapsed.granted(lock));
+  readonly #lapsed = new LapsedLocks();
+  /** This process, as no other calls itself. */
+  readonly #name: string;
   /** What may be called from outside, and nothing else. */
   readonly service: SessionService;
   readonly #byClient = new Map<string, Session>();
@@ -68,6 +77,7 @@ export class Sessions {
     /** A client has ended its session, and will ask for nothing again. */
     private readonly ended: (client: string) => void,
   ) {
+    this.#name = randomHex(runtime.random, CLIENT_ID_BYTES);
     this.service = {
       begin: (request, options) => this.#begin(request, options),
       changes: (request, options) => this.#changesAfter(request, options),
@@ -100,6 +110,23 @@ export class Sessions {
     this.#changes = [];
     this.#last += 2;
     for (const session of this.#byClient.values()) this.#tell(session);
+  }
+
+  /**
+   * The caller's session may be over without its knowing, and others may have had its locks since: NO_SESSION until it has
+   * begun another. Who never had one is nobody, and may ask.
+   */
+  refuseOver(options: CallOptions | undefined): void {
+    const peer = options?.peer;
+    if (peer !== undefined && this.#byPeer.get(peer)?.wasSilent === true) throw noSession();
+  }
+
+  /** The caller writes: as long as that is counted, its session is not over. NO_SESSION when it is by now. */
+  countWrite(options: CallOptions | undefined): { writes: number } | undefined {
+    this.refuseOver(options);
+    const session = this.#of(options);
+    if (session !== undefined) session.writes++;
+    return session;
   }
 
   /** The caller opens a file; `changes` says when it is closed. */
@@ -153,14 +180,24 @@ export class Sessions {
     }
   }
 
-  async #begin({ client, open, locks }: Request<'begin'>, options: CallOptions | undefined): Reply<'begin'> {
+  async #begin(request: Request<'begin'>, options: CallOptions | undefined): Reply<'begin'> {
+    const { client, open, locks, mediator } = request;
     if (typeof client !== 'string' || client === '' || client.length > MAXIMUM_CLIENT_LENGTH) {
       throw new ServiceError('MALFORMED', `client must be a text of 1 to ${MAXIMUM_CLIENT_LENGTH} characters`);
     }
     let session = this.#byClient.get(client);
     const known = session !== undefined;
     if (session === undefined) {
-      session = { client, open: new Set(), news: this.#last, heard: this.#last, grace: null, wakers: new Set() };
+      session = {
+        client,
+        open: new Set(),
+        news: this.#last,
+        heard: this.#last,
+        grace: null,
+        wakers: new Set(),
+        writes: 0,
+        wasSilent: false,
+      };
       this.#byClient.set(client, session);
       this.runtime.log.info('session.begun', { client });
     }
@@ -175,8 +212,15 @@ export class Sessions {
       [...session.open].filter((inode) => !stillOpen.has(inode)),
     );
     session.open = stillOpen;
-    const lost = known ? [] : locks.filter((lock) => this.locks.set(client, lock) !== 'granted');
-    return { known, last: this.#last, lost };
+    const lost = known ? [] : this.#takeOver(client, locks, mediator);
+    return { known, last: this.#last, lost, mediator: this.#name };
+  }
+
+  /** What the client had before is its again, as far as that is possible; answers the others. */
+  #takeOver(client: string, locks: readonly FileLock[], mediator: string | null): FileLock[] {
+    const lapsed = this.#lapsed.take(client);
+    const mayHave = (lock: FileLock) => mediator !== this.#name || isAmong(lock, lapsed);
+    return locks.filter((lock) => !mayHave(lock) || this.locks.set(client, lock) !== 'granted');
   }
 
   async #changesAfter({ after, closed }: Request<'changes'>, options: CallOptions | undefined): Reply<'changes'> {
@@ -298,7 +342,7 @@ export class Sessions {
 
   #expect(options: CallOptions | undefined): Session {
     const session = this.#of(options);
-    if (session === undefined) throw new ServiceError('REFUSED', 'no session was begun');
+    if (session === undefined) throw noSession();
     return session;
   }
 
@@ -306,6 +350,8 @@ export class Sessions {
     session.grace?.cancel();
     if (this.#isClosed) return;
     session.grace = this.runtime.clock.after(SESSION_GRACE_MS, () => {
+      // Nobody else may have its locks while something is still to be stored that may have been written under them.
+      if (session.writes > 0) return this.#heard(session);
       this.#finish(session, 'silent').catch((error: unknown) => {
         this.runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
       });
@@ -316,6 +362,10 @@ export class Sessions {
     const { client, open } = session;
     session.grace?.cancel();
     this.#byClient.delete(client);
+    if (how === 'silent') {
+      session.wasSilent = true;
+      this.#lapsed.keep(client, this.locks.heldBy(client));
+    }
     this.locks.drop(client);
     for (const wake of [...session.wakers]) wake();
     this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, open: open.size });
@@ -343,4 +393,8 @@ export class Sessions {
     const own = this.#of(options);
     return [...this.#byClient.values()].filter((session) => session !== own);
   }
+}
+
+function noSession(): ServiceError {
+  return new ServiceError('NO_SESSION', 'the session is over, or none was begun');
 }

@@ -37,6 +37,7 @@ const SERVICE_ERROR_CODES: ReadonlySet<string> = new Set<ServiceErrorCode>([
   'MALFORMED',
   'UNKNOWN_METHOD',
   'REFUSED',
+  'NO_SESSION',
   'FAILED',
 ]);
 

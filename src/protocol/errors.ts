@@ -59,6 +59,7 @@ export class FileError extends Error {
  * - MALFORMED: the message can't be understood or breaks a limit
  * - UNKNOWN_METHOD: the other side has no such method
  * - REFUSED: understood and not allowed (test hooks off, wrong cluster, wrong secret)
+ * - NO_SESSION: the caller's session is over, or it has begun none: it must begin one, and may ask again then
  * - FAILED: the other side tried and failed; the message says how
  */
 export type ServiceErrorCode =
@@ -68,6 +69,7 @@ export type ServiceErrorCode =
   | 'MALFORMED'
   | 'UNKNOWN_METHOD'
   | 'REFUSED'
+  | 'NO_SESSION'
   | 'FAILED';
 
 export class ServiceError extends Error {

@@ -20,6 +20,9 @@ export class LockTable {
   /** Inode → its locks and those who wait, in the order of asking. */
   readonly #files = new Map<number, { held: Held[]; waiting: Waiter[] }>();
 
+  /** @param granted called with each lock as it is granted */
+  constructor(private readonly granted: (lock: FileLock) => void = () => {}) {}
+
   /** Of the locks in the way of `wanted`, the one that begins first, as fcntl(2) F_GETLK reports it. */
   conflict(client: string, wanted: FileLock): FileLock | null {
     let first: Held | undefined;
@@ -128,6 +131,7 @@ export class LockTable {
       if (end > joined.end) joined.end = end;
     }
     file.held = [...file.held.filter((other) => !neighbours.includes(other)), joined];
+    this.granted(lock);
   }
 
   #serve(inode: number): void {
@@ -184,13 +188,17 @@ function isOf(lock: Held, client: string, { owner, kind }: { owner: bigint; kind
 }
 
 function isInTheWay(lock: Held, wanted: Held): boolean {
+  return !isOf(lock, wanted.client, wanted) && excludeEachOther(lock, wanted);
+}
+
+/** Whether two owners can't have these locks on one file at once. */
+export function excludeEachOther(one: FileLock, other: FileLock): boolean {
   const excludes = (type: LockType) => type === 'write';
   return (
-    lock.kind === wanted.kind &&
-    !isOf(lock, wanted.client, wanted) &&
-    (excludes(lock.type) || excludes(wanted.type)) &&
-    lock.start <= wanted.end &&
-    wanted.start <= lock.end
+    one.kind === other.kind &&
+    (excludes(one.type) || excludes(other.type)) &&
+    one.start <= other.end &&
+    other.start <= one.end
   );
 }
 

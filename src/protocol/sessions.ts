@@ -45,16 +45,18 @@ export interface SessionService {
    * Begins the caller's session, or takes it up again on a new connection. `client`: random, chosen once by the client.
    * `open`: all files that it has open or is about to open, from before; they live on without their names until they are
    * closed. `locks` are what it had before; a mediator that does not know the client any more takes them over as far as
-   * nobody else got them meanwhile. `known`: false when the client may have missed changes.
+   * nobody else got them meanwhile, and answers the others as `lost`. `mediator`: the process that the session was begun
+   * with last, as it called itself in its answer. One that has ended the session knows who has had the locks since; one that
+   * was started anew, only who has them. `known`: false when the client may have missed changes.
    */
   begin(
-    request: { client: string; open: number[]; locks: FileLock[] },
+    request: { client: string; open: number[]; locks: FileLock[]; mediator: string | null },
     options?: CallOptions,
-  ): Promise<{ known: boolean; last: number; lost: FileLock[] }>;
+  ): Promise<{ known: boolean; last: number; lost: FileLock[]; mediator: string }>;
   /**
    * What others have changed after number `after`, oldest first; waits for the first up to LONGEST_WAIT_MS. `missed`: more
    * has changed than is remembered. `closed`: files that the client no longer has open, none of which it is opening now.
-   * REFUSED when the caller has no session.
+   * NO_SESSION when the caller has none, as from the others.
    */
   changes(
     request: { after: number; closed: number[] },

@@ -58,4 +58,72 @@ describe('locks', function () {
     await alone.end();
     await until('the lock of a process that has ended', isFree);
   });
+
+  it('that a mount lost while it was stopped make their descriptors fail until they are closed, and no others', async () => {
+    const setOfd = `fcntl.fcntl(f, ${OFD_SETLK}, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))`;
+    const locks = {
+      fcntl: 'fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)',
+      flock: 'fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)',
+      ofd: setOfd,
+      untouched: 'fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)',
+    };
+    const files = Object.entries(locks).map(([name, lock]) => ({ name, lock, holder: program(), other: program() }));
+    const guarded = files.filter(({ name }) => name !== 'untouched');
+    for (const { name, lock, holder, other } of files) {
+      await second.cluster.shell(`printf before-before > ${name}`);
+      for (const [each, folder] of [
+        [holder, second.folder],
+        [other, second.cluster.mountPoint],
+      ] as const) {
+        await each.does('import struct');
+        await each.does(`f = os.open("${folder}/${name}", os.O_RDWR)`);
+      }
+      assert.doesNotMatch(await holder.does(lock), /errno/);
+      assert.equal(await other.does(lock), 'errno 11');
+    }
+    const pid = await second.pid();
+    for (const { holder } of files) assert.equal(await holder.does('os.pwrite(f, b"pending", 0)'), '7');
+    process.kill(pid, 'SIGSTOP');
+    const queued: Promise<string>[] = [];
+    try {
+      for (const { name, lock, other } of guarded) {
+        await until(`the lock on ${name}`, async () => (await other.does(lock)) !== 'errno 11');
+        assert.equal(await other.does('os.pwrite(f, b"of the other", 0)'), '12');
+        assert.equal(await other.does('os.fsync(f)'), 'None');
+      }
+      // Given back: what the holder had read and written under its lock is as old as before.
+      assert.equal(await guarded[0]?.other.does('fcntl.lockf(f, fcntl.LOCK_UN)'), 'None');
+      queued.push(...files.map(({ holder }) => holder.does('os.fsync(f)')));
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    assert.deepEqual(await Promise.all(queued), ['errno 5', 'errno 5', 'errno 5', 'None']);
+    for (const { name, lock, holder, other } of guarded) {
+      for (const call of [
+        'os.pwrite(f, b"late", 0)',
+        'os.pread(f, 20, 0)',
+        'os.fsync(f)',
+        'os.ftruncate(f, 0)',
+        lock,
+      ]) {
+        assert.equal(await holder.does(call), 'errno 5', `${name}: ${call}`);
+      }
+      await holder.does('os.close(f)');
+      assert.equal(await other.does('os.pread(f, 20, 0)'), "b'of the othere'");
+      await holder.does(`f = os.open("${second.folder}/${name}", os.O_RDWR)`);
+      assert.equal(await holder.does('os.pread(f, 20, 0)'), "b'of the othere'", name);
+      await other.does('os.close(f)');
+      await until(`the lock on ${name} again`, async () => (await holder.does(lock)) !== 'errno 11');
+      assert.equal(await holder.does('os.pwrite(f, b"it works", 0)'), '8');
+      assert.equal(await holder.does('os.fsync(f)'), 'None');
+    }
+    const [untouched] = files.filter(({ name }) => name === 'untouched');
+    assert.equal(await untouched?.other.does('os.pread(f, 20, 0)'), "b'pendingbefore'");
+    assert.equal(
+      await untouched?.other.does(locks.untouched),
+      'errno 11',
+      'a lock that nobody else wanted is had again',
+    );
+    assert.equal(await untouched?.holder.does('os.pwrite(f, b"works on", 0)'), '8');
+  });
 });

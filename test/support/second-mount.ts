@@ -24,6 +24,14 @@ export class SecondMount {
     return second;
   }
 
+  /** Of the process that serves it. */
+  async pid(): Promise<number> {
+    const { stdout } = await run('pgrep', ['-f', `main.js mount ${this.folder} --foreground`], '/');
+    const pid = Number(stdout.trim().split('\n')[0]);
+    if (!(pid > 0)) throw new Error(`no process serves ${this.folder}`);
+    return pid;
+  }
+
   async destroy(): Promise<void> {
     await run('umount', ['-l', this.folder], '/');
     await this.cluster.destroy();

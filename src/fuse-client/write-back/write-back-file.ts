@@ -6,13 +6,15 @@
 import type { Extent } from '../../protocol/blocks.js';
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes, FileService } from '../../protocol/files.js';
+import type { CallOptions } from '../../protocol/service.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { type FileHandle, throwUnseenFailure } from '../handles.js';
 import type { KernelCache } from '../kernel-cache.js';
 import { DirtyRanges } from './dirty-ranges.js';
+import { LockGuard } from './lock-guard.js';
 import type { MemoryBudget } from './memory-budget.js';
-import { attributesOver, type Overlay, splitAt } from './overlay.js';
+import { attributesOver, endOf, type Overlay, splitAt } from './overlay.js';
 import { SyncHabit } from './sync-habit.js';
 
 /** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */
@@ -49,6 +51,7 @@ interface Batch {
 
 export class WriteBackFile {
   readonly handles = new Set<FileHandle>();
+  readonly guard = new LockGuard();
   /** The last name went while it was open here: its space is given back at the last close. */
   orphaned = false;
   private readonly dirty = new DirtyRanges();
@@ -147,7 +150,9 @@ export class WriteBackFile {
 
   /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. At its very size it sets the times. */
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
+    const { limits } = this.guard;
     while (this.inFlight.length > 0) await this.settleOne();
+    limits?.signal.throwIfAborted();
     if (sizeBytes > this.attributes.sizeBytes) return;
     // A cut and what is written after it belong into one commit.
     this.habit.forget();
@@ -190,13 +195,13 @@ export class WriteBackFile {
   async change(
     handle: FileHandle,
     { offset, length }: { offset: number; length: number },
-    work: (modifyTimeNs: bigint) => Promise<Attributes>,
+    work: (modifyTimeNs: bigint, limits: CallOptions | undefined) => Promise<Attributes>,
   ): Promise<Attributes> {
     while (this.isPending) await this.flush();
     throwUnseenFailure(handle);
     const changeNs = this.parts.runtime.clock.nowNs();
     this.writeTimeNs = changeNs;
-    const changing = work(changeNs);
+    const changing = this.guard.run((limits) => work(changeNs, limits));
     const blockSize = this.stored.blockSizeBytes;
     const batch: Batch = {
       extents: [],
@@ -221,6 +226,12 @@ export class WriteBackFile {
       this.inFlight = this.inFlight.filter((other) => other !== batch);
       this.stream();
     }
+  }
+
+  /** A lock is another's now that what is pending here may have been written under: it is dropped, and the handles know. */
+  lose(error: Error): void {
+    this.guard.lose(error);
+    if (this.isPending) this.fail(error);
   }
 
   private learn(fetched: Attributes): void {
@@ -333,21 +344,24 @@ export class WriteBackFile {
   private async store(batch: Batch): Promise<void> {
     const { files, budget, kernelCache } = this.parts;
     const { extents, truncateTo, appendedFrom } = batch;
+    const { limits } = this.guard;
     try {
-      const attributes = await files.write({
+      const write = {
         inode: this.inode,
         extents: appendedFrom === undefined ? extents : splitAt(extents, appendedFrom),
         modifyTimeNs: batch.writeTimeNs,
         ...(truncateTo === undefined ? {} : { truncateTo }),
         ...(appendedFrom === undefined ? {} : { appendedFrom }),
-      });
+      };
+      const attributes = await files.write(write, limits);
       // The kernel has these bytes where they would be if nobody else had appended or cut.
       const isElsewhere = attributes.sizeBytes > this.pendingEnd || attributes.sizeBytes < endOf(extents);
       if (appendedFrom !== undefined && isElsewhere) kernelCache.forgetContent(this.inode);
       this.learn(attributes);
       this.parts.committed(attributes);
     } catch (error) {
-      this.fail(error instanceof Error ? error : new FileError('EIO', String(error)));
+      if (limits?.signal.aborted !== true)
+        this.fail(error instanceof Error ? error : new FileError('EIO', String(error)));
     } finally {
       this.inFlight = this.inFlight.filter((other) => other !== batch);
       budget.remove(batch.bytes);
@@ -382,8 +396,4 @@ export class WriteBackFile {
   private async settleOne(): Promise<void> {
     await Promise.race(this.inFlight.map((batch) => batch.settled));
   }
-}
-
-function endOf(extents: readonly Extent[]): number {
-  return extents.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0);
 }

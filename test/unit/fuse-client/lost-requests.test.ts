@@ -62,7 +62,7 @@ class Mediator {
   readonly sessions: SessionService = {
     begin: async (request) => {
       await this.hold;
-      return this.call('begin', request, { known: false, last: 0, lost: [] });
+      return this.call('begin', request, { known: false, last: 0, lost: [], mediator: 'm' });
     },
     changes: (_request, options) =>
       new Promise((_resolve, reject) => {
@@ -77,7 +77,10 @@ class Mediator {
   session(): MountSession {
     const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
     const runtime = { clock: this.clock, log: new RecordingLog(), random } as unknown as Runtime;
-    const listener = { outdated: async () => {}, missedChanges: async () => {}, open: () => [], takeClosed: () => [] };
+    const listener = {
+      ...{ outdated: async () => {}, missedChanges: async () => {}, lostLocks: () => {} },
+      ...{ open: () => [], takeClosed: () => [] },
+    };
     return new MountSession(this.sessions, listener, runtime, this.lost);
   }
 

@@ -19,15 +19,20 @@ class Mediator {
   /** Locks that a session began with. */
   readonly begunWith: FileLock[][] = [];
   readonly locked: LockRange[] = [];
+  /** The mediators that it said it had begun with before. */
+  readonly begunAt: (string | null)[] = [];
+  /** What the next that is begun has lost. */
+  lost: FileLock[] = [];
   /** The number that comes with the next lock. */
   after = 0;
   #answer: ((changes: Changes | Error) => void) | undefined;
 
   readonly service = {
-    begin: async ({ open, locks }: { open: number[]; locks: FileLock[] }) => {
+    begin: async ({ open, locks, mediator }: Parameters<SessionService['begin']>[0]) => {
       this.begun.push(open);
       this.begunWith.push(locks);
-      return { known: this.begun.length === 1, last: 1, lost: [] };
+      this.begunAt.push(mediator);
+      return { known: this.begun.length === 1, last: 1, lost: this.lost, mediator: `m${this.begun.length}` };
     },
     changes: ({ closed }: { closed: number[] }, options: { signal: AbortSignal }) => {
       this.closed.push(closed);
@@ -66,6 +71,7 @@ async function fixture() {
       heard.push('anything');
       return forgotten();
     },
+    lostLocks: (locks: readonly FileLock[]) => void heard.push(`lost ${locks.map(({ inode }) => inode).join()}`),
     open: () => files.open,
     takeClosed: () => files.closed.splice(0),
   };
@@ -126,6 +132,33 @@ describe("the mount's session", () => {
     forget();
     await locking;
     assert.equal(mediator.locked.length, 2);
+    await session.end();
+  });
+
+  it('hears which locks it has lost before anything else of the mediator that it begins with again', async () => {
+    const { mediator, heard, session, clock, turn } = await fixture();
+    await session.setLock(LOCK, false, new AbortController().signal);
+    await session.setLock({ ...LOCK, inode: 4 }, false, new AbortController().signal);
+    mediator.lost = [LOCK];
+    mediator.tell(new ServiceError('NO_SESSION', 'silent'));
+    await turn();
+    await clock.advance(1000);
+    await turn();
+    assert.deepEqual(mediator.begunAt, [null, 'm1'], 'it says with whom it had a session');
+    assert.deepEqual(heard, ['lost 3', 'anything']);
+    assert.deepEqual(
+      [3, 4].map((inode) => session.hasLocks(inode, LOCK)),
+      [false, true],
+    );
+    mediator.tell(new ServiceError('UNREACHABLE', 'gone'));
+    mediator.lost = [];
+    await turn();
+    await clock.advance(1000);
+    await turn();
+    assert.deepEqual(
+      mediator.begunWith.at(-1)?.map(({ inode }) => inode),
+      [4],
+    );
     await session.end();
   });
 

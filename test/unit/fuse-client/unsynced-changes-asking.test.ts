@@ -96,7 +96,7 @@ describe('a mount that may have missed what others changed', () => {
     #answer: (changes: Awaited<ReturnType<SessionService['changes']>>) => void = () => {};
 
     readonly service = {
-      begin: async () => ({ known: false, last: 0, lost: [] }),
+      begin: async () => ({ known: false, last: 0, lost: [], mediator: 'm' }),
       changes: (_request: object, { signal }: { signal: AbortSignal }) =>
         new Promise((resolve, reject) => {
           this.#answer = resolve;

@@ -217,7 +217,7 @@ describe('after a crash of the metaserver, changes that were answered', () => {
   it('are there although the client that made them has ended its session since', async () => {
     const { cluster, mediator, before } = await opened();
     const options = { peer: {} };
-    await mediator.sessions.begin({ client: 'mount', open: [], locks: [] }, options);
+    await mediator.sessions.begin({ client: 'mount', open: [], locks: [], mediator: null }, options);
     const make = (name: string, id: RequestId) =>
       mediator.files.mkdir({ parent, name, mode: 0o755, caller: CALLER, id }, options);
     await make('d', ['mount', 0, 1]);
@@ -233,7 +233,7 @@ describe('after a crash of the metaserver, changes that were answered', () => {
   it('make mounts forget what they know, since they may have seen more', async () => {
     const { cluster, mediator } = await opened();
     const options = { peer: {} };
-    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
+    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [], mediator: null }, options);
     const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
     await cluster.crashMetaserver();
     assert.equal((await waiting).missed, true);

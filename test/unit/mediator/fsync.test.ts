@@ -46,7 +46,7 @@ describe('an fsync asks the metaserver', () => {
   it('and mounts forget everything after such a write, since nobody can tell what it has changed', async () => {
     const { cluster, mediator, inode } = await openWithFile();
     const options = { peer: {} };
-    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [] }, options);
+    const { last } = await mediator.sessions.begin({ client: 'a', open: [], locks: [], mediator: null }, options);
     const waiting = mediator.sessions.changes({ after: last, closed: [] }, options);
     await writeText(mediator, inode, 'old');
     cluster.metaserverDisk.beforeWrite = diskFails;

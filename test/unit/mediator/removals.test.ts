@@ -15,7 +15,7 @@ async function twoMounts() {
   clock.monotonicMs = () => monotonicMs() + 2 * SESSION_GRACE_MS;
   const join = async (client: string) => {
     const options = { peer: {} };
-    await mediator.sessions.begin({ client, open: [], locks: [] }, options);
+    await mediator.sessions.begin({ client, open: [], locks: [], mediator: null }, options);
     return options;
   };
   return { cluster, mediator, here: await join('here'), there: await join('there') };

@@ -15,13 +15,14 @@ function fixture() {
     release: async (inode: number) => void held.delete(inode),
   };
   const ended: string[] = [];
-  const sessions = new Sessions(files, { clock, log: silentLog } as unknown as Runtime, (client) => {
+  const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
+  const sessions = new Sessions(files, { clock, random, log: silentLog } as unknown as Runtime, (client) => {
     ended.push(client);
   });
-  const join = async (client: string, more: { open?: number[]; locks?: FileLock[] } = {}) => {
+  const join = async (client: string, more: { open?: number[]; locks?: FileLock[]; mediator?: string } = {}) => {
     const options = { peer: {} };
-    const { known, last, lost } = await sessions.service.begin({ client, open: [], locks: [], ...more }, options);
-    return { options, known, last, lost };
+    const request = { client, open: [], locks: [], mediator: null, ...more };
+    return { options, ...(await sessions.service.begin(request, options)) };
   };
   return { clock, held, ended, sessions, join };
 }
@@ -189,7 +190,7 @@ describe('sessions', () => {
       after: 0,
     });
     assert.deepEqual([...held], [9], 'another session still holds it');
-    await assert.rejects(sessions.service.changes({ after: 0, closed: [] }, a.options), { code: 'REFUSED' });
+    await assert.rejects(sessions.service.changes({ after: 0, closed: [] }, a.options), { code: 'NO_SESSION' });
     await sessions.service.end({}, b.options);
     assert.deepEqual([...held], []);
     assert.deepEqual(ended, ['b'], 'only who says so will not ask again');
@@ -204,5 +205,58 @@ describe('sessions', () => {
     assert.deepEqual(lost, [write(5)]);
     assert.deepEqual([...held], [3]);
     await assert.rejects(sessions.service.setLock({ ...write(6), wait: false }, b.options), { code: 'EAGAIN' });
+  });
+
+  it('have lost for good what another had meanwhile, and nothing else', async () => {
+    const { clock, sessions, join } = fixture();
+    const a = await join('a');
+    const b = await join('b');
+    const had = [write(5), write(6), { ...write(7), type: 'read' as const }];
+    for (const lock of had) await sessions.service.setLock({ ...lock, wait: false }, a.options);
+    const polling = sessions.service.changes({ after: 0, closed: [] }, b.options);
+    await clock.advance(LONGEST_WAIT_MS);
+    await polling;
+    await clock.advance(SESSION_GRACE_MS - LONGEST_WAIT_MS);
+    // Given back at once: what the lock guards may have changed.
+    await sessions.service.setLock({ ...write(5), wait: false }, b.options);
+    await sessions.service.setLock({ ...write(5), type: null, wait: false }, b.options);
+    await sessions.service.setLock({ ...write(7), type: 'read', wait: false }, b.options);
+    const again = await join('a', { locks: had, mediator: a.mediator });
+    assert.deepEqual([again.known, again.lost], [false, [write(5)]]);
+    await assert.rejects(sessions.service.setLock({ ...write(6), wait: false }, b.options), { code: 'EAGAIN' });
+    await assert.rejects(sessions.service.setLock({ ...write(7), wait: false }, b.options), { code: 'EAGAIN' });
+    await sessions.service.setLock({ ...write(5), wait: false }, b.options);
+  });
+
+  it('ask for nothing once they are over, until they have begun again, while callers without any may ask', async () => {
+    const { clock, sessions, join } = fixture();
+    const a = await join('a');
+    sessions.refuseOver(a.options);
+    await clock.advance(SESSION_GRACE_MS);
+    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' });
+    assert.throws(() => sessions.countWrite(a.options), { code: 'NO_SESSION' });
+    await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'NO_SESSION' });
+    sessions.refuseOver({ peer: {} });
+    sessions.refuseOver(undefined);
+    const again = await join('a', { mediator: a.mediator });
+    sessions.refuseOver(again.options);
+    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' }, 'of the connection before');
+  });
+
+  it('keep their locks while a write of theirs is under way, however long', async () => {
+    const { clock, sessions, join } = fixture();
+    const a = await join('a');
+    await sessions.service.setLock({ ...write(5), wait: false }, a.options);
+    const counted = sessions.countWrite(a.options);
+    await clock.advance(3 * SESSION_GRACE_MS);
+    const b = await join('b');
+    await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, b.options), { code: 'EAGAIN' });
+    assert.ok(counted !== undefined);
+    counted.writes--;
+    const polling = sessions.service.changes({ after: 0, closed: [] }, b.options);
+    await clock.advance(LONGEST_WAIT_MS);
+    await polling;
+    await clock.advance(SESSION_GRACE_MS - LONGEST_WAIT_MS);
+    assert.equal((await sessions.service.setLock({ ...write(5), wait: false }, b.options)).granted, true);
   });
 });

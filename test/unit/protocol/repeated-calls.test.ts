@@ -47,4 +47,19 @@ describe('asking again', () => {
     await assert.rejects(calling, broken);
     assert.equal(asked, 1);
   });
+
+  it('follows the end of a session at the other side, which is one loss for all calls', async () => {
+    const { lost } = lostCalls();
+    const attempts: number[] = [];
+    const call = () =>
+      lost.repeat(async () => {
+        attempts.push(lost.losses);
+        await null;
+        if (attempts.length <= 2) throw new ServiceError('NO_SESSION', 'it was silent');
+        return 'carried out';
+      });
+    const both = [call(), call()];
+    assert.deepEqual(await Promise.all(both), ['carried out', 'carried out']);
+    assert.deepEqual([attempts, lost.losses], [[0, 0, 1, 1], 1]);
+  });
 });

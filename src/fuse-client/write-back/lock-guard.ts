@@ -1,0 +1,35 @@
+// What becomes of a file's changes that are under way when a lock is lost that
+// they may have been made under: they must not be stored any more. Only a file
+// that programs lock has a signal.
+import type { CallOptions } from '../../protocol/service.js';
+
+export class LockGuard {
+  private controller: AbortController | undefined;
+
+  /** Programs lock the file from now on. */
+  watch(): void {
+    this.controller ??= new AbortController();
+  }
+
+  /** For a call that changes the file: it is given up when a lock is lost. */
+  get limits(): { signal: AbortSignal } | undefined {
+    const { controller } = this;
+    return controller === undefined ? undefined : { signal: controller.signal };
+  }
+
+  /** Makes such a call, within the limits of when it was asked for; throws what `lose` was told when it is given up. */
+  async run<T>(change: (limits: CallOptions | undefined) => Promise<T>, limits = this.limits): Promise<T> {
+    limits?.signal.throwIfAborted();
+    try {
+      return await change(limits);
+    } catch (error) {
+      limits?.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  lose(error: Error): void {
+    this.controller?.abort(error);
+    this.controller = new AbortController();
+  }
+}
