@@ -136,8 +136,11 @@ describe('two mounts', () => {
       return found;
     };
 
+    let rounds = 0;
     /** Once nothing is under way any more. */
     const counts = async () => {
+      // A mount tells of its last closes with its next question, and asks that when it has heard of something.
+      for (const mount of mounts) await mount.setattr(ROOT_INODE, { modifyTimeNs: BigInt(rounds) }, CALLER);
       await eventually(() => {
         const found = look();
         return TRANSIENT.every((what) => found[what] === 0);
@@ -145,7 +148,6 @@ describe('two mounts', () => {
       return look();
     };
 
-    let rounds = 0;
     const run = async (count: number) => {
       for (const end = rounds + count; rounds < end; rounds++) {
         await (rounds % 2 === 0 ? round(first, second, rounds) : round(second, first, rounds));

@@ -94,7 +94,7 @@ describe('sessions', () => {
     await clock.advance(LONGEST_WAIT_MS);
     await inVain;
     // It has been silent for long.
-    await sessions.service.begin({ client: 'a', open: [], locks: [] }, a.options);
+    await sessions.service.begin({ client: 'a', open: [], locks: [], mediator: null }, a.options);
     await sessions.service.setLock({ ...write(5), wait: false }, a.options);
     const waiting = sessions.service.setLock({ ...write(5), wait: true }, options);
     await clock.advance(LONGEST_WAIT_MS);
