@@ -212,7 +212,10 @@ export class Sessions {
       [...session.open].filter((inode) => !stillOpen.has(inode)),
     );
     session.open = stillOpen;
-    const lost = known ? [] : this.#takeOver(client, locks, mediator);
+    // The answer that told of lost ones may have been lost itself. A mount claims a lock only while it was granted.
+    const lost = known
+      ? locks.filter((lock) => !isAmong(lock, this.locks.heldBy(client)))
+      : this.#takeOver(client, locks, mediator);
     return { known, last: this.#last, lost, mediator: this.#name };
   }
 

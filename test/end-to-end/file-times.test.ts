@@ -83,9 +83,6 @@ assert times('changed') == changed, (changed, times('changed'))
   }
 
   for (const [name, call] of Object.entries({
-    'ftruncate to the same size': 'os.ftruncate(f, 2)',
-    'O_TRUNC of an empty file':
-      "os.truncate('cut', 0); made = times('cut'); os.close(os.open('cut', os.O_WRONLY | os.O_TRUNC))",
     fallocate: 'os.posix_fallocate(f, 0, 4096)',
     'an append': "os.write(os.open('cut', os.O_WRONLY | os.O_APPEND), b'x')",
     copy_file_range: 'os.copy_file_range(g, f, 2, 0, 0)',

@@ -148,20 +148,20 @@ export class WriteBackFile {
     this.stored = { ...this.stored, revision: 0 };
   }
 
-  /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. At its very size it sets the times. */
+  /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. */
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
     const { limits } = this.guard;
     while (this.inFlight.length > 0) await this.settleOne();
     limits?.signal.throwIfAborted();
-    if (sizeBytes > this.attributes.sizeBytes) return;
+    // Nothing to cut: another mount may have written behind that end by the time this is stored.
+    if (sizeBytes >= this.attributes.sizeBytes) return;
     // A cut and what is written after it belong into one commit.
     this.habit.forget();
     const before = this.dirty.bytes;
     this.dirty.cutAt(sizeBytes);
     this.appendStarts = this.appendStarts.filter((start) => start <= sizeBytes);
     if (this.appendedFrom !== undefined && sizeBytes <= this.appendedFrom) this.appendedFrom = undefined;
-    const isSizeAsStored = sizeBytes === this.stored.sizeBytes && !this.isUnsent;
-    if (sizeBytes < this.stored.sizeBytes || isSizeAsStored) {
+    if (sizeBytes < this.stored.sizeBytes) {
       this.truncateTo = Math.min(sizeBytes, this.truncateTo ?? sizeBytes);
       this.truncatedAtOpen = reason === 'open';
     }

@@ -44,27 +44,6 @@ describe('times around a write', () => {
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, linked.changeTimeNs]);
   });
 
-  it('are new when a file is cut at its very size', async () => {
-    const parts = fixture();
-    const { operations, clock } = parts;
-    const inode = await stored(parts, 'f', '');
-    await clock.advance(1000);
-    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
-    await operations.release(handle);
-    const opened = clock.nowNs();
-    assert.deepEqual(await timesOf(parts, inode), [opened, opened], 'by an open with O_TRUNC');
-    const other = await operations.open(inode, Flags.WRITE);
-    await operations.write(other.handle, 0, Buffer.from('abc'), {}, uninterrupted);
-    await operations.fsync(other.handle);
-    await clock.advance(1000);
-    await operations.setattr(inode, { sizeBytes: 3 }, CALLER, { handle: other.handle });
-    const cut = clock.nowNs();
-    assert.deepEqual(await timesOf(parts, inode), [cut, cut], 'by ftruncate');
-    await operations.flush(other.handle);
-    assert.deepEqual(await timesOf(parts, inode), [cut, cut]);
-    assert.equal(await contentOf(parts, inode), 'abc');
-  });
-
   it('stay as they are set after a write: pending bytes are stored before', async () => {
     const { operations, inode, handle } = await withPending();
     await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);

@@ -223,6 +223,9 @@ describe('sessions', () => {
     await sessions.service.setLock({ ...write(7), type: 'read', wait: false }, b.options);
     const again = await join('a', { locks: had, mediator: a.mediator });
     assert.deepEqual([again.known, again.lost], [false, [write(5)]]);
+    // As when that answer never came.
+    const repeated = await join('a', { locks: had, mediator: a.mediator });
+    assert.deepEqual([repeated.known, repeated.lost], [true, [write(5)]]);
     await assert.rejects(sessions.service.setLock({ ...write(6), wait: false }, b.options), { code: 'EAGAIN' });
     await assert.rejects(sessions.service.setLock({ ...write(7), wait: false }, b.options), { code: 'EAGAIN' });
     await sessions.service.setLock({ ...write(5), wait: false }, b.options);
