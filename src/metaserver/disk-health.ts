@@ -58,7 +58,7 @@ export class DiskHealth {
 
   /** Whether nothing stands against a command, by what is known. On the way of every command. */
   mayApply(takesRoom: boolean): boolean {
-    if (this.#failure !== null || this.#room === null) return false;
+    if (this.#failureFor(takesRoom) !== null || this.#room === null) return false;
     if (!takesRoom) return true;
     if (this.#ageMs > LOOK_INTERVAL_MS) this.#lookInBackground();
     return !this.#isFull && this.#leftBytes(this.#room) > 0;
@@ -66,8 +66,9 @@ export class DiskHealth {
 
   /** Why a command can't be applied, after all that can be found out has been; null when it can. */
   async refusal(takesRoom: boolean): Promise<FileError | null> {
-    if (this.#failure !== null) await this.#tryAgain();
-    if (this.#failure !== null) return refusalOf(this.#failure);
+    if (this.#failureFor(takesRoom) !== null) await this.#tryAgain();
+    const failure = this.#failureFor(takesRoom);
+    if (failure !== null) return refusalOf(failure);
     if (takesRoom && !(await this.#hasRoom())) return refusalOf({ trouble: 'full', reason: this.health.reason });
     return null;
   }
@@ -97,6 +98,11 @@ export class DiskHealth {
 
   get #ageMs(): number {
     return this.runtime.clock.monotonicMs() - this.#lookedMs;
+  }
+
+  /** A write that found no room stands in the way of no removal: room was kept for those, and less is to be stored afterwards. */
+  #failureFor(takesRoom: boolean): Failure | null {
+    return this.#failure?.trouble === 'full' && !takesRoom ? null : this.#failure;
   }
 
   get #roomFailure(): Failure | null {

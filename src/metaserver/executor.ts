@@ -46,7 +46,7 @@ export class Executor implements MetadataService {
   #lastTurn: Promise<unknown> = Promise.resolve();
   /** Those that came up to this one, and waited for room when there came none. */
   #refused: { upTo: number; error: unknown } = { upTo: 0, error: null };
-  /** Commands that were carried out, and how many of them are stored. */
+  /** Commands that were carried out or refused for good, and how many of them are stored. */
   #carriedOut = 0;
   #stored = 0;
   #state: 'open' | 'closed' = 'open';
@@ -177,6 +177,8 @@ export class Executor implements MetadataService {
       return result;
     } catch (error) {
       const isRefused = error instanceof FileError || error instanceof ServiceError;
+      // What the namespace has refused is kept, for good; whoever syncs wants that found again.
+      if (error instanceof FileError && refusal === null && command.id !== undefined) this.#carriedOut++;
       this.#metrics.command(command.name, isRefused ? 'refused' : 'failed');
       if (!isRefused) {
         this.#runtime.log.error('metadata.command_failed', { command: command.name, reason: String(error) });
@@ -202,11 +204,13 @@ export class Executor implements MetadataService {
     const startMs = this.#runtime.clock.monotonicMs();
     const waitedMs = () => this.#runtime.clock.monotonicMs() - startMs;
     const carriedOut = this.#carriedOut;
+    const stores = this.#engine.uncommittedKeys > 0;
     try {
       await this.#engine.commit();
       this.#stored = Math.max(this.#stored, carriedOut);
       this.#metrics.commit(waitedMs(), 'done');
-      this.#disk.worked();
+      // A commit of nothing says nothing about the disk.
+      if (stores) this.#disk.worked();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#metrics.commit(waitedMs(), 'failed');

@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
+import { ServiceError } from '../protocol/errors.js';
 import { diskTrouble } from '../runtime/disk-trouble.js';
 import { RoomAhead } from '../runtime/room-ahead.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -39,11 +40,16 @@ export const lmdbEngine: EngineFactory = async (directory, runtime) => {
   const { totalBytes } = await runtime.disk.space(directory);
   const roomBytes = Math.min(ROOM_BYTES, Math.max(LEAST_ROOM_BYTES, Math.floor(totalBytes / SHARE_OF_SMALL_DISK)));
   const storage = new LmdbStorage(directory, runtime, roomBytes);
-  await storage.begin();
+  try {
+    await storage.open();
+  } catch (error) {
+    if (!storage.isReadable) throw error;
+    runtime.log.error('metadata.opened_for_reading', { reason: String(error) });
+  }
   return storage;
 };
 
-/** For writing where the disk allows it, else for reading. */
+/** For writing where the disk allows it, else for reading. Fails with why it can't be written when it can't be read either. */
 function openDatabase(path: string): { database: Database; isReadOnly: boolean } {
   const options = {
     path,
@@ -60,15 +66,19 @@ function openDatabase(path: string): { database: Database; isReadOnly: boolean }
   try {
     return { database: open<Uint8Array, Buffer>(options), isReadOnly: false };
   } catch (error) {
-    if (diskTrouble(asDiskError(error)) === 'failing') throw error;
-    return { database: open<Uint8Array, Buffer>({ ...options, readOnly: true }), isReadOnly: true };
+    try {
+      return { database: open<Uint8Array, Buffer>({ ...options, readOnly: true }), isReadOnly: true };
+    } catch {
+      throw error;
+    }
   }
 }
 
 class LmdbStorage implements Storage {
-  #database: Database;
-  /** Opened for reading only, or LMDB takes nothing more through it. */
-  #mustReopen: boolean;
+  /** None while it is opened anew, and after that has failed. */
+  #database: Database | null = null;
+  /** It is not open, or only for reading, or LMDB takes nothing more through it. */
+  #mustOpen = true;
   #ahead: RoomAhead | null = null;
   readonly #freePages = new FreePages();
   /** How long small writes took of late. */
@@ -78,23 +88,32 @@ class LmdbStorage implements Storage {
     private readonly directory: string,
     private readonly runtime: Runtime,
     private readonly roomBytes: number,
-  ) {
-    const { database, isReadOnly } = openDatabase(directory);
-    this.#database = database;
-    this.#mustReopen = isReadOnly;
-  }
+  ) {}
 
-  /** To be awaited once, before anything else. */
-  async begin(): Promise<void> {
-    if (this.#mustReopen) return;
+  /** Opens the database for writing, anew when it is open. When it rejects, `isReadable` tells whether it is there for reading. */
+  async open(): Promise<void> {
+    const closing = [this.#database?.close(), this.#ahead?.close()];
+    this.#database = null;
+    this.#ahead = null;
+    // LMDB opens a file once in a process: before it is closed, opening it anew would find the broken one. What a broken one
+    // says on being closed was said when it broke.
+    await Promise.allSettled(closing);
+    const { database, isReadOnly } = openDatabase(this.directory);
+    this.#database = database;
+    if (isReadOnly) throw Object.assign(new Error('EROFS: the database is open for reading only'), { code: 'EROFS' });
     const { disk } = this.runtime;
     await disk.syncDirectory(this.directory);
     this.#ahead = new RoomAhead(await disk.open(join(this.directory, DATA_FILE), 'existing'));
     this.#takeRoom(0);
+    this.#mustOpen = false;
+  }
+
+  get isReadable(): boolean {
+    return this.#database !== null;
   }
 
   get(key: Key): Uint8Array | undefined {
-    return this.#database.getBinary(Buffer.from(key, 'latin1'));
+    return this.#opened.getBinary(Buffer.from(key, 'latin1'));
   }
 
   scan(from: Key, to: Key, limit: number): Row[] {
@@ -104,18 +123,18 @@ class LmdbStorage implements Storage {
       end: Buffer.from(to, 'latin1'),
       ...(Number.isFinite(limit) ? { limit } : {}),
     };
-    for (const { key, value } of this.#database.getRange(range)) rows.push({ key: key.toString('latin1'), value });
+    for (const { key, value } of this.#opened.getRange(range)) rows.push({ key: key.toString('latin1'), value });
     return rows;
   }
 
   async write(changes: Changes): Promise<void> {
-    if (this.#mustReopen) await this.#reopen();
-    this.#requireRoom(changes.size);
+    if (this.#mustOpen) await this.open();
     try {
+      this.#requireRoom(changes.size);
       await this.#write(changes);
     } catch (error) {
       const cause = await causeOf(error);
-      if (isUnusable(cause)) this.#mustReopen = true;
+      if (isUnusable(cause)) this.#mustOpen = true;
       throw asDiskError(cause);
     }
   }
@@ -130,32 +149,39 @@ class LmdbStorage implements Storage {
   async settle(): Promise<void> {}
 
   async close(): Promise<void> {
-    await this.#database.close();
+    await this.#database?.close();
     await this.#ahead?.close();
   }
 
+  get #opened(): Database {
+    if (this.#database === null)
+      throw new ServiceError('UNREACHABLE', "the metaserver's database is being opened anew");
+    return this.#database;
+  }
+
   async #write(changes: Changes): Promise<void> {
+    const database = this.#opened;
     const { clock } = this.runtime;
     const isSmall = changes.size <= MAXIMUM_BLOCKING_ROWS;
     const startMs = clock.monotonicMs();
     if (isSmall && this.#smallWriteMs < MAXIMUM_BLOCKING_MS) {
-      this.#database.transactionSync(() => {
+      database.transactionSync(() => {
         for (const [key, value] of changes) {
-          if (value === null) this.#database.removeSync(Buffer.from(key, 'latin1'));
-          else this.#database.putSync(Buffer.from(key, 'latin1'), value);
+          if (value === null) database.removeSync(Buffer.from(key, 'latin1'));
+          else database.putSync(Buffer.from(key, 'latin1'), value);
         }
       });
     } else {
-      await this.#database.batch(() => {
+      await database.batch(() => {
         for (const [key, value] of changes) {
           const name = Buffer.from(key, 'latin1');
           // The batch's promise answers for its changes, which reject besides.
-          const change = value === null ? this.#database.remove(name) : this.#database.put(name, value);
+          const change = value === null ? database.remove(name) : database.put(name, value);
           change.catch(() => {});
         }
       });
       // A read in this turn may have opened a view from before the write.
-      this.#database.resetReadTxn();
+      database.resetReadTxn();
     }
     if (isSmall) this.#smallWriteMs = 0.9 * this.#smallWriteMs + 0.1 * (clock.monotonicMs() - startMs);
   }
@@ -188,22 +214,8 @@ class LmdbStorage implements Storage {
     return ahead.leftBytes(usedBytes);
   }
 
-  /** Opens the database anew for writing. Rejects, with the database still there for reading, when the disk takes no writes. */
-  async #reopen(): Promise<void> {
-    await this.#ahead?.close();
-    this.#ahead = null;
-    // Without waiting in between: reads go on, and find one or the other.
-    const closing = this.#database.close();
-    const { database, isReadOnly } = openDatabase(this.directory);
-    this.#database = database;
-    this.#mustReopen = isReadOnly;
-    await closing;
-    if (isReadOnly) throw Object.assign(new Error('EROFS: the database is open for reading only'), { code: 'EROFS' });
-    await this.begin();
-  }
-
   #usage(): { pageBytes: number; usedBytes: number; freePages: number } {
-    const { pageSize, lastPageNumber, root, free } = this.#database.getStats() as Statistics;
+    const { pageSize, lastPageNumber, root, free } = this.#opened.getStats() as Statistics;
     const pages = lastPageNumber + 1;
     return {
       pageBytes: pageSize,

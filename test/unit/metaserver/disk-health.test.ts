@@ -11,6 +11,8 @@ import { change, codeOf, makeRequest, ROOT, TestMetaserver, TestRuntime } from '
 class Disk {
   readonly store = new MemoryStore();
   failure: string | null = null;
+  /** It can't be asked for its room. */
+  isUnknown = false;
   writes = 0;
   leftBytes = Number.POSITIVE_INFINITY;
 
@@ -19,7 +21,10 @@ class Disk {
       this.writes++;
       if (this.failure !== null) throw Object.assign(new Error(`${this.failure}: refused`), { code: this.failure });
     },
-    leftBytes: () => this.leftBytes,
+    leftBytes: () => {
+      if (this.isUnknown) throw Object.assign(new Error('EIO: refused'), { code: 'EIO' });
+      return this.leftBytes;
+    },
   });
 }
 
@@ -121,7 +126,7 @@ for (const [failure, trouble, code] of [
   ['ENOSPC', 'full', 'ENOSPC'],
 ] as const) {
   describe(`a metaserver whose disk answers ${failure}`, () => {
-    it('refuses everything once it knows, reads what was answered, vouches for nothing, and recovers by itself', async () => {
+    it('refuses changes once it knows, reads what was answered, vouches for nothing, and recovers by itself', async () => {
       const { disk, meta, health, log } = await opened();
       await meta.make(ROOT, 'stored');
       await meta.service.sync({});
@@ -131,9 +136,12 @@ for (const [failure, trouble, code] of [
       assert.equal(await health(), trouble);
       const tried = disk.writes;
       assert.equal(await codeOf(meta.make(ROOT, 'new')), code);
-      assert.equal(await codeOf(meta.do('unlink', { parent: ROOT, name: 'stored', held: [] })), code);
       assert.equal(disk.writes, tried, 'refused without asking the disk again');
       assert.deepEqual(await meta.names(ROOT), ['stored', 'answered']);
+      const unlinking = codeOf(meta.do('unlink', { parent: ROOT, name: 'stored', held: [] }));
+      assert.equal(await unlinking, trouble === 'full' ? 'none' : code);
+      const kept = trouble === 'full' ? ['answered'] : ['stored', 'answered'];
+      assert.deepEqual(await meta.names(ROOT), kept);
       for (let second = 0; second < 30; second++) {
         meta.runtime.advance(DISK_RETRY_MS);
         for (let turn = 0; turn < 30; turn++) await Promise.resolve();
@@ -147,7 +155,7 @@ for (const [failure, trouble, code] of [
       assert.equal(await health(), null);
       disk.store.crash();
       const again = await TestMetaserver.open(disk.factory);
-      assert.deepEqual(await again.names(ROOT), ['stored', 'answered', 'new']);
+      assert.deepEqual(await again.names(ROOT), [...kept, 'new']);
       await again.close();
     });
 
@@ -173,3 +181,28 @@ for (const [failure, trouble, code] of [
     });
   });
 }
+
+describe("a metaserver's disk", () => {
+  it('is not taken for well because there was nothing to store', async () => {
+    const { disk, meta, health } = await opened();
+    await meta.service.sync({});
+    disk.isUnknown = true;
+    assert.equal(await health(), 'failing');
+    await meta.ask('garbage', { after: 0, limit: 1 });
+    assert.equal(await codeOf(meta.make(ROOT, 'new')), 'EIO');
+    await meta.close();
+  });
+
+  it('has what was refused for good when somebody has synced', async () => {
+    const { disk, meta } = await opened();
+    await meta.make(ROOT, 'name');
+    await meta.service.sync({});
+    const id: RequestId = ['c', 0, 1];
+    const again = { name: 'make' as const, timeNs: 1n, request: makeRequest(ROOT, 'name'), durable: false, id };
+    assert.equal(await codeOf(meta.service.execute(again)), 'EEXIST');
+    const { writes } = disk;
+    await meta.service.sync({});
+    assert.equal(disk.writes, writes + 1);
+    await meta.close();
+  });
+});
