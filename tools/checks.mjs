@@ -1,26 +1,25 @@
-// The checks that need no running system: formatting and lint with the rules
-// on layers, types, and unused code. npm run lint, and the first part of npm test.
+// The checks that need no running system: formatting and lint, the layers, types,
+// and unused code. npm run lint, and the first part of npm test.
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, install, run, tool } from './prepare.mjs';
+import { checkLayers } from './lint/check-layers.mjs';
+import { build, install, root, run, tool } from './prepare.mjs';
 
-const CHECKS = [
-  {
-    name: 'biome: format, lint, layers, import cycles, floating promises',
-    program: 'biome',
-    parameters: ['check', '--error-on-warnings'],
-  },
-  { name: 'knip: unused files, exports and dependencies', program: 'knip', parameters: ['--no-progress'] },
-];
+const CHECKS = {
+  'biome: format, lint, import cycles, floating promises': () => run(tool('biome'), ['check', '--error-on-warnings']),
+  'layers: which folder may import which': () => checkLayers(join(root, 'src')),
+  'knip: unused files, exports and dependencies': () => run(tool('knip'), ['--no-progress']),
+};
 
 /** Runs all of them; answers how many passed and failed. Types are checked by the build. */
 export function runChecks() {
   let passed = 0;
   let failed = 0;
-  for (const { name, program, parameters } of CHECKS) {
-    const fits = run(tool(program), parameters);
-    process.stdout.write(`${fits ? 'passed' : 'FAILED'}  ${name}\n`);
-    passed += fits ? 1 : 0;
-    failed += fits ? 0 : 1;
+  for (const [name, fits] of Object.entries(CHECKS)) {
+    const isFit = fits();
+    process.stdout.write(`${isFit ? 'passed' : 'FAILED'}  ${name}\n`);
+    passed += isFit ? 1 : 0;
+    failed += isFit ? 0 : 1;
   }
   return { passed, failed };
 }

@@ -1,8 +1,8 @@
 // The way from the command line to the mediator of a configuration.
 import type { Config } from '../config.js';
-import type { AdminService } from '../protocol/admin.js';
-import { connectRemote, type Remote } from '../protocol/client.js';
 import { ServiceError } from '../protocol/errors.js';
+import type { AdminService } from '../protocol/services/admin.js';
+import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import { CommandFailure } from './failure.js';
 import { secretOption, unixPathOption } from './paths.js';
 import { commandRuntime } from './runtime.js';

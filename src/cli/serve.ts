@@ -1,15 +1,15 @@
 // One server of the configuration in this process: what `nmrfs serve` and the
 // supervisor's children do.
 import type { Config, ServerConfig } from '../config.js';
-import { connectRemote } from '../protocol/client.js';
-import { asPeer } from '../protocol/service.js';
+import { asPeer } from '../protocol/services/service.js';
+import { connectRemote } from '../protocol/wire/client.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { chooseAllowOther, chooseAttributeTimeoutMs } from './binding.js';
-import { claimStore } from './claim-store.js';
 import { exitOnDefect } from './defects.js';
 import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
+import { claimStore } from './locks/claim-store.js';
+import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { makeRunDirectory, readRecord } from './supervisor/instance.js';
@@ -223,7 +223,7 @@ async function openMediatorProcess(
     mountFileSystem: typeof import('../fuse-client/mount.js').mountFileSystem,
     { directory, binding }: { directory: string; binding: 'kernel' | 'fuse-native' },
   ) {
-    const { clearDeadMount } = await import('./mounts.js');
+    const { clearDeadMount } = await import('./mounting/mounts.js');
     if (await clearDeadMount(directory)) {
       runtime.log.warn('mount.dead_cleared', { directory });
     }

@@ -1,7 +1,7 @@
 // `nmrfs status` for people: what is so now first, then server by server.
 import { formatSize } from '../config/values.js';
 import { describeSurvival } from '../config.js';
-import type { ClusterStatus, DataServerState, DataServerStatus, MetaserverStatus } from '../protocol/admin.js';
+import type { ClusterStatus, DataServerState, DataServerStatus, MetaserverStatus } from '../protocol/services/admin.js';
 import { type Colour, paint, table } from './output.js';
 
 const STATE_COLOURS: Readonly<Record<DataServerState, Colour>> = {

@@ -1,31 +1,18 @@
 // A data server without its network: BlockService and HookService over one
 // store. It knows no other server, and believes nothing that it is sent.
-import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/blocks.js';
+
 import { ServiceError } from '../protocol/errors.js';
-import { giveBack, lend } from '../protocol/lent.js';
+import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';
+import { giveBack, lend } from '../protocol/wire/lent.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
 import { hooksOf } from './hooks.js';
-import type { IndexFactory } from './index-store.js';
+import type { IndexFactory } from './index/index-store.js';
 import { Metrics } from './metrics.js';
-import { Store, type StoreOptions } from './store.js';
+import type { DataserverExits, DataserverOptions } from './options.js';
+import { Store } from './store.js';
 import { type DataserverMethods, dataserverMethods } from './xml-rpc.js';
-
-export interface DataserverOptions extends StoreOptions {
-  /** The configured name: data1 … */
-  name: string;
-  /** Its place among the data servers, from 1: appears in what the corrupt hook writes. */
-  number: number;
-  /** Whether the hooks that destroy may be used. */
-  testHooks: boolean;
-}
-
-/** How the hooks end the process; the simulation crashes the node instead. */
-export interface DataserverExits {
-  terminate(): void;
-  restart(blank: boolean): void;
-}
 
 export interface Dataserver {
   readonly blocks: BlockService;

@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { isNoRoom } from './space.js';
+import { isNoRoom } from './log/space.js';
 
 const FORMAT = 1;
 const STORE_ID_BYTES = 16;

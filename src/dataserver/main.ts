@@ -1,14 +1,16 @@
 // A data server on its own address. It listens before it opens its store, so
 // that a second process for the same address is stopped by the address in use
 // before it touches files that the first one writes.
-import type { BlockService, HookService } from '../protocol/blocks.js';
-import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/exit-status.js';
-import { serve } from '../protocol/server.js';
-import type { XmlRpcMethods, XmlRpcValue } from '../protocol/xml-rpc.js';
+
+import { serve } from '../protocol/http/server.js';
+import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
+import type { BlockService, HookService } from '../protocol/services/blocks.js';
+import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/services/exit-status.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Dataserver, type DataserverExits, type DataserverOptions, openDataserver } from './dataserver.js';
+import { type Dataserver, openDataserver } from './dataserver.js';
 import { wipeStore } from './identity.js';
-import type { IndexFactory } from './index-store.js';
+import type { IndexFactory } from './index/index-store.js';
+import type { DataserverExits, DataserverOptions } from './options.js';
 import type { DataserverMethods } from './xml-rpc.js';
 
 export interface RunDataserverOptions extends DataserverOptions {
@@ -61,7 +63,7 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
       runtime.log.info('store.wiped', { directory: options.directory });
     }
     // Only loaded where it is used: the simulation runs without its native part.
-    const index = options.index ?? (await import('./lmdb-index.js')).lmdbIndex;
+    const index = options.index ?? (await import('./index/lmdb-index.js')).lmdbIndex;
     const dataserver = await openDataserver(options, runtime, index, options.exits ?? PROCESS_EXITS);
     opening.opened(dataserver);
     runtime.log.info('server.ready', { name: options.name, address: server.address });

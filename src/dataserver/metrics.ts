@@ -1,7 +1,7 @@
 // GET /metrics of a data server, as Prometheus text: what it was asked, and
 // how its store does.
 import { Counter, Gauge, Registry } from 'prom-client';
-import type { GetResult, PutResult } from '../protocol/blocks.js';
+import type { GetResult, PutResult } from '../protocol/services/blocks.js';
 import type { Store } from './store.js';
 
 export class Metrics {

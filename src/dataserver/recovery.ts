@@ -3,17 +3,17 @@
 // of another boot may lack anything, so it is made anew from all segments.
 import { Buffer } from 'node:buffer';
 
-import { pageCount } from '../protocol/hash.js';
+import { pageCount } from '../protocol/services/hash.js';
 import type { Log } from '../runtime/log.js';
-import type { Catalog } from './catalog.js';
+import { decodeTombstones, HEADER_BYTES } from './format/record.js';
+import { decodeRow, type Place, type VersionRow } from './format/version-row.js';
+import type { Catalog } from './index/catalog.js';
 import { INDEX_SAVE_BLOCKS, ZEROS_AHEAD_BYTES } from './limits.js';
-import type { PageReader } from './page-reader.js';
-import { rehash, UnreadableError } from './page-reader.js';
-import { decodeTombstones, HEADER_BYTES } from './record.js';
-import { type ScannedRecord, SegmentScanner } from './scanner.js';
-import type { Segments } from './segments.js';
-import type { UnsafeSegments } from './unsafe-segments.js';
-import { decodeRow, type Place, type VersionRow } from './version-row.js';
+import { type ScannedRecord, SegmentScanner } from './log/scanner.js';
+import type { Segments } from './log/segments.js';
+import type { UnsafeSegments } from './log/unsafe-segments.js';
+import type { PageReader } from './reading/page-reader.js';
+import { rehash, UnreadableError } from './reading/page-reader.js';
 
 const NO_HEADER = Buffer.alloc(HEADER_BYTES);
 

@@ -1,31 +1,31 @@
 // One replica's store, put together: opens it, recovers it, and answers puts,
 // gets, deletes and lists. Arguments have been checked before they come here.
-import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/blocks.js';
-import { PAGE_BYTES } from '../protocol/hash.js';
+import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
+import { PAGE_BYTES } from '../protocol/services/hash.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { BlockReader } from './block-reader.js';
-import { Catalog } from './catalog.js';
-import { Compaction } from './compaction.js';
-import { Condition } from './condition.js';
-import { DirectReader } from './direct-reader.js';
-import type { TombstonesDraft } from './draft.js';
+import { Compaction } from './compaction/compaction.js';
+import type { TombstonesDraft } from './format/draft.js';
+import { blockName } from './format/keys.js';
+import { saltOf, type Tombstone } from './format/record.js';
+import { storedHash } from './format/version-row.js';
 import { type Identity, isIndexTrusted, openIdentity, saveIdentity, setIndexState, storePaths } from './identity.js';
-import type { IndexFactory, IndexStore } from './index-store.js';
-import { blockName } from './keys.js';
+import { Catalog } from './index/catalog.js';
+import type { IndexFactory, IndexStore } from './index/index-store.js';
 import { MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES, SEGMENT_BYTES } from './limits.js';
-import { PageReader } from './page-reader.js';
-import { planPut } from './put-plan.js';
-import { saltOf, type Tombstone } from './record.js';
+import { Condition } from './log/condition.js';
+import { SegmentLog } from './log/segment-log.js';
+import { Segments } from './log/segments.js';
+import { Space } from './log/space.js';
+import { UnsafeSegments } from './log/unsafe-segments.js';
+import { BlockReader } from './reading/block-reader.js';
+import { DirectReader } from './reading/direct-reader.js';
+import { PageReader } from './reading/page-reader.js';
 import { recover } from './recovery.js';
-import { SegmentLog } from './segment-log.js';
-import { Segments } from './segments.js';
-import { Space } from './space.js';
-import { UnsafeSegments } from './unsafe-segments.js';
-import { storedHash } from './version-row.js';
-import { type Plan, Writer } from './writer.js';
+import { planPut } from './writing/put-plan.js';
+import { type Plan, Writer } from './writing/writer.js';
 
 export interface StoreOptions {
   directory: string;

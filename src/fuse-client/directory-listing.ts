@@ -1,7 +1,7 @@
 // An open directory: entries fetched in batches that grow, handed out from any
 // cookie. Batches with attributes are dropped when something changed in this
 // mount since they were asked for, or when they are older than the kernel may keep them.
-import type { DirectoryEntry, FileService } from '../protocol/files.js';
+import type { DirectoryEntry, FileService } from '../protocol/services/files.js';
 import type { Clock } from '../runtime/clock.js';
 
 const FIRST_BATCH_ENTRIES = 128;

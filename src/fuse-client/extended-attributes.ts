@@ -1,7 +1,7 @@
 // Extended attributes, access control lists among them: which names there are,
 // and which questions need not be asked.
 import { FileError } from '../protocol/errors.js';
-import type { FileService } from '../protocol/files.js';
+import type { FileService } from '../protocol/services/files.js';
 import type { KnownInodes } from './known-inodes.js';
 
 export class ExtendedAttributes {

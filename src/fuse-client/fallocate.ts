@@ -1,6 +1,6 @@
 // What a mode of fallocate(2) asks for. Modes that move or share what is in a file are refused, never half obeyed.
 import { FileError } from '../protocol/errors.js';
-import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
+import { MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
 import { checkEnd } from './limits.js';
 
 /** linux/falloc.h. */

@@ -3,12 +3,13 @@
 // with FLUSH; those of an open file description (F_OFD_SETLK, flock) end with its
 // RELEASE, of which the kernel says only for flock that there are any.
 import { FileError } from '../protocol/errors.js';
-import type { FileLock, LockOwner, LockRange, LockType } from '../protocol/sessions.js';
+import type { FileLock, LockOwner, LockRange, LockType } from '../protocol/services/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type FileHandle, type HandleTable, throwLostLock } from './handles.js';
+import type { FileHandle, HandleTable } from './handles.js';
 import type { KnownInodes } from './known-inodes.js';
 import type { MountSession } from './mount-session.js';
 import type { OpenFiles } from './open-files.js';
+import { throwLostLock } from './untold-errors.js';
 
 export class FileLocks {
   /** @param session where locks are kept; without it the kernel keeps them */

@@ -1,6 +1,6 @@
 // What a mount can ask the kernel to forget. The fuse-native binding has no way
 // to ask; there the kernel's own timeouts must do.
-import type { FileName } from '../protocol/files.js';
+import type { FileName } from '../protocol/services/files.js';
 
 export interface KernelCache {
   /** Size, times and mode are fetched anew at their next use. */

@@ -1,8 +1,8 @@
 // What this mount knows of inodes: the files that are open here, attributes
 // that answers to changes brought, voted bytes kept for small reads. All of it
 // is forgotten where another mount has changed something.
-import type { Attributes, FileService } from '../protocol/files.js';
-import type { OutdatedItem } from '../protocol/sessions.js';
+import type { Attributes, FileService } from '../protocol/services/files.js';
+import type { OutdatedItem } from '../protocol/services/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { OpenInodes } from './open-inodes.js';

@@ -2,10 +2,10 @@
 // the connection: asks them again when it is back and knows this mount, within
 // the deadline that every request has. What changes something carries an id,
 // so that it is carried out once.
-import type { FileService } from '../protocol/files.js';
-import type { RepeatedCalls } from '../protocol/repeated-calls.js';
-import type { RequestId, RequestIds } from '../protocol/request-ids.js';
-import type { CallOptions } from '../protocol/service.js';
+import type { FileService } from '../protocol/services/files.js';
+import type { RequestId, RequestIds } from '../protocol/services/request-ids.js';
+import type { CallOptions } from '../protocol/services/service.js';
+import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 
 const CHANGES: ReadonlySet<PropertyKey> = new Set<keyof FileService>([
   'setattr',

@@ -3,10 +3,9 @@
 // taken up again for ever; a mediator that has forgotten is told, before it
 // gets any other request.
 import { ServiceError } from '../protocol/errors.js';
-import { LockTable } from '../protocol/lock-table.js';
-import type { RepeatedCalls } from '../protocol/repeated-calls.js';
-import { CLIENT_ID_BYTES } from '../protocol/request-ids.js';
-import type { CallOptions } from '../protocol/service.js';
+import { LockTable } from '../protocol/services/lock-table.js';
+import { CLIENT_ID_BYTES } from '../protocol/services/request-ids.js';
+import type { CallOptions } from '../protocol/services/service.js';
 import {
   type FileLock,
   LONGEST_WAIT_MS,
@@ -15,7 +14,8 @@ import {
   type LockType,
   type OutdatedItem,
   type SessionService,
-} from '../protocol/sessions.js';
+} from '../protocol/services/sessions.js';
+import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 import { sleep } from '../runtime/clock.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';

@@ -2,11 +2,14 @@
 // The process that calls this serves the mount and must never touch it itself
 // by a synchronous call, or it waits for itself.
 import { resolve } from 'node:path';
-import type { FileService } from '../protocol/files.js';
+import type { FileService } from '../protocol/services/files.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
+import type { Mount, MountSettings } from './mount-settings.js';
 import type { MediatorConnection } from './operations.js';
+
+export type { Mount } from './mount-settings.js';
 
 export interface MountOptions extends MediatorConnection {
   /** An existing directory; relative to the working directory when not absolute. */
@@ -26,27 +29,6 @@ export interface MountOptions extends MediatorConnection {
   source?: string;
   /** Options that the kernel obeys for every file system, such as noexec. */
   kernelOptions?: readonly string[];
-}
-
-export interface MountSettings {
-  directory: string;
-  attributeTimeoutMs: number;
-  maximumDirtyBytes: number;
-  readOnly: boolean;
-  allowOther: boolean;
-  accessTimes: AccessTimesMode;
-  source: string;
-  kernelOptions: readonly string[];
-}
-
-export interface Mount {
-  readonly directory: string;
-  /** Stores what is pending, then unmounts; one in use is taken from its users. */
-  unmount(): Promise<void>;
-  /** Resolves when the mount is gone, whoever took it away. */
-  readonly ended: Promise<void>;
-  /** What it keeps in memory, in entries, by what they are. */
-  kept(): Record<string, number>;
 }
 
 const ATTRIBUTE_TIMEOUT_MS = 1000;

@@ -1,26 +1,18 @@
 // Files that programs hold open: opening, reading, writing and closing them,
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
-import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/files.js';
-import { giveBack, lend } from '../protocol/lent.js';
-import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/pieces.js';
+import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
+import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/services/pieces.js';
+import { giveBack, lend } from '../protocol/wire/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';
 import type { FallocateRequest } from './fallocate.js';
-import {
-  type FileHandle,
-  type HandleTable,
-  NO_OWNERS,
-  OpenFlag,
-  throwFailure,
-  throwFailureAtClose,
-  throwLostLock,
-  throwUnseenFailure,
-} from './handles.js';
+import { type FileHandle, type HandleTable, NO_OWNERS, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
 import { checkEnd } from './limits.js';
 import { Privileges } from './privileges.js';
+import { throwFailure, throwFailureAtClose, throwLostLock, throwUnseenFailure } from './untold-errors.js';
 import { MemoryBudget } from './write-back/memory-budget.js';
 import { covers, layOver, storedLength } from './write-back/overlay.js';
 import { WriteBackFile } from './write-back/write-back-file.js';

@@ -13,13 +13,13 @@ import type {
   FileService,
   FileSystemSpace,
   RenameMode,
-} from '../protocol/files.js';
-import { MAXIMUM_FILE_BYTES } from '../protocol/files.js';
-import { NO_PIECES, type Pieces } from '../protocol/pieces.js';
-import type { RepeatedCalls } from '../protocol/repeated-calls.js';
-import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
-import type { CallOptions } from '../protocol/service.js';
-import type { SessionService } from '../protocol/sessions.js';
+} from '../protocol/services/files.js';
+import { MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
+import { NO_PIECES, type Pieces } from '../protocol/services/pieces.js';
+import { CLIENT_ID_BYTES, RequestIds } from '../protocol/services/request-ids.js';
+import type { CallOptions } from '../protocol/services/service.js';
+import type { SessionService } from '../protocol/services/sessions.js';
+import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { AccessTimesMode } from './access-times.js';
@@ -27,7 +27,7 @@ import { DirectoryListing } from './directory-listing.js';
 import { ExtendedAttributes } from './extended-attributes.js';
 import { fallocateRequest } from './fallocate.js';
 import { FileLocks } from './file-locks.js';
-import { HandleTable, OpenFlag, throwFailure, throwLostLock } from './handles.js';
+import { HandleTable, OpenFlag } from './handles.js';
 import type { KernelCache } from './kernel-cache.js';
 import { KnownInodes } from './known-inodes.js';
 import { checkEnd, checkName } from './limits.js';
@@ -37,6 +37,7 @@ import { type CopyRequest, OpenFiles, type WriteTraits } from './open-files.js';
 import { OpenInodes } from './open-inodes.js';
 import { withoutPrivileges } from './privileges.js';
 import { UnsyncedChanges } from './unsynced-changes.js';
+import { throwFailure, throwLostLock } from './untold-errors.js';
 
 /** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
 const MOST_HELD_NAMED = 64;

@@ -1,7 +1,7 @@
 // What a file loses when somebody changes its content or owner: the set-id bits
 // of its mode, POSIX write() and chown(), and its capability, capabilities(7).
 import { FileError } from '../protocol/errors.js';
-import type { FileService } from '../protocol/files.js';
+import type { FileService } from '../protocol/services/files.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { KnownInodes } from './known-inodes.js';
 import type { WriteBackFile } from './write-back/write-back-file.js';

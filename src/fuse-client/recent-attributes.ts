@@ -2,7 +2,7 @@
 // that was asked before a change may be answered after it, and its older size
 // would be believed; and the kernel, which forgets what its own changes touch,
 // need not ask again for what the answer already said.
-import type { Attributes } from '../protocol/files.js';
+import type { Attributes } from '../protocol/services/files.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** Longer than any answer is under way. */

@@ -4,11 +4,12 @@
 // asks for them to be durable must hear so: through each handle on such an
 // inode once, also where one is opened only to ask.
 import { FileError } from '../protocol/errors.js';
-import { type FileService, ROOT_INODE } from '../protocol/files.js';
-import { isUnbroken, type Verifier } from '../protocol/verifier.js';
+import { type FileService, ROOT_INODE } from '../protocol/services/files.js';
+import { isUnbroken, type Verifier } from '../protocol/services/verifier.js';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Failure, type HandleTable, inodeOf } from './handles.js';
+import { type HandleTable, inodeOf } from './handles.js';
+import type { Failure } from './untold-errors.js';
 
 /** What was changed before is on the disk by then, usually; asking brings the certainty. */
 const SYNC_AFTER_MS = 1000;

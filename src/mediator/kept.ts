@@ -1,14 +1,15 @@
 // What the mediator keeps in memory, counted: for metrics, and for the test that
 // whoever puts something in takes it out again.
-import type { Auditor } from './audit.js';
-import type { BlockMap } from './block-map.js';
-import type { GarbageCollector } from './garbage.js';
-import type { KnownNames } from './known-names.js';
-import type { LostCalls } from './lost-calls.js';
-import type { Repairer } from './repair.js';
-import type { ReplicaSet } from './replica-set.js';
-import type { Sessions } from './sessions.js';
-import type { Writer } from './writer.js';
+
+import type { BlockMap } from './metadata/block-map.js';
+import type { KnownNames } from './metadata/known-names.js';
+import type { LostCalls } from './metadata/lost-calls.js';
+import type { ReplicaSet } from './replicas/replica-set.js';
+import type { Sessions } from './sessions/sessions.js';
+import type { GarbageCollector } from './upkeep/garbage.js';
+import type { Repairer } from './upkeep/repair.js';
+import type { Auditor } from './voting/audit.js';
+import type { Writer } from './writing/writer.js';
 
 interface Keepers {
   auditor: Auditor;

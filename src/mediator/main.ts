@@ -1,10 +1,11 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
-import { connectRemote, type Remote } from '../protocol/client.js';
-import { type RunningServer, serve } from '../protocol/server.js';
+
+import { type RunningServer, serve } from '../protocol/http/server.js';
+import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { METADATA_DEADLINE_MS } from './lost-calls.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
+import { METADATA_DEADLINE_MS } from './metadata/lost-calls.js';
 
 /** A server that the mediator connects to. */
 export interface Peer {

@@ -1,38 +1,39 @@
 // Puts the mediator together: replicas, votes, writes, repair and background
 // work behind FileService and AdminService.
-import type { AdminService } from '../protocol/admin.js';
-import type { FileService } from '../protocol/files.js';
-import type { MetadataService } from '../protocol/metadata.js';
-import { CLIENT_ID_BYTES, RequestIds } from '../protocol/request-ids.js';
-import type { SessionService } from '../protocol/sessions.js';
-import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
+
+import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
+import type { AdminService } from '../protocol/services/admin.js';
+import type { FileService } from '../protocol/services/files.js';
+import type { MetadataService } from '../protocol/services/metadata.js';
+import { CLIENT_ID_BYTES, RequestIds } from '../protocol/services/request-ids.js';
+import type { SessionService } from '../protocol/services/sessions.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { MediatorAdmin, type MetaserverPart } from './admin.js';
-import { Auditor } from './audit.js';
-import { BlockMap } from './block-map.js';
+import { MediatorAdmin, type MetaserverPart } from './admin/admin.js';
+import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
-import { EarlierAttempts } from './earlier-attempts.js';
-import { FileReader } from './file-reader.js';
-import { MediatorFiles } from './files.js';
-import { GarbageCollector } from './garbage.js';
+import { FileReader } from './files/file-reader.js';
+import { MediatorFiles } from './files/files.js';
+import { refusingFiles } from './files/refusing-files.js';
 import { type Kept, keptBy } from './kept.js';
-import { KeptResults } from './kept-results.js';
-import { KnownNames } from './known-names.js';
-import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './lost-calls.js';
+import { BlockMap } from './metadata/block-map.js';
+import { EarlierAttempts } from './metadata/earlier-attempts.js';
+import { KnownNames } from './metadata/known-names.js';
+import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './metadata/lost-calls.js';
+import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
-import { Reader } from './reader.js';
-import { Recovery } from './recovery.js';
-import { refusingFiles } from './refusing-files.js';
-import { Repairer } from './repair.js';
-import { type ReplicaParts, ReplicaSet } from './replica-set.js';
-import { Scrubber } from './scrub.js';
-import { Sessions } from './sessions.js';
+import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
+import { Sessions } from './sessions/sessions.js';
 import type { MediatorSettings } from './settings.js';
-import { Versions } from './versions.js';
-import { Writer } from './writer.js';
-import { mediatorXmlRpc } from './xml-rpc.js';
+import { GarbageCollector } from './upkeep/garbage.js';
+import { KeptResults } from './upkeep/kept-results.js';
+import { Recovery } from './upkeep/recovery.js';
+import { Repairer } from './upkeep/repair.js';
+import { Scrubber } from './upkeep/scrub.js';
+import { Auditor } from './voting/audit.js';
+import { Reader } from './voting/reader.js';
+import { Writer } from './writing/writer.js';
 
 export interface MediatorOptions extends MediatorSettings {
   /** Shown in `status`. */

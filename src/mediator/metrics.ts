@@ -3,7 +3,7 @@
 import { Gauge, Registry } from 'prom-client';
 import type { Counters } from './counters.js';
 import type { Kept } from './kept.js';
-import type { ReplicaSet } from './replica-set.js';
+import type { ReplicaSet } from './replicas/replica-set.js';
 
 export class Metrics {
   readonly #registry = new Registry();

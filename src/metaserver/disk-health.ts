@@ -3,7 +3,8 @@
 import { FileError } from '../protocol/errors.js';
 import { type DiskTrouble, diskTrouble } from '../runtime/disk-trouble.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Engine, ROW_BYTES, type Room } from './engine.js';
+import type { Engine } from './engine/engine.js';
+import { ROW_BYTES, type Room } from './engine/storage.js';
 
 /** How old what is known of the room may be before it is looked up anew. Until then, room that was taken ahead is at hand. */
 const LOOK_INTERVAL_MS = 1000;

@@ -2,12 +2,19 @@
 // after the other, and decides when they reach the disk.
 import { Buffer } from 'node:buffer';
 import { FileError, ServiceError } from '../protocol/errors.js';
-import type { Command, CommandName, Commands, MetadataService, Queries, QueryName } from '../protocol/metadata.js';
-import type { Once } from '../protocol/request-ids.js';
+import type {
+  Command,
+  CommandName,
+  Commands,
+  MetadataService,
+  Queries,
+  QueryName,
+} from '../protocol/services/metadata.js';
+import type { Once } from '../protocol/services/request-ids.js';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
-import type { Engine } from './engine.js';
+import type { Engine } from './engine/engine.js';
 import type { Metrics } from './metrics.js';
 import { applyOnce } from './namespace/once.js';
 import { countMissed, type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';

@@ -1,11 +1,11 @@
 // A metaserver on its own address: the namespace in LMDB, served to mediators
 // as `metadata`, and to people by XML-RPC.
-import { serve } from '../protocol/server.js';
+import { serve } from '../protocol/http/server.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { EngineFactory } from './engine.js';
-import { lmdbEngine } from './lmdb-engine.js';
-import { loggedEngine } from './logged-engine.js';
+import type { EngineFactory } from './engine/storage.js';
 import { type MetaserverOptions, openMetaserver } from './metaserver.js';
+import { lmdbEngine } from './storage/lmdb-engine.js';
+import { loggedEngine } from './storage/logged-engine.js';
 
 export interface RunMetaserverOptions extends MetaserverOptions {
   /** As configured; appears in the log. */

@@ -1,13 +1,14 @@
 // A metaserver without its network: opens the namespace in a folder and
 // answers MetadataService.
 import { Buffer } from 'node:buffer';
-import type { MetadataService } from '../protocol/metadata.js';
-import type { XmlRpcMethods } from '../protocol/xml-rpc.js';
+import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
+import type { MetadataService } from '../protocol/services/metadata.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DiskHealth } from './disk-health.js';
-import { Engine, type EngineFactory } from './engine.js';
+import { Engine } from './engine/engine.js';
+import type { EngineFactory } from './engine/storage.js';
 import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
 import { Metrics } from './metrics.js';
 import { initialise } from './namespace/apply.js';

@@ -1,11 +1,11 @@
 // What a metaserver answers to people and scripts at POST /RPC2. Paths are
 // UTF-8 text from the root of the file system; symbolic links are not followed.
 import { FileError } from '../protocol/errors.js';
-import { type Attributes, ROOT_INODE } from '../protocol/files.js';
-import { formatHash } from '../protocol/hash.js';
-import type { MetadataService } from '../protocol/metadata.js';
-import { describeAttributes, nameFromText, nameToText, namingPath } from '../protocol/text.js';
-import type { XmlRpcMethods, XmlRpcValue } from '../protocol/xml-rpc.js';
+import { describeAttributes, nameFromText, nameToText, namingPath } from '../protocol/http/text.js';
+import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
+import { type Attributes, ROOT_INODE } from '../protocol/services/files.js';
+import { formatHash } from '../protocol/services/hash.js';
+import type { MetadataService } from '../protocol/services/metadata.js';
 
 /** Entries and blocks of one answer are gathered so many at a time. */
 const PAGE_ROWS = 4096;

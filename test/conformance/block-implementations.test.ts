@@ -1,7 +1,7 @@
 // The block suite on every store there is, and on broken ones, which it must
 // find out.
 import { describe, it } from 'mocha';
-import type { BlockService } from '../../src/protocol/blocks.js';
+import type { BlockService } from '../../src/protocol/services/blocks.js';
 import { diskPlaces, memoryPlaces, type StorePlaceKind, withPlace } from '../unit/dataserver/harness.js';
 import { blockCases } from './block-suite.js';
 import { assertFindsDefect } from './finds-defect.js';

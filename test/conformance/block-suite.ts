@@ -1,9 +1,9 @@
 // What every BlockService promises, as cases over a factory of stores. Each
 // case opens what it needs and fails by assertion.
 import assert from 'node:assert/strict';
-import type { BlockService, GetResult } from '../../src/protocol/blocks.js';
 import { ServiceError } from '../../src/protocol/errors.js';
-import { hashBlock, hashOfPages, hashPages, PAGE_BYTES } from '../../src/protocol/hash.js';
+import type { BlockService, GetResult } from '../../src/protocol/services/blocks.js';
+import { hashBlock, hashOfPages, hashPages, PAGE_BYTES } from '../../src/protocol/services/hash.js';
 import { content, first, getOne, key, patched, putOne, type StorePlace } from '../unit/dataserver/harness.js';
 
 export const blockCases: Record<string, (place: StorePlace) => Promise<void>> = {

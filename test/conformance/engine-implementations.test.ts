@@ -1,7 +1,7 @@
 // The engine suite on every storage there is, and on broken ones, which it
 // must find out.
 import { describe, it } from 'mocha';
-import type { Storage } from '../../src/metaserver/engine.js';
+import type { Storage } from '../../src/metaserver/engine/storage.js';
 import {
   lmdbPlaces,
   loggedPlaces,

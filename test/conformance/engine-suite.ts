@@ -2,7 +2,7 @@
 // place; the engine above it is the same for all.
 import assert from 'node:assert/strict';
 import { it } from 'mocha';
-import { Engine } from '../../src/metaserver/engine.js';
+import { Engine } from '../../src/metaserver/engine/engine.js';
 import { type Place, type PlaceKind, seeded, TestRuntime, withPlace } from '../unit/metaserver/harness.js';
 
 const ALL = Number.POSITIVE_INFINITY;

@@ -2,7 +2,7 @@
 // tells of every change.
 import assert from 'node:assert/strict';
 import { ACCESS_ACL, DEFAULT_ACL } from '../../src/metaserver/namespace/acl.js';
-import type { Commands } from '../../src/protocol/metadata.js';
+import type { Commands } from '../../src/protocol/services/metadata.js';
 import { codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
 
 /** An access control list as Linux writes it: entries of tag, permissions and, for named ones, whom. */

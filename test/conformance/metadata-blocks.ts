@@ -1,6 +1,6 @@
 // Block maps: the switch, garbage, orphans, and who lacks what.
 import assert from 'node:assert/strict';
-import { MAXIMUM_FILE_BYTES } from '../../src/protocol/files.js';
+import { MAXIMUM_FILE_BYTES } from '../../src/protocol/services/files.js';
 import { BLOCK_BYTES, change, codeOf, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
 
 type Cases = Record<string, (meta: TestMetaserver) => Promise<void>>;

@@ -1,7 +1,7 @@
 // What survives: a close keeps everything, a crash keeps all that somebody was
 // promised and, of the rest, whole commands from the oldest on.
 import assert from 'node:assert/strict';
-import type { FileKind } from '../../src/protocol/files.js';
+import type { FileKind } from '../../src/protocol/services/files.js';
 import {
   BLOCK_BYTES,
   change,

@@ -1,7 +1,7 @@
 // Names: what POSIX says of making, linking, removing, renaming and listing.
 import assert from 'node:assert/strict';
-import type { Attributes, Changed, FileKind } from '../../src/protocol/files.js';
-import type { Commands } from '../../src/protocol/metadata.js';
+import type { Attributes, Changed, FileKind } from '../../src/protocol/services/files.js';
+import type { Commands } from '../../src/protocol/services/metadata.js';
 import { BLOCK_BYTES, codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
 
 type Cases = Record<string, (meta: TestMetaserver) => Promise<void>>;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { succeed } from '../support/shell.js';
-import type { MountCase } from './mount-cases.js';
+import type { MountCase } from './mount-case.js';
 
 const MEBIBYTE = 2 ** 20;
 

@@ -1,6 +1,6 @@
 // What programs expect of extended attributes and of the rights that lie in them.
 import { python, succeed } from '../support/shell.js';
-import type { MountCase } from './mount-cases.js';
+import type { MountCase } from './mount-case.js';
 
 export const rightsCases: MountCase[] = [
   {

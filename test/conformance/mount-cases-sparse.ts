@@ -1,7 +1,7 @@
 // What programs expect of holes, of space set aside, of copies made by the
 // kernel, and of offsets that are very large.
 import { python as runPython, succeed } from '../support/shell.js';
-import type { MountCase } from './mount-cases.js';
+import type { MountCase } from './mount-case.js';
 
 /** fallocate(2) as Python calls it, and the names of its modes. */
 const FALLOCATE = `

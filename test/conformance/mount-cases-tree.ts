@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, open, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { shell, succeed } from '../support/shell.js';
-import type { MountCase } from './mount-cases.js';
+import type { MountCase } from './mount-case.js';
 
 export const treeCases: MountCase[] = [
   {

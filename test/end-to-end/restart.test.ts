@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import type { ClusterStatus } from '../../src/protocol/admin.js';
-import { callXmlRpc } from '../../src/protocol/xml-rpc.js';
+import { callXmlRpc } from '../../src/protocol/http/xml-rpc.js';
+import type { ClusterStatus } from '../../src/protocol/services/admin.js';
 import { Cluster, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
 

@@ -3,10 +3,15 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { ClientHandshake, type Handshake, NONCE_BYTES, ServerHandshake } from '../../src/protocol/authentication.js';
-import { encodeRequest } from '../../src/protocol/codec.js';
 import { ServiceError } from '../../src/protocol/errors.js';
-import { FrameReader } from '../../src/protocol/frame-reader.js';
+import {
+  ClientHandshake,
+  type Handshake,
+  NONCE_BYTES,
+  ServerHandshake,
+} from '../../src/protocol/wire/authentication.js';
+import { encodeRequest } from '../../src/protocol/wire/codec.js';
+import { FrameReader } from '../../src/protocol/wire/frame-reader.js';
 import { arbitraryBody } from '../unit/protocol/arbitrary-body.js';
 
 const RUNS = 3_000;

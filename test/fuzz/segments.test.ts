@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { memoryIndexFactory } from '../../src/dataserver/memory-index.js';
-import type { BlockKey } from '../../src/protocol/blocks.js';
-import { hashBlock } from '../../src/protocol/hash.js';
+import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../src/protocol/services/blocks.js';
+import { hashBlock } from '../../src/protocol/services/hash.js';
 import { MemoryDisk } from '../support/memory-disk.js';
 import { content, goodBytes, key, openOn, patched, putOne, segmentPath } from '../unit/dataserver/harness.js';
 

@@ -2,7 +2,8 @@
 // before it happens whether that is still within the promise: of every block,
 // enough good replicas must stay that can be asked.
 import type { SimulatedCluster } from './cluster.js';
-import { currentBlocks, type Holdings, inspectDisk, versionKey } from './inspector.js';
+import { currentBlocks, type Holdings, inspectDisk } from './inspector.js';
+import { versionKey } from './version-key.js';
 
 export class Atlas {
   /** Why each data server can't be counted on just now: names of faults. */

@@ -1,7 +1,7 @@
 // The check that finds answers without a quorum, on ballots made up for it.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import type { BlockService, GetItem } from '../../src/protocol/blocks.js';
+import type { BlockService, GetItem } from '../../src/protocol/services/blocks.js';
 import { BallotWatch } from './ballots.js';
 
 const BLOCK_BYTES = 4096;

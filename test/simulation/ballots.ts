@@ -1,9 +1,9 @@
 // What the data servers have vouched for, as they answered. A read that is
 // answered must have had a quorum of them behind each block: the right bytes
 // alone do not show that anybody voted.
-import type { BlockService } from '../../src/protocol/blocks.js';
-import type { Hash } from '../../src/protocol/hash.js';
-import { versionKey } from './inspector.js';
+import type { BlockService } from '../../src/protocol/services/blocks.js';
+import type { Hash } from '../../src/protocol/services/hash.js';
+import { versionKey } from './version-key.js';
 
 interface Ballot {
   server: number;

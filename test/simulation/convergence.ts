@@ -1,9 +1,10 @@
 // The liveness phase: after the last fault everything must come back by
 // itself, be readable, and equal on all replicas, with nothing left over.
-import { formatHash } from '../../src/protocol/hash.js';
+import { formatHash } from '../../src/protocol/services/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
-import { type CurrentBlock, currentBlocks, versionKey } from './inspector.js';
+import { type CurrentBlock, currentBlocks } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
+import { versionKey } from './version-key.js';
 import type { Workload } from './workload/workload.js';
 import type { Scheduler } from './world/scheduler.js';
 

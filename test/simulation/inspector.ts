@@ -2,14 +2,15 @@
 // which server holds which version, and with which bytes. The judge's
 // knowledge: no server ever sees it.
 import { openDataserver } from '../../src/dataserver/dataserver.js';
-import { memoryIndexFactory } from '../../src/dataserver/memory-index.js';
-import type { BlockKey } from '../../src/protocol/blocks.js';
-import type { Hash } from '../../src/protocol/hash.js';
-import type { BlockReference } from '../../src/protocol/metadata.js';
+import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../src/protocol/services/blocks.js';
+import type { Hash } from '../../src/protocol/services/hash.js';
+import type { BlockReference } from '../../src/protocol/services/metadata.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { silentLog } from '../../src/runtime/log.js';
 import type { Network } from '../../src/runtime/network.js';
 import { type DataHost, type SimulatedCluster, STORE_DIRECTORY } from './cluster.js';
+import { versionKey } from './version-key.js';
 import { carryNow, SimulatedDisk } from './world/disk.js';
 import { SeededRandom } from './world/seeded-random.js';
 
@@ -17,10 +18,6 @@ import { SeededRandom } from './world/seeded-random.js';
 export type Holdings = ReadonlyMap<string, Hash | null>;
 
 export type CurrentBlock = BlockReference & { inode: number };
-
-export function versionKey({ inode, index, version }: BlockKey): string {
-  return `${inode}/${index}/${version}`;
-}
 
 /** Nothing that an inspected server would do later is done. */
 const standingClock: Clock = {

@@ -1,10 +1,11 @@
 // Servers that are wrong on purpose, each in one way that the design forbids:
 // the simulation must notice every one of them.
-import type { BlockService } from '../../src/protocol/blocks.js';
+
 import { FileError } from '../../src/protocol/errors.js';
-import type { FileService } from '../../src/protocol/files.js';
-import type { MetadataService } from '../../src/protocol/metadata.js';
-import { copyOf, type Pieces } from '../../src/protocol/pieces.js';
+import type { BlockService } from '../../src/protocol/services/blocks.js';
+import type { FileService } from '../../src/protocol/services/files.js';
+import type { MetadataService } from '../../src/protocol/services/metadata.js';
+import { copyOf, type Pieces } from '../../src/protocol/services/pieces.js';
 import type { Sabotage } from './cluster.js';
 
 /** The same service with some methods replaced; the others go through to the real one, wherever they are defined. */

@@ -1,5 +1,5 @@
 // The clusters that a seed chooses from.
-import { quorumProblem } from '../../src/protocol/quorum.js';
+import { quorumProblem } from '../../src/protocol/services/quorum.js';
 import type { ClusterShape } from './cluster.js';
 import { SeededRandom } from './world/seeded-random.js';
 

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ClusterStatus, DataServerState } from '../../src/protocol/admin.js';
+import type { ClusterStatus, DataServerState } from '../../src/protocol/services/admin.js';
 import { noteTrouble } from './trouble.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

@@ -2,12 +2,12 @@
 // mediator's behaviour without processes.
 import { randomBytes } from 'node:crypto';
 import { type Mediator, type MediatorOptions, openMediator } from '../../src/mediator/mediator.js';
-import { MemoryStore, memoryEngine } from '../../src/metaserver/memory-engine.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
-import type { Remote, RemoteState } from '../../src/protocol/client.js';
+import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { ServiceError } from '../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../src/protocol/files.js';
-import type { CommandName, MetadataService, QueryName } from '../../src/protocol/metadata.js';
+import { ROOT_INODE } from '../../src/protocol/services/files.js';
+import type { CommandName, MetadataService, QueryName } from '../../src/protocol/services/metadata.js';
+import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import type { Disk } from '../../src/runtime/disk.js';
 import type { Network } from '../../src/runtime/network.js';
 import type { Runtime } from '../../src/runtime/runtime.js';

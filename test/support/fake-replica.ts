@@ -1,5 +1,7 @@
 // A data server in memory with faults to switch, behind the Remote interface:
 // for tests of the mediator that need no disk and no network.
+
+import { ServiceError } from '../../src/protocol/errors.js';
 import type {
   BlockKey,
   BlockService,
@@ -10,11 +12,10 @@ import type {
   PutItem,
   PutResult,
   StoreStatus,
-} from '../../src/protocol/blocks.js';
-import type { Remote, RemoteState } from '../../src/protocol/client.js';
-import { ServiceError } from '../../src/protocol/errors.js';
-import { hashBlock, hashPages } from '../../src/protocol/hash.js';
-import type { CallOptions } from '../../src/protocol/service.js';
+} from '../../src/protocol/services/blocks.js';
+import { hashBlock, hashPages } from '../../src/protocol/services/hash.js';
+import type { CallOptions } from '../../src/protocol/services/service.js';
+import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import { Lender } from './lender.js';
 
 /** Of calls that name none, as a Remote has one. */

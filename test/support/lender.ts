@@ -1,6 +1,6 @@
 // Lends bytes as connections do, and spoils them when they are given back, as
 // their next use would: who looks at them afterwards sees it.
-import { lend } from '../../src/protocol/lent.js';
+import { lend } from '../../src/protocol/wire/lent.js';
 
 /** In the place of bytes that were given back. */
 const SPOILT = 0xee;

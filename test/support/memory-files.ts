@@ -12,11 +12,11 @@ import type {
   FileName,
   FileService,
   RenameMode,
-} from '../../src/protocol/files.js';
-import { ROOT_INODE } from '../../src/protocol/files.js';
-import type { Pieces } from '../../src/protocol/pieces.js';
-import type { CallOptions } from '../../src/protocol/service.js';
-import type { Verifier } from '../../src/protocol/verifier.js';
+} from '../../src/protocol/services/files.js';
+import { ROOT_INODE } from '../../src/protocol/services/files.js';
+import type { Pieces } from '../../src/protocol/services/pieces.js';
+import type { CallOptions } from '../../src/protocol/services/service.js';
+import type { Verifier } from '../../src/protocol/services/verifier.js';
 import { Lender } from './lender.js';
 import { MemoryNodes } from './memory-nodes.js';
 

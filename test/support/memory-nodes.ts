@@ -1,8 +1,8 @@
 // The inodes and names behind MemoryFiles.
 import { ACCESS_ACL, DEFAULT_ACL, inherited } from '../../src/metaserver/namespace/acl.js';
 import { FileError } from '../../src/protocol/errors.js';
-import type { Attributes, Caller, FileKind, FileName } from '../../src/protocol/files.js';
-import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/files.js';
+import type { Attributes, Caller, FileKind, FileName } from '../../src/protocol/services/files.js';
+import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/services/files.js';
 import { MEMORY_BLOCK_BYTES, MemoryContent } from './memory-content.js';
 
 export interface Node {

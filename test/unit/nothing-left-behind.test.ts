@@ -6,8 +6,8 @@ import { describe, it } from 'mocha';
 import { forgetfulKernelCache } from '../../src/fuse-client/kernel-cache.js';
 import { Operations } from '../../src/fuse-client/operations.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
-import { ROOT_INODE } from '../../src/protocol/files.js';
-import type { CallOptions } from '../../src/protocol/service.js';
+import { ROOT_INODE } from '../../src/protocol/services/files.js';
+import type { CallOptions } from '../../src/protocol/services/service.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { eventually, FakeCluster } from '../support/fake-cluster.js';
 

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { loadConfig } from '../../src/cli/config-file.js';
 import { readRecord } from '../../src/cli/supervisor/instance.js';
 import type { Config, ServerConfig } from '../../src/config.js';
-import { callXmlRpc, type XmlRpcValue } from '../../src/protocol/xml-rpc.js';
+import { callXmlRpc, type XmlRpcValue } from '../../src/protocol/http/xml-rpc.js';
 
 /** A file operation that takes longer hangs, which is a failure of its own. */
 const FILE_DEADLINE_SECONDS = '60';

@@ -1,6 +1,6 @@
 // nmrfs corrupt, terminate and restart: the test hooks.
 import type { Command } from 'commander';
-import type { AdminService } from '../../protocol/admin.js';
+import type { AdminService } from '../../protocol/services/admin.js';
 import { type ConfigOption, nameList, withConfig } from './options.js';
 
 const TERMINATE_DEADLINE_MS = 10_000;

@@ -1,8 +1,8 @@
 // nmrfs status, votes and list-contents: looking at a running system.
 import type { Command } from 'commander';
-import type { Ballot, BlockVotes } from '../../protocol/admin.js';
-import type { ListEntry } from '../../protocol/blocks.js';
 import { ServiceError } from '../../protocol/errors.js';
+import type { Ballot, BlockVotes } from '../../protocol/services/admin.js';
+import type { ListEntry } from '../../protocol/services/blocks.js';
 import { type PrintOptions, withPrint } from './options.js';
 
 /** Entries of list-contents per call; each takes some 100 bytes. */

@@ -48,7 +48,7 @@ export function addMountCommands(program: Command): void {
 }
 
 async function mount(directory: string, options: MountOptions, command: Command): Promise<void> {
-  const { mountRemote, mountInBackground, readMountRequest } = await import('../mount-remote.js');
+  const { mountRemote, mountInBackground, readMountRequest } = await import('../mounting/mount-remote.js');
   const configIsOptional = command.getOptionValueSource('config') === 'default';
   const request = await readMountRequest(directory, { ...options, configIsOptional });
   if (options.foreground === true) {
@@ -61,17 +61,17 @@ async function mount(directory: string, options: MountOptions, command: Command)
 }
 
 async function umount(directory: string): Promise<void> {
-  const { mountPoint, unmountOurs } = await import('../mounts.js');
+  const { mountPoint, unmountOurs } = await import('../mounting/mounts.js');
   await unmountOurs(await mountPoint(directory));
 }
 
 async function installHelper({ remove, directory }: { remove?: boolean; directory: string }): Promise<void> {
-  const { installMountHelper, removeMountHelper } = await import('../mount-helper.js');
+  const { installMountHelper, removeMountHelper } = await import('../mounting/mount-helper.js');
   const { print } = await import('../output.js');
   print(await (remove === true ? removeMountHelper(directory) : installMountHelper(directory)));
 }
 
 async function runHelper(words: string[]): Promise<void> {
-  const { runMountHelper } = await import('../mount-helper.js');
+  const { runMountHelper } = await import('../mounting/mount-helper.js');
   await runMountHelper(words);
 }

@@ -75,8 +75,8 @@ async function serve(kind: ServerKind, options: ServeOptions): Promise<void> {
 }
 
 async function mountOf(config: Config, directory: string, { binding }: ServeOptions) {
-  const { mountPoint, requireFolder } = await import('../mounts.js');
-  const { chooseBinding } = await import('../binding.js');
+  const { mountPoint, requireFolder } = await import('../mounting/mounts.js');
+  const { chooseBinding } = await import('../mounting/binding.js');
   const point = await mountPoint(directory);
   await requireFolder(point);
   return { directory: point, binding: chooseBinding(binding ?? config.mount.binding) };

@@ -1,6 +1,6 @@
 // nmrfs scrub: a vote on every block, with a progress bar.
 import type { Command } from 'commander';
-import type { ScrubProgress } from '../../protocol/admin.js';
+import type { ScrubProgress } from '../../protocol/services/admin.js';
 import { type PrintOptions, withPrint } from './options.js';
 
 const POLL_INTERVAL_MS = 200;

@@ -1,6 +1,6 @@
 // The control service of `nmrfs up`: the mediator asks it to start a dead
 // server, `nmrfs down` asks it to stop them all.
-import type { CallOptions } from '../../protocol/service.js';
+import type { CallOptions } from '../../protocol/services/service.js';
 
 /**
  * - starting: spawned, not ready yet

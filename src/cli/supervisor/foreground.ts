@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type Config, describeSurvival } from '../../config.js';
-import { connectRemote } from '../../protocol/client.js';
-import { bindingEnvironment, chooseBinding } from '../binding.js';
+import { connectRemote } from '../../protocol/wire/client.js';
 import { CommandFailure } from '../failure.js';
-import { clearIfDead, mountPoint } from '../mounts.js';
+import { bindingEnvironment, chooseBinding } from '../mounting/binding.js';
+import { clearIfDead, mountPoint } from '../mounting/mounts.js';
 import { logDirectory } from '../paths.js';
 import { commandRuntime } from '../runtime.js';
 import type { ControlService } from './control.js';

@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config.js';
 import { hasCode } from '../config-file.js';
-import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../directory-lock.js';
 import { CommandFailure } from '../failure.js';
+import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../locks/directory-lock.js';
+import { identify, type ProcessIdentity } from '../locks/process-identity.js';
 import { supervisorFile } from '../paths.js';
-import { identify, type ProcessIdentity } from '../process-identity.js';
 
 /** What a supervisor tells about itself in its file, readable by its own user only. */
 export interface SupervisorRecord {

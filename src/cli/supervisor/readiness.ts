@@ -1,6 +1,6 @@
 // Whether a cluster that was just started can be used, and what is wrong with
 // its servers, in words for people. Pure.
-import type { ClusterStatus, DataServerStatus } from '../../protocol/admin.js';
+import type { ClusterStatus, DataServerStatus } from '../../protocol/services/admin.js';
 
 /** A data server as its supervisor knows it. */
 export interface ChildNews {

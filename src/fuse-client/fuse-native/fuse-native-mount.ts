@@ -1,12 +1,12 @@
 // The fuse-native binding: libfuse 2 through the package fuse-native. Its limits
 // (paths, 32-bit inodes, milliseconds, no caller, no rename flags) are its own;
 // the operations behind it are those of the kernel binding.
-import type { FileService } from '../../protocol/files.js';
+import type { FileService } from '../../protocol/services/files.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { detach, findMount, raiseReadAhead } from '../kernel/mount-table.js';
 import { forgetfulKernelCache } from '../kernel-cache.js';
-import type { Mount, MountSettings } from '../mount.js';
+import type { Mount, MountSettings } from '../mount-settings.js';
 import { type MediatorConnection, Operations } from '../operations.js';
 import { loadFuseNative } from './library.js';
 import { nativeOperations } from './native-operations.js';

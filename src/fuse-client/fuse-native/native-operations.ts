@@ -4,11 +4,11 @@
 import { Buffer } from 'node:buffer';
 
 import { FileError } from '../../protocol/errors.js';
-import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/files.js';
-import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
-import { giveBack } from '../../protocol/lent.js';
-import { copyTo } from '../../protocol/pieces.js';
-import { nameFromText, nameToText } from '../../protocol/text.js';
+import { nameFromText, nameToText } from '../../protocol/http/text.js';
+import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/services/files.js';
+import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
+import { copyTo } from '../../protocol/services/pieces.js';
+import { giveBack } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import { refuseLists } from '../extended-attributes.js';

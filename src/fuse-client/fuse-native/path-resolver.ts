@@ -1,7 +1,7 @@
 // libfuse 2 names files by their paths: this finds the inodes, by one lookup per
 // component that was not looked up a moment ago.
 import { FileError } from '../../protocol/errors.js';
-import { type FileName, ROOT_INODE } from '../../protocol/files.js';
+import { type FileName, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Operations } from '../operations.js';
 

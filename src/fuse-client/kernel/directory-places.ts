@@ -1,7 +1,7 @@
 // Where the directories that the kernel knows are, as it was told last. Kept as
 // long as the kernel knows them, so that one can be found where it has moved to.
-import type { Attributes, FileName } from '../../protocol/files.js';
-import { ROOT_INODE } from '../../protocol/files.js';
+import type { Attributes, FileName } from '../../protocol/services/files.js';
+import { ROOT_INODE } from '../../protocol/services/files.js';
 
 export interface Place {
   parent: number;

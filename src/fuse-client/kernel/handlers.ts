@@ -2,7 +2,7 @@
 // bytes of a reply. A handler returns its one reply or throws.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../protocol/files.js';
+import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
 import { refuseLists } from '../extended-attributes.js';
 import { OpenFlag } from '../handles.js';

@@ -1,7 +1,7 @@
 // Inodes that the kernel knows: how often it was given each (until it forgets
 // them) and the revision of the attributes it was given last; of directories
 // all of them, since one may go while the kernel still refers to it.
-import type { Attributes } from '../../protocol/files.js';
+import type { Attributes } from '../../protocol/services/files.js';
 
 interface Entry {
   lookups: number;

@@ -1,9 +1,9 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
-import type { FileService } from '../../protocol/files.js';
+import type { FileService } from '../../protocol/services/files.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
-import type { Mount, MountSettings } from '../mount.js';
+import type { Mount, MountSettings } from '../mount-settings.js';
 import { type MediatorConnection, Operations } from '../operations.js';
 import { FuseDevice } from './device.js';
 import { isBeingKilled } from './killed.js';

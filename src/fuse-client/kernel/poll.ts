@@ -6,7 +6,7 @@
 // device there, hence the handle's own class; what it does with one is the same.
 import type { Buffer } from 'node:buffer';
 // The rule is there because the network is passed in, for the simulation. This is a device that only a real kernel has.
-// biome-ignore lint/style/noRestrictedImports: net.Socket is Node's only reader of a descriptor by polling; no network is used
+// net.Socket is Node's only reader of a descriptor by polling; no network is used
 import { connect, Socket, type SocketConstructorOpts } from 'node:net';
 
 interface PipeHandle {

@@ -5,7 +5,7 @@
 // only while it lives, which is as long as anybody can ask.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { Attributes } from '../../protocol/files.js';
+import type { Attributes } from '../../protocol/services/files.js';
 import { type FileArguments, type HandlerParts, setattrChanges } from './handlers.js';
 import { EMPTY_REPLY, encodeAttributes, type ReplyBody } from './replies.js';
 import type { RequestHeader } from './requests.js';

@@ -1,9 +1,9 @@
 // Typed answers to bytes for /dev/fuse. Pure. A reply is a list of chunks, so
 // that data that was read goes out behind its header without being copied.
 import { Buffer } from 'node:buffer';
-import type { Attributes, DirectoryEntry, FileKind, FileName, FileSystemSpace } from '../../protocol/files.js';
-import { MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
-import type { FileLock } from '../../protocol/sessions.js';
+import type { Attributes, DirectoryEntry, FileKind, FileName, FileSystemSpace } from '../../protocol/services/files.js';
+import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
+import type { FileLock } from '../../protocol/services/sessions.js';
 import {
   ACL_FLAGS,
   HighInitFlag,

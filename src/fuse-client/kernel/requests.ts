@@ -1,8 +1,8 @@
 // Bytes from /dev/fuse to typed requests. Pure: no device, no state. A request
 // that does not fit its layout throws MalformedRequest; nothing is guessed.
 import { Buffer } from 'node:buffer';
-import type { FileName } from '../../protocol/files.js';
-import type { LockKind, LockType } from '../../protocol/sessions.js';
+import type { FileName } from '../../protocol/services/files.js';
+import type { LockKind, LockType } from '../../protocol/services/sessions.js';
 import {
   IN_HEADER_BYTES,
   InitFlag,

@@ -2,7 +2,7 @@
 // reply, whatever its handler does. A malformed request costs itself, never the session.
 import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
-import { giveBack } from '../../protocol/lent.js';
+import { giveBack } from '../../protocol/wire/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';

@@ -2,7 +2,7 @@
 // never overlapping, the newest write on top. Pure. Bytes that were handed out
 // (to a reader or to a batch on its way) are never changed afterwards.
 import { Buffer } from 'node:buffer';
-import type { Extent } from '../../protocol/blocks.js';
+import type { Extent } from '../../protocol/services/blocks.js';
 
 /** Writes shorter than this are copied together, so that a batch is made of few extents; longer ones keep their own bytes. */
 const SMALL_WRITE_BYTES = 64 * 1024;

@@ -1,7 +1,7 @@
 // What becomes of a file's changes that are under way when a lock is lost that
 // they may have been made under: they must not be stored any more. Only a file
 // that programs lock has a signal.
-import type { CallOptions } from '../../protocol/service.js';
+import type { CallOptions } from '../../protocol/services/service.js';
 
 export class LockGuard {
   private controller: AbortController | undefined;

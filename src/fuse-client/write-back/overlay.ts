@@ -1,8 +1,8 @@
 // What a reader sees of a file whose newest bytes are not yet stored: stored
 // bytes, cut where a pending truncation says, with pending writes on top. Pure.
-import type { Extent } from '../../protocol/blocks.js';
-import type { Attributes } from '../../protocol/files.js';
-import { copyOf, lengthOf, type Pieces } from '../../protocol/pieces.js';
+import type { Extent } from '../../protocol/services/blocks.js';
+import type { Attributes } from '../../protocol/services/files.js';
+import { copyOf, lengthOf, type Pieces } from '../../protocol/services/pieces.js';
 
 export interface Overlay {
   /** Stored bytes from here on no longer count. */

@@ -3,14 +3,15 @@
 // side by side; a truncation travels in one commit with the bytes after it.
 // A batch that fails is not tried again: what is pending is dropped, every
 // handle open for writing is told once, and what was stored before stays.
-import type { Extent } from '../../protocol/blocks.js';
+
 import { FileError } from '../../protocol/errors.js';
-import type { Attributes, FileService } from '../../protocol/files.js';
-import type { CallOptions } from '../../protocol/service.js';
+import type { Extent } from '../../protocol/services/blocks.js';
+import type { Attributes, FileService } from '../../protocol/services/files.js';
+import type { CallOptions } from '../../protocol/services/service.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { type FileHandle, throwUnseenFailure } from '../handles.js';
 import type { KernelCache } from '../kernel-cache.js';
+import { type OpenFile, throwUnseenFailure } from '../untold-errors.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import { LockGuard } from './lock-guard.js';
 import type { MemoryBudget } from './memory-budget.js';
@@ -50,7 +51,7 @@ interface Batch {
 }
 
 export class WriteBackFile {
-  readonly handles = new Set<FileHandle>();
+  readonly handles = new Set<OpenFile>();
   readonly guard = new LockGuard();
   /** The last name went while it was open here: its space is given back at the last close. */
   orphaned = false;
@@ -193,7 +194,7 @@ export class WriteBackFile {
    * @throws what `handle` has not been told of, without doing the work, or what the work throws
    */
   async change(
-    handle: FileHandle,
+    handle: OpenFile,
     { offset, length }: { offset: number; length: number },
     work: (modifyTimeNs: bigint, limits: CallOptions | undefined) => Promise<Attributes>,
   ): Promise<Attributes> {

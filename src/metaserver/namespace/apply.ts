@@ -1,8 +1,8 @@
 // The namespace as a state machine: the same commands on the same state give
 // the same state and the same answers, wherever they are applied.
 import { Buffer } from 'node:buffer';
-import { ROOT_INODE } from '../../protocol/files.js';
-import type { Command, CommandName, Commands } from '../../protocol/metadata.js';
+import { ROOT_INODE } from '../../protocol/services/files.js';
+import type { Command, CommandName, Commands } from '../../protocol/services/metadata.js';
 import { Draft } from '../state/draft.js';
 import { CLUSTER_KEY, COUNTERS_KEY, inodeKey } from '../state/keys.js';
 import { encodeCounters, encodeInode } from '../state/rows.js';

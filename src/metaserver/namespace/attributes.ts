@@ -3,7 +3,7 @@
 // the caller's groups; so is the loss of setuid and setgid when data is written.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { Commands } from '../../protocol/metadata.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { rowsOf, xattrKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';

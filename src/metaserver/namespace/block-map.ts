@@ -1,7 +1,7 @@
 // Entries of block maps: putting and dropping them keeps the totals, makes
 // garbage of the versions that no map holds any more, and forgets that some
 // server lacked them.
-import type { BlockReference } from '../../protocol/metadata.js';
+import type { BlockReference } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { blockKey, garbageKey } from '../state/keys.js';
 import { encodeBlock, encodeGarbage, type InodeRow } from '../state/rows.js';

@@ -3,8 +3,8 @@
 // The mode stays: when a write must take setuid and setgid away, the kernel
 // sends a setattr for it.
 import { FileError } from '../../protocol/errors.js';
-import { MAXIMUM_FILE_BYTES } from '../../protocol/files.js';
-import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/metadata.js';
+import { MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
+import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';
 import { dropBlock, dropBlocks, putBlock } from './block-map.js';

@@ -2,7 +2,7 @@
 // one (by name, by cookie, by inode), which always change together.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import { type FileKind, MAXIMUM_NAME_BYTES } from '../../protocol/files.js';
+import { type FileKind, MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 import type { Draft } from '../state/draft.js';
 import { cookieKey, entryKey, linkKey } from '../state/keys.js';
 import { type EntryRow, encodeCookie, encodeEntry, type InodeRow } from '../state/rows.js';

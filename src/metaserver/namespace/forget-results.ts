@@ -1,7 +1,7 @@
 // The end of kept results: of a client that goes, and of one that went without
 // saying so, once somebody has seen it ask for nothing for long enough. No
 // age decides here: clocks of hosts differ.
-import type { Commands, Queries } from '../../protocol/metadata.js';
+import type { Commands, Queries } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { clientFromKey, resultsOf, wholeTable } from '../state/keys.js';
 import { sequenceOf } from '../state/result-row.js';

@@ -1,7 +1,7 @@
 // The commands that bring names into being: make and link.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { Commands } from '../../protocol/metadata.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { orphanKey, xattrKey } from '../state/keys.js';
 import { attributesOf, type InodeRow } from '../state/rows.js';

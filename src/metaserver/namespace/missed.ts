@@ -1,7 +1,7 @@
 // Which servers lack which blocks: a row per server and block, until the
 // server has caught up or the version is superseded. While no server lacks
 // anything, commits pay nothing for it.
-import type { Version } from '../../protocol/blocks.js';
+import type { Version } from '../../protocol/services/blocks.js';
 import type { Draft } from '../state/draft.js';
 import { missedKey, missedRange, missingKey, textFromKey, wholeTable } from '../state/keys.js';
 import { decodeNumbers, encodeNumbers } from '../state/rows.js';

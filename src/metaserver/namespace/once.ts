@@ -3,9 +3,9 @@
 // so a crash loses both or none. It is part of the state like everything else,
 // and changes with commands only.
 import { FileError, type FileErrorCode, ServiceError } from '../../protocol/errors.js';
-import type { Attributes } from '../../protocol/files.js';
-import type { Answer, Command, CommandName, Commands, REPEATABLE_COMMANDS } from '../../protocol/metadata.js';
-import type { Engine } from '../engine.js';
+import type { Attributes } from '../../protocol/services/files.js';
+import type { Answer, Command, CommandName, Commands, REPEATABLE_COMMANDS } from '../../protocol/services/metadata.js';
+import type { Engine } from '../engine/engine.js';
 import { resultKey } from '../state/keys.js';
 import { decodeResult, encodeResult, type ResultRow, sequenceOf } from '../state/result-row.js';
 import { attributesOf } from '../state/rows.js';

@@ -2,7 +2,7 @@
 // bounded number of blocks at a time. What they held becomes garbage.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
-import type { Commands } from '../../protocol/metadata.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { garbageKey, orphanKey } from '../state/keys.js';
 import type { InodeRow } from '../state/rows.js';

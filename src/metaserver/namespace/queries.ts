@@ -1,7 +1,7 @@
 // Every query over the tables. None changes anything.
 import { FileError, ServiceError } from '../../protocol/errors.js';
-import { ROOT_INODE } from '../../protocol/files.js';
-import type { Queries, QueryName } from '../../protocol/metadata.js';
+import { ROOT_INODE } from '../../protocol/services/files.js';
+import type { Queries, QueryName } from '../../protocol/services/metadata.js';
 import {
   garbageKey,
   justAfter,

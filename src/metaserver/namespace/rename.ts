@@ -1,7 +1,7 @@
 // rename(2) and renameat2(2) with RENAME_NOREPLACE, RENAME_EXCHANGE and RENAME_WHITEOUT.
 import { FileError } from '../../protocol/errors.js';
-import { type Caller, ROOT_INODE } from '../../protocol/files.js';
-import type { Commands } from '../../protocol/metadata.js';
+import { type Caller, ROOT_INODE } from '../../protocol/services/files.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import type { EntryRow, InodeRow } from '../state/rows.js';
 import { addEntry, addLink, checkName, expectEntry, removeEntry, replaceEntry } from './entries.js';

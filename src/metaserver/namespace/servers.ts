@@ -1,5 +1,5 @@
 // What is known of data servers, and the numbers given out to mediators.
-import type { Commands } from '../../protocol/metadata.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { forgetServer, forgetVersion } from './missed.js';
 

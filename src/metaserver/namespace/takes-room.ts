@@ -1,7 +1,7 @@
 // Which commands a full disk refuses: those that leave more behind than was
 // there. Removals, and what servers and readers keep note of, go on with the room
 // that is kept for them.
-import type { Command, CommandName } from '../../protocol/metadata.js';
+import type { Command, CommandName } from '../../protocol/services/metadata.js';
 
 const GROWING: ReadonlySet<CommandName> = new Set(['make', 'makeUnnamed', 'link', 'rename', 'setxattr']);
 

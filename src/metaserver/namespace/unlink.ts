@@ -1,7 +1,7 @@
 // The commands that take names away: unlink and rmdir.
 import { FileError } from '../../protocol/errors.js';
-import { ROOT_INODE } from '../../protocol/files.js';
-import type { Commands } from '../../protocol/metadata.js';
+import { ROOT_INODE } from '../../protocol/services/files.js';
+import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import type { InodeRow } from '../state/rows.js';
 import { checkName, expectEntry, removeEntry } from './entries.js';

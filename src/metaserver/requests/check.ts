@@ -2,7 +2,7 @@
 // type, or fails with MALFORMED and says which field was wrong.
 import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
-import type { Caller, FileKind } from '../../protocol/files.js';
+import type { Caller, FileKind } from '../../protocol/services/files.js';
 
 /** Fields of a request by name, none of them checked yet. */
 export type Fields = Readonly<Record<string, unknown>>;

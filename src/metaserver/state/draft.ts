@@ -1,8 +1,8 @@
 // What one command has read and changed so far: each inode once, however many
 // roles it plays, and the counters. `save` writes what changed.
 import { FileError } from '../../protocol/errors.js';
-import type { Attributes } from '../../protocol/files.js';
-import type { View } from '../engine.js';
+import type { Attributes } from '../../protocol/services/files.js';
+import type { View } from '../engine/engine.js';
 import { COUNTERS_KEY, inodeKey } from './keys.js';
 import { attributesOf, type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
 import type { Tables } from './tables.js';

@@ -1,7 +1,7 @@
 // Keys of the metaserver's tables: a byte for the table, then numbers of 8
 // bytes, big-endian, and names. Their order is the order of listings.
 import { Buffer } from 'node:buffer';
-import type { Key } from '../engine.js';
+import type { Key } from '../engine/storage.js';
 
 const TABLE = {
   blocks: 'b',

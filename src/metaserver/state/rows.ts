@@ -1,10 +1,10 @@
 // Rows of the metaserver's tables as bytes, big-endian. Equal rows have equal
 // bytes, so that two replicas of the state can be compared.
 import { Buffer } from 'node:buffer';
-import type { Version } from '../../protocol/blocks.js';
-import type { Attributes, FileKind } from '../../protocol/files.js';
-import type { Hash } from '../../protocol/hash.js';
-import type { GarbageEntry } from '../../protocol/metadata.js';
+import type { Version } from '../../protocol/services/blocks.js';
+import type { Attributes, FileKind } from '../../protocol/services/files.js';
+import type { Hash } from '../../protocol/services/hash.js';
+import type { GarbageEntry } from '../../protocol/services/metadata.js';
 
 /** An inode. Fields that its kind has no use for are 0 or empty. */
 export interface InodeRow {

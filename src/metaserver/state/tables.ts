@@ -1,7 +1,8 @@
 // The tables by name, over any view: what a row is called, never what it means.
 import { Buffer } from 'node:buffer';
-import type { BlockReference, ServerRecord } from '../../protocol/metadata.js';
-import type { Key, Row, View } from '../engine.js';
+import type { BlockReference, ServerRecord } from '../../protocol/services/metadata.js';
+import type { View } from '../engine/engine.js';
+import type { Key, Row } from '../engine/storage.js';
 import * as keys from './keys.js';
 import * as rows from './rows.js';
 

@@ -1,8 +1,8 @@
 // What is known of all requests of a run: who sent them, how they were
 // answered, which may still take effect, and the files they are about.
 import type { FileError } from '../../../src/protocol/errors.js';
-import type { FileService } from '../../../src/protocol/files.js';
-import { isUnbroken, type Verifier } from '../../../src/protocol/verifier.js';
+import type { FileService } from '../../../src/protocol/services/files.js';
+import { isUnbroken, type Verifier } from '../../../src/protocol/services/verifier.js';
 import type { BallotWatch } from '../ballots.js';
 import { Contradiction, FileHistory } from '../model/file-history.js';
 import type { NamespaceHistory } from '../model/namespace-history.js';

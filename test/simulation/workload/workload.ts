@@ -1,6 +1,6 @@
 // What clients do: each sends one request at a time, several of them work on
 // the same files. Every request and answer goes to the models, which judge it.
-import { type FileService, ROOT_INODE } from '../../../src/protocol/files.js';
+import { type FileService, ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { Contradiction } from '../model/file-history.js';
 import { NamespaceHistory } from '../model/namespace-history.js';
 import { ContentRequests, MAXIMUM_FILE_BLOCKS } from './content-requests.js';

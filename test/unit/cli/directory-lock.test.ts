@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../../../src/cli/directory-lock.js';
+import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../../../src/cli/locks/directory-lock.js';
 import { run } from '../../support/cluster.js';
 
 describe('the lock of a folder', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { configTemplate } from '../../../src/cli/config-template.js';
-import { logFolders, logName, mountLogFile } from '../../../src/cli/mount-log.js';
+import { logFolders, logName, mountLogFile } from '../../../src/cli/mounting/mount-log.js';
 import { RotatingFile } from '../../../src/cli/rotating-file.js';
 import { parseConfig } from '../../../src/config.js';
 

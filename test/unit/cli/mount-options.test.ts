@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { parseHelperCall } from '../../../src/cli/mount-helper.js';
-import { parseMountOptions } from '../../../src/cli/mount-options.js';
+import { parseHelperCall } from '../../../src/cli/mounting/mount-helper.js';
+import { parseMountOptions } from '../../../src/cli/mounting/mount-options.js';
 
 const NOTHING = { remount: false, kernelOptions: [], unknown: [] };
 

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
-import { chooseAttributeTimeoutMs, chooseBinding } from '../../../src/cli/binding.js';
 import { nameList } from '../../../src/cli/commands/options.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { CommandFailure, describeFailure } from '../../../src/cli/failure.js';
-import { isOurs, parseMountInfo } from '../../../src/cli/mounts.js';
+import { chooseAttributeTimeoutMs, chooseBinding } from '../../../src/cli/mounting/binding.js';
+import { isOurs, parseMountInfo } from '../../../src/cli/mounting/mounts.js';
 import { formatTime, table } from '../../../src/cli/output.js';
 import { innerPath, socketPath } from '../../../src/cli/paths.js';
 import { selectServer } from '../../../src/cli/serve.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { judgeReadiness } from '../../../src/cli/supervisor/readiness.js';
-import type { ClusterStatus, DataServerState } from '../../../src/protocol/admin.js';
+import type { ClusterStatus, DataServerState } from '../../../src/protocol/services/admin.js';
 
 /** Letters of servers: u up, f up with a full disk, d down, o opening, b blank, r rebuilding with blocks, e rebuilding without any. */
 const STATES: Readonly<Record<string, DataServerState>> = {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { configTemplate } from '../../../src/cli/config-template.js';
-import { identify } from '../../../src/cli/process-identity.js';
+import { identify } from '../../../src/cli/locks/process-identity.js';
 import { ServerChild } from '../../../src/cli/supervisor/child.js';
 import { isLocked, lockInstance, waitForLeftovers } from '../../../src/cli/supervisor/instance.js';
 import { Logs } from '../../../src/cli/supervisor/logs.js';

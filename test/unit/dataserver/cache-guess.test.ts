@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { CacheGuess } from '../../../src/dataserver/cache-guess.js';
-import { Segments } from '../../../src/dataserver/segments.js';
+import { Segments } from '../../../src/dataserver/log/segments.js';
+import { CacheGuess } from '../../../src/dataserver/reading/cache-guess.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { Pacer } from '../../../src/runtime/pacer.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -2,9 +2,7 @@
 // and the bytes of rows and records.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Catalog } from '../../../src/dataserver/catalog.js';
-import { keyOfVersion, segmentKey, versionKey } from '../../../src/dataserver/keys.js';
-import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
+import { keyOfVersion, segmentKey, versionKey } from '../../../src/dataserver/format/keys.js';
 import {
   decodeRecord,
   decodeTombstones,
@@ -12,15 +10,17 @@ import {
   encodeTombstones,
   HEADER_BYTES,
   saltOf,
-} from '../../../src/dataserver/record.js';
+} from '../../../src/dataserver/format/record.js';
 import {
   decodeRow,
   encodeRow,
   type PageExtent,
   rowBytes,
   type VersionRow,
-} from '../../../src/dataserver/version-row.js';
-import { PAGE_BYTES, pageCount } from '../../../src/protocol/hash.js';
+} from '../../../src/dataserver/format/version-row.js';
+import { Catalog } from '../../../src/dataserver/index/catalog.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import { PAGE_BYTES, pageCount } from '../../../src/protocol/services/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { key, memoryRuntime, SeededRandom } from './harness.js';
 

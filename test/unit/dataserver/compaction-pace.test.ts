@@ -1,10 +1,10 @@
 // How long compaction rests, by what is wanted of the store meanwhile.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { CompactionPace } from '../../../src/dataserver/compaction-pace.js';
+import { CompactionPace } from '../../../src/dataserver/compaction/compaction-pace.js';
 import { openDataserver } from '../../../src/dataserver/dataserver.js';
-import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
-import type { BlockService } from '../../../src/protocol/blocks.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { BlockService } from '../../../src/protocol/services/blocks.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { content, getOne, key, memoryRuntime, putOne, STORE } from './harness.js';

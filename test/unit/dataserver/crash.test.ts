@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
-import type { IndexFactory } from '../../../src/dataserver/index-store.js';
-import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
-import type { BlockKey } from '../../../src/protocol/blocks.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import type { IndexFactory } from '../../../src/dataserver/index/index-store.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../../src/protocol/services/blocks.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { content, goodBytes, key, openOn, patched, putOne, SeededRandom } from './harness.js';
 

@@ -1,6 +1,6 @@
 // A process for the test of the index: fills it and empties it again, row by
 // row and all at once, with more and more rows.
-import { lmdbIndex } from '../../../src/dataserver/lmdb-index.js';
+import { lmdbIndex } from '../../../src/dataserver/index/lmdb-index.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { memoryRuntime } from './harness.js';

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
-import type { IndexFactory } from '../../../src/dataserver/index-store.js';
+import type { IndexFactory } from '../../../src/dataserver/index/index-store.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
-import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
-import type { BlockKey, BlockService } from '../../../src/protocol/blocks.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { hashBlock } from '../../../src/protocol/hash.js';
+import type { BlockKey, BlockService } from '../../../src/protocol/services/blocks.js';
+import { hashBlock } from '../../../src/protocol/services/hash.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { exclusiveBytes } from '../../../src/dataserver/live-space.js';
-import { bytesOfPage, type PageExtent, type VersionRow, ZEROS_SEGMENT } from '../../../src/dataserver/version-row.js';
-import { PAGE_BYTES } from '../../../src/protocol/hash.js';
+import {
+  bytesOfPage,
+  type PageExtent,
+  type VersionRow,
+  ZEROS_SEGMENT,
+} from '../../../src/dataserver/format/version-row.js';
+import { exclusiveBytes } from '../../../src/dataserver/index/live-space.js';
+import { PAGE_BYTES } from '../../../src/protocol/services/hash.js';
 
 const PAGES = 8;
 

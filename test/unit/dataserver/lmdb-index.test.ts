@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'mocha';
-import { lmdbIndex } from '../../../src/dataserver/lmdb-index.js';
+import { lmdbIndex } from '../../../src/dataserver/index/lmdb-index.js';
 import type { Disk, DiskFile } from '../../../src/runtime/disk.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
-import { memoryIndexFactory } from '../../../src/dataserver/memory-index.js';
-import type { BlockKey } from '../../../src/protocol/blocks.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/hash.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../../src/protocol/services/blocks.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { allDurable, content, getOne, key, openOn, patched, putOne } from './harness.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { READ_AHEAD_LIFE_MS } from '../../../src/dataserver/limits.js';
-import { ReadAhead } from '../../../src/dataserver/read-ahead.js';
+import { ReadAhead } from '../../../src/dataserver/reading/read-ahead.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 const stretch = (from: number, to: number, segment = 1) => ({ segment, from, to });

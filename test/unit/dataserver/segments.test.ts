@@ -2,7 +2,7 @@
 // not block.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Segments } from '../../../src/dataserver/segments.js';
+import { Segments } from '../../../src/dataserver/log/segments.js';
 import type { Disk, OpenMode } from '../../../src/runtime/disk.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { Pacer } from '../../../src/runtime/pacer.js';

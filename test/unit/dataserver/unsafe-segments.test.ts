@@ -1,7 +1,7 @@
 // The list of segments that a sync failed for, on a disk that may not take it either.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { UnsafeSegments } from '../../../src/dataserver/unsafe-segments.js';
+import { UnsafeSegments } from '../../../src/dataserver/log/unsafe-segments.js';
 import type { Disk } from '../../../src/runtime/disk.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { AccessTimes, type AccessTimesMode, isDue } from '../../../src/fuse-client/access-times.js';
-import type { Attributes, FileService } from '../../../src/protocol/files.js';
+import type { Attributes, FileService } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { fixture } from './fixture.js';
 

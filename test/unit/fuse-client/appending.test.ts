@@ -2,7 +2,7 @@
 // append too.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
 
 describe('the write-back buffer of a file that is open for appending', () => {

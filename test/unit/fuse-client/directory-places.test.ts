@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { DirectoryPlaces } from '../../../src/fuse-client/kernel/directory-places.js';
-import { type Attributes, type FileKind, ROOT_INODE } from '../../../src/protocol/files.js';
+import { type Attributes, type FileKind, ROOT_INODE } from '../../../src/protocol/services/files.js';
 
 const node = (inode: number, kind: FileKind = 'directory') => ({ inode, kind }) as Attributes;
 

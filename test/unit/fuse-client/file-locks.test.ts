@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import type { FileService } from '../../../src/protocol/files.js';
-import type { CallOptions } from '../../../src/protocol/service.js';
-import type { FileLock, SessionService } from '../../../src/protocol/sessions.js';
+import type { FileService } from '../../../src/protocol/services/files.js';
+import type { CallOptions } from '../../../src/protocol/services/service.js';
+import type { FileLock, SessionService } from '../../../src/protocol/services/sessions.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 

@@ -6,8 +6,8 @@ import { nativeOperations } from '../../../src/fuse-client/fuse-native/native-op
 import type { NativeInstance } from '../../../src/fuse-client/fuse-native/native-types.js';
 import { PathResolver } from '../../../src/fuse-client/fuse-native/path-resolver.js';
 import { repairUtimens } from '../../../src/fuse-client/fuse-native/utimens.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import { nameFromText, nameToText } from '../../../src/protocol/text.js';
+import { nameFromText, nameToText } from '../../../src/protocol/http/text.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { CALLER, Flags, fixture, stored } from './fixture.js';
 

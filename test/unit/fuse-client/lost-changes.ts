@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { MediatorConnection } from '../../../src/fuse-client/operations.js';
 import { FileError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, type Fixture, Flags, fixture } from './fixture.js';
 
 export const SYNC_AFTER_MS = 1000;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { RecentAttributes } from '../../../src/fuse-client/recent-attributes.js';
-import type { Attributes } from '../../../src/protocol/files.js';
+import type { Attributes } from '../../../src/protocol/services/files.js';
 import type { Clock } from '../../../src/runtime/clock.js';
 
 const TRUSTED_MS = 1000;

@@ -12,7 +12,7 @@ import {
   encodeStatfs,
   kindOf,
 } from '../../../src/fuse-client/kernel/replies.js';
-import type { Attributes, DirectoryEntry } from '../../../src/protocol/files.js';
+import type { Attributes, DirectoryEntry } from '../../../src/protocol/services/files.js';
 
 const ATTRIBUTES: Attributes = {
   inode: 2 ** 40 + 5,

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import type { SessionService } from '../../../src/protocol/sessions.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { SessionService } from '../../../src/protocol/services/sessions.js';
 import { settle } from '../../support/manual-clock.js';
 import { CALLER, type Fixture, Flags, fixture, uninterrupted } from './fixture.js';
 import { crashBoth, isToldAt, LOST, mounted, SYNC_AFTER_MS } from './lost-changes.js';

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
-import type { RemoteState } from '../../../src/protocol/client.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import { RepeatedCalls } from '../../../src/protocol/repeated-calls.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { RemoteState } from '../../../src/protocol/wire/client.js';
+import { RepeatedCalls } from '../../../src/protocol/wire/repeated-calls.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';
 import { CALLER, type Fixture, Flags, fixture, uninterrupted } from './fixture.js';
 import {

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
 import { FileError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import { giveBack } from '../../../src/protocol/lent.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import { giveBack } from '../../../src/protocol/wire/lent.js';
 import { settle } from '../../support/manual-clock.js';
 import { CALLER, contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
 

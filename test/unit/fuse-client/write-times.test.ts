@@ -1,7 +1,7 @@
 // Which times a file has while bytes of it wait for their commit, and after it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, contentOf, type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 
 /** A file that is open, with a byte that is pending, written a second after the file was made. */

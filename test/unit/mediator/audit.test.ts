@@ -1,11 +1,11 @@
 // When replicas that a read did not need are asked; what becomes of a ballot that dissents is tested with the reads.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Auditor } from '../../../src/mediator/audit.js';
-import type { Wanted } from '../../../src/mediator/ballot-box.js';
 import { Counters } from '../../../src/mediator/counters.js';
-import type { Replica } from '../../../src/mediator/replica.js';
-import type { GetItem } from '../../../src/protocol/blocks.js';
+import type { Replica } from '../../../src/mediator/replicas/replica.js';
+import { Auditor } from '../../../src/mediator/voting/audit.js';
+import type { Wanted } from '../../../src/mediator/voting/ballot-box.js';
+import type { GetItem } from '../../../src/protocol/services/blocks.js';
 import { testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Background, type NextRunMs } from '../../../src/mediator/background.js';
+import { Background, type NextRunMs } from '../../../src/mediator/upkeep/background.js';
 import { testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 

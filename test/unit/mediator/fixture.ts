@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import type { Attributes } from '../../../src/protocol/files.js';
+import type { Attributes } from '../../../src/protocol/services/files.js';
 import { FakeCluster, type FakeClusterOptions, makeFile } from '../../support/fake-cluster.js';
 
 /** Bytes in a block of these clusters. */

@@ -1,7 +1,7 @@
 // When an fsync has to ask the metaserver, and when it must say that something may be lost.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { eventually, writeText } from '../../support/fake-cluster.js';
 import { CALLER, calls, openWithFile } from './fixture.js';
 

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
-import { GarbageCollector } from '../../../src/mediator/garbage.js';
-import type { ReplicaSet } from '../../../src/mediator/replica-set.js';
-import type { MetadataService } from '../../../src/protocol/metadata.js';
-import { SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
+import type { ReplicaSet } from '../../../src/mediator/replicas/replica-set.js';
+import { GarbageCollector } from '../../../src/mediator/upkeep/garbage.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
 import { testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 

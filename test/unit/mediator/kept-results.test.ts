@@ -1,9 +1,9 @@
 // Results that the metaserver keeps of requests: when the mediator has them forgotten.
 import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'mocha';
-import { KeptResults } from '../../../src/mediator/kept-results.js';
-import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
-import type { MetadataService } from '../../../src/protocol/metadata.js';
+import { KeptResults } from '../../../src/mediator/upkeep/kept-results.js';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import { eventually, testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { makeRequest, ROOT, TestMetaserver } from '../metaserver/harness.js';

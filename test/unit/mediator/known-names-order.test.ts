@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { KnownNames } from '../../../src/mediator/known-names.js';
+import { KnownNames } from '../../../src/mediator/metadata/known-names.js';
 import { FileError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import type { Commands } from '../../../src/protocol/metadata.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { Commands } from '../../../src/protocol/services/metadata.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 interface Place {

@@ -1,9 +1,9 @@
 // Calls that the metaserver is killed under: what is asked again, and what must not be.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type FileService, ROOT_INODE } from '../../../src/protocol/files.js';
-import type { CommandName } from '../../../src/protocol/metadata.js';
-import type { Attempt, RequestId } from '../../../src/protocol/request-ids.js';
+import { type FileService, ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { CommandName } from '../../../src/protocol/services/metadata.js';
+import type { Attempt, RequestId } from '../../../src/protocol/services/request-ids.js';
 import { eventually, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
 import { BLOCK, CALLER, calls, openWithFile, text } from './fixture.js';
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import type { XmlRpcValue } from '../../../src/protocol/xml-rpc.js';
+import type { XmlRpcValue } from '../../../src/protocol/http/xml-rpc.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { makeFile } from '../../support/fake-cluster.js';
 import { CALLER, openCluster } from './fixture.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
-import { giveBack } from '../../../src/protocol/lent.js';
+import { giveBack } from '../../../src/protocol/wire/lent.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import type { FakeReplica } from '../../support/fake-replica.js';
 import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
-import { SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
 import { makeFile } from '../../support/fake-cluster.js';
 import { openCluster, text } from './fixture.js';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { eventually, type FakeCluster, makeFile, writeText } from '../../support/fake-cluster.js';
 import { openCluster, text } from './fixture.js';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import type { ScrubProgress } from '../../../src/protocol/admin.js';
+import type { ScrubProgress } from '../../../src/protocol/services/admin.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import { assertEqualReplicas, BLOCK, openCluster, text, write } from './fixture.js';
 

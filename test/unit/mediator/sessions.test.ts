@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
-import { Sessions } from '../../../src/mediator/sessions.js';
-import { type FileLock, LONGEST_WAIT_MS, type OutdatedItem, SESSION_GRACE_MS } from '../../../src/protocol/sessions.js';
+import { Sessions } from '../../../src/mediator/sessions/sessions.js';
+import {
+  type FileLock,
+  LONGEST_WAIT_MS,
+  type OutdatedItem,
+  SESSION_GRACE_MS,
+} from '../../../src/protocol/services/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { spaceOf } from '../../../src/mediator/space.js';
-import type { StoreStatus } from '../../../src/protocol/blocks.js';
+import { spaceOf } from '../../../src/mediator/replicas/space.js';
+import type { StoreStatus } from '../../../src/protocol/services/blocks.js';
 
 describe('the space that is told', () => {
   // servers as disk:free/total, free, total

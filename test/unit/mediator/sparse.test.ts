@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import { MAXIMUM_FILE_BYTES } from '../../../src/protocol/files.js';
+import { MAXIMUM_FILE_BYTES } from '../../../src/protocol/services/files.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { BLOCK, CALLER, openCluster, read, write } from './fixture.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type Message, UnsyncedCommands } from '../../../src/mediator/unsynced-commands.js';
+import { type Message, UnsyncedCommands } from '../../../src/mediator/metadata/unsynced-commands.js';
 import { CALLER } from './fixture.js';
 
 const mkdir = (name: string): Message => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { type Ballot, dissents, vote } from '../../../src/mediator/vote.js';
+import { type Ballot, dissents, vote } from '../../../src/mediator/voting/vote.js';
 
 /** One letter per ballot: capital letters are hashes, - absent, ! damaged, ? unreachable. */
 function ballots(text: string): Ballot[] {

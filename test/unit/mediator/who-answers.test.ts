@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
-import { LostCalls, repeatLost } from '../../../src/mediator/lost-calls.js';
-import type { RemoteState } from '../../../src/protocol/client.js';
+import { LostCalls, repeatLost } from '../../../src/mediator/metadata/lost-calls.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import type { MetadataService } from '../../../src/protocol/metadata.js';
-import { RequestIds } from '../../../src/protocol/request-ids.js';
-import type { CallOptions } from '../../../src/protocol/service.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import { RequestIds } from '../../../src/protocol/services/request-ids.js';
+import type { CallOptions } from '../../../src/protocol/services/service.js';
+import type { RemoteState } from '../../../src/protocol/wire/client.js';
 import { testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';
 

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { planBlock, putItem, renderBlock, touchedBlocks, type WriteRequest } from '../../../src/mediator/write-plan.js';
-import { blocksOf, coveredBlocks, edgeBlocks, planZeros } from '../../../src/mediator/zero-plan.js';
+import {
+  planBlock,
+  putItem,
+  renderBlock,
+  touchedBlocks,
+  type WriteRequest,
+} from '../../../src/mediator/writing/write-plan.js';
+import { blocksOf, coveredBlocks, edgeBlocks, planZeros } from '../../../src/mediator/writing/zero-plan.js';
 
 const BLOCK = 16;
 

@@ -1,7 +1,7 @@
 // Which time is left of writes that were under way at once.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { WriteTimes } from '../../../src/mediator/write-times.js';
+import { WriteTimes } from '../../../src/mediator/writing/write-times.js';
 import { BLOCK, openWithFile } from './fixture.js';
 
 describe('times of writes side by side', () => {

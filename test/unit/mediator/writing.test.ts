@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { ROOT_INODE } from '../../../src/protocol/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
 

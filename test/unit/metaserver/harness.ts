@@ -3,15 +3,22 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Engine, type EngineFactory, type Storage } from '../../../src/metaserver/engine.js';
-import { lmdbEngine } from '../../../src/metaserver/lmdb-engine.js';
-import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
-import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import { Engine } from '../../../src/metaserver/engine/engine.js';
+import type { EngineFactory, Storage } from '../../../src/metaserver/engine/storage.js';
 import { type Metaserver, openMetaserver } from '../../../src/metaserver/metaserver.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
+import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
+import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import type { Attributes, FileKind } from '../../../src/protocol/files.js';
-import type { BlockChange, CommandName, Commands, Queries, QueryName } from '../../../src/protocol/metadata.js';
+import type { Attributes, FileKind } from '../../../src/protocol/services/files.js';
+import type {
+  BlockChange,
+  CommandName,
+  Commands,
+  Queries,
+  QueryName,
+} from '../../../src/protocol/services/metadata.js';
 import { type Log, silentLog } from '../../../src/runtime/log.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';

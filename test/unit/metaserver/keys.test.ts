@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { SortedKeys } from '../../../src/metaserver/sorted-keys.js';
+import { SortedKeys } from '../../../src/metaserver/engine/sorted-keys.js';
 import {
   blockKey,
   missedKey,

@@ -1,8 +1,9 @@
 // A process for the kill test: makes files one after the other, every tenth
 // durably, and prints the name of each durable one once it is promised.
-import { lmdbEngine } from '../../../src/metaserver/lmdb-engine.js';
-import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
+
 import { openMetaserver } from '../../../src/metaserver/metaserver.js';
+import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
+import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { makeRequest, ROOT, TestRuntime } from './harness.js';
 

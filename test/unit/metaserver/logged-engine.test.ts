@@ -2,9 +2,9 @@
 // the engine suite.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Key, Storage } from '../../../src/metaserver/engine.js';
-import { loggedEngine } from '../../../src/metaserver/logged-engine.js';
-import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import type { Key, Storage } from '../../../src/metaserver/engine/storage.js';
+import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { type Loss, MemoryDisk } from '../../support/memory-disk.js';
 import { seeded, TestRuntime } from './harness.js';
 

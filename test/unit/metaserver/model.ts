@@ -1,7 +1,7 @@
 // The namespace written a second time, as plainly as possible: a tree of
 // objects and the rules of POSIX, without tables, transactions or speed.
-import type { AttributeChanges, FileKind } from '../../../src/protocol/files.js';
-import type { Commands } from '../../../src/protocol/metadata.js';
+import type { AttributeChanges, FileKind } from '../../../src/protocol/services/files.js';
+import type { Commands } from '../../../src/protocol/services/metadata.js';
 import { BLOCK_BYTES } from './harness.js';
 
 export interface ModelNode {

@@ -2,12 +2,12 @@
 // repetition is answered as the first was.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Engine } from '../../../src/metaserver/engine.js';
-import { MemoryStore, memoryEngine } from '../../../src/metaserver/memory-engine.js';
+import { Engine } from '../../../src/metaserver/engine/engine.js';
 import { CLUSTER_KEY, HISTORY_KEY, wholeTable } from '../../../src/metaserver/state/keys.js';
+import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { FileError } from '../../../src/protocol/errors.js';
-import type { Command, CommandName, Commands } from '../../../src/protocol/metadata.js';
-import type { RequestId } from '../../../src/protocol/request-ids.js';
+import type { Command, CommandName, Commands } from '../../../src/protocol/services/metadata.js';
+import type { RequestId } from '../../../src/protocol/services/request-ids.js';
 import { checkConsistency } from './consistency.js';
 import {
   change,

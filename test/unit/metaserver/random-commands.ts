@@ -1,6 +1,6 @@
 // Random commands for a namespace, from a seed, in a small world where they
 // meet: few names, few inodes, bases that are often right.
-import type { Command, Commands } from '../../../src/protocol/metadata.js';
+import type { Command, Commands } from '../../../src/protocol/services/metadata.js';
 import { BLOCK_BYTES, change, makeRequest, seeded } from './harness.js';
 
 type RenameMode = Commands['rename']['request']['mode'];

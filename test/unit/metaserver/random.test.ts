@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { FileError } from '../../../src/protocol/errors.js';
-import type { Command } from '../../../src/protocol/metadata.js';
+import type { Command } from '../../../src/protocol/services/metadata.js';
 import { checkConsistency } from './consistency.js';
 import {
   dump,

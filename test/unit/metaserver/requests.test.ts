@@ -2,7 +2,7 @@
 // and never brings the metaserver down.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { MetadataService } from '../../../src/protocol/metadata.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import { change, codeOf, makeRequest, ROOT, seeded, type TestMetaserver, withMetaserver } from './harness.js';
 
 type Message = Record<string, unknown>;

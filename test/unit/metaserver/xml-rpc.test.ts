@@ -1,7 +1,7 @@
 // What a metaserver says to people and scripts.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { XmlRpcValue } from '../../../src/protocol/xml-rpc.js';
+import type { XmlRpcValue } from '../../../src/protocol/http/xml-rpc.js';
 import { BLOCK_BYTES, change, codeOf, ROOT, type TestMetaserver, withMetaserver } from './harness.js';
 
 async function call(meta: TestMetaserver, method: string, ...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {

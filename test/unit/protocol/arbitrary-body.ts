@@ -1,7 +1,7 @@
 // Bodies that services may send, made at random, and the comparison that the
 // transport promises: byte arrays by their bytes, all else exactly.
 import fc from 'fast-check';
-import { SHAPE_MEMBERS } from '../../../src/protocol/shapes.js';
+import { SHAPE_MEMBERS } from '../../../src/protocol/wire/shapes.js';
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 80 }),

@@ -1,8 +1,8 @@
 // A server and its clients over the memory network, on a clock that the test
 // turns: everything about connections but the sockets.
 
-import { connectRemote, type Remote, type RemoteOptions } from '../../../src/protocol/client.js';
-import { type RunningServer, type ServeOptions, serve } from '../../../src/protocol/server.js';
+import { type RunningServer, type ServeOptions, serve } from '../../../src/protocol/http/server.js';
+import { connectRemote, type Remote, type RemoteOptions } from '../../../src/protocol/wire/client.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { nodeRandom } from '../../../src/runtime/node/random.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { BufferPool } from '../../../src/protocol/buffer-pool.js';
-import { giveBack, lend } from '../../../src/protocol/lent.js';
+import { BufferPool } from '../../../src/protocol/wire/buffer-pool.js';
+import { giveBack, lend } from '../../../src/protocol/wire/lent.js';
 
 const KIB = 1024;
 

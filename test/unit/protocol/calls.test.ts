@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { RemoteState } from '../../../src/protocol/client.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { MAXIMUM_REQUESTS_IN_FLIGHT } from '../../../src/protocol/limits.js';
-import type { CallOptions } from '../../../src/protocol/service.js';
+import type { CallOptions } from '../../../src/protocol/services/service.js';
+import type { RemoteState } from '../../../src/protocol/wire/client.js';
 import { settle } from '../../support/manual-clock.js';
 import { BenchOfTwo, gate } from './bench-of-two.js';
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { putItem } from '../../../src/mediator/write-plan.js';
+import { putItem } from '../../../src/mediator/writing/write-plan.js';
 import { attributesOf, decodeInode } from '../../../src/metaserver/state/rows.js';
+import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import { MAXIMUM_FRAME_BYTES } from '../../../src/protocol/limits.js';
 import {
   encodeCancel,
   encodeFailure,
@@ -10,11 +12,9 @@ import {
   encodeRequest,
   forMany,
   type Message,
-} from '../../../src/protocol/codec.js';
-import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import { FrameReader } from '../../../src/protocol/frame-reader.js';
-import { MAXIMUM_FRAME_BYTES } from '../../../src/protocol/limits.js';
-import { SHAPE_MEMBERS } from '../../../src/protocol/shapes.js';
+} from '../../../src/protocol/wire/codec.js';
+import { FrameReader } from '../../../src/protocol/wire/frame-reader.js';
+import { SHAPE_MEMBERS } from '../../../src/protocol/wire/shapes.js';
 import { arbitraryBody, normalized } from './arbitrary-body.js';
 
 /** Reads frames from bytes that come in chunks of the given sizes, over and over; each chunk is overwritten after its use. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { LockTable } from '../../../src/protocol/lock-table.js';
-import type { FileLock, LockType } from '../../../src/protocol/sessions.js';
+import { LockTable } from '../../../src/protocol/services/lock-table.js';
+import type { FileLock, LockType } from '../../../src/protocol/services/sessions.js';
 
 const END = 0x7fff_ffff_ffff_ffffn;
 

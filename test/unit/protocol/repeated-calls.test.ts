@@ -1,9 +1,9 @@
 // Calls that are lost with their connection and made again.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { RemoteState } from '../../../src/protocol/client.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { RepeatedCalls } from '../../../src/protocol/repeated-calls.js';
+import type { RemoteState } from '../../../src/protocol/wire/client.js';
+import { RepeatedCalls } from '../../../src/protocol/wire/repeated-calls.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 describe('asking again', () => {

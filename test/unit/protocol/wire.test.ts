@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ClientHandshake, NONCE_BYTES, PROTOCOL_VERSION } from '../../../src/protocol/authentication.js';
-import { encodeReply, encodeRequest, type Message } from '../../../src/protocol/codec.js';
-import { FrameReader } from '../../../src/protocol/frame-reader.js';
 import {
   HANDSHAKE_DEADLINE_MS,
   MAXIMUM_REQUESTS_IN_FLIGHT,
   REPLY_QUEUE_HIGH_BYTES,
   REPLY_QUEUE_POLL_MS,
 } from '../../../src/protocol/limits.js';
+import { ClientHandshake, NONCE_BYTES, PROTOCOL_VERSION } from '../../../src/protocol/wire/authentication.js';
+import { encodeReply, encodeRequest, type Message } from '../../../src/protocol/wire/codec.js';
+import { FrameReader } from '../../../src/protocol/wire/frame-reader.js';
 import type { Socket } from '../../../src/runtime/network.js';
 import { settle } from '../../support/manual-clock.js';
 import { ADDRESS, BenchOfTwo } from './bench-of-two.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { within } from '../../../src/protocol/within.js';
+import { within } from '../../../src/protocol/services/within.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 describe('waiting for work of others', () => {

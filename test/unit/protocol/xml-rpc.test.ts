@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import { type RunningServer, serve } from '../../../src/protocol/server.js';
+import { type RunningServer, serve } from '../../../src/protocol/http/server.js';
 import {
   answerXmlRpc,
   callXmlRpc,
   FAULT_CODES,
   XmlRpcFault,
   type XmlRpcMethods,
-} from '../../../src/protocol/xml-rpc.js';
+} from '../../../src/protocol/http/xml-rpc.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
 
 const SECRET = 'the secret: with a colon';

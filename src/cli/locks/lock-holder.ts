@@ -1,0 +1,70 @@
+// Which process has a lock, as it says itself in the lock's file. What stands
+// there may be an earlier process's words: the lock itself does not hang on it.
+import { ftruncateSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { hasCode } from '../config-file.js';
+import { pidNamespace, startOf } from './process-identity.js';
+
+/** A disk with these takes no writes; an owner of the lock that can't say so is one all the same. */
+const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EBADF', 'EIO'];
+
+export interface LockHolder {
+  name: string;
+  processId: number;
+  startTicks: string;
+  pidNamespace: string;
+  host: string;
+  /** ISO 8601. */
+  since: string;
+}
+
+/** Says in the file that this process has the lock. */
+export async function writeHolder(file: number, name: string): Promise<void> {
+  const holder: LockHolder = {
+    name,
+    processId: process.pid,
+    startTicks: (await startOf('self')) ?? '',
+    pidNamespace: await pidNamespace(),
+    host: hostname(),
+    since: new Date().toISOString(),
+  };
+  try {
+    // Over what is there: a full disk has room for that.
+    ftruncateSync(file, writeSync(file, `${JSON.stringify(holder)}\n`, 0));
+  } catch (error) {
+    if (!UNWRITABLE.some((code) => hasCode(error, code))) {
+      throw error;
+    }
+  }
+}
+
+/** undefined when nobody has said anything yet, or somebody has removed the file. */
+export async function readHolder(path: string): Promise<LockHolder | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as LockHolder;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Whether that process may still be there: of other hosts and pid namespaces nobody here knows. */
+export async function mayRun(holder: LockHolder): Promise<boolean> {
+  if (holder.host !== hostname() || holder.pidNamespace !== (await pidNamespace())) {
+    return true;
+  }
+  return (await startOf(holder.processId)) === holder.startTicks;
+}
+
+/** For people. `directory` is what is locked. */
+export async function describeHolder(holder: LockHolder | undefined, directory: string): Promise<string> {
+  if (holder === undefined || !(await mayRun(holder))) {
+    return `one that has not said who it is; "fuser -v ${directory}" may tell`;
+  }
+  const { name, processId, host, since } = holder;
+  const namespace = holder.pidNamespace === (await pidNamespace()) ? '' : ' of another pid namespace';
+  return `${name}, process ${processId}${namespace} on host ${host}, since ${since}`;
+}

@@ -1,0 +1,229 @@
+// A mount whose mediator is another process, here or on another host.
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseAddress } from '../../config/values.js';
+import { type Config, parseConfig } from '../../config.js';
+import type { FileService } from '../../protocol/services/files.js';
+import type { SessionService } from '../../protocol/services/sessions.js';
+import { connectRemote } from '../../protocol/wire/client.js';
+import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
+import { nodeRuntime } from '../../runtime/node/runtime.js';
+import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
+import { loadConfig } from '../config-file.js';
+import { configTemplate } from '../config-template.js';
+import { exitOnDefect } from '../defects.js';
+import { CommandFailure, describeFailure, usageError } from '../failure.js';
+import { secretOption, unixPathOption } from '../paths.js';
+import { RotatingFile } from '../rotating-file.js';
+import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
+import { isBelow, mountLogFile } from './mount-log.js';
+import { parseMountOptions, unknownOptions } from './mount-options.js';
+import { clearDeadMount, mountPoint, requireFolder } from './mounts.js';
+
+const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
+/** A file operation may wait for the mediator's own deadlines several times over. */
+const DEADLINES_PER_OPERATION = 10;
+const LOG_MODE = 0o640;
+
+export interface MountRequest {
+  config: Config;
+  directory: string;
+  mediator: string;
+  binding: 'kernel' | 'fuse-native';
+  readOnly: boolean;
+  allowOther: boolean;
+  accessTimes: 'noatime' | 'relatime';
+  attributeTimeoutMs: number;
+  /** What df shows as the device. */
+  source: string;
+  kernelOptions: readonly string[];
+  /** For a process that is to read the same request. */
+  given: GivenMount;
+}
+
+/** As on the command line. */
+export interface GivenMount {
+  config: string;
+  /** A missing configuration file means that there is nothing to configure, as long as the mediator is named. */
+  configIsOptional: boolean;
+  mediator?: string;
+  binding?: 'kernel' | 'fuse-native';
+  source?: string;
+  option: readonly string[];
+  /** The file that the log goes to. */
+  log?: string;
+}
+
+/** Reads the command line. Throws a usage error for what can't be meant. */
+export async function readMountRequest(directory: string, given: GivenMount): Promise<MountRequest> {
+  const { unknown, remount, ...options } = parseMountOptions(given.option);
+  if (unknown.length > 0) {
+    throw usageError(unknownOptions(unknown));
+  }
+  if (remount) {
+    throw usageError('-o remount: only "mount -o remount DIR" does that');
+  }
+  if (given.mediator !== undefined && parseAddress(given.mediator) === undefined) {
+    throw usageError(`${given.mediator}: a mediator is given as HOST:PORT`);
+  }
+  const config = await loadClientConfig(options.configFile ?? given.config, given);
+  const mediator = given.mediator ?? config.mediator.address;
+  const binding = chooseBinding(given.binding ?? config.mount.binding);
+  const request: MountRequest = {
+    config,
+    directory: await mountPoint(directory),
+    mediator,
+    binding,
+    readOnly: options.readOnly ?? config.mount.readOnly,
+    allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
+    accessTimes: options.accessTimes ?? config.mount.accessTimes,
+    attributeTimeoutMs:
+      options.attributeTimeoutMs ?? chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
+    source: given.source ?? mediator,
+    kernelOptions: options.kernelOptions,
+    given: given.log === undefined ? given : { ...given, log: resolve(given.log) },
+  };
+  await requireFolder(request.directory);
+  const { log } = request.given;
+  if (log !== undefined) {
+    await requireFolder(dirname(log));
+    if (await isBelow(request.directory, dirname(log))) {
+      throw usageError(`--log ${log}: must not lie in the mount itself`);
+    }
+  }
+  return request;
+}
+
+/** A client that is told where the mediator is needs no configuration file; a cluster with a secret does. */
+async function loadClientConfig(file: string, { mediator, configIsOptional }: GivenMount): Promise<Config> {
+  if (mediator !== undefined && configIsOptional && !existsSync(file)) {
+    return parseConfig(configTemplate({ dataServers: 1, basePort: 1 }), resolve(file));
+  }
+  return loadConfig(file);
+}
+
+/** Mounts in a process of its own and returns when it is mounted. Answers where that one's log is, if it has one. */
+export async function mountInBackground(request: MountRequest): Promise<string | undefined> {
+  const { config, directory, binding, source, given } = request;
+  const parameters = ['mount', directory, '--foreground', '--binding', binding, '--source', source];
+  if (!given.configIsOptional || existsSync(given.config)) {
+    parameters.push('--config', given.config);
+  }
+  if (given.mediator !== undefined) {
+    parameters.push('--mediator', given.mediator);
+  }
+  if (given.option.length > 0) {
+    parameters.push('-o', given.option.join(','));
+  }
+  const log = given.log ?? (await mountLogFile(config, directory));
+  if (log !== undefined) {
+    parameters.push('--log', log);
+  }
+  // What is no line of the log (a crash's last words) goes there too.
+  const output = log === undefined ? undefined : openSync(log, 'a', LOG_MODE);
+  const environment = await bindingEnvironment(binding);
+  const child = spawn(process.execPath, [...SERVING_OPTIONS, COMMAND, ...parameters], {
+    detached: true,
+    stdio: ['ignore', output ?? 'ignore', output ?? 'ignore', 'ipc'],
+    env: { ...process.env, ...environment },
+  });
+  if (output !== undefined) {
+    closeSync(output);
+  }
+  await new Promise<void>((resolveReady, reject) => {
+    child.once('message', (message: FromMount) => {
+      if (message.kind === 'ready') {
+        resolveReady();
+      } else {
+        reject(new CommandFailure(message.text));
+      }
+    });
+    child.once('error', reject);
+    child.once('exit', () => {
+      const where = log === undefined ? '' : `; its log is ${log}`;
+      reject(new CommandFailure(`the mount ended before it was ready${where}`));
+    });
+  });
+  child.removeAllListeners('exit');
+  child.disconnect();
+  child.unref();
+  return log;
+}
+
+/** What a mount in the background tells the command that has started it. */
+type FromMount = { kind: 'ready' } | { kind: 'failed'; text: string };
+
+/** Tells whoever has put this process into the background, if anybody has. */
+function tell(message: FromMount): Promise<void> {
+  return new Promise((done) => {
+    if (process.send === undefined) {
+      done();
+    } else {
+      // It may have gone meanwhile, which concerns nobody here.
+      process.send(message, undefined, undefined, () => done());
+    }
+  });
+}
+
+/** Mounts in this process; resolves when the mount is gone. */
+export async function mountRemote(request: MountRequest): Promise<void> {
+  try {
+    await mountHere(request);
+  } catch (error) {
+    await tell({ kind: 'failed', text: describeFailure(error).text });
+    throw error;
+  }
+  process.exit(0);
+}
+
+async function mountHere(request: MountRequest): Promise<void> {
+  compileEarly();
+  const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
+    request;
+  const { mountFileSystem } = await import('../../fuse-client/mount.js');
+  const { log } = request.given;
+  const destination = log === undefined ? {} : { destination: new RotatingFile(log) };
+  const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount', ...destination });
+  exitOnDefect(runtime.log);
+  const deadlineMs = config.deadlineMs * DEADLINES_PER_OPERATION;
+  const remote = connectRemote(
+    {
+      name: 'mediator',
+      address: mediator,
+      deadlineMs,
+      whileDown: 'wait',
+      // The socket of this configuration's mediator, not of another one that was named.
+      ...(mediator === config.mediator.address ? unixPathOption(config, 'mediator') : {}),
+      ...secretOption(config),
+    },
+    runtime,
+  );
+  try {
+    const files = remote.service<FileService>('files');
+    await files.statfs({}, { deadlineMs: config.deadlineMs }).catch((error: unknown) => {
+      throw new CommandFailure(`the mediator at ${mediator} does not answer: ${String(error)}`);
+    });
+    await clearDeadMount(directory);
+    const { maximumDirtyBytes } = config.mount;
+    const sessions = remote.service<SessionService>('sessions');
+    const options = {
+      ...{ directory, binding, readOnly, allowOther, attributeTimeoutMs, maximumDirtyBytes, sessions },
+      ...{ source, kernelOptions, accessTimes: request.accessTimes },
+      lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
+    };
+    const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
+      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    await tell({ kind: 'ready' });
+    const signalled = new Promise<void>((resolveSignal) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+        process.once(signal, () => resolveSignal());
+      }
+    });
+    await Promise.race([mount.ended, signalled.then(() => mount.unmount())]);
+  } finally {
+    await remote.close();
+  }
+}

@@ -1,0 +1,98 @@
+// A record that has no place in the log yet: what a change wants written.
+// Placing it fixes where its pages lie, which its description says.
+import { Buffer } from 'node:buffer';
+import type { BlockKey } from '../../protocol/services/blocks.js';
+import { PAGE_BYTES } from '../../protocol/services/hash.js';
+import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';
+import { encodeRow, type PageExtent, type Place, rowBytes, type VersionRow } from './version-row.js';
+
+/** Consecutive pages that this record's payload brings, in payload order. */
+export interface FreshRun {
+  firstPage: number;
+  pageCount: number;
+}
+
+export interface VersionDraft {
+  kind: 'version';
+  key: BlockKey;
+  length: number;
+  modifiedNs: bigint;
+  /** As in the row; undefined: this record's own segment. */
+  firstSegment: number | undefined;
+  pageHashes: Buffer;
+  /** Pages that lie elsewhere already. */
+  kept: PageExtent[];
+  fresh: FreshRun[];
+  /** The bytes of the fresh pages, not copied: nobody may change them until they are written. */
+  payload: readonly Uint8Array[];
+}
+
+export interface TombstonesDraft {
+  kind: 'tombstones';
+  tombstones: readonly Tombstone[];
+}
+
+export type Draft = VersionDraft | TombstonesDraft;
+
+export interface PlacedRecord {
+  draft: Draft;
+  place: Place;
+  /** Of versions. */
+  row: VersionRow | undefined;
+  chunks: Uint8Array[];
+  sizeBytes: number;
+}
+
+const NO_KEY: BlockKey = { inode: 0, index: 0, version: 0 };
+const PADDING = Buffer.alloc(8);
+
+/** Gives the record its place and its bytes. */
+export function placeDraft(draft: Draft, place: Place, salt: bigint): PlacedRecord {
+  switch (draft.kind) {
+    case 'version': {
+      const row = rowOf(draft, place);
+      const payloadBytes = bytesIn(draft.payload);
+      const header = encodeRecord({ kind: 'version', key: draft.key, place, payloadBytes }, encodeRow(row), salt);
+      return finish(draft, place, row, header, draft.payload, payloadBytes);
+    }
+    case 'tombstones': {
+      const meta = encodeTombstones(draft.tombstones);
+      const header = encodeRecord({ kind: 'tombstones', key: NO_KEY, place, payloadBytes: 0 }, meta, salt);
+      return finish(draft, place, undefined, header, [], 0);
+    }
+  }
+}
+
+function finish(
+  draft: Draft,
+  place: Place,
+  row: VersionRow | undefined,
+  header: Buffer,
+  payload: readonly Uint8Array[],
+  payloadBytes: number,
+): PlacedRecord {
+  const sizeBytes = recordBytes(header.length - HEADER_BYTES, payloadBytes);
+  const paddingBytes = sizeBytes - header.length - payloadBytes;
+  const chunks = [header, ...payload];
+  if (paddingBytes > 0) chunks.push(PADDING.subarray(0, paddingBytes));
+  return { draft, place, row, chunks, sizeBytes };
+}
+
+function rowOf(draft: VersionDraft, place: Place): VersionRow {
+  const { length, modifiedNs, pageHashes, kept, fresh, payload } = draft;
+  let offset = place.offset + HEADER_BYTES + rowBytes(kept.length + fresh.length, length);
+  const extents = [...kept];
+  const end = offset + bytesIn(payload);
+  for (const { firstPage, pageCount } of fresh) {
+    extents.push({ firstPage, pageCount, place: { segment: place.segment, offset } });
+    offset = Math.min(end, offset + pageCount * PAGE_BYTES);
+  }
+  if (kept.length > 0) extents.sort((a, b) => a.firstPage - b.firstPage);
+  return { length, modifiedNs, home: place, firstSegment: draft.firstSegment ?? place.segment, extents, pageHashes };
+}
+
+function bytesIn(chunks: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const chunk of chunks) bytes += chunk.length;
+  return bytes;
+}

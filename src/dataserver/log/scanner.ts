@@ -1,0 +1,116 @@
+// Walks a segment record by record. What does not check out is stepped over:
+// the next record is found by its magic number and proven by its checksum, so
+// damage costs the records that it hit and no other.
+import { Buffer } from 'node:buffer';
+import type { DiskFile } from '../../runtime/disk.js';
+import {
+  claimedMetaBytes,
+  decodeRecord,
+  HEADER_BYTES,
+  RECORD_MAGIC,
+  type RecordHeader,
+  recordBytes,
+} from '../format/record.js';
+import { MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from '../limits.js';
+
+export interface ScannedRecord extends RecordHeader {
+  meta: Buffer;
+  payloadOffset: number;
+  /** Behind its padding, where the next one may begin. */
+  endOffset: number;
+}
+
+export interface ScanEnd {
+  /** Behind the last record that is whole. */
+  endOffset: number;
+  /** Bytes between records that are of none. */
+  damagedBytes: number;
+}
+
+/** Headers with their descriptions come in with one read each, mostly. */
+const WINDOW_BYTES = 8 * 1024;
+const SEARCH_WINDOW_BYTES = 256 * 1024;
+
+export class SegmentScanner {
+  #window: Buffer = Buffer.alloc(0);
+  #windowOffset = 0;
+  #endOffset: number;
+  #damagedBytes = 0;
+
+  constructor(
+    private readonly file: DiskFile,
+    private readonly segment: number,
+    private readonly sizeBytes: number,
+    private readonly salt: bigint,
+    private readonly fromOffset = 0,
+  ) {
+    this.#endOffset = fromOffset;
+  }
+
+  /** The records in order. Fails when the disk does. */
+  async *records(): AsyncGenerator<ScannedRecord> {
+    let offset = this.fromOffset;
+    while (offset + HEADER_BYTES <= this.sizeBytes) {
+      const record = await this.#recordAt(offset);
+      if (record === undefined) {
+        offset = await this.#search(offset + RECORD_ALIGNMENT_BYTES);
+        continue;
+      }
+      this.#damagedBytes += offset - this.#endOffset;
+      this.#endOffset = record.endOffset;
+      yield record;
+      offset = record.endOffset;
+    }
+  }
+
+  /** Known when `records` has ended. */
+  get end(): ScanEnd {
+    return { endOffset: this.#endOffset, damagedBytes: this.#damagedBytes };
+  }
+
+  /** undefined when there is none, or when the file ends within its payload. */
+  async #recordAt(offset: number): Promise<ScannedRecord | undefined> {
+    const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES, WINDOW_BYTES));
+    if (metaBytes === undefined) return undefined;
+    const bytes = await this.#load(offset, HEADER_BYTES + metaBytes, WINDOW_BYTES);
+    const header = decodeRecord(bytes, { segment: this.segment, offset }, this.salt);
+    if (header === undefined) return undefined;
+    const payloadOffset = offset + HEADER_BYTES + metaBytes;
+    const endOffset = offset + recordBytes(metaBytes, header.payloadBytes);
+    if (endOffset > this.sizeBytes) return undefined;
+    const { kind, key, place, payloadBytes } = header;
+    const meta = Buffer.from(bytes.subarray(HEADER_BYTES));
+    return { kind, key, place, metaBytes, payloadBytes, meta, payloadOffset, endOffset };
+  }
+
+  /** Where the next record may begin; the end of the file when nowhere. */
+  async #search(from: number): Promise<number> {
+    let offset = from;
+    while (offset + HEADER_BYTES <= this.sizeBytes) {
+      const bytes = await this.#load(offset, HEADER_BYTES, SEARCH_WINDOW_BYTES, true);
+      for (let at = bytes.indexOf(RECORD_MAGIC); at >= 0; at = bytes.indexOf(RECORD_MAGIC, at + 1)) {
+        if ((offset + at) % RECORD_ALIGNMENT_BYTES === 0) return offset + at;
+      }
+      // A magic number across the border begins within the last alignment unit.
+      const stepped = bytes.length - (bytes.length % RECORD_ALIGNMENT_BYTES);
+      offset += Math.max(RECORD_ALIGNMENT_BYTES, stepped);
+    }
+    return this.sizeBytes;
+  }
+
+  /** At least `bytes` from `offset`, fewer at the end of the file; all that the window has with `everything`. */
+  async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
+    const start = offset - this.#windowOffset;
+    const wanted = Math.min(bytes, this.sizeBytes - offset);
+    if (start < 0 || start + wanted > this.#window.length) {
+      const window = Buffer.allocUnsafe(
+        Math.min(Math.max(windowBytes, bytes), MAXIMUM_META_BYTES + SEARCH_WINDOW_BYTES, this.sizeBytes - offset),
+      );
+      const read = await this.file.read(window, offset);
+      this.#window = window.subarray(0, read);
+      this.#windowOffset = offset;
+      return this.#window.subarray(0, everything ? read : wanted);
+    }
+    return this.#window.subarray(start, everything ? this.#window.length : start + wanted);
+  }
+}

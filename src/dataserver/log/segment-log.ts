@@ -1,0 +1,237 @@
+// The growing end of the log: one active segment that records are appended
+// to, synced for many at once, and followed by a new one when it is full. A
+// segment whose sync failed is never trusted again: it gets no more records,
+// and what it holds behind its last good sync counts as not durable.
+import { Buffer } from 'node:buffer';
+import { ServiceError } from '../../protocol/errors.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { DiskFile } from '../../runtime/disk.js';
+import type { Log } from '../../runtime/log.js';
+import { Pacer } from '../../runtime/pacer.js';
+import type { Place } from '../format/version-row.js';
+import { SMALL_APPEND_BYTES, ZEROS_AHEAD_BYTES } from '../limits.js';
+import type { Condition } from './condition.js';
+import type { Segments } from './segments.js';
+import type { UnsafeSegments } from './unsafe-segments.js';
+
+const ZEROS = Buffer.alloc(ZEROS_AHEAD_BYTES);
+
+interface Waiter {
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+/** One segment while it is the active one; those who wait for its sync hold on to it. */
+export interface ActiveSegment {
+  readonly number: number;
+  readonly file: DiskFile;
+  endOffset: number;
+  /** Zeros have been written up to here, for records to come. */
+  zeroedEnd: number;
+  syncedOffset: number;
+  failure: Error | null;
+  waiters: Waiter[];
+  syncing: boolean;
+}
+
+export class SegmentLog {
+  syncs = 0;
+  /** Segments of which a sync failed, ever. */
+  failures = 0;
+  #active: ActiveSegment | null = null;
+  #lastNumber = 0;
+  readonly #writePacer: Pacer;
+  readonly #syncPacer: Pacer;
+
+  constructor(
+    private readonly segments: Segments,
+    private readonly unsafe: UnsafeSegments,
+    private readonly segmentBytes: number,
+    clock: Clock,
+    private readonly log: Log,
+    private readonly condition: Condition,
+    private readonly onFailedSegment: (segment: number, syncedOffset: number) => void,
+  ) {
+    this.#writePacer = new Pacer(clock);
+    this.#syncPacer = new Pacer(clock);
+  }
+
+  /** The highest segment number ever used: the active segment's, when there is one. */
+  get lastNumber(): number {
+    return this.#lastNumber;
+  }
+
+  /**
+   * Goes on where a former life ended, unless a sync failed there; nothing of the segment counts as synced. `lastNumber`: the
+   * highest ever used.
+   */
+  async resume(lastNumber: number, endOffset: number): Promise<void> {
+    this.#lastNumber = lastNumber;
+    // A full one too: it may still wait for its sync.
+    if (lastNumber === 0 || this.unsafe.has(lastNumber)) return;
+    this.#active = newActive(lastNumber, await this.segments.openToAppend(lastNumber), endOffset);
+  }
+
+  /** The segment for the next batch, a new one when the last is full or failed. Fails when the disk does. */
+  async ready(): Promise<ActiveSegment> {
+    const active = this.#active;
+    if (active !== null && active.failure === null && active.endOffset < this.segmentBytes) return active;
+    if (active !== null) {
+      // Closed segments are durable, or known to be unsafe: that is what lets a flush sync the active one only.
+      // Whoever finds that it fails makes it unsafe.
+      if (active.failure === null) await this.synced(active).catch(() => {});
+      this.#active = null;
+      await this.#closeQuietly(active);
+    }
+    const number = this.#lastNumber + 1;
+    const file = await this.#create(number);
+    this.#lastNumber = number;
+    this.#active = newActive(number, file, 0);
+    return this.#active;
+  }
+
+  /**
+   * Writes the chunks behind the last record. On failure nothing has been appended.
+   * @param mayWriteAhead a sync follows, and there is room for zeros behind them
+   */
+  async append(
+    active: ActiveSegment,
+    chunks: readonly Uint8Array[],
+    bytes: number,
+    mayWriteAhead: boolean,
+  ): Promise<void> {
+    const { file, endOffset } = active;
+    if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES) this.#writeAhead(active, endOffset + bytes);
+    try {
+      // On this thread while the disk is quick, and then without a promise.
+      if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, endOffset));
+      else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
+    } catch (error) {
+      this.condition.failed(error);
+      // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
+      await this.#cut(active);
+      throw error;
+    }
+    this.condition.worked();
+    active.endOffset = endOffset + bytes;
+    this.segments.setSize(active.number, active.endOffset);
+  }
+
+  /** Resolves when all that was appended to the segment before is on stable storage; one sync serves all who wait. */
+  synced(active: ActiveSegment): Promise<void> {
+    if (active.failure !== null) return Promise.reject(syncFailed(active.failure));
+    if (active.syncedOffset >= active.endOffset) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      active.waiters.push({ resolve, reject });
+      if (!active.syncing) void this.#syncWaiters(active);
+    });
+  }
+
+  /** The same for all that was ever appended; what a failed sync left behind stays as it is. */
+  async syncActive(): Promise<void> {
+    if (this.#active !== null) await this.synced(this.#active);
+  }
+
+  /** The same without exception: fails as long as anything that a failed sync left behind is not written anew. */
+  async flush(): Promise<void> {
+    await this.syncActive();
+    const [unsafe] = this.unsafe.entries();
+    if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
+  }
+
+  /** Whether bytes there may be lost although they were written long ago. */
+  isUnsafe(place: Place): boolean {
+    return this.unsafe.includes(place);
+  }
+
+  async close(): Promise<void> {
+    const active = this.#active;
+    this.#active = null;
+    if (active === null) return;
+    try {
+      if (active.failure === null) await this.synced(active);
+    } finally {
+      await this.#closeQuietly(active);
+    }
+  }
+
+  /** Never rejects: the waiters hear of it. */
+  async #syncWaiters(active: ActiveSegment): Promise<void> {
+    active.syncing = true;
+    while (active.waiters.length > 0) {
+      const waiters = active.waiters;
+      active.waiters = [];
+      const end = active.endOffset;
+      try {
+        this.syncs++;
+        const { file } = active;
+        if (file.syncNow !== undefined && this.#syncPacer.isQuick) this.#syncPacer.runNow(0, file.syncNow.bind(file));
+        else await this.#syncPacer.runPooled(0, () => file.sync());
+        active.syncedOffset = end;
+        for (const { resolve } of waiters) resolve();
+      } catch (error) {
+        active.failure = error instanceof Error ? error : new Error(String(error));
+        this.condition.failed(error);
+        await this.#noteFailure(active);
+        const failed = syncFailed(active.failure);
+        for (const { reject } of [...waiters, ...active.waiters]) reject(failed);
+        active.waiters = [];
+      }
+    }
+    active.syncing = false;
+  }
+
+  /** Before anybody hears of it: whoever comes after this process would not. */
+  async #noteFailure(active: ActiveSegment): Promise<void> {
+    this.failures++;
+    this.log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
+    await this.unsafe.add(active.number, active.syncedOffset);
+    this.onFailedSegment(active.number, active.syncedOffset);
+  }
+
+  /** Zeros behind the end, so that the next appends leave the file's size alone: see ZEROS_AHEAD_BYTES. */
+  #writeAhead(active: ActiveSegment, end: number): void {
+    const bytes = Math.min(ZEROS.length, this.segmentBytes - end);
+    if (end <= active.zeroedEnd || bytes <= 0) return;
+    // Also when a part of them gets no room: it is to be cut off like the rest.
+    active.zeroedEnd = end + bytes;
+    try {
+      active.file.writeNow([ZEROS.subarray(0, bytes)], end);
+    } catch (error) {
+      // Only slower without: the append that follows finds out by itself what is wrong with the disk.
+      this.log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
+    }
+  }
+
+  async #create(number: number): Promise<DiskFile> {
+    try {
+      return await this.segments.create(number);
+    } catch (error) {
+      this.condition.failed(error);
+      throw error;
+    }
+  }
+
+  /** Takes away what stands behind the last record. */
+  async #cut(active: ActiveSegment): Promise<void> {
+    active.zeroedEnd = 0;
+    await active.file.truncate(active.endOffset).catch((error: unknown) => {
+      this.log.warn('segment.cut_failed', { segment: active.number, reason: String(error) });
+    });
+  }
+
+  async #closeQuietly(active: ActiveSegment): Promise<void> {
+    if (active.zeroedEnd > active.endOffset) await this.#cut(active);
+    await active.file.close().catch((error: unknown) => {
+      this.log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
+    });
+  }
+}
+
+function newActive(number: number, file: DiskFile, endOffset: number): ActiveSegment {
+  return { number, file, endOffset, zeroedEnd: 0, syncedOffset: 0, failure: null, waiters: [], syncing: false };
+}
+
+function syncFailed(cause: Error): ServiceError {
+  return new ServiceError('FAILED', `what was written could not be made durable: ${cause.message}`);
+}

@@ -1,0 +1,54 @@
+// How much room is left for puts. A reserve is kept back for what makes room
+// again: tombstones and the copies that compaction makes.
+import type { Clock } from '../../runtime/clock.js';
+import type { Disk } from '../../runtime/disk.js';
+import { diskTrouble } from '../../runtime/disk-trouble.js';
+import { SPACE_CHECK_BYTES, SPACE_CHECK_INTERVAL_MS } from '../limits.js';
+
+export class Space {
+  #freeBytes = 0;
+  #writtenBytes = 0;
+  #checkedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly disk: Disk,
+    private readonly clock: Clock,
+    private readonly directory: string,
+    private readonly reserveBytes: number,
+  ) {}
+
+  /** Whether a put of so many bytes certainly leaves the reserve alone, by what was found a moment ago. */
+  isSureOfRoomFor(bytes: number): boolean {
+    const isStale =
+      this.#writtenBytes > SPACE_CHECK_BYTES || this.clock.monotonicMs() - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
+    return !isStale && this.#fits(bytes);
+  }
+
+  /** The same, looked up now where it is not certain: others may fill the same disk. */
+  async hasRoomFor(bytes: number): Promise<boolean> {
+    if (this.isSureOfRoomFor(bytes)) return true;
+    const nowMs = this.clock.monotonicMs();
+    this.#freeBytes = (await this.disk.space(this.directory)).freeBytes;
+    this.#writtenBytes = 0;
+    this.#checkedMs = nowMs;
+    return this.#fits(bytes);
+  }
+
+  /** Whether so many bytes can be done without, by what is known of the room. */
+  hasToSpare(bytes: number): boolean {
+    return this.#fits(bytes);
+  }
+
+  wrote(bytes: number): void {
+    this.#writtenBytes += bytes;
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#freeBytes - this.#writtenBytes - bytes > this.reserveBytes;
+  }
+}
+
+/** Whether a disk error says that there is no room. */
+export function isNoRoom(error: unknown): boolean {
+  return diskTrouble(error) === 'full';
+}

@@ -1,0 +1,95 @@
+// Segments of which a sync failed: from some offset on, what they hold may be
+// gone after a power cut, for good. Kept in unsafe.json in the store's folder,
+// since the system tells of a failed sync once: the process that comes after
+// this one would sync the same segment, hear of no error, and believe it.
+import { Buffer } from 'node:buffer';
+import type { Disk } from '../../runtime/disk.js';
+import type { Log } from '../../runtime/log.js';
+import type { Place } from '../format/version-row.js';
+
+const FORMAT = 1;
+
+export class UnsafeSegments {
+  /** Segment → offset. */
+  readonly #from: Map<number, number>;
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(
+    private readonly path: string,
+    private readonly disk: Disk,
+    private readonly log: Log,
+    from: Iterable<readonly [number, number]>,
+  ) {
+    this.#from = new Map(from);
+  }
+
+  /** What former processes left of the segments `there`. Fails when the file can't be read. */
+  static async load(path: string, disk: Disk, log: Log, there: readonly number[]): Promise<UnsafeSegments> {
+    const content = await disk.readFile(path);
+    const entries = content === undefined ? [] : parse(content, path);
+    const left = entries.filter(([segment]) => there.includes(segment));
+    return new UnsafeSegments(path, disk, log, left);
+  }
+
+  /** Segment and offset of each. */
+  entries(): [number, number][] {
+    return [...this.#from];
+  }
+
+  has(segment: number): boolean {
+    return this.#from.has(segment);
+  }
+
+  /** Whether bytes there may be lost although they were written long ago. */
+  includes({ segment, offset }: Place): boolean {
+    const from = this.#from.get(segment);
+    return from !== undefined && offset >= from;
+  }
+
+  /** Counts at once; resolves when a restart would know it too, or the disk took that neither. */
+  async add(segment: number, fromOffset: number): Promise<void> {
+    this.#from.set(segment, fromOffset);
+    await this.#save().catch((error: unknown) => {
+      this.log.error('segment.unsafe_not_kept', { segment, reason: String(error) });
+    });
+  }
+
+  /** What was there has been written anew, durably. Rejects, and nothing is forgotten, when the disk does not take it. */
+  async remove(segment: number): Promise<void> {
+    const from = this.#from.get(segment);
+    if (from === undefined) return;
+    this.#from.delete(segment);
+    try {
+      await this.#save();
+    } catch (error) {
+      this.#from.set(segment, from);
+      throw error;
+    }
+  }
+
+  /** Writes the list as it is when its turn comes. */
+  #save(): Promise<void> {
+    const save = async () => {
+      const text = `${JSON.stringify({ format: FORMAT, segments: this.entries() })}\n`;
+      await this.disk.replaceFile(this.path, Buffer.from(text));
+    };
+    const saved = this.#saving.then(save);
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+}
+
+function parse(content: Uint8Array, path: string): [number, number][] {
+  try {
+    const parsed: { format?: unknown; segments?: unknown } | null = JSON.parse(Buffer.from(content).toString());
+    const segments = parsed?.segments;
+    if (parsed?.format === FORMAT && Array.isArray(segments) && segments.every(isEntry)) return segments;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Error(`${path} is damaged: restore it, or start with --blank to be rebuilt`);
+}
+
+function isEntry(entry: unknown): entry is [number, number] {
+  return Array.isArray(entry) && entry.length === 2 && entry.every((part) => Number.isSafeInteger(part) && part >= 0);
+}

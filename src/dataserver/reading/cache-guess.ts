@@ -1,0 +1,104 @@
+// What of the segments is thought to be outside of the system's page cache.
+// Reading it past the cache saves a copy and leaves the cache to others; but
+// what is read again and again belongs into it. So: what is not in it is read
+// past it once, and through it the next time. A wrong guess costs time, never
+// bytes.
+import type { Pacer } from '../../runtime/pacer.js';
+import type { Segments } from '../log/segments.js';
+
+/** What became of a part of a segment since the segment was found to be outside of the cache. */
+const UNREAD = 0;
+/** It was read past the cache. */
+const PASSED = 1;
+/** It was read through the cache after that, or was written meanwhile. */
+const FILLED = 2;
+
+/** A segment that was found to be outside of the cache. */
+interface Outside {
+  /** The segment's when it was looked at last. */
+  sizeBytes: number;
+  states: Uint8Array;
+}
+
+export class CacheGuess {
+  readonly #outside = new Map<number, Outside>();
+
+  /**
+   * @param pacer whether reads through the cache are quick
+   * @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter
+   */
+  constructor(
+    private readonly segments: Segments,
+    private readonly pacer: Pacer,
+    private readonly partBytes: number,
+  ) {}
+
+  /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
+  async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
+    const known = this.#outside.get(segment);
+    const decided = known && this.#decide(segment, known, from, to);
+    if (decided !== undefined) return decided;
+    const asked = await this.segments.use(segment, async (file) => {
+      // Somebody else has found it meanwhile.
+      if (this.#outside.get(segment) !== known) return undefined;
+      // A slow disk is not asked, since everybody would wait for it: what was never read is taken to be outside.
+      if (this.pacer.isQuick ? this.pacer.runNow(1, () => file.isCached(from)) : known !== undefined) return false;
+      this.#part(this.#found(segment), from, to).fill(PASSED);
+      return true;
+    });
+    return asked ?? this.isForDirect(segment, from, to);
+  }
+
+  /** What is remembered; undefined when the disk must be asked. */
+  #decide(segment: number, known: Outside, from: number, to: number): boolean | undefined {
+    // Direct reads of a file and appends to it wait for each other.
+    if (this.#hasGrown(segment, known)) return false;
+    const states = this.#part(known, from, to);
+    if (states.includes(UNREAD)) {
+      states.fill(PASSED);
+      return true;
+    }
+    if (states.includes(PASSED)) {
+      states.fill(FILLED);
+      return false;
+    }
+    return undefined;
+  }
+
+  /** Whether `isForDirect` would say so of [from, to) now, without asking the disk. */
+  expectsDirect(segment: number, from: number, to: number): boolean {
+    const known = this.#outside.get(segment);
+    return known?.sizeBytes === this.segments.sizeOf(segment) && this.#part(known, from, to).includes(UNREAD);
+  }
+
+  /** Whether it has since it was looked at last. */
+  #hasGrown(segment: number, outside: Outside): boolean {
+    const sizeBytes = this.segments.sizeOf(segment);
+    if (outside.sizeBytes === sizeBytes) return false;
+    const states = new Uint8Array(this.#partsOf(sizeBytes)).fill(FILLED);
+    const whole = Math.floor(Math.min(outside.sizeBytes, sizeBytes) / this.partBytes);
+    states.set(outside.states.subarray(0, Math.min(whole, states.length)));
+    Object.assign(outside, { sizeBytes, states });
+    return true;
+  }
+
+  /** One part is outside: the others are taken to be outside as well, whatever they were. */
+  #found(segment: number): Outside {
+    if (this.#outside.size > this.segments.count) {
+      for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
+    }
+    const sizeBytes = this.segments.sizeOf(segment);
+    const found = { sizeBytes, states: new Uint8Array(this.#partsOf(sizeBytes)) };
+    this.#outside.set(segment, found);
+    return found;
+  }
+
+  /** The states of the parts whose middle lies in [from, to): reads that follow each other share none. */
+  #part({ states }: Outside, from: number, to: number): Uint8Array {
+    return states.subarray(this.#partsOf(from), this.#partsOf(to));
+  }
+
+  #partsOf(bytes: number): number {
+    return Math.round(bytes / this.partBytes);
+  }
+}

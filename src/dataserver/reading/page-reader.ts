@@ -1,0 +1,147 @@
+// Reads pages of a version from the log and hashes them. Pages that lie behind
+// each other on the disk are read with one call, whatever record they are of.
+import { Buffer } from 'node:buffer';
+import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/services/hash.js';
+import { BufferPool } from '../../protocol/wire/buffer-pool.js';
+import { lend } from '../../protocol/wire/lent.js';
+import type { DiskFile } from '../../runtime/disk.js';
+import type { Pacer } from '../../runtime/pacer.js';
+import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
+import type { Segments } from '../log/segments.js';
+
+/** The bytes can't be had: the disk failed, or the file is gone or too short. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+}
+
+/** As many reads as may be under way at once without taking fresh memory. */
+const SCRATCH_BUFFERS = 16;
+
+/** Bytes from `start` to `end` of what is read, and where in the log they begin. */
+export interface Span {
+  segment: number;
+  offset: number;
+  start: number;
+  end: number;
+}
+
+export class PageReader {
+  readonly #scratch: Buffer[] = [];
+  readonly #pool = new BufferPool();
+
+  constructor(
+    private readonly segments: Segments,
+    private readonly pacer: Pacer,
+  ) {}
+
+  /**
+   * The bytes of `count` pages from `first` on, as they are on the disk now: lent, to be given back by whoever can.
+   * Throws UnreadableError.
+   */
+  async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
+    const bytes = this.#pool.take(count === 0 ? 0 : bytesOfPages(first, count, row.length));
+    const reading = this.#readInto(bytes, row, first, count);
+    if (reading !== undefined) await reading;
+    return lend(bytes, () => this.#pool.release(bytes));
+  }
+
+  /** The same for bytes that are only looked at: `use` must not keep them, their memory is used again. */
+  async inspect<T>(row: VersionRow, first: number, count: number, use: (bytes: Buffer) => T): Promise<T> {
+    const sizeBytes = count === 0 ? 0 : bytesOfPages(first, count, row.length);
+    let scratch = this.#scratch.pop() ?? Buffer.alloc(0);
+    if (scratch.length < sizeBytes) scratch = Buffer.allocUnsafeSlow(sizeBytes);
+    try {
+      const bytes = scratch.subarray(0, sizeBytes);
+      const reading = this.#readInto(bytes, row, first, count);
+      if (reading !== undefined) await reading;
+      return use(bytes);
+    } finally {
+      if (this.#scratch.length < SCRATCH_BUFFERS) this.#scratch.push(scratch);
+    }
+  }
+
+  /** Blocking where that takes no longer than waiting: bytes that are looked at at once are still in the processor's cache. */
+  #readInto(bytes: Buffer, row: VersionRow, first: number, count: number): Promise<void> | undefined {
+    const spans = spansOf(row, first, count);
+    for (const [position, span] of spans.entries()) {
+      if (!this.#fillNow(bytes, span)) return this.#fillLater(bytes, spans.slice(position));
+    }
+    return undefined;
+  }
+
+  /** Answers false, having done nothing, when that would stop the event loop for too long. */
+  #fillNow(bytes: Buffer, span: Span): boolean {
+    const target = bytes.subarray(span.start, span.end);
+    if (span.segment === ZEROS_SEGMENT) {
+      target.fill(0);
+      return true;
+    }
+    const file = this.pacer.isQuick ? this.segments.openedFile(span.segment) : undefined;
+    if (file === undefined) return false;
+    try {
+      check(
+        span,
+        this.pacer.runNow(target.length, () => file.readNow(target, span.offset)),
+      );
+    } catch (error) {
+      throw unreadable(span, error);
+    }
+    return true;
+  }
+
+  async #fillLater(bytes: Buffer, spans: readonly Span[]): Promise<void> {
+    for (const span of spans) {
+      if (this.#fillNow(bytes, span)) continue;
+      const target = bytes.subarray(span.start, span.end);
+      try {
+        const read = (file: DiskFile) =>
+          this.pacer.run(
+            target.length,
+            () => file.readNow(target, span.offset),
+            () => file.read(target, span.offset),
+          );
+        check(span, await this.segments.use(span.segment, read));
+      } catch (error) {
+        throw unreadable(span, error);
+      }
+    }
+  }
+}
+
+function check({ start, end }: Span, readBytes: number): void {
+  if (readBytes < end - start) throw new Error(`the segment ends after ${readBytes} of ${end - start} bytes`);
+}
+
+function unreadable({ segment, offset }: Span, error: unknown): UnreadableError {
+  const words = error instanceof Error ? error.message : String(error);
+  return new UnreadableError(`segment ${segment} at ${offset}: ${words}`, { cause: error });
+}
+
+/** The row's page hashes with those of the pages in `bytes`, from page `first` on, made anew. */
+export function rehash(row: VersionRow, first: number, bytes: Buffer): Buffer {
+  const hashes = Buffer.from(row.pageHashes);
+  writePageHashes(hashes, first, bytes);
+  return hashes;
+}
+
+/** Whether the bytes of a page still have the hash that was stored with them. */
+export function pageIsIntact(row: VersionRow, page: number, bytes: Uint8Array): boolean {
+  return hashPage(bytes) === row.pageHashes.readBigUInt64LE(page * 8);
+}
+
+/** Where pages lie in the log, those behind each other as one. */
+export function spansOf(row: VersionRow, first: number, count: number): Span[] {
+  const spans: Span[] = [];
+  for (const extent of clipExtents(row.extents, first, first + count)) {
+    const { segment, offset } = extent.place;
+    const start = (extent.firstPage - first) * PAGE_BYTES;
+    const end = start + bytesOfPages(extent.firstPage, extent.pageCount, row.length);
+    const last = spans.at(-1);
+    if (last !== undefined && last.segment === segment && last.offset + (last.end - last.start) === offset) {
+      last.end = end;
+    } else {
+      spans.push({ segment, offset, start, end });
+    }
+  }
+  return spans;
+}

@@ -1,0 +1,262 @@
+// AdminService: what status, votes, the test hooks and live settings need.
+
+import { ServiceError } from '../../protocol/errors.js';
+import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
+import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { quorumProblem } from '../../protocol/services/quorum.js';
+import type { Remote } from '../../protocol/wire/client.js';
+import type { Clock } from '../../runtime/clock.js';
+import type { Counters } from '../counters.js';
+import type { ReplicaSet } from '../replicas/replica-set.js';
+import type { MediatorSettings } from '../settings.js';
+import type { Scrubber } from '../upkeep/scrub.js';
+import type { BallotBox } from '../voting/ballot-box.js';
+import type { Reader } from '../voting/reader.js';
+import {
+  BEHIND_LIMIT,
+  dataServerStatus,
+  type MetaserverHealth,
+  metaserverStatus,
+  survivalNow,
+} from './cluster-status.js';
+import { resolvePath } from './paths.js';
+
+const VOTES_BATCH = 64;
+/** Whoever asks for the status does not wait longer for a server that hangs: its last numbers stand in for it. */
+const FRESH_NUMBERS_MS = 300;
+/** The same for the metaserver, which may be busy. */
+const METASERVER_ANSWER_MS = 1000;
+/** From being asked for to being back: a new process must load and open its store. Callers wait a little longer. */
+const RESTART_LIMIT_MS = 55_000;
+/** However long its supervisor took: a server that runs needs so long to be let in. */
+const ADMISSION_LIMIT_MS = 5000;
+const SETTING_KEYS = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'] as const;
+
+export interface MetaserverPart {
+  name: string;
+  address: string;
+  remote: Remote;
+}
+
+export interface AdminOptions {
+  address: string;
+  testHooks: boolean;
+  /** Asks the supervisor of a server to start it; absent when nobody supervises servers here. */
+  restartServer?: (name: string, blank: boolean) => Promise<void>;
+}
+
+type Request<K extends keyof AdminService> = Parameters<AdminService[K]>[0];
+type Reply<K extends keyof AdminService> = ReturnType<AdminService[K]>;
+
+export class MediatorAdmin implements AdminService {
+  constructor(
+    private readonly options: AdminOptions,
+    private readonly metadata: MetadataService,
+    private readonly metaservers: readonly MetaserverPart[],
+    private readonly replicas: ReplicaSet,
+    private readonly reader: Reader,
+    private readonly scrubber: Scrubber,
+    private readonly settings: MediatorSettings,
+    private readonly counters: Counters,
+    private readonly clock: Clock,
+  ) {}
+
+  async status(): Promise<ClusterStatus> {
+    const [health] = await Promise.all([this.#metaserverHealth(), this.replicas.refresh(FRESH_NUMBERS_MS)]);
+    const missed =
+      health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
+    const metaservers = this.metaservers.map((part) => metaserverStatus(part, health));
+    const dataservers = this.replicas.replicas.map((replica) =>
+      dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
+    );
+    const { readable, writable, survives, survivesNow } = survivalNow(this.settings, metaservers, dataservers);
+    return {
+      readQuorum: this.settings.readQuorum,
+      writeQuorum: this.settings.writeQuorum,
+      readable,
+      writable,
+      audit: this.settings.audit,
+      onWriteQuorumLost: this.settings.onWriteQuorumLost,
+      mediator: { address: this.options.address },
+      metaservers,
+      dataservers,
+      survives,
+      survivesNow,
+      counters: this.counters.snapshot(),
+    };
+  }
+
+  async #metaserverHealth(): Promise<MetaserverHealth | Error> {
+    try {
+      const limits = { deadlineMs: METASERVER_ANSWER_MS };
+      return await this.metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  async votes({ path }: Request<'votes'>): Reply<'votes'> {
+    const votes: BlockVotes[] = [];
+    for await (const boxes of this.#poll(path)) {
+      for (const box of boxes) {
+        const { reference } = box.wanted;
+        const verdict = box.verdict(0, this.settings.readQuorum);
+        votes.push({
+          index: reference.index,
+          version: reference.version,
+          witness: reference.hash,
+          length: reference.length,
+          verdict: verdict.outcome === 'agreed' ? 'agreed' : 'no-quorum',
+          agreeing: box.agreeing().length,
+          ballots: this.replicas.replicas.map((replica) => ({
+            server: replica.name,
+            ballot: box.ballots.get(replica) ?? { state: 'unreachable' },
+          })),
+        });
+      }
+    }
+    return { blocks: votes };
+  }
+
+  async locate({ path }: Request<'locate'>): Reply<'locate'> {
+    const blocks = [];
+    for await (const boxes of this.#poll(path)) {
+      for (const box of boxes) {
+        const holders = new Set(box.agreeing());
+        const servers = this.replicas.replicas.filter((replica) => holders.has(replica)).map(({ name }) => name);
+        blocks.push({ index: box.wanted.reference.index, version: box.wanted.reference.version, servers });
+      }
+    }
+    return { blocks };
+  }
+
+  async listContents({ server, ...request }: Request<'listContents'>): Reply<'listContents'> {
+    const replica = this.replicas.byName(server);
+    this.#requireReachable(server);
+    const { entries, next } = await replica.call(() => replica.blocks.list(request));
+    const paths = new Map<number, string | null>();
+    for (const { inode } of entries) {
+      if (paths.has(inode)) continue;
+      paths.set(inode, (await this.metadata.query({ name: 'path', request: { inode } })).path);
+    }
+    const located = entries.map((entry) => ({ ...entry, path: paths.get(entry.inode) ?? null }));
+    return next === undefined ? { entries: located } : { entries: located, next };
+  }
+
+  async corrupt({ path, server, text }: Request<'corrupt'>): Reply<'corrupt'> {
+    this.#requireHooks();
+    const replica = this.replicas.byName(server);
+    this.#requireReachable(server);
+    let count = 0;
+    for await (const { inode, blocks } of this.#blocksOf(path)) {
+      for (const { index, version } of blocks) {
+        const key = { inode, index, version };
+        await replica.call(() => replica.hooks.corrupt(text === undefined ? key : { ...key, text }));
+        count++;
+      }
+    }
+    return { blocks: count };
+  }
+
+  async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
+    this.#requireHooks();
+    const replica = this.replicas.byName(server);
+    this.#requireReachable(server);
+    await replica.hooks.terminate({});
+    return {};
+  }
+
+  async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
+    this.#requireHooks();
+    const replica = this.replicas.byName(server);
+    const endMs = this.clock.monotonicMs() + RESTART_LIMIT_MS;
+    // The connection to the old process must go first; one that is gone already does not go again.
+    const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
+    if (this.options.restartServer !== undefined) await this.options.restartServer(server, blank);
+    else if (replica.reachable) await replica.hooks.restart({ blank });
+    else {
+      throw new ServiceError(
+        'FAILED',
+        `${server} is not running and nobody supervises it here: start it on its host with nmrfs serve data`,
+      );
+    }
+    const leftMs = Math.max(endMs - this.clock.monotonicMs(), ADMISSION_LIMIT_MS);
+    await this.replicas.untilBack(replica, losses, leftMs);
+    return {};
+  }
+
+  async scrub({ path }: Request<'scrub'>): Reply<'scrub'> {
+    const inode = path === undefined ? null : (await resolvePath(this.metadata, path)).inode;
+    return this.scrubber.start(inode);
+  }
+
+  async scrubProgress(): Reply<'scrubProgress'> {
+    return this.scrubber.progress;
+  }
+
+  async configure({ key, value }: Request<'configure'>): Reply<'configure'> {
+    const known = SETTING_KEYS.find((candidate) => candidate === key);
+    if (known === undefined) {
+      throw new ServiceError('REFUSED', `${key} can't be changed while running; these can: ${SETTING_KEYS.join(', ')}`);
+    }
+    if (value !== undefined) this.#set(known, value);
+    return { key, value: String(this.settings[known]) };
+  }
+
+  #set(key: (typeof SETTING_KEYS)[number], value: string): void {
+    switch (key) {
+      case 'readQuorum':
+      case 'writeQuorum': {
+        const quorums = {
+          readQuorum: this.settings.readQuorum,
+          writeQuorum: this.settings.writeQuorum,
+          [key]: Number(value),
+        };
+        const problem = quorumProblem(this.replicas.replicas.length, quorums);
+        if (problem !== null) throw new ServiceError('REFUSED', problem);
+        this.settings[key] = quorums[key];
+        return;
+      }
+      case 'audit':
+        if (value !== 'all' && value !== 'quorum')
+          throw new ServiceError('REFUSED', `audit ${value}: must be all or quorum`);
+        this.settings.audit = value;
+        return;
+      case 'onWriteQuorumLost':
+        if (value !== 'fail' && value !== 'block') {
+          throw new ServiceError('REFUSED', `onWriteQuorumLost ${value}: must be fail or block`);
+        }
+        this.settings.onWriteQuorumLost = value;
+        return;
+    }
+  }
+
+  #requireHooks(): void {
+    if (!this.options.testHooks) {
+      throw new ServiceError('REFUSED', 'test hooks are off; set testHooks: true in the config to use them');
+    }
+  }
+
+  #requireReachable(server: string): void {
+    if (!this.replicas.byName(server).reachable) throw new ServiceError('FAILED', `${server} is down`);
+  }
+
+  /** The block map of a file, some entries at a time. */
+  async *#blocksOf(path: string): AsyncGenerator<{ inode: number; blocks: BlockReference[] }> {
+    const { inode, kind, sizeBytes, blockSizeBytes } = await resolvePath(this.metadata, path);
+    if (kind !== 'file') throw new ServiceError('FAILED', `${path} is a ${kind}: only files have blocks`);
+    for (let first = 0; first * blockSizeBytes < sizeBytes; first += VOTES_BATCH) {
+      const request = { inode, first, count: VOTES_BATCH };
+      const { blocks } = await this.metadata.query({ name: 'blocks', request });
+      yield { inode, blocks };
+    }
+  }
+
+  async *#poll(path: string): AsyncGenerator<BallotBox[]> {
+    for await (const { inode, blocks } of this.#blocksOf(path)) {
+      yield await this.reader.poll(
+        blocks.map((reference) => ({ inode, reference, offset: 0, length: reference.length })),
+      );
+    }
+  }
+}

@@ -1,0 +1,70 @@
+// What status says of a cluster: not what it could survive when all is well,
+// but what it has now. A pure function of what servers have answered.
+import type { ClusterStatus, DataServerStatus, MetaserverStatus, Survival } from '../../protocol/services/admin.js';
+import type { Queries } from '../../protocol/services/metadata.js';
+import { type Quorums, survives } from '../../protocol/services/quorum.js';
+import type { Replica } from '../replicas/replica.js';
+
+/** Versions that a server lacks are counted up to here: whoever lacks more has enough to do. */
+export const BEHIND_LIMIT = 8192;
+
+export type MetaserverHealth = Queries['health']['result'];
+
+type KnownReplica = Pick<
+  Replica,
+  'name' | 'address' | 'state' | 'dissents' | 'repairs' | 'rebuild' | 'store' | 'refusal'
+>;
+
+export function metaserverStatus(
+  { name, address }: { name: string; address: string },
+  health: MetaserverHealth | Error,
+): MetaserverStatus {
+  if (health instanceof Error) {
+    return { name, address, state: 'down', trouble: null, reason: health.message, freeBytes: 0, totalBytes: 0 };
+  }
+  const { trouble, reason, freeBytes, totalBytes } = health;
+  return { name, address, state: 'up', trouble, reason, freeBytes, totalBytes };
+}
+
+/** @param missed how many versions it lacks; null when nobody knows */
+export function dataServerStatus(replica: KnownReplica, missed: number | null): DataServerStatus {
+  const { name, address, state, dissents, repairs, rebuild, store, refusal } = replica;
+  const toRebuild = rebuild === null ? 0 : rebuild.total - rebuild.done;
+  const status: DataServerStatus = {
+    name,
+    address,
+    state,
+    blocks: store?.blocks ?? 0,
+    bytes: store?.bytes ?? 0,
+    dissents,
+    repairs,
+    trouble: state === 'down' ? null : (store?.trouble ?? null),
+    reason: state === 'down' ? (refusal ?? 'it does not answer') : (store?.reason ?? ''),
+    behind: missed === null ? null : missed + toRebuild,
+    freeBytes: store?.freeBytes ?? 0,
+    totalBytes: store?.totalBytes ?? 0,
+  };
+  return rebuild === null ? status : { ...status, rebuild };
+}
+
+/** Whether there is a quorum, and what of the servers that make it may still go. */
+export function survivalNow(
+  quorums: Quorums,
+  metaservers: readonly MetaserverStatus[],
+  dataservers: readonly DataServerStatus[],
+): Pick<ClusterStatus, 'readable' | 'writable' | 'survives' | 'survivesNow'> {
+  const { readQuorum, writeQuorum } = quorums;
+  const voting = dataservers.filter(({ state }) => state === 'up');
+  const complete = voting.filter(({ behind }) => behind === 0);
+  const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null);
+  const hasMetadata = metaservers.some(({ state }) => state === 'up');
+  const takesMetadata = metaservers.some(({ state, trouble }) => state === 'up' && trouble === null);
+  const readable = hasMetadata && voting.length >= readQuorum;
+  const writable = takesMetadata && taking.length >= writeQuorum;
+  const survivesNow: Survival = {
+    complete: complete.length,
+    reads: readable ? Math.max(0, complete.length - readQuorum) : 0,
+    writes: writable ? taking.length - writeQuorum : 0,
+  };
+  return { readable, writable, survives: survives(dataservers.length, quorums), survivesNow };
+}

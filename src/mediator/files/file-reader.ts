@@ -1,0 +1,126 @@
+// Reads ranges of files: block map, vote, holes. A block map that was
+// overtaken by another writer is fetched again before a read gives up.
+import { FileError } from '../../protocol/errors.js';
+import type { BlockReference } from '../../protocol/services/metadata.js';
+import { copyOf, type Pieces } from '../../protocol/services/pieces.js';
+import { lend } from '../../protocol/wire/lent.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { Counters } from '../counters.js';
+import type { BlockMap } from '../metadata/block-map.js';
+import type { Auditor } from '../voting/audit.js';
+import { wholePages } from '../voting/ballot-box.js';
+import type { Reader, ReadOutcome, ReadResult } from '../voting/reader.js';
+
+/** How often a read starts over because the file was rewritten under it. */
+const MAXIMUM_ATTEMPTS = 10;
+/** An answer of more pieces is copied into one: handing on so many costs more, and the system takes no more than 1,024 at once. */
+const MAXIMUM_PIECES = 128;
+
+const ZEROS = new Uint8Array(128 * 1024);
+
+export class FileReader {
+  constructor(
+    private readonly blockMap: BlockMap,
+    private readonly reader: Reader,
+    private readonly auditor: Auditor,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /**
+   * @returns voted bytes from `offset`, lent; fewer than `length` only where the file ends
+   * @throws FileError EIO when a block has no quorum
+   */
+  async read(inode: number, offset: number, length: number): Promise<{ pieces: Pieces }> {
+    this.auditor.readerStarts();
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const { attributes } = await this.blockMap.load(inode, 0, 1);
+        const end = Math.min(attributes.sizeBytes, offset + length);
+        if (end <= offset) return { pieces: [] };
+        const blockSize = attributes.blockSizeBytes;
+        const first = Math.floor(offset / blockSize);
+        const { entries } = await this.blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
+        const { outcomes, release } = await this.#vote(inode, entries, first, blockSize, offset, end);
+        const failed = outcomes.find((outcome) => outcome.data === null);
+        if (failed === undefined) {
+          this.counters.add('reads');
+          this.counters.add('readBytes', end - offset);
+          const pieces = layOut(outcomes, blockSize, offset, end);
+          if (pieces.length <= MAXIMUM_PIECES) return lend({ pieces }, release);
+          const copy = copyOf(pieces);
+          release();
+          return { pieces: [copy] };
+        }
+        if (attempt >= MAXIMUM_ATTEMPTS || (await this.#isCurrent(inode, failed.box.wanted.reference))) {
+          throw this.#noQuorum(failed);
+        }
+      }
+    } finally {
+      this.auditor.readerEnds();
+    }
+  }
+
+  #vote(
+    inode: number,
+    entries: readonly (BlockReference | null)[],
+    first: number,
+    blockSize: number,
+    offset: number,
+    end: number,
+  ): Promise<ReadResult> {
+    const wanted = [];
+    for (const [position, reference] of entries.entries()) {
+      const start = (first + position) * blockSize;
+      const from = Math.max(offset, start) - start;
+      const to = Math.min(end, start + blockSize) - start;
+      // What lies beyond a block's stored length reads as zeros.
+      if (reference !== null && from < reference.length) wanted.push(wholePages(inode, reference, from, to - from));
+    }
+    if (wanted.length === 0) return Promise.resolve({ outcomes: [], release() {} });
+    return this.reader.read(wanted);
+  }
+
+  /** Asks the metaserver anew whether the version that could not be read still counts. */
+  async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {
+    this.blockMap.forget(inode);
+    const { entries } = await this.blockMap.load(inode, reference.index, 1);
+    return entries[0]?.version === reference.version;
+  }
+
+  #noQuorum({ box }: ReadOutcome): FileError {
+    this.counters.add('noQuorums');
+    const { inode, reference } = box.wanted;
+    const ballots = Object.fromEntries([...box.ballots].map(([replica, ballot]) => [replica.name, ballot.state]));
+    this.runtime.log.error('vote.no_quorum', {
+      inode,
+      index: reference.index,
+      version: reference.version,
+      agreeing: box.agreeing().length,
+      ballots,
+    });
+    return new FileError('EIO', `inode ${inode}, block ${reference.index}: no read quorum`);
+  }
+}
+
+/** The ranges in the order of the file; what lies between, holes and the ends of short blocks, is zeros. */
+function layOut(outcomes: readonly ReadOutcome[], blockSize: number, offset: number, end: number): Pieces {
+  const pieces: Uint8Array[] = [];
+  let at = offset;
+  for (const { data, box } of outcomes) {
+    if (data === null) continue;
+    const start = box.wanted.reference.index * blockSize + box.wanted.offset;
+    const from = Math.max(offset, start);
+    const to = Math.min(end, start + data.length);
+    if (from >= to) continue;
+    addZeros(pieces, from - at);
+    pieces.push(data.subarray(from - start, to - start));
+    at = to;
+  }
+  addZeros(pieces, end - at);
+  return pieces;
+}
+
+function addZeros(pieces: Uint8Array[], lengthBytes: number): void {
+  for (let left = lengthBytes; left > 0; left -= ZEROS.length) pieces.push(ZEROS.subarray(0, left));
+}

@@ -1,0 +1,30 @@
+// Which versions the block map names, asked of the metaserver itself: the
+// mediator's cache may be of before a file went, and whoever deletes, blames
+// or complains must know how it is now.
+
+import { FileError } from '../../protocol/errors.js';
+import type { BlockKey, Version } from '../../protocol/services/blocks.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+
+/** Whether the block map names this version. One that it names now was named ever since it was committed. */
+export async function isNamed(metadata: MetadataService, { inode, index, version }: BlockKey): Promise<boolean> {
+  const named = await namedVersions(metadata, inode, index, index);
+  return named.get(index) === version;
+}
+
+/** The versions of the blocks first … last, by index; none of an inode that is gone. */
+export async function namedVersions(
+  metadata: MetadataService,
+  inode: number,
+  first: number,
+  last: number,
+): Promise<Map<number, Version>> {
+  try {
+    const request = { inode, first, count: last - first + 1 };
+    const { blocks } = await metadata.query({ name: 'blocks', request });
+    return new Map(blocks.map((block) => [block.index, block.version]));
+  } catch (error) {
+    if (error instanceof FileError && error.code === 'ENOENT') return new Map();
+    throw error;
+  }
+}

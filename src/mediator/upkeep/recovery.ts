@@ -1,0 +1,167 @@
+// Brings replicas back: a blank one gets every block (rebuild), one that was
+// away gets what it missed (catch-up). Both put only what won a vote, in the
+// background, a few blocks at a time, so that readers and writers go first.
+import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { sleep } from '../../runtime/clock.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { Counters } from '../counters.js';
+import { isNamed } from '../metadata/named-versions.js';
+import { forgetVersions } from '../replicas/forget.js';
+import type { Replica } from '../replicas/replica.js';
+import type { ReplicaSet } from '../replicas/replica-set.js';
+import { Background, type NextRunMs } from './background.js';
+import type { Repairer } from './repair.js';
+
+const BATCH_BLOCKS = 32;
+/** A pause after each batch, which leaves the servers to others. */
+const PAUSE_MS = 2;
+/** Until blocks that had no quorum are tried again. */
+const RETRY_MS = 5000;
+/** A commit that took effect although its answer was lost may have left something to catch up on that nobody reports. */
+const IDLE_MS = 30_000;
+const PROGRESS_LOG_BLOCKS = 1024;
+
+type LocatedBlock = BlockReference & { inode: number };
+
+export class Recovery {
+  readonly #tasks = new Map<Replica, Background>();
+
+  constructor(
+    private readonly metadata: MetadataService,
+    private readonly replicas: ReplicaSet,
+    private readonly repairer: Repairer,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {
+    for (const replica of replicas.replicas) {
+      this.#tasks.set(replica, new Background('recovery', () => this.#recover(replica), runtime));
+    }
+    replicas.onChange((replica) => {
+      if (replica.reachable) this.#tasks.get(replica)?.wake();
+    });
+  }
+
+  /** Some server lacks something that was just written, or did when this mediator started. */
+  wake(): void {
+    for (const task of this.#tasks.values()) task.wake();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#tasks.values()].map((task) => task.close()));
+  }
+
+  async #recover(replica: Replica): Promise<NextRunMs> {
+    if (!replica.reachable) return null;
+    if (replica.state === 'blank') replica.state = 'rebuilding';
+    if (replica.state === 'rebuilding' && !(await this.#rebuild(replica))) return replica.reachable ? RETRY_MS : null;
+    return this.#catchUp(replica);
+  }
+
+  /** One pass over all blocks; true when the replica has every one of them. */
+  async #rebuild(replica: Replica): Promise<boolean> {
+    const { blocks: total } = await this.metadata.query({ name: 'statistics', request: {} });
+    replica.rebuild = { done: 0, total };
+    this.runtime.log.info('rebuild.started', { server: replica.name, total });
+    let lacking = 0;
+    let logged = 0;
+    let after: { inode: number; index: number } | undefined;
+    for (;;) {
+      const page = await this.metadata.query({
+        name: 'allBlocks',
+        request: after === undefined ? { limit: BATCH_BLOCKS } : { after, limit: BATCH_BLOCKS },
+      });
+      const last = page.blocks.at(-1);
+      if (last !== undefined) after = { inode: last.inode, index: last.index };
+      lacking += await this.#fill(replica, page.blocks);
+      if (this.repairer.isUnwilling(replica)) return false;
+      replica.rebuild = {
+        done: replica.rebuild.done + page.blocks.length,
+        total: Math.max(total, replica.rebuild.done + page.blocks.length),
+      };
+      this.counters.add('rebuiltBlocks', page.blocks.length);
+      if (replica.rebuild.done - logged >= PROGRESS_LOG_BLOCKS || page.done) {
+        logged = replica.rebuild.done;
+        this.runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
+      }
+      if (!replica.reachable || this.#tasks.get(replica)?.closed) return false;
+      if (page.done) break;
+      await sleep(this.runtime.clock, PAUSE_MS);
+    }
+    if (lacking > 0) {
+      replica.rebuild = { ...replica.rebuild, done: replica.rebuild.done - lacking };
+      this.runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking });
+      return false;
+    }
+    await this.replicas.completed(replica);
+    this.runtime.log.info('rebuild.done', { server: replica.name, total: replica.rebuild?.total ?? total });
+    return true;
+  }
+
+  /** Makes a replica hold these versions; how many of them it still lacks afterwards. */
+  async #fill(replica: Replica, blocks: readonly LocatedBlock[]): Promise<number> {
+    if (blocks.length === 0) return 0;
+    const items = blocks.map(({ inode, index, version }) => ({
+      inode,
+      index,
+      version,
+      offset: 0,
+      length: 0,
+      data: false,
+    }));
+    const { results } = await replica.call(() => replica.blocks.get({ items }));
+    const lacking = blocks.filter((block, position) => {
+      const result = results[position];
+      return result?.state !== 'present' || result.hash !== block.hash;
+    });
+    const outcomes = await Promise.all(lacking.map((block) => this.#put(replica, block)));
+    return outcomes.filter((held) => !held).length;
+  }
+
+  /** Whether the replica holds the version afterwards, or needn't because it is overwritten or gone. */
+  async #put(replica: Replica, block: LocatedBlock): Promise<boolean> {
+    const outcome = await this.repairer.mend(block.inode, block, [replica]);
+    if (outcome?.holders.includes(replica)) {
+      replica.repairs += outcome.mended.length;
+      this.counters.add('repairs', outcome.mended.length);
+      if (await isNamed(this.metadata, block)) return true;
+      await forgetVersions(this.metadata, [replica], [block]);
+      return true;
+    }
+    return !(await isNamed(this.metadata, block));
+  }
+
+  async #catchUp(replica: Replica): Promise<NextRunMs> {
+    let lacking = 0;
+    let after: { inode: number; index: number } | undefined;
+    for (;;) {
+      const request = { server: replica.name, limit: BATCH_BLOCKS };
+      const { blocks } = await this.metadata.query({
+        name: 'missed',
+        request: after === undefined ? request : { ...request, after },
+      });
+      const last = blocks.at(-1);
+      if (last === undefined || !replica.reachable || this.#tasks.get(replica)?.closed) break;
+      after = { inode: last.inode, index: last.index };
+      const still = await this.#fill(replica, blocks);
+      lacking += still;
+      // What it refuses now, it would refuse of all the others too.
+      if (this.repairer.isUnwilling(replica)) return replica.reachable ? RETRY_MS : null;
+      if (still === 0) {
+        await this.metadata.execute({
+          name: 'caughtUp',
+          timeNs: this.runtime.clock.nowNs(),
+          request: {
+            server: replica.name,
+            blocks: blocks.map(({ inode, index, version }) => ({ inode, index, version })),
+          },
+          durable: true,
+        });
+        this.counters.add('caughtUpBlocks', blocks.length);
+        this.runtime.log.info('catchup.progress', { server: replica.name, blocks: blocks.length });
+      }
+      await sleep(this.runtime.clock, PAUSE_MS);
+    }
+    if (!replica.reachable) return null;
+    return lacking > 0 ? RETRY_MS : IDLE_MS;
+  }
+}

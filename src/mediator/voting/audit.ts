@@ -1,0 +1,163 @@
+// The audit: ballots of replicas that a read did not need for its answer,
+// asked for afterwards, while nobody asks the mediator for anything. Under
+// `audit: all` this makes every read check every live replica without slowing
+// whoever reads or changes something.
+import type { BlockReference } from '../../protocol/services/metadata.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { Counters } from '../counters.js';
+import type { Replica } from '../replicas/replica.js';
+import { BallotBox, type Wanted } from './ballot-box.js';
+import { ask } from './reader.js';
+import { dissents } from './vote.js';
+
+/** Blocks asked for in one message. */
+const BATCH_BLOCKS = 16;
+/** Beyond this many waiting blocks per replica the audit no longer waits for a pause. */
+const PATIENCE_BLOCKS = 8192;
+/** Beyond this many, those that have waited longest are given up: a replica that can't keep up is left to scrub. */
+const MAXIMUM_WAITING_BLOCKS = 2 * PATIENCE_BLOCKS;
+/** Requests count as pausing when none has come for so long. */
+const PAUSE_MS = 10;
+/** One batch goes to each replica after so long, pause or not. */
+const MAXIMUM_WAIT_MS = 1000;
+
+export class Auditor {
+  /** By the block map's own objects: a version of which it has got another since is asked for twice. */
+  readonly #waiting = new Map<Replica, Map<BlockReference, Wanted>>();
+  readonly #running = new Set<Replica>();
+  #readers = 0;
+  #reads = 0;
+  /** Requests and reads when it was last looked whether others come. */
+  #seen = 0;
+  /** When the next batch goes, pause or not. */
+  #dueMs = 0;
+  /** While it is not known whether there is a pause. */
+  #timer: { cancel(): void } | null = null;
+  #closed = false;
+
+  /** @param requests how many there have been of what is no read: a number that grows */
+  constructor(
+    private readonly dissented: (box: BallotBox, replica: Replica) => void,
+    private readonly requests: () => number,
+    private readonly counters: Counters,
+    private readonly runtime: Runtime,
+  ) {}
+
+  /** Ballots that are still to be asked for. */
+  get size(): number {
+    let sum = 0;
+    for (const queue of this.#waiting.values()) sum += queue.size;
+    return sum;
+  }
+
+  /** A reader begins to wait. */
+  readerStarts(): void {
+    this.#readers++;
+    this.#reads++;
+  }
+
+  /** A reader has its answer. */
+  readerEnds(): void {
+    this.#readers--;
+  }
+
+  /** These replicas were not needed for these blocks: their ballots are asked for later. */
+  add(wanted: readonly Wanted[], replicas: readonly Replica[]): void {
+    if (this.#closed) return;
+    if (this.#waiting.size === 0) this.#postpone();
+    for (const replica of replicas) {
+      let queue = this.#waiting.get(replica);
+      if (queue === undefined) {
+        queue = new Map();
+        this.#waiting.set(replica, queue);
+      }
+      for (const each of wanted) {
+        const waiting = queue.get(each.reference);
+        queue.set(each.reference, waiting === undefined ? each : around(waiting, each));
+      }
+      const surplus = [...take(queue, queue.size - MAXIMUM_WAITING_BLOCKS)].length;
+      if (surplus > 0) this.counters.add('unauditedBallots', surplus);
+    }
+    this.#pump(false);
+    this.#awaitPause();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#waiting.clear();
+  }
+
+  #awaitPause(): void {
+    if (this.#closed || this.#timer !== null || this.#waiting.size === 0) return;
+    this.#seen = this.requests() + this.#reads;
+    this.#timer = this.runtime.clock.after(PAUSE_MS, () => {
+      this.#timer = null;
+      if (this.#isPause || this.runtime.clock.monotonicMs() >= this.#dueMs) this.#pump(true);
+      else this.#awaitPause();
+      if (this.#running.size === 0) this.#awaitPause();
+    });
+  }
+
+  get #isPause(): boolean {
+    return this.#readers === 0 && this.requests() + this.#reads === this.#seen;
+  }
+
+  #postpone(): void {
+    this.#dueMs = this.runtime.clock.monotonicMs() + MAXIMUM_WAIT_MS;
+  }
+
+  #pump(mayRun: boolean): void {
+    for (const [replica, queue] of this.#waiting) {
+      if (this.#running.has(replica) || !(mayRun || queue.size > PATIENCE_BLOCKS)) continue;
+      if (!replica.reachable) {
+        // A server that is down casts no ballot; when it is back, reads and scrubs ask it again.
+        this.#waiting.delete(replica);
+        continue;
+      }
+      const batch = [...take(queue, BATCH_BLOCKS)];
+      if (queue.size === 0) this.#waiting.delete(replica);
+      this.#running.add(replica);
+      this.#postpone();
+      void this.#askBatch(replica, batch).finally(() => {
+        this.#running.delete(replica);
+        if (this.#closed) return;
+        const isPause = this.#timer === null && this.#isPause;
+        this.#pump(isPause);
+        if (!isPause || this.#running.size === 0) this.#awaitPause();
+      });
+    }
+  }
+
+  async #askBatch(replica: Replica, batch: readonly Wanted[]): Promise<void> {
+    const boxes = batch.map((wanted) => new BallotBox(wanted));
+    try {
+      await ask(replica, boxes);
+    } catch (error) {
+      this.runtime.log.debug('audit.unanswered', { server: replica.name, reason: String(error) });
+      return;
+    }
+    this.counters.add('auditedBallots', boxes.length);
+    for (const box of boxes) {
+      const ballot = box.ballots.get(replica);
+      if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.dissented(box, replica);
+    }
+  }
+}
+
+/** A range of a block that contains two. */
+function around(one: Wanted, other: Wanted): Wanted {
+  const offset = Math.min(one.offset, other.offset);
+  const end = Math.max(one.offset + one.length, other.offset + other.length);
+  return { inode: one.inode, reference: one.reference, offset, length: end - offset };
+}
+
+/** Takes up to `count` values out of a map, the oldest first. */
+function* take<K, V>(queue: Map<K, V>, count: number): Generator<V> {
+  let taken = 0;
+  for (const [key, value] of queue) {
+    if (taken++ >= count) return;
+    queue.delete(key);
+    yield value;
+  }
+}

@@ -1,0 +1,41 @@
+// New versions of writes that came to nothing: taken away again, from servers
+// that can't be reached now as soon as they are back. A server may have stored
+// them before it was lost. What a mediator that ends has not taken back, a
+// scrub removes.
+import type { BlockKey } from '../../protocol/services/blocks.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { forgetVersions } from '../replicas/forget.js';
+import type { Replica } from '../replicas/replica.js';
+import type { ReplicaSet } from '../replicas/replica-set.js';
+
+/** Of one server; a client that tries for hours to write while a server is away must not fill the memory. */
+const MAXIMUM_VERSIONS = 100_000;
+
+export class Leftovers {
+  readonly #versions = new Map<Replica, BlockKey[]>();
+
+  constructor(
+    private readonly metadata: MetadataService,
+    replicas: ReplicaSet,
+    private readonly runtime: Runtime,
+  ) {
+    replicas.onChange((replica) => {
+      const versions = this.#versions.get(replica);
+      if (!replica.reachable || versions === undefined) return;
+      this.#versions.delete(replica);
+      this.takeBack([replica], versions);
+    });
+  }
+
+  /** Takes versions that no block map names from these replicas, in the background. */
+  takeBack(replicas: readonly Replica[], versions: readonly BlockKey[]): void {
+    for (const replica of replicas) {
+      forgetVersions(this.metadata, [replica], versions).catch((error: unknown) => {
+        this.runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
+        const kept = [...(this.#versions.get(replica) ?? []), ...versions];
+        this.#versions.set(replica, kept.slice(-MAXIMUM_VERSIONS));
+      });
+    }
+  }
+}

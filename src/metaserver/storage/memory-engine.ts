@@ -1,0 +1,76 @@
+// Storage in memory for the simulation and for tests: the durable rows stand
+// in an object that outlives the engine, so that a crash can be played.
+
+import { SortedKeys } from '../engine/sorted-keys.js';
+import type { EngineFactory, Key, Row, Storage } from '../engine/storage.js';
+
+/** What survives a crash of the process above it. */
+export class MemoryStore {
+  readonly #rows = new Map<Key, Uint8Array>();
+  readonly #keys = new SortedKeys();
+  #generation = 0;
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** From now on, storages opened before change nothing any more, and their writes never answer: their process is dead. */
+  crash(): void {
+    this.#generation++;
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    return this.#rows.get(key);
+  }
+
+  scan(from: Key, to: Key, limit: number): Row[] {
+    const rows: Row[] = [];
+    for (const key of this.#keys.range(from, to)) {
+      if (rows.length >= limit) break;
+      const value = this.#rows.get(key);
+      if (value !== undefined) rows.push({ key, value });
+    }
+    return rows;
+  }
+
+  change(changes: ReadonlyMap<Key, Uint8Array | null>): void {
+    for (const [key, value] of changes) {
+      if (value === null) {
+        if (this.#rows.delete(key)) this.#keys.remove(key);
+      } else {
+        this.#rows.set(key, value);
+        this.#keys.add(key);
+      }
+    }
+  }
+}
+
+export interface MemoryEngineOptions {
+  /** How long a write takes, on whatever clock; at once when absent. A crash meanwhile loses the write. A rejection fails it. */
+  commitDelay?: () => Promise<void>;
+  /** What is left for changes that take room; without bounds when absent. */
+  leftBytes?: () => number;
+}
+
+/** A factory of storages over `store`; the folder has no meaning. */
+export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = {}): EngineFactory {
+  return () => {
+    const { generation } = store;
+    const storage: Storage = {
+      get: (key) => store.get(key),
+      scan: (from, to, limit) => store.scan(from, to, limit),
+      async write(changes) {
+        await options.commitDelay?.();
+        if (store.generation !== generation) await new Promise<never>(() => {});
+        store.change(changes);
+      },
+      async room() {
+        const leftBytes = options.leftBytes?.() ?? Number.POSITIVE_INFINITY;
+        return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: null };
+      },
+      async settle() {},
+      async close() {},
+    };
+    return Promise.resolve(storage);
+  };
+}

@@ -1,0 +1,296 @@
+// MetadataService: what a mediator needs of a metaserver, in three methods.
+// A command is a plain value that carries its own time and identifiers and is
+// applied by a deterministic function; a query changes nothing. A replicated
+// metaserver puts commands through a log first: this is where it plugs in.
+import type { DiskTrouble } from '../../runtime/disk-trouble.js';
+import type { BlockKey, Version } from './blocks.js';
+import type {
+  AttributeChanges,
+  Attributes,
+  Caller,
+  Changed,
+  DirectoryEntry,
+  FileKind,
+  FileName,
+  RenameMode,
+} from './files.js';
+import type { Hash } from './hash.js';
+import type { Once } from './request-ids.js';
+import type { CallOptions } from './service.js';
+
+/** A block's entry in the block map: which version counts, and its witness. */
+export interface BlockReference {
+  index: number;
+  version: Version;
+  hash: Hash;
+  length: number;
+}
+
+/** What one block of a commit changes; base 0 means that the block map has no entry now. */
+export interface BlockChange {
+  index: number;
+  base: Version;
+  /** The new entry, or null to make a hole. */
+  next: { version: Version; hash: Hash; length: number } | null;
+}
+
+/** Blocks from index `first` up to, not including, `end`. */
+export interface BlockRange {
+  first: number;
+  end: number;
+}
+
+/** A version that no block map holds any more, until `pending` servers have forgotten it. */
+export interface GarbageEntry extends BlockKey {
+  sequence: number;
+}
+
+export interface ServerRecord {
+  name: string;
+  storeId: string;
+  /** rebuilding: it came back blank, and not all blocks have been put back yet. */
+  state: 'complete' | 'rebuilding';
+}
+
+/** Every command by its name: what it takes and what it answers. All fail with FileError and then change nothing. */
+export interface Commands {
+  /**
+   * A new inode under a name. `blockSizeBytes` matters for files, `target` for symlinks, `device` for devices. `inode`: the
+   * number that an earlier execution of this command gave it and a crash lost; EINVAL when it was never given out or is in use.
+   */
+  make: {
+    request: {
+      parent: number;
+      name: FileName;
+      kind: FileKind;
+      mode: number;
+      umask?: number | undefined;
+      caller: Caller;
+      device: number;
+      target: string;
+      blockSizeBytes: number;
+      /** false: an existing file is answered instead of EEXIST, whatever `inode` says. */
+      exclusive: boolean;
+      inode?: number | undefined;
+    };
+    result: { attributes: Attributes; created: boolean } & Changed;
+  };
+  /** A new file without a name: an orphan as those that are held, which `link` may give one. `inode` as for `make`. */
+  makeUnnamed: {
+    request: {
+      parent: number;
+      mode: number;
+      umask?: number;
+      caller: Caller;
+      blockSizeBytes: number;
+      inode?: number | undefined;
+    };
+    result: { attributes: Attributes };
+  };
+  link: { request: { inode: number; parent: number; name: FileName }; result: { attributes: Attributes } & Changed };
+  /** `held` inodes keep content when their last name goes (orphans), until `purge`. */
+  unlink: {
+    request: { parent: number; name: FileName; held: number[] };
+    result: { inode: number; links: number } & Changed;
+  };
+  rmdir: { request: { parent: number; name: FileName }; result: { inode: number } & Changed };
+  /**
+   * `whiteout`: a character device 0:0 with this owner takes the place of the name that is moved, and is answered by its
+   * number; nothing where nothing is moved; EINVAL with an exchange. `inode`, for it, as for `make`.
+   */
+  rename: {
+    request: {
+      parent: number;
+      name: FileName;
+      newParent: number;
+      newName: FileName;
+      mode: RenameMode;
+      held: number[];
+      whiteout?: Caller | undefined;
+      inode?: number | undefined;
+    };
+    result: { replaced?: number; whiteout?: number } & Changed;
+  };
+  /** Attributes other than the size; clears setuid and setgid where POSIX says so. */
+  setattr: {
+    request: { inode: number; changes: Omit<AttributeChanges, 'sizeBytes'>; caller: Caller };
+    result: { attributes: Attributes };
+  };
+  /**
+   * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), and
+   * all entries of the `hole`, then `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
+   * of the named indexes, and nothing changes. A new version that is retired: 'retired', with the number that new versions
+   * start at, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
+   */
+  commit: {
+    request: {
+      inode: number;
+      changes: BlockChange[];
+      truncateTo: number | null;
+      /** Blocks that become holes, whatever version they have: from index `first` up to, not including, `end`. */
+      hole?: BlockRange;
+      minimumSizeBytes: number;
+      /** When the write was made, which is its modification time, and its change time unless that is later already; null: both stay. */
+      modifyTimeNs: bigint | null;
+      missing: string[];
+    };
+    /** `earlier`: it had been carried out before under the same id, with this as its first version (0: with none). */
+    result:
+      | { state: 'committed'; attributes: Attributes; earlier?: Version }
+      | { state: 'conflict'; blocks: BlockReference[] }
+      | { state: 'retired'; below: Version };
+  };
+  setxattr: {
+    request: {
+      inode: number;
+      name: string;
+      value: Uint8Array;
+      mode: 'set' | 'create' | 'replace';
+      killSetgid?: boolean;
+    };
+    result: { attributes: Attributes };
+  };
+  removexattr: { request: { inode: number; name: string }; result: { attributes: Attributes } };
+  /** Takes apart an inode without names: its blocks become garbage, a bounded number at a time; repeat until done. */
+  purge: { request: { inode: number }; result: { done: boolean } };
+  /** Version numbers first … first + count - 1, never given out again. */
+  allocate: { request: { count: number }; result: { first: Version } };
+  /**
+   * From now on no commit puts a version below `below`, of whichever mediator: what no block map names of these is needed by
+   * nobody, for ever. Answers the number that holds: one that was given before may be higher, and none is that was not handed out.
+   */
+  retireVersions: { request: { below: Version }; result: { below: Version } };
+  /** These garbage entries are gone from all servers. */
+  collected: { request: { sequences: number[] }; result: Record<string, never> };
+  /** Adds or changes what is known of a data server. A change of storeId drops its `missed` entries. */
+  registerServer: { request: ServerRecord; result: Record<string, never> };
+  /** The server now holds these versions. */
+  caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+  /** Whether the request with this command's id was carried out. If not, it is refused from now on. */
+  abandon: { request: Record<string, never>; result: { isDone: boolean } };
+  /**
+   * The results kept for a client go, since it will not ask again. With `requests`: only if it has made just so many until now
+   * (the query `clients`).
+   */
+  forgetResults: { request: { client: string; requests?: number | undefined }; result: Record<string, never> };
+}
+
+/** Commands that may be carried out twice: whoever repeats them needs no id, and none is looked at. */
+export const REPEATABLE_COMMANDS = [
+  'purge',
+  'allocate',
+  'retireVersions',
+  'collected',
+  'registerServer',
+  'caughtUp',
+  'forgetResults',
+] as const satisfies readonly CommandName[];
+
+/** Every query by its name. */
+export interface Queries {
+  lookup: { request: { parent: number; name: FileName }; result: Attributes };
+  attributes: { request: { inode: number }; result: Attributes };
+  readlink: { request: { inode: number }; result: { target: string } };
+  readdir: {
+    request: { inode: number; cookie: number; limit: number; attributes: boolean };
+    result: { entries: DirectoryEntry[]; done: boolean; parent: number };
+  };
+  /** Entries of the block map with first <= index < first + count, in order, the first `most` if given; holes are left out. Includes the attributes, read at the same moment. */
+  blocks: {
+    request: { inode: number; first: number; count: number; most?: number };
+    result: { attributes: Attributes; blocks: BlockReference[] };
+  };
+  /** All blocks of all files in key order, after (inode, index). */
+  allBlocks: {
+    request: { after?: { inode: number; index: number }; limit: number };
+    result: { blocks: (BlockReference & { inode: number })[]; done: boolean };
+  };
+  getxattr: { request: { inode: number; name: string }; result: { value: Uint8Array } };
+  listxattr: { request: { inode: number }; result: { names: string[] } };
+  /** Garbage in sequence order, after `after` (0: from the start). */
+  garbage: { request: { after: number; limit: number }; result: { entries: GarbageEntry[] } };
+  /** Versions that the server lacks, in key order. */
+  missed: {
+    request: { server: string; after?: { inode: number; index: number }; limit: number };
+    result: { blocks: (BlockReference & { inode: number })[] };
+  };
+  servers: { request: Record<string, never>; result: { servers: ServerRecord[] } };
+  /** Clients of which results are kept, in an order that stays, after `after`; `requests`: how many each has made. */
+  clients: {
+    request: { after?: string; limit: number };
+    result: { clients: { client: string; requests: number }[] };
+  };
+  /** Inodes without names that wait for purge. */
+  orphans: { request: { limit: number }; result: { inodes: number[] } };
+  /** The path of an inode, one of them if it has several names; null for an orphan. */
+  path: { request: { inode: number }; result: { path: string | null } };
+  statistics: {
+    request: Record<string, never>;
+    result: {
+      clusterId: string;
+      inodes: number;
+      blocks: number;
+      bytes: number;
+      garbage: number;
+      /** Names this process: another one may not know commands that were answered and not durable. */
+      start: string;
+      /** Names an unbroken history: as long as it is the same, over orderly restarts too, no command that was answered is lost. */
+      history: string;
+    };
+  };
+  /** How its disk is, and how many versions each data server lacks, counted up to `limit`. */
+  health: {
+    request: { limit: number };
+    result: {
+      /** Why it refuses changes; null when it takes them. Reads are answered all the same. */
+      trouble: DiskTrouble | null;
+      /** The trouble in the system's words; empty without one. */
+      reason: string;
+      /** What changes may still take. */
+      freeBytes: number;
+      totalBytes: number;
+      missed: { server: string; blocks: number }[];
+    };
+  };
+}
+
+export type CommandName = keyof Commands;
+export type QueryName = keyof Queries;
+
+/** A command as it stands in a log. */
+export type Command = {
+  [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } & Once;
+}[CommandName];
+
+/** What a command answers. */
+export type Answer<K extends CommandName> = Commands[K]['result'] & {
+  /** It had been carried out before under the same id: attributes are as they are now, not as the command made them. */
+  isRepetition?: true;
+};
+
+export interface MetadataService {
+  /**
+   * Applies a command. `durable`: it, and all before it, are on stable storage when this answers. With an `id` that it knows,
+   * it answers what it answered before, with attributes as they are now (ESTALE when the inode is gone meanwhile), and changes
+   * nothing; REFUSED when a later request has used the id's slot.
+   * A disk that is full refuses what takes room with ENOSPC, one that is read-only everything with EROFS, one that fails with
+   * EIO, and nothing has changed. `again`: it had been answered before a crash, and is carried out all the same.
+   */
+  execute<K extends CommandName>(
+    request: {
+      name: K;
+      timeNs: bigint;
+      request: Commands[K]['request'];
+      durable: boolean;
+      again?: boolean;
+    } & Once,
+    options?: CallOptions,
+  ): Promise<Answer<K>>;
+  /** Sees every command that was answered before. */
+  query<K extends QueryName>(
+    request: { name: K; request: Queries[K]['request'] },
+    options?: CallOptions,
+  ): Promise<Queries[K]['result']>;
+  /** All commands that were answered are on stable storage when this answers. */
+  sync(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
+}

@@ -1,0 +1,33 @@
+// Work that several wait for, each within limits of its own.
+import type { Clock } from '../../runtime/clock.js';
+import { ServiceError } from '../errors.js';
+import type { CallOptions } from './service.js';
+
+/** What the work comes to. DEADLINE, or CANCELLED when the signal aborts: then it goes on without the one who waited. */
+export function within<T>(
+  work: Promise<T>,
+  { deadlineMs, signal }: CallOptions,
+  clock: Clock,
+  what: string,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (error: ServiceError) => {
+      clear();
+      reject(error);
+    };
+    const cancel = () => end(new ServiceError('CANCELLED', `given up while waiting for ${what}`));
+    const timer =
+      deadlineMs === undefined
+        ? undefined
+        : clock.after(Math.max(0, deadlineMs), () =>
+            end(new ServiceError('DEADLINE', `waited ${Math.round(deadlineMs)} ms for ${what}`)),
+          );
+    const clear = () => {
+      timer?.cancel();
+      signal?.removeEventListener('abort', cancel);
+    };
+    work.then(resolve, reject).finally(clear);
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}

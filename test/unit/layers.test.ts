@@ -1,0 +1,56 @@
+// The lint step's rules on which folder of src may import which.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, it } from 'mocha';
+
+/** From dist/test/unit. */
+const PROGRAM = fileURLToPath(new URL('../../../tools/lint/check-layers.mjs', import.meta.url));
+
+/** What the check says of a source folder with one file that imports one thing. */
+async function check(file: string, imported: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'nmrfs-layers-'));
+  try {
+    await mkdir(join(folder, dirname(file)), { recursive: true });
+    await writeFile(join(folder, file), `import type { Anything } from '${imported}';\n`);
+    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, folder], { encoding: 'utf8' });
+    assert.equal(status, stderr === '' ? 0 : 1);
+    return stderr;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const REFUSED: [file: string, imported: string, why: RegExp][] = [
+  ['mediator/replicas/replica.ts', '../voting/vote.js', /src\/mediator\/voting is above src\/mediator\/replicas/],
+  ['mediator/writing/writer.ts', '../upkeep/repair.js', /src\/mediator\/upkeep is beside src\/mediator\/writing/],
+  ['dataserver/log/segments.ts', '../store.js', /src\/dataserver is above src\/dataserver\/log/],
+  ['protocol/services/blocks.ts', '../wire/codec.js', /src\/protocol\/wire is above src\/protocol\/services/],
+  ['mediator/files/files.ts', '../../metaserver/metaserver.js', /src\/metaserver is beside src\/mediator/],
+  ['protocol/errors.ts', '../config.js', /src\/config is above src\/protocol/],
+  ['metaserver/executor.ts', '../runtime/node/clock.js', /Adapters are for main\.ts/],
+  ['dataserver/store.ts', 'node:fs', /The disk is passed in/],
+];
+
+const ALLOWED: [file: string, imported: string][] = [
+  ['mediator/voting/vote.ts', '../replicas/replica.js'],
+  ['mediator/files/files.ts', '../../protocol/services/files.js'],
+  ['metaserver/main.ts', '../runtime/node/clock.js'],
+  ['fuse-client/kernel/device.ts', 'node:fs'],
+  ['cli/serve.ts', '../mediator/main.js'],
+];
+
+describe('layers', function () {
+  this.timeout(20_000);
+
+  for (const [file, imported, why] of REFUSED) {
+    it(`refuse ${imported} in ${file}`, async () => assert.match(await check(file, imported), why));
+  }
+
+  for (const [file, imported] of ALLOWED) {
+    it(`allow ${imported} in ${file}`, async () => assert.equal(await check(file, imported), ''));
+  }
+});
