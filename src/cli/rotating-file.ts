@@ -16,11 +16,14 @@ export class RotatingFile {
   #lostLines = 0;
   #lostBecause = '';
 
+  readonly #path: string;
+  readonly #lost: (reason: string) => void;
+
   /** @param lost is called when lines begin to be lost */
-  constructor(
-    private readonly path: string,
-    private readonly lost: (reason: string) => void = () => {},
-  ) {}
+  constructor(path: string, lost: (reason: string) => void = () => {}) {
+    this.#path = path;
+    this.#lost = lost;
+  }
 
   /** Takes one line, with its end. Blocks: lines are few and short, and none is lost when the process ends. */
   write(line: string): void {
@@ -34,7 +37,7 @@ export class RotatingFile {
       // A full disk, say. There is no other place to tell of it, and a process that ends for it would be worse.
       this.#lostLines += 1;
       this.#lostBecause = error instanceof Error ? error.message : String(error);
-      if (this.#lostLines === 1) this.lost(this.#lostBecause);
+      if (this.#lostLines === 1) this.#lost(this.#lostBecause);
     }
   }
 
@@ -48,10 +51,10 @@ export class RotatingFile {
   #append(text: string): void {
     if (this.#open !== undefined && this.#open.sizeBytes >= ROTATE_BYTES) {
       this.close();
-      renameSync(this.path, `${this.path}.1`);
+      renameSync(this.#path, `${this.#path}.1`);
     }
     if (this.#open === undefined) {
-      const descriptor = openSync(this.path, 'a', MODE);
+      const descriptor = openSync(this.#path, 'a', MODE);
       this.#open = { descriptor, sizeBytes: fstatSync(descriptor).size };
     }
     this.#open.sizeBytes += writeSync(this.#open.descriptor, text);

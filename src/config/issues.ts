@@ -9,15 +9,19 @@ type Path = readonly PropertyKey[];
 
 /** Finds the line of a key in the file. */
 export class Locator {
-  constructor(
-    private readonly file: string,
-    private readonly document: Document.Parsed,
-    private readonly lineCounter: LineCounter,
-  ) {}
+  readonly #file: string;
+  readonly #document: Document.Parsed;
+  readonly #lineCounter: LineCounter;
+
+  constructor(file: string, document: Document.Parsed, lineCounter: LineCounter) {
+    this.#file = file;
+    this.#document = document;
+    this.#lineCounter = lineCounter;
+  }
 
   /** FILE:LINE of the key, or of its nearest ancestor when it is missing. */
   locate(path: Path): string {
-    let node: unknown = this.document.contents;
+    let node: unknown = this.#document.contents;
     let offset: number | undefined;
     for (const key of path) {
       const child: { at: number | undefined; value: unknown } | undefined = childOf(node, key);
@@ -27,7 +31,7 @@ export class Locator {
       offset = child.at ?? offset;
       node = child.value;
     }
-    return offset === undefined ? this.file : `${this.file}:${this.lineCounter.linePos(offset).line}`;
+    return offset === undefined ? this.#file : `${this.#file}:${this.#lineCounter.linePos(offset).line}`;
   }
 }
 

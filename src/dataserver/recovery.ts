@@ -93,11 +93,15 @@ class Replay {
   /** Records whose payload never arrived. */
   dropped = 0;
 
-  constructor(private readonly parts: RecoveryParts) {}
+  readonly #parts: RecoveryParts;
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts;
+  }
 
   /** Answers where the last good record of the segment ends. */
   segment(number: number, fromOffset: number, checked: boolean): Promise<number> {
-    const { segments, salt, catalog } = this.parts;
+    const { segments, salt, catalog } = this.#parts;
     return segments.use(number, async (file) => {
       const scanner = new SegmentScanner(file, number, segments.sizeOf(number), salt, fromOffset);
       let endOffset = fromOffset;
@@ -120,7 +124,7 @@ class Replay {
   }
 
   async #apply(record: ScannedRecord, checked: boolean): Promise<boolean> {
-    const { catalog } = this.parts;
+    const { catalog } = this.#parts;
     switch (record.kind) {
       case 'version': {
         const row = decodeRow(record.meta);
@@ -143,7 +147,7 @@ class Replay {
       const { segment, offset } = extent.place;
       if (segment !== place.segment || offset < place.offset || offset >= endOffset) continue;
       try {
-        const bytes = await this.parts.reader.read(row, extent.firstPage, extent.pageCount);
+        const bytes = await this.#parts.reader.read(row, extent.firstPage, extent.pageCount);
         const from = extent.firstPage * 8;
         const to = Math.min(extent.firstPage + extent.pageCount, pageCount(row.length)) * 8;
         const hashes = rehash(row, extent.firstPage, bytes);

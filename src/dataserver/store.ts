@@ -54,10 +54,14 @@ interface Parts {
 }
 
 export class Store {
+  readonly #parts: Parts;
+
   private constructor(
     readonly identity: Identity,
-    private readonly parts: Parts,
-  ) {}
+    parts: Parts,
+  ) {
+    this.#parts = parts;
+  }
 
   /** Opens the store, making it at the first start. Fails when it can't be read or is somebody else's. */
   static async open(options: StoreOptions, runtime: Runtime, indexFactory: IndexFactory): Promise<Store> {
@@ -138,45 +142,45 @@ export class Store {
   }
 
   get blocks(): number {
-    return this.parts.catalog.blocks;
+    return this.#parts.catalog.blocks;
   }
 
   get bytes(): number {
-    return this.parts.catalog.bytes;
+    return this.#parts.catalog.bytes;
   }
 
   get storedBytes(): number {
-    return this.parts.segments.storedBytes;
+    return this.#parts.segments.storedBytes;
   }
 
   /** Pages that did not have the hash that was stored with them when somebody read them. */
   get damagedPages(): number {
-    return this.parts.blockReader.damagedPages;
+    return this.#parts.blockReader.damagedPages;
   }
 
   /** Bytes that were read past the system's page cache. */
   get directBytes(): number {
-    return this.parts.direct.readBytes;
+    return this.#parts.direct.readBytes;
   }
 
   get syncs(): number {
-    return this.parts.segmentLog.syncs;
+    return this.#parts.segmentLog.syncs;
   }
 
   get compacted(): number {
-    return this.parts.compaction.compacted;
+    return this.#parts.compaction.compacted;
   }
 
   /** Stamps the store with its cluster, durably. */
   async adopt(clusterId: string): Promise<void> {
-    const { options, runtime } = this.parts;
+    const { options, runtime } = this.#parts;
     await saveIdentity(options.directory, { ...this.identity, clusterId }, runtime.disk);
     this.identity.clusterId = clusterId;
   }
 
   /** Rejects with ServiceError FAILED when the disk does. */
   put(item: PutItem, durable: boolean, replace: boolean): Promise<PutResult> {
-    const { catalog, compaction, reader, segmentLog, writer, runtime } = this.parts;
+    const { catalog, compaction, reader, segmentLog, writer, runtime } = this.#parts;
     compaction.noteRequest();
     return new Promise((resolve, reject) => {
       writer.submit({
@@ -196,13 +200,13 @@ export class Store {
 
   /** What is stored now, hashed now, in the order of the items; the bytes are lent. */
   get(items: readonly GetItem[]): Promise<GetResult[]> {
-    this.parts.compaction.noteRequest();
-    return this.parts.blockReader.get(items);
+    this.#parts.compaction.noteRequest();
+    return this.#parts.blockReader.get(items);
   }
 
   /** Answers how many of them were here. */
   async delete(keys: readonly BlockKey[]): Promise<number> {
-    this.parts.compaction.noteRequest();
+    this.#parts.compaction.noteRequest();
     const deleted: Promise<number>[] = [];
     for (let at = 0; at < keys.length; at += MAXIMUM_TOMBSTONES) {
       deleted.push(this.#deleteSome(keys.slice(at, at + MAXIMUM_TOMBSTONES)));
@@ -212,7 +216,7 @@ export class Store {
 
   list(after: BlockKey | undefined, limit: number): { entries: ListEntry[]; next?: BlockKey } {
     const wanted = Math.min(limit, MAXIMUM_LIST_ENTRIES);
-    const found = this.parts.catalog.list(after, wanted + 1);
+    const found = this.#parts.catalog.list(after, wanted + 1);
     const entries = found.slice(0, wanted).map(({ key, row }) => ({
       ...key,
       length: row.length,
@@ -225,25 +229,25 @@ export class Store {
 
   /** The newest version of a block; undefined when there is none. */
   newestVersion(inode: number, index: number): number | undefined {
-    return this.parts.catalog.versionsOf(inode, index).at(-1)?.key.version;
+    return this.#parts.catalog.versionsOf(inode, index).at(-1)?.key.version;
   }
 
   has(key: BlockKey): boolean {
-    return this.parts.catalog.get(key) !== undefined;
+    return this.#parts.catalog.get(key) !== undefined;
   }
 
   flush(): Promise<void> {
-    return this.parts.segmentLog.flush();
+    return this.#parts.segmentLog.flush();
   }
 
   /** Resolves when nothing is left to compact: for tests. */
   compacting(): Promise<void> {
-    return this.parts.compaction.idle();
+    return this.#parts.compaction.idle();
   }
 
   /** What puts may still take, the reserve not being theirs, and what stands against them. */
   async space(): Promise<DiskSpace & { trouble: DiskTrouble | null; reason: string }> {
-    const { runtime, options, reserveBytes, condition } = this.parts;
+    const { runtime, options, reserveBytes, condition } = this.#parts;
     const space = await runtime.disk.space(options.directory);
     const freeBytes = Math.max(0, space.freeBytes - reserveBytes);
     const { trouble, reason } = condition;
@@ -253,7 +257,7 @@ export class Store {
 
   /** Everything stored is durable when it resolves. */
   async close(): Promise<void> {
-    const { compaction, writer, segmentLog, segments, index } = this.parts;
+    const { compaction, writer, segmentLog, segments, index } = this.#parts;
     await compaction.close();
     await writer.close();
     try {
@@ -265,7 +269,7 @@ export class Store {
   }
 
   #deleteSome(keys: readonly BlockKey[]): Promise<number> {
-    const { catalog, writer } = this.parts;
+    const { catalog, writer } = this.#parts;
     return new Promise((resolve, reject) => {
       writer.submit({
         kind: 'delete',

@@ -18,41 +18,46 @@ export function isDue({ accessTimeNs, modifyTimeNs, changeTimeNs }: Attributes, 
 
 export class AccessTimes {
   /** What has been told of lately: clocks of hosts differ, so a time that was set may seem to be due at once. */
-  private readonly told = new Map<number, { revision: number; atNs: bigint }>();
+  readonly #told = new Map<number, { revision: number; atNs: bigint }>();
+
+  readonly #files: FileService;
+  readonly #runtime: Runtime;
+  readonly #mode: AccessTimesMode;
+  readonly #changed: (attributes: Attributes) => void;
 
   /** @param changed what the service answered */
-  constructor(
-    private readonly files: FileService,
-    private readonly runtime: Runtime,
-    private readonly mode: AccessTimesMode,
-    private readonly changed: (attributes: Attributes) => void,
-  ) {}
+  constructor(files: FileService, runtime: Runtime, mode: AccessTimesMode, changed: (attributes: Attributes) => void) {
+    this.#files = files;
+    this.#runtime = runtime;
+    this.#mode = mode;
+    this.#changed = changed;
+  }
 
   /** Files whose access time was told of lately. */
   get size(): number {
-    return this.told.size;
+    return this.#told.size;
   }
 
   /** Bytes of a file were read. */
   read(attributes: Attributes): void {
-    if (this.mode === 'noatime') return;
+    if (this.#mode === 'noatime') return;
     const { inode, revision } = attributes;
-    const nowNs = this.runtime.clock.nowNs();
-    const told = this.told.get(inode);
+    const nowNs = this.#runtime.clock.nowNs();
+    const told = this.#told.get(inode);
     if (told !== undefined && told.revision === revision && nowNs - told.atNs < DAY_NS) return;
     if (!isDue(attributes, nowNs)) return;
-    this.told.set(inode, { revision, atNs: nowNs });
-    if (this.told.size > KEPT_ENTRIES) {
-      const [oldest] = this.told.keys();
-      if (oldest !== undefined) this.told.delete(oldest);
+    this.#told.set(inode, { revision, atNs: nowNs });
+    if (this.#told.size > KEPT_ENTRIES) {
+      const [oldest] = this.#told.keys();
+      if (oldest !== undefined) this.#told.delete(oldest);
     }
-    this.tell(inode).catch((error: unknown) => {
+    this.#tell(inode).catch((error: unknown) => {
       // The file may be gone by now; anything else shows in what programs ask for themselves.
-      this.runtime.log.debug('mount.access-time', { inode, error: String(error) });
+      this.#runtime.log.debug('mount.access-time', { inode, error: String(error) });
     });
   }
 
-  private async tell(inode: number): Promise<void> {
-    this.changed(await this.files.setattr({ inode, changes: { accessed: true }, caller: { uid: 0, gid: 0 } }));
+  async #tell(inode: number): Promise<void> {
+    this.#changed(await this.#files.setattr({ inode, changes: { accessed: true }, caller: { uid: 0, gid: 0 } }));
   }
 }

@@ -28,56 +28,60 @@ interface Batch {
 }
 
 export class DirectoryListing {
-  private batch: Batch | undefined;
-  private parent: number | undefined;
-  private limit = FIRST_BATCH_ENTRIES;
+  #batch: Batch | undefined;
+  #parent: number | undefined;
+  #limit = FIRST_BATCH_ENTRIES;
+
+  readonly #parts: ListingParts;
 
   constructor(
     readonly inode: number,
-    private readonly parts: ListingParts,
-  ) {}
+    parts: ListingParts,
+  ) {
+    this.#parts = parts;
+  }
 
   /** Up to `most` entries after `cookie`, none only at the end; `.` and `..` come first and have no attributes. */
   async after(cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
-    const stored = await this.storedAfter(cookie <= PARENT_COOKIE ? 0 : cookie, withAttributes, most);
+    const stored = await this.#storedAfter(cookie <= PARENT_COOKIE ? 0 : cookie, withAttributes, most);
     if (cookie >= PARENT_COOKIE) return stored;
     const dots: DirectoryEntry[] = [
       { name: '.', inode: this.inode, kind: 'directory', cookie: SELF_COOKIE },
-      { name: '..', inode: this.parent ?? this.inode, kind: 'directory', cookie: PARENT_COOKIE },
+      { name: '..', inode: this.#parent ?? this.inode, kind: 'directory', cookie: PARENT_COOKIE },
     ];
     return [...dots.slice(cookie), ...stored];
   }
 
-  private async storedAfter(cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
-    const kept = this.fromBatch(cookie, withAttributes, most);
+  async #storedAfter(cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
+    const kept = this.#fromBatch(cookie, withAttributes, most);
     if (kept !== undefined) return kept;
-    const { files, clock, changes } = this.parts;
+    const { files, clock, changes } = this.#parts;
     const changesBefore = changes();
     const { entries, done, parent } = await files.readdir({
       inode: this.inode,
       cookie,
-      limit: this.limit,
+      limit: this.#limit,
       attributes: withAttributes,
     });
-    this.parent = parent;
-    this.limit = Math.min(this.limit * 4, LARGEST_BATCH_ENTRIES);
-    this.batch = { after: cookie, entries, done, withAttributes, changesBefore, fetchedAtMs: clock.monotonicMs() };
+    this.#parent = parent;
+    this.#limit = Math.min(this.#limit * 4, LARGEST_BATCH_ENTRIES);
+    this.#batch = { after: cookie, entries, done, withAttributes, changesBefore, fetchedAtMs: clock.monotonicMs() };
     return entries.slice(0, most);
   }
 
   /** The rest of the batch after `cookie`; undefined when it does not reach there or is no longer good. */
-  private fromBatch(cookie: number, withAttributes: boolean, most: number): DirectoryEntry[] | undefined {
-    const { batch } = this;
+  #fromBatch(cookie: number, withAttributes: boolean, most: number): DirectoryEntry[] | undefined {
+    const batch = this.#batch;
     // A listing from the start sees the directory as it is now (rewinddir).
     if (batch === undefined || cookie === 0 || cookie < batch.after) return undefined;
-    if (withAttributes && !this.attributesAreGood(batch)) return undefined;
+    if (withAttributes && !this.#attributesAreGood(batch)) return undefined;
     const start = firstAfter(batch.entries, cookie);
     if (start === batch.entries.length && !(batch.done && cookie === batch.entries.at(-1)?.cookie)) return undefined;
     return batch.entries.slice(start, start + most);
   }
 
-  private attributesAreGood(batch: Batch): boolean {
-    const { clock, changes, attributeTimeoutMs } = this.parts;
+  #attributesAreGood(batch: Batch): boolean {
+    const { clock, changes, attributeTimeoutMs } = this.#parts;
     return (
       batch.withAttributes &&
       batch.changesBefore === changes() &&

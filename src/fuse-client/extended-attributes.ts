@@ -5,18 +5,21 @@ import type { FileService } from '../protocol/services/files.js';
 import type { KnownInodes } from './known-inodes.js';
 
 export class ExtendedAttributes {
-  constructor(
-    private readonly files: FileService,
-    private readonly known: KnownInodes,
-  ) {}
+  readonly #files: FileService;
+  readonly #known: KnownInodes;
+
+  constructor(files: FileService, known: KnownInodes) {
+    this.#files = files;
+    this.#known = known;
+  }
 
   async get(inode: number, name: string): Promise<Uint8Array> {
     checkAttributeName(name);
     // The kernel asks for a file's capability before it is written, run or given away.
-    if (KERNEL_NAMES.test(name) && this.known.isBare(inode)) {
+    if (KERNEL_NAMES.test(name) && this.#known.isBare(inode)) {
       throw new FileError('ENODATA', 'no extended attributes at all');
     }
-    return (await this.files.getxattr({ inode, name })).value;
+    return (await this.#files.getxattr({ inode, name })).value;
   }
 
   /** `killSetgid`: with an access control list the caller may not keep set-group-id. */
@@ -28,18 +31,18 @@ export class ExtendedAttributes {
     killSetgid = false,
   ): Promise<void> {
     checkAttributeName(name);
-    const { attributes } = await this.files.setxattr({ inode, name, value, mode, killSetgid });
-    this.known.noteChange([attributes]);
+    const { attributes } = await this.#files.setxattr({ inode, name, value, mode, killSetgid });
+    this.#known.noteChange([attributes]);
   }
 
   async list(inode: number): Promise<string[]> {
-    return (await this.files.listxattr({ inode })).names;
+    return (await this.#files.listxattr({ inode })).names;
   }
 
   async remove(inode: number, name: string): Promise<void> {
     checkAttributeName(name);
-    const { attributes } = await this.files.removexattr({ inode, name });
-    this.known.noteChange([attributes]);
+    const { attributes } = await this.#files.removexattr({ inode, name });
+    this.#known.noteChange([attributes]);
   }
 }
 

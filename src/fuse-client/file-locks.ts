@@ -12,17 +12,29 @@ import type { OpenFiles } from './open-files.js';
 import { throwLostLock } from './untold-errors.js';
 
 export class FileLocks {
+  readonly #session: MountSession | undefined;
+  readonly #handles: HandleTable;
+  readonly #opened: OpenFiles;
+  readonly #known: KnownInodes;
+  readonly #runtime: Runtime;
+
   /** @param session where locks are kept; without it the kernel keeps them */
   constructor(
-    private readonly session: MountSession | undefined,
-    private readonly handles: HandleTable,
-    private readonly opened: OpenFiles,
-    private readonly known: KnownInodes,
-    private readonly runtime: Runtime,
-  ) {}
+    session: MountSession | undefined,
+    handles: HandleTable,
+    opened: OpenFiles,
+    known: KnownInodes,
+    runtime: Runtime,
+  ) {
+    this.#session = session;
+    this.#handles = handles;
+    this.#opened = opened;
+    this.#known = known;
+    this.#runtime = runtime;
+  }
 
   get areKept(): boolean {
-    return this.session !== undefined;
+    return this.#session !== undefined;
   }
 
   /** See MountSession.setLock; what was written under a lock is stored before others can have it, or read under it. */
@@ -32,11 +44,11 @@ export class FileLocks {
     wait: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { session } = this;
+    const session = this.#session;
     if (session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    const open = this.handles.file(handle);
+    const open = this.#handles.file(handle);
     const { file } = open;
-    if (lock.type !== 'write') await this.opened.settle(file.inode);
+    if (lock.type !== 'write') await this.#opened.settle(file.inode);
     if (lock.type !== null) {
       throwLostLock(open);
       add(open, lock);
@@ -47,28 +59,28 @@ export class FileLocks {
     } finally {
       // Whoever asked at the same time has taken the owner away when that failed.
       if (session.hasLocks(file.inode, lock)) add(open, lock);
-      else this.forget(open, lock);
+      else this.#forget(open, lock);
     }
   }
 
   async get(lock: FileLock): Promise<FileLock | null> {
-    if (this.session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    return this.session.getLock(lock);
+    if (this.#session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
+    return this.#session.getLock(lock);
   }
 
   /** A close of one descriptor: the process loses its fcntl locks on the file, through whatever handle it has set them. */
   async closed(handle: number, owner: bigint): Promise<void> {
-    if (this.session === undefined) return;
-    const open = this.handles.file(handle);
-    await this.drop(open, { kind: 'posix', owner });
+    if (this.#session === undefined) return;
+    const open = this.#handles.file(handle);
+    await this.#drop(open, { kind: 'posix', owner });
   }
 
   /** The last close of an open file: what was set through it and has not gone with a process goes now. */
   async released(handle: number): Promise<void> {
-    const open = this.handles.file(handle);
+    const open = this.#handles.file(handle);
     if (open.lockOwners.length === 0) return;
-    await this.opened.settle(open.file.inode);
-    for (const owner of open.lockOwners) await this.drop(open, owner);
+    await this.#opened.settle(open.file.inode);
+    for (const owner of open.lockOwners) await this.#drop(open, owner);
   }
 
   /**
@@ -77,7 +89,7 @@ export class FileLocks {
    */
   lost(locks: readonly (LockOwner & { inode: number })[]): void {
     const inodes = new Map<number, number>();
-    for (const handle of this.handles.all) {
+    for (const handle of this.#handles.all) {
       if (handle.kind !== 'file' || handle.lostLock !== undefined) continue;
       const { inode } = handle.file;
       const isOfHandle = (lock: LockOwner & { inode: number }) =>
@@ -87,17 +99,17 @@ export class FileLocks {
       inodes.set(inode, (inodes.get(inode) ?? 0) + 1);
     }
     for (const [inode, failingHandles] of inodes) {
-      this.runtime.log.warn('mount.locks_lost', { inode, failingHandles });
-      this.known.file(inode)?.lose(new FileError('EIO', 'a lock was lost under which this may have been written'));
+      this.#runtime.log.warn('mount.locks_lost', { inode, failingHandles });
+      this.#known.file(inode)?.lose(new FileError('EIO', 'a lock was lost under which this may have been written'));
     }
   }
 
-  private async drop(open: FileHandle, owner: LockOwner): Promise<void> {
-    this.forget(open, owner);
-    await this.session?.unlockAll(open.file.inode, owner);
+  async #drop(open: FileHandle, owner: LockOwner): Promise<void> {
+    this.#forget(open, owner);
+    await this.#session?.unlockAll(open.file.inode, owner);
   }
 
-  private forget({ file }: FileHandle, owner: LockOwner): void {
+  #forget({ file }: FileHandle, owner: LockOwner): void {
     for (const each of file.handles) {
       if (each.lockOwners.length > 0) each.lockOwners = each.lockOwners.filter((other) => !isSame(other, owner));
     }

@@ -39,39 +39,39 @@ export function inodeOf(handle: Handle): number {
 }
 
 export class HandleTable {
-  private readonly handles = new Map<number, Handle>();
-  private last = 0;
+  readonly #handles = new Map<number, Handle>();
+  #last = 0;
 
   get size(): number {
-    return this.handles.size;
+    return this.#handles.size;
   }
 
   get all(): Iterable<Handle> {
-    return this.handles.values();
+    return this.#handles.values();
   }
 
   /** The handle's number: 1 or more, never used twice. */
   add(handle: Handle): number {
-    this.last += 1;
-    this.handles.set(this.last, handle);
-    return this.last;
+    this.#last += 1;
+    this.#handles.set(this.#last, handle);
+    return this.#last;
   }
 
   /** EBADF when there is no such file handle. */
   file(number: number): FileHandle {
-    const handle = this.handles.get(number);
+    const handle = this.#handles.get(number);
     if (handle?.kind !== 'file') throw new FileError('EBADF', `handle ${number} is no open file`);
     return handle;
   }
 
   /** EBADF when there is no such directory handle. */
   directory(number: number): DirectoryHandle {
-    const handle = this.handles.get(number);
+    const handle = this.#handles.get(number);
     if (handle?.kind !== 'directory') throw new FileError('EBADF', `handle ${number} is no open directory`);
     return handle;
   }
 
   remove(number: number): void {
-    this.handles.delete(number);
+    this.#handles.delete(number);
   }
 }

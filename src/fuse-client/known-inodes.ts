@@ -13,89 +13,96 @@ import type { WriteBackFile } from './write-back/write-back-file.js';
 
 export class KnownInodes {
   readonly readCache = new ReadCache();
-  private readonly open = new Map<number, WriteBackFile>();
-  private readonly recent: RecentAttributes;
-  private changeCount = 0;
+  readonly #open = new Map<number, WriteBackFile>();
+  readonly #recent: RecentAttributes;
+  #changeCount = 0;
+
+  readonly #files: FileService;
+  readonly #kernelCache: KernelCache;
+  readonly #runtime: Runtime;
 
   constructor(
-    private readonly files: FileService,
-    private readonly kernelCache: KernelCache,
-    private readonly runtime: Runtime,
+    files: FileService,
+    kernelCache: KernelCache,
+    runtime: Runtime,
     readonly openInodes: OpenInodes,
     readonly unsynced: UnsyncedChanges,
     attributeTimeoutMs: number,
   ) {
-    this.recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
+    this.#files = files;
+    this.#kernelCache = kernelCache;
+    this.#runtime = runtime;
+    this.#recent = new RecentAttributes(runtime.clock, attributeTimeoutMs);
   }
 
   kept(): Record<string, number> {
-    return { openFiles: this.open.size, readCacheFiles: this.readCache.size, ...this.recent.kept() };
+    return { openFiles: this.#open.size, readCacheFiles: this.readCache.size, ...this.#recent.kept() };
   }
 
   /** Grows with every change made through this mount, or heard of. */
   get changes(): number {
-    return this.changeCount;
+    return this.#changeCount;
   }
 
   /** The file, while it is open here. */
   file(inode: number): WriteBackFile | undefined {
-    return this.open.get(inode);
+    return this.#open.get(inode);
   }
 
   get openFiles(): WriteBackFile[] {
-    return [...this.open.values()];
+    return [...this.#open.values()];
   }
 
   opened(file: WriteBackFile): void {
-    this.open.set(file.inode, file);
+    this.#open.set(file.inode, file);
     this.openInodes.add(file.inode);
   }
 
   closed(inode: number): void {
-    if (this.open.delete(inode)) this.openInodes.remove(inode);
+    if (this.#open.delete(inode)) this.openInodes.remove(inode);
     this.readCache.forget(inode);
   }
 
   /** Attributes that the service answered to a change made here. */
   learn(attributes: Attributes): void {
-    this.recent.remember(attributes);
-    this.open.get(attributes.inode)?.over(attributes);
+    this.#recent.remember(attributes);
+    this.#open.get(attributes.inode)?.over(attributes);
   }
 
   /** @param changed what the change's answer said of what it touched */
   noteChange(changed: readonly Attributes[] = []): void {
-    this.changeCount += 1;
+    this.#changeCount += 1;
     for (const attributes of changed) this.learn(attributes);
     this.unsynced.add(changed.map(({ inode }) => inode));
   }
 
   /** The same for a write or a change of size, which is durable with its answer. */
   noteCommit(attributes: Attributes): void {
-    this.changeCount += 1;
+    this.#changeCount += 1;
     this.learn(attributes);
   }
 
   /** Attributes without asking the service, where the answer to a change told them just now. */
   ofLastChange(inode: number): Attributes | undefined {
-    const last = this.recent.ofLastChange(inode);
+    const last = this.#recent.ofLastChange(inode);
     return last === undefined ? undefined : this.current(last);
   }
 
   /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
   isBare(inode: number): boolean {
-    const known = this.open.get(inode)?.attributes;
-    return known === undefined ? this.recent.isBare(inode) : known.extendedAttributes === 0;
+    const known = this.#open.get(inode)?.attributes;
+    return known === undefined ? this.#recent.isBare(inode) : known.extendedAttributes === 0;
   }
 
   /** Attributes that the service answered, as this mount must see them: the newest, with what it has not sent yet. */
   current(fetched: Attributes): Attributes {
-    const newest = this.recent.newest(fetched);
-    return this.open.get(fetched.inode)?.over(newest) ?? newest;
+    const newest = this.#recent.newest(fetched);
+    return this.#open.get(fetched.inode)?.over(newest) ?? newest;
   }
 
   /** What is remembered of the inode's attributes counts no more. */
   forget(inode: number): void {
-    this.recent.forget(inode);
+    this.#recent.forget(inode);
   }
 
   /** Another mount has changed these. Resolves when neither this mount nor the kernel uses what they had of them. */
@@ -104,22 +111,22 @@ export class KnownInodes {
     const refreshed: Promise<void>[] = [];
     for (const [index, item] of items.entries()) {
       if ('name' in item) {
-        this.kernelCache.forgetName(item.parent, item.name);
+        this.#kernelCache.forgetName(item.parent, item.name);
         // Only a rename tells of two names, one right after the other.
         const before = items[index - 1];
-        if (before !== undefined && 'name' in before) this.kernelCache.followRename(before, item);
+        if (before !== undefined && 'name' in before) this.#kernelCache.followRename(before, item);
         continue;
       }
       this.forget(item.inode);
       if (item.content) {
         this.readCache.forget(item.inode);
-        this.kernelCache.forgetContent(item.inode);
+        this.#kernelCache.forgetContent(item.inode);
       } else {
-        this.kernelCache.forgetAttributes(item.inode);
+        this.#kernelCache.forgetAttributes(item.inode);
       }
-      refreshed.push(this.refresh(item.inode));
+      refreshed.push(this.#refresh(item.inode));
     }
-    await Promise.all([...refreshed, this.kernelCache.forgotten()]);
+    await Promise.all([...refreshed, this.#kernelCache.forgotten()]);
   }
 
   /** The same where others may have changed anything. */
@@ -127,24 +134,24 @@ export class KnownInodes {
     this.noteChange();
     void this.unsynced.check();
     const refreshed: Promise<void>[] = [];
-    this.recent.clear();
-    for (const [inode, file] of this.open) {
+    this.#recent.clear();
+    for (const [inode, file] of this.#open) {
       this.readCache.forget(inode);
       // A crash of the metaserver may have undone changes: older revisions count again.
       file.forgetRevision();
-      refreshed.push(this.refresh(inode));
+      refreshed.push(this.#refresh(inode));
     }
-    this.kernelCache.forgetEverything();
-    await Promise.all([...refreshed, this.kernelCache.forgotten()]);
+    this.#kernelCache.forgetEverything();
+    await Promise.all([...refreshed, this.#kernelCache.forgotten()]);
   }
 
   /** Open files know their size by themselves: appending and reading to the end depend on it. */
-  private async refresh(inode: number): Promise<void> {
-    if (!this.open.has(inode)) return;
+  async #refresh(inode: number): Promise<void> {
+    if (!this.#open.has(inode)) return;
     try {
-      this.current(await this.files.getattr({ inode }));
+      this.current(await this.#files.getattr({ inode }));
     } catch (error) {
-      this.runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) });
+      this.#runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) });
     }
   }
 }

@@ -61,13 +61,17 @@ export class MountSession {
   #begins = 0;
   #loop: Promise<void> = Promise.resolve();
 
-  constructor(
-    private readonly service: SessionService,
-    private readonly listener: SessionListener,
-    private readonly runtime: Runtime,
-    /** Of the connection to the mediator; undefined when it is in this process. */
-    private readonly lost: RepeatedCalls | undefined,
-  ) {
+  readonly #service: SessionService;
+  readonly #listener: SessionListener;
+  readonly #runtime: Runtime;
+  /** Of the connection to the mediator; undefined when it is in this process. */
+  readonly #lost: RepeatedCalls | undefined;
+
+  constructor(service: SessionService, listener: SessionListener, runtime: Runtime, lost: RepeatedCalls | undefined) {
+    this.#service = service;
+    this.#listener = listener;
+    this.#runtime = runtime;
+    this.#lost = lost;
     this.client = randomHex(runtime.random, CLIENT_ID_BYTES);
   }
 
@@ -86,9 +90,9 @@ export class MountSession {
     this.#ending.abort();
     await this.#loop;
     for (const { heard } of this.#unheard) heard();
-    await this.service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
+    await this.#service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
       // It ends by itself then, a little later.
-      this.runtime.log.debug('session.end_unanswered', { reason: String(error) });
+      this.#runtime.log.debug('session.end_unanswered', { reason: String(error) });
     });
   }
 
@@ -98,7 +102,7 @@ export class MountSession {
    */
   async begun(limits: CallOptions): Promise<CallOptions> {
     if (this.#isBegun) return limits;
-    const { clock } = this.runtime;
+    const { clock } = this.#runtime;
     const { deadlineMs = WAIT_DEADLINE_MS, signal } = limits;
     const endMs = clock.monotonicMs() + deadlineMs;
     while (!this.#isBegun) {
@@ -119,7 +123,7 @@ export class MountSession {
     const { type, ...range } = lock;
     if (type === null) {
       this.#own.unset(SELF, range);
-      await this.#ask((limits) => this.service.setLock({ ...lock, wait: false }, limits));
+      await this.#ask((limits) => this.#service.setLock({ ...lock, wait: false }, limits));
       return;
     }
     for (;;) {
@@ -127,7 +131,7 @@ export class MountSession {
       let begins = this.#begins;
       const ask = (limits: CallOptions) => {
         begins = this.#begins;
-        return this.service.setLock({ ...lock, wait }, limits);
+        return this.#service.setLock({ ...lock, wait }, limits);
       };
       try {
         // One that was granted and lost is granted again: it is in nobody's way but others'.
@@ -146,7 +150,7 @@ export class MountSession {
   }
 
   async getLock(lock: FileLock): Promise<FileLock | null> {
-    return (await this.#ask((limits) => this.service.getLock(lock, limits))).conflict;
+    return (await this.#ask((limits) => this.#service.getLock(lock, limits))).conflict;
   }
 
   /** Whether the owner was granted a lock on the file and has it still. */
@@ -166,13 +170,13 @@ export class MountSession {
   }
 
   get #losses(): number {
-    return this.lost?.losses ?? 0;
+    return this.#lost?.losses ?? 0;
   }
 
   /** Until the session is begun, the time is over, or the signal aborts. */
   #beginning(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.runtime.clock.after(limitMs, () => wake());
+      const timer = this.#runtime.clock.after(limitMs, () => wake());
       const wake = (): void => {
         timer.cancel();
         this.#waiting.delete(wake);
@@ -187,8 +191,8 @@ export class MountSession {
   /** A request about locks, which are asked for again when it is lost. */
   #ask<T>(request: (limits: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const limits = { deadlineMs: WAIT_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
-    if (this.lost === undefined) return request(limits);
-    return this.lost.repeat(async ({ deadlineMs }) => {
+    if (this.#lost === undefined) return request(limits);
+    return this.#lost.repeat(async ({ deadlineMs }) => {
       await this.begun({ ...limits, ...(deadlineMs === undefined ? {} : { deadlineMs }) });
       return request(limits);
     });
@@ -197,10 +201,10 @@ export class MountSession {
   /** It is not known whether the lock was granted: the mediator gets to know what this owner had before. */
   async #restore(range: LockRange): Promise<void> {
     try {
-      await this.service.setLock({ ...range, type: null, pid: 0, wait: false });
-      for (const lock of this.#own.heldBy(SELF, range)) await this.service.setLock({ ...lock, wait: false });
+      await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
+      for (const lock of this.#own.heldBy(SELF, range)) await this.#service.setLock({ ...lock, wait: false });
     } catch (error) {
-      this.runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
+      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
     }
   }
 
@@ -236,18 +240,18 @@ export class MountSession {
     const losses = this.#losses;
     this.#begins++;
     // The list of all says it.
-    this.listener.takeClosed();
+    this.#listener.takeClosed();
     const { client } = this;
-    const request = { client, open: this.listener.open(), locks: this.#own.heldBy(SELF), mediator: this.#mediator };
-    const { known, last, lost, mediator } = await this.service.begin(request);
+    const request = { client, open: this.#listener.open(), locks: this.#own.heldBy(SELF), mediator: this.#mediator };
+    const { known, last, lost, mediator } = await this.#service.begin(request);
     this.#mediator = mediator;
     // Before anything is asked of this mediator: what waits for it must not be stored where a lock was lost.
     for (const lock of lost) this.#own.unset(SELF, lock);
-    if (lost.length > 0) this.listener.lostLocks(lost);
+    if (lost.length > 0) this.#listener.lostLocks(lost);
     if (!known) {
       // Numbers of a mediator that is no more.
       for (const one of this.#unheard) one.after = last;
-      this.#hears(last, this.#isFirst ? Promise.resolve() : this.listener.missedChanges());
+      this.#hears(last, this.#isFirst ? Promise.resolve() : this.#listener.missedChanges());
     }
     this.#isFirst = false;
     this.#begunAt = losses;
@@ -261,16 +265,16 @@ export class MountSession {
       try {
         if (!this.#isBegun) await this.#begin();
         const options = { deadlineMs: WAIT_DEADLINE_MS, signal };
-        const { items, last, missed } = await this.service.changes(
-          { after: this.#after, closed: this.listener.takeClosed() },
+        const { items, last, missed } = await this.#service.changes(
+          { after: this.#after, closed: this.#listener.takeClosed() },
           options,
         );
-        this.#hears(last, missed ? this.listener.missedChanges() : this.listener.outdated(items));
+        this.#hears(last, missed ? this.#listener.missedChanges() : this.#listener.outdated(items));
       } catch (error) {
         if (signal.aborted) return;
         this.#begunAt = null;
-        this.runtime.log.debug('session.interrupted', { reason: String(error) });
-        await sleep(this.runtime.clock, RETRY_MS);
+        this.#runtime.log.debug('session.interrupted', { reason: String(error) });
+        await sleep(this.#runtime.clock, RETRY_MS);
       }
     }
   }

@@ -64,63 +64,68 @@ export interface MediatorConnection {
 }
 
 export class Operations {
-  private readonly handles = new HandleTable();
+  readonly #handles = new HandleTable();
   readonly extendedAttributes: ExtendedAttributes;
   readonly locks: FileLocks;
-  private readonly known: KnownInodes;
-  private readonly unsynced: UnsyncedChanges;
-  private readonly opened: OpenFiles;
-  private readonly session: MountSession | undefined;
-  private readonly files: FileService;
+  readonly #known: KnownInodes;
+  readonly #unsynced: UnsyncedChanges;
+  readonly #opened: OpenFiles;
+  readonly #session: MountSession | undefined;
+  readonly #files: FileService;
+
+  readonly #settings: OperationSettings;
+  readonly #runtime: Runtime;
 
   /** @param mediator how `files` are connected; none: in this process, and this mount is alone */
   constructor(
     service: FileService,
-    private readonly settings: OperationSettings,
+    settings: OperationSettings,
     kernelCache: KernelCache,
-    private readonly runtime: Runtime,
+    runtime: Runtime,
     { sessions, lost }: MediatorConnection = {},
   ) {
+    this.#settings = settings;
+    this.#runtime = runtime;
     const openInodes = new OpenInodes(sessions !== undefined);
     const listener: SessionListener = {
-      outdated: (items) => this.known.outdated(items),
-      missedChanges: () => this.known.missedChanges(),
+      outdated: (items) => this.#known.outdated(items),
+      missedChanges: () => this.#known.missedChanges(),
       open: () => openInodes.all,
       takeClosed: () => openInodes.takeClosed(),
       lostLocks: (locks) => this.locks.lost(locks),
     };
-    this.session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
-    const files = lost === undefined ? service : this.repeatLost(service, lost);
-    this.files = files;
-    this.unsynced = new UnsyncedChanges(files, this.handles, runtime);
+    this.#session = sessions === undefined ? undefined : new MountSession(sessions, listener, runtime, lost);
+    const files = lost === undefined ? service : this.#repeatLost(service, lost);
+    this.#files = files;
+    this.#unsynced = new UnsyncedChanges(files, this.#handles, runtime);
     const { attributeTimeoutMs } = settings;
-    this.known = new KnownInodes(files, kernelCache, runtime, openInodes, this.unsynced, attributeTimeoutMs);
-    this.opened = new OpenFiles(files, this.handles, this.known, kernelCache, runtime, settings);
-    this.extendedAttributes = new ExtendedAttributes(files, this.known);
-    this.locks = new FileLocks(this.session, this.handles, this.opened, this.known, runtime);
+    this.#known = new KnownInodes(files, kernelCache, runtime, openInodes, this.#unsynced, attributeTimeoutMs);
+    this.#opened = new OpenFiles(files, this.#handles, this.#known, kernelCache, runtime, settings);
+    this.extendedAttributes = new ExtendedAttributes(files, this.#known);
+    this.locks = new FileLocks(this.#session, this.#handles, this.#opened, this.#known, runtime);
   }
 
   /** Before the first operation. */
   async start(): Promise<void> {
-    await this.session?.start();
-    await this.unsynced.start();
+    await this.#session?.start();
+    await this.#unsynced.start();
   }
 
   /** After the last operation: stores everything pending and gives up what was held. */
   async end(): Promise<void> {
     await this.flushAll();
-    this.unsynced.end();
-    await this.session?.end();
+    this.#unsynced.end();
+    await this.#session?.end();
   }
 
   /** What is kept in memory, in entries. */
   kept(): Record<string, number> {
     return {
-      handles: this.handles.size,
-      ...this.known.kept(),
-      ...this.unsynced.kept(),
-      ...this.opened.kept(),
-      ...this.session?.kept(),
+      handles: this.#handles.size,
+      ...this.#known.kept(),
+      ...this.#unsynced.kept(),
+      ...this.#opened.kept(),
+      ...this.#session?.kept(),
     };
   }
 
@@ -128,11 +133,11 @@ export class Operations {
     checkName(name);
     // By a file handle: open_by_handle_at(2), or the kernel's NFS server. The number may be of any kind of file.
     if (name === '.') return this.getattr(parent);
-    return this.known.current(await this.files.lookup({ parent, name }));
+    return this.#known.current(await this.#files.lookup({ parent, name }));
   }
 
   async getattr(inode: number): Promise<Attributes> {
-    return this.known.ofLastChange(inode) ?? this.known.current(await this.files.getattr({ inode }));
+    return this.#known.ofLastChange(inode) ?? this.#known.current(await this.#files.getattr({ inode }));
   }
 
   /** `handle`: the open file through which the size changes. `killPrivileges`: the caller may not keep set-id bits. */
@@ -144,41 +149,41 @@ export class Operations {
   ): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     checkEnd(sizeBytes ?? 0);
-    const guard = sizeBytes === undefined ? undefined : this.known.file(inode)?.guard;
+    const guard = sizeBytes === undefined ? undefined : this.#known.file(inode)?.guard;
     const limits = guard?.limits;
     const rest: AttributeChanges = { ...others };
     if (rest.mode === undefined && (killPrivileges || rest.uid !== undefined || rest.gid !== undefined)) {
-      const { mode, kind } = this.known.file(inode)?.attributes ?? (await this.getattr(inode));
+      const { mode, kind } = this.#known.file(inode)?.attributes ?? (await this.getattr(inode));
       const kept = withoutPrivileges(mode);
       if (kind === 'file' && kept !== mode) rest.mode = kept;
     }
     if (sizeBytes !== undefined) {
-      const buffered = await this.opened.resize(inode, sizeBytes, handle);
+      const buffered = await this.#opened.resize(inode, sizeBytes, handle);
       if (!buffered) rest.sizeBytes = sizeBytes;
     }
     // Pending bytes carry their own modification time, which must not come after one that is set now.
-    if (rest.modifyTimeNs !== undefined) await this.opened.settleMapped(inode);
-    else if (rest.accessTimeNs !== undefined) await this.opened.settle(inode);
+    if (rest.modifyTimeNs !== undefined) await this.#opened.settleMapped(inode);
+    else if (rest.accessTimeNs !== undefined) await this.#opened.settle(inode);
     if (Object.keys(rest).length === 0) {
-      this.known.noteChange();
-      return this.known.file(inode)?.attributes ?? this.getattr(inode);
+      this.#known.noteChange();
+      return this.#known.file(inode)?.attributes ?? this.getattr(inode);
     }
-    if (handle !== undefined) throwLostLock(this.handles.file(handle));
-    const set = (given?: CallOptions) => this.files.setattr({ inode, changes: rest, caller }, given);
+    if (handle !== undefined) throwLostLock(this.#handles.file(handle));
+    const set = (given?: CallOptions) => this.#files.setattr({ inode, changes: rest, caller }, given);
     const changed = await (guard === undefined ? set() : guard.run(set, limits));
     const isWrite = rest.sizeBytes !== undefined && Object.keys(rest).length === 1;
-    if (isWrite) this.known.noteCommit(changed);
-    else this.known.noteChange([changed]);
-    return this.known.current(changed);
+    if (isWrite) this.#known.noteCommit(changed);
+    else this.#known.noteChange([changed]);
+    return this.#known.current(changed);
   }
 
   async readlink(inode: number): Promise<string> {
-    return (await this.files.readlink({ inode })).target;
+    return (await this.#files.readlink({ inode })).target;
   }
 
   async symlink(parent: number, name: FileName, target: string, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return (await this.changing(this.files.symlink({ parent, name, target, caller }))).attributes;
+    return (await this.#changing(this.#files.symlink({ parent, name, target, caller }))).attributes;
   }
 
   async mknod(
@@ -188,25 +193,25 @@ export class Operations {
     caller: Caller,
   ): Promise<Attributes> {
     checkName(name);
-    return (await this.changing(this.files.mknod({ parent, name, ...node, caller }))).attributes;
+    return (await this.#changing(this.#files.mknod({ parent, name, ...node, caller }))).attributes;
   }
 
   async mkdir(parent: number, name: FileName, asked: number | AskedMode, caller: Caller): Promise<Attributes> {
     checkName(name);
-    return (await this.changing(this.files.mkdir({ parent, name, ...modeOf(asked), caller }))).attributes;
+    return (await this.#changing(this.#files.mkdir({ parent, name, ...modeOf(asked), caller }))).attributes;
   }
 
   async unlink(parent: number, name: FileName): Promise<void> {
-    const held = await this.heldUnder(parent, name);
-    const { inode, links } = await this.changing(this.files.unlink({ parent, name, held }));
+    const held = await this.#heldUnder(parent, name);
+    const { inode, links } = await this.#changing(this.#files.unlink({ parent, name, held }));
     if (links > 0) return;
-    if (held.includes(inode)) await this.opened.orphan(inode);
-    else this.known.forget(inode);
+    if (held.includes(inode)) await this.#opened.orphan(inode);
+    else this.#known.forget(inode);
   }
 
   async rmdir(parent: number, name: FileName): Promise<void> {
-    const { inode } = await this.changing(this.files.rmdir({ parent, name }));
-    this.known.forget(inode);
+    const { inode } = await this.#changing(this.#files.rmdir({ parent, name }));
+    this.#known.forget(inode);
   }
 
   /** `whiteout`: the owner of the character device 0:0 that takes the place of the name. */
@@ -219,21 +224,21 @@ export class Operations {
     whiteout?: Caller,
   ): Promise<void> {
     checkName(newName);
-    const held = mode === 'replace' ? await this.heldUnder(newParent, newName) : [];
+    const held = mode === 'replace' ? await this.#heldUnder(newParent, newName) : [];
     const request = { parent, name, newParent, newName, mode, held };
     const asked = whiteout === undefined ? request : { ...request, whiteout };
-    const { replaced } = await this.changing(this.files.rename(asked));
+    const { replaced } = await this.#changing(this.#files.rename(asked));
     if (replaced === undefined) return;
-    this.known.forget(replaced);
+    this.#known.forget(replaced);
     if (!held.includes(replaced)) return;
     // The answer does not say whether other names are left.
-    const { links } = await this.files.getattr({ inode: replaced });
-    if (links === 0) await this.opened.orphan(replaced);
+    const { links } = await this.#files.getattr({ inode: replaced });
+    if (links === 0) await this.#opened.orphan(replaced);
   }
 
   async link(inode: number, parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
-    return this.known.current((await this.changing(this.files.link({ inode, parent, name }))).attributes);
+    return this.#known.current((await this.#changing(this.#files.link({ inode, parent, name }))).attributes);
   }
 
   /** `signal` keeps an open that was given up from cutting the file. */
@@ -243,7 +248,7 @@ export class Operations {
     killPrivileges = false,
     signal: () => AbortSignal = neverAborts,
   ): Promise<{ handle: number; attributes: Attributes }> {
-    return this.opened.open(inode, flags, killPrivileges, signal);
+    return this.#opened.open(inode, flags, killPrivileges, signal);
   }
 
   async create(
@@ -256,12 +261,12 @@ export class Operations {
     checkName(name);
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const exclusive = (flags & OpenFlag.EXCLUSIVE) !== 0;
-    const { attributes, created } = await this.changing(
-      this.files.create({ parent, name, ...modeOf(asked), exclusive, forWriting, caller }),
+    const { attributes, created } = await this.#changing(
+      this.#files.create({ parent, name, ...modeOf(asked), exclusive, forWriting, caller }),
     );
     // Somebody else made it meanwhile: then O_TRUNC still has to be obeyed.
-    if (!created) return this.opened.open(attributes.inode, flags, false, neverAborts);
-    return { handle: this.opened.holdNew(attributes, flags, forWriting), attributes };
+    if (!created) return this.#opened.open(attributes.inode, flags, false, neverAborts);
+    return { handle: this.#opened.holdNew(attributes, flags, forWriting), attributes };
   }
 
   /** open(2) with O_TMPFILE: a file without a name, which `link` may give one. */
@@ -272,15 +277,15 @@ export class Operations {
     caller: Caller,
   ): Promise<{ handle: number; attributes: Attributes }> {
     const forWriting = (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
-    const { attributes } = await this.files.createUnnamed({ parent, ...asked, forWriting, caller });
-    this.known.noteChange([attributes]);
-    return { handle: this.opened.holdUnnamed(attributes, flags, forWriting), attributes };
+    const { attributes } = await this.#files.createUnnamed({ parent, ...asked, forWriting, caller });
+    this.#known.noteChange([attributes]);
+    return { handle: this.#opened.holdUnnamed(attributes, flags, forWriting), attributes };
   }
 
   /** Lent, to be given back by whoever can. */
   async read(handle: number, offset: number, length: number, signal: () => AbortSignal): Promise<Pieces> {
     if (offset >= MAXIMUM_FILE_BYTES) return NO_PIECES;
-    return this.opened.read(handle, offset, length, signal);
+    return this.#opened.read(handle, offset, length, signal);
   }
 
   /** `data` belongs to the write-back buffer from now on. */
@@ -291,7 +296,7 @@ export class Operations {
     traits: WriteTraits,
     signal: () => AbortSignal,
   ): Promise<void> {
-    return this.opened.write(handle, offset, data, traits, signal);
+    return this.#opened.write(handle, offset, data, traits, signal);
   }
 
   /** fallocate(2) with one of Linux's modes; see fallocate.ts for those that are refused. */
@@ -302,32 +307,32 @@ export class Operations {
     mode: number,
     killPrivileges: boolean,
   ): Promise<void> {
-    await this.opened.fallocate(handle, fallocateRequest(offset, length, mode), killPrivileges);
+    await this.#opened.fallocate(handle, fallocateRequest(offset, length, mode), killPrivileges);
   }
 
   /** copy_file_range(2); answers how many bytes were copied, which may be fewer than asked for. */
   async copy(request: CopyRequest, killPrivileges: boolean, signal: () => AbortSignal): Promise<number> {
     if (request.length === 0 || request.source.offset >= MAXIMUM_FILE_BYTES) return 0;
-    return this.opened.copy(request, killPrivileges, signal);
+    return this.#opened.copy(request, killPrivileges, signal);
   }
 
   /** lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO from the end of the file on, or when no data follows. */
   async seek(handle: number, offset: number, what: 'data' | 'hole'): Promise<number> {
     if (offset >= MAXIMUM_FILE_BYTES) throw new FileError('ENXIO', `${offset} is behind the end of every file`);
-    return this.opened.seek(handle, offset, what);
+    return this.#opened.seek(handle, offset, what);
   }
 
   /** A close of one descriptor; `lockOwner` loses its fcntl locks on the file, whatever else happens. */
   async flush(handle: number, lockOwner?: bigint): Promise<void> {
     try {
-      await this.opened.flush(handle);
+      await this.#opened.flush(handle);
     } finally {
       if (lockOwner !== undefined) await this.locks.closed(handle, lockOwner);
     }
   }
 
   fsync(handle: number): Promise<void> {
-    return this.opened.fsync(handle);
+    return this.#opened.fsync(handle);
   }
 
   /** The last close of an open file, with which go the locks that it still has. */
@@ -335,78 +340,78 @@ export class Operations {
     try {
       await this.locks.released(handle);
     } finally {
-      await this.opened.release(handle);
+      await this.#opened.release(handle);
     }
   }
 
   opendir(inode: number): number {
     const listing = new DirectoryListing(inode, {
-      files: this.files,
-      clock: this.runtime.clock,
-      attributeTimeoutMs: this.settings.attributeTimeoutMs,
-      changes: () => this.known.changes,
+      files: this.#files,
+      clock: this.#runtime.clock,
+      attributeTimeoutMs: this.#settings.attributeTimeoutMs,
+      changes: () => this.#known.changes,
     });
-    return this.handles.add({ kind: 'directory', listing, failure: this.unsynced.failureOf(inode) });
+    return this.#handles.add({ kind: 'directory', listing, failure: this.#unsynced.failureOf(inode) });
   }
 
   /** Entries after `cookie`, `.` and `..` first; none at the end. More may follow behind those that are answered. */
   async readdir(handle: number, cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
-    return this.handles.directory(handle).listing.after(cookie, withAttributes, most);
+    return this.#handles.directory(handle).listing.after(cookie, withAttributes, most);
   }
 
   /** Attributes of a listed entry, with what this mount has not sent yet. */
   current(attributes: Attributes): Attributes {
-    return this.known.current(attributes);
+    return this.#known.current(attributes);
   }
 
   releasedir(handle: number): void {
-    this.handles.directory(handle);
-    this.handles.remove(handle);
+    this.#handles.directory(handle);
+    this.#handles.remove(handle);
   }
 
   async fsyncdir(handle: number): Promise<void> {
-    const open = this.handles.directory(handle);
-    await this.unsynced.sync(open.listing.inode);
+    const open = this.#handles.directory(handle);
+    await this.#unsynced.sync(open.listing.inode);
     throwFailure(open);
   }
 
   statfs(): Promise<FileSystemSpace> {
-    return this.files.statfs({});
+    return this.#files.statfs({});
   }
 
   /** The kernel no longer knows the inode. */
   forget(inode: number): void {
-    this.known.forget(inode);
+    this.#known.forget(inode);
   }
 
   /** Stores everything pending; before an unmount. */
   flushAll(): Promise<void> {
-    return this.opened.flushAll();
+    return this.#opened.flushAll();
   }
 
-  private repeatLost(service: FileService, lost: RepeatedCalls): FileService {
-    const client = this.session?.client ?? randomHex(this.runtime.random, CLIENT_ID_BYTES);
-    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.session?.begun(limits) ?? limits);
+  #repeatLost(service: FileService, lost: RepeatedCalls): FileService {
+    const client = this.#session?.client ?? randomHex(this.#runtime.random, CLIENT_ID_BYTES);
+    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.#session?.begun(limits) ?? limits);
   }
 
-  private async changing<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {
+  async #changing<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {
     let changed: readonly Attributes[] = [];
     try {
       const result = await change;
       changed = result.changed ?? [];
       return result;
     } finally {
-      this.known.noteChange(changed);
+      this.#known.noteChange(changed);
     }
   }
 
   /** The inodes that must live on when the name's last file loses it. */
-  private async heldUnder(parent: number, name: FileName): Promise<number[]> {
-    const open = this.opened.openInodes;
+  async #heldUnder(parent: number, name: FileName): Promise<number[]> {
+    const open = this.#opened.openInodes;
     if (open.length <= MOST_HELD_NAMED) return open;
     try {
-      const { inode } = await this.files.lookup({ parent, name });
-      return this.known.file(inode) === undefined ? [] : [inode];
+      const { inode } = await this.#files.lookup({ parent, name });
+      return this.#known.file(inode) === undefined ? [] : [inode];
     } catch (error) {
       if (error instanceof FileError && error.code === 'ENOENT') return [];
       throw error;

@@ -17,32 +17,36 @@ export function withoutPrivileges(mode: number): number {
 }
 
 export class Privileges {
-  constructor(
-    private readonly files: FileService,
-    private readonly known: KnownInodes,
-    private readonly kernelCache: KernelCache,
-  ) {}
+  readonly #files: FileService;
+  readonly #known: KnownInodes;
+  readonly #kernelCache: KernelCache;
+
+  constructor(files: FileService, known: KnownInodes, kernelCache: KernelCache) {
+    this.#files = files;
+    this.#known = known;
+    this.#kernelCache = kernelCache;
+  }
 
   /** Writing or truncating takes set-user-id and (on executables) set-group-id away. */
   async takeFrom(file: WriteBackFile): Promise<void> {
     const { mode } = file.attributes;
     const kept = withoutPrivileges(mode);
     if (kept === mode) return;
-    const changed = await this.files.setattr({
+    const changed = await this.#files.setattr({
       inode: file.inode,
       changes: { mode: kept },
       caller: { uid: 0, gid: 0 },
     });
-    this.known.noteChange([changed]);
+    this.#known.noteChange([changed]);
     // The kernel leaves this to us and does not ask for the mode again by itself.
-    this.kernelCache.forgetAttributes(file.inode);
+    this.#kernelCache.forgetAttributes(file.inode);
   }
 
   /** New content must not run with the rights that the old was given. */
   async takeCapability(inode: number): Promise<void> {
     try {
-      const { attributes } = await this.files.removexattr({ inode, name: 'security.capability' });
-      this.known.noteChange([attributes]);
+      const { attributes } = await this.#files.removexattr({ inode, name: 'security.capability' });
+      this.#known.noteChange([attributes]);
     } catch (error) {
       if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;
     }

@@ -30,46 +30,50 @@ interface LostChanges extends Failure {
 
 export class UnsyncedChanges {
   /** By inode, how many changes had been answered with its last. */
-  private readonly changed = new Map<number, number>();
-  private answered = 0;
-  private readonly lost = new Map<number, LostChanges>();
-  private known: Verifier | undefined;
-  private readonly timers = new Set<Timer>();
-  private isSyncDue = false;
-  private isEnded = false;
+  readonly #changed = new Map<number, number>();
+  #answered = 0;
+  readonly #lost = new Map<number, LostChanges>();
+  #known: Verifier | undefined;
+  readonly #timers = new Set<Timer>();
+  #isSyncDue = false;
+  #isEnded = false;
 
-  constructor(
-    private readonly files: FileService,
-    private readonly handles: HandleTable,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #files: FileService;
+  readonly #handles: HandleTable;
+  readonly #runtime: Runtime;
+
+  constructor(files: FileService, handles: HandleTable, runtime: Runtime) {
+    this.#files = files;
+    this.#handles = handles;
+    this.#runtime = runtime;
+  }
 
   /** Before the first change: what comes later is measured by what is heard now. */
   async start(): Promise<void> {
     await this.check();
     // A mount is of use without, and what it is answered may be lost before it hears of another.
-    this.known ??= UNHEARD;
+    this.#known ??= UNHEARD;
   }
 
   kept(): Record<string, number> {
-    return { unsyncedInodes: this.changed.size, lostInodes: this.lost.size, unsyncedTimers: this.timers.size };
+    return { unsyncedInodes: this.#changed.size, lostInodes: this.#lost.size, unsyncedTimers: this.#timers.size };
   }
 
   /** Changes of these inodes were answered. */
   add(inodes: readonly number[]): void {
     if (inodes.length === 0) return;
-    this.answered++;
-    for (const inode of inodes) this.changed.set(inode, this.answered);
-    this.syncSoon();
+    this.#answered++;
+    for (const inode of inodes) this.#changed.set(inode, this.#answered);
+    this.#syncSoon();
   }
 
   /** Resolves when all that was answered before is durable, or the handles have the failure that says that it is lost. */
   async sync(inode: number): Promise<void> {
-    const { answered } = this;
-    const { verifier } = await this.files.fsync({ inode });
-    if (this.known !== undefined && !isUnbroken(this.known, verifier)) this.lose();
-    this.known = verifier;
-    for (const [each, last] of this.changed) if (last <= answered) this.changed.delete(each);
+    const answered = this.#answered;
+    const { verifier } = await this.#files.fsync({ inode });
+    if (this.#known !== undefined && !isUnbroken(this.#known, verifier)) this.#lose();
+    this.#known = verifier;
+    for (const [each, last] of this.#changed) if (last <= answered) this.#changed.delete(each);
   }
 
   /** The same where nobody waits for it: asks again later when it fails, and never rejects. */
@@ -77,70 +81,70 @@ export class UnsyncedChanges {
     try {
       await this.sync(ROOT_INODE);
     } catch (error) {
-      this.runtime.log.debug('mount.unsynced', { reason: String(error) });
-      this.syncSoon();
+      this.#runtime.log.debug('mount.unsynced', { reason: String(error) });
+      this.#syncSoon();
     }
   }
 
   /** The failure that a handle on this inode begins with. */
   failureOf(inode: number): Failure | undefined {
-    const lost = this.lost.get(inode);
+    const lost = this.#lost.get(inode);
     if (lost === undefined || !isOver(lost)) return lost;
-    this.lost.delete(inode);
+    this.#lost.delete(inode);
     return undefined;
   }
 
   end(): void {
-    this.isEnded = true;
-    for (const timer of this.timers) timer.cancel();
+    this.#isEnded = true;
+    for (const timer of this.#timers) timer.cancel();
   }
 
   /** Also changes that were answered since: when it was is not known. */
-  private lose(): void {
-    if (this.changed.size === 0) return;
+  #lose(): void {
+    if (this.#changed.size === 0) return;
     const error = new FileError('EIO', 'changes were lost when the mediator and the metaserver crashed');
     const lost = new Map<number, LostChanges>();
-    for (const inode of this.changed.keys()) {
+    for (const inode of this.#changed.keys()) {
       const failure = { error, isOfBytes: false, isTold: false, isOld: false };
       lost.set(inode, failure);
-      this.lost.set(inode, failure);
+      this.#lost.set(inode, failure);
     }
-    this.runtime.log.error('mount.changes_lost', { inodes: lost.size });
-    for (const handle of this.handles.all) {
+    this.#runtime.log.error('mount.changes_lost', { inodes: lost.size });
+    for (const handle of this.#handles.all) {
       const failure = lost.get(inodeOf(handle));
       if (failure === undefined || handle.failure !== undefined) continue;
       handle.failure = failure;
       // A write would not have stored these changes: only who asks for what is stored is told.
       if (handle.kind === 'file') handle.isFailureSeen = true;
     }
-    this.after(TELL_ALL_MS, () => {
+    this.#after(TELL_ALL_MS, () => {
       for (const [inode, failure] of lost) {
         failure.isOld = true;
-        if (isOver(failure) && this.lost.get(inode) === failure) this.lost.delete(inode);
+        if (isOver(failure) && this.#lost.get(inode) === failure) this.#lost.delete(inode);
       }
-      for (const inode of this.lost.keys()) {
-        if (this.lost.size <= MOST_UNTOLD) break;
-        this.lost.delete(inode);
+      for (const inode of this.#lost.keys()) {
+        if (this.#lost.size <= MOST_UNTOLD) break;
+        this.#lost.delete(inode);
       }
     });
   }
 
-  private syncSoon(): void {
-    if (this.isSyncDue) return;
-    this.isSyncDue = true;
-    this.after(SYNC_AFTER_MS, () => {
-      this.isSyncDue = false;
+  #syncSoon(): void {
+    if (this.#isSyncDue) return;
+    this.#isSyncDue = true;
+    this.#after(SYNC_AFTER_MS, () => {
+      this.#isSyncDue = false;
       void this.check();
     });
   }
 
-  private after(delayMs: number, action: () => void): void {
-    if (this.isEnded) return;
-    const timer = this.runtime.clock.after(delayMs, () => {
-      this.timers.delete(timer);
+  #after(delayMs: number, action: () => void): void {
+    if (this.#isEnded) return;
+    const timer = this.#runtime.clock.after(delayMs, () => {
+      this.#timers.delete(timer);
       action();
     });
-    this.timers.add(timer);
+    this.#timers.add(timer);
   }
 }
 

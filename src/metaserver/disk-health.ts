@@ -41,10 +41,13 @@ export class DiskHealth {
   /** Commands were refused for lack of room since there was some. */
   #isFull = false;
 
-  constructor(
-    private readonly engine: Engine,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #engine: Engine;
+  readonly #runtime: Runtime;
+
+  constructor(engine: Engine, runtime: Runtime) {
+    this.#engine = engine;
+    this.#runtime = runtime;
+  }
 
   get health(): Health {
     const failure = this.#failure ?? this.#roomFailure;
@@ -77,8 +80,8 @@ export class DiskHealth {
   /** A write was refused. */
   failed(error: unknown): void {
     const failure = failureOf(error);
-    this.#failedMs = this.runtime.clock.monotonicMs();
-    if (this.#failure?.trouble !== failure.trouble) this.runtime.log.error('metadata.disk_trouble', { ...failure });
+    this.#failedMs = this.#runtime.clock.monotonicMs();
+    if (this.#failure?.trouble !== failure.trouble) this.#runtime.log.error('metadata.disk_trouble', { ...failure });
     this.#failure = failure;
   }
 
@@ -86,7 +89,7 @@ export class DiskHealth {
   worked(): void {
     if (this.#failure === null) return;
     this.#failure = null;
-    this.runtime.log.info('metadata.disk_recovered', {});
+    this.#runtime.log.info('metadata.disk_recovered', {});
   }
 
   /** Looks how much room there is, once for all who ask meanwhile. Never rejects. */
@@ -98,7 +101,7 @@ export class DiskHealth {
   }
 
   get #ageMs(): number {
-    return this.runtime.clock.monotonicMs() - this.#lookedMs;
+    return this.#runtime.clock.monotonicMs() - this.#lookedMs;
   }
 
   /** A write that found no room stands in the way of no removal: room was kept for those, and less is to be stored afterwards. */
@@ -112,18 +115,18 @@ export class DiskHealth {
 
   /** Each row that was changed since may have taken a page. */
   #leftBytes({ leftBytes }: Room): number {
-    return leftBytes - (this.engine.changes - this.#changes) * ROW_BYTES;
+    return leftBytes - (this.#engine.changes - this.#changes) * ROW_BYTES;
   }
 
   async #look(): Promise<void> {
-    const { changes, uncommittedKeys } = this.engine;
+    const { changes, uncommittedKeys } = this.#engine;
     try {
-      this.#room = await this.engine.room();
+      this.#room = await this.#engine.room();
       this.#changes = changes - uncommittedKeys;
     } catch (error) {
       this.failed(error);
     }
-    this.#lookedMs = this.runtime.clock.monotonicMs();
+    this.#lookedMs = this.#runtime.clock.monotonicMs();
   }
 
   #lookInBackground(): void {
@@ -132,14 +135,14 @@ export class DiskHealth {
 
   /** What was refused is offered again, not more often than DISK_RETRY_MS. */
   async #tryAgain(): Promise<void> {
-    if (this.runtime.clock.monotonicMs() - this.#failedMs < DISK_RETRY_MS) return;
+    if (this.#runtime.clock.monotonicMs() - this.#failedMs < DISK_RETRY_MS) return;
     await this.settle();
   }
 
   /** Has everything stored in its last place, and sees what becomes of it. Never rejects. */
   async settle(): Promise<void> {
     try {
-      await this.engine.settle();
+      await this.#engine.settle();
       this.worked();
     } catch (error) {
       this.failed(error);
@@ -155,8 +158,8 @@ export class DiskHealth {
       await this.look();
     }
     const hasRoom = this.#room !== null && this.#leftBytes(this.#room) > 0;
-    if (!hasRoom && !this.#isFull) this.runtime.log.error('metadata.disk_full', { ...this.#room });
-    if (hasRoom && this.#isFull) this.runtime.log.info('metadata.disk_has_room', { ...this.#room });
+    if (!hasRoom && !this.#isFull) this.#runtime.log.error('metadata.disk_full', { ...this.#room });
+    if (hasRoom && this.#isFull) this.#runtime.log.info('metadata.disk_has_room', { ...this.#room });
     this.#isFull = !hasRoom;
     return hasRoom;
   }

@@ -36,11 +36,15 @@ export class Deadlines {
   #timerDueMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(private readonly clock: Clock) {}
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** As `Clock.after`, until this is closed. */
   after(delayMs: number, action: () => void): Timer {
-    const deadline = new Deadline(this.clock.monotonicMs() + delayMs, action);
+    const deadline = new Deadline(this.#clock.monotonicMs() + delayMs, action);
     deadline.insertBefore(this.#ends);
     if (deadline.dueMs < this.#timerDueMs && !this.#closed) this.#arm(deadline.dueMs);
     return deadline;
@@ -55,13 +59,13 @@ export class Deadlines {
   #arm(dueMs: number): void {
     this.#timer?.cancel();
     this.#timerDueMs = dueMs;
-    this.#timer = this.clock.after(dueMs - this.clock.monotonicMs(), () => this.#fire());
+    this.#timer = this.#clock.after(dueMs - this.#clock.monotonicMs(), () => this.#fire());
   }
 
   /** Runs what is due; what it cancels or adds meanwhile counts. */
   #fire(): void {
     // By rounding, a clock may show a little less than what it was told to wait for.
-    const nowMs = Math.max(this.clock.monotonicMs(), this.#timerDueMs);
+    const nowMs = Math.max(this.#clock.monotonicMs(), this.#timerDueMs);
     this.#timerDueMs = Number.POSITIVE_INFINITY;
     const due: Deadline[] = [];
     let nextMs = Number.POSITIVE_INFINITY;

@@ -20,7 +20,11 @@ export class Pacer {
   /** Mean share of the budget that recent operations took. */
   #share = 0;
 
-  constructor(private readonly clock: Clock) {}
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Whether the disk has been quick. */
   get isQuick(): boolean {
@@ -34,7 +38,7 @@ export class Pacer {
 
   /** Runs the pooled form, for whoever has asked. */
   async runPooled<T>(bytes: number, pooled: () => Promise<T>): Promise<T> {
-    const startMs = this.clock.monotonicMs();
+    const startMs = this.#clock.monotonicMs();
     try {
       return await pooled();
     } finally {
@@ -44,7 +48,7 @@ export class Pacer {
 
   /** Runs the blocking form, for whoever has asked whether the disk is quick. */
   runNow<T>(bytes: number, blocking: () => T): T {
-    const startMs = this.clock.monotonicMs();
+    const startMs = this.#clock.monotonicMs();
     try {
       return blocking();
     } finally {
@@ -54,7 +58,7 @@ export class Pacer {
 
   #note(bytes: number, startMs: number): void {
     const budgetMs = BUDGET_MS + (bytes / 2 ** 20) * BUDGET_MS_PER_MIB;
-    const share = Math.min(MAXIMUM_SHARE, (this.clock.monotonicMs() - startMs) / budgetMs);
+    const share = Math.min(MAXIMUM_SHARE, (this.#clock.monotonicMs() - startMs) / budgetMs);
     this.#share += (share - this.#share) * WEIGHT;
   }
 }

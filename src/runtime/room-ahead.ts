@@ -14,7 +14,11 @@ const ZEROS = Buffer.alloc(1024 * 1024);
 export class RoomAhead {
   #end = 0;
 
-  constructor(private readonly file: DiskFile) {}
+  readonly #file: DiskFile;
+
+  constructor(file: DiskFile) {
+    this.#file = file;
+  }
 
   /** Bytes that are taken behind the first `usedBytes`. */
   leftBytes(usedBytes: number): number {
@@ -28,7 +32,7 @@ export class RoomAhead {
   take(usedBytes: number, end: number): void {
     for (let at = Math.max(this.#end, usedBytes); at < end; at += ZEROS.length) {
       const zeros = ZEROS.subarray(0, Math.min(ZEROS.length, end - at));
-      this.file.writeNow([zeros], at);
+      this.#file.writeNow([zeros], at);
       this.#end = at + zeros.length;
     }
   }
@@ -37,13 +41,13 @@ export class RoomAhead {
   probe(usedBytes: number): void {
     if (this.#end <= usedBytes) return;
     try {
-      this.file.writeNow([ZEROS.subarray(0, 1)], this.#end - 1);
+      this.#file.writeNow([ZEROS.subarray(0, 1)], this.#end - 1);
     } catch (error) {
       if (diskTrouble(error) !== 'full') throw error;
     }
   }
 
   close(): Promise<void> {
-    return this.file.close();
+    return this.#file.close();
   }
 }

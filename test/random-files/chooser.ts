@@ -45,17 +45,20 @@ export class Chooser {
   );
   #lastHandle = 0;
 
-  constructor(
-    private readonly random: SeededRandom,
-    private readonly model: Model,
-    files: number,
-    private readonly blockSizeBytes: number,
-  ) {
+  readonly #random: SeededRandom;
+  readonly #model: Model;
+  readonly #blockSizeBytes: number;
+
+  constructor(random: SeededRandom, model: Model, files: number, blockSizeBytes: number) {
+    this.#random = random;
+    this.#model = model;
+    this.#blockSizeBytes = blockSizeBytes;
     this.#names = Array.from({ length: files }, (_, index) => `f${index}`);
   }
 
   next(): Operation {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     const missing = this.#names.filter((name) => !model.names.has(name));
     if (missing.length > 0 && (missing.length === this.#names.length || random.chance(0.05))) {
       return this.#room() ?? { kind: 'create', name: random.pick(missing), handle: ++this.#lastHandle };
@@ -67,18 +70,19 @@ export class Chooser {
 
   /** A file is closed when too many are open. */
   #room(): Operation | null {
-    const { handles } = this.model;
+    const { handles } = this.#model;
     if (handles.size < HANDLES_PER_NAME * this.#names.length) return null;
-    return { kind: 'close', handle: this.random.pick([...handles.keys()]) };
+    return { kind: 'close', handle: this.#random.pick([...handles.keys()]) };
   }
 
   #open(): Operation {
-    const name = this.random.pick([...this.model.names.keys()]);
-    return this.#room() ?? { kind: 'open', name, handle: ++this.#lastHandle, mode: this.random.pick(MODES) };
+    const name = this.#random.pick([...this.#model.names.keys()]);
+    return this.#room() ?? { kind: 'open', name, handle: ++this.#lastHandle, mode: this.#random.pick(MODES) };
   }
 
   #onNames(): Operation {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     const name = random.pick([...model.names.keys()]);
     const others = this.#names.filter((other) => other !== name);
     const free = others.filter((other) => !model.names.has(other));
@@ -104,7 +108,8 @@ export class Chooser {
   }
 
   #onHandle(handle: number): Operation {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     const opened = model.opened(handle);
     const { sizeBytes } = opened.file;
     const kind = random.pick(this.#kinds);
@@ -139,7 +144,8 @@ export class Chooser {
 
   /** Between two files, or between places of one that don't overlap; null where there is nothing to copy. */
   #copy(handle: number, { file }: OpenFile): Operation | null {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     // A file that is opened for appending takes no copies.
     const targets = [...model.handles.keys()].filter((candidate) => model.opened(candidate).mode !== 'append');
     if (file.sizeBytes === 0 || targets.length === 0) return null;
@@ -153,7 +159,8 @@ export class Chooser {
   }
 
   #writeRange({ file, mode }: OpenFile): Range {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     const offset = mode === 'append' || random.chance(0.15) ? file.sizeBytes : this.#place(file.sizeBytes);
     const length = Math.min(this.#length(), model.maximumBytes - offset);
     // A file that is full is written anew from some place; one that is opened for appending gets nothing.
@@ -162,8 +169,8 @@ export class Chooser {
   }
 
   #readRange(sizeBytes: number): Range {
-    return this.random.chance(0.2)
-      ? { offset: 0, length: this.model.maximumBytes }
+    return this.#random.chance(0.2)
+      ? { offset: 0, length: this.#model.maximumBytes }
       : { offset: this.#place(sizeBytes), length: this.#length() };
   }
 
@@ -175,20 +182,23 @@ export class Chooser {
 
   /** Any range that a file may have. */
   #range(): Range {
-    const { maximumBytes } = this.model;
+    const { maximumBytes } = this.#model;
     const offset = this.#place(maximumBytes);
     return { offset, length: Math.min(this.#length(), maximumBytes - offset) };
   }
 
   #size(sizeBytes: number): number {
-    const { random, model } = this;
+    const random = this.#random;
+    const model = this.#model;
     if (random.chance(0.15)) return 0;
     return random.chance(0.5) ? this.#place(sizeBytes) : this.#place(model.maximumBytes);
   }
 
   /** Some offset, mostly within the first `sizeBytes`, and always before the largest end. */
   #place(sizeBytes: number): number {
-    const { random, model, blockSizeBytes } = this;
+    const random = this.#random;
+    const model = this.#model;
+    const blockSizeBytes = this.#blockSizeBytes;
     const most = random.chance(0.1) ? model.maximumBytes - 1 : Math.min(sizeBytes, model.maximumBytes - 1);
     const place = random.between(0, most);
     switch (random.pick(['any', 'any', 'page', 'block', 'around'] as const)) {
@@ -206,7 +216,8 @@ export class Chooser {
   }
 
   #length(): number {
-    const { random, blockSizeBytes } = this;
+    const random = this.#random;
+    const blockSizeBytes = this.#blockSizeBytes;
     switch (random.pick(['bytes', 'pages', 'page', 'blocks', 'block'] as const)) {
       case 'bytes':
         return random.between(1, 300);

@@ -58,10 +58,12 @@ class ClusterRun {
   /** The first; all workers stop then. */
   #failure: unknown;
 
-  constructor(
-    private readonly options: ClusterRunOptions,
-    private cluster: Cluster,
-  ) {
+  readonly #options: ClusterRunOptions;
+  #cluster: Cluster;
+
+  constructor(options: ClusterRunOptions, cluster: Cluster) {
+    this.#options = options;
+    this.#cluster = cluster;
     const { seed, onLine = () => undefined } = options;
     this.#shape = shapeOf(seed);
     this.#mountPoints = [cluster.mountPoint];
@@ -70,16 +72,16 @@ class ClusterRun {
   }
 
   async run(): Promise<number> {
-    if (this.options.mounts > 1) await this.#mountAgain();
-    await Promise.allSettled(Array.from({ length: this.options.workers }, (_, worker) => this.#work(worker)));
+    if (this.#options.mounts > 1) await this.#mountAgain();
+    await Promise.allSettled(Array.from({ length: this.#options.workers }, (_, worker) => this.#work(worker)));
     if (this.#failure !== undefined) throw this.#failure;
     await this.#told(null, () => this.#faults.heal());
     await this.#compareAll();
     await run('bash', ['-c', 'echo 3 > /proc/sys/vm/drop_caches'], '/');
     await this.#compareAll();
     await this.#unmountSecond();
-    await this.cluster.stop();
-    this.cluster = await Cluster.resume(this.cluster.folder);
+    await this.#cluster.stop();
+    this.#cluster = await Cluster.resume(this.#cluster.folder);
     for (const [worker, randomFiles] of this.#workers.entries()) await randomFiles.moveTo(this.#directory(worker, 0));
     await this.#compareAll();
     await this.#told(null, () => this.#untilReplicasAgree());
@@ -91,16 +93,16 @@ class ClusterRun {
     await this.#faults.end();
     await Promise.all(this.#workers.map((randomFiles) => randomFiles.end()));
     await this.#unmountSecond();
-    if (failed && this.options.onFailure !== undefined) {
-      await this.cluster.stop();
-      this.options.onFailure(this.cluster.folder);
+    if (failed && this.#options.onFailure !== undefined) {
+      await this.#cluster.stop();
+      this.#options.onFailure(this.#cluster.folder);
     } else {
-      await this.cluster.destroy();
+      await this.#cluster.destroy();
     }
   }
 
   async #work(worker: number): Promise<void> {
-    const { seed, files, operations, isOver, onLine } = this.options;
+    const { seed, files, operations, isOver, onLine } = this.#options;
     const { blockSizeBytes, fileBlocks } = this.#shape;
     const directory = this.#directory(worker, 0);
     const randomFiles = new RandomFiles({
@@ -114,8 +116,8 @@ class ClusterRun {
       beforeStep: async (number) => {
         if (worker > 0) return;
         const names = [...randomFiles.model.names.keys()].map((name) => join(this.#folder(worker), name));
-        if (this.options.faults) await this.#faults.before(number, names);
-        await this.options.beforeStep?.(number, this.cluster);
+        if (this.#options.faults) await this.#faults.before(number, names);
+        await this.#options.beforeStep?.(number, this.#cluster);
       },
     });
     this.#workers[worker] = randomFiles;
@@ -142,13 +144,13 @@ class ClusterRun {
    * when it was killed, until a scrub finds it ten minutes later.
    */
   async #untilReplicasAgree(): Promise<void> {
-    if (!this.options.faults) {
+    if (!this.#options.faults) {
       const servers = Array.from({ length: this.#shape.servers }, (_, index) => `data${index + 1}`);
-      await this.cluster.untilEqual(...servers);
+      await this.#cluster.untilEqual(...servers);
       return;
     }
     await until('a scrub without dissent', async () => {
-      const found = JSON.parse(await this.cluster.must('scrub', '--json')) as { dissents: number; unreadable: number };
+      const found = JSON.parse(await this.#cluster.must('scrub', '--json')) as { dissents: number; unreadable: number };
       return found.dissents + found.unreadable === 0;
     });
   }
@@ -160,30 +162,30 @@ class ClusterRun {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       const operations = Math.max(...this.#workers.map((randomFiles) => randomFiles.operations));
-      const who = worker === null || this.options.workers === 1 ? '' : `, worker ${worker}`;
-      const again = command({ ...this.options, operations });
-      this.#failure ??= new Error(`seed ${this.options.seed}${who}, ${message}\nagain: ${again}`, { cause: error });
+      const who = worker === null || this.#options.workers === 1 ? '' : `, worker ${worker}`;
+      const again = command({ ...this.#options, operations });
+      this.#failure ??= new Error(`seed ${this.#options.seed}${who}, ${message}\nagain: ${again}`, { cause: error });
       throw this.#failure;
     }
   }
 
   /** What is closed on one mount is seen on the other: at once, where the kernel does not trust its names. */
   async #mountAgain(): Promise<void> {
-    const second = join(this.cluster.folder, 'second');
+    const second = join(this.#cluster.folder, 'second');
     await mkdir(second);
-    await this.cluster.must('mount', second, '-o', 'attribute_timeout=0');
+    await this.#cluster.must('mount', second, '-o', 'attribute_timeout=0');
     this.#mountPoints.push(second);
   }
 
   async #unmountSecond(): Promise<void> {
     for (const second of this.#mountPoints.splice(1)) {
-      const { status } = await this.cluster.command('umount', second);
+      const { status } = await this.#cluster.command('umount', second);
       if (status !== 0) await run('umount', ['-l', second], '/');
     }
   }
 
   #directory(worker: number, visit: number): string {
-    const mountPoint = this.#mountPoints[visit % this.#mountPoints.length] ?? this.cluster.mountPoint;
+    const mountPoint = this.#mountPoints[visit % this.#mountPoints.length] ?? this.#cluster.mountPoint;
     return join(mountPoint, this.#folder(worker));
   }
 

@@ -20,12 +20,16 @@ export class Faults {
   #next: number;
   #isOver = false;
 
-  constructor(
-    private readonly random: SeededRandom,
-    private readonly cluster: Cluster,
-    private readonly shape: Shape,
-    private readonly onLine: (line: string) => void,
-  ) {
+  readonly #random: SeededRandom;
+  readonly #cluster: Cluster;
+  readonly #shape: Shape;
+  readonly #onLine: (line: string) => void;
+
+  constructor(random: SeededRandom, cluster: Cluster, shape: Shape, onLine: (line: string) => void) {
+    this.#random = random;
+    this.#cluster = cluster;
+    this.#shape = shape;
+    this.#onLine = onLine;
     this.#names = Array.from({ length: shape.servers }, (_, index) => `data${index + 1}`);
     this.#next = random.between(1, LEAST_OPERATIONS_BETWEEN);
   }
@@ -34,24 +38,24 @@ export class Faults {
   async before(operation: number, files: readonly string[]): Promise<void> {
     if (operation < this.#next) return;
     await this.heal();
-    const { random } = this;
+    const random = this.#random;
     this.#next = operation + random.between(LEAST_OPERATIONS_BETWEEN, MOST_OPERATIONS_BETWEEN);
     const servers = [...this.#names];
     const kinds = this.#kinds(files.length > 0);
     // Corruption first: it is asked of servers that are there.
     for (const kind of kinds.sort()) {
       const [server = ''] = servers.splice(random.between(0, servers.length - 1), 1);
-      this.onLine(`before ${operation}: ${kind} ${server}`);
+      this.#onLine(`before ${operation}: ${kind} ${server}`);
       await this.#start(kind, server, files);
     }
   }
 
   /** All servers are back and hold what they must. */
   async heal(): Promise<void> {
-    for (const server of this.#terminated.splice(0)) await this.cluster.must('restart', server);
+    for (const server of this.#terminated.splice(0)) await this.#cluster.must('restart', server);
     await Promise.all(this.#recoveries.splice(0));
-    await this.cluster.untilState('up');
-    const { unreadable } = JSON.parse(await this.cluster.must('scrub', '--json')) as { unreadable: number };
+    await this.#cluster.untilState('up');
+    const { unreadable } = JSON.parse(await this.#cluster.must('scrub', '--json')) as { unreadable: number };
     if (unreadable > 0) throw new Error(`${unreadable} blocks are unreadable`);
   }
 
@@ -63,7 +67,8 @@ export class Faults {
 
   /** As many as are survived right after a write; with `fail`, so few go away that writes go on. */
   #kinds(hasFiles: boolean): Kind[] {
-    const { random, shape } = this;
+    const random = this.#random;
+    const shape = this.#shape;
     const { servers, readQuorum, writeQuorum, onWriteQuorumLost } = shape;
     const waits = onWriteQuorumLost === 'block';
     const count = random.between(1, writeQuorum - readQuorum);
@@ -78,7 +83,8 @@ export class Faults {
   }
 
   async #start(kind: Kind, server: string, files: readonly string[]): Promise<void> {
-    const { cluster, random } = this;
+    const cluster = this.#cluster;
+    const random = this.#random;
     switch (kind) {
       case 'corrupt': {
         const { status, stderr } = await cluster.command('corrupt', `/${random.pick(files)}`, '--on', server);
@@ -112,7 +118,7 @@ export class Faults {
     return until(`another process of ${server}`, async () => {
       this.#goesOn();
       // It has none for a moment.
-      return (await this.cluster.pidOf(server).catch(() => pid)) !== pid;
+      return (await this.#cluster.pidOf(server).catch(() => pid)) !== pid;
     });
   }
 
@@ -120,7 +126,7 @@ export class Faults {
   #untilDown(server: string): Promise<void> {
     return until(`${server} down`, async () => {
       this.#goesOn();
-      return (await this.cluster.status()).dataservers.some(({ name, state }) => name === server && state === 'down');
+      return (await this.#cluster.status()).dataservers.some(({ name, state }) => name === server && state === 'down');
     });
   }
 

@@ -31,7 +31,10 @@ export class RandomFiles {
   /** Of the last operation; the first is 1. */
   #number = 0;
 
-  constructor(private readonly options: RandomFilesOptions) {
+  readonly #options: RandomFilesOptions;
+
+  constructor(options: RandomFilesOptions) {
+    this.#options = options;
     const { seed, files, blockSizeBytes, maximumBytes, directory, direct } = options;
     this.model = new Model(maximumBytes);
     this.#chooser = new Chooser(new SeededRandom(seed), this.model, files, blockSizeBytes);
@@ -45,13 +48,13 @@ export class RandomFiles {
   /** The next operation. Throws a Difference. */
   async step(): Promise<void> {
     const number = ++this.#number;
-    await this.options.beforeStep?.(number);
+    await this.#options.beforeStep?.(number);
     const operation = this.#chooser.next();
     const before = this.model.concerned(operation);
     this.model.apply(number, operation);
     const files = [...new Set([...before, ...this.model.concerned(operation)])];
     const line = `${number} ${describe(operation)}`;
-    this.options.onLine?.(line);
+    this.#options.onLine?.(line);
     for (const file of files) file.remember(line);
     const wrong = await this.#carryOut(number, operation);
     if (wrong !== null) throw this.#difference(wrong, files);
@@ -76,7 +79,7 @@ export class RandomFiles {
   /** Goes on in another directory, for instance the same after a remount. Nothing may be open. */
   async moveTo(directory: string): Promise<void> {
     await this.#hands.end();
-    this.#hands = new Hands(directory, this.options.direct);
+    this.#hands = new Hands(directory, this.#options.direct);
   }
 
   async end(): Promise<void> {

@@ -15,30 +15,33 @@ export class Atlas {
   /** Servers that lost data while the writes that are now under way ran. */
   readonly #damagedDuringWrites = new Set<number>();
 
-  constructor(
-    private readonly cluster: SimulatedCluster,
-    private readonly nowUs: () => number,
-  ) {}
+  readonly #cluster: SimulatedCluster;
+  readonly #nowUs: () => number;
+
+  constructor(cluster: SimulatedCluster, nowUs: () => number) {
+    this.#cluster = cluster;
+    this.#nowUs = nowUs;
+  }
 
   troubleStarts(server: number, fault: string): void {
     const troubles = this.#troubles.get(server) ?? new Set();
     this.#troubles.set(server, troubles.add(fault));
-    this.#changedUs.set(server, this.nowUs());
+    this.#changedUs.set(server, this.#nowUs());
   }
 
   troubleEnds(server: number, fault: string): void {
     this.#troubles.get(server)?.delete(fault);
-    this.#changedUs.set(server, this.nowUs());
+    this.#changedUs.set(server, this.#nowUs());
   }
 
   /** The mediator has said what it thinks of the server. */
   seenByMediator(server: number, isDown: boolean): void {
     this.#isDown.set(server, isDown);
-    this.#changedUs.set(server, this.nowUs());
+    this.#changedUs.set(server, this.#nowUs());
   }
 
   mediatorEnded(): void {
-    for (const { number } of this.cluster.dataHosts) this.seenByMediator(number, true);
+    for (const { number } of this.#cluster.dataHosts) this.seenByMediator(number, true);
   }
 
   noWritesUnderWay(): void {
@@ -61,7 +64,7 @@ export class Atlas {
    * only, so of those that may be holding it no more than Qw − Qr may lose it.
    */
   async mayBeDamaged(server: number): Promise<boolean> {
-    const { servers, readQuorum, writeQuorum } = this.cluster.shape;
+    const { servers, readQuorum, writeQuorum } = this.#cluster.shape;
     const damaged = new Set(this.#damagedDuringWrites).add(server).size;
     if (damaged > Math.max(0, Math.min(servers, writeQuorum) - readQuorum)) return false;
     return this.maySuffer(server);
@@ -74,7 +77,7 @@ export class Atlas {
   }
 
   #reliable(): number[] {
-    return this.cluster.dataHosts
+    return this.#cluster.dataHosts
       .filter(({ host, number }) => {
         const isTroubled = (this.#troubles.get(number)?.size ?? 0) > 0;
         return host.isReady && !isTroubled && this.#isDown.get(number) === false;
@@ -83,12 +86,12 @@ export class Atlas {
   }
 
   async #suffices(servers: readonly number[], inode: number | null): Promise<boolean> {
-    const { readQuorum } = this.cluster.shape;
+    const { readQuorum } = this.#cluster.shape;
     if (servers.length < readQuorum) return false;
-    const blocks = await currentBlocks(this.cluster);
+    const blocks = await currentBlocks(this.#cluster);
     if (blocks === null) return false;
     const holdings: (Holdings | null)[] = [];
-    for (const dataHost of this.cluster.dataHosts) {
+    for (const dataHost of this.#cluster.dataHosts) {
       if (servers.includes(dataHost.number)) holdings.push(await inspectDisk(dataHost));
     }
     return blocks

@@ -22,11 +22,15 @@ export class BallotWatch {
   readonly #ballots = new Map<string, Map<string, Ballot[]>>();
   readonly #reads = new Set<WatchedRead>();
 
-  constructor(
-    private readonly readQuorum: number,
-    private readonly blockSizeBytes: number,
-    private readonly nowUs: () => number,
-  ) {}
+  readonly #readQuorum: number;
+  readonly #blockSizeBytes: number;
+  readonly #nowUs: () => number;
+
+  constructor(readQuorum: number, blockSizeBytes: number, nowUs: () => number) {
+    this.#readQuorum = readQuorum;
+    this.#blockSizeBytes = blockSizeBytes;
+    this.#nowUs = nowUs;
+  }
 
   /** The same service, with its answers to gets noted. */
   over(server: number, blocks: BlockService): BlockService {
@@ -40,7 +44,7 @@ export class BallotWatch {
           const versions = this.#ballots.get(blockKey(inode, index)) ?? new Map<string, Ballot[]>();
           const key = versionKey({ inode, index, version });
           const ballots = versions.get(key) ?? [];
-          ballots.push({ server, hash: result.hash, atUs: this.nowUs() });
+          ballots.push({ server, hash: result.hash, atUs: this.#nowUs() });
           this.#ballots.set(blockKey(inode, index), versions.set(key, ballots));
         }
         return reply;
@@ -49,7 +53,7 @@ export class BallotWatch {
   }
 
   readStarts(inode: number): WatchedRead {
-    const read = { inode, startedUs: this.nowUs() };
+    const read = { inode, startedUs: this.#nowUs() };
     this.#reads.add(read);
     return read;
   }
@@ -65,12 +69,12 @@ export class BallotWatch {
    */
   problemOf({ inode, startedUs }: WatchedRead, offset: number, data: Uint8Array): string | null {
     for (let at = 0; at < data.length; ) {
-      const index = Math.floor((offset + at) / this.blockSizeBytes);
-      const end = Math.min(data.length, (index + 1) * this.blockSizeBytes - offset);
+      const index = Math.floor((offset + at) / this.#blockSizeBytes);
+      const end = Math.min(data.length, (index + 1) * this.#blockSizeBytes - offset);
       const isZeros = data.subarray(at, end).every((byte) => byte === 0);
-      const agreeing = isZeros ? this.readQuorum : this.#agreeing(blockKey(inode, index), startedUs);
-      if (agreeing < this.readQuorum) {
-        return `block ${index} of inode ${inode} was answered for ${agreeing} servers that agree, not ${this.readQuorum}`;
+      const agreeing = isZeros ? this.#readQuorum : this.#agreeing(blockKey(inode, index), startedUs);
+      if (agreeing < this.#readQuorum) {
+        return `block ${index} of inode ${inode} was answered for ${agreeing} servers that agree, not ${this.#readQuorum}`;
       }
       at = end;
     }

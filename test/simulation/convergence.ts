@@ -23,26 +23,31 @@ const NOTICE_MS = 5000;
 const LIST_ENTRIES = 4000;
 
 export class Convergence {
-  constructor(
-    private readonly cluster: SimulatedCluster,
-    private readonly scheduler: Scheduler,
-    private readonly workload: Workload,
-    private readonly options: ConvergenceOptions,
-  ) {}
+  readonly #cluster: SimulatedCluster;
+  readonly #scheduler: Scheduler;
+  readonly #workload: Workload;
+  readonly #options: ConvergenceOptions;
+
+  constructor(cluster: SimulatedCluster, scheduler: Scheduler, workload: Workload, options: ConvergenceOptions) {
+    this.#cluster = cluster;
+    this.#scheduler = scheduler;
+    this.#workload = workload;
+    this.#options = options;
+  }
 
   async run(): Promise<void> {
-    const { until } = this.options;
-    await until(() => this.workload.isIdle, COME_BACK_MS, 'a request got no answer');
-    await until(() => this.cluster.hosts.every((host) => host.isReady), COME_BACK_MS, 'a server did not start');
+    const { until } = this.#options;
+    await until(() => this.#workload.isIdle, COME_BACK_MS, 'a request got no answer');
+    await until(() => this.#cluster.hosts.every((host) => host.isReady), COME_BACK_MS, 'a server did not start');
     await this.#eventually(
-      async () => ((await this.workload.areAllConnected()) ? null : 'a client'),
+      async () => ((await this.#workload.areAllConnected()) ? null : 'a client'),
       'not all could connect again',
     );
     await until(() => this.#settled(), COME_BACK_MS, 'requests did not settle');
-    if (!this.options.mustBeComplete) return this.#readBack();
+    if (!this.#options.mustBeComplete) return this.#readBack();
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     // A server that lost its power without a word is thought to be up until it does not answer.
-    await this.scheduler.run(this.scheduler.nowUs + NOTICE_MS * 1000);
+    await this.#scheduler.run(this.#scheduler.nowUs + NOTICE_MS * 1000);
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     await this.#readBack();
     await this.#scrub();
@@ -52,32 +57,32 @@ export class Convergence {
   }
 
   #settled(): boolean {
-    this.workload.settle();
-    return !this.workload.hasCutOff;
+    this.#workload.settle();
+    return !this.#workload.hasCutOff;
   }
 
   async #readBack(): Promise<void> {
-    const { answers } = this.workload;
+    const { answers } = this.#workload;
     const before = answers.refused + answers.unknown;
-    await this.options.complete(() => this.workload.readEverything(), COME_BACK_MS, 'not everything could be read');
-    if (this.options.mustBeComplete && answers.refused + answers.unknown > before) {
+    await this.#options.complete(() => this.#workload.readEverything(), COME_BACK_MS, 'not everything could be read');
+    if (this.#options.mustBeComplete && answers.refused + answers.unknown > before) {
       throw new Contradiction('after the faults, not everything could be read');
     }
   }
 
   /** Waits until `problem` answers null. */
   async #eventually(problem: () => Promise<string | null>, words: string): Promise<void> {
-    const endUs = this.scheduler.nowUs + COME_BACK_MS * 1000;
+    const endUs = this.#scheduler.nowUs + COME_BACK_MS * 1000;
     for (;;) {
-      const found = await this.options.complete(problem, COME_BACK_MS, words);
+      const found = await this.#options.complete(problem, COME_BACK_MS, words);
       if (found === null) return;
-      if (this.scheduler.nowUs >= endUs) throw new Contradiction(`${words}: ${found}`);
-      await this.scheduler.run(this.scheduler.nowUs + POLL_MS * 1000);
+      if (this.#scheduler.nowUs >= endUs) throw new Contradiction(`${words}: ${found}`);
+      await this.#scheduler.run(this.#scheduler.nowUs + POLL_MS * 1000);
     }
   }
 
   async #servers(): Promise<string | null> {
-    const { mediator } = this.cluster;
+    const { mediator } = this.#cluster;
     if (mediator === null) return 'there is no mediator';
     const { dataservers } = await mediator.admin.status({});
     const away = dataservers.filter(({ state }) => state !== 'up');
@@ -85,9 +90,9 @@ export class Convergence {
   }
 
   async #scrub(): Promise<void> {
-    const { mediator } = this.cluster;
+    const { mediator } = this.#cluster;
     if (mediator === null) throw new Contradiction('there is no mediator to scrub');
-    await this.options.complete(() => mediator.admin.scrub({}), COME_BACK_MS, 'the scrub did not start');
+    await this.#options.complete(() => mediator.admin.scrub({}), COME_BACK_MS, 'the scrub did not start');
     await this.#eventually(async () => {
       const progress = await mediator.admin.scrubProgress({});
       return progress.running ? `the scrub is at ${progress.done} of ${progress.total}` : null;
@@ -97,13 +102,13 @@ export class Convergence {
   }
 
   async #leftovers(): Promise<string | null> {
-    const metadata = this.cluster.metaserver?.metadata;
+    const metadata = this.#cluster.metaserver?.metadata;
     if (metadata === undefined) return 'there is no metaserver';
     const { entries } = await metadata.query({ name: 'garbage', request: { after: 0, limit: 5 } });
     if (entries.length > 0) return `garbage of ${entries.map(versionKey).join(', ')}`;
     const { inodes } = await metadata.query({ name: 'orphans', request: { limit: 5 } });
     if (inodes.length > 0) return `orphans ${inodes.join(', ')}`;
-    for (const { host } of this.cluster.dataHosts) {
+    for (const { host } of this.#cluster.dataHosts) {
       const { blocks } = await metadata.query({ name: 'missed', request: { server: host.name, limit: 5 } });
       if (blocks.length > 0) return `${host.name} still misses ${blocks.map(versionKey).join(', ')}`;
     }
@@ -112,12 +117,12 @@ export class Convergence {
 
   /** What keeps the replicas from being equal to the block map and thus to each other. */
   async #differences(): Promise<string | null> {
-    const blocks = await currentBlocks(this.cluster);
+    const blocks = await currentBlocks(this.#cluster);
     if (blocks === null) return 'there is no metaserver';
-    const named = this.workload.namedInodes();
+    const named = this.#workload.namedInodes();
     const nameless = blocks.find((block) => !named.has(block.inode));
     if (nameless !== undefined) return `block ${versionKey(nameless)} belongs to a file without a name`;
-    for (const dataHost of this.cluster.dataHosts) {
+    for (const dataHost of this.#cluster.dataHosts) {
       const problem = await this.#difference(dataHost, blocks);
       if (problem !== null) return `${dataHost.host.name} ${problem}`;
     }

@@ -31,13 +31,24 @@ export class Faults {
   metaserverCrashes = 0;
   started = 0;
 
+  readonly #cluster: SimulatedCluster;
+  readonly #world: World;
+  readonly #atlas: Atlas;
+  readonly #mode: 'safe' | 'beyond';
+  readonly #onMetaserverCrash: () => void;
+
   constructor(
-    private readonly cluster: SimulatedCluster,
-    private readonly world: World,
-    private readonly atlas: Atlas,
-    private readonly mode: 'safe' | 'beyond',
-    private readonly onMetaserverCrash: () => void,
+    cluster: SimulatedCluster,
+    world: World,
+    atlas: Atlas,
+    mode: 'safe' | 'beyond',
+    onMetaserverCrash: () => void,
   ) {
+    this.#cluster = cluster;
+    this.#world = world;
+    this.#atlas = atlas;
+    this.#mode = mode;
+    this.#onMetaserverCrash = onMetaserverCrash;
     this.#dataFaults = deck(DATA_FAULTS, world.random);
     this.#controlFaults = deck(CONTROL_FAULTS, world.random);
     this.#controlShare = world.random.pick([0.1, 0.25, 0.6]);
@@ -46,7 +57,7 @@ export class Faults {
   /** Whether a request that was cut off from its client can't change anything any more. */
   isSettled({ cutOffUs }: { cutOffUs: number }): boolean {
     if (this.#holdUps > 0) return false;
-    const quietUs = this.world.scheduler.nowUs - Math.max(cutOffUs, this.#heldUpUs);
+    const quietUs = this.#world.scheduler.nowUs - Math.max(cutOffUs, this.#heldUpUs);
     // Without its last mediator only a message that was on its way can still arrive.
     const isOrphaned = this.#mediatorDiedUs > cutOffUs;
     return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
@@ -54,19 +65,19 @@ export class Faults {
 
   /** Whether a disk was full within the last seconds. */
   get mayBeFull(): boolean {
-    return this.#fullDisks > 0 || this.world.scheduler.nowUs - this.#fullUs < 10_000 * MILLISECOND_US;
+    return this.#fullDisks > 0 || this.#world.scheduler.nowUs - this.#fullUs < 10_000 * MILLISECOND_US;
   }
 
   /** Lets something go wrong, if it may. */
   async strike(): Promise<void> {
-    const { random } = this.world;
+    const { random } = this.#world;
     if (random.chance(this.#controlShare)) {
       this.#strikeControl(random.pick(this.#controlFaults));
       return;
     }
-    const target = random.pick(this.cluster.dataHosts);
+    const target = random.pick(this.#cluster.dataHosts);
     const fault = random.pick(this.#dataFaults);
-    if (this.mode === 'beyond' || (await this.#isAllowed(target, fault))) await this.#strikeData(target, fault);
+    if (this.#mode === 'beyond' || (await this.#isAllowed(target, fault))) await this.#strikeData(target, fault);
   }
 
   /** Ends everything that is wrong. */
@@ -79,7 +90,7 @@ export class Faults {
       case 'wipe':
       case 'rot':
       case 'corrupt':
-        return this.atlas.mayBeDamaged(number);
+        return this.#atlas.mayBeDamaged(number);
       case 'syncs':
       case 'full':
         // Reading goes on, and what was acknowledged is safe.
@@ -91,13 +102,13 @@ export class Faults {
       case 'slow':
       case 'stall':
       case 'break':
-        return this.atlas.maySuffer(number);
+        return this.#atlas.maySuffer(number);
     }
   }
 
   async #strikeData(target: DataHost, fault: DataFault): Promise<void> {
     const { host, number } = target;
-    const { random, network } = this.world;
+    const { random, network } = this.#world;
     const { name } = host;
     this.started++;
     switch (fault) {
@@ -106,7 +117,7 @@ export class Faults {
       case 'power':
         return this.#outage(host, number, 'without power', () => host.cutPower());
       case 'wipe':
-        this.atlas.damages(number);
+        this.#atlas.damages(number);
         return this.#outage(host, number, 'killed, and its disk replaced', () => {
           host.kill();
           target.wipe();
@@ -126,9 +137,9 @@ export class Faults {
       case 'stall':
         return this.#stall(host, number);
       case 'break':
-        this.world.note(`fault: the connection to ${name} is lost`);
-        this.atlas.troubleStarts(number, 'break');
-        this.atlas.troubleEnds(number, 'break');
+        this.#world.note(`fault: the connection to ${name} is lost`);
+        this.#atlas.troubleStarts(number, 'break');
+        this.#atlas.troubleEnds(number, 'break');
         return network.breakConnections('mediator', name);
       case 'syncs':
         host.troubles.failSyncs = true;
@@ -145,7 +156,7 @@ export class Faults {
   }
 
   #strikeControl(fault: ControlFault): void {
-    const { mediatorHost, metaserverHost } = this.cluster;
+    const { mediatorHost, metaserverHost } = this.#cluster;
     this.started++;
     switch (fault) {
       case 'mediator':
@@ -159,7 +170,7 @@ export class Faults {
         break;
       case 'metadata disk':
         metaserverHost.troubles.failSyncs = true;
-        this.#lasting("the metaserver's disk fails", 'way', this.world.random.between(5, 300), () => {
+        this.#lasting("the metaserver's disk fails", 'way', this.#world.random.between(5, 300), () => {
           metaserverHost.troubles.failSyncs = false;
         });
         break;
@@ -167,14 +178,14 @@ export class Faults {
         this.#stall(metaserverHost, 'way');
         break;
       case 'client link': {
-        const { name } = this.world.random.pick(this.cluster.clients);
-        this.world.note(`fault: the connection of ${name} is lost`);
-        this.world.network.breakConnections(name, 'mediator');
+        const { name } = this.#world.random.pick(this.#cluster.clients);
+        this.#world.note(`fault: the connection of ${name} is lost`);
+        this.#world.network.breakConnections(name, 'mediator');
         break;
       }
       case 'blackout':
-        this.world.note('fault: no power anywhere');
-        for (const { host, number } of this.cluster.dataHosts) {
+        this.#world.note('fault: no power anywhere');
+        for (const { host, number } of this.#cluster.dataHosts) {
           this.#outage(host, number, 'without power', () => host.cutPower());
         }
         this.#outage(mediatorHost, 'way', 'without power', () => this.#endMediator(true));
@@ -183,9 +194,9 @@ export class Faults {
   }
 
   #strikeMetadataLink(): void {
-    const { random, network } = this.world;
+    const { random, network } = this.#world;
     if (random.chance(0.5)) {
-      this.world.note('fault: the connection between mediator and metaserver is lost');
+      this.#world.note('fault: the connection between mediator and metaserver is lost');
       network.breakConnections('mediator', 'meta1');
       return;
     }
@@ -196,27 +207,27 @@ export class Faults {
   }
 
   #strikeMediator(host: Host): void {
-    if (this.world.random.chance(0.2)) this.#stop(host, 'way');
-    else this.#outage(host, 'way', 'killed', () => this.#endMediator(this.world.random.chance(0.3)));
+    if (this.#world.random.chance(0.2)) this.#stop(host, 'way');
+    else this.#outage(host, 'way', 'killed', () => this.#endMediator(this.#world.random.chance(0.3)));
   }
 
   #strikeMetaserver(host: Host): void {
-    if (this.world.random.chance(0.2)) this.#stop(host, 'way');
-    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.world.random.chance(0.5)));
+    if (this.#world.random.chance(0.2)) this.#stop(host, 'way');
+    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.#world.random.chance(0.5)));
   }
 
   #endMediator(power: boolean): void {
-    if (this.cluster.mediatorHost.process !== null) this.#mediatorDiedUs = this.world.scheduler.nowUs;
-    if (power) this.cluster.mediatorHost.cutPower();
-    else this.cluster.mediatorHost.kill();
-    this.atlas.mediatorEnded();
+    if (this.#cluster.mediatorHost.process !== null) this.#mediatorDiedUs = this.#world.scheduler.nowUs;
+    if (power) this.#cluster.mediatorHost.cutPower();
+    else this.#cluster.mediatorHost.kill();
+    this.#atlas.mediatorEnded();
   }
 
   #endMetaserver(power: boolean): void {
-    const { metaserverHost } = this.cluster;
+    const { metaserverHost } = this.#cluster;
     if (metaserverHost.process !== null) {
       this.metaserverCrashes++;
-      this.onMetaserverCrash();
+      this.#onMetaserverCrash();
     }
     if (power) metaserverHost.cutPower();
     else metaserverHost.kill();
@@ -232,13 +243,13 @@ export class Faults {
     const { process } = host;
     if (process === null || process.isStopped) return;
     process.stop();
-    this.#lasting(`${host.name} is stopped`, concerned, this.world.random.between(20, 3000), () => process.resume());
+    this.#lasting(`${host.name} is stopped`, concerned, this.#world.random.between(20, 3000), () => process.resume());
   }
 
   #stall(host: Host, concerned: number | 'way'): void {
     if (host.troubles.stalled !== null) return;
     host.stallDisk();
-    this.#lasting(`the disk of ${host.name} answers nothing`, concerned, this.world.random.between(20, 3000), () =>
+    this.#lasting(`the disk of ${host.name} answers nothing`, concerned, this.#world.random.between(20, 3000), () =>
       host.resumeDisk(),
     );
   }
@@ -248,10 +259,10 @@ export class Faults {
     if (platter.capacityBytes < ROOMY_BYTES) return;
     platter.capacityBytes = platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES;
     this.#fullDisks++;
-    this.#lasting(`the disk of ${name} is full`, null, this.world.random.between(50, 2000), () => {
+    this.#lasting(`the disk of ${name} is full`, null, this.#world.random.between(50, 2000), () => {
       platter.capacityBytes = ROOMY_BYTES;
       this.#fullDisks--;
-      this.#fullUs = this.world.scheduler.nowUs;
+      this.#fullUs = this.#world.scheduler.nowUs;
     });
   }
 
@@ -259,27 +270,27 @@ export class Faults {
   #rot({ host, number }: DataHost): void {
     const segments = host.platter.files().filter(([path]) => path.includes('/segments/'));
     if (segments.length === 0) return;
-    const [path, file] = this.world.random.pick(segments);
-    const bits = this.world.random.between(1, 4);
-    for (let bit = 0; bit < bits; bit++) file.rot(this.world.random);
-    this.atlas.damages(number);
-    this.world.note(`fault: ${bits} bits of ${path} on ${host.name} have flipped`);
+    const [path, file] = this.#world.random.pick(segments);
+    const bits = this.#world.random.between(1, 4);
+    for (let bit = 0; bit < bits; bit++) file.rot(this.#world.random);
+    this.#atlas.damages(number);
+    this.#world.note(`fault: ${bits} bits of ${path} on ${host.name} have flipped`);
   }
 
   /** The test hook, on one block. */
   async #corrupt({ host, server, number }: DataHost): Promise<void> {
-    const blocks = await currentBlocks(this.cluster);
+    const blocks = await currentBlocks(this.#cluster);
     if (server === null || blocks === null || blocks.length === 0) return;
-    const { inode, index, version } = this.world.random.pick(blocks);
-    this.atlas.damages(number);
-    this.world.note(`fault: block ${inode}/${index}/${version} is corrupted on ${host.name}`);
+    const { inode, index, version } = this.#world.random.pick(blocks);
+    this.#atlas.damages(number);
+    this.#world.note(`fault: block ${inode}/${index}/${version} is corrupted on ${host.name}`);
     server.hooks
       .corrupt({ inode, index, version })
-      .catch((error: unknown) => this.world.note(`${host.name} did not corrupt it: ${String(error)}`));
+      .catch((error: unknown) => this.#world.note(`${host.name} did not corrupt it: ${String(error)}`));
   }
 
   #downMs(): number {
-    const { random } = this.world;
+    const { random } = this.#world;
     return random.chance(0.5) ? random.between(1, 100) : random.between(100, 3000);
   }
 
@@ -288,17 +299,17 @@ export class Faults {
    * @param concerned the data server that can't be counted on meanwhile, or 'way' when it holds up changes of metadata
    */
   #lasting(words: string, concerned: number | 'way' | null, durationMs: number, end: () => void): void {
-    const { scheduler } = this.world;
-    this.world.note(`fault: ${words} for ${durationMs} ms`);
+    const { scheduler } = this.#world;
+    this.#world.note(`fault: ${words} for ${durationMs} ms`);
     const key = `${words} ${this.started}`;
-    if (typeof concerned === 'number') this.atlas.troubleStarts(concerned, key);
+    if (typeof concerned === 'number') this.#atlas.troubleStarts(concerned, key);
     if (concerned === 'way') this.#holdUps++;
     const fault: ActiveFault = {
       end: () => {
         if (!this.#active.delete(fault)) return;
-        this.world.note(`over: ${words}`);
+        this.#world.note(`over: ${words}`);
         end();
-        if (typeof concerned === 'number') this.atlas.troubleEnds(concerned, key);
+        if (typeof concerned === 'number') this.#atlas.troubleEnds(concerned, key);
         if (concerned === 'way') {
           this.#holdUps--;
           this.#heldUpUs = scheduler.nowUs;

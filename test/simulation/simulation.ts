@@ -56,7 +56,10 @@ export class Simulation {
   #mayRefuseChanges = false;
   #failure: SimulationResult['failure'] = null;
 
-  constructor(private readonly options: SimulationOptions) {
+  readonly #options: SimulationOptions;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
     const { seed, shape, mode, sabotage = {} } = options;
     this.#trace.onLine = options.onLine ?? null;
     this.#random = new SeededRandom(seed);
@@ -124,7 +127,7 @@ export class Simulation {
   }
 
   async #safetyPhase(): Promise<void> {
-    const { steps } = this.options;
+    const { steps } = this.#options;
     let faultShare = 0;
     for (this.#step = 1; this.#step <= steps && this.#failure === null; this.#step++) {
       // Weather: quiet times let writes through, storms let faults meet.
@@ -142,7 +145,7 @@ export class Simulation {
     this.#world.note('the faults end');
     this.#faults.endAll();
     const convergence = new Convergence(this.#cluster, this.#scheduler, this.#workload, {
-      mustBeComplete: this.options.mode === 'safe',
+      mustBeComplete: this.#options.mode === 'safe',
       until: (done, limitMs, words) => this.#until(done, limitMs, words),
       complete: (work, limitMs, words) => this.#complete(work, limitMs, words),
     });
@@ -183,7 +186,7 @@ export class Simulation {
   }
 
   async #judgeRefusal(inode: number, startedUs: number): Promise<void> {
-    if (this.options.mode === 'beyond' || !(await this.#atlas.hadToBeReadable(inode, startedUs))) return;
+    if (this.#options.mode === 'beyond' || !(await this.#atlas.hadToBeReadable(inode, startedUs))) return;
     this.#fail(`a read of inode ${inode} was refused, though enough good replicas could be asked`);
   }
 

@@ -46,13 +46,19 @@ export class Cluster {
   /** Its test has done something to a server, or was about to. */
   #isHarmed = false;
 
+  readonly #supervisor: ChildProcess;
+  readonly #output: string[];
+
   private constructor(
     readonly folder: string,
     readonly mountPoint: string,
     readonly configFile: string,
-    private readonly supervisor: ChildProcess,
-    private readonly output: string[],
-  ) {}
+    supervisor: ChildProcess,
+    output: string[],
+  ) {
+    this.#supervisor = supervisor;
+    this.#output = output;
+  }
 
   /** Starts all servers and waits for the ready line. */
   static async start(options: ClusterOptions): Promise<Cluster> {
@@ -94,7 +100,7 @@ export class Cluster {
 
   /** What `nmrfs up` has printed so far. */
   get printed(): string {
-    return this.output.join('');
+    return this.#output.join('');
   }
 
   /** Runs an nmrfs subcommand on this cluster. */
@@ -171,10 +177,10 @@ export class Cluster {
 
   /** Stops everything in order; the folder stays for `resume`. */
   async stop(): Promise<void> {
-    if (this.supervisor.exitCode === null && this.supervisor.signalCode === null) {
-      const ended = new Promise<void>((resolve) => this.supervisor.once('exit', () => resolve()));
-      this.supervisor.kill('SIGINT');
-      const gaveUp = setTimeout(() => this.supervisor.kill('SIGKILL'), STEP_TIMEOUT_MS);
+    if (this.#supervisor.exitCode === null && this.#supervisor.signalCode === null) {
+      const ended = new Promise<void>((resolve) => this.#supervisor.once('exit', () => resolve()));
+      this.#supervisor.kill('SIGINT');
+      const gaveUp = setTimeout(() => this.#supervisor.kill('SIGKILL'), STEP_TIMEOUT_MS);
       await ended;
       clearTimeout(gaveUp);
     }

@@ -85,15 +85,22 @@ export class FakeCluster {
   readonly #unanswered = new Set<(error: Error) => void>();
   readonly #metadataListeners: ((state: RemoteState) => void)[] = [];
 
+  readonly #options: MediatorOptions;
+  readonly #metadataStore: MemoryStore;
+  readonly #restartServer: FakeClusterOptions['restartServer'];
+
   private constructor(
-    private readonly options: MediatorOptions,
+    options: MediatorOptions,
     servers: number,
     metaserver: Metaserver,
-    private readonly metadataStore: MemoryStore,
+    metadataStore: MemoryStore,
     /** What the metaserver's disk does before each write. */
     readonly metaserverDisk: { beforeWrite?: () => Promise<void> },
-    private readonly restartServer: FakeClusterOptions['restartServer'],
+    restartServer: FakeClusterOptions['restartServer'],
   ) {
+    this.#options = options;
+    this.#metadataStore = metadataStore;
+    this.#restartServer = restartServer;
     this.#metaserver = metaserver;
     this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
   }
@@ -119,7 +126,7 @@ export class FakeCluster {
 
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
-    const { restartServer } = this;
+    const restartServer = this.#restartServer;
     const metadata: MetadataService = {
       execute: (message, options) =>
         message.name === 'collected' && this.collectedFate !== 'kept'
@@ -138,7 +145,7 @@ export class FakeCluster {
       close: async () => {},
     };
     const mediator = await openMediator(
-      { ...this.options, ...options },
+      { ...this.#options, ...options },
       {
         metaservers: [{ name: 'meta1', address: '127.0.0.1:1', remote }],
         dataservers: this.replicas.map((replica) => ({
@@ -186,10 +193,10 @@ export class FakeCluster {
 
   /** The metaserver crashes, and what was not on its disk is lost; another process takes its place, over the disk of `owner`. */
   async crashMetaserver(owner: FakeCluster = this): Promise<void> {
-    this.metadataStore.crash();
+    this.#metadataStore.crash();
     this.#tell('down');
     for (const fail of this.#unanswered) fail(new ServiceError('UNREACHABLE', 'the metaserver crashed'));
-    await this.#start(owner.metadataStore);
+    await this.#start(owner.#metadataStore);
   }
 
   async #start(store: MemoryStore): Promise<void> {
@@ -203,7 +210,7 @@ export class FakeCluster {
   async restartMetaserver(): Promise<void> {
     this.#tell('down');
     await this.#metaserver.close();
-    await this.#start(this.metadataStore);
+    await this.#start(this.#metadataStore);
   }
 
   /** The metaserver stores what it has answered, and no mediator hears of it. */

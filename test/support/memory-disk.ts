@@ -215,25 +215,29 @@ export class MemoryDisk implements Disk {
 class MemoryFile implements DiskFile {
   #isClosed = false;
 
-  constructor(
-    private readonly disk: MemoryDisk,
-    private readonly inode: Inode,
-    private readonly life: number,
-  ) {}
+  readonly #disk: MemoryDisk;
+  readonly #inode: Inode;
+  readonly #life: number;
+
+  constructor(disk: MemoryDisk, inode: Inode, life: number) {
+    this.#disk = disk;
+    this.#inode = inode;
+    this.#life = life;
+  }
 
   readNow(target: Uint8Array, position: number): number {
     this.#checkOpen();
-    this.disk.reads++;
-    if (this.disk.failRead !== null) throw this.disk.failRead;
-    const part = this.inode.content.subarray(position, position + target.length);
+    this.#disk.reads++;
+    if (this.#disk.failRead !== null) throw this.#disk.failRead;
+    const part = this.#inode.content.subarray(position, position + target.length);
     target.set(part);
-    this.disk.missedBytes += this.#bringIn(position, part.length);
+    this.#disk.missedBytes += this.#bringIn(position, part.length);
     return part.length;
   }
 
   async directMemory(sizeBytes: number): Promise<Buffer> {
     this.#checkOpen();
-    this.disk.directMemories++;
+    this.#disk.directMemories++;
     return Buffer.alloc(sizeBytes);
   }
 
@@ -242,14 +246,14 @@ class MemoryFile implements DiskFile {
     if (position % DIRECT_ALIGNMENT_BYTES !== 0 || target.length % DIRECT_ALIGNMENT_BYTES !== 0) {
       throw systemError('EINVAL', `${target.length} bytes at ${position}`);
     }
-    const { failDirectRead } = this.disk;
+    const { failDirectRead } = this.#disk;
     if (failDirectRead !== null) throw failDirectRead;
-    this.disk.directReads.push({ position, sizeBytes: target.length });
+    this.#disk.directReads.push({ position, sizeBytes: target.length });
     // Others get their turn, as on a real disk.
     await new Promise((resolve) => setImmediate(resolve));
-    await this.disk.directReadsGo;
+    await this.#disk.directReadsGo;
     this.#checkOpen();
-    const part = withoutDropped(this.inode.content, this.inode).subarray(position, position + target.length);
+    const part = withoutDropped(this.#inode.content, this.#inode).subarray(position, position + target.length);
     target.set(part);
     return part.length;
   }
@@ -260,21 +264,21 @@ class MemoryFile implements DiskFile {
 
   isCached(position: number): boolean {
     this.#checkOpen();
-    this.disk.probes++;
+    this.#disk.probes++;
     return this.#bringIn(position, 1) === 0;
   }
 
   writeNow(chunks: readonly Uint8Array[], position: number): void {
     this.#checkOpen();
     const bytes = Buffer.concat(chunks);
-    if (this.disk.tearsLastWrite && this.disk.changesLeft === 0) {
-      this.disk.tearsLastWrite = false;
+    if (this.#disk.tearsLastWrite && this.#disk.changesLeft === 0) {
+      this.#disk.tearsLastWrite = false;
       this.#put(bytes.subarray(0, Math.floor(bytes.length / 2)), position);
     }
-    this.disk.change();
-    if (this.disk.failWrite !== null) throw this.disk.failWrite;
-    const grownBytes = Math.max(0, position + bytes.length - this.inode.content.length);
-    const fittingBytes = bytes.length - Math.max(0, grownBytes - this.disk.freeBytes);
+    this.#disk.change();
+    if (this.#disk.failWrite !== null) throw this.#disk.failWrite;
+    const grownBytes = Math.max(0, position + bytes.length - this.#inode.content.length);
+    const fittingBytes = bytes.length - Math.max(0, grownBytes - this.#disk.freeBytes);
     this.#put(bytes.subarray(0, fittingBytes), position);
     if (fittingBytes < bytes.length) throw systemError('ENOSPC', 'write');
   }
@@ -285,27 +289,27 @@ class MemoryFile implements DiskFile {
 
   async sync(): Promise<void> {
     this.#checkOpen();
-    this.disk.change();
+    this.#disk.change();
     // Others get their turn, as on a real disk.
-    const { inode } = this;
+    const inode = this.#inode;
     const { content } = inode;
     const covered = inode.unsynced.length;
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.life !== this.disk.life) throw new PowerLostError('the process is gone');
-    this.disk.syncs++;
+    if (this.#life !== this.#disk.life) throw new PowerLostError('the process is gone');
+    this.#disk.syncs++;
     const written = inode.unsynced.splice(0, covered);
-    if (this.disk.failSync !== null) {
+    if (this.#disk.failSync !== null) {
       // As Linux does: what could not be written counts as clean.
       inode.dropped.push(...written);
-      throw this.disk.failSync;
+      throw this.#disk.failSync;
     }
     inode.durable = withoutDropped(content, inode);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
     this.#checkOpen();
-    this.disk.change();
-    const { inode } = this;
+    this.#disk.change();
+    const inode = this.#inode;
     const cut = Buffer.alloc(sizeBytes);
     inode.content.copy(cut);
     inode.content = cut;
@@ -314,7 +318,7 @@ class MemoryFile implements DiskFile {
 
   async sizeBytes(): Promise<number> {
     this.#checkOpen();
-    return this.inode.content.length;
+    return this.#inode.content.length;
   }
 
   async close(): Promise<void> {
@@ -323,7 +327,7 @@ class MemoryFile implements DiskFile {
   }
 
   #put(bytes: Buffer, position: number): void {
-    const { inode } = this;
+    const inode = this.#inode;
     this.#bringIn(position, bytes.length);
     // A new buffer each time, since a sync in progress holds on to the old one.
     const content = Buffer.alloc(Math.max(inode.content.length, position + bytes.length));
@@ -337,7 +341,7 @@ class MemoryFile implements DiskFile {
 
   /** Bytes of the pages that were not in the cache, and are now. */
   #bringIn(position: number, sizeBytes: number): number {
-    const { cached } = this.inode;
+    const { cached } = this.#inode;
     if (cached === undefined) return 0;
     const before = cached.size;
     const end = Math.ceil((position + sizeBytes) / CACHE_PAGE_BYTES);
@@ -346,7 +350,7 @@ class MemoryFile implements DiskFile {
   }
 
   #checkOpen(): void {
-    if (this.life !== this.disk.life) throw new PowerLostError('the process is gone');
+    if (this.#life !== this.#disk.life) throw new PowerLostError('the process is gone');
     if (this.#isClosed) throw systemError('EBADF', 'closed');
   }
 }

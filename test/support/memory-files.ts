@@ -47,17 +47,17 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   verifier: Verifier = { mediator: 'mediator/0', history: 'history' };
 
   async lookup({ parent, name }: { parent: number; name: FileName }): Promise<Attributes> {
-    await this.enter('lookup');
+    await this.#enter('lookup');
     return { ...this.child(parent, name).attributes };
   }
 
   async getattr({ inode }: { inode: number }): Promise<Attributes> {
-    await this.enter('getattr');
+    await this.#enter('getattr');
     return { ...this.node(inode).attributes };
   }
 
   async setattr({ inode, changes }: { inode: number; changes: AttributeChanges; caller: Caller }): Promise<Attributes> {
-    await this.enter('setattr');
+    await this.#enter('setattr');
     const node = this.node(inode);
     const { sizeBytes, accessed, ...others } = changes;
     if (accessed === true) {
@@ -66,7 +66,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     }
     if (sizeBytes !== undefined) {
       if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory has no size to set');
-      this.fault('writes');
+      this.#fault('writes');
       node.content.resize(sizeBytes);
       node.attributes.modifyTimeNs = this.nowNs();
     }
@@ -87,13 +87,13 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     forWriting: boolean;
     caller: Caller;
   }): Promise<{ attributes: Attributes; created: boolean } & Changed> {
-    await this.enter('create');
-    if (request.forWriting) this.fault('openForWriting');
+    await this.#enter('create');
+    if (request.forWriting) this.#fault('openForWriting');
     const { parent, name } = request;
     const there = this.directory(parent).entries.get(name);
     if (there === undefined) {
       const attributes = this.add(parent, name, 'file', request.mode, request.caller, request.umask);
-      return { attributes, created: true, changed: this.changesOf(parent, attributes.inode) };
+      return { attributes, created: true, changed: this.#changesOf(parent, attributes.inode) };
     }
     if (request.exclusive) throw new FileError('EEXIST', 'the name is there');
     return { attributes: { ...this.node(there.inode).attributes }, created: false, changed: [] };
@@ -106,8 +106,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     forWriting: boolean;
     caller: Caller;
   }): Promise<{ attributes: Attributes }> {
-    await this.enter('createUnnamed');
-    if (request.forWriting) this.fault('openForWriting');
+    await this.#enter('createUnnamed');
+    if (request.forWriting) this.#fault('openForWriting');
     return { attributes: this.addUnnamed(request.parent, request.mode, request.caller, request.umask) };
   }
 
@@ -118,13 +118,13 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     umask?: number;
     caller: Caller;
   }): Reply<'mkdir'> {
-    await this.enter('mkdir');
+    await this.#enter('mkdir');
     const { parent, name, mode, caller, umask } = request;
     const attributes = this.add(parent, name, 'directory', mode, caller, umask);
     this.node(attributes.inode).attributes.links = 2;
     this.node(request.parent).attributes.links += 1;
     const { inode } = attributes;
-    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent, inode) };
+    return { attributes: { ...this.node(inode).attributes }, changed: this.#changesOf(request.parent, inode) };
   }
 
   async mknod(request: {
@@ -136,54 +136,54 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     device: number;
     caller: Caller;
   }): Reply<'mknod'> {
-    await this.enter('mknod');
+    await this.#enter('mknod');
     const { parent, name, kind, mode, caller, umask } = request;
     const { inode } = this.add(parent, name, kind, mode, caller, umask);
     this.node(inode).attributes.device = request.device;
-    return { attributes: { ...this.node(inode).attributes }, changed: this.changesOf(request.parent, inode) };
+    return { attributes: { ...this.node(inode).attributes }, changed: this.#changesOf(request.parent, inode) };
   }
 
   async symlink(request: { parent: number; name: FileName; target: string; caller: Caller }): Reply<'symlink'> {
-    await this.enter('symlink');
+    await this.#enter('symlink');
     const { inode } = this.add(request.parent, request.name, 'symlink', 0o777, request.caller);
     const node = this.node(inode);
     node.target = request.target;
     node.attributes.sizeBytes = request.target.length;
-    return { attributes: { ...node.attributes }, changed: this.changesOf(request.parent, inode) };
+    return { attributes: { ...node.attributes }, changed: this.#changesOf(request.parent, inode) };
   }
 
   async readlink({ inode }: { inode: number }): Promise<{ target: string }> {
-    await this.enter('readlink');
+    await this.#enter('readlink');
     const node = this.node(inode);
     if (node.attributes.kind !== 'symlink') throw new FileError('EINVAL', 'no symbolic link');
     return { target: node.target };
   }
 
   async link({ inode, parent, name }: { inode: number; parent: number; name: FileName }): Reply<'link'> {
-    await this.enter('link');
+    await this.#enter('link');
     const node = this.node(inode);
     if (node.attributes.kind === 'directory') throw new FileError('EPERM', 'directories have one name');
     this.enterName(parent, name, inode);
     node.attributes.links += 1;
-    return { attributes: this.changed(node), changed: this.changesOf(parent, inode) };
+    return { attributes: this.changed(node), changed: this.#changesOf(parent, inode) };
   }
 
   async unlink({ parent, name, held }: { parent: number; name: FileName; held: number[] }): Reply<'unlink'> {
-    await this.enter('unlink');
+    await this.#enter('unlink');
     const node = this.child(parent, name);
     if (node.attributes.kind === 'directory') throw new FileError('EISDIR', 'a directory');
     this.dropName(parent, name, held);
     const { inode, links } = node.attributes;
-    return { inode, links, changed: this.changesOf(parent, inode) };
+    return { inode, links, changed: this.#changesOf(parent, inode) };
   }
 
   async rmdir({ parent, name }: { parent: number; name: FileName }): Reply<'rmdir'> {
-    await this.enter('rmdir');
+    await this.#enter('rmdir');
     const node = this.child(parent, name);
     if (node.attributes.kind !== 'directory') throw new FileError('ENOTDIR', 'no directory');
     if (node.entries.size > 0) throw new FileError('ENOTEMPTY', 'not empty');
     this.dropName(parent, name, []);
-    return { inode: node.attributes.inode, changed: this.changesOf(parent) };
+    return { inode: node.attributes.inode, changed: this.#changesOf(parent) };
   }
 
   async rename(request: {
@@ -195,7 +195,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     held: number[];
     whiteout?: Caller;
   }): Reply<'rename'> {
-    await this.enter('rename');
+    await this.#enter('rename');
     const { parent, name, newParent, newName, mode, held, whiteout } = request;
     const moved = this.child(parent, name);
     const target = this.directory(newParent).entries.get(newName);
@@ -206,14 +206,14 @@ export class MemoryFiles extends MemoryNodes implements FileService {
       if (target === undefined) throw new FileError('ENOENT', 'nothing to exchange with');
       this.place(newParent, newName, moved);
       this.place(parent, name, this.node(target.inode));
-      return { changed: this.changesOf(parent, newParent, moved.attributes.inode, target.inode) };
+      return { changed: this.#changesOf(parent, newParent, moved.attributes.inode, target.inode) };
     }
     if (target === undefined) {
       this.removeName(parent, name);
       this.place(newParent, newName, moved);
       const changed = [parent, newParent, moved.attributes.inode];
       if (whiteout !== undefined) changed.push(this.add(parent, name, 'character', 0, whiteout).inode);
-      return { changed: this.changesOf(...changed) };
+      return { changed: this.#changesOf(...changed) };
     }
     if (mode === 'no-replace') throw new FileError('EEXIST', 'the name is there');
     if (target.inode === moved.attributes.inode) return { changed: [] };
@@ -227,23 +227,23 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     this.place(newParent, newName, moved);
     const changed = [parent, newParent, moved.attributes.inode, target.inode];
     if (whiteout !== undefined) changed.push(this.add(parent, name, 'character', 0, whiteout).inode);
-    return { replaced: target.inode, changed: this.changesOf(...changed) };
+    return { replaced: target.inode, changed: this.#changesOf(...changed) };
   }
 
   /** Of those that are still there. */
-  private changesOf(...inodes: number[]): Attributes[] {
+  #changesOf(...inodes: number[]): Attributes[] {
     return inodes.filter((inode) => this.nodes.has(inode)).map((inode) => ({ ...this.node(inode).attributes }));
   }
 
   async open({ inode, forWriting }: { inode: number; forWriting: boolean }): Promise<Attributes> {
-    await this.enter('open');
+    await this.#enter('open');
     const node = this.node(inode);
-    if (forWriting) this.fault('openForWriting');
+    if (forWriting) this.#fault('openForWriting');
     return { ...node.attributes };
   }
 
   async release({ inode }: { inode: number }): Promise<Record<string, never>> {
-    await this.enter('release');
+    await this.#enter('release');
     if (this.nodes.get(inode)?.attributes.links === 0) this.nodes.delete(inode);
     return {};
   }
@@ -252,8 +252,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     { inode, offset, length }: { inode: number; offset: number; length: number },
     options?: CallOptions,
   ): Promise<{ pieces: Pieces }> {
-    await this.enter('read', options?.signal);
-    this.fault('reads');
+    await this.#enter('read', options?.signal);
+    this.#fault('reads');
     const data = this.node(inode).content.read(offset, length);
     if (this.faults.lies === true) data[data.length - 1] = (data[data.length - 1] ?? 0) ^ 1;
     // In two pieces, as of two blocks.
@@ -268,8 +268,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     appendedFrom?: number;
     modifyTimeNs: bigint | null;
   }): Promise<Attributes> {
-    await this.enter('write');
-    this.fault('writes');
+    await this.#enter('write');
+    this.#fault('writes');
     const node = this.node(request.inode);
     if (request.truncateTo !== undefined) node.content.resize(request.truncateTo);
     const { appendedFrom = Number.POSITIVE_INFINITY } = request;
@@ -289,8 +289,8 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     keepsSize: boolean;
     modifyTimeNs: bigint;
   }): Promise<Attributes> {
-    await this.enter('fallocate');
-    this.fault('writes');
+    await this.#enter('fallocate');
+    this.#fault('writes');
     const { content, attributes } = this.node(request.inode);
     const { offset, length, zeros, keepsSize } = request;
     if (zeros) content.punch(offset, length);
@@ -299,7 +299,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   }
 
   async seek(request: { inode: number; offset: number; what: 'data' | 'hole' }): Promise<{ offset: number }> {
-    await this.enter('seek');
+    await this.#enter('seek');
     const { content } = this.node(request.inode);
     const { offset, what } = request;
     const found = content.edge(offset, what);
@@ -310,7 +310,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   }
 
   async fsync(): Promise<{ verifier: Verifier }> {
-    await this.enter('fsync');
+    await this.#enter('fsync');
     return { verifier: this.verifier };
   }
 
@@ -319,7 +319,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     done: boolean;
     parent: number;
   }> {
-    await this.enter('readdir');
+    await this.#enter('readdir');
     const { entries, parent } = this.directory(request.inode);
     const found: DirectoryEntry[] = [];
     for (const [name, { inode, cookie }] of [...entries].sort(([, left], [, right]) => left.cookie - right.cookie)) {
@@ -333,21 +333,21 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   }
 
   async statfs() {
-    await this.enter('statfs');
+    await this.#enter('statfs');
     let used = 0;
     for (const { content } of this.nodes.values()) used += content.allocatedBytes;
     return { blockSizeBytes: 4096, totalBytes: TOTAL_BYTES, freeBytes: TOTAL_BYTES - used, files: this.nodes.size };
   }
 
   async getxattr({ inode, name }: { inode: number; name: string }): Promise<{ value: Uint8Array }> {
-    await this.enter('getxattr');
+    await this.#enter('getxattr');
     const value = this.node(inode).extended.get(name);
     if (value === undefined) throw new FileError('ENODATA', 'no such attribute');
     return { value };
   }
 
   async setxattr(request: { inode: number; name: string; value: Uint8Array; mode: 'set' | 'create' | 'replace' }) {
-    await this.enter('setxattr');
+    await this.#enter('setxattr');
     const node = this.node(request.inode);
     const { extended } = node;
     const there = extended.has(request.name);
@@ -364,19 +364,19 @@ export class MemoryFiles extends MemoryNodes implements FileService {
   }
 
   async listxattr({ inode }: { inode: number }): Promise<{ names: string[] }> {
-    await this.enter('listxattr');
+    await this.#enter('listxattr');
     return { names: [...this.node(inode).extended.keys()] };
   }
 
   async removexattr({ inode, name }: { inode: number; name: string }): Promise<{ attributes: Attributes }> {
-    await this.enter('removexattr');
+    await this.#enter('removexattr');
     const node = this.node(inode);
     if (!node.extended.delete(name)) throw new FileError('ENODATA', 'no such attribute');
     node.attributes.extendedAttributes = node.extended.size;
     return { attributes: this.changed(node) };
   }
 
-  private async enter(method: keyof FileService, signal?: AbortSignal): Promise<void> {
+  async #enter(method: keyof FileService, signal?: AbortSignal): Promise<void> {
     this.calls[method] = (this.calls[method] ?? 0) + 1;
     while (this.faults.hang?.includes(method) === true && signal?.aborted !== true) {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -384,7 +384,7 @@ export class MemoryFiles extends MemoryNodes implements FileService {
     if (signal?.aborted === true) throw new FileError('EINTR', 'given up');
   }
 
-  private fault(kind: 'writes' | 'openForWriting' | 'reads'): void {
+  #fault(kind: 'writes' | 'openForWriting' | 'reads'): void {
     const code = this.faults[kind];
     if (code !== undefined) throw new FileError(code, 'a fault that the test switched on');
   }

@@ -16,11 +16,17 @@ export class MemoryMount {
   /** What the child printed: its log and how it failed. */
   complaints = '';
 
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<void>;
+
   private constructor(
     readonly directory: string,
-    private readonly child: ChildProcess,
-    private readonly exited: Promise<void>,
-  ) {}
+    child: ChildProcess,
+    exited: Promise<void>,
+  ) {
+    this.#child = child;
+    this.#exited = exited;
+  }
 
   static async start(
     binding: MountOptions['binding'],
@@ -39,7 +45,7 @@ export class MemoryMount {
       mount.complaints += chunk.toString('utf8');
     });
     try {
-      await mount.message(STARTUP_MS);
+      await mount.#message(STARTUP_MS);
     } catch (error) {
       await mount.done();
       throw error;
@@ -49,35 +55,35 @@ export class MemoryMount {
 
   /** Switches faults of the files behind the mount; resolves when they are in force. */
   async setFaults(faults: MemoryFaults): Promise<void> {
-    const answer = this.message(STARTUP_MS);
-    this.child.send({ faults });
+    const answer = this.#message(STARTUP_MS);
+    this.#child.send({ faults });
     await answer;
   }
 
   /** Calls of the service so far, by method. */
   async calls(): Promise<Record<string, number>> {
-    const answer = this.message(STARTUP_MS);
-    this.child.send({ calls: true });
+    const answer = this.#message(STARTUP_MS);
+    this.#child.send({ calls: true });
     return ((await answer) as { calls: Record<string, number> }).calls;
   }
 
   /** Unmounts and leaves nothing behind, whatever state it is in. */
   async done(): Promise<void> {
-    if (this.child.connected) this.child.send({ faults: {} }, () => this.child.send({ unmount: true }, () => {}));
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), UNMOUNT_MS);
-    await this.exited;
+    if (this.#child.connected) this.#child.send({ faults: {} }, () => this.#child.send({ unmount: true }, () => {}));
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), UNMOUNT_MS);
+    await this.#exited;
     clearTimeout(timer);
-    await this.unmountAnyway();
+    await this.#unmountAnyway();
     await rmdir(this.directory);
   }
 
   /** Takes the mount away as another program would, and waits for the child to notice. */
   async unmountFromOutside(): Promise<void> {
     await promisify(execFile)('umount', ['-l', this.directory]);
-    await this.exited;
+    await this.#exited;
   }
 
-  private async unmountAnyway(): Promise<void> {
+  async #unmountAnyway(): Promise<void> {
     try {
       await promisify(execFile)('umount', ['-l', this.directory]);
     } catch {
@@ -85,12 +91,12 @@ export class MemoryMount {
     }
   }
 
-  private message(limitMs: number): Promise<unknown> {
+  #message(limitMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const stop = () => {
         clearTimeout(timer);
-        this.child.off('message', got);
-        this.child.off('close', ended);
+        this.#child.off('message', got);
+        this.#child.off('close', ended);
       };
       const got = (message: unknown) => {
         stop();
@@ -104,8 +110,8 @@ export class MemoryMount {
         stop();
         reject(new Error('the serving process does not answer'));
       }, limitMs);
-      this.child.once('message', got);
-      this.child.once('close', ended);
+      this.#child.once('message', got);
+      this.#child.once('close', ended);
     });
   }
 }

@@ -18,8 +18,8 @@ const SET_GROUP_ID = 0o2000;
 
 export class MemoryNodes {
   protected readonly nodes = new Map<number, Node>();
-  private lastInode = ROOT_INODE;
-  private lastCookie = 2;
+  #lastInode = ROOT_INODE;
+  #lastCookie = 2;
 
   /** `nowNs` gives the times of changes. */
   constructor(protected readonly nowNs: () => bigint) {
@@ -49,15 +49,15 @@ export class MemoryNodes {
     if (this.node(parent).entries.has(name)) throw new FileError('EEXIST', name);
     const inherits = (above.mode & SET_GROUP_ID) !== 0;
     const owner = { uid: caller.uid, gid: inherits ? above.gid : caller.gid };
-    this.lastInode += 1;
+    this.#lastInode += 1;
     const defaults = kind === 'symlink' ? undefined : extended.get(DEFAULT_ACL);
     const { mode: allowed, access } = inherited(mode, umask, defaults);
     const permissions = inherits && kind === 'directory' ? allowed | SET_GROUP_ID : allowed;
-    const node = this.makeNode(this.lastInode, kind, permissions, owner, parent);
+    const node = this.makeNode(this.#lastInode, kind, permissions, owner, parent);
     if (access !== undefined) node.extended.set(ACCESS_ACL, access);
     if (defaults !== undefined && kind === 'directory') node.extended.set(DEFAULT_ACL, defaults);
     node.attributes.extendedAttributes = node.extended.size;
-    this.enterName(parent, name, this.lastInode);
+    this.enterName(parent, name, this.#lastInode);
     return { ...node.attributes };
   }
 
@@ -65,8 +65,8 @@ export class MemoryNodes {
     const { attributes: above, extended } = this.directory(parent);
     const { mode: allowed, access } = inherited(mode, umask, extended.get(DEFAULT_ACL));
     const gid = (above.mode & SET_GROUP_ID) !== 0 ? above.gid : caller.gid;
-    this.lastInode += 1;
-    const node = this.makeNode(this.lastInode, 'file', allowed, { uid: caller.uid, gid }, parent);
+    this.#lastInode += 1;
+    const node = this.makeNode(this.#lastInode, 'file', allowed, { uid: caller.uid, gid }, parent);
     node.attributes.links = 0;
     if (access !== undefined) node.extended.set(ACCESS_ACL, access);
     node.attributes.extendedAttributes = node.extended.size;
@@ -106,8 +106,8 @@ export class MemoryNodes {
 
   protected place(parent: number, name: FileName, node: Node): void {
     const directory = this.directory(parent);
-    this.lastCookie += 1;
-    directory.entries.set(name, { inode: node.attributes.inode, cookie: this.lastCookie });
+    this.#lastCookie += 1;
+    directory.entries.set(name, { inode: node.attributes.inode, cookie: this.#lastCookie });
     if (node.attributes.kind === 'directory' && node.parent !== parent) {
       this.node(node.parent).attributes.links -= 1;
       directory.attributes.links += 1;

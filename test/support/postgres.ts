@@ -29,58 +29,58 @@ export class Postgres {
   ];
 
   readonly data: string;
-  private server: ChildProcess | undefined;
-  private log = '';
+  #server: ChildProcess | undefined;
+  #log = '';
+
+  readonly #sockets: string;
 
   /**
    * @param folder where its data will be
    * @param sockets a folder for its socket, which everybody can reach
    */
-  constructor(
-    folder: string,
-    private readonly sockets: string,
-  ) {
+  constructor(folder: string, sockets: string) {
+    this.#sockets = sockets;
     this.data = join(folder, 'postgres');
   }
 
   /** Makes an empty database whose pages have checksums. */
   async initialize(): Promise<void> {
     await mkdir(this.data, { mode: 0o700 });
-    await mkdir(this.sockets, { recursive: true });
-    await chmod(this.sockets, 0o755);
-    const made = await run('chown', [USER, this.data, this.sockets], '/');
+    await mkdir(this.#sockets, { recursive: true });
+    await chmod(this.#sockets, 0o755);
+    const made = await run('chown', [USER, this.data, this.#sockets], '/');
     assert.equal(made.status, 0, made.stderr);
     await this.run('initdb', '-D', this.data, '-U', ROLE, '-A', 'trust', '--data-checksums', '--no-instructions');
   }
 
   /** Resolves when it takes connections, recovery included. */
   async start(): Promise<void> {
-    const settings = [...SETTINGS, `unix_socket_directories=${this.sockets}`].flatMap((setting) => ['-c', setting]);
-    const [file = '', ...parameters] = this.asUser('postgres', '-D', this.data, ...settings);
+    const settings = [...SETTINGS, `unix_socket_directories=${this.#sockets}`].flatMap((setting) => ['-c', setting]);
+    const [file = '', ...parameters] = this.#asUser('postgres', '-D', this.data, ...settings);
     const server = spawn(file, parameters, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
-    this.server = server;
-    this.log = '';
+    this.#server = server;
+    this.#log = '';
     server.stderr.on('data', (chunk) => {
-      this.log += String(chunk);
+      this.#log += String(chunk);
     });
     await until('the database', async () => {
-      assert.equal(server.exitCode, null, this.log);
-      return this.log.includes('ready to accept connections');
+      assert.equal(server.exitCode, null, this.#log);
+      return this.#log.includes('ready to accept connections');
     });
   }
 
   /** SIGINT: clean; SIGQUIT: at once, without a checkpoint. */
   async stop(signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
-    const { server } = this;
+    const server = this.#server;
     if (server === undefined) return;
     server.kill(signal);
     await until('the end of the database', async () => hasEnded(server));
-    this.server = undefined;
+    this.#server = undefined;
   }
 
   /** Kills all its processes, and leaves nothing of them in memory, as the end of a machine does. */
   async kill(): Promise<void> {
-    const { server } = this;
+    const server = this.#server;
     if (server?.pid === undefined || hasEnded(server)) return;
     const children = (await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')).trim().split(' ');
     const all = [server.pid, ...children.filter((pid) => pid !== '').map(Number)];
@@ -92,7 +92,7 @@ export class Postgres {
       const alive = await Promise.all(all.map(isAlive));
       return hasEnded(server) && !alive.includes(true);
     });
-    this.server = undefined;
+    this.#server = undefined;
     if (segment !== undefined) await run('ipcrm', ['-m', segment], '/');
   }
 
@@ -103,9 +103,9 @@ export class Postgres {
 
   /** Runs one of its programs, which must succeed; answers what it printed. */
   async run(program: string, ...parameters: string[]): Promise<string> {
-    const [file = '', ...all] = this.asUser(program, ...parameters);
+    const [file = '', ...all] = this.#asUser(program, ...parameters);
     const { status, stdout, stderr } = await run('timeout', ['-k', '5', '100', file, ...all], '/', 120_000);
-    assert.equal(status, 0, `status ${status} of ${program}: ${stdout}${stderr}${this.log.slice(-4000)}`);
+    assert.equal(status, 0, `status ${status} of ${program}: ${stdout}${stderr}${this.#log.slice(-4000)}`);
     return stdout;
   }
 
@@ -114,10 +114,10 @@ export class Postgres {
     return this.run('psql', '-X', '-At', '-v', 'ON_ERROR_STOP=1', '-c', text, 'bench');
   }
 
-  private asUser(program: string, ...parameters: string[]): string[] {
+  #asUser(program: string, ...parameters: string[]): string[] {
     const file = findProgram(program) ?? program;
     const path = `PATH=${dirname(file)}${delimiter}/usr/bin${delimiter}/bin`;
-    const environment = [path, 'HOME=/', 'LC_ALL=C', `PGHOST=${this.sockets}`, `PGUSER=${ROLE}`];
+    const environment = [path, 'HOME=/', 'LC_ALL=C', `PGHOST=${this.#sockets}`, `PGUSER=${ROLE}`];
     const identity = ['--reuid', USER, '--regid', '65534', '--clear-groups'];
     return ['setpriv', ...identity, 'env', '-i', ...environment, file, ...parameters];
   }

@@ -5,10 +5,14 @@ import { basename, join } from 'node:path';
 import { run } from './cluster.js';
 
 export class SmallDisk {
+  readonly #image: string;
+
   private constructor(
     readonly directory: string,
-    private readonly image: string,
-  ) {}
+    image: string,
+  ) {
+    this.#image = image;
+  }
 
   /** Mounts one of so many mebibytes at `directory`, which is made; its image lies beside it. */
   static async mount(directory: string, mebibytes: number): Promise<SmallDisk> {
@@ -43,7 +47,7 @@ export class SmallDisk {
 
   async unmount(): Promise<void> {
     await run('umount', ['-l', this.directory], '/');
-    await rm(this.image, { force: true });
+    await rm(this.#image, { force: true });
   }
 
   get #filler(): string {

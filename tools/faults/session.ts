@@ -46,15 +46,19 @@ export class Session {
   /** The first part of the keys of the file's blocks. */
   #inode = 0;
 
+  readonly #config: Config;
+
   private constructor(
-    private readonly config: Config,
+    config: Config,
     /** The data servers that are touched. */
     readonly servers: ServerConfig[],
     /** The file in the mount. */
     readonly path: string,
     /** The same as the mediator calls it. */
     readonly innerPath: string,
-  ) {}
+  ) {
+    this.#config = config;
+  }
 
   /**
    * Reads the command line: [SERVERS [FILE]] [--config F]. Makes the file when it is missing; without FILE it is one that
@@ -90,7 +94,7 @@ export class Session {
 
   /** All data servers of the configuration. */
   get dataservers(): readonly ServerConfig[] {
-    return this.config.dataservers;
+    return this.#config.dataservers;
   }
 
   /** Calls a method of a data server. */
@@ -100,7 +104,7 @@ export class Session {
 
   /** Calls a method of the mediator. */
   callMediator(method: string, ...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
-    return callXmlRpc(this.config.mediator.address, method, parameters, this.#options());
+    return callXmlRpc(this.#config.mediator.address, method, parameters, this.#options());
   }
 
   /** Everything that the server holds. */
@@ -135,7 +139,7 @@ export class Session {
   async isTidy(): Promise<boolean> {
     const { servers } = await this.state();
     if (servers.some(({ state }) => state !== 'up')) return true;
-    const [metaserver] = this.config.metaservers;
+    const [metaserver] = this.#config.metaservers;
     if (metaserver === undefined) return true;
     const status = await callXmlRpc(metaserver.address, 'status', [], this.#options());
     return read(status, 'garbage') === 0;
@@ -238,7 +242,7 @@ export class Session {
   }
 
   #options(): { secret?: string } {
-    return this.config.secret === undefined ? {} : { secret: this.config.secret };
+    return this.#config.secret === undefined ? {} : { secret: this.#config.secret };
   }
 }
 

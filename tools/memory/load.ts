@@ -39,8 +39,12 @@ export class Load {
   #workers: Promise<unknown> = Promise.resolve();
   readonly #bytes = randomBytes(LARGE_BYTES);
 
+  readonly #mounts: readonly string[];
+
   /** @param mounts folders that show the same files */
-  constructor(private readonly mounts: readonly string[]) {}
+  constructor(mounts: readonly string[]) {
+    this.#mounts = mounts;
+  }
 
   start(): void {
     this.#running = true;
@@ -80,7 +84,7 @@ export class Load {
   /** A file is written through one mount, read through another, renamed, and takes the place of an older one or goes. */
   async #small(worker: number): Promise<void> {
     const number = below(SMALL_FILES);
-    const from = below(this.mounts.length);
+    const from = below(this.#mounts.length);
     // A name of its own: for a moment another kernel still believes what an earlier one stood for, and would write to that.
     const name = `new-${this.operations}-${number}`;
     const fresh = this.#path(from, worker, name);
@@ -94,7 +98,7 @@ export class Load {
   }
 
   async #metadata(worker: number): Promise<void> {
-    const mount = below(this.mounts.length);
+    const mount = below(this.#mounts.length);
     const names = await readdir(this.#path(mount, worker, ''));
     for (let count = 0; count < 5; count++) {
       const name = names[below(names.length)];
@@ -109,7 +113,7 @@ export class Load {
 
   /** A page in the middle of a file, again and again, as a database does. */
   async #synchronous(worker: number): Promise<void> {
-    const path = this.#path(below(this.mounts.length), worker, 'database');
+    const path = this.#path(below(this.#mounts.length), worker, 'database');
     await using(await open(path, 'a'), async () => {});
     await using(await open(path, 'r+'), async (file) => {
       for (let count = 0; count < 10; count++) {
@@ -122,7 +126,7 @@ export class Load {
 
   async #large(worker: number): Promise<void> {
     const name = `large-${below(LARGE_FILES)}`;
-    const from = below(this.mounts.length);
+    const from = below(this.#mounts.length);
     await using(await open(this.#path(from, worker, name), 'w'), async (file) => {
       for (let offset = 0; offset < LARGE_BYTES; offset += CHUNK_BYTES)
         await file.write(this.#bytes, offset, CHUNK_BYTES);
@@ -152,7 +156,7 @@ export class Load {
   }
 
   #path(mount: number, worker: number, name: string): string {
-    return join(this.mounts[mount % this.mounts.length] ?? '', `load-${worker}`, name);
+    return join(this.#mounts[mount % this.#mounts.length] ?? '', `load-${worker}`, name);
   }
 }
 

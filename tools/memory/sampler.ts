@@ -15,7 +15,11 @@ export type MinuteOfMemory = ReadonlyMap<string, Memory>;
 export class MemorySampler {
   #samples = new Map<string, Memory[]>();
 
-  private constructor(private readonly pids: ReadonlyMap<string, number>) {}
+  readonly #pids: ReadonlyMap<string, number>;
+
+  private constructor(pids: ReadonlyMap<string, number>) {
+    this.#pids = pids;
+  }
 
   /** All processes that were started with the cluster's configuration file. */
   static async of({ configFile }: Cluster): Promise<MemorySampler> {
@@ -30,13 +34,13 @@ export class MemorySampler {
   }
 
   pidOf(name: string): number {
-    const pid = this.pids.get(name);
+    const pid = this.#pids.get(name);
     if (pid === undefined) throw new Error(`no process of ${name}`);
     return pid;
   }
 
   async sample(): Promise<void> {
-    for (const [name, pid] of this.pids) {
+    for (const [name, pid] of this.#pids) {
       const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
       const figure = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN);
       const memory = { anonymousKib: figure('RssAnon'), filesKib: figure('RssFile') + figure('RssShmem') };

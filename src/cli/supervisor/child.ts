@@ -52,20 +52,23 @@ export class ServerChild {
   #waiters: Waiter[] = [];
   #lastRestart: Promise<void> = Promise.resolve();
 
-  constructor(
-    private readonly plan: ChildPlan,
-    private readonly events: ChildEvents,
-  ) {}
+  readonly #plan: ChildPlan;
+  readonly #events: ChildEvents;
+
+  constructor(plan: ChildPlan, events: ChildEvents) {
+    this.#plan = plan;
+    this.#events = events;
+  }
 
   get status(): ChildStatus {
-    return { name: this.plan.name, state: this.#state, processId: this.#process?.pid ?? null };
+    return { name: this.#plan.name, state: this.#state, processId: this.#process?.pid ?? null };
   }
 
   get news(): ChildNews {
     const isOpening = this.#state === 'starting' && this.#crashes < HOPELESS_CRASHES;
     const ended = this.#state === 'terminated' || this.#state === 'stopped' ? `it was ${this.#state}` : 'it crashed';
     const failure = this.#state === 'up' || isOpening ? '' : this.#lastFailure || ended;
-    return { name: this.plan.name, isOpening, failure };
+    return { name: this.#plan.name, isOpening, failure };
   }
 
   /** Starts it, so that it loads its code; it serves when `release` is called too. */
@@ -87,7 +90,7 @@ export class ServerChild {
     return new Promise((resolve, reject) => {
       const reason = (): string => (this.#lastFailure === '' ? '' : `: ${this.#lastFailure}`);
       const timer = setTimeout(
-        () => waiter.reject(new Error(`${this.plan.name} did not come up within ${deadlineMs} ms${reason()}`)),
+        () => waiter.reject(new Error(`${this.#plan.name} did not come up within ${deadlineMs} ms${reason()}`)),
         deadlineMs,
       );
       const settled = (): void => {
@@ -126,7 +129,7 @@ export class ServerChild {
   }
 
   /** Tells it to stop and resolves when its process is gone, by force after a while. */
-  async stop(deadlineMs = this.plan.stopDeadlineMs): Promise<void> {
+  async stop(deadlineMs = this.#plan.stopDeadlineMs): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
     const process = this.#process;
@@ -134,7 +137,7 @@ export class ServerChild {
       const ended = new Promise<void>((resolve) => process.once('exit', () => resolve()));
       this.#send({ kind: 'stop' });
       const timer = setTimeout(() => {
-        this.events.event('warn', 'server.killed', { server: this.plan.name, afterMs: deadlineMs });
+        this.#events.event('warn', 'server.killed', { server: this.#plan.name, afterMs: deadlineMs });
         process.kill('SIGKILL');
       }, deadlineMs);
       await ended;
@@ -152,18 +155,18 @@ export class ServerChild {
   }
 
   #spawn(): void {
-    const parameters = [...this.plan.parameters, ...(this.#blank ? ['--blank'] : [])];
+    const parameters = [...this.#plan.parameters, ...(this.#blank ? ['--blank'] : [])];
     // A session of its own: Ctrl-C on the terminal reaches the supervisor only, which stops all in order.
     const child = spawn(process.execPath, [...SERVING_OPTIONS, ...parameters], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...this.plan.environment },
+      env: { ...process.env, ...this.#plan.environment },
       detached: true,
     });
     this.#process = child;
     this.#state = 'starting';
     if (child.stdout !== null && child.stderr !== null) {
-      this.events.output(this.plan.name, child.stdout);
-      this.events.output(this.plan.name, child.stderr);
+      this.#events.output(this.#plan.name, child.stdout);
+      this.#events.output(this.#plan.name, child.stderr);
     }
     child.on('message', (message: unknown) => {
       if (isToSupervisor(message)) {
@@ -172,14 +175,14 @@ export class ServerChild {
     });
     child.once('error', (error) => {
       this.#lastFailure = error.message;
-      this.events.event('error', 'server.spawn_failed', { server: this.plan.name, reason: error.message });
+      this.#events.event('error', 'server.spawn_failed', { server: this.#plan.name, reason: error.message });
       if (child.pid === undefined) {
         // Never born: no exit will follow.
         this.#ended(null, null);
       }
     });
     child.once('exit', (status, signal) => this.#ended(status, signal));
-    this.events.changed();
+    this.#events.changed();
   }
 
   #hear(message: ToSupervisor): void {
@@ -197,7 +200,7 @@ export class ServerChild {
         for (const waiter of [...this.#waiters]) {
           waiter.resolve();
         }
-        this.events.changed();
+        this.#events.changed();
         return;
       case 'failed':
         this.#lastFailure = message.message;
@@ -209,38 +212,38 @@ export class ServerChild {
     this.#process = undefined;
     if (this.#stopping) {
       this.#state = 'stopped';
-      this.events.changed();
+      this.#events.changed();
       return;
     }
     if (isRequested(status) || (this.#state === 'up' && performance.now() - this.#upSinceMs > HEALTHY_AFTER_MS)) {
       this.#crashes = 0;
     }
     const decision = afterExit(status, this.#crashes, this.#blank);
-    const fields = { server: this.plan.name, status, signal, reason: this.#lastFailure };
+    const fields = { server: this.#plan.name, status, signal, reason: this.#lastFailure };
     if (decision.action === 'leave') {
       this.#state = 'terminated';
-      this.events.event('info', 'server.terminated', fields);
+      this.#events.event('info', 'server.terminated', fields);
       this.#giveUp('it was terminated');
     } else {
       this.#blank = decision.blank;
       this.#state = 'waiting';
       if (isRequested(status)) {
-        this.events.event('info', 'server.restarting', { server: this.plan.name, blank: decision.blank });
+        this.#events.event('info', 'server.restarting', { server: this.#plan.name, blank: decision.blank });
       } else {
         this.#crashes += 1;
         if (this.#crashes >= HOPELESS_CRASHES) {
           this.#giveUp(this.#lastFailure === '' ? `it ended with ${signal ?? status}` : this.#lastFailure);
         }
-        this.events.event('warn', 'server.crashed', { ...fields, startsAgainAfterMs: decision.delayMs });
+        this.#events.event('warn', 'server.crashed', { ...fields, startsAgainAfterMs: decision.delayMs });
       }
       this.#timer = setTimeout(() => this.#spawn(), decision.delayMs);
     }
-    this.events.changed();
+    this.#events.changed();
   }
 
   #giveUp(why: string): void {
     for (const waiter of [...this.#waiters]) {
-      waiter.reject(new Error(`${this.plan.name} is not up: ${why}`));
+      waiter.reject(new Error(`${this.#plan.name} is not up: ${why}`));
     }
   }
 

@@ -21,7 +21,10 @@ export class SupervisorLink {
   readonly #orphaned: Promise<void>;
   readonly #go: Promise<void>;
 
-  constructor(private readonly self: NodeJS.Process = process) {
+  readonly #self: NodeJS.Process;
+
+  constructor(self: NodeJS.Process = process) {
+    this.#self = self;
     this.supervised = self.send !== undefined;
     const heard = (kind: FromSupervisor['kind']): Promise<void> =>
       new Promise((resolve) => {
@@ -51,8 +54,8 @@ export class SupervisorLink {
 
   /** Tells the supervisor, if there still is one. */
   tell(message: ToSupervisor): void {
-    if (this.supervised && this.self.connected) {
-      this.self.send?.(message);
+    if (this.supervised && this.#self.connected) {
+      this.#self.send?.(message);
     }
   }
 
@@ -60,7 +63,7 @@ export class SupervisorLink {
   stopRequested(): Promise<StopReason> {
     const signalled = new Promise<StopReason>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-        this.self.once(signal, () => resolve('told'));
+        this.#self.once(signal, () => resolve('told'));
       }
     });
     return Promise.race([

@@ -17,11 +17,12 @@ export class Logs {
   readonly #open = new Map<string, RotatingFile>();
   readonly #threshold: number;
 
-  constructor(
-    private readonly directory: string,
-    level: Level,
-    private readonly show: Show,
-  ) {
+  readonly #directory: string;
+  readonly #show: Show;
+
+  constructor(directory: string, level: Level, show: Show) {
+    this.#directory = directory;
+    this.#show = show;
     mkdirSync(directory, { recursive: true });
     this.#threshold = LEVELS[level];
   }
@@ -56,15 +57,15 @@ export class Logs {
     this.#append(name, `${text}\n`);
     // The supervisor's own line on the crash that follows has the reason too.
     if (isWarning(line) && line.event !== 'server.failed') {
-      this.show(name, line);
+      this.#show(name, line);
     }
   }
 
   #append(name: string, text: string): void {
     let log = this.#open.get(name);
     if (log === undefined) {
-      log = new RotatingFile(join(this.directory, `${name}.log`), (reason) =>
-        this.show(name, { level: 'error', event: 'log.lines_lost', name, reason }),
+      log = new RotatingFile(join(this.#directory, `${name}.log`), (reason) =>
+        this.#show(name, { level: 'error', event: 'log.lines_lost', name, reason }),
       );
       this.#open.set(name, log);
     }

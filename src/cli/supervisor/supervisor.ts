@@ -53,10 +53,12 @@ export class Supervisor {
   readonly #stopAsked: Promise<void>;
   #askStop: () => void = () => {};
 
-  constructor(
-    private readonly config: Config,
-    private readonly options: SupervisorOptions,
-  ) {
+  readonly #config: Config;
+  readonly #options: SupervisorOptions;
+
+  constructor(config: Config, options: SupervisorOptions) {
+    this.#config = config;
+    this.#options = options;
     this.#logs = new Logs(logDirectory(config), config.logLevel, (name, line) => {
       // That servers go is no news while they are being stopped; that one of them fails is.
       if (this.#stopping === undefined || line.level !== 'warn') {
@@ -81,12 +83,12 @@ export class Supervisor {
 
   /** Starts everything; resolves when the file system is mounted, with lines on what is not as it should be. Throws CommandFailure. */
   async start(): Promise<string[]> {
-    this.#lock = await lockInstance(this.config);
+    this.#lock = await lockInstance(this.#config);
     try {
       await this.#clearLeftovers();
-      await clearDeadMount(this.options.mount.directory);
-      await mkdir(this.options.mount.directory, { recursive: true }).catch(unlessThere);
-      await requireFolder(this.options.mount.directory);
+      await clearDeadMount(this.#options.mount.directory);
+      await mkdir(this.#options.mount.directory, { recursive: true }).catch(unlessThere);
+      await requireFolder(this.#options.mount.directory);
       await this.#serveControl();
       return await this.#startChildren();
     } catch (error) {
@@ -107,8 +109,8 @@ export class Supervisor {
       child.kill();
     }
     await Promise.all(this.#children.map((child) => child.stop()));
-    await clearIfDead(this.options.mount.directory);
-    await removeRecord(this.config);
+    await clearIfDead(this.#options.mount.directory);
+    await removeRecord(this.#config);
   }
 
   async #startChildren(): Promise<string[]> {
@@ -133,7 +135,7 @@ export class Supervisor {
     const startMs = performance.now();
     for (let isTold = false; ; isTold = true) {
       // A mediator that crashes is started again, and asked again.
-      const status = await ifRunning(this.config, (admin) => admin.status({})).catch(() => undefined);
+      const status = await ifRunning(this.#config, (admin) => admin.status({})).catch(() => undefined);
       const { verdict, summary, problems } = judgeReadiness(
         status,
         this.#dataservers.map(({ news }) => news),
@@ -156,16 +158,16 @@ export class Supervisor {
     await Promise.all(this.#dataservers.map((child) => child.stop()));
     await Promise.all(this.#metaservers.map((child) => child.stop()));
     // The mediator unmounts by itself; one that had to be killed could not.
-    await clearIfDead(this.options.mount.directory);
+    await clearIfDead(this.#options.mount.directory);
     await this.#control?.close();
     await this.#recording;
-    await removeRecord(this.config);
+    await removeRecord(this.#config);
     this.#logs.close();
     this.#lock?.release();
   }
 
   async #clearLeftovers(): Promise<void> {
-    const record = await readRecord(this.config);
+    const record = await readRecord(this.#config);
     if (record === undefined) {
       return;
     }
@@ -176,7 +178,7 @@ export class Supervisor {
     if (await clearIfDead(record.mountDirectory)) {
       this.#logs.write('supervisor', 'warn', 'mount.dead_cleared', { directory: record.mountDirectory });
     }
-    await removeRecord(this.config);
+    await removeRecord(this.#config);
   }
 
   async #serveControl(): Promise<void> {
@@ -220,7 +222,7 @@ export class Supervisor {
     const identity = kind === 'mediator' ? [] : ['--id', name];
     const plan: ChildPlan = {
       name,
-      parameters: [COMMAND, 'serve', kind, ...identity, '--config', this.config.file, ...more],
+      parameters: [COMMAND, 'serve', kind, ...identity, '--config', this.#config.file, ...more],
       environment,
       stopDeadlineMs: kind === 'mediator' ? MEDIATOR_STOP_MS : STORE_STOP_MS,
     };
@@ -249,11 +251,11 @@ export class Supervisor {
         processId === null ? undefined : identify(name, processId),
       ),
     );
-    await writeRecord(this.config, {
+    await writeRecord(this.#config, {
       processId: process.pid,
       address: this.#control.address,
       secret: this.#secret,
-      mountDirectory: this.options.mount.directory,
+      mountDirectory: this.#options.mount.directory,
       children: found.filter((identity): identity is ProcessIdentity => identity !== undefined),
     });
   }

@@ -22,11 +22,14 @@ export class CompactionPace {
   #stretchMs = 0;
   #endRest: (() => void) | undefined;
 
+  readonly #clock: Clock;
+  readonly #waitingSegments: () => number;
+
   /** @param waitingSegments how many wait to be compacted, beside the one that is being compacted */
-  constructor(
-    private readonly clock: Clock,
-    private readonly waitingSegments: () => number,
-  ) {}
+  constructor(clock: Clock, waitingSegments: () => number) {
+    this.#clock = clock;
+    this.#waitingSegments = waitingSegments;
+  }
 
   /** Somebody wants something of this store. */
   noteRequest(): void {
@@ -53,13 +56,13 @@ export class CompactionPace {
   /** Work begins, until its end in a hurry when it `isUrgent`. */
   begin(isUrgent: boolean): void {
     this.#isUrgent = isUrgent;
-    this.#stretchMs = this.clock.monotonicMs();
+    this.#stretchMs = this.#clock.monotonicMs();
   }
 
   /** Resolves when work may go on; `bytes` were copied since it was asked last. */
   async restIfDue(bytes: number): Promise<void> {
     this.#copiedBytes += bytes;
-    const workedMs = this.clock.monotonicMs() - this.#stretchMs;
+    const workedMs = this.#clock.monotonicMs() - this.#stretchMs;
     if (this.#copiedBytes < COMPACTION_STRETCH_BYTES && workedMs < COMPACTION_STRETCH_MS) return;
     const longMs = Math.min(COMPACTION_LONGEST_REST_MS, workedMs * COMPACTION_REST_FACTOR);
     const restMs = Math.max(COMPACTION_REST_MS, longMs);
@@ -68,21 +71,21 @@ export class CompactionPace {
       const before = this.#requests;
       await this.#rest(restMs);
       wereRequests = this.#requests > before;
-      left -= 1 + this.waitingSegments();
+      left -= 1 + this.#waitingSegments();
     }
     if (this.#hurries) await this.#rest(COMPACTION_REST_MS);
     this.#copiedBytes = 0;
-    this.#stretchMs = this.clock.monotonicMs();
+    this.#stretchMs = this.#clock.monotonicMs();
   }
 
   get #hurries(): boolean {
-    return this.#isRoomNeeded || this.#isUrgent || this.waitingSegments() > COMPACTION_BACKLOG_SEGMENTS;
+    return this.#isRoomNeeded || this.#isUrgent || this.#waitingSegments() > COMPACTION_BACKLOG_SEGMENTS;
   }
 
   #rest(restMs: number): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.clock.after(restMs, () => this.#endRest?.());
+      const timer = this.#clock.after(restMs, () => this.#endRest?.());
       this.#endRest = () => {
         timer.cancel();
         this.#endRest = undefined;

@@ -59,7 +59,10 @@ export class Compaction {
 
   readonly #pace: CompactionPace;
 
-  constructor(private readonly parts: CompactionParts) {
+  readonly #parts: CompactionParts;
+
+  constructor(parts: CompactionParts) {
+    this.#parts = parts;
     this.#pace = new CompactionPace(parts.clock, () => this.#candidates.size);
   }
 
@@ -115,7 +118,7 @@ export class Compaction {
       try {
         await this.#empty(victim);
       } catch (error) {
-        this.parts.log.warn('compaction.failed', { segment: victim.segment, reason: String(error) });
+        this.#parts.log.warn('compaction.failed', { segment: victim.segment, reason: String(error) });
         this.#putBack(victim);
       }
     }
@@ -127,7 +130,7 @@ export class Compaction {
     if (victim.isFailed) {
       // Nothing else makes durable what it holds, and before that no other segment can go.
       this.#failed.push(victim);
-      this.#retry = this.parts.clock.after(COMPACTION_RETRY_MS, () => {
+      this.#retry = this.#parts.clock.after(COMPACTION_RETRY_MS, () => {
         this.#retry = undefined;
         this.#start();
       });
@@ -153,13 +156,13 @@ export class Compaction {
   }
 
   #isWorthIt(segment: number): boolean {
-    const { segments, segmentLog, catalog } = this.parts;
+    const { segments, segmentLog, catalog } = this.#parts;
     if (!segments.has(segment) || segment >= segmentLog.lastNumber || this.#stuck.has(segment)) return false;
     return catalog.useOf(segment).liveBytes < segments.sizeOf(segment) * COMPACTION_LIVE_SHARE;
   }
 
   async #empty(victim: Victim): Promise<void> {
-    const { catalog, segmentLog, segments, unsafe, clock, log } = this.parts;
+    const { catalog, segmentLog, segments, unsafe, clock, log } = this.#parts;
     const { segment } = victim;
     const startMs = clock.monotonicMs();
     this.#pace.begin(victim.isFailed);
@@ -197,7 +200,7 @@ export class Compaction {
   }
 
   async #moveRecords(victim: Victim): Promise<void> {
-    const { segments, salt } = this.parts;
+    const { segments, salt } = this.#parts;
     const { segment, fromOffset } = victim;
     let tombstones: Tombstone[] = [];
     // Once a block has left, nothing new of it comes to lie here: one look per block is enough.
@@ -226,7 +229,7 @@ export class Compaction {
 
   /** Through the whole index: slow, and only needed where a header is damaged. */
   async #moveWhatIsLeft(victim: Victim): Promise<void> {
-    const { catalog } = this.parts;
+    const { catalog } = this.#parts;
     let after: { inode: number; index: number; version: number } | undefined;
     for (;;) {
       const entries = catalog.list(after, MAXIMUM_LIST_ENTRIES);
@@ -236,14 +239,14 @@ export class Compaction {
       }
       after = entries.at(-1)?.key;
       if (after === undefined) return;
-      await sleep(this.parts.clock, COMPACTION_REST_MS);
+      await sleep(this.#parts.clock, COMPACTION_REST_MS);
     }
   }
 
   /** Moves every version of the block that has anything in the victim, one at a time. */
   async #moveBlock(inode: number, index: number, victim: Victim): Promise<void> {
     const mightRefer = () =>
-      this.parts.catalog.versionsOf(inode, index).some(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
+      this.#parts.catalog.versionsOf(inode, index).some(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
     while (!this.#closed && mightRefer()) {
       const movedBytes = await this.#submit([blockName(inode, index)], () => this.#planMove(inode, index, victim));
       await this.#pace.restIfDue(movedBytes);
@@ -251,7 +254,7 @@ export class Compaction {
   }
 
   async #planMove(inode: number, index: number, victim: Victim): Promise<{ plan: Plan; bytes: number }> {
-    const { catalog, reader, log } = this.parts;
+    const { catalog, reader, log } = this.#parts;
     const found = catalog.versionsOf(inode, index).find(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
     // Deleted since somebody looked.
     if (found === undefined) return { plan: { drafts: [], removals: [], done() {} }, bytes: 0 };
@@ -268,16 +271,16 @@ export class Compaction {
 
   /** Whether anything in it may have to be written again: a segment that is dead through and through goes unread. */
   #mustBeRead({ segment, isFailed }: Victim): boolean {
-    const { liveBytes, oldestDeleted } = this.parts.catalog.useOf(segment);
+    const { liveBytes, oldestDeleted } = this.#parts.catalog.useOf(segment);
     if (isFailed || liveBytes > 0) return true;
     // A tombstone stands behind all records that it is about.
-    for (const other of this.parts.segments.numbers()) if (other >= oldestDeleted && other < segment) return true;
+    for (const other of this.#parts.segments.numbers()) if (other >= oldestDeleted && other < segment) return true;
     return false;
   }
 
   /** Whether there may still be a record that would come back to life without it. */
   #matters({ firstSegment, last }: Tombstone, victim: Victim): boolean {
-    const { segments } = this.parts;
+    const { segments } = this.#parts;
     for (let segment = firstSegment; segment <= last.segment; segment++) {
       if (segments.has(segment) && (victim.isFailed || segment !== victim.segment)) return true;
     }
@@ -292,7 +295,7 @@ export class Compaction {
   /** Hands a move to the writer; answers the bytes that its plan said. */
   #submit(blocks: readonly string[], makePlan: () => Promise<{ plan: Plan; bytes: number }>): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.parts.writer.submit({
+      this.#parts.writer.submit({
         kind: 'move',
         durable: false,
         blocks,

@@ -74,11 +74,15 @@ export class Catalog {
   /** All versions in the index of some blocks, in order; the least recently used block first. */
   readonly #recent = new Map<string, readonly CatalogEntry[]>();
 
-  constructor(private readonly index: IndexStore) {}
+  readonly #index: IndexStore;
+
+  constructor(index: IndexStore) {
+    this.#index = index;
+  }
 
   /** What a former life of this index left; undefined when it left nothing that can be used. */
   load(): Checkpoint | undefined {
-    const value = this.index.get(CHECKPOINT_KEY);
+    const value = this.#index.get(CHECKPOINT_KEY);
     if (value === undefined) return undefined;
     const checkpoint = parseCheckpoint(value);
     if (checkpoint === undefined) return undefined;
@@ -86,7 +90,7 @@ export class Catalog {
     this.bytes = checkpoint.bytes;
     this.#reached = { segment: checkpoint.segment, offset: checkpoint.offset };
     const { from, to } = allSegments();
-    for (const { key, value: use } of this.index.range(from, to, Number.MAX_SAFE_INTEGER)) {
+    for (const { key, value: use } of this.#index.range(from, to, Number.MAX_SAFE_INTEGER)) {
       this.#uses.set(segmentOfKey(key), decodeUse(use));
     }
     return checkpoint;
@@ -94,7 +98,7 @@ export class Catalog {
 
   /** Forgets everything. */
   clear(): void {
-    this.index.clear();
+    this.#index.clear();
     this.#uses.clear();
     this.#changes.clear();
     this.#changedUses.clear();
@@ -111,7 +115,7 @@ export class Catalog {
     if (change !== undefined) return change.row ?? undefined;
     const recent = this.#recent.get(name);
     if (recent !== undefined) return recent.findLast((entry) => entry.key.version === key.version)?.row;
-    const value = this.index.get(versionKey(key));
+    const value = this.#index.get(versionKey(key));
     return value === undefined ? undefined : decodeRow(value);
   }
 
@@ -129,7 +133,7 @@ export class Catalog {
   list(after: BlockKey | undefined, limit: number): CatalogEntry[] {
     if (this.#changes.size > 0) this.save();
     const { from, to } = versionsAfter(after);
-    return decodeEntries(this.index.range(from, to, limit));
+    return decodeEntries(this.#index.range(from, to, limit));
   }
 
   put(key: BlockKey, row: VersionRow): void {
@@ -218,7 +222,7 @@ export class Catalog {
     const { blocks, bytes } = this;
     const checkpoint: Checkpoint = { format: FORMAT, ...this.#reached, blocks, bytes };
     rows.push({ key: CHECKPOINT_KEY, value: Buffer.from(JSON.stringify(checkpoint)) });
-    this.index.write(rows);
+    this.#index.write(rows);
     for (const [name, changes] of this.#changes) this.#updateRecent(name, changes);
     this.#changes.clear();
     this.#changedUses.clear();
@@ -227,7 +231,7 @@ export class Catalog {
   #savedVersions(inode: number, index: number): readonly CatalogEntry[] {
     const name = blockName(inode, index);
     const { from, to } = versionsOfBlock(inode, index);
-    const entries = this.#recent.get(name) ?? decodeEntries(this.index.range(from, to, MAXIMUM_SIBLINGS));
+    const entries = this.#recent.get(name) ?? decodeEntries(this.#index.range(from, to, MAXIMUM_SIBLINGS));
     this.#recent.delete(name);
     this.#recent.set(name, entries);
     const [oldest] = this.#recent.keys();

@@ -44,20 +44,24 @@ class SortedRows {
 }
 
 class MemoryIndex implements IndexStore {
-  constructor(private readonly rows: SortedRows) {}
+  readonly #rows: SortedRows;
+
+  constructor(rows: SortedRows) {
+    this.#rows = rows;
+  }
 
   get(key: Buffer): Buffer | undefined {
-    const value = this.rows.values.get(key.toString('latin1'));
+    const value = this.#rows.values.get(key.toString('latin1'));
     return value === undefined ? undefined : Buffer.from(value);
   }
 
   range(from: Buffer, to: Buffer, limit: number): IndexRow[] {
     const found: IndexRow[] = [];
     const end = to.toString('latin1');
-    for (let at = this.rows.find(from.toString('latin1')); found.length < limit; at++) {
-      const key = this.rows.keys[at];
+    for (let at = this.#rows.find(from.toString('latin1')); found.length < limit; at++) {
+      const key = this.#rows.keys[at];
       if (key === undefined || key >= end) break;
-      const value = this.rows.values.get(key);
+      const value = this.#rows.values.get(key);
       if (value !== undefined) found.push({ key: Buffer.from(key, 'latin1'), value: Buffer.from(value) });
     }
     return found;
@@ -65,14 +69,14 @@ class MemoryIndex implements IndexStore {
 
   write(changes: readonly IndexChange[]): void {
     for (const { key, value } of changes) {
-      if (value === null) this.rows.delete(key.toString('latin1'));
-      else this.rows.set(key.toString('latin1'), Buffer.from(value));
+      if (value === null) this.#rows.delete(key.toString('latin1'));
+      else this.#rows.set(key.toString('latin1'), Buffer.from(value));
     }
   }
 
   clear(): void {
-    this.rows.values.clear();
-    this.rows.keys.length = 0;
+    this.#rows.values.clear();
+    this.#rows.keys.length = 0;
   }
 
   async close(): Promise<void> {}

@@ -37,20 +37,25 @@ export class SegmentScanner {
   #endOffset: number;
   #damagedBytes = 0;
 
-  constructor(
-    private readonly file: DiskFile,
-    private readonly segment: number,
-    private readonly sizeBytes: number,
-    private readonly salt: bigint,
-    private readonly fromOffset = 0,
-  ) {
+  readonly #file: DiskFile;
+  readonly #segment: number;
+  readonly #sizeBytes: number;
+  readonly #salt: bigint;
+  readonly #fromOffset: number;
+
+  constructor(file: DiskFile, segment: number, sizeBytes: number, salt: bigint, fromOffset = 0) {
+    this.#file = file;
+    this.#segment = segment;
+    this.#sizeBytes = sizeBytes;
+    this.#salt = salt;
+    this.#fromOffset = fromOffset;
     this.#endOffset = fromOffset;
   }
 
   /** The records in order. Fails when the disk does. */
   async *records(): AsyncGenerator<ScannedRecord> {
-    let offset = this.fromOffset;
-    while (offset + HEADER_BYTES <= this.sizeBytes) {
+    let offset = this.#fromOffset;
+    while (offset + HEADER_BYTES <= this.#sizeBytes) {
       const record = await this.#recordAt(offset);
       if (record === undefined) {
         offset = await this.#search(offset + RECORD_ALIGNMENT_BYTES);
@@ -73,11 +78,11 @@ export class SegmentScanner {
     const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES, WINDOW_BYTES));
     if (metaBytes === undefined) return undefined;
     const bytes = await this.#load(offset, HEADER_BYTES + metaBytes, WINDOW_BYTES);
-    const header = decodeRecord(bytes, { segment: this.segment, offset }, this.salt);
+    const header = decodeRecord(bytes, { segment: this.#segment, offset }, this.#salt);
     if (header === undefined) return undefined;
     const payloadOffset = offset + HEADER_BYTES + metaBytes;
     const endOffset = offset + recordBytes(metaBytes, header.payloadBytes);
-    if (endOffset > this.sizeBytes) return undefined;
+    if (endOffset > this.#sizeBytes) return undefined;
     const { kind, key, place, payloadBytes } = header;
     const meta = Buffer.from(bytes.subarray(HEADER_BYTES));
     return { kind, key, place, metaBytes, payloadBytes, meta, payloadOffset, endOffset };
@@ -86,7 +91,7 @@ export class SegmentScanner {
   /** Where the next record may begin; the end of the file when nowhere. */
   async #search(from: number): Promise<number> {
     let offset = from;
-    while (offset + HEADER_BYTES <= this.sizeBytes) {
+    while (offset + HEADER_BYTES <= this.#sizeBytes) {
       const bytes = await this.#load(offset, HEADER_BYTES, SEARCH_WINDOW_BYTES, true);
       for (let at = bytes.indexOf(RECORD_MAGIC); at >= 0; at = bytes.indexOf(RECORD_MAGIC, at + 1)) {
         if ((offset + at) % RECORD_ALIGNMENT_BYTES === 0) return offset + at;
@@ -95,18 +100,18 @@ export class SegmentScanner {
       const stepped = bytes.length - (bytes.length % RECORD_ALIGNMENT_BYTES);
       offset += Math.max(RECORD_ALIGNMENT_BYTES, stepped);
     }
-    return this.sizeBytes;
+    return this.#sizeBytes;
   }
 
   /** At least `bytes` from `offset`, fewer at the end of the file; all that the window has with `everything`. */
   async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
     const start = offset - this.#windowOffset;
-    const wanted = Math.min(bytes, this.sizeBytes - offset);
+    const wanted = Math.min(bytes, this.#sizeBytes - offset);
     if (start < 0 || start + wanted > this.#window.length) {
       const window = Buffer.allocUnsafe(
-        Math.min(Math.max(windowBytes, bytes), MAXIMUM_META_BYTES + SEARCH_WINDOW_BYTES, this.sizeBytes - offset),
+        Math.min(Math.max(windowBytes, bytes), MAXIMUM_META_BYTES + SEARCH_WINDOW_BYTES, this.#sizeBytes - offset),
       );
-      const read = await this.file.read(window, offset);
+      const read = await this.#file.read(window, offset);
       this.#window = window.subarray(0, read);
       this.#windowOffset = offset;
       return this.#window.subarray(0, everything ? read : wanted);

@@ -43,15 +43,28 @@ export class SegmentLog {
   readonly #writePacer: Pacer;
   readonly #syncPacer: Pacer;
 
+  readonly #segments: Segments;
+  readonly #unsafe: UnsafeSegments;
+  readonly #segmentBytes: number;
+  readonly #log: Log;
+  readonly #condition: Condition;
+  readonly #onFailedSegment: (segment: number, syncedOffset: number) => void;
+
   constructor(
-    private readonly segments: Segments,
-    private readonly unsafe: UnsafeSegments,
-    private readonly segmentBytes: number,
+    segments: Segments,
+    unsafe: UnsafeSegments,
+    segmentBytes: number,
     clock: Clock,
-    private readonly log: Log,
-    private readonly condition: Condition,
-    private readonly onFailedSegment: (segment: number, syncedOffset: number) => void,
+    log: Log,
+    condition: Condition,
+    onFailedSegment: (segment: number, syncedOffset: number) => void,
   ) {
+    this.#segments = segments;
+    this.#unsafe = unsafe;
+    this.#segmentBytes = segmentBytes;
+    this.#log = log;
+    this.#condition = condition;
+    this.#onFailedSegment = onFailedSegment;
     this.#writePacer = new Pacer(clock);
     this.#syncPacer = new Pacer(clock);
   }
@@ -68,14 +81,14 @@ export class SegmentLog {
   async resume(lastNumber: number, endOffset: number): Promise<void> {
     this.#lastNumber = lastNumber;
     // A full one too: it may still wait for its sync.
-    if (lastNumber === 0 || this.unsafe.has(lastNumber)) return;
-    this.#active = newActive(lastNumber, await this.segments.openToAppend(lastNumber), endOffset);
+    if (lastNumber === 0 || this.#unsafe.has(lastNumber)) return;
+    this.#active = newActive(lastNumber, await this.#segments.openToAppend(lastNumber), endOffset);
   }
 
   /** The segment for the next batch, a new one when the last is full or failed. Fails when the disk does. */
   async ready(): Promise<ActiveSegment> {
     const active = this.#active;
-    if (active !== null && active.failure === null && active.endOffset < this.segmentBytes) return active;
+    if (active !== null && active.failure === null && active.endOffset < this.#segmentBytes) return active;
     if (active !== null) {
       // Closed segments are durable, or known to be unsafe: that is what lets a flush sync the active one only.
       // Whoever finds that it fails makes it unsafe.
@@ -107,14 +120,14 @@ export class SegmentLog {
       if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, endOffset));
       else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
     } catch (error) {
-      this.condition.failed(error);
+      this.#condition.failed(error);
       // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
       await this.#cut(active);
       throw error;
     }
-    this.condition.worked();
+    this.#condition.worked();
     active.endOffset = endOffset + bytes;
-    this.segments.setSize(active.number, active.endOffset);
+    this.#segments.setSize(active.number, active.endOffset);
   }
 
   /** Resolves when all that was appended to the segment before is on stable storage; one sync serves all who wait. */
@@ -135,13 +148,13 @@ export class SegmentLog {
   /** The same without exception: fails as long as anything that a failed sync left behind is not written anew. */
   async flush(): Promise<void> {
     await this.syncActive();
-    const [unsafe] = this.unsafe.entries();
+    const [unsafe] = this.#unsafe.entries();
     if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
   }
 
   /** Whether bytes there may be lost although they were written long ago. */
   isUnsafe(place: Place): boolean {
-    return this.unsafe.includes(place);
+    return this.#unsafe.includes(place);
   }
 
   async close(): Promise<void> {
@@ -171,7 +184,7 @@ export class SegmentLog {
         for (const { resolve } of waiters) resolve();
       } catch (error) {
         active.failure = error instanceof Error ? error : new Error(String(error));
-        this.condition.failed(error);
+        this.#condition.failed(error);
         await this.#noteFailure(active);
         const failed = syncFailed(active.failure);
         for (const { reject } of [...waiters, ...active.waiters]) reject(failed);
@@ -184,14 +197,14 @@ export class SegmentLog {
   /** Before anybody hears of it: whoever comes after this process would not. */
   async #noteFailure(active: ActiveSegment): Promise<void> {
     this.failures++;
-    this.log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
-    await this.unsafe.add(active.number, active.syncedOffset);
-    this.onFailedSegment(active.number, active.syncedOffset);
+    this.#log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
+    await this.#unsafe.add(active.number, active.syncedOffset);
+    this.#onFailedSegment(active.number, active.syncedOffset);
   }
 
   /** Zeros behind the end, so that the next appends leave the file's size alone: see ZEROS_AHEAD_BYTES. */
   #writeAhead(active: ActiveSegment, end: number): void {
-    const bytes = Math.min(ZEROS.length, this.segmentBytes - end);
+    const bytes = Math.min(ZEROS.length, this.#segmentBytes - end);
     if (end <= active.zeroedEnd || bytes <= 0) return;
     // Also when a part of them gets no room: it is to be cut off like the rest.
     active.zeroedEnd = end + bytes;
@@ -199,15 +212,15 @@ export class SegmentLog {
       active.file.writeNow([ZEROS.subarray(0, bytes)], end);
     } catch (error) {
       // Only slower without: the append that follows finds out by itself what is wrong with the disk.
-      this.log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
+      this.#log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
     }
   }
 
   async #create(number: number): Promise<DiskFile> {
     try {
-      return await this.segments.create(number);
+      return await this.#segments.create(number);
     } catch (error) {
-      this.condition.failed(error);
+      this.#condition.failed(error);
       throw error;
     }
   }
@@ -216,14 +229,14 @@ export class SegmentLog {
   async #cut(active: ActiveSegment): Promise<void> {
     active.zeroedEnd = 0;
     await active.file.truncate(active.endOffset).catch((error: unknown) => {
-      this.log.warn('segment.cut_failed', { segment: active.number, reason: String(error) });
+      this.#log.warn('segment.cut_failed', { segment: active.number, reason: String(error) });
     });
   }
 
   async #closeQuietly(active: ActiveSegment): Promise<void> {
     if (active.zeroedEnd > active.endOffset) await this.#cut(active);
     await active.file.close().catch((error: unknown) => {
-      this.log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
+      this.#log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
     });
   }
 }

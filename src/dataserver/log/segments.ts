@@ -20,17 +20,22 @@ export class Segments {
   readonly #sizes = new Map<number, number>();
   #storedBytes = 0;
 
-  constructor(
-    private readonly disk: Disk,
-    private readonly directory: string,
-    private readonly log: Log,
-    private readonly maximumOpenFiles = MAXIMUM_OPEN_FILES,
-  ) {}
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #log: Log;
+  readonly #maximumOpenFiles: number;
+
+  constructor(disk: Disk, directory: string, log: Log, maximumOpenFiles = MAXIMUM_OPEN_FILES) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#log = log;
+    this.#maximumOpenFiles = maximumOpenFiles;
+  }
 
   /** Looks what is there; numbers in order. */
   async load(): Promise<number[]> {
-    await this.disk.makeDirectory(this.directory);
-    const numbers = (await this.disk.list(this.directory))
+    await this.#disk.makeDirectory(this.#directory);
+    const numbers = (await this.#disk.list(this.#directory))
       .map((name) => Number(NAME.exec(name)?.[1] ?? 0))
       .filter((number) => number > 0)
       .sort((a, b) => a - b);
@@ -67,11 +72,11 @@ export class Segments {
 
   /** Makes an empty segment, whose name survives a power cut, and opens it for the one who writes it. */
   async create(number: number): Promise<DiskFile> {
-    const file = await this.disk.open(this.#path(number), 'create');
+    const file = await this.#disk.open(this.#path(number), 'create');
     try {
       // Left over from an attempt that failed half-way.
       await file.truncate(0);
-      await this.disk.syncDirectory(this.directory);
+      await this.#disk.syncDirectory(this.#directory);
     } catch (error) {
       await file.close();
       throw error;
@@ -83,8 +88,8 @@ export class Segments {
   /** A descriptor of its own for the one who writes the segment. */
   async openToAppend(number: number): Promise<DiskFile> {
     // The process that made it may have ended before its name was on stable storage.
-    await this.disk.syncDirectory(this.directory);
-    return this.disk.open(this.#path(number), 'existing');
+    await this.#disk.syncDirectory(this.#directory);
+    return this.#disk.open(this.#path(number), 'existing');
   }
 
   /** Removes a segment for good; readers that are in the middle of it finish. */
@@ -92,8 +97,8 @@ export class Segments {
     this.#drop(number);
     this.#storedBytes -= this.sizeOf(number);
     this.#sizes.delete(number);
-    await this.disk.remove(this.#path(number));
-    await this.disk.syncDirectory(this.directory);
+    await this.#disk.remove(this.#path(number));
+    await this.#disk.syncDirectory(this.#directory);
   }
 
   /** Runs `action` with the segment's file open for reading. Fails with ENOENT when there is no such segment. */
@@ -142,7 +147,7 @@ export class Segments {
       return other;
     }
     for (const oldest of this.#handles.keys()) {
-      if (this.#handles.size < this.maximumOpenFiles) break;
+      if (this.#handles.size < this.#maximumOpenFiles) break;
       this.#drop(oldest);
     }
     const handle = { file, users: 1, dropped: false };
@@ -153,10 +158,10 @@ export class Segments {
   /** On a disk that has become read-only, for reading: its replicas still vote. */
   async #openFile(number: number): Promise<DiskFile> {
     try {
-      return await this.disk.open(this.#path(number), 'existing');
+      return await this.#disk.open(this.#path(number), 'existing');
     } catch (error) {
       if (diskTrouble(error) !== 'read-only') throw error;
-      return this.disk.open(this.#path(number), 'reading');
+      return this.#disk.open(this.#path(number), 'reading');
     }
   }
 
@@ -165,7 +170,7 @@ export class Segments {
     if (handle === undefined || handle.users > 0) return;
     handle.file.close().catch((error: unknown) => {
       // Nothing is lost with a descriptor that only reads.
-      this.log.warn('segment.close_failed', { segment: number, reason: String(error) });
+      this.#log.warn('segment.close_failed', { segment: number, reason: String(error) });
     });
   }
 
@@ -178,6 +183,6 @@ export class Segments {
   }
 
   #path(number: number): string {
-    return join(this.directory, `${String(number).padStart(8, '0')}.log`);
+    return join(this.#directory, `${String(number).padStart(8, '0')}.log`);
   }
 }

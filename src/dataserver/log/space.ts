@@ -10,25 +10,30 @@ export class Space {
   #writtenBytes = 0;
   #checkedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly disk: Disk,
-    private readonly clock: Clock,
-    private readonly directory: string,
-    private readonly reserveBytes: number,
-  ) {}
+  readonly #disk: Disk;
+  readonly #clock: Clock;
+  readonly #directory: string;
+  readonly #reserveBytes: number;
+
+  constructor(disk: Disk, clock: Clock, directory: string, reserveBytes: number) {
+    this.#disk = disk;
+    this.#clock = clock;
+    this.#directory = directory;
+    this.#reserveBytes = reserveBytes;
+  }
 
   /** Whether a put of so many bytes certainly leaves the reserve alone, by what was found a moment ago. */
   isSureOfRoomFor(bytes: number): boolean {
     const isStale =
-      this.#writtenBytes > SPACE_CHECK_BYTES || this.clock.monotonicMs() - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
+      this.#writtenBytes > SPACE_CHECK_BYTES || this.#clock.monotonicMs() - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
     return !isStale && this.#fits(bytes);
   }
 
   /** The same, looked up now where it is not certain: others may fill the same disk. */
   async hasRoomFor(bytes: number): Promise<boolean> {
     if (this.isSureOfRoomFor(bytes)) return true;
-    const nowMs = this.clock.monotonicMs();
-    this.#freeBytes = (await this.disk.space(this.directory)).freeBytes;
+    const nowMs = this.#clock.monotonicMs();
+    this.#freeBytes = (await this.#disk.space(this.#directory)).freeBytes;
     this.#writtenBytes = 0;
     this.#checkedMs = nowMs;
     return this.#fits(bytes);
@@ -44,7 +49,7 @@ export class Space {
   }
 
   #fits(bytes: number): boolean {
-    return this.#freeBytes - this.#writtenBytes - bytes > this.reserveBytes;
+    return this.#freeBytes - this.#writtenBytes - bytes > this.#reserveBytes;
   }
 }
 

@@ -14,12 +14,14 @@ export class UnsafeSegments {
   readonly #from: Map<number, number>;
   #saving: Promise<void> = Promise.resolve();
 
-  private constructor(
-    private readonly path: string,
-    private readonly disk: Disk,
-    private readonly log: Log,
-    from: Iterable<readonly [number, number]>,
-  ) {
+  readonly #path: string;
+  readonly #disk: Disk;
+  readonly #log: Log;
+
+  private constructor(path: string, disk: Disk, log: Log, from: Iterable<readonly [number, number]>) {
+    this.#path = path;
+    this.#disk = disk;
+    this.#log = log;
     this.#from = new Map(from);
   }
 
@@ -50,7 +52,7 @@ export class UnsafeSegments {
   async add(segment: number, fromOffset: number): Promise<void> {
     this.#from.set(segment, fromOffset);
     await this.#save().catch((error: unknown) => {
-      this.log.error('segment.unsafe_not_kept', { segment, reason: String(error) });
+      this.#log.error('segment.unsafe_not_kept', { segment, reason: String(error) });
     });
   }
 
@@ -71,7 +73,7 @@ export class UnsafeSegments {
   #save(): Promise<void> {
     const save = async () => {
       const text = `${JSON.stringify({ format: FORMAT, segments: this.entries() })}\n`;
-      await this.disk.replaceFile(this.path, Buffer.from(text));
+      await this.#disk.replaceFile(this.#path, Buffer.from(text));
     };
     const saved = this.#saving.then(save);
     this.#saving = saved.catch(() => {});

@@ -26,25 +26,30 @@ export class BlockReader {
   /** Pages that did not have the hash that was stored with them. */
   damagedPages = 0;
 
-  constructor(
-    private readonly catalog: Catalog,
-    private readonly reader: PageReader,
-    private readonly direct: DirectReader,
-    private readonly log: Log,
-  ) {}
+  readonly #catalog: Catalog;
+  readonly #reader: PageReader;
+  readonly #direct: DirectReader;
+  readonly #log: Log;
+
+  constructor(catalog: Catalog, reader: PageReader, direct: DirectReader, log: Log) {
+    this.#catalog = catalog;
+    this.#reader = reader;
+    this.#direct = direct;
+    this.#log = log;
+  }
 
   /** In the order of the items; the bytes of the answers are lent. */
   async get(items: readonly GetItem[]): Promise<GetResult[]> {
     const parts: (Part | undefined)[] = [];
     for (const item of items) parts.push(this.#find(item));
-    const bytes = (await this.direct.read(parts)) ?? NOTHING;
+    const bytes = (await this.#direct.read(parts)) ?? NOTHING;
     const answers: Promise<GetResult>[] = [];
     for (const [place, item] of items.entries()) answers.push(this.#answer(item, parts[place], bytes[place]));
     return Promise.all(answers);
   }
 
   #find(item: GetItem): Part | undefined {
-    const row = this.catalog.get(item);
+    const row = this.#catalog.get(item);
     if (row === undefined) return undefined;
     const start = Math.min(item.offset, row.length);
     const end = Math.min(start + item.length, row.length);
@@ -64,7 +69,7 @@ export class BlockReader {
         const now = this.#find(item);
         const { home } = part.row;
         if (now === undefined || (now.row.home.segment === home.segment && now.row.home.offset === home.offset)) {
-          this.log.warn('block.unreadable', { ...keyOf(item), reason: error.message });
+          this.#log.warn('block.unreadable', { ...keyOf(item), reason: error.message });
           return { state: now === undefined ? 'absent' : 'damaged' };
         }
         part = now;
@@ -80,10 +85,10 @@ export class BlockReader {
       return item.data ? { ...empty, data: Buffer.alloc(0), ...pageHashesIfPart(row.pageHashes, 0, length) } : empty;
     }
     if (!item.data && direct === undefined) {
-      const { hash } = await this.reader.inspect(row, first, count, (bytes) => this.#rehash(part, bytes));
+      const { hash } = await this.#reader.inspect(row, first, count, (bytes) => this.#rehash(part, bytes));
       return { state: 'present', hash, length };
     }
-    const bytes = direct ?? (await this.reader.read(row, first, count));
+    const bytes = direct ?? (await this.#reader.read(row, first, count));
     const { pageHashes, hash } = this.#rehash(part, bytes);
     if (!item.data) {
       giveBack(bytes);
@@ -105,7 +110,7 @@ export class BlockReader {
       if (now.readBigUInt64LE(at) !== row.pageHashes.readBigUInt64LE(at)) pages++;
     }
     this.damagedPages += pages;
-    this.log.warn('block.damaged', { ...keyOf(item), pages });
+    this.#log.warn('block.damaged', { ...keyOf(item), pages });
   }
 }
 

@@ -23,26 +23,30 @@ interface Outside {
 export class CacheGuess {
   readonly #outside = new Map<number, Outside>();
 
+  readonly #segments: Segments;
+  readonly #pacer: Pacer;
+  readonly #partBytes: number;
+
   /**
    * @param pacer whether reads through the cache are quick
    * @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter
    */
-  constructor(
-    private readonly segments: Segments,
-    private readonly pacer: Pacer,
-    private readonly partBytes: number,
-  ) {}
+  constructor(segments: Segments, pacer: Pacer, partBytes: number) {
+    this.#segments = segments;
+    this.#pacer = pacer;
+    this.#partBytes = partBytes;
+  }
 
   /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
   async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
     const known = this.#outside.get(segment);
     const decided = known && this.#decide(segment, known, from, to);
     if (decided !== undefined) return decided;
-    const asked = await this.segments.use(segment, async (file) => {
+    const asked = await this.#segments.use(segment, async (file) => {
       // Somebody else has found it meanwhile.
       if (this.#outside.get(segment) !== known) return undefined;
       // A slow disk is not asked, since everybody would wait for it: what was never read is taken to be outside.
-      if (this.pacer.isQuick ? this.pacer.runNow(1, () => file.isCached(from)) : known !== undefined) return false;
+      if (this.#pacer.isQuick ? this.#pacer.runNow(1, () => file.isCached(from)) : known !== undefined) return false;
       this.#part(this.#found(segment), from, to).fill(PASSED);
       return true;
     });
@@ -68,15 +72,15 @@ export class CacheGuess {
   /** Whether `isForDirect` would say so of [from, to) now, without asking the disk. */
   expectsDirect(segment: number, from: number, to: number): boolean {
     const known = this.#outside.get(segment);
-    return known?.sizeBytes === this.segments.sizeOf(segment) && this.#part(known, from, to).includes(UNREAD);
+    return known?.sizeBytes === this.#segments.sizeOf(segment) && this.#part(known, from, to).includes(UNREAD);
   }
 
   /** Whether it has since it was looked at last. */
   #hasGrown(segment: number, outside: Outside): boolean {
-    const sizeBytes = this.segments.sizeOf(segment);
+    const sizeBytes = this.#segments.sizeOf(segment);
     if (outside.sizeBytes === sizeBytes) return false;
     const states = new Uint8Array(this.#partsOf(sizeBytes)).fill(FILLED);
-    const whole = Math.floor(Math.min(outside.sizeBytes, sizeBytes) / this.partBytes);
+    const whole = Math.floor(Math.min(outside.sizeBytes, sizeBytes) / this.#partBytes);
     states.set(outside.states.subarray(0, Math.min(whole, states.length)));
     Object.assign(outside, { sizeBytes, states });
     return true;
@@ -84,10 +88,10 @@ export class CacheGuess {
 
   /** One part is outside: the others are taken to be outside as well, whatever they were. */
   #found(segment: number): Outside {
-    if (this.#outside.size > this.segments.count) {
-      for (const each of this.#outside.keys()) if (!this.segments.has(each)) this.#outside.delete(each);
+    if (this.#outside.size > this.#segments.count) {
+      for (const each of this.#outside.keys()) if (!this.#segments.has(each)) this.#outside.delete(each);
     }
-    const sizeBytes = this.segments.sizeOf(segment);
+    const sizeBytes = this.#segments.sizeOf(segment);
     const found = { sizeBytes, states: new Uint8Array(this.#partsOf(sizeBytes)) };
     this.#outside.set(segment, found);
     return found;
@@ -99,6 +103,6 @@ export class CacheGuess {
   }
 
   #partsOf(bytes: number): number {
-    return Math.round(bytes / this.partBytes);
+    return Math.round(bytes / this.#partBytes);
   }
 }

@@ -68,11 +68,13 @@ export class DirectReader {
   /** Runs of them that take memory. */
   #filling = 0;
 
+  readonly #parts: DirectReaderParts;
+  readonly #minimumBytes: number;
+
   /** @param minimumBytes a shorter run is read through the cache */
-  constructor(
-    private readonly parts: DirectReaderParts,
-    private readonly minimumBytes = DIRECT_READ_BYTES,
-  ) {
+  constructor(parts: DirectReaderParts, minimumBytes = DIRECT_READ_BYTES) {
+    this.#parts = parts;
+    this.#minimumBytes = minimumBytes;
     this.#guess = new CacheGuess(parts.segments, parts.pacer, minimumBytes);
     this.#ahead = new ReadAhead(parts.clock, (memory) => this.#giveBack(memory));
   }
@@ -103,7 +105,7 @@ export class DirectReader {
   async #read(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
     const { segment, from, to } = run;
     // What a failed sync left behind may be in the cache only.
-    if (this.parts.unsafe.has(segment) || this.#filling >= KEPT_DIRECT_MEMORIES) return;
+    if (this.#parts.unsafe.has(segment) || this.#filling >= KEPT_DIRECT_MEMORIES) return;
     this.#filling++;
     try {
       if (await this.#guess.isForDirect(segment, from, to)) await this.#fill(run, bytes);
@@ -132,8 +134,8 @@ export class DirectReader {
   }
 
   #readOn(segment: number, from: number): void {
-    const to = Math.min(from + MAXIMUM_RUN_BYTES, this.parts.segments.sizeOf(segment));
-    if (to - from < this.minimumBytes || !this.#guess.expectsDirect(segment, from, to)) return;
+    const to = Math.min(from + MAXIMUM_RUN_BYTES, this.#parts.segments.sizeOf(segment));
+    if (to - from < this.#minimumBytes || !this.#guess.expectsDirect(segment, from, to)) return;
     const stretch = { segment, from, to };
     this.#ahead.begin(stretch, () => this.#load(stretch).catch(() => undefined));
   }
@@ -142,7 +144,7 @@ export class DirectReader {
   async #load({ segment, from, to }: Stretch): Promise<Loaded> {
     const start = Math.floor(from / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
     const sizeBytes = Math.ceil((to - start) / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
-    const memory = await this.parts.segments.use(segment, async (file) => {
+    const memory = await this.#parts.segments.use(segment, async (file) => {
       const taken = this.#free.pop() ?? (await file.directMemory(DIRECT_READ_MAXIMUM_BYTES));
       try {
         const readBytes = await file.readDirect(taken.subarray(0, sizeBytes), start);
@@ -164,11 +166,11 @@ export class DirectReader {
   #noteFailure(segment: number, error: unknown): void {
     const fields = { segment, reason: String(error) };
     if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) {
-      this.parts.log.debug('direct.failed', fields);
+      this.#parts.log.debug('direct.failed', fields);
       return;
     }
     this.#isSupported = false;
-    this.parts.log.info('direct.unsupported', fields);
+    this.#parts.log.info('direct.unsupported', fields);
   }
 
   /** What may be worth a direct read. */
@@ -176,7 +178,7 @@ export class DirectReader {
     let sizeBytes = 0;
     for (const range of ranges)
       if (range !== undefined) sizeBytes += Math.min(range.row.length, range.count * PAGE_BYTES);
-    if (sizeBytes < this.minimumBytes) return NOTHING;
+    if (sizeBytes < this.#minimumBytes) return NOTHING;
     const runs: Run[] = [];
     for (const piece of piecesOf(ranges)) {
       const last = runs.at(-1);
@@ -188,7 +190,7 @@ export class DirectReader {
         runs.push({ segment: piece.segment, from: piece.offset, to, pieces: [piece] });
       }
     }
-    return runs.filter(({ from, to }) => to - from >= this.minimumBytes && to - from <= MAXIMUM_RUN_BYTES);
+    return runs.filter(({ from, to }) => to - from >= this.#minimumBytes && to - from <= MAXIMUM_RUN_BYTES);
   }
 }
 

@@ -29,10 +29,13 @@ export class PageReader {
   readonly #scratch: Buffer[] = [];
   readonly #pool = new BufferPool();
 
-  constructor(
-    private readonly segments: Segments,
-    private readonly pacer: Pacer,
-  ) {}
+  readonly #segments: Segments;
+  readonly #pacer: Pacer;
+
+  constructor(segments: Segments, pacer: Pacer) {
+    this.#segments = segments;
+    this.#pacer = pacer;
+  }
 
   /**
    * The bytes of `count` pages from `first` on, as they are on the disk now: lent, to be given back by whoever can.
@@ -76,12 +79,12 @@ export class PageReader {
       target.fill(0);
       return true;
     }
-    const file = this.pacer.isQuick ? this.segments.openedFile(span.segment) : undefined;
+    const file = this.#pacer.isQuick ? this.#segments.openedFile(span.segment) : undefined;
     if (file === undefined) return false;
     try {
       check(
         span,
-        this.pacer.runNow(target.length, () => file.readNow(target, span.offset)),
+        this.#pacer.runNow(target.length, () => file.readNow(target, span.offset)),
       );
     } catch (error) {
       throw unreadable(span, error);
@@ -95,12 +98,12 @@ export class PageReader {
       const target = bytes.subarray(span.start, span.end);
       try {
         const read = (file: DiskFile) =>
-          this.pacer.run(
+          this.#pacer.run(
             target.length,
             () => file.readNow(target, span.offset),
             () => file.read(target, span.offset),
           );
-        check(span, await this.segments.use(span.segment, read));
+        check(span, await this.#segments.use(span.segment, read));
       } catch (error) {
         throw unreadable(span, error);
       }

@@ -28,11 +28,14 @@ export class ReadAhead {
   #last: Stretch = { segment: 0, from: 0, to: 0 };
   #ahead: Ahead | undefined;
 
+  readonly #clock: Clock;
+  readonly #free: (memory: Buffer) => void;
+
   /** @param free takes memory back that nobody came for */
-  constructor(
-    private readonly clock: Clock,
-    private readonly free: (memory: Buffer) => void,
-  ) {}
+  constructor(clock: Clock, free: (memory: Buffer) => void) {
+    this.#clock = clock;
+    this.#free = free;
+  }
 
   /** Notes that a stretch is read. Answers whether it follows the one before. */
   follows(next: Stretch): boolean {
@@ -47,7 +50,7 @@ export class ReadAhead {
     const ahead: Ahead = { ...stretch, loading: load(), loadedMs: undefined };
     this.#ahead = ahead;
     void ahead.loading.then(() => {
-      ahead.loadedMs = this.clock.monotonicMs();
+      ahead.loadedMs = this.#clock.monotonicMs();
     });
   }
 
@@ -56,7 +59,7 @@ export class ReadAhead {
     const ahead = this.#ahead;
     if (ahead === undefined || ahead.segment !== segment || ahead.from > from || ahead.to < to) return undefined;
     const { loadedMs } = ahead;
-    if (loadedMs !== undefined && this.clock.monotonicMs() - loadedMs > READ_AHEAD_LIFE_MS) return undefined;
+    if (loadedMs !== undefined && this.#clock.monotonicMs() - loadedMs > READ_AHEAD_LIFE_MS) return undefined;
     this.#ahead = undefined;
     return ahead.loading;
   }
@@ -64,6 +67,6 @@ export class ReadAhead {
   #drop(): void {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    void ahead?.loading.then((loaded) => loaded && this.free(loaded.memory));
+    void ahead?.loading.then((loaded) => loaded && this.#free(loaded.memory));
   }
 }

@@ -82,7 +82,11 @@ export class Writer {
   #closed = false;
   #saveTimer: Timer | undefined;
 
-  constructor(private readonly parts: WriterParts) {}
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
 
   submit(mutation: Mutation): void {
     if (this.#closed) {
@@ -113,7 +117,7 @@ export class Writer {
       const batch = this.#takeBatch();
       try {
         const putBytes = bytesOfPuts(batch);
-        const isRoom = putBytes === 0 || this.parts.space.isSureOfRoomFor(putBytes);
+        const isRoom = putBytes === 0 || this.#parts.space.isSureOfRoomFor(putBytes);
         await this.#store(isRoom ? batch : await this.#refuseWhenFull(batch, putBytes));
       } catch (error) {
         this.#fail(batch, error);
@@ -123,7 +127,7 @@ export class Writer {
   }
 
   #takeBatch(): Mutation[] {
-    const limitBytes = Math.min(MAXIMUM_BATCH_BYTES, this.parts.maximumBatchBytes);
+    const limitBytes = Math.min(MAXIMUM_BATCH_BYTES, this.#parts.maximumBatchBytes);
     const touched = new Set<string>();
     let bytes = 0;
     let count = 0;
@@ -139,8 +143,8 @@ export class Writer {
 
   /** Answers what is to be stored all the same. */
   async #refuseWhenFull(batch: readonly Mutation[], putBytes: number): Promise<readonly Mutation[]> {
-    if (await this.parts.space.hasRoomFor(putBytes)) return batch;
-    this.parts.onFull();
+    if (await this.#parts.space.hasRoomFor(putBytes)) return batch;
+    this.#parts.onFull();
     const others: Mutation[] = [];
     for (const mutation of batch) {
       if (mutation.kind === 'put') mutation.full();
@@ -168,7 +172,7 @@ export class Writer {
   }
 
   async #store(batch: readonly Mutation[]): Promise<void> {
-    const { segmentLog } = this.parts;
+    const { segmentLog } = this.#parts;
     const { failures } = segmentLog;
     let planned = await this.#plan(batch);
     if (planned.length === 0) return;
@@ -197,13 +201,13 @@ export class Writer {
   }
 
   #synced(active: ActiveSegment | null): Promise<void> {
-    const { segmentLog } = this.parts;
+    const { segmentLog } = this.#parts;
     // Without a record of its own, what is durable already may still wait for its first sync.
     return active === null ? segmentLog.syncActive() : segmentLog.synced(active);
   }
 
   async #append(active: ActiveSegment, planned: readonly Planned[], needsSync: boolean): Promise<PlacedRecord[]> {
-    const { segmentLog, space, salt } = this.parts;
+    const { segmentLog, space, salt } = this.#parts;
     const records: PlacedRecord[] = [];
     const chunks: Uint8Array[] = [];
     let offset = active.endOffset;
@@ -224,32 +228,32 @@ export class Writer {
   }
 
   #apply(planned: readonly Planned[], records: readonly PlacedRecord[], active: ActiveSegment | null): void {
-    const { catalog } = this.parts;
+    const { catalog } = this.#parts;
     for (const { draft, place, row } of records) {
       if (draft.kind === 'tombstones') catalog.addTombstones(place.segment, draft.tombstones);
       else if (row !== undefined) catalog.put(draft.key, row);
     }
     for (const { plan } of planned) for (const key of plan.removals) catalog.remove(key);
     if (active !== null) catalog.reach({ segment: active.number, offset: active.endOffset });
-    this.parts.onTouched(catalog.takeTouched());
+    this.#parts.onTouched(catalog.takeTouched());
     if (catalog.pending >= INDEX_SAVE_BLOCKS) catalog.save();
-    else this.#saveTimer ??= this.parts.clock.after(INDEX_SAVE_INTERVAL_MS, () => this.#saveNow());
+    else this.#saveTimer ??= this.#parts.clock.after(INDEX_SAVE_INTERVAL_MS, () => this.#saveNow());
   }
 
   #saveNow(): void {
     this.#saveTimer = undefined;
     try {
-      this.parts.catalog.save();
+      this.#parts.catalog.save();
     } catch (error) {
       // It stays in memory, and in the log.
-      this.parts.log.warn('index.save_failed', { reason: String(error) });
+      this.#parts.log.warn('index.save_failed', { reason: String(error) });
     }
   }
 
   /** The log took nothing. */
   #storeWithout(planned: readonly Planned[], error: unknown): void {
     const noRoom = isNoRoom(error);
-    this.parts.log.error('segment.write_failed', { reason: String(error) });
+    this.#parts.log.error('segment.write_failed', { reason: String(error) });
     for (const { mutation, plan } of planned) {
       if (noRoom && mutation.kind === 'put') {
         mutation.full();
@@ -257,7 +261,7 @@ export class Writer {
         // Deleting is what makes room. Should the index be lost before its record is written, these versions come back as garbage.
         this.#owe(plan.drafts);
         this.#apply([{ mutation, plan }], [], null);
-        this.parts.catalog.save();
+        this.#parts.catalog.save();
         plan.done();
       } else {
         this.#fail([mutation], error);
@@ -269,7 +273,7 @@ export class Writer {
     const owed = drafts.filter((draft) => draft.kind === 'tombstones');
     const count = [...this.#owed, ...owed].reduce((sum, { tombstones }) => sum + tombstones.length, 0);
     if (count <= MAXIMUM_OWED_TOMBSTONES) this.#owed.push(...owed);
-    else this.parts.log.warn('tombstones.dropped', { count: count - MAXIMUM_OWED_TOMBSTONES });
+    else this.#parts.log.warn('tombstones.dropped', { count: count - MAXIMUM_OWED_TOMBSTONES });
   }
 
   #fail(mutations: readonly Mutation[], error: unknown): void {

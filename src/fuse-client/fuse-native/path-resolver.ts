@@ -8,13 +8,17 @@ import type { Operations } from '../operations.js';
 const MOST_KEPT = 10_000;
 
 export class PathResolver {
-  private readonly kept = new Map<string, { inode: number; untilMs: number }>();
+  readonly #kept = new Map<string, { inode: number; untilMs: number }>();
 
-  constructor(
-    private readonly operations: Operations,
-    private readonly clock: Clock,
-    private readonly keptMs: number,
-  ) {}
+  readonly #operations: Operations;
+  readonly #clock: Clock;
+  readonly #keptMs: number;
+
+  constructor(operations: Operations, clock: Clock, keptMs: number) {
+    this.#operations = operations;
+    this.#clock = clock;
+    this.#keptMs = keptMs;
+  }
 
   /** `path` has one character per byte and starts with '/'. Fails as a lookup does. */
   async inode(path: string): Promise<number> {
@@ -23,7 +27,7 @@ export class PathResolver {
     let prefix = '';
     for (const name of names) {
       prefix += `/${name}`;
-      inode = await this.child(inode, name, prefix);
+      inode = await this.#child(inode, name, prefix);
     }
     return inode;
   }
@@ -38,15 +42,15 @@ export class PathResolver {
 
   /** After names went or changed their meaning. */
   forget(): void {
-    this.kept.clear();
+    this.#kept.clear();
   }
 
-  private async child(parent: number, name: FileName, prefix: string): Promise<number> {
-    const kept = this.kept.get(prefix);
-    if (kept !== undefined && kept.untilMs > this.clock.monotonicMs()) return kept.inode;
-    const { inode } = await this.operations.lookup(parent, name);
-    if (this.kept.size >= MOST_KEPT) this.kept.clear();
-    this.kept.set(prefix, { inode, untilMs: this.clock.monotonicMs() + this.keptMs });
+  async #child(parent: number, name: FileName, prefix: string): Promise<number> {
+    const kept = this.#kept.get(prefix);
+    if (kept !== undefined && kept.untilMs > this.#clock.monotonicMs()) return kept.inode;
+    const { inode } = await this.#operations.lookup(parent, name);
+    if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
+    this.#kept.set(prefix, { inode, untilMs: this.#clock.monotonicMs() + this.#keptMs });
     return inode;
   }
 }

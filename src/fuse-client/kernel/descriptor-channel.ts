@@ -27,13 +27,16 @@ interface ControlMessage {
 export class DescriptorChannel {
   /** The end that the other program gets. */
   readonly otherEnd: number;
-  private readonly ourEnd: number;
+  readonly #ourEnd: number;
 
-  private constructor(private readonly libc: Libc) {
+  readonly #libc: Libc;
+
+  private constructor(libc: Libc) {
+    this.#libc = libc;
     const pair = [-1, -1];
     const status = libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair);
     if (status !== 0) throw new Error(`socketpair: error ${libc.errorNumber()}`);
-    [this.ourEnd = -1, this.otherEnd = -1] = pair;
+    [this.#ourEnd = -1, this.otherEnd = -1] = pair;
   }
 
   static async open(): Promise<DescriptorChannel> {
@@ -42,13 +45,13 @@ export class DescriptorChannel {
 
   /** What the other program has sent by now. Throws when there is nothing. */
   receive(): number {
-    const received = this.libc.receiveDescriptor(this.ourEnd);
-    if (received === undefined) throw new Error(`no descriptor came: error ${this.libc.errorNumber()}`);
+    const received = this.#libc.receiveDescriptor(this.#ourEnd);
+    if (received === undefined) throw new Error(`no descriptor came: error ${this.#libc.errorNumber()}`);
     return received;
   }
 
   close(): void {
-    closeSync(this.ourEnd);
+    closeSync(this.#ourEnd);
     closeSync(this.otherEnd);
   }
 }

@@ -19,24 +19,27 @@ export interface DeviceReceiver {
 }
 
 export class FuseDevice {
-  private reading: { destroy(): void } | undefined;
-  private gone = false;
-  private isClosing = false;
+  #reading: { destroy(): void } | undefined;
+  #gone = false;
+  #isClosing = false;
   /** Notifications on their way; none fails. */
-  private readonly notifying = new Set<Promise<void>>();
+  readonly #notifying = new Set<Promise<void>>();
   /** Settles when all notifications that take turns have had theirs. */
-  private turn: Promise<void> = Promise.resolve();
+  #turn: Promise<void> = Promise.resolve();
+
+  readonly #descriptor: number;
+  readonly #log: Log;
 
   /** @param descriptor of a mounted /dev/fuse, which belongs to this object from now on */
-  constructor(
-    private readonly descriptor: number,
-    private readonly log: Log,
-  ) {}
+  constructor(descriptor: number, log: Log) {
+    this.#descriptor = descriptor;
+    this.#log = log;
+  }
 
   /** Starts reading. */
   start(receiver: DeviceReceiver): void {
     let free: Buffer | undefined;
-    this.reading = pollDescriptor(this.descriptor, {
+    this.#reading = pollDescriptor(this.#descriptor, {
       buffer: () => {
         free ??= Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES);
         return free;
@@ -45,8 +48,8 @@ export class FuseDevice {
         if (receiver.request(bytes)) free = undefined;
       },
       ended: (error) => {
-        if (error !== undefined && error.code !== UNMOUNTED) this.log.error('mount.device', { error: error.message });
-        this.gone = true;
+        if (error !== undefined && error.code !== UNMOUNTED) this.#log.error('mount.device', { error: error.message });
+        this.#gone = true;
         receiver.ended();
       },
       idle: () => this.notified(),
@@ -55,12 +58,12 @@ export class FuseDevice {
 
   /** Sends one message. False when nobody waits for it. */
   send(chunks: readonly Uint8Array[]): boolean {
-    if (this.gone) return false;
+    if (this.#gone) return false;
     try {
-      writevSync(this.descriptor, chunks);
+      writevSync(this.#descriptor, chunks);
       return true;
     } catch (error) {
-      this.reportFailedWrite(error);
+      this.#reportFailedWrite(error);
       return false;
     }
   }
@@ -70,7 +73,7 @@ export class FuseDevice {
    * the kernel has taken it, or it has failed.
    */
   notify(chunks: readonly Uint8Array[]): Promise<void> {
-    return this.track(this.write(chunks));
+    return this.#track(this.#write(chunks));
   }
 
   /**
@@ -78,13 +81,13 @@ export class FuseDevice {
    * a request that itself waits for another notification, so these must never have all threads of the pool.
    */
   notifyInTurn(chunks: readonly Uint8Array[]): Promise<void> {
-    this.turn = this.track(this.turn.then(() => this.write(chunks)));
-    return this.turn;
+    this.#turn = this.#track(this.#turn.then(() => this.#write(chunks)));
+    return this.#turn;
   }
 
   /** Resolves when the kernel has taken all notifications until now, or they have failed. */
   async notified(): Promise<void> {
-    await Promise.all(this.notifying);
+    await Promise.all(this.#notifying);
   }
 
   /**
@@ -92,34 +95,34 @@ export class FuseDevice {
    * Notifications on their way end first: the descriptor's number may be somebody else's right after.
    */
   async close(): Promise<void> {
-    this.isClosing = true;
+    this.#isClosing = true;
     await this.notified();
-    if (this.gone) return;
-    this.gone = true;
-    if (this.reading === undefined) closeSync(this.descriptor);
-    else this.reading.destroy();
+    if (this.#gone) return;
+    this.#gone = true;
+    if (this.#reading === undefined) closeSync(this.#descriptor);
+    else this.#reading.destroy();
   }
 
-  private write(chunks: readonly Uint8Array[]): Promise<void> {
-    if (this.gone || this.isClosing) return Promise.resolve();
+  #write(chunks: readonly Uint8Array[]): Promise<void> {
+    if (this.#gone || this.#isClosing) return Promise.resolve();
     return new Promise((resolve) => {
-      writev(this.descriptor, chunks, (error) => {
-        if (error !== null) this.reportFailedWrite(error);
+      writev(this.#descriptor, chunks, (error) => {
+        if (error !== null) this.#reportFailedWrite(error);
         resolve();
       });
     });
   }
 
-  private track(written: Promise<void>): Promise<void> {
-    this.notifying.add(written);
-    void written.then(() => this.notifying.delete(written));
+  #track(written: Promise<void>): Promise<void> {
+    this.#notifying.add(written);
+    void written.then(() => this.#notifying.delete(written));
     return written;
   }
 
-  private reportFailedWrite(error: unknown): void {
+  #reportFailedWrite(error: unknown): void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     const message = error instanceof Error ? error.message : String(error);
-    if (NOBODY_WAITS.has(code)) this.log.debug('mount.late-reply', { error: message });
-    else this.log.error('mount.reply', { error: message });
+    if (NOBODY_WAITS.has(code)) this.#log.debug('mount.late-reply', { error: message });
+    else this.#log.error('mount.reply', { error: message });
   }
 }

@@ -11,21 +11,21 @@ interface Entry {
 }
 
 export class InodeTable {
-  private readonly known = new Map<number, Entry>();
+  readonly #known = new Map<number, Entry>();
 
   get size(): number {
-    return this.known.size;
+    return this.#known.size;
   }
 
   numbers(): Iterable<number> {
-    return this.known.keys();
+    return this.#known.keys();
   }
 
   /** A reply that makes the kernel count one more lookup. */
   entered(attributes: Attributes): void {
-    const entry = this.known.get(attributes.inode);
+    const entry = this.#known.get(attributes.inode);
     if (entry === undefined) {
-      this.known.set(attributes.inode, {
+      this.#known.set(attributes.inode, {
         lookups: 1,
         revision: attributes.revision,
         directory: ifDirectory(attributes),
@@ -38,7 +38,7 @@ export class InodeTable {
   }
 
   told(attributes: Attributes): void {
-    const entry = this.known.get(attributes.inode);
+    const entry = this.#known.get(attributes.inode);
     if (entry === undefined) return;
     entry.revision = attributes.revision;
     entry.directory = ifDirectory(attributes);
@@ -46,22 +46,22 @@ export class InodeTable {
 
   /** What the kernel was told last of a directory that it knows. */
   lastOfDirectory(inode: number): Attributes | undefined {
-    return this.known.get(inode)?.directory ?? undefined;
+    return this.#known.get(inode)?.directory ?? undefined;
   }
 
   /** True when the kernel may hold attributes that are not these. */
   isOutdated({ inode, revision }: Attributes): boolean {
-    const entry = this.known.get(inode);
+    const entry = this.#known.get(inode);
     return entry !== undefined && entry.revision !== revision;
   }
 
   /** True when the kernel no longer knows the inode. */
   forget(inode: number, count: number): boolean {
-    const entry = this.known.get(inode);
+    const entry = this.#known.get(inode);
     if (entry === undefined) return false;
     entry.lookups -= count;
     if (entry.lookups > 0) return false;
-    this.known.delete(inode);
+    this.#known.delete(inode);
     return true;
   }
 }

@@ -13,51 +13,55 @@ import type { DirectoryPlaces, Place } from './directory-places.js';
 const MOST_WAITING = 100;
 
 export class MovedDirectories {
-  private waiting = 0;
-  private looking: Promise<void> = Promise.resolve();
-  private isEnded = false;
+  #waiting = 0;
+  #looking: Promise<void> = Promise.resolve();
+  #isEnded = false;
 
-  constructor(
-    /** Of the mount. */
-    private readonly root: string,
-    private readonly places: DirectoryPlaces,
-    private readonly log: Log,
-  ) {}
+  /** Of the mount. */
+  readonly #root: string;
+  readonly #places: DirectoryPlaces;
+  readonly #log: Log;
+
+  constructor(root: string, places: DirectoryPlaces, log: Log) {
+    this.#root = root;
+    this.#places = places;
+    this.#log = log;
+  }
 
   /** Another mount has renamed `from`, or exchanged both; the kernel knows neither name any more when `forgotten` resolves. */
   follow(from: Place, to: Place, forgotten: Promise<void>): void {
-    const moved = this.places.at(from);
-    const replaced = this.places.at(to);
+    const moved = this.#places.at(from);
+    const replaced = this.#places.at(to);
     // What was replaced is looked for in vain, and is not missed.
-    this.places.renamed(from, to, true);
-    if (moved !== undefined) this.lookUp(moved, to, forgotten);
-    if (replaced !== undefined) this.lookUp(replaced, from, forgotten);
+    this.#places.renamed(from, to, true);
+    if (moved !== undefined) this.#lookUp(moved, to, forgotten);
+    if (replaced !== undefined) this.#lookUp(replaced, from, forgotten);
   }
 
   /** Begins nothing more. */
   end(): void {
-    this.isEnded = true;
+    this.#isEnded = true;
   }
 
-  private lookUp(inode: number, place: Place, forgotten: Promise<void>): void {
-    if (this.isEnded || this.waiting >= MOST_WAITING) return;
-    this.waiting++;
-    this.looking = this.lookUpAfter([this.looking, forgotten], inode, place);
+  #lookUp(inode: number, place: Place, forgotten: Promise<void>): void {
+    if (this.#isEnded || this.#waiting >= MOST_WAITING) return;
+    this.#waiting++;
+    this.#looking = this.#lookUpAfter([this.#looking, forgotten], inode, place);
   }
 
   /** Never rejects. */
-  private async lookUpAfter(before: Promise<void>[], inode: number, place: Place): Promise<void> {
+  async #lookUpAfter(before: Promise<void>[], inode: number, place: Place): Promise<void> {
     try {
       await Promise.all(before);
       // It may have moved on meanwhile, or the kernel forgotten it.
-      const names = this.places.at(place) === inode && !this.isEnded ? this.places.pathTo(place) : undefined;
+      const names = this.#places.at(place) === inode && !this.#isEnded ? this.#places.pathTo(place) : undefined;
       if (names === undefined) return;
-      await lstat(Buffer.concat([Buffer.from(`${this.root}/`), Buffer.from(names.join('/'), 'latin1')]));
+      await lstat(Buffer.concat([Buffer.from(`${this.#root}/`), Buffer.from(names.join('/'), 'latin1')]));
     } catch (error) {
       // It is not there any more, or not for this user.
-      this.log.debug('mount.not_followed', { inode, reason: String(error) });
+      this.#log.debug('mount.not_followed', { inode, reason: String(error) });
     } finally {
-      this.waiting--;
+      this.#waiting--;
     }
   }
 }

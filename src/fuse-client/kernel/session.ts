@@ -70,42 +70,46 @@ export interface SessionParts {
 
 /** A request that has not been answered; it can be answered once. */
 class OpenRequest implements RequestContext {
-  private answered = false;
-  private undo: (() => Promise<void>) | undefined;
-  private controller: AbortController | undefined;
+  #answered = false;
+  #undo: (() => Promise<void>) | undefined;
+  #controller: AbortController | undefined;
   interrupted = false;
+
+  readonly #send: (chunks: readonly Uint8Array[]) => boolean;
 
   constructor(
     readonly header: RequestHeader,
     readonly kind: Arguments['kind'],
-    private readonly send: (chunks: readonly Uint8Array[]) => boolean,
-  ) {}
+    send: (chunks: readonly Uint8Array[]) => boolean,
+  ) {
+    this.#send = send;
+  }
 
   signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    return this.controller.signal;
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
   }
 
   ifUndelivered(action: () => Promise<void>): void {
-    this.undo = action;
+    this.#undo = action;
   }
 
   async answer(body: ReplyBody): Promise<void> {
-    const delivered = !this.answered && this.send(encodeReply(this.header.unique, body));
-    this.answered = true;
+    const delivered = !this.#answered && this.#send(encodeReply(this.header.unique, body));
+    this.#answered = true;
     giveBack(body);
-    if (!delivered) await this.undo?.();
+    if (!delivered) await this.#undo?.();
   }
 
   fail(code: FileErrorCode): void {
-    if (this.answered) return;
-    this.answered = true;
-    this.send(encodeError(this.header.unique, ERROR_NUMBERS[code]));
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#send(encodeError(this.header.unique, ERROR_NUMBERS[code]));
   }
 
   abandon(): void {
-    this.controller ??= new AbortController();
-    this.controller.abort();
+    this.#controller ??= new AbortController();
+    this.#controller.abort();
     this.fail('EINTR');
   }
 }
@@ -113,16 +117,19 @@ class OpenRequest implements RequestContext {
 export class KernelSession {
   /** What the kernel speaks; 0 before it has greeted. */
   protocolMinor = 0;
-  private readonly inodes = new InodeTable();
+  readonly #inodes = new InodeTable();
   readonly places = new DirectoryPlaces();
-  private readonly openRequests = new Map<number, OpenRequest>();
-  private readonly handlerParts: HandlerParts;
+  readonly #openRequests = new Map<number, OpenRequest>();
+  readonly #handlerParts: HandlerParts;
 
-  constructor(private readonly parts: SessionParts) {
+  readonly #parts: SessionParts;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
     const { operations, runtime, attributeTimeoutMs } = parts;
-    this.handlerParts = {
+    this.#handlerParts = {
       operations,
-      inodes: this.inodes,
+      inodes: this.#inodes,
       places: this.places,
       clock: runtime.clock,
       attributeTimeoutMs,
@@ -133,11 +140,11 @@ export class KernelSession {
 
   /** Inodes that the kernel knows. */
   get knownInodes(): Iterable<number> {
-    return this.inodes.numbers();
+    return this.#inodes.numbers();
   }
 
   kept(): Record<string, number> {
-    return { kernelInodes: this.inodes.size, openRequests: this.openRequests.size };
+    return { kernelInodes: this.#inodes.size, openRequests: this.#openRequests.size };
   }
 
   /** Takes one request off the device. True when its buffer is kept. */
@@ -145,30 +152,30 @@ export class KernelSession {
     let header: RequestHeader | undefined;
     try {
       header = parseHeader(bytes);
-      return this.dispatch(header, parseArguments(header, bytes, { longSetxattr: this.handlerParts.lists }));
+      return this.#dispatch(header, parseArguments(header, bytes, { longSetxattr: this.#handlerParts.lists }));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
-      if (header !== undefined) this.parts.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
+      this.#parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
+      if (header !== undefined) this.#parts.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
       return false;
     }
   }
 
-  private dispatch(header: RequestHeader, request: Arguments): boolean {
-    const { operations, send } = this.parts;
+  #dispatch(header: RequestHeader, request: Arguments): boolean {
+    const { operations, send } = this.#parts;
     switch (request.kind) {
       case 'forget':
         for (const { inode, count } of request.forgets) {
-          if (!this.inodes.forget(inode, count)) continue;
+          if (!this.#inodes.forget(inode, count)) continue;
           operations.forget(inode);
           this.places.forget(inode);
         }
         return false;
       case 'interrupt':
-        this.interrupt(header, request.unique);
+        this.#interrupt(header, request.unique);
         return false;
       case 'init':
-        this.greet(header, request);
+        this.#greet(header, request);
         return false;
       case 'destroy':
         send(encodeReply(header.unique, EMPTY_REPLY));
@@ -178,71 +185,71 @@ export class KernelSession {
         return false;
       case 'write': {
         const keep = request.data.length >= KEEP_BUFFER_BYTES;
-        void this.answer(header, keep ? request : { ...request, data: Buffer.from(request.data) });
+        void this.#answer(header, keep ? request : { ...request, data: Buffer.from(request.data) });
         return keep;
       }
       default:
-        void this.answer(header, request);
+        void this.#answer(header, request);
         return false;
     }
   }
 
-  private async answer(header: RequestHeader, request: FileArguments): Promise<void> {
-    const open = new OpenRequest(header, request.kind, this.parts.send);
-    this.openRequests.set(header.unique, open);
+  async #answer(header: RequestHeader, request: FileArguments): Promise<void> {
+    const open = new OpenRequest(header, request.kind, this.#parts.send);
+    this.#openRequests.set(header.unique, open);
     try {
-      await open.answer(await handle(header, request, this.handlerParts, open));
+      await open.answer(await handle(header, request, this.#handlerParts, open));
     } catch (error) {
-      await this.answerFailure(open, request, error);
+      await this.#answerFailure(open, request, error);
     } finally {
-      this.openRequests.delete(header.unique);
+      this.#openRequests.delete(header.unique);
     }
   }
 
-  private async answerFailure(open: OpenRequest, request: FileArguments, failure: unknown): Promise<void> {
+  async #answerFailure(open: OpenRequest, request: FileArguments, failure: unknown): Promise<void> {
     try {
-      await open.answer(answerOfRemoved(open.header, request, this.handlerParts, failure));
+      await open.answer(answerOfRemoved(open.header, request, this.#handlerParts, failure));
     } catch (error) {
       const { code, expected } = fileErrorCodeOf(error);
-      if (!expected) this.logFailure(open.header, request.kind, error);
+      if (!expected) this.#logFailure(open.header, request.kind, error);
       open.fail(code);
     }
   }
 
-  private logFailure(header: RequestHeader, request: string, error: unknown): void {
-    this.parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: describeFailure(error) });
+  #logFailure(header: RequestHeader, request: string, error: unknown): void {
+    this.#parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: describeFailure(error) });
   }
 
-  private interrupt(header: RequestHeader, unique: number): void {
-    const open = this.openRequests.get(unique);
+  #interrupt(header: RequestHeader, unique: number): void {
+    const open = this.#openRequests.get(unique);
     if (open === undefined) {
       // Not here yet, or answered by now: the kernel knows which, and asks again in the first case.
-      this.parts.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
+      this.#parts.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
       return;
     }
     if (open.interrupted) return;
     open.interrupted = true;
     // Whoever waits for a lock with an alarm set wants to hear of it at once.
-    this.giveUpLater(open, open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS);
+    this.#giveUpLater(open, open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS);
   }
 
   /** The kernel tells of the first signal only; the one that kills may be a later one. */
-  private giveUpLater(open: OpenRequest, graceMs: number): void {
+  #giveUpLater(open: OpenRequest, graceMs: number): void {
     const { unique, pid } = open.header;
-    const isOpen = () => this.openRequests.get(unique) === open;
+    const isOpen = () => this.#openRequests.get(unique) === open;
     const look = async () => {
-      const giveUp = ABANDONABLE.has(open.kind) || (await this.parts.isBeingKilled(pid));
+      const giveUp = ABANDONABLE.has(open.kind) || (await this.#parts.isBeingKilled(pid));
       if (!isOpen()) return;
       if (giveUp) open.abandon();
-      else this.giveUpLater(open, INTERRUPT_GRACE_MS);
+      else this.#giveUpLater(open, INTERRUPT_GRACE_MS);
     };
-    this.parts.runtime.clock.after(graceMs, () => {
+    this.#parts.runtime.clock.after(graceMs, () => {
       if (isOpen()) void look();
     });
   }
 
-  private greet(header: RequestHeader, request: { major: number; minor: number } & InitArguments): void {
-    const { send, runtime, ready, operations } = this.parts;
+  #greet(header: RequestHeader, request: { major: number; minor: number } & InitArguments): void {
+    const { send, runtime, ready, operations } = this.#parts;
     if (request.major !== PROTOCOL_MAJOR) {
       runtime.log.info('mount.protocol', { major: request.major });
       if (request.major > PROTOCOL_MAJOR) send(encodeReply(header.unique, encodeInitOtherMajor()));
@@ -256,7 +263,7 @@ export class KernelSession {
     }
     const { minor, maximumReadaheadBytes, flags: offeredFlags, highFlags: offeredHighFlags } = request;
     this.protocolMinor = minor;
-    this.handlerParts.lists = offersLists(offeredFlags);
+    this.#handlerParts.lists = offersLists(offeredFlags);
     const locks = operations.locks.areKept;
     const greeting = encodeInit({ minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks });
     send(encodeReply(header.unique, greeting));

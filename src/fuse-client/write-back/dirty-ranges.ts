@@ -16,43 +16,43 @@ interface Range {
 }
 
 export class DirtyRanges {
-  private ranges: Range[] = [];
-  private total = 0;
+  #ranges: Range[] = [];
+  #total = 0;
 
   /** Dirty bytes. */
   get bytes(): number {
-    return this.total;
+    return this.#total;
   }
 
   get isEmpty(): boolean {
-    return this.ranges.length === 0;
+    return this.#ranges.length === 0;
   }
 
   /** Where the first range starts; 0 when there is none. */
   get start(): number {
-    return this.ranges[0]?.offset ?? 0;
+    return this.#ranges[0]?.offset ?? 0;
   }
 
   /** Where the last range ends; 0 when there is none. */
   get end(): number {
-    const last = this.ranges.at(-1);
+    const last = this.#ranges.at(-1);
     return last === undefined ? 0 : last.offset + last.data.length;
   }
 
   /** Puts bytes on top of what is there. `data` belongs to this buffer from now on. */
   lay(offset: number, data: Uint8Array): void {
     if (data.length === 0) return;
-    this.removeBetween(offset, offset + data.length);
-    this.total += data.length;
-    const index = this.firstEndingAfter(offset);
-    const before = index > 0 ? this.ranges[index - 1] : undefined;
+    this.#removeBetween(offset, offset + data.length);
+    this.#total += data.length;
+    const index = this.#firstEndingAfter(offset);
+    const before = index > 0 ? this.#ranges[index - 1] : undefined;
     if (before !== undefined && gatherOnto(before, offset, data)) return;
-    this.ranges.splice(index, 0, { offset, data });
+    this.#ranges.splice(index, 0, { offset, data });
   }
 
   /** Drops everything from `sizeBytes` on. */
   cutAt(sizeBytes: number): void {
-    this.removeBetween(sizeBytes, Number.POSITIVE_INFINITY);
+    this.#removeBetween(sizeBytes, Number.POSITIVE_INFINITY);
   }
 
   /** Moves all that lies from `from` on to `to`, which is behind it. */
@@ -65,8 +65,8 @@ export class DirtyRanges {
   /** The parts of the dirty bytes that lie in [from, to), in order, as views. */
   within(from: number, to: number): Extent[] {
     const found: Extent[] = [];
-    for (let index = this.firstEndingAfter(from); index < this.ranges.length; index++) {
-      const range = this.ranges[index];
+    for (let index = this.#firstEndingAfter(from); index < this.#ranges.length; index++) {
+      const range = this.#ranges[index];
       if (range === undefined || range.offset >= to) break;
       found.push(clip(range, from, to));
     }
@@ -76,14 +76,14 @@ export class DirtyRanges {
   /** Takes out the ranges from the front, up to file offset `to`. */
   takeUpTo(to: number): Extent[] {
     const taken = this.within(0, to);
-    this.removeBetween(0, to);
+    this.#removeBetween(0, to);
     return taken;
   }
 
   /** The file offset up to which the first `count` dirty bytes go. */
   offsetAfter(count: number): number {
     let left = count;
-    for (const { offset, data } of this.ranges) {
+    for (const { offset, data } of this.#ranges) {
       if (left <= data.length) return offset + left;
       left -= data.length;
     }
@@ -91,36 +91,36 @@ export class DirtyRanges {
   }
 
   clear(): void {
-    this.ranges = [];
-    this.total = 0;
+    this.#ranges = [];
+    this.#total = 0;
   }
 
   /** Index of the first range that ends after `offset`. */
-  private firstEndingAfter(offset: number): number {
+  #firstEndingAfter(offset: number): number {
     let low = 0;
-    let high = this.ranges.length;
+    let high = this.#ranges.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const range = this.ranges[middle];
+      const range = this.#ranges[middle];
       if (range !== undefined && range.offset + range.data.length > offset) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 
-  private removeBetween(from: number, to: number): void {
-    const first = this.firstEndingAfter(from);
+  #removeBetween(from: number, to: number): void {
+    const first = this.#firstEndingAfter(from);
     let last = first;
     const kept: Range[] = [];
-    for (; last < this.ranges.length; last++) {
-      const range = this.ranges[last];
+    for (; last < this.#ranges.length; last++) {
+      const range = this.#ranges[last];
       if (range === undefined || range.offset >= to) break;
       const end = range.offset + range.data.length;
-      this.total -= Math.min(end, to) - Math.max(range.offset, from);
+      this.#total -= Math.min(end, to) - Math.max(range.offset, from);
       if (range.offset < from) kept.push(clip(range, range.offset, from));
       if (end > to) kept.push(clip(range, to, end));
     }
-    if (last > first) this.ranges.splice(first, last - first, ...kept);
+    if (last > first) this.#ranges.splice(first, last - first, ...kept);
   }
 }
 

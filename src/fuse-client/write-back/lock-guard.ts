@@ -4,16 +4,16 @@
 import type { CallOptions } from '../../protocol/services/service.js';
 
 export class LockGuard {
-  private controller: AbortController | undefined;
+  #controller: AbortController | undefined;
 
   /** Programs lock the file from now on. */
   watch(): void {
-    this.controller ??= new AbortController();
+    this.#controller ??= new AbortController();
   }
 
   /** For a call that changes the file: it is given up when a lock is lost. */
   get limits(): { signal: AbortSignal } | undefined {
-    const { controller } = this;
+    const controller = this.#controller;
     return controller === undefined ? undefined : { signal: controller.signal };
   }
 
@@ -29,7 +29,7 @@ export class LockGuard {
   }
 
   lose(error: Error): void {
-    this.controller?.abort(error);
-    this.controller = new AbortController();
+    this.#controller?.abort(error);
+    this.#controller = new AbortController();
   }
 }

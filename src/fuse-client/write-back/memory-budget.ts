@@ -3,45 +3,48 @@
 import { FileError } from '../../protocol/errors.js';
 
 export class MemoryBudget {
-  private used = 0;
-  private readonly waiting = new Set<() => void>();
+  #used = 0;
+  readonly #waiting = new Set<() => void>();
+
+  readonly #maximumBytes: number;
+  readonly #relieve: () => void;
 
   /** `relieve` is called when a writer has to wait: it must start sending what is dirty. */
-  constructor(
-    private readonly maximumBytes: number,
-    private readonly relieve: () => void,
-  ) {}
+  constructor(maximumBytes: number, relieve: () => void) {
+    this.#maximumBytes = maximumBytes;
+    this.#relieve = relieve;
+  }
 
   get usedBytes(): number {
-    return this.used;
+    return this.#used;
   }
 
   add(bytes: number): void {
-    this.used += bytes;
+    this.#used += bytes;
   }
 
   remove(bytes: number): void {
-    this.used -= bytes;
-    for (const wake of [...this.waiting]) wake();
+    this.#used -= bytes;
+    for (const wake of [...this.#waiting]) wake();
   }
 
   /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts; it is only asked for when needed. */
   async room(bytes: number, signal: () => AbortSignal): Promise<void> {
-    while (this.used > 0 && this.used + bytes > this.maximumBytes) {
+    while (this.#used > 0 && this.#used + bytes > this.#maximumBytes) {
       if (signal().aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');
-      this.relieve();
-      await this.change(signal());
+      this.#relieve();
+      await this.#change(signal());
     }
   }
 
-  private change(signal: AbortSignal): Promise<void> {
+  #change(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        this.waiting.delete(wake);
+        this.#waiting.delete(wake);
         signal.removeEventListener('abort', wake);
         resolve();
       };
-      this.waiting.add(wake);
+      this.#waiting.add(wake);
       signal.addEventListener('abort', wake);
     });
   }

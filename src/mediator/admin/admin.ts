@@ -49,47 +49,67 @@ type Request<K extends keyof AdminService> = Parameters<AdminService[K]>[0];
 type Reply<K extends keyof AdminService> = ReturnType<AdminService[K]>;
 
 export class MediatorAdmin implements AdminService {
+  readonly #options: AdminOptions;
+  readonly #metadata: MetadataService;
+  readonly #metaservers: readonly MetaserverPart[];
+  readonly #replicas: ReplicaSet;
+  readonly #reader: Reader;
+  readonly #scrubber: Scrubber;
+  readonly #settings: MediatorSettings;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+
   constructor(
-    private readonly options: AdminOptions,
-    private readonly metadata: MetadataService,
-    private readonly metaservers: readonly MetaserverPart[],
-    private readonly replicas: ReplicaSet,
-    private readonly reader: Reader,
-    private readonly scrubber: Scrubber,
-    private readonly settings: MediatorSettings,
-    private readonly counters: Counters,
-    private readonly clock: Clock,
-  ) {}
+    options: AdminOptions,
+    metadata: MetadataService,
+    metaservers: readonly MetaserverPart[],
+    replicas: ReplicaSet,
+    reader: Reader,
+    scrubber: Scrubber,
+    settings: MediatorSettings,
+    counters: Counters,
+    clock: Clock,
+  ) {
+    this.#options = options;
+    this.#metadata = metadata;
+    this.#metaservers = metaservers;
+    this.#replicas = replicas;
+    this.#reader = reader;
+    this.#scrubber = scrubber;
+    this.#settings = settings;
+    this.#counters = counters;
+    this.#clock = clock;
+  }
 
   async status(): Promise<ClusterStatus> {
-    const [health] = await Promise.all([this.#metaserverHealth(), this.replicas.refresh(FRESH_NUMBERS_MS)]);
+    const [health] = await Promise.all([this.#metaserverHealth(), this.#replicas.refresh(FRESH_NUMBERS_MS)]);
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = this.metaservers.map((part) => metaserverStatus(part, health));
-    const dataservers = this.replicas.replicas.map((replica) =>
+    const metaservers = this.#metaservers.map((part) => metaserverStatus(part, health));
+    const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
-    const { readable, writable, survives, survivesNow } = survivalNow(this.settings, metaservers, dataservers);
+    const { readable, writable, survives, survivesNow } = survivalNow(this.#settings, metaservers, dataservers);
     return {
-      readQuorum: this.settings.readQuorum,
-      writeQuorum: this.settings.writeQuorum,
+      readQuorum: this.#settings.readQuorum,
+      writeQuorum: this.#settings.writeQuorum,
       readable,
       writable,
-      audit: this.settings.audit,
-      onWriteQuorumLost: this.settings.onWriteQuorumLost,
-      mediator: { address: this.options.address },
+      audit: this.#settings.audit,
+      onWriteQuorumLost: this.#settings.onWriteQuorumLost,
+      mediator: { address: this.#options.address },
       metaservers,
       dataservers,
       survives,
       survivesNow,
-      counters: this.counters.snapshot(),
+      counters: this.#counters.snapshot(),
     };
   }
 
   async #metaserverHealth(): Promise<MetaserverHealth | Error> {
     try {
       const limits = { deadlineMs: METASERVER_ANSWER_MS };
-      return await this.metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
+      return await this.#metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
@@ -100,7 +120,7 @@ export class MediatorAdmin implements AdminService {
     for await (const boxes of this.#poll(path)) {
       for (const box of boxes) {
         const { reference } = box.wanted;
-        const verdict = box.verdict(0, this.settings.readQuorum);
+        const verdict = box.verdict(0, this.#settings.readQuorum);
         votes.push({
           index: reference.index,
           version: reference.version,
@@ -108,7 +128,7 @@ export class MediatorAdmin implements AdminService {
           length: reference.length,
           verdict: verdict.outcome === 'agreed' ? 'agreed' : 'no-quorum',
           agreeing: box.agreeing().length,
-          ballots: this.replicas.replicas.map((replica) => ({
+          ballots: this.#replicas.replicas.map((replica) => ({
             server: replica.name,
             ballot: box.ballots.get(replica) ?? { state: 'unreachable' },
           })),
@@ -123,7 +143,7 @@ export class MediatorAdmin implements AdminService {
     for await (const boxes of this.#poll(path)) {
       for (const box of boxes) {
         const holders = new Set(box.agreeing());
-        const servers = this.replicas.replicas.filter((replica) => holders.has(replica)).map(({ name }) => name);
+        const servers = this.#replicas.replicas.filter((replica) => holders.has(replica)).map(({ name }) => name);
         blocks.push({ index: box.wanted.reference.index, version: box.wanted.reference.version, servers });
       }
     }
@@ -131,13 +151,13 @@ export class MediatorAdmin implements AdminService {
   }
 
   async listContents({ server, ...request }: Request<'listContents'>): Reply<'listContents'> {
-    const replica = this.replicas.byName(server);
+    const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     const { entries, next } = await replica.call(() => replica.blocks.list(request));
     const paths = new Map<number, string | null>();
     for (const { inode } of entries) {
       if (paths.has(inode)) continue;
-      paths.set(inode, (await this.metadata.query({ name: 'path', request: { inode } })).path);
+      paths.set(inode, (await this.#metadata.query({ name: 'path', request: { inode } })).path);
     }
     const located = entries.map((entry) => ({ ...entry, path: paths.get(entry.inode) ?? null }));
     return next === undefined ? { entries: located } : { entries: located, next };
@@ -145,7 +165,7 @@ export class MediatorAdmin implements AdminService {
 
   async corrupt({ path, server, text }: Request<'corrupt'>): Reply<'corrupt'> {
     this.#requireHooks();
-    const replica = this.replicas.byName(server);
+    const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     let count = 0;
     for await (const { inode, blocks } of this.#blocksOf(path)) {
@@ -160,7 +180,7 @@ export class MediatorAdmin implements AdminService {
 
   async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
     this.#requireHooks();
-    const replica = this.replicas.byName(server);
+    const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     await replica.hooks.terminate({});
     return {};
@@ -168,11 +188,11 @@ export class MediatorAdmin implements AdminService {
 
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
-    const replica = this.replicas.byName(server);
-    const endMs = this.clock.monotonicMs() + RESTART_LIMIT_MS;
+    const replica = this.#replicas.byName(server);
+    const endMs = this.#clock.monotonicMs() + RESTART_LIMIT_MS;
     // The connection to the old process must go first; one that is gone already does not go again.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    if (this.options.restartServer !== undefined) await this.options.restartServer(server, blank);
+    if (this.#options.restartServer !== undefined) await this.#options.restartServer(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
       throw new ServiceError(
@@ -180,18 +200,18 @@ export class MediatorAdmin implements AdminService {
         `${server} is not running and nobody supervises it here: start it on its host with nmrfs serve data`,
       );
     }
-    const leftMs = Math.max(endMs - this.clock.monotonicMs(), ADMISSION_LIMIT_MS);
-    await this.replicas.untilBack(replica, losses, leftMs);
+    const leftMs = Math.max(endMs - this.#clock.monotonicMs(), ADMISSION_LIMIT_MS);
+    await this.#replicas.untilBack(replica, losses, leftMs);
     return {};
   }
 
   async scrub({ path }: Request<'scrub'>): Reply<'scrub'> {
-    const inode = path === undefined ? null : (await resolvePath(this.metadata, path)).inode;
-    return this.scrubber.start(inode);
+    const inode = path === undefined ? null : (await resolvePath(this.#metadata, path)).inode;
+    return this.#scrubber.start(inode);
   }
 
   async scrubProgress(): Reply<'scrubProgress'> {
-    return this.scrubber.progress;
+    return this.#scrubber.progress;
   }
 
   async configure({ key, value }: Request<'configure'>): Reply<'configure'> {
@@ -200,7 +220,7 @@ export class MediatorAdmin implements AdminService {
       throw new ServiceError('REFUSED', `${key} can't be changed while running; these can: ${SETTING_KEYS.join(', ')}`);
     }
     if (value !== undefined) this.#set(known, value);
-    return { key, value: String(this.settings[known]) };
+    return { key, value: String(this.#settings[known]) };
   }
 
   #set(key: (typeof SETTING_KEYS)[number], value: string): void {
@@ -208,53 +228,53 @@ export class MediatorAdmin implements AdminService {
       case 'readQuorum':
       case 'writeQuorum': {
         const quorums = {
-          readQuorum: this.settings.readQuorum,
-          writeQuorum: this.settings.writeQuorum,
+          readQuorum: this.#settings.readQuorum,
+          writeQuorum: this.#settings.writeQuorum,
           [key]: Number(value),
         };
-        const problem = quorumProblem(this.replicas.replicas.length, quorums);
+        const problem = quorumProblem(this.#replicas.replicas.length, quorums);
         if (problem !== null) throw new ServiceError('REFUSED', problem);
-        this.settings[key] = quorums[key];
+        this.#settings[key] = quorums[key];
         return;
       }
       case 'audit':
         if (value !== 'all' && value !== 'quorum')
           throw new ServiceError('REFUSED', `audit ${value}: must be all or quorum`);
-        this.settings.audit = value;
+        this.#settings.audit = value;
         return;
       case 'onWriteQuorumLost':
         if (value !== 'fail' && value !== 'block') {
           throw new ServiceError('REFUSED', `onWriteQuorumLost ${value}: must be fail or block`);
         }
-        this.settings.onWriteQuorumLost = value;
+        this.#settings.onWriteQuorumLost = value;
         return;
     }
   }
 
   #requireHooks(): void {
-    if (!this.options.testHooks) {
+    if (!this.#options.testHooks) {
       throw new ServiceError('REFUSED', 'test hooks are off; set testHooks: true in the config to use them');
     }
   }
 
   #requireReachable(server: string): void {
-    if (!this.replicas.byName(server).reachable) throw new ServiceError('FAILED', `${server} is down`);
+    if (!this.#replicas.byName(server).reachable) throw new ServiceError('FAILED', `${server} is down`);
   }
 
   /** The block map of a file, some entries at a time. */
   async *#blocksOf(path: string): AsyncGenerator<{ inode: number; blocks: BlockReference[] }> {
-    const { inode, kind, sizeBytes, blockSizeBytes } = await resolvePath(this.metadata, path);
+    const { inode, kind, sizeBytes, blockSizeBytes } = await resolvePath(this.#metadata, path);
     if (kind !== 'file') throw new ServiceError('FAILED', `${path} is a ${kind}: only files have blocks`);
     for (let first = 0; first * blockSizeBytes < sizeBytes; first += VOTES_BATCH) {
       const request = { inode, first, count: VOTES_BATCH };
-      const { blocks } = await this.metadata.query({ name: 'blocks', request });
+      const { blocks } = await this.#metadata.query({ name: 'blocks', request });
       yield { inode, blocks };
     }
   }
 
   async *#poll(path: string): AsyncGenerator<BallotBox[]> {
     for await (const { inode, blocks } of this.#blocksOf(path)) {
-      yield await this.reader.poll(
+      yield await this.#reader.poll(
         blocks.map((reference) => ({ inode, reference, offset: 0, length: reference.length })),
       );
     }

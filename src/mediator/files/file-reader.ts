@@ -19,33 +19,39 @@ const MAXIMUM_PIECES = 128;
 const ZEROS = new Uint8Array(128 * 1024);
 
 export class FileReader {
-  constructor(
-    private readonly blockMap: BlockMap,
-    private readonly reader: Reader,
-    private readonly auditor: Auditor,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #blockMap: BlockMap;
+  readonly #reader: Reader;
+  readonly #auditor: Auditor;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
+  constructor(blockMap: BlockMap, reader: Reader, auditor: Auditor, counters: Counters, runtime: Runtime) {
+    this.#blockMap = blockMap;
+    this.#reader = reader;
+    this.#auditor = auditor;
+    this.#counters = counters;
+    this.#runtime = runtime;
+  }
 
   /**
    * @returns voted bytes from `offset`, lent; fewer than `length` only where the file ends
    * @throws FileError EIO when a block has no quorum
    */
   async read(inode: number, offset: number, length: number): Promise<{ pieces: Pieces }> {
-    this.auditor.readerStarts();
+    this.#auditor.readerStarts();
     try {
       for (let attempt = 1; ; attempt++) {
-        const { attributes } = await this.blockMap.load(inode, 0, 1);
+        const { attributes } = await this.#blockMap.load(inode, 0, 1);
         const end = Math.min(attributes.sizeBytes, offset + length);
         if (end <= offset) return { pieces: [] };
         const blockSize = attributes.blockSizeBytes;
         const first = Math.floor(offset / blockSize);
-        const { entries } = await this.blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
+        const { entries } = await this.#blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
         const { outcomes, release } = await this.#vote(inode, entries, first, blockSize, offset, end);
         const failed = outcomes.find((outcome) => outcome.data === null);
         if (failed === undefined) {
-          this.counters.add('reads');
-          this.counters.add('readBytes', end - offset);
+          this.#counters.add('reads');
+          this.#counters.add('readBytes', end - offset);
           const pieces = layOut(outcomes, blockSize, offset, end);
           if (pieces.length <= MAXIMUM_PIECES) return lend({ pieces }, release);
           const copy = copyOf(pieces);
@@ -57,7 +63,7 @@ export class FileReader {
         }
       }
     } finally {
-      this.auditor.readerEnds();
+      this.#auditor.readerEnds();
     }
   }
 
@@ -78,21 +84,21 @@ export class FileReader {
       if (reference !== null && from < reference.length) wanted.push(wholePages(inode, reference, from, to - from));
     }
     if (wanted.length === 0) return Promise.resolve({ outcomes: [], release() {} });
-    return this.reader.read(wanted);
+    return this.#reader.read(wanted);
   }
 
   /** Asks the metaserver anew whether the version that could not be read still counts. */
   async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {
-    this.blockMap.forget(inode);
-    const { entries } = await this.blockMap.load(inode, reference.index, 1);
+    this.#blockMap.forget(inode);
+    const { entries } = await this.#blockMap.load(inode, reference.index, 1);
     return entries[0]?.version === reference.version;
   }
 
   #noQuorum({ box }: ReadOutcome): FileError {
-    this.counters.add('noQuorums');
+    this.#counters.add('noQuorums');
     const { inode, reference } = box.wanted;
     const ballots = Object.fromEntries([...box.ballots].map(([replica, ballot]) => [replica.name, ballot.state]));
-    this.runtime.log.error('vote.no_quorum', {
+    this.#runtime.log.error('vote.no_quorum', {
       inode,
       index: reference.index,
       version: reference.version,

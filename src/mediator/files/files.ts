@@ -41,46 +41,73 @@ export class MediatorFiles implements FileService {
   readonly #appends: Appends;
   readonly #removals: Removals;
 
+  readonly #metadata: MetadataService;
+  readonly #blockMap: BlockMap;
+  readonly #reader: FileReader;
+  readonly #writer: Writer;
+  readonly #garbage: GarbageCollector;
+  readonly #earlier: EarlierAttempts;
+  readonly #sessions: Sessions;
+  readonly #lostCalls: LostCalls;
+  readonly #names: KnownNames;
+  readonly #isSole: boolean;
+  readonly #replicas: ReplicaSet;
+  readonly #blockSizeBytes: number;
+  readonly #clock: Clock;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly blockMap: BlockMap,
-    private readonly reader: FileReader,
-    private readonly writer: Writer,
-    private readonly garbage: GarbageCollector,
-    private readonly earlier: EarlierAttempts,
-    private readonly sessions: Sessions,
-    private readonly lostCalls: LostCalls,
-    private readonly names: KnownNames,
-    private readonly isSole: boolean,
-    private readonly replicas: ReplicaSet,
-    private readonly blockSizeBytes: number,
-    private readonly clock: Clock,
+    metadata: MetadataService,
+    blockMap: BlockMap,
+    reader: FileReader,
+    writer: Writer,
+    garbage: GarbageCollector,
+    earlier: EarlierAttempts,
+    sessions: Sessions,
+    lostCalls: LostCalls,
+    names: KnownNames,
+    isSole: boolean,
+    replicas: ReplicaSet,
+    blockSizeBytes: number,
+    clock: Clock,
   ) {
+    this.#metadata = metadata;
+    this.#blockMap = blockMap;
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#garbage = garbage;
+    this.#earlier = earlier;
+    this.#sessions = sessions;
+    this.#lostCalls = lostCalls;
+    this.#names = names;
+    this.#isSole = isSole;
+    this.#replicas = replicas;
+    this.#blockSizeBytes = blockSizeBytes;
+    this.#clock = clock;
     this.#appends = new Appends(blockMap, writer);
     this.#removals = new Removals(metadata, blockMap, garbage, sessions);
   }
 
   async lookup(request: Request<'lookup'>): Promise<Attributes> {
     const { parent, name } = request;
-    const inode = this.isSole ? this.names.find(parent, name) : undefined;
+    const inode = this.#isSole ? this.#names.find(parent, name) : undefined;
     if (inode === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(name)}`);
-    const known = inode === undefined ? undefined : this.blockMap.remembered(inode);
+    const known = inode === undefined ? undefined : this.#blockMap.remembered(inode);
     if (known !== undefined) return known;
-    const learn = this.names.learner(parent);
-    const attributes = this.#observed(await this.metadata.query({ name: 'lookup', request }));
+    const learn = this.#names.learner(parent);
+    const attributes = this.#observed(await this.#metadata.query({ name: 'lookup', request }));
     learn(name, attributes.inode);
     return attributes;
   }
 
   async getattr(request: Request<'getattr'>): Promise<Attributes> {
-    return this.#observed(await this.metadata.query({ name: 'attributes', request }));
+    return this.#observed(await this.#metadata.query({ name: 'attributes', request }));
   }
 
   async setattr({ id, again, inode, changes, caller }: Request<'setattr'>, options?: CallOptions): Promise<Attributes> {
     const { sizeBytes, ...others } = changes;
     let resized: Attributes | null = null;
     if (sizeBytes !== undefined) {
-      const cut = { id, again, inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.clock.nowNs() };
+      const cut = { id, again, inode, extents: [], truncateTo: sizeBytes, modifyTimeNs: this.#clock.nowNs() };
       resized = await this.#write(cut, options);
     }
     const { accessed, ...toTell } = others;
@@ -89,7 +116,7 @@ export class MediatorFiles implements FileService {
     const { attributes } = await this.#execute('setattr', { inode, changes: others, caller }, second);
     if (accessed !== true || hasChanges(toTell)) return this.#changed(attributes, options);
     // That a file was read is no news to others.
-    this.blockMap.accessed(attributes);
+    this.#blockMap.accessed(attributes);
     return attributes;
   }
 
@@ -98,7 +125,7 @@ export class MediatorFiles implements FileService {
     return this.#removals.making(request, async () => {
       const { mode, exclusive } = request;
       const result = await this.#make(request, { kind: 'file', mode, device: 0, target: '', exclusive }, options);
-      if (result.created) this.sessions.opened(result.attributes.inode, options);
+      if (result.created) this.#sessions.opened(result.attributes.inode, options);
       return result;
     });
   }
@@ -109,9 +136,9 @@ export class MediatorFiles implements FileService {
   ): Reply<'createUnnamed'> {
     if (forWriting) await this.#requireQuorum({ id, again });
     // Until it is known which inode is held, none may be purged.
-    return this.garbage.sparing(null, async () => {
-      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.blockSizeBytes }, id);
-      this.sessions.hold(result.attributes.inode, options);
+    return this.#garbage.sparing(null, async () => {
+      const result = await this.#execute('makeUnnamed', { ...request, blockSizeBytes: this.#blockSizeBytes }, id);
+      this.#sessions.hold(result.attributes.inode, options);
       this.#created(result.attributes);
       return result;
     });
@@ -133,7 +160,7 @@ export class MediatorFiles implements FileService {
   }
 
   readlink(request: Request<'readlink'>): Reply<'readlink'> {
-    return this.metadata.query({ name: 'readlink', request });
+    return this.#metadata.query({ name: 'readlink', request });
   }
 
   async link({ id, inode, parent, name }: Request<'link'>, options?: CallOptions): Reply<'link'> {
@@ -179,21 +206,21 @@ export class MediatorFiles implements FileService {
 
   async open({ inode, forWriting }: Request<'open'>, options?: CallOptions): Promise<Attributes> {
     // Before anything else: from now on it must not go with its last name.
-    this.sessions.opened(inode, options);
-    if (forWriting) await this.writer.requireQuorum(inode, 'opening');
+    this.#sessions.opened(inode, options);
+    if (forWriting) await this.#writer.requireQuorum(inode, 'opening');
     // All changes pass through here, so what is remembered is what was closed last. Otherwise one round trip brings the
     // attributes and the block map that the first read needs.
-    const remembered = this.isSole && !this.#removals.underWay ? this.blockMap.remembered(inode) : undefined;
-    return remembered ?? this.blockMap.refresh(inode);
+    const remembered = this.#isSole && !this.#removals.underWay ? this.#blockMap.remembered(inode) : undefined;
+    return remembered ?? this.#blockMap.refresh(inode);
   }
 
   async release({ inode }: Request<'release'>, options?: CallOptions): Reply<'release'> {
-    await this.sessions.release(inode, options);
+    await this.#sessions.release(inode, options);
     return {};
   }
 
   read({ inode, offset, length }: Request<'read'>): Reply<'read'> {
-    return this.reader.read(inode, offset, length);
+    return this.#reader.read(inode, offset, length);
   }
 
   async write(request: Request<'write'>, options?: CallOptions): Promise<Attributes> {
@@ -208,9 +235,9 @@ export class MediatorFiles implements FileService {
       throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     }
     const change = async (): Promise<Attributes> => {
-      await this.writer.requireQuorum(inode, 'writing');
+      await this.#writer.requireQuorum(inode, 'writing');
       const current = await this.getattr({ inode });
-      if (!zeros) requireRoom(spaceOf(this.replicas), current, offset, end);
+      if (!zeros) requireRoom(spaceOf(this.#replicas), current, offset, end);
       if (keepsSize && (!zeros || end <= offset)) return current;
       const write = {
         ...{ id, again, inode, extents: [], truncateTo: null, modifyTimeNs },
@@ -219,42 +246,42 @@ export class MediatorFiles implements FileService {
       };
       return this.#write(write, options);
     };
-    return this.#hurryWhenFull(() => this.earlier.unlessCarriedOut(request, change));
+    return this.#hurryWhenFull(() => this.#earlier.unlessCarriedOut(request, change));
   }
 
   async seek({ inode, offset, what }: Request<'seek'>): Reply<'seek'> {
-    return { offset: await findEdge(this.metadata, inode, offset, what) };
+    return { offset: await findEdge(this.#metadata, inode, offset, what) };
   }
 
   async fsync(): Reply<'fsync'> {
     // Data is durable when write answers; what is left are names and attributes, which a write may have taken along. What
     // others are doing just now may be seen already, and counts too.
-    if (!this.lostCalls.isAllDurable) await this.lostCalls.sync();
-    await this.lostCalls.known();
-    return { verifier: this.lostCalls.verifier };
+    if (!this.#lostCalls.isAllDurable) await this.#lostCalls.sync();
+    await this.#lostCalls.known();
+    return { verifier: this.#lostCalls.verifier };
   }
 
   async readdir({ limit, ...request }: Request<'readdir'>): Reply<'readdir'> {
-    const learn = this.names.learner(request.inode);
-    const result = await this.metadata.query({
+    const learn = this.#names.learner(request.inode);
+    const result = await this.#metadata.query({
       name: 'readdir',
       request: { ...request, limit: Math.min(limit, MAXIMUM_LISTING) },
     });
     for (const { name, inode, attributes } of result.entries) {
-      if (attributes !== undefined) this.blockMap.observe(attributes);
+      if (attributes !== undefined) this.#blockMap.observe(attributes);
       // Without attributes a name alone answers nothing.
-      if (this.blockMap.remembered(inode) !== undefined) learn(name, inode);
+      if (this.#blockMap.remembered(inode) !== undefined) learn(name, inode);
     }
     return result;
   }
 
   async statfs(): Promise<FileSystemSpace> {
-    const { inodes } = await this.metadata.query({ name: 'statistics', request: {} });
-    return { blockSizeBytes: this.blockSizeBytes, ...spaceOf(this.replicas), files: inodes };
+    const { inodes } = await this.#metadata.query({ name: 'statistics', request: {} });
+    return { blockSizeBytes: this.#blockSizeBytes, ...spaceOf(this.#replicas), files: inodes };
   }
 
   getxattr(request: Request<'getxattr'>): Reply<'getxattr'> {
-    return this.metadata.query({ name: 'getxattr', request });
+    return this.#metadata.query({ name: 'getxattr', request });
   }
 
   async setxattr({ id, ...request }: Request<'setxattr'>, options?: CallOptions): Reply<'setxattr'> {
@@ -264,7 +291,7 @@ export class MediatorFiles implements FileService {
   }
 
   listxattr(request: Request<'listxattr'>): Reply<'listxattr'> {
-    return this.metadata.query({ name: 'listxattr', request });
+    return this.#metadata.query({ name: 'listxattr', request });
   }
 
   async removexattr({ id, ...request }: Request<'removexattr'>, options?: CallOptions): Reply<'removexattr'> {
@@ -275,13 +302,13 @@ export class MediatorFiles implements FileService {
 
   /** Carries out one write, and tells those whom it concerns: the versions that it replaced, and what others have cached. */
   async #write(write: FileWrite, options: CallOptions | undefined, appendedFrom?: number): Promise<Attributes> {
-    const session = this.sessions.countWrite(options);
+    const session = this.#sessions.countWrite(options);
     try {
       const attributes = await this.#hurryWhenFull(() =>
-        this.earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
+        this.#earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
       );
-      this.garbage.wake();
-      this.sessions.publish([{ inode: write.inode, content: true }], options);
+      this.#garbage.wake();
+      this.#sessions.publish([{ inode: write.inode, content: true }], options);
       return attributes;
     } finally {
       if (session !== undefined) session.writes--;
@@ -293,23 +320,23 @@ export class MediatorFiles implements FileService {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof FileError && error.code === 'ENOSPC') this.garbage.hurry();
+      if (error instanceof FileError && error.code === 'ENOSPC') this.#garbage.hurry();
       throw error;
     }
   }
 
   async #requireQuorum(request: Attempt): Promise<void> {
     try {
-      await this.writer.requireQuorum(null, 'opening');
+      await this.#writer.requireQuorum(null, 'opening');
     } catch (error) {
-      if (!(await this.earlier.wasCarriedOut(request))) throw error;
+      if (!(await this.#earlier.wasCarriedOut(request))) throw error;
     }
   }
 
   /** Attributes alone have changed to these. */
   #changed(attributes: Attributes, options: CallOptions | undefined): Attributes {
-    this.blockMap.committed(attributes, null, []);
-    this.sessions.publish([{ inode: attributes.inode, content: false }], options);
+    this.#blockMap.committed(attributes, null, []);
+    this.#sessions.publish([{ inode: attributes.inode, content: false }], options);
     return attributes;
   }
 
@@ -318,7 +345,7 @@ export class MediatorFiles implements FileService {
   async #make(request: MakeRequest, what: Made, options: CallOptions | undefined): Promise<Commands['make']['result']> {
     const { id, parent, name, umask, caller } = request;
     const { kind, mode, device, target, exclusive } = what;
-    const { blockSizeBytes } = this;
+    const blockSizeBytes = this.#blockSizeBytes;
     const made = { parent, name, kind, mode, umask, device, target, caller, exclusive, blockSizeBytes };
     const result = await this.#execute('make', made, id);
     if (result.created && kind === 'file') this.#created(result.attributes);
@@ -335,19 +362,19 @@ export class MediatorFiles implements FileService {
     const items: OutdatedItem[] = names.map(({ parent, name }) => ({ parent, name }));
     for (const attributes of changed) {
       items.push({ inode: attributes.inode, content: false });
-      this.blockMap.committed(attributes, null, []);
+      this.#blockMap.committed(attributes, null, []);
     }
-    this.sessions.publish(items, options);
+    this.#sessions.publish(items, options);
   }
 
   /** What was made just now has no blocks, unless it was made by an earlier attempt and written since. */
   #created(attributes: Attributes): void {
-    if (attributes.revision === 1) this.blockMap.created(attributes);
+    if (attributes.revision === 1) this.#blockMap.created(attributes);
     else this.#observed(attributes);
   }
 
   #observed(attributes: Attributes): Attributes {
-    this.blockMap.observe(attributes);
+    this.#blockMap.observe(attributes);
     return attributes;
   }
 
@@ -357,11 +384,11 @@ export class MediatorFiles implements FileService {
     request: Commands[K]['request'],
     id: RequestId | undefined,
   ): Promise<Commands[K]['result']> {
-    const answer = await this.names.note(name, request, () =>
-      this.metadata.execute({ name, timeNs: this.clock.nowNs(), request, durable: false, id }),
+    const answer = await this.#names.note(name, request, () =>
+      this.#metadata.execute({ name, timeNs: this.#clock.nowNs(), request, durable: false, id }),
     );
     if (answer.isRepetition !== true) return answer;
-    for (const inode of inodesOf(answer)) this.blockMap.forget(inode);
+    for (const inode of inodesOf(answer)) this.#blockMap.forget(inode);
     const { isRepetition: _, ...result } = answer;
     return result as Commands[K]['result'];
   }

@@ -22,12 +22,17 @@ export class Removals {
   /** Files that are being made, of which nobody knows yet which inode they are. */
   readonly #made = new Set<Name & { done: Promise<unknown> }>();
 
-  constructor(
-    private readonly metadata: MetadataService,
-    private readonly blockMap: BlockMap,
-    private readonly garbage: GarbageCollector,
-    private readonly sessions: Sessions,
-  ) {}
+  readonly #metadata: MetadataService;
+  readonly #blockMap: BlockMap;
+  readonly #garbage: GarbageCollector;
+  readonly #sessions: Sessions;
+
+  constructor(metadata: MetadataService, blockMap: BlockMap, garbage: GarbageCollector, sessions: Sessions) {
+    this.#metadata = metadata;
+    this.#blockMap = blockMap;
+    this.#garbage = garbage;
+    this.#sessions = sessions;
+  }
 
   /** A file that is opened now may be going: only the metaserver knows whether it comes too late. */
   get underWay(): boolean {
@@ -63,7 +68,7 @@ export class Removals {
       }
       const all = await this.#held({ parent, name, held }, options);
       // What lives on must not be purged before it is known to be held.
-      return await this.garbage.sparing(all, async () => {
+      return await this.#garbage.sparing(all, async () => {
         const result = await work(all);
         const inode = lost(result);
         if (inode !== undefined) this.#lostLast(inode, held, options);
@@ -75,27 +80,27 @@ export class Removals {
   }
 
   async #held({ parent, name, held }: Name & { held: number[] }, options: CallOptions | undefined): Promise<number[]> {
-    const others = this.sessions.countElsewhere(options);
+    const others = this.#sessions.countElsewhere(options);
     if (others === 0) return held;
-    if (others <= MOST_HELD_NAMED) return [...held, ...this.sessions.openElsewhere(options)];
+    if (others <= MOST_HELD_NAMED) return [...held, ...this.#sessions.openElsewhere(options)];
     const inode = await this.#inodeOf(parent, name);
-    const isOpen = inode !== undefined && this.sessions.isOpenElsewhere(inode, options);
+    const isOpen = inode !== undefined && this.#sessions.isOpenElsewhere(inode, options);
     return isOpen ? [...held, inode] : held;
   }
 
   /** @param held what the caller has open */
   #lostLast(inode: number, held: readonly number[], options: CallOptions | undefined): void {
-    if (held.includes(inode)) this.sessions.hold(inode, options);
-    else if (this.sessions.isOpenElsewhere(inode, options)) this.garbage.hold(inode);
+    if (held.includes(inode)) this.#sessions.hold(inode, options);
+    else if (this.#sessions.isOpenElsewhere(inode, options)) this.#garbage.hold(inode);
     else {
-      this.blockMap.forget(inode);
-      this.garbage.wake();
+      this.#blockMap.forget(inode);
+      this.#garbage.wake();
     }
   }
 
   async #inodeOf(parent: number, name: FileName): Promise<number | undefined> {
     try {
-      return (await this.metadata.query({ name: 'lookup', request: { parent, name } })).inode;
+      return (await this.#metadata.query({ name: 'lookup', request: { parent, name } })).inode;
     } catch (error) {
       if (error instanceof FileError && error.code === 'ENOENT') return undefined;
       throw error;

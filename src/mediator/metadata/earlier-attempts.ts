@@ -10,17 +10,21 @@ import type { Clock } from '../../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
 
 export class EarlierAttempts {
-  constructor(
-    private readonly metadata: MetadataService,
-    private readonly blockMap: BlockMap,
-    private readonly clock: Clock,
-  ) {}
+  readonly #metadata: MetadataService;
+  readonly #blockMap: BlockMap;
+  readonly #clock: Clock;
+
+  constructor(metadata: MetadataService, blockMap: BlockMap, clock: Clock) {
+    this.#metadata = metadata;
+    this.#blockMap = blockMap;
+    this.#clock = clock;
+  }
 
   /** Whether an earlier attempt at a request that is being refused was carried out. If not, none will be. */
   async wasCarriedOut({ id, again }: Attempt): Promise<boolean> {
     if (id === undefined || again !== true) return false;
-    const timeNs = this.clock.nowNs();
-    return (await this.metadata.execute({ name: 'abandon', timeNs, request: {}, durable: false, id })).isDone;
+    const timeNs = this.#clock.nowNs();
+    return (await this.#metadata.execute({ name: 'abandon', timeNs, request: {}, durable: false, id })).isDone;
   }
 
   /** What a write answers, or another change of content; when it is refused, what an earlier attempt would have answered. */
@@ -30,13 +34,13 @@ export class EarlierAttempts {
     } catch (error) {
       if (!(error instanceof FileError) || !(await this.wasCarriedOut(attempt))) throw error;
       const { id, inode } = attempt;
-      const timeNs = this.clock.nowNs();
+      const timeNs = this.#clock.nowNs();
       const nothing = { changes: [], truncateTo: null, minimumSizeBytes: 0, modifyTimeNs: timeNs, missing: [] };
       const request = { inode, ...nothing };
-      const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
+      const result = await this.#metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
       if (result.state !== 'committed') throw error;
       // Others may have written since.
-      this.blockMap.forget(inode);
+      this.#blockMap.forget(inode);
       return result.attributes;
     }
   }

@@ -61,10 +61,13 @@ export class KnownNames {
   /** How often everything was forgotten. */
   #era = 0;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly maximumEntries = MAXIMUM_ENTRIES,
-  ) {}
+  readonly #clock: Clock;
+  readonly #maximumEntries: number;
+
+  constructor(clock: Clock, maximumEntries = MAXIMUM_ENTRIES) {
+    this.#clock = clock;
+    this.#maximumEntries = maximumEntries;
+  }
 
   /** Names and directories remembered. */
   get size(): number {
@@ -77,7 +80,7 @@ export class KnownNames {
     if (directory === undefined) return undefined;
     const entry = directory.names.get(name);
     if (entry === undefined) return directory.isWhole && isPossible(name) ? null : undefined;
-    return entry !== null && this.clock.monotonicMs() - entry.atMs <= TRUSTED_MS ? entry.inode : undefined;
+    return entry !== null && this.#clock.monotonicMs() - entry.atMs <= TRUSTED_MS ? entry.inode : undefined;
   }
 
   /** Before a query about names in a directory: takes what it answers, unless a change came between. */
@@ -85,7 +88,7 @@ export class KnownNames {
     const directory = this.#touch(parent) ?? this.#add(parent);
     this.#makeRoom();
     const { begun, underWay } = directory;
-    const atMs = this.clock.monotonicMs();
+    const atMs = this.#clock.monotonicMs();
     return (name, inode) => {
       const isTrue = underWay === 0 && directory.underWay === 0 && directory.begun === begun;
       if (!isTrue || this.#directories.get(parent) !== directory) return;
@@ -146,7 +149,7 @@ export class KnownNames {
     if (gained !== undefined) this.#set(gained, null);
     if (lost !== undefined) this.#lose(lost);
     this.#makeRoom();
-    return { beganMs: this.clock.monotonicMs(), isAlone, lost, gained, directories };
+    return { beganMs: this.#clock.monotonicMs(), isAlone, lost, gained, directories };
   }
 
   #end({ isAlone, lost, gained, directories }: Change, { stands, isGone }: Outcome): void {
@@ -191,7 +194,7 @@ export class KnownNames {
 
   #makeRoom(): void {
     for (const [oldest, { names, underWay }] of this.#directories) {
-      if (this.#entries <= this.maximumEntries) break;
+      if (this.#entries <= this.#maximumEntries) break;
       // What is under way must be known to be.
       if (underWay > 0) continue;
       this.#directories.delete(oldest);

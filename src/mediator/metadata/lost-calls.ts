@@ -54,16 +54,25 @@ export class LostCalls extends RepeatedCalls {
   #timer: Timer | null = null;
   #isClosed = false;
 
+  readonly #metadataDeadlineMs: number;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+  readonly #listener: MetaserverListener;
+
   constructor(
     remote: Pick<Remote, 'onStateChange'>,
     readonly metadata: MetadataService,
-    private readonly metadataDeadlineMs: number,
+    metadataDeadlineMs: number,
     readonly ids: RequestIds,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-    private readonly listener: MetaserverListener,
+    counters: Counters,
+    runtime: Runtime,
+    listener: MetaserverListener,
   ) {
     super(remote, metadataDeadlineMs, runtime.clock);
+    this.#metadataDeadlineMs = metadataDeadlineMs;
+    this.#counters = counters;
+    this.#runtime = runtime;
+    this.#listener = listener;
     remote.onStateChange((state) => {
       this.#isVerified = false;
       if (this.#isClosed) return;
@@ -119,7 +128,7 @@ export class LostCalls extends RepeatedCalls {
   noteUnclear(name: CommandName, place: number): void {
     this.unsynced.addUnclear(name, place);
     this.#syncSoon();
-    this.listener.unclear();
+    this.#listener.unclear();
   }
 
   /** Resolves when all that was answered before and is not lost is on the metaserver's disk. */
@@ -166,8 +175,8 @@ export class LostCalls extends RepeatedCalls {
   }
 
   async #whenVerified<T>(call: (limits: CallOptions) => Promise<T>, limits: CallOptions): Promise<T> {
-    const { clock } = this.runtime;
-    const { deadlineMs = this.metadataDeadlineMs } = limits;
+    const { clock } = this.#runtime;
+    const { deadlineMs = this.#metadataDeadlineMs } = limits;
     const endMs = clock.monotonicMs() + deadlineMs;
     const left = () => ({ ...limits, deadlineMs: endMs - clock.monotonicMs() });
     while (!this.#isVerified) {
@@ -184,7 +193,7 @@ export class LostCalls extends RepeatedCalls {
 
   /** Asks who answers. Another process than before is told what it may not know. Nothing is certain once that one is lost too. */
   async #meet(losses: number): Promise<void> {
-    const limits = { deadlineMs: this.metadataDeadlineMs };
+    const limits = { deadlineMs: this.#metadataDeadlineMs };
     const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request: {} }, limits);
     if (losses !== this.losses) return;
     const known = this.#known;
@@ -196,20 +205,20 @@ export class LostCalls extends RepeatedCalls {
       if (known.history === history) this.unsynced.durable(this.unsynced.answered);
       else await this.#repeatAnswered();
       if (losses !== this.losses) return;
-      this.listener.restarted();
+      this.#listener.restarted();
     }
     this.#known = { clusterId, start, history };
   }
 
   async #repeatAnswered(): Promise<void> {
-    const { log } = this.runtime;
+    const { log } = this.#runtime;
     const { done, lost } = await this.unsynced.again((message, made) => this.#again(message, made));
     log.info('metadata.repeated', { commands: done });
-    this.counters.add('repeatedCommands', done);
+    this.#counters.add('repeatedCommands', done);
     if (lost === 0) return;
     this.#undone++;
     log.error('metadata.undone', { commands: lost });
-    this.counters.add('undoneCommands', lost);
+    this.#counters.add('undoneCommands', lost);
   }
 
   /** Whether a command that was answered is carried out now, or was before the crash and survived it. */
@@ -217,7 +226,7 @@ export class LostCalls extends RepeatedCalls {
     const { name } = message;
     let reason: string;
     try {
-      const limits = { deadlineMs: this.metadataDeadlineMs };
+      const limits = { deadlineMs: this.#metadataDeadlineMs };
       const result = await this.metadata.execute({ ...message, durable: false, again: true }, limits);
       if (madeBy(name, result) === made) return true;
       reason = 'the name stands for something else';
@@ -226,14 +235,14 @@ export class LostCalls extends RepeatedCalls {
       if (wasCarriedOut(error)) return true;
       reason = String(error);
     }
-    this.runtime.log.warn('metadata.not_repeated', { command: name, reason });
+    this.#runtime.log.warn('metadata.not_repeated', { command: name, reason });
     return false;
   }
 
   /** What nobody asks to be durable is on the disk soon all the same; until that is known, it counts as what a crash may take. */
   #syncSoon(): void {
     if (this.#isClosed) return;
-    this.#timer ??= this.runtime.clock.after(SYNC_AFTER_MS, () => {
+    this.#timer ??= this.#runtime.clock.after(SYNC_AFTER_MS, () => {
       this.#timer = null;
       if (!this.unsynced.isEmpty) this.#syncNow();
     });
@@ -247,7 +256,7 @@ export class LostCalls extends RepeatedCalls {
   }
 
   #debug(event: string, error: unknown): void {
-    this.runtime.log.debug(event, { reason: String(error) });
+    this.#runtime.log.debug(event, { reason: String(error) });
   }
 }
 

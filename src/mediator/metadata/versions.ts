@@ -15,10 +15,13 @@ export class Versions {
   /** The first numbers of those that were taken and are not settled, in ascending order. */
   readonly #unsettled = new Set<Version>();
 
-  constructor(
-    private readonly metadata: MetadataService,
-    private readonly clock: Clock,
-  ) {}
+  readonly #metadata: MetadataService;
+  readonly #clock: Clock;
+
+  constructor(metadata: MetadataService, clock: Clock) {
+    this.#metadata = metadata;
+    this.#clock = clock;
+  }
 
   /** The first of `count` numbers in a row. None of them is retired from here until they are `settled`. */
   async take(count: number): Promise<Version> {
@@ -42,9 +45,9 @@ export class Versions {
     // What earlier mediators had lies below the numbers of this one.
     if (this.#next === this.#end) await this.#allocate(1);
     const [oldest = this.#next] = this.#unsettled;
-    const { below } = await this.metadata.execute({
+    const { below } = await this.#metadata.execute({
       name: 'retireVersions',
-      timeNs: this.clock.nowNs(),
+      timeNs: this.#clock.nowNs(),
       request: { below: oldest },
       durable: true,
     });
@@ -65,9 +68,9 @@ export class Versions {
   }
 
   async #fetchRange(count: number): Promise<void> {
-    const { first } = await this.metadata.execute({
+    const { first } = await this.#metadata.execute({
       name: 'allocate',
-      timeNs: this.clock.nowNs(),
+      timeNs: this.#clock.nowNs(),
       request: { count },
       durable: true,
     });

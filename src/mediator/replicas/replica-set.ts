@@ -30,12 +30,14 @@ export class ReplicaSet {
   readonly #waiters = new Set<() => void>();
   readonly #listeners: ((replica: Replica) => void)[] = [];
 
-  constructor(
-    parts: readonly ReplicaParts[],
-    private readonly metadata: MetadataService,
-    private readonly deadlineMs: number,
-    private readonly runtime: Runtime,
-  ) {
+  readonly #metadata: MetadataService;
+  readonly #deadlineMs: number;
+  readonly #runtime: Runtime;
+
+  constructor(parts: readonly ReplicaParts[], metadata: MetadataService, deadlineMs: number, runtime: Runtime) {
+    this.#metadata = metadata;
+    this.#deadlineMs = deadlineMs;
+    this.#runtime = runtime;
     this.replicas = parts.map(
       ({ name, address, remote }) =>
         new Replica(name, address, remote, runtime.clock, (replica, before) => this.#changed(replica, before)),
@@ -97,7 +99,7 @@ export class ReplicaSet {
    * only when its deadline has passed.
    */
   async confirm(count: number): Promise<boolean> {
-    const sinceMs = this.runtime.clock.monotonicMs() - FRESH_MS;
+    const sinceMs = this.#runtime.clock.monotonicMs() - FRESH_MS;
     const stale = this.reachable().filter((replica) => replica.heardMs < sinceMs);
     await Promise.all(stale.map((replica) => this.#beat(replica)));
     return this.reachable().length >= count;
@@ -109,7 +111,7 @@ export class ReplicaSet {
    */
   async untilBack(replica: Replica, losses: number, limitMs: number): Promise<void> {
     let isLate = false;
-    const timer = this.runtime.clock.after(limitMs, () => {
+    const timer = this.#runtime.clock.after(limitMs, () => {
       isLate = true;
       this.#wake();
     });
@@ -132,7 +134,7 @@ export class ReplicaSet {
   async refresh(limitMs: number): Promise<void> {
     const all = Promise.all(this.reachable().map((replica) => this.#beat(replica)));
     await new Promise<void>((resolve) => {
-      const timer = this.runtime.clock.after(limitMs, resolve);
+      const timer = this.#runtime.clock.after(limitMs, resolve);
       void all.then(() => {
         timer.cancel();
         resolve();
@@ -148,9 +150,9 @@ export class ReplicaSet {
   /** The rebuild of a replica is complete: it counts as up from now on. */
   async completed(replica: Replica): Promise<void> {
     if (replica.store === null) return;
-    await this.metadata.execute({
+    await this.#metadata.execute({
       name: 'registerServer',
-      timeNs: this.runtime.clock.nowNs(),
+      timeNs: this.#runtime.clock.nowNs(),
       request: { name: replica.name, storeId: replica.store.storeId, state: 'complete' },
       durable: true,
     });
@@ -161,10 +163,10 @@ export class ReplicaSet {
   #changed(replica: Replica, before: DataServerState): void {
     const fields = { server: replica.name, address: replica.address, before };
     // After `close` the connections end, which says nothing about the servers.
-    if (this.#closed) this.runtime.log.debug(`replica.${replica.state}`, fields);
-    else if (replica.state === 'down') this.runtime.log.warn('replica.down', fields);
-    else if (replica.state === 'blank') this.runtime.log.warn('replica.blank', fields);
-    else this.runtime.log.info(`replica.${replica.state}`, fields);
+    if (this.#closed) this.#runtime.log.debug(`replica.${replica.state}`, fields);
+    else if (replica.state === 'down') this.#runtime.log.warn('replica.down', fields);
+    else if (replica.state === 'blank') this.#runtime.log.warn('replica.blank', fields);
+    else this.#runtime.log.info(`replica.${replica.state}`, fields);
     this.#wake();
     for (const listener of this.#listeners) listener(replica);
   }
@@ -178,7 +180,7 @@ export class ReplicaSet {
   /** Waits until the first attempt to connect has ended one way or the other. */
   #settled(replica: Replica): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.runtime.clock.after(this.deadlineMs, resolve);
+      const timer = this.#runtime.clock.after(this.#deadlineMs, resolve);
       replica.remote.onStateChange(() => {
         timer.cancel();
         resolve();
@@ -192,7 +194,7 @@ export class ReplicaSet {
     if (running !== undefined) return running;
     const admission = this.#tryToAdmit(replica)
       .catch((error: unknown) => {
-        this.runtime.log.warn('replica.refused', { server: replica.name, reason: String(error) });
+        this.#runtime.log.warn('replica.refused', { server: replica.name, reason: String(error) });
         replica.refusal = error instanceof Error ? error.message : String(error);
         replica.state = 'down';
       })
@@ -202,24 +204,24 @@ export class ReplicaSet {
   }
 
   async #tryToAdmit(replica: Replica): Promise<void> {
-    let store = await replica.blocks.status({}, { deadlineMs: this.deadlineMs });
+    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs });
     if (store.name !== replica.name) {
       throw new ServiceError('REFUSED', `the server at ${replica.address} calls itself ${store.name}`);
     }
     if (store.clusterId === null) {
-      store = await replica.blocks.adopt({ clusterId: this.#clusterId }, { deadlineMs: this.deadlineMs });
+      store = await replica.blocks.adopt({ clusterId: this.#clusterId }, { deadlineMs: this.#deadlineMs });
     }
     if (store.clusterId !== this.#clusterId) {
       throw new ServiceError('REFUSED', `its store belongs to cluster ${store.clusterId}, this is ${this.#clusterId}`);
     }
-    const { servers } = await this.metadata.query({ name: 'servers', request: {} });
+    const { servers } = await this.#metadata.query({ name: 'servers', request: {} });
     const record = servers.find((server) => server.name === replica.name);
-    const { blocks } = await this.metadata.query({ name: 'statistics', request: {} });
+    const { blocks } = await this.#metadata.query({ name: 'statistics', request: {} });
     const isBlank = record?.storeId !== store.storeId || (store.blocks === 0 && blocks > 0);
     if (isBlank) {
-      await this.metadata.execute({
+      await this.#metadata.execute({
         name: 'registerServer',
-        timeNs: this.runtime.clock.nowNs(),
+        timeNs: this.#runtime.clock.nowNs(),
         request: { name: replica.name, storeId: store.storeId, state: blocks === 0 ? 'complete' : 'rebuilding' },
         durable: true,
       });
@@ -233,7 +235,7 @@ export class ReplicaSet {
 
   #scheduleHeartbeat(): void {
     if (this.#closed) return;
-    this.#heartbeat = this.runtime.clock.after(HEARTBEAT_MS, () => {
+    this.#heartbeat = this.#runtime.clock.after(HEARTBEAT_MS, () => {
       void Promise.all(this.replicas.map((replica) => this.#beat(replica))).then(() => this.#scheduleHeartbeat());
     });
   }
@@ -242,9 +244,9 @@ export class ReplicaSet {
     if (replica.remote.state !== 'up') return;
     if (!replica.reachable) return this.#admit(replica);
     try {
-      replica.store = await replica.call(() => replica.blocks.status({}, { deadlineMs: this.deadlineMs }));
+      replica.store = await replica.call(() => replica.blocks.status({}, { deadlineMs: this.#deadlineMs }));
     } catch (error) {
-      this.runtime.log.debug('replica.silent', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('replica.silent', { server: replica.name, reason: String(error) });
     }
   }
 }

@@ -31,13 +31,18 @@ export class Replica {
   /** Calls under way, each by what ends it. */
   readonly #waiting = new Set<(reason: ServiceError) => void>();
 
+  readonly #clock: Clock;
+  readonly #changed: (replica: Replica, before: DataServerState) => void;
+
   constructor(
     readonly name: string,
     readonly address: string,
     readonly remote: Remote,
-    private readonly clock: Clock,
-    private readonly changed: (replica: Replica, before: DataServerState) => void,
+    clock: Clock,
+    changed: (replica: Replica, before: DataServerState) => void,
   ) {
+    this.#clock = clock;
+    this.#changed = changed;
     this.blocks = remote.service<BlockService>('blocks');
     this.hooks = remote.service<HookService>('hooks');
   }
@@ -56,7 +61,7 @@ export class Replica {
       this.#waiting.clear();
       for (const giveUp of waiting) giveUp(new ServiceError('UNREACHABLE', `${this.name} is down`));
     }
-    this.changed(this, before);
+    this.#changed(this, before);
   }
 
   /** Calls that it has not answered. */
@@ -74,7 +79,7 @@ export class Replica {
    * @param measured whether the time it took says something about its peers' expected latency
    */
   call<T>(request: () => Promise<T>, measured = false): Promise<T> {
-    const startMs = this.clock.monotonicMs();
+    const startMs = this.#clock.monotonicMs();
     // One promise for everything: this is on the way of every block.
     return new Promise((resolve, reject) => {
       const reply = request();
@@ -83,7 +88,7 @@ export class Replica {
         (result) => {
           // Given up meanwhile.
           if (!this.#waiting.delete(reject)) return;
-          this.heardMs = this.clock.monotonicMs();
+          this.heardMs = this.#clock.monotonicMs();
           if (measured) this.latencyMs += (this.heardMs - startMs - this.latencyMs) * LATENCY_WEIGHT;
           resolve(result);
         },

@@ -71,12 +71,15 @@ export class Sessions {
   #last = 0;
   #isClosed = false;
 
-  constructor(
-    private readonly files: HeldFiles,
-    private readonly runtime: Runtime,
-    /** A client has ended its session, and will ask for nothing again. */
-    private readonly ended: (client: string) => void,
-  ) {
+  readonly #files: HeldFiles;
+  readonly #runtime: Runtime;
+  /** A client has ended its session, and will ask for nothing again. */
+  readonly #ended: (client: string) => void;
+
+  constructor(files: HeldFiles, runtime: Runtime, ended: (client: string) => void) {
+    this.#files = files;
+    this.#runtime = runtime;
+    this.#ended = ended;
     this.#name = randomHex(runtime.random, CLIENT_ID_BYTES);
     this.service = {
       begin: (request, options) => this.#begin(request, options),
@@ -150,7 +153,7 @@ export class Sessions {
 
   /** A file lost its last name that the caller has open. */
   hold(inode: number, options: CallOptions | undefined): void {
-    this.files.hold(inode);
+    this.#files.hold(inode);
     this.opened(inode, options);
   }
 
@@ -199,13 +202,13 @@ export class Sessions {
         wasSilent: false,
       };
       this.#byClient.set(client, session);
-      this.runtime.log.info('session.begun', { client });
+      this.#runtime.log.info('session.begun', { client });
     }
     const { peer } = options ?? {};
     if (peer !== undefined) this.#byPeer.set(peer, session);
     this.#heard(session);
     // Which of them have lost their names is not known any more where the client isn't.
-    if (!known) for (const inode of open) this.files.hold(inode);
+    if (!known) for (const inode of open) this.#files.hold(inode);
     const stillOpen = new Set(open);
     this.#closed(
       session,
@@ -277,7 +280,7 @@ export class Sessions {
     return new Promise((resolve) => {
       // A mount in this process gives the same signal all its life.
       const signal = options?.signal;
-      const timer = this.runtime.clock.after(LONGEST_WAIT_MS, () => wake());
+      const timer = this.#runtime.clock.after(LONGEST_WAIT_MS, () => wake());
       const wake = (): void => {
         timer.cancel();
         session.wakers.delete(wake);
@@ -308,7 +311,7 @@ export class Sessions {
     }
     return new Promise((resolve, reject) => {
       const signal = options?.signal;
-      const timer = this.runtime.clock.after(LONGEST_WAIT_MS, () => giveUp());
+      const timer = this.#runtime.clock.after(LONGEST_WAIT_MS, () => giveUp());
       const clear = (): void => {
         timer.cancel();
         signal?.removeEventListener('abort', giveUp);
@@ -352,11 +355,11 @@ export class Sessions {
   #heard(session: Session): void {
     session.grace?.cancel();
     if (this.#isClosed) return;
-    session.grace = this.runtime.clock.after(SESSION_GRACE_MS, () => {
+    session.grace = this.#runtime.clock.after(SESSION_GRACE_MS, () => {
       // Nobody else may have its locks while something is still to be stored that may have been written under them.
       if (session.writes > 0) return this.#heard(session);
       this.#finish(session, 'silent').catch((error: unknown) => {
-        this.runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+        this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
       });
     });
   }
@@ -371,9 +374,9 @@ export class Sessions {
     }
     this.locks.drop(client);
     for (const wake of [...session.wakers]) wake();
-    this.runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, open: open.size });
+    this.#runtime.log[how === 'ended' ? 'info' : 'warn'](`session.${how}`, { client, open: open.size });
     for (const inode of open) await this.#releaseUnlessOpen(inode);
-    if (how === 'ended') this.ended(client);
+    if (how === 'ended') this.#ended(client);
   }
 
   /** At once nobody counts on them any more; their space comes back in the background. */
@@ -383,13 +386,13 @@ export class Sessions {
       for (const inode of inodes) await this.#releaseUnlessOpen(inode);
     };
     release().catch((error: unknown) => {
-      this.runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+      this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
     });
   }
 
   async #releaseUnlessOpen(inode: number): Promise<void> {
     for (const { open } of this.#byClient.values()) if (open.has(inode)) return;
-    await this.files.release(inode);
+    await this.#files.release(inode);
   }
 
   #others(options: CallOptions | undefined): Session[] {

@@ -21,11 +21,15 @@ export class Background {
   #wokenForMs: number | null = null;
   #closed = false;
 
-  constructor(
-    private readonly name: string,
-    private readonly run: () => Promise<NextRunMs>,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #name: string;
+  readonly #run: () => Promise<NextRunMs>;
+  readonly #runtime: Runtime;
+
+  constructor(name: string, run: () => Promise<NextRunMs>, runtime: Runtime) {
+    this.#name = name;
+    this.#run = run;
+    this.#runtime = runtime;
+  }
 
   /** Runs after `delayMs` at the latest. */
   wake(delayMs = 0): void {
@@ -34,11 +38,11 @@ export class Background {
       this.#wokenForMs = Math.min(delayMs, this.#wokenForMs ?? delayMs);
       return;
     }
-    const dueMs = this.runtime.clock.monotonicMs() + delayMs;
+    const dueMs = this.#runtime.clock.monotonicMs() + delayMs;
     if (this.#timer !== null && this.#dueMs <= dueMs) return;
     this.#timer?.cancel();
     this.#dueMs = dueMs;
-    this.#timer = this.runtime.clock.after(delayMs, () => {
+    this.#timer = this.#runtime.clock.after(delayMs, () => {
       this.#timer = null;
       this.#running = this.#once();
     });
@@ -60,9 +64,9 @@ export class Background {
     try {
       // Not before the timer's callback has noted that a run is under way: a run may wake its own task.
       await Promise.resolve();
-      next = await this.run();
+      next = await this.#run();
     } catch (error) {
-      this.runtime.log.warn(`${this.name}.interrupted`, { reason: String(error) });
+      this.#runtime.log.warn(`${this.#name}.interrupted`, { reason: String(error) });
     }
     this.#running = null;
     if (this.#wokenForMs !== null) {

@@ -36,14 +36,25 @@ export class GarbageCollector {
   /** Files that may be without a name and held already, while nobody knows it yet; null: any. */
   readonly #spared = new Set<{ inodes: readonly number[] | null }>();
 
+  readonly #metadata: MetadataService;
+  readonly #replicas: ReplicaSet;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+  /** The file is gone, and all its blocks. */
+  readonly #purged: (inode: number) => void;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly replicas: ReplicaSet,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-    /** The file is gone, and all its blocks. */
-    private readonly purged: (inode: number) => void,
+    metadata: MetadataService,
+    replicas: ReplicaSet,
+    counters: Counters,
+    runtime: Runtime,
+    purged: (inode: number) => void,
   ) {
+    this.#metadata = metadata;
+    this.#replicas = replicas;
+    this.#counters = counters;
+    this.#runtime = runtime;
+    this.#purged = purged;
     this.#startMs = runtime.clock.monotonicMs();
     this.#task = new Background('garbage', () => this.#collect(), runtime);
     replicas.onChange((replica) => {
@@ -79,13 +90,13 @@ export class GarbageCollector {
 
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
-    const graceLeftMs = this.#startMs + SESSION_GRACE_MS - this.runtime.clock.monotonicMs();
+    const graceLeftMs = this.#startMs + SESSION_GRACE_MS - this.#runtime.clock.monotonicMs();
     if (graceLeftMs <= 0) await this.#purgeOrphans();
     const era = this.#era;
-    const listening = new Set(this.replicas.reachable());
+    const listening = new Set(this.#replicas.reachable());
     let after = Math.min(...[...listening].map((replica) => this.#obeyed(replica)));
     while (!this.#task.closed && listening.size > 0) {
-      const { entries } = await this.metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
+      const { entries } = await this.#metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
       if (last === undefined) break;
       if (era !== this.#era) return 0;
@@ -98,7 +109,7 @@ export class GarbageCollector {
       if (era !== this.#era) return 0;
       await this.#collected(entries);
     }
-    const nextMs = this.replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
+    const nextMs = this.#replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
     return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
   }
 
@@ -114,7 +125,7 @@ export class GarbageCollector {
     try {
       if (items.length > 0) await replica.call(() => replica.blocks.delete({ items }));
     } catch (error) {
-      this.runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
       return false;
     }
     if (era === this.#era) this.#obeyedUpTo.set(replica, Math.max(last, this.#obeyed(replica)));
@@ -123,22 +134,22 @@ export class GarbageCollector {
 
   /** What every server has forgotten, whether it is here now or not, is done with. */
   async #collected(entries: readonly GarbageEntry[]): Promise<void> {
-    const everywhere = Math.min(...this.replicas.replicas.map((replica) => this.#obeyed(replica)));
+    const everywhere = Math.min(...this.#replicas.replicas.map((replica) => this.#obeyed(replica)));
     const sequences = entries.map(({ sequence }) => sequence).filter((sequence) => sequence <= everywhere);
     if (sequences.length === 0) return;
-    const timeNs = this.runtime.clock.nowNs();
+    const timeNs = this.#runtime.clock.nowNs();
     try {
-      await this.metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
+      await this.#metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
     } catch (error) {
       // Whether it was carried out is not known; without this, no later pass would look at these entries.
       this.startOver();
       throw error;
     }
-    this.counters.add('collectedVersions', sequences.length);
+    this.#counters.add('collectedVersions', sequences.length);
   }
 
   async #purgeOrphans(): Promise<void> {
-    const { inodes } = await this.metadata.query({ name: 'orphans', request: { limit: 1000 } });
+    const { inodes } = await this.#metadata.query({ name: 'orphans', request: { limit: 1000 } });
     for (const inode of inodes) {
       // A later pass sees to what is spared.
       if (this.#held.has(inode) || this.#isSpared(inode)) continue;
@@ -187,16 +198,16 @@ export class GarbageCollector {
   async #purge(inode: number): Promise<void> {
     try {
       for (let done = false; !done; ) {
-        ({ done } = await this.metadata.execute({
+        ({ done } = await this.#metadata.execute({
           name: 'purge',
-          timeNs: this.runtime.clock.nowNs(),
+          timeNs: this.#runtime.clock.nowNs(),
           request: { inode },
           durable: false,
         }));
       }
     } finally {
       // One that failed may have been carried out.
-      this.purged(inode);
+      this.#purged(inode);
     }
   }
 }

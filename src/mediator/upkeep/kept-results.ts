@@ -14,10 +14,12 @@ export class KeptResults {
   /** How many requests each client had made a day ago. */
   #requests: ReadonlyMap<string, number> = new Map();
 
-  constructor(
-    private readonly metadata: MetadataService,
-    private readonly runtime: Runtime,
-  ) {
+  readonly #metadata: MetadataService;
+  readonly #runtime: Runtime;
+
+  constructor(metadata: MetadataService, runtime: Runtime) {
+    this.#metadata = metadata;
+    this.#runtime = runtime;
     this.#task = new Background('results', () => this.#look(), runtime);
   }
 
@@ -33,12 +35,12 @@ export class KeptResults {
   ended(client: string): void {
     // What is left goes when it has been silent.
     this.#forget({ client }).catch((error: unknown) =>
-      this.runtime.log.debug('results.kept', { reason: String(error) }),
+      this.#runtime.log.debug('results.kept', { reason: String(error) }),
     );
   }
 
   async #look(): Promise<NextRunMs> {
-    const { metadata } = this;
+    const metadata = this.#metadata;
     const seen = new Map<string, number>();
     let after: string | undefined;
     for (;;) {
@@ -57,8 +59,8 @@ export class KeptResults {
 
   async #forget(request: Commands['forgetResults']['request']): Promise<void> {
     // A command that was carried out, and may have to be again after a crash, must be known by its result until it is durable.
-    await this.metadata.sync({});
-    const timeNs = this.runtime.clock.nowNs();
-    await this.metadata.execute({ name: 'forgetResults', timeNs, request, durable: false });
+    await this.#metadata.sync({});
+    const timeNs = this.#runtime.clock.nowNs();
+    await this.#metadata.execute({ name: 'forgetResults', timeNs, request, durable: false });
   }
 }

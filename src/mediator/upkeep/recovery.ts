@@ -26,13 +26,24 @@ type LocatedBlock = BlockReference & { inode: number };
 export class Recovery {
   readonly #tasks = new Map<Replica, Background>();
 
+  readonly #metadata: MetadataService;
+  readonly #replicas: ReplicaSet;
+  readonly #repairer: Repairer;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly replicas: ReplicaSet,
-    private readonly repairer: Repairer,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
+    metadata: MetadataService,
+    replicas: ReplicaSet,
+    repairer: Repairer,
+    counters: Counters,
+    runtime: Runtime,
   ) {
+    this.#metadata = metadata;
+    this.#replicas = replicas;
+    this.#repairer = repairer;
+    this.#counters = counters;
+    this.#runtime = runtime;
     for (const replica of replicas.replicas) {
       this.#tasks.set(replica, new Background('recovery', () => this.#recover(replica), runtime));
     }
@@ -59,41 +70,41 @@ export class Recovery {
 
   /** One pass over all blocks; true when the replica has every one of them. */
   async #rebuild(replica: Replica): Promise<boolean> {
-    const { blocks: total } = await this.metadata.query({ name: 'statistics', request: {} });
+    const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
     replica.rebuild = { done: 0, total };
-    this.runtime.log.info('rebuild.started', { server: replica.name, total });
+    this.#runtime.log.info('rebuild.started', { server: replica.name, total });
     let lacking = 0;
     let logged = 0;
     let after: { inode: number; index: number } | undefined;
     for (;;) {
-      const page = await this.metadata.query({
+      const page = await this.#metadata.query({
         name: 'allBlocks',
         request: after === undefined ? { limit: BATCH_BLOCKS } : { after, limit: BATCH_BLOCKS },
       });
       const last = page.blocks.at(-1);
       if (last !== undefined) after = { inode: last.inode, index: last.index };
       lacking += await this.#fill(replica, page.blocks);
-      if (this.repairer.isUnwilling(replica)) return false;
+      if (this.#repairer.isUnwilling(replica)) return false;
       replica.rebuild = {
         done: replica.rebuild.done + page.blocks.length,
         total: Math.max(total, replica.rebuild.done + page.blocks.length),
       };
-      this.counters.add('rebuiltBlocks', page.blocks.length);
+      this.#counters.add('rebuiltBlocks', page.blocks.length);
       if (replica.rebuild.done - logged >= PROGRESS_LOG_BLOCKS || page.done) {
         logged = replica.rebuild.done;
-        this.runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
+        this.#runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
       }
       if (!replica.reachable || this.#tasks.get(replica)?.closed) return false;
       if (page.done) break;
-      await sleep(this.runtime.clock, PAUSE_MS);
+      await sleep(this.#runtime.clock, PAUSE_MS);
     }
     if (lacking > 0) {
       replica.rebuild = { ...replica.rebuild, done: replica.rebuild.done - lacking };
-      this.runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking });
+      this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking });
       return false;
     }
-    await this.replicas.completed(replica);
-    this.runtime.log.info('rebuild.done', { server: replica.name, total: replica.rebuild?.total ?? total });
+    await this.#replicas.completed(replica);
+    this.#runtime.log.info('rebuild.done', { server: replica.name, total: replica.rebuild?.total ?? total });
     return true;
   }
 
@@ -119,15 +130,15 @@ export class Recovery {
 
   /** Whether the replica holds the version afterwards, or needn't because it is overwritten or gone. */
   async #put(replica: Replica, block: LocatedBlock): Promise<boolean> {
-    const outcome = await this.repairer.mend(block.inode, block, [replica]);
+    const outcome = await this.#repairer.mend(block.inode, block, [replica]);
     if (outcome?.holders.includes(replica)) {
       replica.repairs += outcome.mended.length;
-      this.counters.add('repairs', outcome.mended.length);
-      if (await isNamed(this.metadata, block)) return true;
-      await forgetVersions(this.metadata, [replica], [block]);
+      this.#counters.add('repairs', outcome.mended.length);
+      if (await isNamed(this.#metadata, block)) return true;
+      await forgetVersions(this.#metadata, [replica], [block]);
       return true;
     }
-    return !(await isNamed(this.metadata, block));
+    return !(await isNamed(this.#metadata, block));
   }
 
   async #catchUp(replica: Replica): Promise<NextRunMs> {
@@ -135,7 +146,7 @@ export class Recovery {
     let after: { inode: number; index: number } | undefined;
     for (;;) {
       const request = { server: replica.name, limit: BATCH_BLOCKS };
-      const { blocks } = await this.metadata.query({
+      const { blocks } = await this.#metadata.query({
         name: 'missed',
         request: after === undefined ? request : { ...request, after },
       });
@@ -145,21 +156,21 @@ export class Recovery {
       const still = await this.#fill(replica, blocks);
       lacking += still;
       // What it refuses now, it would refuse of all the others too.
-      if (this.repairer.isUnwilling(replica)) return replica.reachable ? RETRY_MS : null;
+      if (this.#repairer.isUnwilling(replica)) return replica.reachable ? RETRY_MS : null;
       if (still === 0) {
-        await this.metadata.execute({
+        await this.#metadata.execute({
           name: 'caughtUp',
-          timeNs: this.runtime.clock.nowNs(),
+          timeNs: this.#runtime.clock.nowNs(),
           request: {
             server: replica.name,
             blocks: blocks.map(({ inode, index, version }) => ({ inode, index, version })),
           },
           durable: true,
         });
-        this.counters.add('caughtUpBlocks', blocks.length);
-        this.runtime.log.info('catchup.progress', { server: replica.name, blocks: blocks.length });
+        this.#counters.add('caughtUpBlocks', blocks.length);
+        this.#runtime.log.info('catchup.progress', { server: replica.name, blocks: blocks.length });
       }
-      await sleep(this.runtime.clock, PAUSE_MS);
+      await sleep(this.#runtime.clock, PAUSE_MS);
     }
     if (!replica.reachable) return null;
     return lacking > 0 ? RETRY_MS : IDLE_MS;

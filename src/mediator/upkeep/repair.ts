@@ -46,12 +46,17 @@ export class Repairer {
   readonly #unwilling = new Map<Replica, number>();
   #closed = false;
 
-  constructor(
-    private readonly reader: () => Reader,
-    private readonly metadata: MetadataService,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #reader: () => Reader;
+  readonly #metadata: MetadataService;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
+  constructor(reader: () => Reader, metadata: MetadataService, counters: Counters, runtime: Runtime) {
+    this.#reader = reader;
+    this.#metadata = metadata;
+    this.#counters = counters;
+    this.#runtime = runtime;
+  }
 
   /** A replica lost a vote: mends it in the background. Repeats while one is waiting or running are one. */
   order(box: BallotBox, replica: Replica): void {
@@ -70,7 +75,7 @@ export class Repairer {
 
   /** Whether the replica has refused a repair a moment ago. */
   isUnwilling(replica: Replica): boolean {
-    return (this.#unwilling.get(replica) ?? 0) > this.runtime.clock.monotonicMs();
+    return (this.#unwilling.get(replica) ?? 0) > this.#runtime.clock.monotonicMs();
   }
 
   /** Versions whose repair waits or is under way. */
@@ -99,7 +104,7 @@ export class Repairer {
 
   async #mend(inode: number, reference: BlockReference, replicas: readonly Replica[]): Promise<Mended | null> {
     const whole = { inode, reference, offset: 0, length: reference.length };
-    const [outcome] = (await this.reader().read([whole])).outcomes;
+    const [outcome] = (await this.#reader().read([whole])).outcomes;
     const data = outcome?.data ?? null;
     if (outcome === undefined || data === null) return null;
     const holders: Replica[] = [];
@@ -131,8 +136,8 @@ export class Repairer {
   }
 
   #refused(replica: Replica, inode: number, reference: BlockReference, why: LogFields): void {
-    this.#unwilling.set(replica, this.runtime.clock.monotonicMs() + UNWILLING_MS);
-    this.runtime.log.warn('repair.failed', { ...this.#fields(inode, reference), server: replica.name, ...why });
+    this.#unwilling.set(replica, this.#runtime.clock.monotonicMs() + UNWILLING_MS);
+    this.#runtime.log.warn('repair.failed', { ...this.#fields(inode, reference), server: replica.name, ...why });
   }
 
   #next(): void {
@@ -143,7 +148,7 @@ export class Repairer {
       this.#running.set(key, new Set(order.replicas.keys()));
       this.#carryOut(order)
         .catch((error: unknown) => {
-          this.runtime.log.warn('repair.failed', {
+          this.#runtime.log.warn('repair.failed', {
             ...this.#fields(order.inode, order.reference),
             reason: String(error),
           });
@@ -158,28 +163,28 @@ export class Repairer {
   async #carryOut({ inode, reference, replicas }: Order): Promise<void> {
     const block: BlockKey = { inode, index: reference.index, version: reference.version };
     // Replaced or removed since, its versions may have been collected before the vote asked for them.
-    if (!(await isNamed(this.metadata, block))) return;
-    const wrong = await blamed(this.metadata, block, replicas);
+    if (!(await isNamed(this.#metadata, block))) return;
+    const wrong = await blamed(this.#metadata, block, replicas);
     const outcome = await this.mend(inode, reference, [...replicas.keys()]);
     for (const replica of wrong) {
       const ballot = replicas.get(replica) ?? null;
       if (ballot === 'absent' && wasGiven(replica, outcome)) continue;
       replica.dissents++;
-      this.counters.add('dissents');
-      this.runtime.log.warn('vote.dissent', { ...this.#fields(inode, reference), server: replica.name, ballot });
+      this.#counters.add('dissents');
+      this.#runtime.log.warn('vote.dissent', { ...this.#fields(inode, reference), server: replica.name, ballot });
     }
-    const isStillNamed = await isNamed(this.metadata, block);
+    const isStillNamed = await isNamed(this.#metadata, block);
     if (outcome === null) {
-      if (isStillNamed) this.runtime.log.error('repair.impossible', this.#fields(inode, reference));
+      if (isStillNamed) this.#runtime.log.error('repair.impossible', this.#fields(inode, reference));
       return;
     }
     for (const replica of outcome.mended) {
       replica.repairs++;
-      this.counters.add('repairs');
-      this.runtime.log.info('repair.done', { ...this.#fields(inode, reference), server: replica.name });
+      this.#counters.add('repairs');
+      this.#runtime.log.info('repair.done', { ...this.#fields(inode, reference), server: replica.name });
     }
     // It was overwritten meanwhile, and its garbage perhaps collected before the repair put it back.
-    if (!isStillNamed) await forgetVersions(this.metadata, outcome.mended, [block]);
+    if (!isStillNamed) await forgetVersions(this.#metadata, outcome.mended, [block]);
   }
 
   #fields(inode: number, reference: BlockReference): Record<string, unknown> {

@@ -35,14 +35,28 @@ export class Scrubber {
   #closed = false;
   #running: Promise<void> = Promise.resolve();
 
+  readonly #metadata: MetadataService;
+  readonly #replicas: ReplicaSet;
+  readonly #reader: Reader;
+  readonly #repairer: Repairer;
+  readonly #versions: Versions;
+  readonly #runtime: Runtime;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly replicas: ReplicaSet,
-    private readonly reader: Reader,
-    private readonly repairer: Repairer,
-    private readonly versions: Versions,
-    private readonly runtime: Runtime,
-  ) {}
+    metadata: MetadataService,
+    replicas: ReplicaSet,
+    reader: Reader,
+    repairer: Repairer,
+    versions: Versions,
+    runtime: Runtime,
+  ) {
+    this.#metadata = metadata;
+    this.#replicas = replicas;
+    this.#reader = reader;
+    this.#repairer = repairer;
+    this.#versions = versions;
+    this.#runtime = runtime;
+  }
 
   get progress(): ScrubProgress {
     return { ...this.#progress };
@@ -53,8 +67,8 @@ export class Scrubber {
     if (this.#progress.running) return this.progress;
     this.#progress = { running: true, done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
     this.#running = this.#run(inode)
-      .then(() => this.runtime.log.info('scrub.done', { ...this.#progress }))
-      .catch((error: unknown) => this.runtime.log.error('scrub.failed', { reason: String(error) }))
+      .then(() => this.#runtime.log.info('scrub.done', { ...this.#progress }))
+      .catch((error: unknown) => this.#runtime.log.error('scrub.failed', { reason: String(error) }))
       .finally(() => {
         this.#progress.running = false;
       });
@@ -69,30 +83,30 @@ export class Scrubber {
   async #run(inode: number | null): Promise<void> {
     if (inode === null) {
       await this.#scrubAll();
-      const below = await this.versions.retire();
-      await Promise.all(this.replicas.reachable().map((replica) => this.#removeOrphans(replica, below)));
+      const below = await this.#versions.retire();
+      await Promise.all(this.#replicas.reachable().map((replica) => this.#removeOrphans(replica, below)));
     } else {
       await this.#scrubFile(inode);
     }
   }
 
   async #scrubFile(inode: number): Promise<void> {
-    const { attributes } = await this.metadata.query({ name: 'blocks', request: { inode, first: 0, count: 1 } });
+    const { attributes } = await this.#metadata.query({ name: 'blocks', request: { inode, first: 0, count: 1 } });
     const count = Math.ceil(attributes.sizeBytes / attributes.blockSizeBytes);
     this.#progress.total = count;
     for (let first = 0; first < count && !this.#closed; first += BATCH_BLOCKS) {
-      const { blocks } = await this.metadata.query({ name: 'blocks', request: { inode, first, count: BATCH_BLOCKS } });
+      const { blocks } = await this.#metadata.query({ name: 'blocks', request: { inode, first, count: BATCH_BLOCKS } });
       await this.#scrubBlocks(blocks.map((block) => ({ ...block, inode })));
       this.#progress.done = Math.min(count, first + BATCH_BLOCKS);
     }
   }
 
   async #scrubAll(): Promise<void> {
-    const { blocks: total } = await this.metadata.query({ name: 'statistics', request: {} });
+    const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
     this.#progress.total = total;
     let after: { inode: number; index: number } | undefined;
     for (let done = false; !done && !this.#closed; ) {
-      const page = await this.metadata.query({
+      const page = await this.#metadata.query({
         name: 'allBlocks',
         request: after === undefined ? { limit: BATCH_BLOCKS } : { after, limit: BATCH_BLOCKS },
       });
@@ -107,7 +121,7 @@ export class Scrubber {
 
   async #scrubBlocks(blocks: readonly LocatedBlock[]): Promise<void> {
     if (blocks.length === 0) return;
-    const boxes = await this.reader.poll(
+    const boxes = await this.#reader.poll(
       blocks.map((block) => ({ inode: block.inode, reference: block, offset: 0, length: block.length })),
     );
     for (const [position, box] of boxes.entries()) {
@@ -115,13 +129,13 @@ export class Scrubber {
       if (block === undefined) continue;
       const bad = box.dissenters();
       if (bad.length === 0) {
-        if (box.agreeing().length < this.reader.quorum) await this.#unreadable(block);
+        if (box.agreeing().length < this.#reader.quorum) await this.#unreadable(block);
         continue;
       }
-      const wrong = await blamed(this.metadata, block, ballotsOf(box, bad));
-      const outcome = await this.repairer.mend(block.inode, block, bad);
-      if (!(await isNamed(this.metadata, block))) {
-        await forgetVersions(this.metadata, outcome?.mended ?? [], [block]);
+      const wrong = await blamed(this.#metadata, block, ballotsOf(box, bad));
+      const outcome = await this.#repairer.mend(block.inode, block, bad);
+      if (!(await isNamed(this.#metadata, block))) {
+        await forgetVersions(this.#metadata, outcome?.mended ?? [], [block]);
         continue;
       }
       this.#progress.dissents++;
@@ -137,19 +151,19 @@ export class Scrubber {
     for (const replica of wrong) {
       if (box.ballots.get(replica)?.state === 'absent' && wasGiven(replica, outcome)) continue;
       replica.dissents++;
-      this.runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
+      this.#runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
     }
     for (const replica of outcome.mended) {
       replica.repairs++;
-      this.runtime.log.info('repair.done', { ...fields, server: replica.name });
+      this.#runtime.log.info('repair.done', { ...fields, server: replica.name });
     }
     this.#progress.repaired += outcome.mended.length;
   }
 
   async #unreadable(block: LocatedBlock): Promise<void> {
-    if (!(await isNamed(this.metadata, block))) return;
+    if (!(await isNamed(this.#metadata, block))) return;
     this.#progress.unreadable++;
-    this.runtime.log.error('vote.no_quorum', {
+    this.#runtime.log.error('vote.no_quorum', {
       inode: block.inode,
       index: block.index,
       version: block.version,
@@ -162,7 +176,7 @@ export class Scrubber {
     try {
       await this.#removeAll(replica, below);
     } catch (error) {
-      this.runtime.log.warn('scrub.orphans_kept', { server: replica.name, reason: String(error) });
+      this.#runtime.log.warn('scrub.orphans_kept', { server: replica.name, reason: String(error) });
     }
   }
 
@@ -179,16 +193,16 @@ export class Scrubber {
       }
       const orphans: BlockKey[] = [];
       for (const [inode, { first, last }] of ranges) {
-        const current = await namedVersions(this.metadata, inode, first, last);
+        const current = await namedVersions(this.#metadata, inode, first, last);
         for (const entry of entries) {
           if (entry.inode !== inode || entry.version >= below || current.get(entry.index) === entry.version) continue;
           orphans.push({ inode, index: entry.index, version: entry.version });
         }
       }
       if (orphans.length > 0) {
-        await forgetVersions(this.metadata, [replica], orphans);
+        await forgetVersions(this.#metadata, [replica], orphans);
         this.#progress.orphansRemoved += orphans.length;
-        this.runtime.log.info('scrub.orphans', { server: replica.name, versions: orphans.length });
+        this.#runtime.log.info('scrub.orphans', { server: replica.name, versions: orphans.length });
       }
       if (next === undefined) return;
       after = next;

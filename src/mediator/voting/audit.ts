@@ -35,13 +35,23 @@ export class Auditor {
   #timer: { cancel(): void } | null = null;
   #closed = false;
 
+  readonly #dissented: (box: BallotBox, replica: Replica) => void;
+  readonly #requests: () => number;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
   /** @param requests how many there have been of what is no read: a number that grows */
   constructor(
-    private readonly dissented: (box: BallotBox, replica: Replica) => void,
-    private readonly requests: () => number,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-  ) {}
+    dissented: (box: BallotBox, replica: Replica) => void,
+    requests: () => number,
+    counters: Counters,
+    runtime: Runtime,
+  ) {
+    this.#dissented = dissented;
+    this.#requests = requests;
+    this.#counters = counters;
+    this.#runtime = runtime;
+  }
 
   /** Ballots that are still to be asked for. */
   get size(): number {
@@ -76,7 +86,7 @@ export class Auditor {
         queue.set(each.reference, waiting === undefined ? each : around(waiting, each));
       }
       const surplus = [...take(queue, queue.size - MAXIMUM_WAITING_BLOCKS)].length;
-      if (surplus > 0) this.counters.add('unauditedBallots', surplus);
+      if (surplus > 0) this.#counters.add('unauditedBallots', surplus);
     }
     this.#pump(false);
     this.#awaitPause();
@@ -90,21 +100,21 @@ export class Auditor {
 
   #awaitPause(): void {
     if (this.#closed || this.#timer !== null || this.#waiting.size === 0) return;
-    this.#seen = this.requests() + this.#reads;
-    this.#timer = this.runtime.clock.after(PAUSE_MS, () => {
+    this.#seen = this.#requests() + this.#reads;
+    this.#timer = this.#runtime.clock.after(PAUSE_MS, () => {
       this.#timer = null;
-      if (this.#isPause || this.runtime.clock.monotonicMs() >= this.#dueMs) this.#pump(true);
+      if (this.#isPause || this.#runtime.clock.monotonicMs() >= this.#dueMs) this.#pump(true);
       else this.#awaitPause();
       if (this.#running.size === 0) this.#awaitPause();
     });
   }
 
   get #isPause(): boolean {
-    return this.#readers === 0 && this.requests() + this.#reads === this.#seen;
+    return this.#readers === 0 && this.#requests() + this.#reads === this.#seen;
   }
 
   #postpone(): void {
-    this.#dueMs = this.runtime.clock.monotonicMs() + MAXIMUM_WAIT_MS;
+    this.#dueMs = this.#runtime.clock.monotonicMs() + MAXIMUM_WAIT_MS;
   }
 
   #pump(mayRun: boolean): void {
@@ -134,13 +144,13 @@ export class Auditor {
     try {
       await ask(replica, boxes);
     } catch (error) {
-      this.runtime.log.debug('audit.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('audit.unanswered', { server: replica.name, reason: String(error) });
       return;
     }
-    this.counters.add('auditedBallots', boxes.length);
+    this.#counters.add('auditedBallots', boxes.length);
     for (const box of boxes) {
       const ballot = box.ballots.get(replica);
-      if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.dissented(box, replica);
+      if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.#dissented(box, replica);
     }
   }
 }

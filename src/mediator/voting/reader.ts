@@ -46,17 +46,29 @@ export interface ReadResult {
 }
 
 export class Reader {
+  readonly #replicas: ReplicaSet;
+  readonly #settings: MediatorSettings;
+  readonly #observer: ReadObserver;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
   constructor(
-    private readonly replicas: ReplicaSet,
-    private readonly settings: MediatorSettings,
-    private readonly observer: ReadObserver,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-  ) {}
+    replicas: ReplicaSet,
+    settings: MediatorSettings,
+    observer: ReadObserver,
+    counters: Counters,
+    runtime: Runtime,
+  ) {
+    this.#replicas = replicas;
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#counters = counters;
+    this.#runtime = runtime;
+  }
 
   /** Equal ballots that win, as configured now. */
   get quorum(): number {
-    return this.settings.readQuorum;
+    return this.#settings.readQuorum;
   }
 
   /** Reads many ranges of blocks at once; never rejects. */
@@ -65,10 +77,10 @@ export class Reader {
     const session = new ReadSession(
       wanted,
       candidates,
-      this.settings.readQuorum,
-      this.observer,
-      this.counters,
-      this.runtime,
+      this.#settings.readQuorum,
+      this.#observer,
+      this.#counters,
+      this.#runtime,
     );
     return session.run();
   }
@@ -77,7 +89,7 @@ export class Reader {
   async poll(wanted: readonly Wanted[]): Promise<BallotBox[]> {
     const boxes = wanted.map((each) => new BallotBox(each));
     await Promise.all(
-      this.replicas.replicas.map(async (replica) => {
+      this.#replicas.replicas.map(async (replica) => {
         if (!replica.reachable) {
           for (const box of boxes) box.unreachable(replica);
           return;
@@ -95,7 +107,7 @@ export class Reader {
    * so that whoever reads on finds the same disks reading ahead.
    */
   #candidates(wanted: readonly Wanted[]): Replica[] {
-    const reachable = this.replicas.reachable();
+    const reachable = this.#replicas.reachable();
     const first = wanted[0];
     const stretch = first === undefined ? 0 : first.inode + Math.floor(first.reference.index / STRETCH_BLOCKS);
     const turn = stretch % Math.max(1, reachable.length);
@@ -152,14 +164,25 @@ class ReadSession {
   readonly #replies: object[] = [];
   #resolve: (result: ReadResult) => void = () => {};
 
+  readonly #wanted: readonly Wanted[];
+  readonly #quorum: number;
+  readonly #observer: ReadObserver;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+
   constructor(
-    private readonly wanted: readonly Wanted[],
+    wanted: readonly Wanted[],
     candidates: readonly Replica[],
-    private readonly quorum: number,
-    private readonly observer: ReadObserver,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
+    quorum: number,
+    observer: ReadObserver,
+    counters: Counters,
+    runtime: Runtime,
   ) {
+    this.#wanted = wanted;
+    this.#quorum = quorum;
+    this.#observer = observer;
+    this.#counters = counters;
+    this.#runtime = runtime;
     this.#boxes = wanted.map((each) => new BallotBox(each));
     this.#undecided = new Set(this.#boxes);
     this.#unasked = [...candidates];
@@ -168,7 +191,7 @@ class ReadSession {
   run(): Promise<ReadResult> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      const chosen = this.#unasked.splice(0, this.quorum);
+      const chosen = this.#unasked.splice(0, this.#quorum);
       // By turns, so that each of them sends as much as the others.
       const shares = chosen.map(() => new Set<BallotBox>());
       for (const [position, box] of this.#boxes.entries()) shares[position % chosen.length]?.add(box);
@@ -182,9 +205,9 @@ class ReadSession {
     let usual = 0;
     for (const { latencyMs } of chosen) usual = Math.max(usual, Math.min(latencyMs, HEDGE_MAXIMUM_MS));
     const delayMs = Math.min(HEDGE_MAXIMUM_MS, Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR));
-    const timer = this.runtime.clock.after(delayMs, () => {
+    const timer = this.#runtime.clock.after(delayMs, () => {
       if (this.#undecided.size === 0) return;
-      this.counters.add('hedges');
+      this.#counters.add('hedges');
       for (const replica of this.#asked) {
         if (!this.#answered.has(replica)) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
       }
@@ -225,7 +248,7 @@ class ReadSession {
   #late(box: BallotBox, replica: Replica): void {
     if (box.data === null && box.wanted.length > 0) return;
     const ballot = box.ballots.get(replica);
-    if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.observer.dissented(box, replica);
+    if (ballot !== undefined && dissents(ballot, box.wanted.reference.hash)) this.#observer.dissented(box, replica);
   }
 
   #askAllOthers(): void {
@@ -239,7 +262,7 @@ class ReadSession {
     if (this.#undecided.size === 0) return;
     let mustAskOthers = false;
     for (const box of this.#undecided) {
-      const verdict = box.verdict(box.outstanding + this.#unasked.length, this.quorum);
+      const verdict = box.verdict(box.outstanding + this.#unasked.length, this.#quorum);
       switch (verdict.outcome) {
         case 'agreed':
           if (box.data !== null || box.wanted.length === 0) this.#decide(box);
@@ -250,7 +273,7 @@ class ReadSession {
           this.#decide(box);
           break;
         case 'pending':
-          if (box.verdict(box.outstanding, this.quorum).outcome === 'no-quorum') mustAskOthers = true;
+          if (box.verdict(box.outstanding, this.#quorum).outcome === 'no-quorum') mustAskOthers = true;
           break;
       }
     }
@@ -277,14 +300,14 @@ class ReadSession {
   #decide(box: BallotBox): void {
     this.#undecided.delete(box);
     if (box.data === null && box.wanted.length > 0) return;
-    for (const replica of box.dissenters()) this.observer.dissented(box, replica);
+    for (const replica of box.dissenters()) this.#observer.dissented(box, replica);
   }
 
   #finish(): void {
-    if (this.#unasked.length > 0) this.observer.unasked(this.wanted, this.#unasked);
+    if (this.#unasked.length > 0) this.#observer.unasked(this.#wanted, this.#unasked);
     const outcomes: ReadOutcome[] = [];
     for (const box of this.#boxes) {
-      const isEmpty = box.wanted.length === 0 && box.agreeing().length >= this.quorum;
+      const isEmpty = box.wanted.length === 0 && box.agreeing().length >= this.#quorum;
       outcomes.push({ data: box.data ?? (isEmpty ? new Uint8Array(0) : null), box });
     }
     // Late replies are not among them: their memory is left to the garbage collector.

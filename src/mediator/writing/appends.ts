@@ -30,15 +30,18 @@ class Misplaced extends Error {}
 export class Appends {
   readonly #tails = new Map<number, Tail>();
 
-  constructor(
-    private readonly blockMap: BlockMap,
-    private readonly writer: Writer,
-  ) {}
+  readonly #blockMap: BlockMap;
+  readonly #writer: Writer;
+
+  constructor(blockMap: BlockMap, writer: Writer) {
+    this.#blockMap = blockMap;
+    this.#writer = writer;
+  }
 
   /** See FileService.write. */
   write(write: FileWrite, appendedFrom: number | undefined): Promise<Attributes> {
     if (write.truncateTo !== null) return this.#during(write.inode, (tail) => this.#cut(write, tail));
-    if (appendedFrom === undefined) return this.writer.write(write);
+    if (appendedFrom === undefined) return this.#writer.write(write);
     return this.#during(write.inode, (tail) => this.#append(write, appendedFrom, tail));
   }
 
@@ -66,7 +69,7 @@ export class Appends {
     if (isRepetition || isBroken) await this.#settled(tail);
     // Those that must have another place are in the turn by now, and came first.
     if (isBroken && !isRepetition) throw new Misplaced('an append before it failed');
-    const { attributes } = await this.blockMap.load(write.inode, 0, 1);
+    const { attributes } = await this.#blockMap.load(write.inode, 0, 1);
     const stay = write.extents.filter(({ offset }) => offset < appendedFrom);
     const end = Math.max(attributes.sizeBytes, tail.endBytes, endOf(stay));
     const appended = write.extents
@@ -81,7 +84,7 @@ export class Appends {
       last.catch(() => {
         throw new Misplaced('the append before it failed');
       });
-    const result = this.writer.write({ ...write, extents: [...stay, ...appended] }, { claimed, before });
+    const result = this.#writer.write({ ...write, extents: [...stay, ...appended] }, { claimed, before });
     tail.endBytes = Math.max(end, endOf(appended));
     tail.placed.add(result);
     tail.last = result;
@@ -102,7 +105,7 @@ export class Appends {
   #cut(write: FileWrite, tail: Tail): Promise<Attributes> {
     return inTurn(tail, async () => {
       await this.#settled(tail);
-      return this.writer.write(write);
+      return this.#writer.write(write);
     });
   }
 

@@ -15,11 +15,12 @@ const MAXIMUM_VERSIONS = 100_000;
 export class Leftovers {
   readonly #versions = new Map<Replica, BlockKey[]>();
 
-  constructor(
-    private readonly metadata: MetadataService,
-    replicas: ReplicaSet,
-    private readonly runtime: Runtime,
-  ) {
+  readonly #metadata: MetadataService;
+  readonly #runtime: Runtime;
+
+  constructor(metadata: MetadataService, replicas: ReplicaSet, runtime: Runtime) {
+    this.#metadata = metadata;
+    this.#runtime = runtime;
     replicas.onChange((replica) => {
       const versions = this.#versions.get(replica);
       if (!replica.reachable || versions === undefined) return;
@@ -31,8 +32,8 @@ export class Leftovers {
   /** Takes versions that no block map names from these replicas, in the background. */
   takeBack(replicas: readonly Replica[], versions: readonly BlockKey[]): void {
     for (const replica of replicas) {
-      forgetVersions(this.metadata, [replica], versions).catch((error: unknown) => {
-        this.runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
+      forgetVersions(this.#metadata, [replica], versions).catch((error: unknown) => {
+        this.#runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
         const kept = [...(this.#versions.get(replica) ?? []), ...versions];
         this.#versions.set(replica, kept.slice(-MAXIMUM_VERSIONS));
       });

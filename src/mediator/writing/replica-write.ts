@@ -56,15 +56,31 @@ export class ReplicaWrite {
   #targets: Replica[] = [];
   #isUnanswered = false;
 
+  readonly #metadata: MetadataService;
+  readonly #leftovers: Leftovers;
+  readonly #replicas: ReplicaSet;
+  readonly #reader: Reader;
+  readonly #settings: MediatorSettings;
+  readonly #deadlineMs: number;
+  readonly #runtime: Runtime;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly leftovers: Leftovers,
-    private readonly replicas: ReplicaSet,
-    private readonly reader: Reader,
-    private readonly settings: MediatorSettings,
-    private readonly deadlineMs: number,
-    private readonly runtime: Runtime,
-  ) {}
+    metadata: MetadataService,
+    leftovers: Leftovers,
+    replicas: ReplicaSet,
+    reader: Reader,
+    settings: MediatorSettings,
+    deadlineMs: number,
+    runtime: Runtime,
+  ) {
+    this.#metadata = metadata;
+    this.#leftovers = leftovers;
+    this.#replicas = replicas;
+    this.#reader = reader;
+    this.#settings = settings;
+    this.#deadlineMs = deadlineMs;
+    this.#runtime = runtime;
+  }
 
   /**
    * Stores all blocks durably on at least Qw servers and fills in their hashes.
@@ -78,7 +94,7 @@ export class ReplicaWrite {
       const key = { inode, index: block.plan.index, version: block.version };
       return { block, key, rendered, results: new Map(), incomplete: new Set() };
     });
-    this.#targets = this.replicas.reachable();
+    this.#targets = this.#replicas.reachable();
     const messages = inMessages(this.#states, false);
     const sending = this.#targets.map((replica) => this.#send(replica, messages));
     // The hash of what is put whole is made here, while the messages are on their way.
@@ -95,7 +111,7 @@ export class ReplicaWrite {
 
   /** Takes the new versions away again, in the background. */
   takeBack(): void {
-    this.leftovers.takeBack(
+    this.#leftovers.takeBack(
       this.#targets,
       this.#states.map(({ key }) => key),
     );
@@ -109,7 +125,7 @@ export class ReplicaWrite {
       else await this.#sendInTurn(replica, messages);
     } catch (error) {
       this.#isUnanswered = true;
-      this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
     }
   }
 
@@ -130,7 +146,7 @@ export class ReplicaWrite {
   }
 
   async #sendOne(replica: Replica, { states, request }: Message): Promise<void> {
-    const options = { deadlineMs: this.deadlineMs * PUT_DEADLINE_FACTOR };
+    const options = { deadlineMs: this.#deadlineMs * PUT_DEADLINE_FACTOR };
     const { results } = await replica.call(() => replica.blocks.put(request, options));
     for (const [position, { results: known, incomplete }] of states.entries()) {
       const result = results[position];
@@ -143,7 +159,7 @@ export class ReplicaWrite {
   #enough(sending: readonly Promise<void>[]): Promise<void> {
     return new Promise((resolve) => {
       if (sending.length === 0) resolve();
-      const startMs = this.runtime.clock.monotonicMs();
+      const startMs = this.#runtime.clock.monotonicMs();
       let ended = 0;
       let timer: { cancel(): void } | null = null;
       for (const each of sending) {
@@ -155,9 +171,9 @@ export class ReplicaWrite {
             return;
           }
           const holders = this.#targets.filter((replica) => this.#answeredAll(replica)).length;
-          if (timer === null && holders >= this.settings.writeQuorum) {
-            const usualMs = this.runtime.clock.monotonicMs() - startMs;
-            timer = this.runtime.clock.after(Math.max(STRAGGLER_MINIMUM_MS, usualMs * STRAGGLER_FACTOR), resolve);
+          if (timer === null && holders >= this.#settings.writeQuorum) {
+            const usualMs = this.#runtime.clock.monotonicMs() - startMs;
+            timer = this.#runtime.clock.after(Math.max(STRAGGLER_MINIMUM_MS, usualMs * STRAGGLER_FACTOR), resolve);
           }
         });
       }
@@ -178,7 +194,7 @@ export class ReplicaWrite {
             ? { state: 'present', hash: result.hash, length: block.plan.length }
             : { state: 'absent' },
       );
-      const verdict = vote(ballots, 0, this.settings.readQuorum, null);
+      const verdict = vote(ballots, 0, this.#settings.readQuorum, null);
       if (verdict.outcome === 'agreed') block.hash = verdict.hash;
       else await this.#renderFromBase(state);
     }
@@ -196,9 +212,9 @@ export class ReplicaWrite {
       }
     }
     const holders = [...results.keys()].filter((replica) => this.#holds(state, replica)).length;
-    if (holders >= this.settings.writeQuorum) return;
+    if (holders >= this.#settings.writeQuorum) return;
     const isFull = [...results.values()].some((result) => result.state === 'full');
-    const message = `${holders} data servers stored block ${block.plan.index}, a write needs ${this.settings.writeQuorum}`;
+    const message = `${holders} data servers stored block ${block.plan.index}, a write needs ${this.#settings.writeQuorum}`;
     throw new FileError(isFull ? 'ENOSPC' : 'EIO', message);
   }
 
@@ -213,10 +229,10 @@ export class ReplicaWrite {
     const fields = { inode: key.inode, index: key.index, version: block.plan.base?.version, server: replica.name };
     if (!(answer === 'no-base' && (await this.#isExcused(state, replica)))) {
       replica.dissents++;
-      this.runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
+      this.#runtime.log.warn('vote.dissent', { ...fields, ballot: 'base of a write' });
     }
     replica.repairs++;
-    this.runtime.log.info('repair.done', fields);
+    this.#runtime.log.info('repair.done', fields);
   }
 
   /**
@@ -227,7 +243,7 @@ export class ReplicaWrite {
     const { base } = block.plan;
     if (base === null || incomplete.has(replica)) return true;
     const version = { ...key, version: base.version };
-    return (await lacksRightly(this.metadata, version, replica)) || !(await isNamed(this.metadata, version));
+    return (await lacksRightly(this.#metadata, version, replica)) || !(await isNamed(this.#metadata, version));
   }
 
   /** Too few could patch their own base: the base is read by vote and patched here. */
@@ -235,7 +251,7 @@ export class ReplicaWrite {
     const { plan } = state.block;
     if (plan.base === null) throw new Error('a patch has a base');
     const whole = { inode: state.key.inode, reference: plan.base, offset: 0, length: plan.base.length };
-    const [outcome] = (await this.reader.read([whole])).outcomes;
+    const [outcome] = (await this.#reader.read([whole])).outcomes;
     if (outcome === undefined || outcome.data === null) {
       throw new FileError('EIO', `block ${plan.index}: no quorum on what is there, so a part of it can't be replaced`);
     }
@@ -255,14 +271,14 @@ export class ReplicaWrite {
           return result.data;
         }
       } catch (error) {
-        this.runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+        this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
       }
     }
     return null;
   }
 
   #missing(): string[] {
-    return this.replicas.replicas
+    return this.#replicas.replicas
       .filter((replica) => !this.#states.every((state) => this.#holds(state, replica)))
       .map((replica) => replica.name);
   }

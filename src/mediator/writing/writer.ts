@@ -49,19 +49,42 @@ export class Writer {
   readonly #leftovers: Leftovers;
   readonly #times = new WriteTimes();
 
+  readonly #metadata: MetadataService;
+  readonly #ids: RequestIds;
+  readonly #replicas: ReplicaSet;
+  readonly #blockMap: BlockMap;
+  readonly #reader: Reader;
+  readonly #versions: Versions;
+  readonly #settings: MediatorSettings;
+  readonly #deadlineMs: number;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+  readonly #onMissing: () => void;
+
   constructor(
-    private readonly metadata: MetadataService,
-    private readonly ids: RequestIds,
-    private readonly replicas: ReplicaSet,
-    private readonly blockMap: BlockMap,
-    private readonly reader: Reader,
-    private readonly versions: Versions,
-    private readonly settings: MediatorSettings,
-    private readonly deadlineMs: number,
-    private readonly counters: Counters,
-    private readonly runtime: Runtime,
-    private readonly onMissing: () => void,
+    metadata: MetadataService,
+    ids: RequestIds,
+    replicas: ReplicaSet,
+    blockMap: BlockMap,
+    reader: Reader,
+    versions: Versions,
+    settings: MediatorSettings,
+    deadlineMs: number,
+    counters: Counters,
+    runtime: Runtime,
+    onMissing: () => void,
   ) {
+    this.#metadata = metadata;
+    this.#ids = ids;
+    this.#replicas = replicas;
+    this.#blockMap = blockMap;
+    this.#reader = reader;
+    this.#versions = versions;
+    this.#settings = settings;
+    this.#deadlineMs = deadlineMs;
+    this.#counters = counters;
+    this.#runtime = runtime;
+    this.#onMissing = onMissing;
     this.#leftovers = new Leftovers(metadata, replicas, runtime);
   }
 
@@ -77,15 +100,15 @@ export class Writer {
    */
   async requireQuorum(inode: number | null, when: 'opening' | 'writing'): Promise<void> {
     for (;;) {
-      const needed = this.settings.writeQuorum;
-      const reachable = this.replicas.reachable().length;
-      if (reachable >= needed && (when === 'writing' || (await this.replicas.confirm(needed)))) return;
-      if (this.settings.onWriteQuorumLost === 'fail') {
-        this.counters.add('writesRefused');
-        this.runtime.log.warn('write.refused', { inode, writeQuorum: needed });
+      const needed = this.#settings.writeQuorum;
+      const reachable = this.#replicas.reachable().length;
+      if (reachable >= needed && (when === 'writing' || (await this.#replicas.confirm(needed)))) return;
+      if (this.#settings.onWriteQuorumLost === 'fail') {
+        this.#counters.add('writesRefused');
+        this.#runtime.log.warn('write.refused', { inode, writeQuorum: needed });
         throw new FileError('EIO', `fewer than ${needed} data servers can be reached, too few to write`);
       }
-      await this.replicas.untilReachable(needed);
+      await this.#replicas.untilReachable(needed);
     }
   }
 
@@ -106,7 +129,7 @@ export class Writer {
     );
     if (end > MAXIMUM_FILE_BYTES) throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);
     await this.requireQuorum(write.inode, 'writing');
-    const { attributes } = await this.blockMap.load(write.inode, 0, 1);
+    const { attributes } = await this.#blockMap.load(write.inode, 0, 1);
     const blockSize = attributes.blockSizeBytes;
     const { zeros } = write;
     const touched: ReadonlyMap<number, readonly Extent[]> =
@@ -114,8 +137,8 @@ export class Writer {
         ? touchedBlocks(write, blockSize)
         : new Map(edgeBlocks(zeros, blockSize).map((index) => [index, []]));
     const [first, last] = zeros === undefined ? claim(write, [...touched.keys()]) : blocksOf(zeros, blockSize);
-    this.counters.add('writes');
-    for (const { data } of write.extents) this.counters.add('writeBytes', data.length);
+    this.#counters.add('writes');
+    for (const { data } of write.extents) this.#counters.add('writeBytes', data.length);
     const storing = this.#locks.run(write.inode, first, last, () => this.#attempts(write, touched, blockSize, order));
     order?.claimed();
     return storing;
@@ -146,16 +169,16 @@ export class Writer {
         if (plan !== null) plans.push(plan);
         else holes.push({ index, base: base?.version ?? 0, next: null });
       }
-      const first = plans.length === 0 ? null : await this.versions.take(plans.length);
+      const first = plans.length === 0 ? null : await this.#versions.take(plans.length);
       try {
         const prepared = plans.map((plan, at): PreparedBlock => ({ plan, version: (first ?? 0) + at, hash: null }));
         const attributes = await this.#attempt(write, prepared, holes, minimumSizeBytes, blockSize, order);
         if (attributes !== null) return attributes;
       } finally {
-        if (first !== null) this.versions.settled(first);
+        if (first !== null) this.#versions.settled(first);
       }
     }
-    this.runtime.log.error('write.starved', { inode: write.inode, attempts: MAXIMUM_ATTEMPTS });
+    this.#runtime.log.error('write.starved', { inode: write.inode, attempts: MAXIMUM_ATTEMPTS });
     throw new FileError('EIO', `other writers of the same blocks won ${MAXIMUM_ATTEMPTS} times`);
   }
 
@@ -170,13 +193,13 @@ export class Writer {
   ): Promise<Attributes | null> {
     const hole = write.zeros === undefined ? undefined : coveredBlocks(write.zeros, blockSize);
     const replicaWrite = new ReplicaWrite(
-      this.metadata,
+      this.#metadata,
       this.#leftovers,
-      this.replicas,
-      this.reader,
-      this.settings,
-      this.deadlineMs,
-      this.runtime,
+      this.#replicas,
+      this.#reader,
+      this.#settings,
+      this.#deadlineMs,
+      this.#runtime,
     );
     let missing: string[];
     try {
@@ -184,7 +207,7 @@ export class Writer {
       await order?.before();
     } catch (error) {
       replicaWrite.takeBack();
-      const { onWriteQuorumLost } = this.settings;
+      const { onWriteQuorumLost } = this.#settings;
       const isLost = error instanceof FileError && error.code === 'EIO' && replicaWrite.isUnanswered;
       if (!isLost || onWriteQuorumLost === 'fail') throw error;
       await this.requireQuorum(write.inode, 'writing');
@@ -201,11 +224,11 @@ export class Writer {
     };
     const { id } = write;
     const result = await (id === undefined
-      ? this.ids.run((own) => this.#commit(request, own, replicaWrite))
+      ? this.#ids.run((own) => this.#commit(request, own, replicaWrite))
       : this.#commit(request, id, replicaWrite));
     if (result.state === 'committed') {
       const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / blockSize);
-      this.blockMap.committed(
+      this.#blockMap.committed(
         result.attributes,
         from,
         [
@@ -214,13 +237,13 @@ export class Writer {
         ],
         hole,
       );
-      this.counters.add('commits');
-      if (missing.length > 0) this.onMissing();
+      this.#counters.add('commits');
+      if (missing.length > 0) this.#onMissing();
       return result.attributes;
     }
-    if (result.state === 'retired') this.versions.retired(result.below);
-    this.counters.add('commitConflicts');
-    this.blockMap.forget(write.inode);
+    if (result.state === 'retired') this.#versions.retired(result.below);
+    this.#counters.add('commitConflicts');
+    this.#blockMap.forget(write.inode);
     replicaWrite.takeBack();
     return null;
   }
@@ -233,7 +256,7 @@ export class Writer {
       const first = touched[at] ?? 0;
       let count = 1;
       while (touched[at + count] === first + count) count++;
-      const { entries } = await this.blockMap.load(inode, first, count);
+      const { entries } = await this.#blockMap.load(inode, first, count);
       entries.forEach((entry, position) => {
         bases.set(first + position, entry);
       });
@@ -253,12 +276,12 @@ export class Writer {
   ): Promise<Commands['commit']['result']> {
     for (let isRepetition = false; ; isRepetition = true) {
       try {
-        const timeNs = this.runtime.clock.nowNs();
-        const result = await this.metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
+        const timeNs = this.#runtime.clock.nowNs();
+        const result = await this.#metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
         if (result.state === 'committed' && result.earlier !== undefined) {
           if (result.earlier !== firstVersion(request)) replicaWrite.takeBack();
           // Others may have written since: these attributes may be of more than this commit.
-          this.blockMap.forget(request.inode);
+          this.#blockMap.forget(request.inode);
         }
         return result;
       } catch (error) {
@@ -269,7 +292,7 @@ export class Writer {
         const isLate = error instanceof ServiceError && error.code === 'DEADLINE';
         // An unknown outcome leaves the new versions where they are: the block map may already name them.
         if (!isLate || isRepetition) {
-          this.blockMap.forget(request.inode);
+          this.#blockMap.forget(request.inode);
           throw error;
         }
       }

@@ -19,7 +19,11 @@ interface Entry {
 }
 
 export class AccessList {
-  private constructor(private readonly entries: readonly Entry[]) {}
+  readonly #entries: readonly Entry[];
+
+  private constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
 
   /** EINVAL unless it has the entries that every list has, each once. */
   static parse(value: Uint8Array): AccessList {
@@ -43,30 +47,30 @@ export class AccessList {
 
   /** It says no more than permission bits can. */
   get isPlain(): boolean {
-    return this.entries.length === 3;
+    return this.#entries.length === 3;
   }
 
   /** The nine permission bits that stand for it: those of the group class are the mask's, if there is one. */
   get permissionBits(): number {
-    return (this.of(Tag.OWNER) << 6) | (this.of(this.groupClass) << 3) | this.of(Tag.OTHER);
+    return (this.#of(Tag.OWNER) << 6) | (this.#of(this.#groupClass) << 3) | this.#of(Tag.OTHER);
   }
 
   /** The list after chmod(2). */
   withBits(mode: number): AccessList {
     const bits = new Map<number, number>([
       [Tag.OWNER, mode >> 6],
-      [this.groupClass, mode >> 3],
+      [this.#groupClass, mode >> 3],
       [Tag.OTHER, mode],
     ]);
     return new AccessList(
-      this.entries.map((entry) => ({ ...entry, permissions: (bits.get(entry.tag) ?? entry.permissions) & 7 })),
+      this.#entries.map((entry) => ({ ...entry, permissions: (bits.get(entry.tag) ?? entry.permissions) & 7 })),
     );
   }
 
   encode(): Buffer {
-    const bytes = Buffer.alloc(HEADER_BYTES + this.entries.length * ENTRY_BYTES);
+    const bytes = Buffer.alloc(HEADER_BYTES + this.#entries.length * ENTRY_BYTES);
     bytes.writeUInt32LE(VERSION, 0);
-    this.entries.forEach(({ tag, permissions, id }, position) => {
+    this.#entries.forEach(({ tag, permissions, id }, position) => {
       bytes.writeUInt16LE(tag, HEADER_BYTES + position * ENTRY_BYTES);
       bytes.writeUInt16LE(permissions, HEADER_BYTES + position * ENTRY_BYTES + 2);
       bytes.writeUInt32LE(id, HEADER_BYTES + position * ENTRY_BYTES + 4);
@@ -74,12 +78,12 @@ export class AccessList {
     return bytes;
   }
 
-  private get groupClass(): 4 | 16 {
-    return this.entries.some(({ tag }) => tag === Tag.MASK) ? Tag.MASK : Tag.GROUP;
+  get #groupClass(): 4 | 16 {
+    return this.#entries.some(({ tag }) => tag === Tag.MASK) ? Tag.MASK : Tag.GROUP;
   }
 
-  private of(tag: number): number {
-    return this.entries.find((entry) => entry.tag === tag)?.permissions ?? 0;
+  #of(tag: number): number {
+    return this.#entries.find((entry) => entry.tag === tag)?.permissions ?? 0;
   }
 }
 

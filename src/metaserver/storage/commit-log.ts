@@ -45,11 +45,14 @@ export class CommitLog {
   /** The one that is written, and the other; null while they can't be used. */
   #files: readonly [DiskFile, DiskFile] | null = null;
 
-  private constructor(
-    private readonly directory: string,
-    private readonly fileBytes: number,
-    private readonly runtime: Runtime,
-  ) {
+  readonly #directory: string;
+  readonly #fileBytes: number;
+  readonly #runtime: Runtime;
+
+  private constructor(directory: string, fileBytes: number, runtime: Runtime) {
+    this.#directory = directory;
+    this.#fileBytes = fileBytes;
+    this.#runtime = runtime;
     this.#pacer = new Pacer(runtime.clock);
   }
 
@@ -69,8 +72,8 @@ export class CommitLog {
     try {
       this.#files = await this.#openFiles();
     } catch (error) {
-      const fields = { directory: this.directory, wantedBytes: 2 * this.fileBytes, reason: String(error) };
-      this.runtime.log.warn('metadata.log_unusable', fields);
+      const fields = { directory: this.#directory, wantedBytes: 2 * this.#fileBytes, reason: String(error) };
+      this.#runtime.log.warn('metadata.log_unusable', fields);
     }
   }
 
@@ -81,7 +84,7 @@ export class CommitLog {
 
   /** Whether it is time to have the database take over what is in the file. */
   get isHalfFull(): boolean {
-    return this.#end > this.fileBytes / 2;
+    return this.#end > this.#fileBytes / 2;
   }
 
   /**
@@ -131,7 +134,7 @@ export class CommitLog {
   }
 
   hasRoom(record: Buffer): boolean {
-    return this.#files !== null && this.#end + record.length <= this.fileBytes;
+    return this.#files !== null && this.#end + record.length <= this.#fileBytes;
   }
 
   /** On the disk when it resolves. After a rejection nothing may be appended until all is in the database. */
@@ -162,15 +165,15 @@ export class CommitLog {
   }
 
   async #openFiles(): Promise<readonly [DiskFile, DiskFile]> {
-    const { disk } = this.runtime;
-    const [first, second] = NAMES.map((name) => join(this.directory, name)) as [string, string];
+    const { disk } = this.#runtime;
+    const [first, second] = NAMES.map((name) => join(this.#directory, name)) as [string, string];
     const one = await disk.open(first, 'create');
     try {
       const other = await disk.open(second, 'create');
       try {
-        await fillUp(one, this.fileBytes);
-        await fillUp(other, this.fileBytes);
-        await disk.syncDirectory(this.directory);
+        await fillUp(one, this.#fileBytes);
+        await fillUp(other, this.#fileBytes);
+        await disk.syncDirectory(this.#directory);
         return [one, other];
       } catch (error) {
         await other.close();
@@ -184,7 +187,7 @@ export class CommitLog {
 
   /** Also of a file that can only be read. */
   async #contentOf(name: string): Promise<Buffer> {
-    const content = await this.runtime.disk.readFile(join(this.directory, name));
+    const content = await this.#runtime.disk.readFile(join(this.#directory, name));
     return content === undefined ? Buffer.alloc(0) : Buffer.from(content);
   }
 }

@@ -84,11 +84,15 @@ class LmdbStorage implements Storage {
   /** How long small writes took of late. */
   #smallWriteMs = 0;
 
-  constructor(
-    private readonly directory: string,
-    private readonly runtime: Runtime,
-    private readonly roomBytes: number,
-  ) {}
+  readonly #directory: string;
+  readonly #runtime: Runtime;
+  readonly #roomBytes: number;
+
+  constructor(directory: string, runtime: Runtime, roomBytes: number) {
+    this.#directory = directory;
+    this.#runtime = runtime;
+    this.#roomBytes = roomBytes;
+  }
 
   /** Opens the database for writing, anew when it is open. When it rejects, `isReadable` tells whether it is there for reading. */
   async open(): Promise<void> {
@@ -98,12 +102,12 @@ class LmdbStorage implements Storage {
     // LMDB opens a file once in a process: before it is closed, opening it anew would find the broken one. What a broken one
     // says on being closed was said when it broke.
     await Promise.allSettled(closing);
-    const { database, isReadOnly } = openDatabase(this.directory);
+    const { database, isReadOnly } = openDatabase(this.#directory);
     this.#database = database;
     if (isReadOnly) throw Object.assign(new Error('EROFS: the database is open for reading only'), { code: 'EROFS' });
-    const { disk } = this.runtime;
-    await disk.syncDirectory(this.directory);
-    this.#ahead = new RoomAhead(await disk.open(join(this.directory, DATA_FILE), 'existing'));
+    const { disk } = this.#runtime;
+    await disk.syncDirectory(this.#directory);
+    this.#ahead = new RoomAhead(await disk.open(join(this.#directory, DATA_FILE), 'existing'));
     this.#takeRoom(0);
     this.#mustOpen = false;
   }
@@ -140,10 +144,10 @@ class LmdbStorage implements Storage {
   }
 
   async room(): Promise<Room> {
-    const { freeBytes, totalBytes } = await this.runtime.disk.space(this.directory);
+    const { freeBytes, totalBytes } = await this.#runtime.disk.space(this.#directory);
     const { pageBytes, usedBytes, freePages } = this.#usage();
     const mineBytes = (this.#ahead?.leftBytes(usedBytes) ?? 0) + this.#freePages.usable(freePages) * pageBytes;
-    return { leftBytes: freeBytes + mineBytes - this.roomBytes, totalBytes, failure: null };
+    return { leftBytes: freeBytes + mineBytes - this.#roomBytes, totalBytes, failure: null };
   }
 
   async settle(): Promise<void> {}
@@ -161,7 +165,7 @@ class LmdbStorage implements Storage {
 
   async #write(changes: Changes): Promise<void> {
     const database = this.#opened;
-    const { clock } = this.runtime;
+    const { clock } = this.#runtime;
     const isSmall = changes.size <= MAXIMUM_BLOCKING_ROWS;
     const startMs = clock.monotonicMs();
     if (isSmall && this.#smallWriteMs < MAXIMUM_BLOCKING_MS) {
@@ -201,7 +205,7 @@ class LmdbStorage implements Storage {
   /** Takes room in the file before LMDB needs it; how much there is. */
   #takeRoom(neededBytes: number): number {
     const { usedBytes } = this.#usage();
-    const wantedBytes = this.roomBytes + neededBytes;
+    const wantedBytes = this.#roomBytes + neededBytes;
     const ahead = this.#ahead;
     if (ahead === null) return 0;
     if (ahead.leftBytes(usedBytes) < wantedBytes / 2) {

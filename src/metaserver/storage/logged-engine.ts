@@ -74,12 +74,17 @@ class LoggedStorage implements Storage {
   #timer: Timer | null = null;
   #isClosed = false;
 
-  constructor(
-    private readonly base: Storage,
-    private readonly log: CommitLog,
-    private readonly salt: bigint,
-    private readonly runtime: Runtime,
-  ) {}
+  readonly #base: Storage;
+  readonly #log: CommitLog;
+  readonly #salt: bigint;
+  readonly #runtime: Runtime;
+
+  constructor(base: Storage, log: CommitLog, salt: bigint, runtime: Runtime) {
+    this.#base = base;
+    this.#log = log;
+    this.#salt = salt;
+    this.#runtime = runtime;
+  }
 
   /** @param isOld there is something to read, also where nothing can be written */
   async begin(changes: Changes, isOld: boolean): Promise<void> {
@@ -96,11 +101,11 @@ class LoggedStorage implements Storage {
   }
 
   get(key: Key): Uint8Array | undefined {
-    return getThrough(this.#overlays, this.base, key);
+    return getThrough(this.#overlays, this.#base, key);
   }
 
   scan(from: Key, to: Key, limit: number): Row[] {
-    return scanThrough(this.#overlays, this.base, from, to < PROGRESS_KEY ? to : PROGRESS_KEY, limit);
+    return scanThrough(this.#overlays, this.#base, from, to < PROGRESS_KEY ? to : PROGRESS_KEY, limit);
   }
 
   write(changes: Changes): Promise<void> {
@@ -108,7 +113,7 @@ class LoggedStorage implements Storage {
   }
 
   async room(): Promise<Room> {
-    const { leftBytes, ...room } = await this.base.room();
+    const { leftBytes, ...room } = await this.#base.room();
     const rows = this.#overlays.reduce((sum, { size }) => sum + size, 0);
     return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
   }
@@ -126,8 +131,8 @@ class LoggedStorage implements Storage {
       // Nothing is lost: the next start finds it in the log.
       this.#noteFailure(error);
     }
-    await this.log.close();
-    await this.base.close();
+    await this.#log.close();
+    await this.#base.close();
   }
 
   #inTurn(action: () => Promise<void>): Promise<void> {
@@ -138,23 +143,23 @@ class LoggedStorage implements Storage {
   }
 
   async #write(changes: Changes): Promise<void> {
-    const record = this.log.record(changes);
-    if (!this.log.hasRoom(record)) {
+    const record = this.#log.record(changes);
+    if (!this.#log.hasRoom(record)) {
       await this.#takingOver;
       this.#startTakingOver();
     }
-    if (this.#failure !== null || !this.log.hasRoom(record)) {
+    if (this.#failure !== null || !this.#log.hasRoom(record)) {
       await this.#writeThrough(changes);
       return;
     }
     try {
-      await this.log.append(record);
+      await this.#log.append(record);
     } catch (error) {
       this.#fail(error);
       throw error;
     }
     for (const [key, value] of changes) this.#logged.set(key, value);
-    if (this.log.isHalfFull || this.#logged.size > TAKE_OVER_ROWS) this.#startTakingOver();
+    if (this.#log.isHalfFull || this.#logged.size > TAKE_OVER_ROWS) this.#startTakingOver();
     else this.#schedule();
   }
 
@@ -164,8 +169,8 @@ class LoggedStorage implements Storage {
     const leaving = this.#logged;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged, leaving];
-    this.log.takeTurns();
-    this.#takingOver = this.#takeOver(leaving, this.log.last);
+    this.#log.takeTurns();
+    this.#takingOver = this.#takeOver(leaving, this.#log.last);
   }
 
   async #takeOver(leaving: Overlay, last: number): Promise<void> {
@@ -187,7 +192,7 @@ class LoggedStorage implements Storage {
     await this.#takingOver;
     // A write that failed may stand in the log.
     if (this.#logged.size === 0 && changes.size === 0 && this.#failure === null) return;
-    const { last } = this.log;
+    const { last } = this.#log;
     const wasBroken = this.#failure !== null;
     try {
       await this.#store(this.#logged.changes, changes, last);
@@ -199,8 +204,8 @@ class LoggedStorage implements Storage {
     this.#logged = new Overlay();
     this.#overlays = [this.#logged];
     // A disk that takes writes again may have room for a log too.
-    if (wasBroken) await this.log.prepare();
-    this.log.startOver(this.salt, last);
+    if (wasBroken) await this.#log.prepare();
+    this.#log.startOver(this.#salt, last);
   }
 
   /**
@@ -211,20 +216,20 @@ class LoggedStorage implements Storage {
     try {
       const all = new Map(logged);
       for (const [key, value] of changes) all.set(key, value);
-      await this.base.write(withProgress(all, last, this.salt));
+      await this.#base.write(withProgress(all, last, this.#salt));
     } catch (error) {
       if (diskTrouble(error) !== 'full' || logged.size === 0) throw error;
       const rows = [...logged];
       for (let at = 0; at < rows.length; at += FEW_ROWS) {
-        await this.base.write(new Map(rows.slice(at, at + FEW_ROWS)));
+        await this.#base.write(new Map(rows.slice(at, at + FEW_ROWS)));
       }
-      await this.base.write(withProgress(changes, last, this.salt));
+      await this.#base.write(withProgress(changes, last, this.#salt));
     }
   }
 
   #schedule(): void {
     if (this.#timer !== null || this.#isClosed || (this.#logged.size === 0 && this.#failure === null)) return;
-    this.#timer = this.runtime.clock.after(TAKE_OVER_INTERVAL_MS, () => {
+    this.#timer = this.#runtime.clock.after(TAKE_OVER_INTERVAL_MS, () => {
       this.#timer = null;
       const action = async () => {
         if (this.#isClosed) return;
@@ -245,7 +250,7 @@ class LoggedStorage implements Storage {
   }
 
   #noteFailure(error: unknown): void {
-    this.runtime.log.error('metadata.take_over_failed', { reason: String(error) });
+    this.#runtime.log.error('metadata.take_over_failed', { reason: String(error) });
   }
 }
 

@@ -20,8 +20,12 @@ export class LockTable {
   /** Inode → its locks and those who wait, in the order of asking. */
   readonly #files = new Map<number, { held: Held[]; waiting: Waiter[] }>();
 
+  readonly #granted: (lock: FileLock) => void;
+
   /** @param granted called with each lock as it is granted */
-  constructor(private readonly granted: (lock: FileLock) => void = () => {}) {}
+  constructor(granted: (lock: FileLock) => void = () => {}) {
+    this.#granted = granted;
+  }
 
   /** Of the locks in the way of `wanted`, the one that begins first, as fcntl(2) F_GETLK reports it. */
   conflict(client: string, wanted: FileLock): FileLock | null {
@@ -131,7 +135,7 @@ export class LockTable {
       if (end > joined.end) joined.end = end;
     }
     file.held = [...file.held.filter((other) => !neighbours.includes(other)), joined];
-    this.granted(lock);
+    this.#granted(lock);
   }
 
   #serve(inode: number): void {

@@ -44,13 +44,16 @@ export class ClientHandshake implements Handshake {
   #state: 'challenge' | 'proof' = 'challenge';
   #serverNonce: Uint8Array = new Uint8Array(0);
 
-  constructor(
-    private readonly secret: string | undefined,
-    private readonly nonce: Uint8Array,
-  ) {}
+  readonly #secret: string | undefined;
+  readonly #nonce: Uint8Array;
+
+  constructor(secret: string | undefined, nonce: Uint8Array) {
+    this.#secret = secret;
+    this.#nonce = nonce;
+  }
 
   begin(): Uint8Array {
-    return handshakeFrame(HELLO, MAGIC, version(), this.nonce);
+    return handshakeFrame(HELLO, MAGIC, version(), this.#nonce);
   }
 
   receive(body: Uint8Array): Step {
@@ -68,19 +71,22 @@ export class ClientHandshake implements Handshake {
     }
     this.#serverNonce = Uint8Array.from(body.subarray(4));
     const wanted = body[3] === 1;
-    if (!wanted && this.secret !== undefined) {
+    if (!wanted && this.#secret !== undefined) {
       return { state: 'refused', reason: "the server has no secret, so it can't prove that it belongs to the cluster" };
     }
     if (!wanted) return { state: 'open' };
     this.#state = 'proof';
     // Without a secret the proof is empty, and the server says what it thinks of it.
-    if (this.secret === undefined) return { state: 'going', send: handshakeFrame(PROOF) };
-    return { state: 'going', send: handshakeFrame(PROOF, prove(this.secret, 'client', this.nonce, this.#serverNonce)) };
+    if (this.#secret === undefined) return { state: 'going', send: handshakeFrame(PROOF) };
+    return {
+      state: 'going',
+      send: handshakeFrame(PROOF, prove(this.#secret, 'client', this.#nonce, this.#serverNonce)),
+    };
   }
 
   #proven(body: Uint8Array): Step {
-    const expected = prove(this.secret ?? '', 'server', this.nonce, this.#serverNonce);
-    if (this.secret !== undefined && body[0] === PROOF && same(body.subarray(1), expected)) return { state: 'open' };
+    const expected = prove(this.#secret ?? '', 'server', this.#nonce, this.#serverNonce);
+    if (this.#secret !== undefined && body[0] === PROOF && same(body.subarray(1), expected)) return { state: 'open' };
     return { state: 'refused', reason: 'the server does not know the secret' };
   }
 }
@@ -89,10 +95,13 @@ export class ServerHandshake implements Handshake {
   #state: 'hello' | 'proof' = 'hello';
   #clientNonce: Uint8Array = new Uint8Array(0);
 
-  constructor(
-    private readonly secret: string | undefined,
-    private readonly nonce: Uint8Array,
-  ) {}
+  readonly #secret: string | undefined;
+  readonly #nonce: Uint8Array;
+
+  constructor(secret: string | undefined, nonce: Uint8Array) {
+    this.#secret = secret;
+    this.#nonce = nonce;
+  }
 
   begin(): undefined {
     return undefined;
@@ -113,19 +122,19 @@ export class ServerHandshake implements Handshake {
       return refusal(`the client speaks protocol ${theirs}, this server ${PROTOCOL_VERSION}`);
     }
     this.#clientNonce = Uint8Array.from(body.subarray(-NONCE_BYTES));
-    const wanted = this.secret !== undefined;
-    const send = handshakeFrame(CHALLENGE, version(), Buffer.of(wanted ? 1 : 0), this.nonce);
+    const wanted = this.#secret !== undefined;
+    const send = handshakeFrame(CHALLENGE, version(), Buffer.of(wanted ? 1 : 0), this.#nonce);
     if (!wanted) return { state: 'open', send };
     this.#state = 'proof';
     return { state: 'going', send };
   }
 
   #proven(body: Uint8Array): Step {
-    if (this.secret === undefined || body[0] !== PROOF) return refusal('no proof of the secret');
+    if (this.#secret === undefined || body[0] !== PROOF) return refusal('no proof of the secret');
     if (body.length === 1) return refusal('this server wants the secret, and the client has none');
-    const expected = prove(this.secret, 'client', this.#clientNonce, this.nonce);
+    const expected = prove(this.#secret, 'client', this.#clientNonce, this.#nonce);
     if (!same(body.subarray(1), expected)) return refusal("the client's secret is another one");
-    const proof = prove(this.secret, 'server', this.#clientNonce, this.nonce);
+    const proof = prove(this.#secret, 'server', this.#clientNonce, this.#nonce);
     return { state: 'open', send: handshakeFrame(PROOF, proof) };
   }
 }

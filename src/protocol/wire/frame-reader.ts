@@ -26,14 +26,20 @@ export class FrameReader {
   #payloadsFilled = 0;
   #stopped = false;
 
+  readonly #deliver: (message: Message, sizeBytes: number, payloads: Buffer | undefined) => void;
+  readonly #pool: BufferPool;
+
   /**
    * @param deliver takes each message with the size of its frame in bytes, and the buffer that its payloads are views of
    * @param pool where that buffer comes from, and goes back to when the receiver says so
    */
   constructor(
-    private readonly deliver: (message: Message, sizeBytes: number, payloads: Buffer | undefined) => void,
-    private readonly pool = new BufferPool(),
-  ) {}
+    deliver: (message: Message, sizeBytes: number, payloads: Buffer | undefined) => void,
+    pool = new BufferPool(),
+  ) {
+    this.#deliver = deliver;
+    this.#pool = pool;
+  }
 
   /** Nothing is delivered any more, not even from the chunk at hand. */
   stop(): void {
@@ -103,10 +109,10 @@ export class FrameReader {
     const expected = this.#frameBytes - 4 - this.#headerBytes;
     if (payloadBytes !== expected) throw malformed(`${expected} bytes of payloads instead of ${payloadBytes}`);
     if (payloadBytes === 0) {
-      this.deliver(decodeMessage(bytes, start, end, NO_PAYLOADS), this.#frameBytes, undefined);
+      this.#deliver(decodeMessage(bytes, start, end, NO_PAYLOADS), this.#frameBytes, undefined);
       return;
     }
-    this.#payloads = this.pool.take(payloadBytes);
+    this.#payloads = this.#pool.take(payloadBytes);
     this.#payloadsFilled = 0;
     this.#message = decodeMessage(bytes, start, end, this.#payloads);
   }
@@ -120,7 +126,7 @@ export class FrameReader {
       const message = this.#message;
       this.#payloads = undefined;
       this.#message = undefined;
-      if (message !== undefined) this.deliver(message, this.#frameBytes, payloads);
+      if (message !== undefined) this.#deliver(message, this.#frameBytes, payloads);
     }
     return at + taken;
   }

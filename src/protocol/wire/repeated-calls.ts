@@ -11,11 +11,12 @@ import type { Remote } from './client.js';
 export class RepeatedCalls {
   #losses = 0;
 
-  constructor(
-    remote: Pick<Remote, 'onStateChange'>,
-    private readonly deadlineMs: number,
-    private readonly clock: Clock,
-  ) {
+  readonly #deadlineMs: number;
+  readonly #clock: Clock;
+
+  constructor(remote: Pick<Remote, 'onStateChange'>, deadlineMs: number, clock: Clock) {
+    this.#deadlineMs = deadlineMs;
+    this.#clock = clock;
     remote.onStateChange((state) => {
       if (state === 'down') this.#losses++;
     });
@@ -28,8 +29,8 @@ export class RepeatedCalls {
 
   /** Makes a call, and again whenever it is lost and `mayRepeat` says so, until the deadline. */
   async repeat<T>(call: (limits: CallOptions) => Promise<T>, mayRepeat: () => boolean = () => true): Promise<T> {
-    const endMs = this.clock.monotonicMs() + this.deadlineMs;
-    for (let leftMs = this.deadlineMs; ; leftMs = endMs - this.clock.monotonicMs()) {
+    const endMs = this.#clock.monotonicMs() + this.#deadlineMs;
+    for (let leftMs = this.#deadlineMs; ; leftMs = endMs - this.#clock.monotonicMs()) {
       const losses = this.#losses;
       try {
         return await call({ deadlineMs: leftMs });
@@ -39,7 +40,7 @@ export class RepeatedCalls {
         if (error.code === 'NO_SESSION' && this.#losses === losses) this.#losses++;
         // A server that itself answers UNREACHABLE (its disk fails) would answer it again.
         const isLost = error.code === 'NO_SESSION' || (error.code === 'UNREACHABLE' && this.#losses !== losses);
-        if (!isLost || !mayRepeat() || this.clock.monotonicMs() >= endMs) throw error;
+        if (!isLost || !mayRepeat() || this.#clock.monotonicMs() >= endMs) throw error;
       }
     }
   }

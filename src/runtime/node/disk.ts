@@ -94,12 +94,16 @@ export const nodeDisk: Disk = {
 class NodeDiskFile implements DiskFile {
   #direct: Promise<number> | undefined;
 
-  constructor(private readonly descriptor: number) {}
+  readonly #descriptor: number;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
 
   readNow(target: Uint8Array, position: number): number {
     let done = 0;
     while (done < target.length) {
-      const count = fs.readSync(this.descriptor, target, done, target.length - done, position + done);
+      const count = fs.readSync(this.#descriptor, target, done, target.length - done, position + done);
       if (count === 0) break;
       done += count;
     }
@@ -107,7 +111,7 @@ class NodeDiskFile implements DiskFile {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    return readFully(this.descriptor, target, position);
+    return readFully(this.#descriptor, target, position);
   }
 
   /**
@@ -138,14 +142,14 @@ class NodeDiskFile implements DiskFile {
 
   isCached(position: number): boolean {
     const fetchedBytes = fetchedByThisThread();
-    fs.readSync(this.descriptor, ONE_BYTE, 0, 1, position);
+    fs.readSync(this.#descriptor, ONE_BYTE, 0, 1, position);
     return fetchedByThisThread() === fetchedBytes;
   }
 
   writeNow(chunks: readonly Uint8Array[], position: number): void {
     let rest = chunks;
     for (let at = position; rest.length > 0; ) {
-      const count = fs.writevSync(this.descriptor, rest.slice(0, MAXIMUM_CHUNKS), at);
+      const count = fs.writevSync(this.#descriptor, rest.slice(0, MAXIMUM_CHUNKS), at);
       rest = without(rest, count);
       at += count;
     }
@@ -158,7 +162,7 @@ class NodeDiskFile implements DiskFile {
           resolve();
           return;
         }
-        fs.writev(this.descriptor, rest.slice(0, MAXIMUM_CHUNKS), at, (error, count) => {
+        fs.writev(this.#descriptor, rest.slice(0, MAXIMUM_CHUNKS), at, (error, count) => {
           if (error !== null) reject(error);
           else step(without(rest, count), at + count);
         });
@@ -168,20 +172,20 @@ class NodeDiskFile implements DiskFile {
   }
 
   sync(): Promise<void> {
-    return this.#finish((done) => fs.fdatasync(this.descriptor, done));
+    return this.#finish((done) => fs.fdatasync(this.#descriptor, done));
   }
 
   syncNow(): void {
-    fs.fdatasyncSync(this.descriptor);
+    fs.fdatasyncSync(this.#descriptor);
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return this.#finish((done) => fs.ftruncate(this.descriptor, sizeBytes, done));
+    return this.#finish((done) => fs.ftruncate(this.#descriptor, sizeBytes, done));
   }
 
   sizeBytes(): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs.fstat(this.descriptor, (error, stats) => {
+      fs.fstat(this.#descriptor, (error, stats) => {
         if (error === null) resolve(stats.size);
         else reject(error);
       });
@@ -193,7 +197,7 @@ class NodeDiskFile implements DiskFile {
     try {
       if (direct !== undefined) await this.#finish((done) => fs.close(direct, done));
     } finally {
-      await this.#finish((done) => fs.close(this.descriptor, done));
+      await this.#finish((done) => fs.close(this.#descriptor, done));
     }
   }
 
@@ -201,7 +205,7 @@ class NodeDiskFile implements DiskFile {
   #openDirect(): Promise<number> {
     return new Promise((resolve, reject) => {
       const flags = fs.constants.O_RDONLY | fs.constants.O_DIRECT;
-      fs.open(`/proc/self/fd/${this.descriptor}`, flags, (error, descriptor) => {
+      fs.open(`/proc/self/fd/${this.#descriptor}`, flags, (error, descriptor) => {
         if (error === null) {
           resolve(descriptor);
           return;

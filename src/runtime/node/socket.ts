@@ -33,15 +33,16 @@ export class NodeSocket implements Socket {
   /** Bytes that came before there was a receiver. */
   readonly #early: Uint8Array[] = [];
 
+  readonly #socket: NodeNetSocket;
+  readonly #readBuffer: ReadBuffer | undefined;
+
   /**
    * @param readBuffer what the socket reads to, whose owner hands the bytes to `deliver`; without it they are taken from the
    * stream
    */
-  constructor(
-    private readonly socket: NodeNetSocket,
-    peer: string,
-    private readonly readBuffer: ReadBuffer | undefined,
-  ) {
+  constructor(socket: NodeNetSocket, peer: string, readBuffer: ReadBuffer | undefined) {
+    this.#socket = socket;
+    this.#readBuffer = readBuffer;
     this.peer = peer;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
@@ -61,26 +62,26 @@ export class NodeSocket implements Socket {
   }
 
   write(chunks: readonly Uint8Array[], sent?: () => void): void {
-    if (this.socket.destroyed) return;
+    if (this.#socket.destroyed) return;
     if (!this.#corked) {
       this.#corked = true;
-      this.socket.cork();
+      this.#socket.cork();
       // After all promises of this turn: replies that are ready together go together.
       nextTick(() => this.#uncork());
     }
     for (const [place, chunk] of chunks.entries()) {
-      if (sent === undefined || place < chunks.length - 1) this.socket.write(chunk);
-      else this.socket.write(chunk, (error) => (error ? undefined : sent()));
+      if (sent === undefined || place < chunks.length - 1) this.#socket.write(chunk);
+      else this.#socket.write(chunk, (error) => (error ? undefined : sent()));
     }
   }
 
   queuedBytes(): number {
-    return this.socket.writableLength;
+    return this.#socket.writableLength;
   }
 
   onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void {
     this.#receive = receive;
-    if (this.readBuffer !== undefined) this.readBuffer.room = room;
+    if (this.#readBuffer !== undefined) this.#readBuffer.room = room;
     if (this.#early.length === 0) return;
     queueMicrotask(() => {
       for (const chunk of this.#early.splice(0)) receive(chunk);
@@ -89,26 +90,26 @@ export class NodeSocket implements Socket {
 
   onClose(closed: (reason: Error | undefined) => void): void {
     this.#closed = closed;
-    if (this.socket.closed) queueMicrotask(() => closed(this.#reason));
+    if (this.#socket.closed) queueMicrotask(() => closed(this.#reason));
   }
 
   pause(): void {
-    this.socket.pause();
+    this.#socket.pause();
   }
 
   resume(): void {
-    this.socket.resume();
+    this.#socket.resume();
   }
 
   /** What was written in this turn still goes to the system, as far as it takes it at once: a last word gets through. */
   destroy(): void {
     this.#uncork();
-    this.socket.destroy();
+    this.#socket.destroy();
   }
 
   #uncork(): void {
     if (!this.#corked) return;
     this.#corked = false;
-    this.socket.uncork();
+    this.#socket.uncork();
   }
 }

@@ -60,10 +60,13 @@ export class FileState {
   readonly key: string;
   #content: Buffer | null = null;
 
+  readonly #runs: readonly Run[];
+
   private constructor(
     readonly sizeBytes: number,
-    private readonly runs: readonly Run[],
+    runs: readonly Run[],
   ) {
+    this.#runs = runs;
     this.key = `${sizeBytes}:${runs.map(({ from, to, source }) => `${from}-${to}=${source}`).join(',')}`;
   }
 
@@ -71,14 +74,15 @@ export class FileState {
   get content(): Buffer {
     if (this.#content === null) {
       this.#content = Buffer.alloc(this.sizeBytes);
-      for (const { from, to, source } of this.runs) fill(this.#content, from, source, from, to - from);
+      for (const { from, to, source } of this.#runs) fill(this.#content, from, source, from, to - from);
     }
     return this.#content;
   }
 
   /** Extents in order over what is left after the cut, as FileService.write says; zeros as FileService.fallocate. */
   after({ extents, truncateTo, zeros, minimumSizeBytes = 0 }: ModelWrite): FileState {
-    let { sizeBytes, runs } = this;
+    let { sizeBytes } = this;
+    let runs = this.#runs;
     if (truncateTo !== null) {
       runs = without(runs, truncateTo, Number.POSITIVE_INFINITY);
       sizeBytes = truncateTo;
@@ -97,7 +101,7 @@ export class FileState {
 
   /** Which write each part of the content came from, for people. */
   describe(): string {
-    const parts = this.runs.map(({ from, to, source }) => `${from}-${to} by ${sourceName(source)}`);
+    const parts = this.#runs.map(({ from, to, source }) => `${from}-${to} by ${sourceName(source)}`);
     return `${this.sizeBytes} bytes (${parts.join(', ')})`;
   }
 }

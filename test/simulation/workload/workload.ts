@@ -19,10 +19,10 @@ export class Workload {
   readonly #nameShare: number;
   readonly #readShare: number;
 
-  constructor(
-    clients: readonly { name: string; files: FileService }[],
-    private readonly around: Surroundings,
-  ) {
+  readonly #around: Surroundings;
+
+  constructor(clients: readonly { name: string; files: FileService }[], around: Surroundings) {
+    this.#around = around;
     this.#nameShare = around.random.pick([0.05, 0.2, 0.4]);
     this.#readShare = around.random.pick([0.2, 0.4, 0.6]);
     this.clients = clients.map(({ name, files }) => ({
@@ -73,12 +73,12 @@ export class Workload {
     this.settle();
     const idle = this.clients.filter((client) => !client.isBusy);
     if (idle.length === 0) return false;
-    const client = this.around.random.pick(idle);
+    const client = this.#around.random.pick(idle);
     client.isBusy = true;
     this.#act(client)
       .catch((error: unknown) => {
-        if (error instanceof Contradiction) this.around.violation(error.message);
-        else this.around.violation(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        if (error instanceof Contradiction) this.#around.violation(error.message);
+        else this.#around.violation(error instanceof Error ? (error.stack ?? error.message) : String(error));
       })
       .finally(() => {
         client.isBusy = false;
@@ -89,13 +89,13 @@ export class Workload {
   /** Takes note of requests without an answer that can't change anything any more. */
   settle(): void {
     this.#ledger.cutOff = this.#ledger.cutOff.filter((each) => {
-      if (!this.around.isSettled(each)) return true;
-      this.around.note(`request ${each.request} is over, whatever became of it`);
+      if (!this.#around.isSettled(each)) return true;
+      this.#around.note(`request ${each.request} is over, whatever became of it`);
       this.#ledger.files.get(each.inode)?.history.writeSettles(each.request);
       return false;
     });
     for (const client of this.clients) {
-      if (client.cutOff === null || !this.around.isSettled(client.cutOff)) continue;
+      if (client.cutOff === null || !this.#around.isSettled(client.cutOff)) continue;
       client.cutOff = null;
       client.names.settles();
       client.mustList = true;
@@ -131,7 +131,7 @@ export class Workload {
       await this.#names.list(client);
       for (const inode of new Set(client.names.likelyNames.values())) {
         const { history } = this.#ledger.file(inode, client);
-        await this.#content.read(client, history, 0, MAXIMUM_FILE_BLOCKS * this.around.blockSizeBytes + 1);
+        await this.#content.read(client, history, 0, MAXIMUM_FILE_BLOCKS * this.#around.blockSizeBytes + 1);
       }
     }
   }
@@ -146,7 +146,7 @@ export class Workload {
   }
 
   async #act(client: Client): Promise<void> {
-    const { random } = this.around;
+    const { random } = this.#around;
     if (client.cutOff === null && client.mustList) return this.#names.list(client);
     if (client.cutOff === null && random.chance(this.#nameShare)) return this.#names.change(client);
     const file = this.#pickFile();
@@ -169,6 +169,6 @@ export class Workload {
   #pickFile(): OpenFile | null {
     const named = [...this.namedInodes()].filter((inode) => this.#ledger.files.has(inode));
     if (named.length === 0) return null;
-    return this.#ledger.files.get(this.around.random.pick(named)) ?? null;
+    return this.#ledger.files.get(this.#around.random.pick(named)) ?? null;
   }
 }

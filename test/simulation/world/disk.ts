@@ -45,30 +45,35 @@ const NAME_US = 20;
 const SYNC_US = 800;
 
 export class SimulatedDisk implements Disk {
-  constructor(
-    private readonly platter: Platter,
-    private readonly carry: Carry,
-    private readonly troubles: DiskTroubles,
-    private readonly diskId = 'platter',
-  ) {}
+  readonly #platter: Platter;
+  readonly #carry: Carry;
+  readonly #troubles: DiskTroubles;
+  readonly #diskId: string;
+
+  constructor(platter: Platter, carry: Carry, troubles: DiskTroubles, diskId = 'platter') {
+    this.#platter = platter;
+    this.#carry = carry;
+    this.#troubles = troubles;
+    this.#diskId = diskId;
+  }
 
   open(path: string, mode: OpenMode): Promise<DiskFile> {
-    return this.carry(NAME_US, () => {
-      let file = this.platter.get(path);
+    return this.#carry(NAME_US, () => {
+      let file = this.#platter.get(path);
       if (file === undefined) {
         if (mode !== 'create') throw failure('ENOENT', path);
         file = new PlatterFile();
-        this.platter.link(path, file);
+        this.#platter.link(path, file);
       }
-      return new SimulatedFile(path, file, this.platter, this.carry, this.troubles);
+      return new SimulatedFile(path, file, this.#platter, this.#carry, this.#troubles);
     });
   }
 
   list(directory: string): Promise<string[]> {
     const prefix = `${directory}/`;
-    return this.carry(NAME_US, () => {
+    return this.#carry(NAME_US, () => {
       const names = new Set<string>();
-      for (const [path] of this.platter.files()) {
+      for (const [path] of this.#platter.files()) {
         const [name] = path.startsWith(prefix) ? path.slice(prefix.length).split('/') : [];
         if (name !== undefined) names.add(name);
       }
@@ -78,71 +83,77 @@ export class SimulatedDisk implements Disk {
 
   /** Folders need no making here: they are there as soon as something is in them. */
   makeDirectory(_path: string): Promise<void> {
-    return this.carry(NAME_US, () => {});
+    return this.#carry(NAME_US, () => {});
   }
 
   remove(path: string): Promise<void> {
-    return this.carry(NAME_US, () => {
-      for (const [name] of this.platter.files()) {
-        if (name === path || name.startsWith(`${path}/`)) this.platter.link(name, null);
+    return this.#carry(NAME_US, () => {
+      for (const [name] of this.#platter.files()) {
+        if (name === path || name.startsWith(`${path}/`)) this.#platter.link(name, null);
       }
     });
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const { sequence } = this.platter;
-    await this.carry(SYNC_US, () => {
-      if (this.troubles.failSyncs) throw failure('EIO', path);
-      this.platter.namesSynced(path, sequence);
+    const { sequence } = this.#platter;
+    await this.#carry(SYNC_US, () => {
+      if (this.#troubles.failSyncs) throw failure('EIO', path);
+      this.#platter.namesSynced(path, sequence);
     });
   }
 
   readFile(path: string): Promise<Uint8Array | undefined> {
-    return this.carry(READ_US, () => {
-      const file = this.platter.get(path);
+    return this.#carry(READ_US, () => {
+      const file = this.#platter.get(path);
       return file === undefined ? undefined : Buffer.from(file.content);
     });
   }
 
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
     const file = PlatterFile.of(content);
-    await this.carry(WRITE_US, () => this.platter.link(path, file));
+    await this.#carry(WRITE_US, () => this.#platter.link(path, file));
     await this.syncDirectory(path.slice(0, path.lastIndexOf('/')));
   }
 
   space(_path: string): Promise<DiskSpace> {
-    return this.carry(NAME_US, () => {
-      const { capacityBytes, usedBytes } = this.platter;
-      return { freeBytes: Math.max(0, capacityBytes - usedBytes), totalBytes: capacityBytes, diskId: this.diskId };
+    return this.#carry(NAME_US, () => {
+      const { capacityBytes, usedBytes } = this.#platter;
+      return { freeBytes: Math.max(0, capacityBytes - usedBytes), totalBytes: capacityBytes, diskId: this.#diskId };
     });
   }
 
   bootId(): Promise<string> {
-    return this.carry(NAME_US, () => `boot ${this.platter.boots}`);
+    return this.#carry(NAME_US, () => `boot ${this.#platter.boots}`);
   }
 }
 
 class SimulatedFile implements DiskFile {
   #isOpen = true;
 
-  constructor(
-    private readonly path: string,
-    private readonly file: PlatterFile,
-    private readonly platter: Platter,
-    private readonly carry: Carry,
-    private readonly troubles: DiskTroubles,
-  ) {}
+  readonly #path: string;
+  readonly #file: PlatterFile;
+  readonly #platter: Platter;
+  readonly #carry: Carry;
+  readonly #troubles: DiskTroubles;
+
+  constructor(path: string, file: PlatterFile, platter: Platter, carry: Carry, troubles: DiskTroubles) {
+    this.#path = path;
+    this.#file = file;
+    this.#platter = platter;
+    this.#carry = carry;
+    this.#troubles = troubles;
+  }
 
   readNow(target: Uint8Array, position: number): number {
     this.#checkOpen();
-    const found = this.file.content.subarray(position, position + target.length);
+    const found = this.#file.content.subarray(position, position + target.length);
     target.set(found);
     return found.length;
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
     this.#checkOpen();
-    return this.carry(READ_US, () => this.readNow(target, position));
+    return this.#carry(READ_US, () => this.readNow(target, position));
   }
 
   async directMemory(sizeBytes: number): Promise<Buffer> {
@@ -162,38 +173,38 @@ class SimulatedFile implements DiskFile {
   writeNow(chunks: readonly Uint8Array[], position: number): void {
     this.#checkOpen();
     const data = Buffer.concat(chunks);
-    const growth = Math.max(0, position + data.length - this.file.content.length);
-    if (growth > 0 && this.platter.usedBytes + growth > this.platter.capacityBytes) {
+    const growth = Math.max(0, position + data.length - this.#file.content.length);
+    if (growth > 0 && this.#platter.usedBytes + growth > this.#platter.capacityBytes) {
       // What fits is written, as write(2) does before it says that there is no room.
-      const room = Math.max(0, this.platter.capacityBytes - this.platter.usedBytes);
-      if (room > 0) this.file.write(data.subarray(0, data.length - growth + room), position);
-      throw failure('ENOSPC', this.path);
+      const room = Math.max(0, this.#platter.capacityBytes - this.#platter.usedBytes);
+      if (room > 0) this.#file.write(data.subarray(0, data.length - growth + room), position);
+      throw failure('ENOSPC', this.#path);
     }
-    this.file.write(data, position);
+    this.#file.write(data, position);
   }
 
   write(chunks: readonly Uint8Array[], position: number): Promise<void> {
     this.#checkOpen();
-    return this.carry(WRITE_US, () => this.writeNow(chunks, position));
+    return this.#carry(WRITE_US, () => this.writeNow(chunks, position));
   }
 
   sync(): Promise<void> {
     this.#checkOpen();
-    const { sequence } = this.file;
-    return this.carry(SYNC_US, () => {
-      if (this.troubles.failSyncs) throw failure('EIO', this.path);
-      this.file.synced(sequence);
+    const { sequence } = this.#file;
+    return this.#carry(SYNC_US, () => {
+      if (this.#troubles.failSyncs) throw failure('EIO', this.#path);
+      this.#file.synced(sequence);
     });
   }
 
   truncate(sizeBytes: number): Promise<void> {
     this.#checkOpen();
-    return this.carry(NAME_US, () => this.file.cut(sizeBytes));
+    return this.#carry(NAME_US, () => this.#file.cut(sizeBytes));
   }
 
   async sizeBytes(): Promise<number> {
     this.#checkOpen();
-    return this.file.content.length;
+    return this.#file.content.length;
   }
 
   async close(): Promise<void> {
@@ -201,7 +212,7 @@ class SimulatedFile implements DiskFile {
   }
 
   #checkOpen(): void {
-    if (!this.#isOpen) throw failure('EBADF', this.path);
+    if (!this.#isOpen) throw failure('EBADF', this.#path);
   }
 }
 

@@ -37,11 +37,16 @@ export class Host {
   /** How far the wall clock is off. */
   #skewNs: bigint;
 
+  readonly #world: World;
+  readonly #program: Program;
+
   constructor(
     readonly name: string,
-    private readonly world: World,
-    private readonly program: Program,
+    world: World,
+    program: Program,
   ) {
+    this.#world = world;
+    this.#program = program;
     this.#skewNs = BigInt(world.random.between(-500_000, 500_000)) * 1000n;
   }
 
@@ -74,7 +79,7 @@ export class Host {
   /** Starts a process; nothing happens when there is one. */
   start(): void {
     if (this.#process !== null) return;
-    const { world } = this;
+    const world = this.#world;
     world.network.powerOn(this.name);
     const random = world.random.fork();
     const process = new SimulatedProcess(this.name, world.scheduler, random, () => this.#skewNs, world.receiveLog);
@@ -86,7 +91,7 @@ export class Host {
       network: world.network.adapter(process),
       disk: new SimulatedDisk(this.platter, carryIn(process, random, this.troubles), this.troubles, this.name),
     };
-    this.program.start(runtime).then(
+    this.#program.start(runtime).then(
       () => {
         if (process.isDead) return;
         this.#isReady = true;
@@ -108,15 +113,15 @@ export class Host {
 
   /** Cuts the power: what was not synced is lost or torn, and nobody is told. */
   cutPower(): void {
-    this.world.network.powerOff(this.name);
+    this.#world.network.powerOff(this.name);
     this.#end(true);
-    this.platter.crash(this.world.random);
+    this.platter.crash(this.#world.random);
   }
 
   #end(power: boolean): void {
     this.#isReady = false;
     this.#process?.kill();
     this.#process = null;
-    this.program.ended(power);
+    this.#program.ended(power);
   }
 }

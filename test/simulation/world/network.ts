@@ -26,7 +26,11 @@ export class SimulatedNetwork {
   readonly #pairs = new Map<string, Pair>();
   readonly #unpowered = new Set<string>();
 
-  constructor(private readonly random: SeededRandom) {}
+  readonly #random: SeededRandom;
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+  }
 
   /** The network as one process sees it. */
   adapter(process: SimulatedProcess): Network {
@@ -52,7 +56,7 @@ export class SimulatedNetwork {
   /** All connections between the two hosts break, at both ends. */
   breakConnections(one: string, other: string): void {
     for (const socket of this.#pair(one, other).sockets) {
-      socket.process.after(this.random.between(0, 2000), () => socket.break('the connection was lost'));
+      socket.process.after(this.#random.between(0, 2000), () => socket.break('the connection was lost'));
     }
   }
 
@@ -129,14 +133,14 @@ export class SimulatedNetwork {
       delayUs: () => this.#delayUs(pair),
       isCut: () => pair.isCut,
       isPowered: (host) => !this.#unpowered.has(host),
-      random: this.random,
+      random: this.#random,
     };
   }
 
   #delayUs(pair: Pair): number {
     // Most pieces are quick, some are not.
-    const usual = this.random.between(20, 120);
-    return pair.slownessUs + (this.random.chance(0.02) ? usual + this.random.between(500, 20_000) : usual);
+    const usual = this.#random.between(20, 120);
+    return pair.slownessUs + (this.#random.chance(0.02) ? usual + this.#random.between(500, 20_000) : usual);
   }
 
   #pair(one: string, other: string): Pair {

@@ -22,17 +22,20 @@ export class SimulatedProcess {
   #backlog: (() => void)[] = [];
   readonly #atDeath = new Set<() => void>();
 
+  readonly #scheduler: Scheduler;
+
   /**
    * @param host whose process it is: data1, meta1, mediator …
    * @param skewNs how far its host's wall clock is off just now
    */
   constructor(
     readonly host: string,
-    private readonly scheduler: Scheduler,
+    scheduler: Scheduler,
     random: SeededRandom,
     skewNs: () => bigint,
     receiveLog: LogReceiver,
   ) {
+    this.#scheduler = scheduler;
     this.random = random;
     const startUs = scheduler.nowUs;
     this.clock = {
@@ -62,7 +65,7 @@ export class SimulatedProcess {
     const inProcess = () => {
       if (!isCancelled) action();
     };
-    const timer = this.scheduler.after(delayUs, () => {
+    const timer = this.#scheduler.after(delayUs, () => {
       if (this.#state === 'stopped') this.#backlog.push(inProcess);
       else if (this.#state === 'running') inProcess();
     });

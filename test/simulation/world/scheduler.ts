@@ -17,7 +17,11 @@ export class Scheduler {
   #firedEvents = 0;
   #failure: unknown;
 
-  constructor(private readonly trace: Trace) {}
+  readonly #trace: Trace;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
 
   /** Microseconds since the start of the simulation. */
   get nowUs(): number {
@@ -72,8 +76,8 @@ export class Scheduler {
       if (next.action === null) continue;
       this.#nowUs = next.timeUs;
       this.#firedEvents++;
-      this.trace.mix(next.timeUs);
-      this.trace.mix(next.sequence);
+      this.#trace.mix(next.timeUs);
+      this.#trace.mix(next.sequence);
       try {
         next.action();
       } catch (error) {

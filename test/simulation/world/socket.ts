@@ -31,11 +31,14 @@ export class SimulatedSocket implements Socket {
   #isPaused = false;
   readonly #forgetDeath: () => void;
 
+  readonly #link: Link;
+
   constructor(
     readonly process: SimulatedProcess,
     readonly peer: string,
-    private readonly link: Link,
+    link: Link,
   ) {
+    this.#link = link;
     this.#forgetDeath = process.onDeath(() => this.#hangUp());
   }
 
@@ -58,9 +61,9 @@ export class SimulatedSocket implements Socket {
     if (other.#state !== 'vanished') {
       other.#arrive(Buffer.concat(chunks));
       sent?.();
-    } else if (this.link.isPowered(this.peer)) {
+    } else if (this.#link.isPowered(this.peer)) {
       // The host has booted since, and knows nothing of this connection.
-      this.process.after(this.link.delayUs(), () => this.break('the connection was reset'));
+      this.process.after(this.#link.delayUs(), () => this.break('the connection was reset'));
     }
   }
 
@@ -108,9 +111,9 @@ export class SimulatedSocket implements Socket {
   /** Something has changed that may let bytes pass. */
   kick(): void {
     const isWaiting = this.#incoming.length > 0 || this.#end !== null;
-    if (this.#isScheduled || this.#isPaused || !isWaiting || this.#receive === null || this.link.isCut()) return;
+    if (this.#isScheduled || this.#isPaused || !isWaiting || this.#receive === null || this.#link.isCut()) return;
     this.#isScheduled = true;
-    this.process.after(this.link.delayUs(), () => {
+    this.process.after(this.#link.delayUs(), () => {
       this.#isScheduled = false;
       this.#deliver();
     });
@@ -125,11 +128,11 @@ export class SimulatedSocket implements Socket {
 
   /** Hands over what has come, or a part of it. */
   #deliver(): void {
-    if (this.#state !== 'open' || this.#isPaused || this.link.isCut()) return;
+    if (this.#state !== 'open' || this.#isPaused || this.#link.isCut()) return;
     if (this.#incoming.length > 0) {
       const all = this.#incoming.length === 1 ? (this.#incoming[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#incoming);
-      const isSplit = all.length > 1 && this.link.random.chance(0.1);
-      const taken = isSplit ? this.link.random.between(1, all.length - 1) : all.length;
+      const isSplit = all.length > 1 && this.#link.random.chance(0.1);
+      const taken = isSplit ? this.#link.random.between(1, all.length - 1) : all.length;
       this.#incoming = taken < all.length ? [all.subarray(taken)] : [];
       this.#incomingBytes = all.length - taken;
       const chunk = all.subarray(0, taken);
@@ -151,7 +154,7 @@ export class SimulatedSocket implements Socket {
     this.#leave();
     const other = this.#other;
     if (other === null || other.#state !== 'open') return;
-    if (this.link.random.chance(0.3)) other.#loseTail();
+    if (this.#link.random.chance(0.3)) other.#loseTail();
     other.#end = { reason: undefined };
     other.kick();
   }
@@ -159,7 +162,7 @@ export class SimulatedSocket implements Socket {
   #loseTail(): void {
     if (this.#incoming.length === 0) return;
     const all = Buffer.concat(this.#incoming);
-    const kept = all.subarray(0, this.link.random.between(0, all.length));
+    const kept = all.subarray(0, this.#link.random.between(0, all.length));
     this.#incoming = kept.length > 0 ? [kept] : [];
     this.#incomingBytes = kept.length;
   }

@@ -39,46 +39,46 @@ const DIRECTORIES = [7, 8];
 const NAMES = ['a', 'b'];
 
 class World {
-  private readonly known = new KnownNames(new ManualClock());
-  private readonly entries = new Map([
+  readonly #known = new KnownNames(new ManualClock());
+  readonly #entries = new Map([
     ['8/a', 80],
     ['8/b', 81],
   ]);
-  private pending: Pending[] = [];
-  private readonly answered: { request: Change; result: object }[] = [];
-  private lastInode = 100;
+  #pending: Pending[] = [];
+  readonly #answered: { request: Change; result: object }[] = [];
+  #lastInode = 100;
 
   static async open(): Promise<World> {
     const world = new World();
     const request = { parent: ROOT_INODE, name: 'd', kind: 'directory' } as unknown as Commands['make']['request'];
     const result = { created: true, attributes: { inode: 7, revision: 1 } } as unknown as Commands['make']['result'];
-    await world.known.note('make', request, async () => result);
+    await world.#known.note('make', request, async () => result);
     return world;
   }
 
   async step(step: Step): Promise<void> {
-    if (step.kind === 'clear') this.known.clear();
-    else if (step.kind === 'repeat') this.repeat(step.which);
-    else if ('which' in step) await this.go(step.kind, step.which);
-    else this.pending.push(step.kind === 'look' ? this.look(step.to) : this.change(step));
-    this.check();
+    if (step.kind === 'clear') this.#known.clear();
+    else if (step.kind === 'repeat') this.#repeat(step.which);
+    else if ('which' in step) await this.#go(step.kind, step.which);
+    else this.#pending.push(step.kind === 'look' ? this.#look(step.to) : this.#change(step));
+    this.#check();
   }
 
   async finish(): Promise<void> {
-    while (this.pending.length > 0) await this.step({ kind: 'answer', which: this.pending.length - 1 });
+    while (this.#pending.length > 0) await this.step({ kind: 'answer', which: this.#pending.length - 1 });
   }
 
-  private async go(what: 'execute' | 'answer' | 'lose', which: number): Promise<void> {
-    const one = this.pending[which % Math.max(1, this.pending.length)];
+  async #go(what: 'execute' | 'answer' | 'lose', which: number): Promise<void> {
+    const one = this.#pending[which % Math.max(1, this.#pending.length)];
     if (one === undefined) return;
     if (what === 'execute') return one.execute();
     await (what === 'answer' ? one.answer() : one.lose());
-    this.pending = this.pending.filter((other) => other !== one);
+    this.#pending = this.#pending.filter((other) => other !== one);
   }
 
-  private look({ parent, name }: Place): Pending {
-    const learn = this.known.learner(parent);
-    const seen = once(() => this.entries.get(`${parent}/${name}`));
+  #look({ parent, name }: Place): Pending {
+    const learn = this.#known.learner(parent);
+    const seen = once(() => this.#entries.get(`${parent}/${name}`));
     const answer = async () => {
       const inode = seen();
       if (inode !== undefined) learn(name, inode);
@@ -86,17 +86,17 @@ class World {
     return { touches: [], execute: seen, answer, lose: async () => {} };
   }
 
-  private change(request: Change): Pending {
-    const execute = once(() => this.carryOut(request));
+  #change(request: Change): Pending {
+    const execute = once(() => this.#carryOut(request));
     const places = [...('from' in request ? [request.from] : []), ...('to' in request ? [request.to] : [])];
     const touches = places.map(({ parent, name }) => `${parent}/${name}`);
-    return this.ask(
+    return this.#ask(
       request,
       touches,
       true,
       () => {
         const result = execute();
-        this.answered.push({ request, result });
+        this.#answered.push({ request, result });
         return result;
       },
       execute,
@@ -104,11 +104,11 @@ class World {
   }
 
   /** Once more what was answered before: it changes nothing, and the answer is the same. */
-  private repeat(which: number): void {
-    const before = this.answered[which % Math.max(1, this.answered.length)];
+  #repeat(which: number): void {
+    const before = this.#answered[which % Math.max(1, this.#answered.length)];
     if (before === undefined) return;
-    this.pending.push(
-      this.ask(
+    this.#pending.push(
+      this.#ask(
         before.request,
         [],
         false,
@@ -118,19 +118,13 @@ class World {
     );
   }
 
-  private ask(
-    request: Change,
-    touches: string[],
-    isFirst: boolean,
-    result: () => object,
-    execute: () => void,
-  ): Pending {
+  #ask(request: Change, touches: string[], isFirst: boolean, result: () => object, execute: () => void): Pending {
     let settle: { resolve(result: object): void; reject(error: Error): void } | undefined;
     const reply = new Promise<never>((resolve, reject) => {
       settle = { resolve: resolve as (result: object) => void, reject };
     });
     const { command, message } = asCommand(request);
-    const noted = this.known
+    const noted = this.#known
       .note(command, message as unknown as Commands[typeof command]['request'], () => reply)
       .then(
         () => {},
@@ -152,13 +146,13 @@ class World {
     };
   }
 
-  private carryOut(request: Change): object {
-    const { entries } = this;
+  #carryOut(request: Change): object {
+    const entries = this.#entries;
     const from = 'from' in request ? `${request.from.parent}/${request.from.name}` : '';
     const to = 'to' in request ? `${request.to.parent}/${request.to.name}` : '';
     const [source, target] = [entries.get(from), entries.get(to)];
     if (request.kind === 'make') {
-      if (target === undefined) entries.set(to, ++this.lastInode);
+      if (target === undefined) entries.set(to, ++this.#lastInode);
       return { created: target === undefined, attributes: { inode: entries.get(to), revision: 3 } };
     }
     if (source === undefined) return new FileError('ENOENT', 'not there');
@@ -173,14 +167,14 @@ class World {
     return {};
   }
 
-  private check(): void {
-    const underWay = new Set(this.pending.flatMap(({ touches }) => touches));
+  #check(): void {
+    const underWay = new Set(this.#pending.flatMap(({ touches }) => touches));
     for (const parent of DIRECTORIES) {
       for (const name of NAMES) {
         const place = `${parent}/${name}`;
-        const found = this.known.find(parent, name);
+        const found = this.#known.find(parent, name);
         if (found === undefined || underWay.has(place)) continue;
-        assert.equal(found, this.entries.get(place) ?? null, place);
+        assert.equal(found, this.#entries.get(place) ?? null, place);
       }
     }
   }

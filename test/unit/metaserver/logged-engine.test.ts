@@ -20,8 +20,12 @@ class World {
   hangs = false;
   writesBelow = 0;
 
+  readonly #seed: number;
+
   /** @param seed of what its log is salted with */
-  constructor(private readonly seed = 1) {}
+  constructor(seed = 1) {
+    this.#seed = seed;
+  }
 
   open(): Promise<Storage> {
     this.runtime = new TestRuntime();
@@ -33,7 +37,7 @@ class World {
       this.disk.change();
     };
     const engine = loggedEngine(memoryEngine(this.store, { commitDelay }), LOG_FILE_BYTES);
-    const next = seeded(this.seed);
+    const next = seeded(this.#seed);
     const bytes = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(next() * 256));
     const random = { fraction: next, bytes };
     return engine('/store', { ...this.runtime, random, disk: this.disk.mount() });
