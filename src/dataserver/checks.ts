@@ -1,6 +1,5 @@
 // What may come in over the network: every number is looked at before it is
 // used. Fails with MALFORMED and names what is wrong.
-
 import { ServiceError } from '../protocol/errors.js';
 import type { BlockKey, GetItem, PutItem } from '../protocol/services/blocks.js';
 import { MAXIMUM_BLOCK_BYTES } from './limits.js';

@@ -1,6 +1,5 @@
 // A data server without its network: BlockService and HookService over one
 // store. It knows no other server, and believes nothing that it is sent.
-
 import { ServiceError } from '../protocol/errors.js';
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';
 import { giveBack, lend } from '../protocol/wire/lent.js';

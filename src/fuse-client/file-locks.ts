@@ -1,7 +1,7 @@
 // The locks of programs on open files, fcntl(2) and flock(2): which owner has
 // set some through which handle. The kernel tells of the end of a process's locks
 // with FLUSH; those of an open file description (F_OFD_SETLK, flock) end with its
-// RELEASE, of which the kernel says only for flock that there are any.
+// RELEASE, and that says only of flock's locks that there are some.
 import { FileError } from '../protocol/errors.js';
 import type { FileLock, LockOwner, LockRange, LockType } from '../protocol/services/sessions.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -57,7 +57,7 @@ export class FileLocks {
     try {
       await session.setLock({ ...lock, inode: file.inode }, wait, signal);
     } finally {
-      // Whoever asked at the same time has taken the owner away when that failed.
+      // Another request of this owner, made at the same time, has removed it from the handles when it failed.
       if (session.hasLocks(file.inode, lock)) add(open, lock);
       else this.#forget(open, lock);
     }

@@ -1,6 +1,5 @@
 // What the mediator keeps in memory, counted: for metrics, and for the test that
 // whoever puts something in takes it out again.
-
 import type { BlockMap } from './metadata/block-map.js';
 import type { KnownNames } from './metadata/known-names.js';
 import type { LostCalls } from './metadata/lost-calls.js';

@@ -1,6 +1,5 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
-
 import { type RunningServer, serve } from '../protocol/http/server.js';
 import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';

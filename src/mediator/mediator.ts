@@ -1,6 +1,5 @@
 // Puts the mediator together: replicas, votes, writes, repair and background
 // work behind FileService and AdminService.
-
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';

@@ -1,14 +1,14 @@
-// Whether the disk takes what commands change, and why not: what commands are
-// refused for before they are applied, and what status shows.
+// Whether the disk takes what commands change, and if not, why: commands are
+// refused with that before they are applied, and status shows it.
 import { FileError } from '../protocol/errors.js';
 import { type DiskTrouble, diskTrouble } from '../runtime/disk-trouble.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine/engine.js';
 import { ROW_BYTES, type Room } from './engine/storage.js';
 
-/** How old what is known of the room may be before it is looked up anew. Until then, room that was taken ahead is at hand. */
+/** The room is looked up anew when the last look is older. What is written meanwhile finds the room that was taken ahead. */
 const LOOK_INTERVAL_MS = 1000;
-/** On a full disk, it is looked again for the commands that come, no more often than this. */
+/** While the disk is full, commands that take room have it looked at again, no more often than this. */
 const FULL_LOOK_INTERVAL_MS = 100;
 /** How soon a disk that refused a write is tried again. */
 export const DISK_RETRY_MS = 1000;
@@ -32,13 +32,13 @@ interface Failure {
 export class DiskHealth {
   #room: Room | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  /** Changes of the engine when it was looked. */
+  /** How many of the engine's changes `#room` knows of. */
   #changes = 0;
   #looking: Promise<void> | null = null;
   /** The last write was refused. */
   #failure: Failure | null = null;
   #failedMs = 0;
-  /** Commands were refused for lack of room since there was some. */
+  /** A command was refused for lack of room, and no look has found any since. */
   #isFull = false;
 
   readonly #engine: Engine;
@@ -68,7 +68,7 @@ export class DiskHealth {
     return !this.#isFull && this.#leftBytes(this.#room) > 0;
   }
 
-  /** Why a command can't be applied, after all that can be found out has been; null when it can. */
+  /** Why a command can't be applied, after trying and looking at the disk once more; null when it can. */
   async refusal(takesRoom: boolean): Promise<FileError | null> {
     if (this.#failureFor(takesRoom) !== null) await this.#tryAgain();
     const failure = this.#failureFor(takesRoom);
@@ -113,7 +113,7 @@ export class DiskHealth {
     return this.#room === null || this.#room.failure === null ? null : failureOf(this.#room.failure);
   }
 
-  /** Each row that was changed since may have taken a page. */
+  /** Each row that was changed since the look may take a page. */
   #leftBytes({ leftBytes }: Room): number {
     return leftBytes - (this.#engine.changes - this.#changes) * ROW_BYTES;
   }
@@ -133,13 +133,13 @@ export class DiskHealth {
     void this.look();
   }
 
-  /** What was refused is offered again, not more often than DISK_RETRY_MS. */
+  /** Offers the disk again what it has refused, no more often than every DISK_RETRY_MS. */
   async #tryAgain(): Promise<void> {
     if (this.#runtime.clock.monotonicMs() - this.#failedMs < DISK_RETRY_MS) return;
     await this.settle();
   }
 
-  /** Has everything stored in its last place, and sees what becomes of it. Never rejects. */
+  /** Has everything stored in its last place, and notes whether that worked. Never rejects. */
   async settle(): Promise<void> {
     try {
       await this.#engine.settle();
@@ -153,7 +153,7 @@ export class DiskHealth {
     if (this.#isFull && this.#ageMs < FULL_LOOK_INTERVAL_MS) return false;
     await this.look();
     if (this.#room !== null && this.#leftBytes(this.#room) <= 0 && this.#failure === null) {
-      // Rows that wait count for more than they take.
+      // A row that is not stored yet counts as a page, which is more than it takes.
       await this.settle();
       await this.look();
     }

@@ -19,7 +19,7 @@ export function diskTrouble(error: unknown): DiskTrouble {
   }
 }
 
-/** The error's name for its cause, as `ENOSPC`; undefined when it has none. */
+/** The error's code, such as `ENOSPC`; undefined when it has none. */
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,5 +1,5 @@
-// A log for what loops would say over and over: a thing is said once, and from
-// then on at most once a minute, with how often it has happened unsaid.
+// A log for what loops would say over and over: a warning or an error is logged
+// at once, and then at most once a minute, with the number of times that it was not.
 import type { Clock } from './clock.js';
 import type { Log, LogFields } from './log.js';
 import type { Runtime } from './runtime.js';
@@ -8,13 +8,13 @@ const INTERVAL_MS = 60_000;
 
 interface Said {
   atMs: number;
-  /** Since then. */
+  /** How often it was left out since then. */
   unsaid: number;
 }
 
 /**
- * The same runtime, whose log spares its readers repetitions of these events, told apart by the server that they are about
- * where they name one. The next that is said has the others' number in the field `unsaid`.
+ * The same runtime, whose log leaves out repetitions of these events. Where an event names a server, those of each server are
+ * counted apart. The next one that is logged has the number of those left out before it in the field `unsaid`.
  */
 export function sparingRepetitions(runtime: Runtime, events: readonly string[]): Runtime {
   const { clock, random, disk, network } = runtime;

@@ -20,14 +20,15 @@ export class RoomAhead {
     this.#file = file;
   }
 
-  /** Bytes that are taken behind the first `usedBytes`. */
+  /** How much of the room that was taken lies behind the first `usedBytes`. */
   leftBytes(usedBytes: number): number {
     return Math.max(0, this.#end - usedBytes);
   }
 
   /**
-   * Takes the room up to `end`. In one thread with whoever uses the file: nobody else writes behind `usedBytes`. Blocks.
-   * Fails with ENOSPC when the disk is full; what was taken by then, also in a former life, counts.
+   * Takes the room up to `end`. Blocks, on the thread of whoever uses the file: nobody else may write behind `usedBytes`
+   * meanwhile. Fails with ENOSPC when the disk is full; what was taken by then counts, and so does room that an earlier process
+   * had taken, since writing over it needs none.
    */
   take(usedBytes: number, end: number): void {
     for (let at = Math.max(this.#end, usedBytes); at < end; at += ZEROS.length) {
@@ -37,7 +38,10 @@ export class RoomAhead {
     }
   }
 
-  /** Writes a zero there that is one already. Fails as the next write of the file would, but for want of room. Blocks. */
+  /**
+   * Writes a zero over the last one of the room. Fails where the next write of the file would, except for want of room; does
+   * nothing where there is no room ahead. Blocks.
+   */
   probe(usedBytes: number): void {
     if (this.#end <= usedBytes) return;
     try {

@@ -1,6 +1,5 @@
 // Servers that are wrong on purpose, each in one way that the design forbids:
 // the simulation must notice every one of them.
-
 import { FileError } from '../../src/protocol/errors.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';

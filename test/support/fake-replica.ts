@@ -1,6 +1,5 @@
 // A data server in memory with faults to switch, behind the Remote interface:
 // for tests of the mediator that need no disk and no network.
-
 import { ServiceError } from '../../src/protocol/errors.js';
 import type {
   BlockKey,

@@ -53,7 +53,7 @@ export async function lockDirectory(directory: string, name: string): Promise<Lo
   }
 }
 
-/** Whether a process has the folder. */
+/** Whether a process has the folder. Makes the lock's file where it is missing. */
 export async function isDirectoryLocked(directory: string): Promise<boolean> {
   try {
     const descriptors = await tryToLock(directory, 'shared');
@@ -122,7 +122,7 @@ async function tryToLock(directory: string, kind: 'exclusive' | 'shared'): Promi
   return undefined;
 }
 
-/** @param isOptional whether undefined is an answer, where no file can be made and none is there */
+/** @param isOptional answers undefined, instead of throwing, where the disk takes no new file and none is there */
 function openFile(path: string, isOptional: boolean): number | undefined {
   try {
     return openSync(path, constants.O_RDWR | constants.O_CREAT, FILE_MODE);
@@ -131,7 +131,7 @@ function openFile(path: string, isOptional: boolean): number | undefined {
     if (isReadOnly && statSync(path, { throwIfNoEntry: false }) !== undefined) {
       return openSync(path, constants.O_RDONLY);
     }
-    // Reads go on with a disk that is full or read-only.
+    // A full or read-only disk can still be read from: the folder's lock is enough there.
     if (isOptional && (isReadOnly || hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT'))) {
       return undefined;
     }

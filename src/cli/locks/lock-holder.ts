@@ -6,7 +6,10 @@ import { hostname } from 'node:os';
 import { hasCode } from '../config-file.js';
 import { pidNamespace, startOf } from './process-identity.js';
 
-/** A disk with these takes no writes; an owner of the lock that can't say so is one all the same. */
+/**
+ * What says that the file takes no writes: its disk is full, read-only or failing, or it was opened for reading only (EBADF).
+ * Who has the lock has it all the same.
+ */
 const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EBADF', 'EIO'];
 
 export interface LockHolder {

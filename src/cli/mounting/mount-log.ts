@@ -13,10 +13,10 @@ const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o640;
 /** NAME_MAX is 255, and a log has a suffix. */
 const MAXIMUM_NAME = 200;
-/** The mounting user can't write there; then the next place is taken. */
+/** Errors of a place that the mounting user can't write to; then the next one is tried. */
 const NO_PLACE: readonly string[] = ['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOENT', 'ENOTDIR'];
 
-/** The file's path, made if need be; undefined when there is no place for one. Nothing keeps a mount from its folder. */
+/** The file's path, made if need be; undefined when there is no place for one, and the mount goes on without. */
 export async function mountLogFile(config: Config, directory: string): Promise<string | undefined> {
   for (const folder of logFolders(config, process.getuid?.() ?? 0, process.env)) {
     const file = join(folder, logName(directory));

@@ -3,7 +3,6 @@
 // with one call, then make them visible, then sync for those who asked. Nobody
 // is answered before. What arrives meanwhile makes the next batch. The index
 // follows a little later: the log has it all.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { Clock, Timer } from '../../runtime/clock.js';

@@ -3,7 +3,6 @@
 // side by side; a truncation travels in one commit with the bytes after it.
 // A batch that fails is not tried again: what is pending is dropped, every
 // handle open for writing is told once, and what was stored before stays.
-
 import { FileError } from '../../protocol/errors.js';
 import type { Extent } from '../../protocol/services/blocks.js';
 import type { Attributes, FileService } from '../../protocol/services/files.js';

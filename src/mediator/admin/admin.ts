@@ -1,5 +1,4 @@
 // AdminService: what status, votes, the test hooks and live settings need.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';

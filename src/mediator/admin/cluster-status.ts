@@ -5,7 +5,7 @@ import type { Queries } from '../../protocol/services/metadata.js';
 import { type Quorums, survives } from '../../protocol/services/quorum.js';
 import type { Replica } from '../replicas/replica.js';
 
-/** Versions that a server lacks are counted up to here: whoever lacks more has enough to do. */
+/** The metaserver stops counting the versions that a server lacks here, so that status stays quick. */
 export const BEHIND_LIMIT = 8192;
 
 export type MetaserverHealth = Queries['health']['result'];
@@ -47,7 +47,7 @@ export function dataServerStatus(replica: KnownReplica, missed: number | null): 
   return rebuild === null ? status : { ...status, rebuild };
 }
 
-/** Whether there is a quorum, and what of the servers that make it may still go. */
+/** Whether reads and writes have their quorum now, and how many of the servers that make it may still fail. */
 export function survivalNow(
   quorums: Quorums,
   metaservers: readonly MetaserverStatus[],

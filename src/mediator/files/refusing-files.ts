@@ -1,7 +1,7 @@
-// FileService as it is offered: a mount that was silent until its session ended
-// knows nothing of that when it goes on. Its locks may be others' by now, so
-// whatever it asks for is refused until it has begun another session, and was
-// told which locks it has lost.
+// FileService as mounts are given it. A mount that was silent until its session
+// ended does not know that when it goes on, and others may have its locks by now.
+// So it is refused everything until it has begun another session, whose answer
+// names the locks that it has lost.
 import type { FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { Sessions } from '../sessions/sessions.js';

@@ -1,7 +1,6 @@
 // What the mediator remembers of the block maps: which version of each block
 // counts, and its witness. Only a cache: every entry can be asked for again,
 // and a revision seen elsewhere throws an outdated one away.
-
 import type { Attributes } from '../../protocol/services/files.js';
 import type { BlockRange, BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 

@@ -3,7 +3,6 @@
 // taken commands that were answered, they are carried out again first, so that
 // whoever asks finds everything as it was. What can't be is lost, and every
 // fsync must be able to tell.
-
 import { FileError, ServiceError, type ServiceErrorCode } from '../../protocol/errors.js';
 import {
   type CommandName,

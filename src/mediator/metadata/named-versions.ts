@@ -1,12 +1,11 @@
 // Which versions the block map names, asked of the metaserver itself: the
-// mediator's cache may be of before a file went, and whoever deletes, blames
-// or complains must know how it is now.
-
+// mediator's cache may be older than the removal of a file, and whoever deletes,
+// blames or complains must know how it is now.
 import { FileError } from '../../protocol/errors.js';
 import type { BlockKey, Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 
-/** Whether the block map names this version. One that it names now was named ever since it was committed. */
+/** Whether the block map names this version now. None comes back: one that is named now has been since its commit. */
 export async function isNamed(metadata: MetadataService, { inode, index, version }: BlockKey): Promise<boolean> {
   const named = await namedVersions(metadata, inode, index, index);
   return named.get(index) === version;

@@ -5,7 +5,7 @@ import type { Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Versions per allocation, at least; what is left of a range is lost when the mediator stops. */
+/** Versions per allocation, at least. What is left of a range is lost when the mediator stops or allocates the next. */
 const RANGE = 65_536;
 
 export class Versions {

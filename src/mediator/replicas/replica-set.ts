@@ -1,7 +1,6 @@
 // All replicas: who is reachable, who must be rebuilt, and how a server that
 // (re)appears is let in. Must never let in a server of another cluster, nor
 // take one with an unknown store for complete.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';

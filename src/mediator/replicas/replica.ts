@@ -1,7 +1,6 @@
 // One data server as the mediator sees it: reachable or not, how fast, and
 // what it did wrong. A server that misses a deadline is down until it answers
 // again; one whose connection is gone is down until it is back.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';

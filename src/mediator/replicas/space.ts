@@ -1,5 +1,4 @@
 // How much room there is for data.
-
 import { FileError } from '../../protocol/errors.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';

@@ -1,15 +1,15 @@
 // Locks of mounts that were silent for too long. They are in nobody's way. A
-// mount that comes back gets those again that nobody could have noticed the lack
-// of, i.e. while nobody else was granted a lock that they exclude, even one that
-// was given back since: what such a lock guards may be another by now.
+// mount that comes back gets a lock again unless somebody was granted one that it
+// excludes meanwhile, even one that was given back since: what the lock guards may
+// have changed.
 import { excludeEachOther } from '../../protocol/services/lock-table.js';
 import type { FileLock } from '../../protocol/services/sessions.js';
 
-/** Mounts whose locks are kept; of those before them, all are lost. */
+/** The locks of so many mounts are kept. Beyond that, the mount whose session ended first loses all of its own. */
 const MOST_CLIENTS = 1000;
 
 export class LapsedLocks {
-  /** By client, those that were silent last at the end. */
+  /** By client, in the order in which their sessions ended. */
   readonly #byClient = new Map<string, FileLock[]>();
 
   keep(client: string, locks: FileLock[]): void {
@@ -30,7 +30,7 @@ export class LapsedLocks {
     }
   }
 
-  /** The client is back: what it may have again, of which nothing is kept from now on. */
+  /** The client is back: the locks that it may have again. They are not kept here any longer. */
   take(client: string): FileLock[] {
     const locks = this.#byClient.get(client) ?? [];
     this.#byClient.delete(client);
@@ -38,7 +38,7 @@ export class LapsedLocks {
   }
 }
 
-/** Whether somebody who has these locks may have this one. */
+/** Whether one of these locks covers this one: of the same owner and kind, at least as strong, over the whole range. */
 export function isAmong(lock: FileLock, locks: readonly FileLock[]): boolean {
   return locks.some(
     ({ inode, kind, owner, type, start, end }) =>

@@ -1,6 +1,5 @@
 // A background task that runs when there is something to do: one run at a
 // time, woken by events, and again after a pause when a run asks for it.
-
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 

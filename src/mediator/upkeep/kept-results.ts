@@ -11,7 +11,7 @@ const PAGE_CLIENTS = 1000;
 
 export class KeptResults {
   readonly #task: Background;
-  /** How many requests each client had made a day ago. */
+  /** How many requests each client had made at the last look. */
   #requests: ReadonlyMap<string, number> = new Map();
 
   readonly #metadata: MetadataService;
@@ -33,7 +33,7 @@ export class KeptResults {
 
   /** The client asks for nothing again, nor for anything that it has asked before. */
   ended(client: string): void {
-    // What is left goes when it has been silent.
+    // The next looks find the client silent, and have it forgotten then.
     this.#forget({ client }).catch((error: unknown) =>
       this.#runtime.log.debug('results.kept', { reason: String(error) }),
     );
@@ -58,7 +58,7 @@ export class KeptResults {
   }
 
   async #forget(request: Commands['forgetResults']['request']): Promise<void> {
-    // A command that was carried out, and may have to be again after a crash, must be known by its result until it is durable.
+    // Until a command is durable, a crash of the metaserver has it asked again: its result must be there until then.
     await this.#metadata.sync({});
     const timeNs = this.#runtime.clock.nowNs();
     await this.#metadata.execute({ name: 'forgetResults', timeNs, request, durable: false });

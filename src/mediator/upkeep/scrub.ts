@@ -1,7 +1,6 @@
 // Scrub: votes on every block, every byte of every replica, repairs what
 // dissents, and removes versions that no file holds and no write will commit
 // (left by writes that failed while a server was away).
-
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import type { BlockKey, Version } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';

@@ -7,9 +7,9 @@ import type { Replica } from '../replicas/replica.js';
 import type { Ballot } from './vote.js';
 
 /**
- * Of the replicas that lost the vote on a version that is named, those that were wrong; to be asked before anybody gives them
- * the version.
- * @param lost with which ballot; null: known not to be to blame
+ * Of the replicas that lost the vote on a version that is named, those that were wrong. Call it before anybody gives them the
+ * version: the record that excuses one may go with that.
+ * @param lost each with the ballot that it cast; null: known not to be to blame
  */
 export async function blamed(
   metadata: MetadataService,
@@ -30,7 +30,7 @@ export async function lacksRightly(
   { inode, index, version }: BlockKey,
   { name }: Replica,
 ): Promise<boolean> {
-  // The one before it in the order of keys.
+  // The query answers what comes after a key: this is the one just before the block's.
   const after = index > 0 ? { inode, index: index - 1 } : { inode: inode - 1, index: Number.MAX_SAFE_INTEGER };
   const { blocks } = await metadata.query({ name: 'missed', request: { server: name, after, limit: 1 } });
   const [first] = blocks;

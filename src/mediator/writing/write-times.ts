@@ -1,10 +1,11 @@
 // The modification times of writes of one file that are under way side by side:
-// they may be committed in any order, and the time of the latest is what must be
-// left. Times of writes that are over are not compared: a clock may have gone back.
+// they may be committed in any order, and the latest time is what must be left.
+// It is forgotten when no write of the file is under way any more: a clock may
+// have gone back since.
 
 interface Times {
   users: number;
-  /** The latest that a commit among them has carried. */
+  /** The latest that a commit has carried since the first of them began, also of a write that is over. */
   latestNs: bigint | null;
 }
 

@@ -1,7 +1,6 @@
 // Writing: new versions beside the old ones on at least Qw replicas, flushed;
 // then one metadata transaction switches the block map. Whatever fails before
 // that leaves the old content, and the new versions are taken away again.
-
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import type { Extent, Version } from '../../protocol/services/blocks.js';
 import { type Attributes, MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';

@@ -1,5 +1,4 @@
 // Overlays above a storage, the newest first, read as one.
-
 import { Cursor, type Overlay } from './overlay.js';
 import type { Key, Row, Storage } from './storage.js';
 

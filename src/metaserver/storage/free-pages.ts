@@ -1,11 +1,11 @@
 // Which of the pages that LMDB counts as free a transaction can use: none that
 // the last two have freed, since readers may still look at them.
 
-/** A transaction uses pages that were freed so many before it. */
+/** A transaction uses no page that one of so many before it has freed. */
 const AGE = 2;
 
 export class FreePages {
-  /** Of the last transactions, the newest last: pages that were free before it, and how many it may have used. */
+  /** The last AGE transactions, the newest last: how many pages were free before each, and how many it may have used. */
   #last: { free: number; used: number }[] = [];
 
   /** @param free as LMDB counts them now */

@@ -1,6 +1,5 @@
 // Storage in memory for the simulation and for tests: the durable rows stand
 // in an object that outlives the engine, so that a crash can be played.
-
 import { SortedKeys } from '../engine/sorted-keys.js';
 import type { EngineFactory, Key, Row, Storage } from '../engine/storage.js';
 

@@ -1,6 +1,5 @@
 // FileService: what a client needs of a mediator, by inode number.
 // Fails with FileError. POSIX rules stand in the metaserver's namespace.
-
 import type { Extent } from './blocks.js';
 import type { Pieces } from './pieces.js';
 import type { Attempt } from './request-ids.js';

@@ -1,6 +1,5 @@
 // A process for the kill test: makes files one after the other, every tenth
 // durably, and prints the name of each durable one once it is promised.
-
 import { openMetaserver } from '../../../src/metaserver/metaserver.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
 import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';

@@ -1,6 +1,5 @@
 // A server and its clients over the memory network, on a clock that the test
 // turns: everything about connections but the sockets.
-
 import { type RunningServer, type ServeOptions, serve } from '../../../src/protocol/http/server.js';
 import { connectRemote, type Remote, type RemoteOptions } from '../../../src/protocol/wire/client.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
