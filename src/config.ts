@@ -95,7 +95,9 @@ export function describeSurvival(servers: number, quorums: Quorums): string {
   return (
     `Reads survive ${count(settled, 'bad or missing replica')} of ${servers} once all servers hold a block` +
     `${settled === afterWrite ? '' : `, ${afterWrite} right after a write`}; ` +
-    `writes go on with ${down === 0 ? 'no server' : `up to ${count(down, 'server')}`} down.`
+    (down === 0
+      ? `writes need all ${count(servers, 'server')}.`
+      : `writes go on with up to ${count(down, 'server')} down.`)
   );
 }
 

@@ -9,6 +9,8 @@ const MODE = 0o640;
 interface OpenFile {
   descriptor: number;
   sizeBytes: number;
+  /** The size from which on it is rotated. */
+  rotateAtBytes: number;
 }
 
 export class RotatingFile {
@@ -49,19 +51,41 @@ export class RotatingFile {
   }
 
   #append(text: string): void {
-    if (this.#open !== undefined && this.#open.sizeBytes >= ROTATE_BYTES) {
-      this.close();
-      renameSync(this.#path, `${this.#path}.1`);
+    const open = this.#opened();
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; ) {
+      const written = writeSync(open.descriptor, bytes, at);
+      at += written;
+      open.sizeBytes += written;
     }
+    if (open.sizeBytes >= open.rotateAtBytes) this.#rotate(open);
+  }
+
+  #opened(): OpenFile {
     if (this.#open === undefined) {
       const descriptor = openSync(this.#path, 'a', MODE);
-      this.#open = { descriptor, sizeBytes: fstatSync(descriptor).size };
+      this.#open = { descriptor, sizeBytes: fstatSync(descriptor).size, rotateAtBytes: ROTATE_BYTES };
     }
-    this.#open.sizeBytes += writeSync(this.#open.descriptor, text);
+    return this.#open;
+  }
+
+  /** A file that can't be renamed grows on, and is tried again when it has grown as much once more. */
+  #rotate(open: OpenFile): void {
+    try {
+      renameSync(this.#path, `${this.#path}.1`);
+      this.close();
+    } catch (error) {
+      open.rotateAtBytes = open.sizeBytes + ROTATE_BYTES;
+      this.#append(`${JSON.stringify({ ...this.#ownFields('log.not_rotated'), reason: String(error) })}\n`);
+    }
   }
 
   #lossLine(): string {
-    const fields = { level: 'error', time: new Date().toISOString(), event: 'log.lines_lost' };
-    return `${JSON.stringify({ ...fields, lines: this.#lostLines, reason: this.#lostBecause })}\n`;
+    const fields = { ...this.#ownFields('log.lines_lost'), lines: this.#lostLines, reason: this.#lostBecause };
+    return `${JSON.stringify(fields)}\n`;
+  }
+
+  #ownFields(event: string): Record<string, string> {
+    return { level: 'error', time: new Date().toISOString(), event };
   }
 }

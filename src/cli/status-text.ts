@@ -83,7 +83,8 @@ export function survivalText(answer: ClusterStatus): string {
     const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null).length;
     if (!answer.writable) return `writes are refused: ${writeQuorum} data servers must store them, ${taking} can`;
     const { writes } = survivesNow;
-    return `writes go on with ${writes === 0 ? 'no further server' : `up to ${writes} more ${writes === 1 ? 'server' : 'servers'}`} down`;
+    if (writes === 0) return 'writes need every server that is up';
+    return `writes go on with up to ${writes} more ${writes === 1 ? 'server' : 'servers'} down`;
   }
 }
 

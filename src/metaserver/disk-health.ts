@@ -73,8 +73,8 @@ export class DiskHealth {
     if (this.#failureFor(takesRoom) !== null) await this.#tryAgain();
     const failure = this.#failureFor(takesRoom);
     if (failure !== null) return refusalOf(failure);
-    if (takesRoom && !(await this.#hasRoom())) return refusalOf({ trouble: 'full', reason: this.health.reason });
-    return null;
+    if (!takesRoom || (await this.#hasRoom())) return null;
+    return refusalOf(this.#failure ?? { trouble: 'full', reason: this.health.reason });
   }
 
   /** A write was refused. */
@@ -157,6 +157,7 @@ export class DiskHealth {
       await this.settle();
       await this.look();
     }
+    if (this.#failure !== null && this.#failure.trouble !== 'full') return false;
     const hasRoom = this.#room !== null && this.#leftBytes(this.#room) > 0;
     if (!hasRoom && !this.#isFull) this.#runtime.log.error('metadata.disk_full', { ...this.#room });
     if (hasRoom && this.#isFull) this.#runtime.log.info('metadata.disk_has_room', { ...this.#room });

@@ -296,7 +296,7 @@ describe('what a configuration survives', () => {
     assert.deepEqual(defaultQuorums(1), { readQuorum: 1, writeQuorum: 1 });
     assert.match(
       describeSurvival(5, { readQuorum: 3, writeQuorum: 5 }),
-      /survive 2 bad or missing replicas of 5 .*no server down/,
+      /survive 2 bad or missing replicas of 5 .*writes need all 5 servers/,
     );
     assert.match(
       describeSurvival(5, { readQuorum: 3, writeQuorum: 4 }),

@@ -97,10 +97,9 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
       ];
   return [
     `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
-    ...notes.map((note) => `  but ${note}`),
-    `  ${describeSurvival(dataservers.length, config)}`,
-    '  try:',
-    ...tries.map((line) => `    ${line}`),
+    ...(notes.length > 0
+      ? [...notes.map((note) => `  but ${note}`), `  see: ${command} status${option}`]
+      : [`  ${describeSurvival(dataservers.length, config)}`, '  try:', ...tries.map((line) => `    ${line}`)]),
     `  logs: ${logDirectory(config)}   stop: Ctrl-C or ${command} down${option}`,
   ].join('\n');
 }

@@ -85,6 +85,8 @@ class LmdbIndex implements IndexStore {
   }
 
   clear(): void {
+    this.#rowsSinceLook = ROWS_PER_LOOK;
+    this.#makeRoom([]);
     this.#database.clearSync();
   }
 
@@ -113,7 +115,7 @@ class LmdbIndex implements IndexStore {
         this.#room.take(usedBytes, usedBytes + ROOM_BYTES + neededBytes);
       } catch (error) {
         const removals = changes.filter(({ value }) => value === null).length;
-        const keptBytes = removals > rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
+        const keptBytes = removals >= rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
         if (leftBytes() < keptBytes + neededBytes) throw error;
         // Looked at again with the next write.
         return;

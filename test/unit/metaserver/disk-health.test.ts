@@ -193,6 +193,21 @@ describe("a metaserver's disk", () => {
     await meta.close();
   });
 
+  it('that fails when it is asked for its room is no full one', async () => {
+    const { disk, meta, log } = await opened();
+    disk.leftBytes = 0;
+    meta.runtime.advance(2000);
+    await meta.ask('health', { limit: 1 });
+    disk.isUnknown = true;
+    assert.equal(await codeOf(meta.make(ROOT, 'new')), 'EIO');
+    assert.equal(log.named('metadata.disk_full').length, 0);
+    disk.isUnknown = false;
+    disk.leftBytes = 1e9;
+    meta.runtime.advance(DISK_RETRY_MS);
+    await meta.make(ROOT, 'new');
+    await meta.close();
+  });
+
   it('has what was refused for good when somebody has synced', async () => {
     const { disk, meta } = await opened();
     await meta.make(ROOT, 'name');
