@@ -80,7 +80,9 @@ export class FileLocks {
     const open = this.#handles.file(handle);
     if (open.lockOwners.length === 0) return;
     await this.#opened.settle(open.file.inode);
-    for (const owner of open.lockOwners) await this.#drop(open, owner);
+    const dropped = await Promise.allSettled(open.lockOwners.map((owner) => this.#drop(open, owner)));
+    const failed = dropped.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   /**

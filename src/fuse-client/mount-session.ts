@@ -2,7 +2,7 @@
 // says what this one has open, and keeps its locks. A connection that was lost is
 // taken up again for ever; a mediator that has forgotten is told, before it
 // gets any other request.
-import { ServiceError } from '../protocol/errors.js';
+import { FileError, ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/services/lock-table.js';
 import { CLIENT_ID_BYTES } from '../protocol/services/request-ids.js';
 import type { CallOptions } from '../protocol/services/service.js';
@@ -198,14 +198,38 @@ export class MountSession {
     });
   }
 
-  /** It is not known whether the lock was granted: the mediator gets to know what this owner had before. */
+  /**
+   * It is not known whether the lock was granted: the mediator gets to know what this owner had before. What it had replaces the
+   * new lock without a moment in between, in which another could be granted it.
+   */
   async #restore(range: LockRange): Promise<void> {
     try {
-      await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
-      for (const lock of this.#own.heldBy(SELF, range)) await this.#service.setLock({ ...lock, wait: false });
+      let { start } = range;
+      const had = this.#own.heldBy(SELF, range).sort((one, other) => (one.start < other.start ? -1 : 1));
+      for (const lock of had) {
+        await this.#setAgain(lock);
+        if (lock.start > start) await this.#unset({ ...range, start, end: lock.start - 1n });
+        start = lock.end + 1n;
+      }
+      if (start <= range.end) await this.#unset({ ...range, start });
     } catch (error) {
       this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
     }
+  }
+
+  /** A lock that this mount has. When the mediator says that another has it by now, it is lost. */
+  async #setAgain(lock: FileLock): Promise<void> {
+    try {
+      await this.#service.setLock({ ...lock, wait: false });
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.#own.unset(SELF, lock);
+      this.#listener.lostLocks([lock]);
+    }
+  }
+
+  async #unset(range: LockRange): Promise<void> {
+    await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
   }
 
   /** What the one who had the lock before has changed must not be read from a cache. CANCELLED when `signal` aborts. */

@@ -12,6 +12,11 @@ export class LapsedLocks {
   /** By client, in the order in which their sessions ended. */
   readonly #byClient = new Map<string, FileLock[]>();
 
+  /** Mounts whose locks are kept. */
+  get size(): number {
+    return this.#byClient.size;
+  }
+
   keep(client: string, locks: FileLock[]): void {
     if (locks.length === 0) return;
     this.#byClient.set(client, locks);

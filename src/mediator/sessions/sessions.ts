@@ -172,6 +172,7 @@ export class Sessions {
       sessionQuestions: sessions.reduce((sum, { wakers }) => sum + wakers.size, 0),
       sessionChanges: this.#changes.length,
       lockedFiles: this.locks.size,
+      lapsedSessions: this.#lapsed.size,
     };
   }
 
@@ -354,7 +355,7 @@ export class Sessions {
 
   #heard(session: Session): void {
     session.grace?.cancel();
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#byClient.get(session.client) !== session) return;
     session.grace = this.#runtime.clock.after(SESSION_GRACE_MS, () => {
       // Nobody else may have its locks while something is still to be stored that may have been written under them.
       if (session.writes > 0) return this.#heard(session);

@@ -91,7 +91,9 @@ export class GarbageCollector {
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
     const graceLeftMs = this.#startMs + SESSION_GRACE_MS - this.#runtime.clock.monotonicMs();
-    if (graceLeftMs <= 0) await this.#purgeOrphans();
+    let failure: unknown;
+    // What keeps files from being purged keeps no versions from being collected.
+    if (graceLeftMs <= 0) await this.#purgeOrphans().catch((error: unknown) => (failure = error));
     const era = this.#era;
     const listening = new Set(this.#replicas.reachable());
     let after = Math.min(...[...listening].map((replica) => this.#obeyed(replica)));
@@ -109,6 +111,7 @@ export class GarbageCollector {
       if (era !== this.#era) return 0;
       await this.#collected(entries);
     }
+    if (failure !== undefined) throw failure;
     const nextMs = this.#replicas.reachable().every((replica) => listening.has(replica)) ? IDLE_MS : RETRY_MS;
     return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
   }
@@ -141,8 +144,9 @@ export class GarbageCollector {
     try {
       await this.#metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
     } catch (error) {
-      // Whether it was carried out is not known; without this, no later pass would look at these entries.
-      this.startOver();
+      // A refusal was not carried out, and the next pass asks again. Otherwise nobody knows: the servers are told again, since a
+      // metaserver that crashed may have lost more than this.
+      if (!(error instanceof FileError)) this.startOver();
       throw error;
     }
     this.#counters.add('collectedVersions', sequences.length);

@@ -23,8 +23,19 @@ const PROGRESS_LOG_BLOCKS = 1024;
 
 type LocatedBlock = BlockReference & { inode: number };
 
+/** Where a pass over all blocks stands. */
+interface Pass {
+  after: { inode: number; index: number } | undefined;
+  lacking: number;
+  logged: number;
+  /** The replica has refused a block of the page that comes next; when it does so once more, the pass goes on without. */
+  isRetry: boolean;
+}
+
 export class Recovery {
   readonly #tasks = new Map<Replica, Background>();
+  /** Passes of replicas that refused a repair: they go on where they were. */
+  readonly #interrupted = new Map<Replica, Pass>();
 
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
@@ -48,6 +59,8 @@ export class Recovery {
       this.#tasks.set(replica, new Background('recovery', () => this.#recover(replica), runtime));
     }
     replicas.onChange((replica) => {
+      // It may have lost what was not synced, or its store.
+      this.#interrupted.delete(replica);
       if (replica.reachable) this.#tasks.get(replica)?.wake();
     });
   }
@@ -71,36 +84,47 @@ export class Recovery {
   /** One pass over all blocks; true when the replica has every one of them. */
   async #rebuild(replica: Replica): Promise<boolean> {
     const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
-    replica.rebuild = { done: 0, total };
-    this.#runtime.log.info('rebuild.started', { server: replica.name, total });
-    let lacking = 0;
-    let logged = 0;
-    let after: { inode: number; index: number } | undefined;
+    const pass = this.#interrupted.get(replica) ?? { after: undefined, lacking: 0, logged: 0, isRetry: false };
+    this.#interrupted.delete(replica);
+    if (pass.after === undefined || replica.rebuild === null) {
+      replica.rebuild = { done: 0, total };
+      this.#runtime.log.info('rebuild.started', { server: replica.name, total });
+    }
     for (;;) {
       const page = await this.#metadata.query({
         name: 'allBlocks',
-        request: after === undefined ? { limit: BATCH_BLOCKS } : { after, limit: BATCH_BLOCKS },
+        request: pass.after === undefined ? { limit: BATCH_BLOCKS } : { after: pass.after, limit: BATCH_BLOCKS },
       });
+      const lacking = await this.#fill(replica, page.blocks);
+      const isRefused = this.#repairer.isUnwilling(replica) && replica.reachable;
+      if (isRefused && !pass.isRetry) {
+        this.#interrupted.set(replica, { ...pass, isRetry: true });
+        return false;
+      }
+      pass.isRetry = false;
+      pass.lacking += lacking;
       const last = page.blocks.at(-1);
-      if (last !== undefined) after = { inode: last.inode, index: last.index };
-      lacking += await this.#fill(replica, page.blocks);
-      if (this.#repairer.isUnwilling(replica)) return false;
+      if (last !== undefined) pass.after = { inode: last.inode, index: last.index };
       replica.rebuild = {
         done: replica.rebuild.done + page.blocks.length,
         total: Math.max(total, replica.rebuild.done + page.blocks.length),
       };
       this.#counters.add('rebuiltBlocks', page.blocks.length);
-      if (replica.rebuild.done - logged >= PROGRESS_LOG_BLOCKS || page.done) {
-        logged = replica.rebuild.done;
+      if (replica.rebuild.done - pass.logged >= PROGRESS_LOG_BLOCKS || page.done) {
+        pass.logged = replica.rebuild.done;
         this.#runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
       }
       if (!replica.reachable || this.#tasks.get(replica)?.closed) return false;
       if (page.done) break;
+      if (isRefused) {
+        this.#interrupted.set(replica, pass);
+        return false;
+      }
       await sleep(this.#runtime.clock, PAUSE_MS);
     }
-    if (lacking > 0) {
-      replica.rebuild = { ...replica.rebuild, done: replica.rebuild.done - lacking };
-      this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking });
+    if (pass.lacking > 0) {
+      replica.rebuild = { ...replica.rebuild, done: replica.rebuild.done - pass.lacking };
+      this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking: pass.lacking });
       return false;
     }
     await this.#replicas.completed(replica);

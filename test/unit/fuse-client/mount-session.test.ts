@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { MountSession } from '../../../src/fuse-client/mount-session.js';
-import { ServiceError } from '../../../src/protocol/errors.js';
+import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { FileLock, LockRange, OutdatedItem, SessionService } from '../../../src/protocol/services/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
@@ -19,6 +19,8 @@ class Mediator {
   /** Locks that a session began with. */
   readonly begunWith: FileLock[][] = [];
   readonly locked: LockRange[] = [];
+  /** Refuses every lock. */
+  isRefusing = false;
   /** The mediators that it said it had begun with before. */
   readonly begunAt: (string | null)[] = [];
   /** What the next that is begun has lost. */
@@ -42,6 +44,7 @@ class Mediator {
       });
     },
     setLock: async (request: LockRange & { type: string | null }) => {
+      if (this.isRefusing && request.type !== null) throw new FileError('EAGAIN', 'another has it');
       (request.type === null ? this.unlocked : this.locked).push(request);
       return { granted: true, after: this.after };
     },
@@ -114,6 +117,35 @@ describe("the mount's session", () => {
       mediator.unlocked.map(({ inode }) => inode),
       [3],
     );
+    await session.end();
+  });
+
+  it('takes back what it had when a change of it was given up, without a gap, and unlocks the rest', async () => {
+    const { mediator, session } = await fixture();
+    await session.setLock({ ...LOCK, type: 'read', start: 3n, end: 5n }, false, new AbortController().signal);
+    mediator.after = 2;
+    const giveUp = new AbortController();
+    const locking = session.setLock(LOCK, true, giveUp.signal);
+    giveUp.abort();
+    await assert.rejects(locking, { code: 'CANCELLED' });
+    const ranges = (locks: LockRange[]) => locks.map(({ start, end }) => `${start}-${end}`);
+    assert.deepEqual(ranges(mediator.locked), ['3-5', '0-9', '3-5']);
+    assert.deepEqual(ranges(mediator.unlocked), ['0-2', '6-9']);
+    await session.end();
+  });
+
+  it('has lost what it had when the mediator does not give it back', async () => {
+    const { mediator, session, heard } = await fixture();
+    await session.setLock({ ...LOCK, type: 'read' }, false, new AbortController().signal);
+    mediator.after = 2;
+    const giveUp = new AbortController();
+    const locking = session.setLock(LOCK, true, giveUp.signal);
+    await Promise.resolve();
+    mediator.isRefusing = true;
+    giveUp.abort();
+    await assert.rejects(locking, { code: 'CANCELLED' });
+    assert.deepEqual(heard, ['lost 3']);
+    assert.equal(session.hasLocks(3, LOCK), false);
     await session.end();
   });
 

@@ -4,6 +4,7 @@ import { describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
 import type { ReplicaSet } from '../../../src/mediator/replicas/replica-set.js';
 import { GarbageCollector } from '../../../src/mediator/upkeep/garbage.js';
+import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
 import { testRuntime } from '../../support/fake-cluster.js';
@@ -31,5 +32,56 @@ describe('the garbage collector', () => {
     await clock.advance(1000);
     assert.deepEqual(passes, [1000, 1100]);
     await collector.close();
+  });
+
+  /** A store with one piece of garbage, whose metaserver refuses as told. */
+  async function refusing(refusals: Partial<Record<string, Error>>) {
+    const clock = new ManualClock();
+    const deleted: number[] = [];
+    const collected: number[] = [];
+    const metadata = {
+      query: async ({ name, request }: { name: string; request: { after: number } }) => {
+        if (refusals[name] !== undefined) throw refusals[name];
+        return { inodes: [7], entries: request.after === 0 ? [{ sequence: 1, inode: 7, index: 0, version: 5 }] : [] };
+      },
+      execute: async ({ name, request }: { name: string; request: { sequences: number[] } }) => {
+        if (refusals[name] !== undefined) throw refusals[name];
+        if (name === 'collected') collected.push(...request.sequences);
+        return { done: true };
+      },
+    } as unknown as MetadataService;
+    const replica = {
+      name: 'data1',
+      reachable: true,
+      call: (call: () => Promise<object>) => call(),
+      blocks: {
+        delete: async ({ items }: { items: { version: number }[] }) => {
+          deleted.push(...items.map(({ version }) => version));
+          return {};
+        },
+      },
+    };
+    const replicas = { reachable: () => [replica], replicas: [replica], onChange() {} } as unknown as ReplicaSet;
+    const collector = new GarbageCollector(metadata, replicas, new Counters(), { ...testRuntime([]), clock }, () => {});
+    await clock.advance(SESSION_GRACE_MS);
+    collector.wake();
+    for (let second = 0; second < 20; second++) await clock.advance(1000);
+    await collector.close();
+    return { deleted, collected };
+  }
+
+  it('tells the servers once, however often the metaserver refuses to forget', async () => {
+    const { deleted } = await refusing({ collected: new FileError('ENOSPC', 'full') });
+    assert.deepEqual(deleted, [5]);
+  });
+
+  it('tells them again when nobody knows what the metaserver has kept', async () => {
+    const { deleted } = await refusing({ collected: new ServiceError('UNREACHABLE', 'gone') });
+    assert.ok(deleted.length > 1);
+  });
+
+  it('collects although files without a name can not be purged', async () => {
+    const { collected } = await refusing({ purge: new FileError('EROFS', 'read-only') });
+    assert.deepEqual(collected, [1]);
   });
 });
