@@ -6,6 +6,7 @@ import { serve } from '../protocol/http/server.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import type { BlockService, HookService } from '../protocol/services/blocks.js';
 import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/services/exit-status.js';
+import { asError } from '../runtime/error-text.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Dataserver, openDataserver } from './dataserver.js';
 import { wipeStore } from './identity.js';
@@ -75,7 +76,7 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
       },
     };
   } catch (error) {
-    opening.failed(error instanceof Error ? error : new Error(String(error)));
+    opening.failed(asError(error));
     await server.close();
     throw error;
   }

@@ -4,6 +4,7 @@ import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from
 import { PAGE_BYTES } from '../protocol/services/hash.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
+import { errorFields } from '../runtime/error-text.js';
 import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Compaction } from './compaction/compaction.js';
@@ -310,7 +311,7 @@ async function openIndex(
     try {
       return { index: await factory(path, runtime), trusted: true };
     } catch (error) {
-      runtime.log.warn('index.unreadable', { reason: String(error) });
+      runtime.log.warn('index.unreadable', errorFields(error));
     }
   }
   await runtime.disk.remove(path);

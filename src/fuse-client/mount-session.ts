@@ -17,6 +17,8 @@ import {
 } from '../protocol/services/sessions.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 import { sleep } from '../runtime/clock.js';
+import { errorFields } from '../runtime/error-text.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 
@@ -92,7 +94,7 @@ export class MountSession {
     for (const { heard } of this.#unheard) heard();
     await this.#service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
       // It ends by itself then, a little later.
-      this.#runtime.log.debug('session.end_unanswered', { reason: String(error) });
+      this.#runtime.log.debug('session.end_unanswered', errorFields(error));
     });
   }
 
@@ -204,7 +206,7 @@ export class MountSession {
       await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
       for (const lock of this.#own.heldBy(SELF, range)) await this.#service.setLock({ ...lock, wait: false });
     } catch (error) {
-      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
+      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, ...errorFields(error) });
     }
   }
 
@@ -258,7 +260,7 @@ export class MountSession {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #listen(): Promise<void> {
     const { signal } = this.#ending;
     while (!signal.aborted) {
@@ -272,8 +274,9 @@ export class MountSession {
         this.#hears(last, missed ? this.#listener.missedChanges() : this.#listener.outdated(items));
       } catch (error) {
         if (signal.aborted) return;
+        rethrowProgramFault(error);
         this.#begunAt = null;
-        this.#runtime.log.debug('session.interrupted', { reason: String(error) });
+        this.#runtime.log.debug('session.interrupted', errorFields(error));
         await sleep(this.#runtime.clock, RETRY_MS);
       }
     }

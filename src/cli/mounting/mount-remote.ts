@@ -9,6 +9,7 @@ import type { FileService } from '../../protocol/services/files.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
 import { connectRemote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
+import { messageOf } from '../../runtime/error-text.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import { loadConfig } from '../config-file.js';
@@ -214,7 +215,7 @@ async function mountHere(request: MountRequest): Promise<void> {
       lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
     };
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
-      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });
     await tell({ kind: 'ready' });
     const signalled = new Promise<void>((resolveSignal) => {

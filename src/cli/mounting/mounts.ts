@@ -5,6 +5,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unmount } from '../../fuse-client/kernel/mount-table.js';
+import { messageOf } from '../../runtime/error-text.js';
 import { hasCode } from '../config-file.js';
 import { CommandFailure } from '../failure.js';
 
@@ -138,7 +139,7 @@ export async function unmountOurs(directory: string): Promise<void> {
   try {
     await unmount(directory, 'unless-used');
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new CommandFailure(words.split('\n')[0] ?? `umount ${directory} failed`);
   }
 }

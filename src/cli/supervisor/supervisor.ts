@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.js';
 import { ServiceError } from '../../protocol/errors.js';
 import { type RunningServer, serve } from '../../protocol/http/server.js';
+import { errorFields, messageOf } from '../../runtime/error-text.js';
 import { dataServerEnvironment } from '../../runtime/node/malloc-options.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { ifRunning } from '../admin-client.js';
@@ -238,7 +239,7 @@ export class Supervisor {
     this.#recording = this.#recording
       .then(() => this.#record())
       .catch((error: unknown) => {
-        this.#logs.write('supervisor', 'error', 'supervisor.record_failed', { reason: String(error) });
+        this.#logs.write('supervisor', 'error', 'supervisor.record_failed', errorFields(error));
       });
   }
 
@@ -259,10 +260,6 @@ export class Supervisor {
       children: found.filter((identity): identity is ProcessIdentity => identity !== undefined),
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What is there already is looked at by itself. */

@@ -1,6 +1,7 @@
 // What the disk has said lately to those who write: what status shows, and
 // nobody decides by.
 import { type DiskTrouble, diskTrouble } from '../../runtime/disk-trouble.js';
+import { messageOf } from '../../runtime/error-text.js';
 
 export class Condition {
   #trouble: DiskTrouble | null = null;
@@ -17,7 +18,7 @@ export class Condition {
 
   failed(error: unknown): void {
     this.#trouble = diskTrouble(error);
-    this.#reason = error instanceof Error ? error.message : String(error);
+    this.#reason = messageOf(error);
   }
 
   worked(): void {

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Disk, DiskFile } from '../../runtime/disk.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
+import { errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import { MAXIMUM_OPEN_FILES } from '../limits.js';
 
@@ -170,7 +171,7 @@ export class Segments {
     if (handle === undefined || handle.users > 0) return;
     handle.file.close().catch((error: unknown) => {
       // Nothing is lost with a descriptor that only reads.
-      this.#log.warn('segment.close_failed', { segment: number, reason: String(error) });
+      this.#log.warn('segment.close_failed', { segment: number, ...errorFields(error) });
     });
   }
 

@@ -6,6 +6,7 @@ import { PAGE_BYTES } from '../../protocol/services/hash.js';
 import { lend } from '../../protocol/wire/lent.js';
 import type { Clock } from '../../runtime/clock.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../../runtime/disk.js';
+import { errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import { type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
@@ -164,7 +165,7 @@ export class DirectReader {
   }
 
   #noteFailure(segment: number, error: unknown): void {
-    const fields = { segment, reason: String(error) };
+    const fields = { segment, ...errorFields(error) };
     if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) {
       this.#parts.log.debug('direct.failed', fields);
       return;

@@ -5,6 +5,7 @@ import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/services/h
 import { BufferPool } from '../../protocol/wire/buffer-pool.js';
 import { lend } from '../../protocol/wire/lent.js';
 import type { DiskFile } from '../../runtime/disk.js';
+import { messageOf } from '../../runtime/error-text.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 import type { Segments } from '../log/segments.js';
@@ -116,7 +117,7 @@ function check({ start, end }: Span, readBytes: number): void {
 }
 
 function unreadable({ segment, offset }: Span, error: unknown): UnreadableError {
-  const words = error instanceof Error ? error.message : String(error);
+  const words = messageOf(error);
   return new UnreadableError(`segment ${segment} at ${offset}: ${words}`, { cause: error });
 }
 

@@ -7,6 +7,8 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { asError, errorFields, messageOf } from '../../runtime/error-text.js';
+import { isProgramFault, rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { type Draft, type PlacedRecord, placeDraft, type TombstonesDraft } from '../format/draft.js';
 import type { Catalog } from '../index/catalog.js';
@@ -111,7 +113,7 @@ export class Writer {
     this.#saveNow();
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#takeBatch();
@@ -121,6 +123,7 @@ export class Writer {
         await this.#store(isRoom ? batch : await this.#refuseWhenFull(batch, putBytes));
       } catch (error) {
         this.#fail(batch, error);
+        rethrowProgramFault(error);
       }
     }
     this.#running = null;
@@ -245,15 +248,16 @@ export class Writer {
     try {
       this.#parts.catalog.save();
     } catch (error) {
+      rethrowProgramFault(error);
       // It stays in memory, and in the log.
-      this.#parts.log.warn('index.save_failed', { reason: String(error) });
+      this.#parts.log.warn('index.save_failed', errorFields(error));
     }
   }
 
   /** The log took nothing. */
   #storeWithout(planned: readonly Planned[], error: unknown): void {
     const noRoom = isNoRoom(error);
-    this.#parts.log.error('segment.write_failed', { reason: String(error) });
+    this.#parts.log.error('segment.write_failed', errorFields(error));
     for (const { mutation, plan } of planned) {
       if (noRoom && mutation.kind === 'put') {
         mutation.full();
@@ -277,10 +281,11 @@ export class Writer {
   }
 
   #fail(mutations: readonly Mutation[], error: unknown): void {
+    // A program's fault keeps its stack: whoever answers the request logs it.
     const reason =
-      error instanceof ServiceError
-        ? error
-        : new ServiceError('FAILED', error instanceof Error ? error.message : String(error));
+      error instanceof ServiceError || isProgramFault(error)
+        ? asError(error)
+        : new ServiceError('FAILED', messageOf(error));
     for (const mutation of mutations) mutation.failed(reason);
   }
 }

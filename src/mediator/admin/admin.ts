@@ -6,6 +6,7 @@ import type { BlockReference, MetadataService } from '../../protocol/services/me
 import { quorumProblem } from '../../protocol/services/quorum.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import type { Clock } from '../../runtime/clock.js';
+import { asError } from '../../runtime/error-text.js';
 import type { Counters } from '../counters.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';
@@ -111,7 +112,7 @@ export class MediatorAdmin implements AdminService {
       const limits = { deadlineMs: METASERVER_ANSWER_MS };
       return await this.#metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 

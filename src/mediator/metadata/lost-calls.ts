@@ -19,6 +19,8 @@ import { within } from '../../protocol/services/within.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import type { Timer } from '../../runtime/clock.js';
+import { errorFields } from '../../runtime/error-text.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import { type Message, madeBy, UnsyncedCommands } from './unsynced-commands.js';
@@ -256,7 +258,8 @@ export class LostCalls extends RepeatedCalls {
   }
 
   #debug(event: string, error: unknown): void {
-    this.#runtime.log.debug(event, { reason: String(error) });
+    rethrowProgramFault(error);
+    this.#runtime.log.debug(event, errorFields(error));
   }
 }
 

@@ -14,6 +14,8 @@ import {
   type SessionService,
 } from '../../protocol/services/sessions.js';
 import type { Timer } from '../../runtime/clock.js';
+import { errorFields } from '../../runtime/error-text.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isAmong, LapsedLocks } from './lapsed-locks.js';
@@ -359,7 +361,8 @@ export class Sessions {
       // Nobody else may have its locks while something is still to be stored that may have been written under them.
       if (session.writes > 0) return this.#heard(session);
       this.#finish(session, 'silent').catch((error: unknown) => {
-        this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+        rethrowProgramFault(error);
+        this.#runtime.log.error('session.release_failed', { client: session.client, ...errorFields(error) });
       });
     });
   }
@@ -386,7 +389,8 @@ export class Sessions {
       for (const inode of inodes) await this.#releaseUnlessOpen(inode);
     };
     release().catch((error: unknown) => {
-      this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+      rethrowProgramFault(error);
+      this.#runtime.log.error('session.release_failed', { client: session.client, ...errorFields(error) });
     });
   }
 

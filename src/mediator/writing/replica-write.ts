@@ -7,6 +7,7 @@ import type { BlockKey, BlockService, PutResult, Version } from '../../protocol/
 import { type Hash, hashBlock } from '../../protocol/services/hash.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { forMany } from '../../protocol/wire/codec.js';
+import { errorFields } from '../../runtime/error-text.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isNamed } from '../metadata/named-versions.js';
 import type { Replica } from '../replicas/replica.js';
@@ -125,7 +126,7 @@ export class ReplicaWrite {
       else await this.#sendInTurn(replica, messages);
     } catch (error) {
       this.#isUnanswered = true;
-      this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.warn('write.unanswered', { server: replica.name, ...errorFields(error) });
     }
   }
 
@@ -271,7 +272,7 @@ export class ReplicaWrite {
           return result.data;
         }
       } catch (error) {
-        this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+        this.#runtime.log.warn('write.unanswered', { server: replica.name, ...errorFields(error) });
       }
     }
     return null;

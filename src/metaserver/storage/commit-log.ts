@@ -15,6 +15,7 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { saltedChecksum } from '../../protocol/services/hash.js';
 import type { DiskFile } from '../../runtime/disk.js';
+import { errorFields } from '../../runtime/error-text.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Key } from '../engine/storage.js';
@@ -72,7 +73,7 @@ export class CommitLog {
     try {
       this.#files = await this.#openFiles();
     } catch (error) {
-      const fields = { directory: this.#directory, wantedBytes: 2 * this.#fileBytes, reason: String(error) };
+      const fields = { directory: this.#directory, wantedBytes: 2 * this.#fileBytes, ...errorFields(error) };
       this.#runtime.log.warn('metadata.log_unusable', fields);
     }
   }

@@ -3,6 +3,7 @@
 // more than this.
 import { Buffer } from 'node:buffer';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { stackOf } from '../../runtime/error-text.js';
 import type { Socket } from '../../runtime/network.js';
 import { ServiceError } from '../errors.js';
 import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from '../limits.js';
@@ -115,8 +116,7 @@ export class Connection {
       if (this.#state === 'open' && rest.length > 0) this.#reader.push(rest);
     } catch (error) {
       if (error instanceof ServiceError) this.close(error);
-      else
-        this.close(new ServiceError('FAILED', error instanceof Error ? (error.stack ?? error.message) : String(error)));
+      else this.close(new ServiceError('FAILED', stackOf(error)));
     }
   }
 
