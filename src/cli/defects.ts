@@ -1,6 +1,6 @@
 // A defect ends the process with its cause in the log; going on with half a
 // state would be worse.
-import { errorFields, stackOf } from '../runtime/error-text.js';
+import { errorFields, stackOf } from '../runtime/caught-errors.js';
 import type { Log } from '../runtime/log.js';
 import { EXIT_FAILURE } from './failure.js';
 

@@ -1,7 +1,7 @@
 // How a subcommand fails: one clear line on stderr and an exit status.
 import { ConfigError } from '../config.js';
 import { FileError, ServiceError } from '../protocol/errors.js';
-import { stackOf } from '../runtime/error-text.js';
+import { stackOf } from '../runtime/caught-errors.js';
 
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;

@@ -3,7 +3,7 @@
 import type { Config, ServerConfig } from '../config.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
-import { errorFields, messageOf } from '../runtime/error-text.js';
+import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';

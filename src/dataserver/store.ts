@@ -2,9 +2,9 @@
 // gets, deletes and lists. Arguments have been checked before they come here.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../protocol/services/hash.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
-import { errorFields } from '../runtime/error-text.js';
 import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Compaction } from './compaction/compaction.js';

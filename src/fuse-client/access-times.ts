@@ -3,7 +3,7 @@
 // access time is not after the last change, and once a day. A read never waits
 // for it; what is lost with a crash is lost.
 import type { Attributes, FileService } from '../protocol/services/files.js';
-import { errorFields } from '../runtime/error-text.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 

@@ -2,7 +2,7 @@
 // Everything that is no FileError becomes EIO (or EINTR when the caller gave up):
 // a program must never see a made-up success.
 import { FileError, type FileErrorCode, ServiceError } from '../protocol/errors.js';
-import { stackOf } from '../runtime/error-text.js';
+import { stackOf } from '../runtime/caught-errors.js';
 
 /** From asm-generic/errno-base.h and errno.h; the same on every Linux that Node runs on (x86-64, arm64). */
 export const ERROR_NUMBERS: Readonly<Record<FileErrorCode, number>> = {

@@ -3,7 +3,7 @@
 // is forgotten where another mount has changed something.
 import type { Attributes, FileService } from '../protocol/services/files.js';
 import type { OutdatedItem } from '../protocol/services/sessions.js';
-import { errorFields } from '../runtime/error-text.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { KernelCache } from './kernel-cache.js';

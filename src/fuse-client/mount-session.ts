@@ -16,8 +16,8 @@ import {
   type SessionService,
 } from '../protocol/services/sessions.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { sleep } from '../runtime/clock.js';
-import { errorFields } from '../runtime/error-text.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';

@@ -6,8 +6,8 @@
 import { FileError } from '../protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../protocol/services/files.js';
 import { isUnbroken, type Verifier } from '../protocol/services/verifier.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
-import { errorFields } from '../runtime/error-text.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type HandleTable, inodeOf } from './handles.js';

@@ -1,8 +1,8 @@
 // Whether the disk takes what commands change, and why not: what commands are
 // refused for before they are applied, and what status shows.
 import { FileError } from '../protocol/errors.js';
+import { messageOf } from '../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../runtime/disk-trouble.js';
-import { messageOf } from '../runtime/error-text.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine/engine.js';

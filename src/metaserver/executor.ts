@@ -11,8 +11,8 @@ import type {
   QueryName,
 } from '../protocol/services/metadata.js';
 import type { Once } from '../protocol/services/request-ids.js';
+import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
-import { errorFields, messageOf } from '../runtime/error-text.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';

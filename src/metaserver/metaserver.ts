@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
-import { errorFields } from '../runtime/error-text.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';

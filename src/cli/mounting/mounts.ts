@@ -5,8 +5,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unmount } from '../../fuse-client/kernel/mount-table.js';
-import { messageOf } from '../../runtime/error-text.js';
-import { hasCode } from '../config-file.js';
+import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 
 const run = promisify(execFile);

@@ -3,8 +3,8 @@
 // says about deletions is said again as long as it matters, and when both are
 // durable its file goes. A segment whose sync failed is emptied the same way.
 import { ServiceError } from '../../protocol/errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
-import { errorFields } from '../../runtime/error-text.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import type { TombstonesDraft, VersionDraft } from '../format/draft.js';

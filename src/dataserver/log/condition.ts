@@ -1,7 +1,8 @@
 // What the disk has said lately to those who write: what status shows, and
 // nobody decides by.
+
+import { messageOf } from '../../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../../runtime/disk-trouble.js';
-import { messageOf } from '../../runtime/error-text.js';
 
 export class Condition {
   #trouble: DiskTrouble | null = null;

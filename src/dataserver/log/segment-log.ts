@@ -4,9 +4,9 @@
 // and what it holds behind its last good sync counts as not durable.
 import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
+import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { DiskFile } from '../../runtime/disk.js';
-import { asError, errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Place } from '../format/version-row.js';

@@ -1,9 +1,9 @@
 // The folder of segment files: names, open handles (a bounded number, least
 // recently used first out) and the size of each. Knows nothing of what is in them.
 import { join } from 'node:path';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk, DiskFile } from '../../runtime/disk.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
-import { errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import { MAXIMUM_OPEN_FILES } from '../limits.js';
 

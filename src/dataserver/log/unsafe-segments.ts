@@ -3,8 +3,8 @@
 // since the system tells of a failed sync once: the process that comes after
 // this one would sync the same segment, hear of no error, and believe it.
 import { Buffer } from 'node:buffer';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk } from '../../runtime/disk.js';
-import { errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import type { Place } from '../format/version-row.js';
 

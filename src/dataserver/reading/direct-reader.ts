@@ -4,9 +4,9 @@
 import type { Buffer } from 'node:buffer';
 import { PAGE_BYTES } from '../../protocol/services/hash.js';
 import { lend } from '../../protocol/wire/lent.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../../runtime/disk.js';
-import { errorFields } from '../../runtime/error-text.js';
 import type { Log } from '../../runtime/log.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import { type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';

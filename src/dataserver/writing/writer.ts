@@ -6,8 +6,8 @@
 
 import { ServiceError } from '../../protocol/errors.js';
 import type { BlockKey } from '../../protocol/services/blocks.js';
+import { asError, errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
-import { asError, errorFields, messageOf } from '../../runtime/error-text.js';
 import { isProgramFault, rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { type Draft, type PlacedRecord, placeDraft, type TombstonesDraft } from '../format/draft.js';

@@ -2,7 +2,7 @@
 // a write that does not block. Never touches the mount.
 import { Buffer } from 'node:buffer';
 import { closeSync, writev, writevSync } from 'node:fs';
-import { messageOf } from '../../runtime/error-text.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from './layout.js';
 import { pollDescriptor } from './poll.js';

@@ -1,7 +1,7 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
 import type { FileService } from '../../protocol/services/files.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
-import { errorFields } from '../../runtime/error-text.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
 import type { Mount, MountSettings } from '../mount-settings.js';

@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import type { AccessTimesMode } from '../access-times.js';
 import { mountAsUser, unmountAsUser } from './fusermount.js';

@@ -6,7 +6,7 @@
 // time, and nothing waits for it.
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import type { DirectoryPlaces, Place } from './directory-places.js';

@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
 import { giveBack } from '../../protocol/wire/lent.js';
-import { messageOf } from '../../runtime/error-text.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';

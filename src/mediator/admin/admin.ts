@@ -5,8 +5,8 @@ import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/ser
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { quorumProblem } from '../../protocol/services/quorum.js';
 import type { Remote } from '../../protocol/wire/client.js';
+import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
-import { asError } from '../../runtime/error-text.js';
 import type { Counters } from '../counters.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';

@@ -6,8 +6,8 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Remote } from '../../protocol/wire/client.js';
+import { errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
-import { errorFields, messageOf } from '../../runtime/error-text.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { Replica } from './replica.js';
 

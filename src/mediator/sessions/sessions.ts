@@ -13,8 +13,8 @@ import {
   SESSION_GRACE_MS,
   type SessionService,
 } from '../../protocol/services/sessions.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
-import { errorFields } from '../../runtime/error-text.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';

@@ -1,8 +1,8 @@
 // A background task that runs when there is something to do: one run at a
 // time, woken by events, and again after a pause when a run asks for it.
 
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
-import { errorFields } from '../../runtime/error-text.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 

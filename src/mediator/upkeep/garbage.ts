@@ -4,7 +4,7 @@
 import { FileError } from '../../protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../../protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../protocol/services/sessions.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';

@@ -2,7 +2,7 @@
 // asked again: has it forgotten when a client ends, and when one has asked for
 // nothing for a day, as seen by this mediator's own monotonic clock.
 import type { Commands, MetadataService } from '../../protocol/services/metadata.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';

@@ -4,7 +4,7 @@
 
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { LogFields } from '../../runtime/log.js';
 import type { Runtime } from '../../runtime/runtime.js';

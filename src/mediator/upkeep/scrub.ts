@@ -5,7 +5,7 @@
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import type { BlockKey, Version } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isNamed, namedVersions } from '../metadata/named-versions.js';

@@ -3,7 +3,7 @@
 // `audit: all` this makes every read check every live replica without slowing
 // whoever reads or changes something.
 import type { BlockReference } from '../../protocol/services/metadata.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';

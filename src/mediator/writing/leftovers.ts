@@ -4,7 +4,7 @@
 // scrub removes.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';

@@ -7,7 +7,7 @@ import type { BlockKey, BlockService, PutResult, Version } from '../../protocol/
 import { type Hash, hashBlock } from '../../protocol/services/hash.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { forMany } from '../../protocol/wire/codec.js';
-import { errorFields } from '../../runtime/error-text.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isNamed } from '../metadata/named-versions.js';
 import type { Replica } from '../replicas/replica.js';

@@ -14,8 +14,8 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { saltedChecksum } from '../../protocol/services/hash.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { DiskFile } from '../../runtime/disk.js';
-import { errorFields } from '../../runtime/error-text.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Key } from '../engine/storage.js';

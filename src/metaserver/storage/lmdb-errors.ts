@@ -1,7 +1,7 @@
 // LMDB's errors carry the system's bare number, or one of its own, where
 // everybody else looks for a name.
 import { constants } from 'node:os';
-import { messageOf } from '../../runtime/error-text.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 
 /** lmdb.h: the map of the database can't grow any more. */
 const MDB_MAP_FULL = -30_792;

@@ -7,9 +7,9 @@
 // below fails, nothing is logged any more until the storage below has everything.
 // A start on a disk that takes no writes keeps in memory what the log has.
 import { Buffer } from 'node:buffer';
+import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
-import { asError, errorFields } from '../../runtime/error-text.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { getThrough, scanThrough } from '../engine/layers.js';

@@ -1,6 +1,6 @@
 // What a server answers by plain HTTP: XML-RPC, metrics and health. Never
 // rejects, whatever is asked.
-import { stackOf } from '../../runtime/error-text.js';
+import { stackOf } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 import { basicAuthorized } from '../wire/authentication.js';

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import Client from 'xmlrpc/lib/client.js';
 import Deserializer from 'xmlrpc/lib/deserializer.js';
 import serializer from 'xmlrpc/lib/serializer.js';
-import { messageOf, stackOf } from '../../runtime/error-text.js';
+import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import { isProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { ServiceError } from '../errors.js';

@@ -2,9 +2,9 @@
 // ever. Calls are numbered and pipelined; what was in flight on a connection
 // that breaks fails at once, since nobody can know whether it was carried out.
 import type { Buffer } from 'node:buffer';
+import { asError, messageOf, stackOf } from '../../runtime/caught-errors.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import { Deadlines } from '../../runtime/deadlines.js';
-import { asError, messageOf, stackOf } from '../../runtime/error-text.js';
 import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { ServiceError } from '../errors.js';

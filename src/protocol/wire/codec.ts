@@ -5,7 +5,7 @@
 // on sending; the receiver gets views into one buffer per frame.
 import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
-import { messageOf } from '../../runtime/error-text.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from '../errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES, MINIMUM_PAYLOAD_BYTES } from '../limits.js';
 import { malformed, PAYLOAD_EXTENSION, SHAPE_EXTENSION } from './header-check.js';

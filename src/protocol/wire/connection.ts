@@ -2,8 +2,8 @@
 // once, with an error that says why, and nothing that a peer sends can end
 // more than this.
 import { Buffer } from 'node:buffer';
+import { stackOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
-import { stackOf } from '../../runtime/error-text.js';
 import type { Socket } from '../../runtime/network.js';
 import { ServiceError } from '../errors.js';
 import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from '../limits.js';

@@ -2,8 +2,8 @@
 // one reply per request, in whatever order they are done. A peer that does not
 // take its replies is no longer read from.
 import type { Buffer } from 'node:buffer';
+import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
-import { messageOf, stackOf } from '../../runtime/error-text.js';
 import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { FileError, ServiceError } from '../errors.js';

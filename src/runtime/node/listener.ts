@@ -5,7 +5,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Socket as NetSocket, connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { errorFields } from '../error-text.js';
+import { errorFields } from '../caught-errors.js';
 import type { Log } from '../log.js';
 import type { HttpReply, Listener, ListenOptions } from '../network.js';
 import { readIntoBuffer } from './accepted-socket.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import { AssertionError, assert as assertTrue } from '../../../src/runtime/assert.js';
-import { errorFields } from '../../../src/runtime/error-text.js';
+import { errorFields } from '../../../src/runtime/caught-errors.js';
 import { isProgramFault, rethrowProgramFault } from '../../../src/runtime/faults.js';
 
 const systemError = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
@@ -23,7 +23,7 @@ describe('what a log line says of an error', () => {
   it('has the stack of every other', () => {
     const coded = Object.assign(new TypeError('no such thing'), { code: 'ERR_INVALID_ARG_TYPE' });
     for (const error of [new Error('x'), new TypeError('x'), coded]) {
-      assert.match(errorFields(error).stack ?? '', /error-text\.test/);
+      assert.match(errorFields(error).stack ?? '', /caught-errors\.test/);
     }
     assert.deepEqual(errorFields('thrown as text'), { reason: 'thrown as text', stack: 'thrown as text' });
   });
