@@ -1,7 +1,7 @@
 // One replica's store, put together: opens it, recovers it, and answers puts,
 // gets, deletes and lists. Arguments have been checked before they come here.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
-import { PAGE_BYTES } from '../protocol/services/hash.js';
+import { PAGE_BYTES } from '../protocol/values/hash.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';

@@ -4,7 +4,6 @@
 // gets any other request.
 import { ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/services/lock-table.js';
-import { CLIENT_ID_BYTES } from '../protocol/services/request-ids.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import {
   type FileLock,
@@ -15,6 +14,7 @@ import {
   type OutdatedItem,
   type SessionService,
 } from '../protocol/services/sessions.js';
+import { CLIENT_ID_BYTES } from '../protocol/values/request-ids.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import { sleep } from '../runtime/clock.js';

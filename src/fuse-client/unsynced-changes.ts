@@ -5,7 +5,7 @@
 // inode once, also where one is opened only to ask.
 import { FileError } from '../protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../protocol/services/files.js';
-import { isUnbroken, type Verifier } from '../protocol/services/verifier.js';
+import { isUnbroken, type Verifier } from '../protocol/values/verifier.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
 import { rethrowProgramFault } from '../runtime/faults.js';

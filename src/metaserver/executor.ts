@@ -10,7 +10,7 @@ import type {
   Queries,
   QueryName,
 } from '../protocol/services/metadata.js';
-import type { Once } from '../protocol/services/request-ids.js';
+import type { Once } from '../protocol/values/request-ids.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
 import { rethrowProgramFault } from '../runtime/faults.js';

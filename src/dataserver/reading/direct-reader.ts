@@ -2,7 +2,7 @@
 // version or of many, in one go, into memory that it is then hashed in and
 // sent from. Only what is long enough, and thought to be outside of the cache.
 import type { Buffer } from 'node:buffer';
-import { PAGE_BYTES } from '../../protocol/services/hash.js';
+import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { lend } from '../../protocol/wire/lent.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';

@@ -1,7 +1,7 @@
 // Reads pages of a version from the log and hashes them. Pages that lie behind
 // each other on the disk are read with one call, whatever record they are of.
 import { Buffer } from 'node:buffer';
-import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/services/hash.js';
+import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import { BufferPool } from '../../protocol/wire/buffer-pool.js';
 import { lend } from '../../protocol/wire/lent.js';
 import { messageOf } from '../../runtime/caught-errors.js';

@@ -3,7 +3,7 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { quorumProblem } from '../../protocol/services/quorum.js';
+import { quorumProblem } from '../../protocol/values/quorum.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';

@@ -2,7 +2,7 @@
 // but what it has now. A pure function of what servers have answered.
 import type { ClusterStatus, DataServerStatus, MetaserverStatus, Survival } from '../../protocol/services/admin.js';
 import type { Queries } from '../../protocol/services/metadata.js';
-import { type Quorums, survives } from '../../protocol/services/quorum.js';
+import { type Quorums, survives } from '../../protocol/values/quorum.js';
 import type { Replica } from '../replicas/replica.js';
 
 /** Versions that a server lacks are counted up to here: whoever lacks more has enough to do. */

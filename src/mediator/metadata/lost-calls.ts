@@ -12,10 +12,10 @@ import {
   type Queries,
   REPEATABLE_COMMANDS,
 } from '../../protocol/services/metadata.js';
-import type { RequestId, RequestIds } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
-import { isUnbroken, type Verifier } from '../../protocol/services/verifier.js';
 import { within } from '../../protocol/services/within.js';
+import type { RequestId, RequestIds } from '../../protocol/values/request-ids.js';
+import { isUnbroken, type Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import { errorFields } from '../../runtime/caught-errors.js';

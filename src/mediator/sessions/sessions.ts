@@ -4,7 +4,6 @@
 // what it had.
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import { LockTable } from '../../protocol/services/lock-table.js';
-import { CLIENT_ID_BYTES, MAXIMUM_CLIENT_LENGTH } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import {
   type FileLock,
@@ -13,6 +12,7 @@ import {
   SESSION_GRACE_MS,
   type SessionService,
 } from '../../protocol/services/sessions.js';
+import { CLIENT_ID_BYTES, MAXIMUM_CLIENT_LENGTH } from '../../protocol/values/request-ids.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';

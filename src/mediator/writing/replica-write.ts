@@ -4,8 +4,8 @@
 
 import { FileError } from '../../protocol/errors.js';
 import type { BlockKey, BlockService, PutResult, Version } from '../../protocol/services/blocks.js';
-import { type Hash, hashBlock } from '../../protocol/services/hash.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
+import { type Hash, hashBlock } from '../../protocol/values/hash.js';
 import { forMany } from '../../protocol/wire/codec.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';

@@ -13,7 +13,7 @@
 // numbers, and the salt keeps what users have stored from being taken for records.
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
-import { saltedChecksum } from '../../protocol/services/hash.js';
+import { saltedChecksum } from '../../protocol/values/hash.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import { Pacer } from '../../runtime/pacer.js';

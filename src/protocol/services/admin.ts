@@ -2,8 +2,8 @@
 // besides files. PATHs are absolute within the file system, in UTF-8 text.
 
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
+import type { Hash } from '../values/hash.js';
 import type { ListEntry } from './blocks.js';
-import type { Hash } from './hash.js';
 import type { CallOptions } from './service.js';
 
 export type DataServerState = 'up' | 'down' | 'blank' | 'rebuilding';
