@@ -7,7 +7,7 @@ import { disagreements } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
 import { yamlProblems } from './config/yaml-problems.js';
-import { type Quorums, survives } from './protocol/services/quorum.js';
+import { type Quorums, survives } from './protocol/values/quorum.js';
 
 /** The configuration does not fit; one line per problem, each naming file, line, key, value and what fits. */
 export class ConfigError extends Error {

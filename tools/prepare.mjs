@@ -2,16 +2,7 @@
 // TypeScript compiled. Skips what is up to date. Uses nothing but Node, since a
 // fresh clone has nothing else yet.
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,7 +23,7 @@ export function tool(name) {
   return join(root, 'node_modules', '.bin', name);
 }
 
-/** Installs the dependencies when there are none, or when the lockfile is newer. */
+/** Installs what the lockfile says when nothing is installed, or the lockfile is newer. Fails when it does not fit package.json. */
 export function install() {
   const stamp = join(root, 'node_modules', '.package-lock.json');
   const lockfile = join(root, 'package-lock.json');
@@ -40,18 +31,9 @@ export function install() {
     linkCommand();
     return true;
   }
-  // Not `npm ci`: it refuses a lockfile without the optional packages of other platforms, which not every registry has.
-  // `npm install` keeps to the versions in the lockfile as well, but may complete it, which is not ours to do here.
-  const locked = readFileSync(lockfile);
-  const installed = run('npm', ['install', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] });
-  if (!readFileSync(lockfile).equals(locked)) {
-    writeFileSync(lockfile, locked);
-  }
-  if (!installed) {
+  if (!run('npm', ['ci', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] })) {
     return false;
   }
-  const now = new Date();
-  utimesSync(stamp, now, now);
   linkCommand();
   return true;
 }

@@ -8,6 +8,7 @@ import { suggestion } from '../config/issues.js';
 import { parsePath } from '../config/path-text.js';
 import { knownKeys } from '../config/schema.js';
 import { type Config, ConfigError, parseConfig } from '../config.js';
+import { hasCode } from '../runtime/caught-errors.js';
 
 const TEXT_KEYS: ReadonlySet<string> = new Set(['cluster', 'name', 'address', 'directory', 'secret', 'runDirectory']);
 
@@ -137,8 +138,4 @@ async function replace(file: string, text: string): Promise<void> {
   const folder = await open(dirname(file), 'r');
   await folder.sync();
   await folder.close();
-}
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,6 +1,7 @@
 // How a subcommand fails: one clear line on stderr and an exit status.
 import { ConfigError } from '../config.js';
 import { FileError, ServiceError } from '../protocol/errors.js';
+import { stackOf } from '../runtime/caught-errors.js';
 
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
@@ -33,5 +34,5 @@ export function describeFailure(error: unknown): { text: string; status: number 
     // A system error (EACCES, ENOSPC …): its message names call and path.
     return { text: error.message, status: EXIT_FAILURE };
   }
-  return { text: error instanceof Error ? (error.stack ?? error.message) : String(error), status: EXIT_FAILURE };
+  return { text: stackOf(error), status: EXIT_FAILURE };
 }

@@ -1,6 +1,7 @@
 // A log file that does not grow for ever, and that ends no process: what can't
 // be written is counted, and said in the log when it can be written again.
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { messageOf } from '../runtime/caught-errors.js';
 
 /** A log of this size becomes FILE.1, which replaces the one before: two of them at most. */
 const ROTATE_BYTES = 16 * 1024 * 1024;
@@ -38,7 +39,7 @@ export class RotatingFile {
     } catch (error) {
       // A full disk, say. There is no other place to tell of it, and a process that ends for it would be worse.
       this.#lostLines += 1;
-      this.#lostBecause = error instanceof Error ? error.message : String(error);
+      this.#lostBecause = messageOf(error);
       if (this.#lostLines === 1) this.#lost(this.#lostBecause);
     }
   }

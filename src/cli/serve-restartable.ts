@@ -2,15 +2,13 @@
 // that the restart hook gives a really new process here too. Crashes are left
 // to whoever runs this (a service manager); terminate ends it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { dataServerEnvironment } from '../runtime/node/malloc-options.js';
 import { SERVING_OPTIONS } from '../runtime/node/v8-options.js';
+import { COMMAND_FILE } from './command-file.js';
 import { CommandFailure } from './failure.js';
 import { type ServeRequest, selectServer } from './serve.js';
 import { type FromSupervisor, isToSupervisor } from './supervisor/link.js';
 import { afterExit, isRequested } from './supervisor/restart-policy.js';
-
-const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /** Serves until a signal; resolves when the process has stopped, throws when it crashed or was terminated. */
 export async function serveRestartable(request: ServeRequest): Promise<void> {
@@ -25,7 +23,7 @@ export async function serveRestartable(request: ServeRequest): Promise<void> {
   }
   let blank = request.blank;
   while (!stopping) {
-    const command = [COMMAND, 'serve', 'data', '--id', server.name, '--config', request.config.file];
+    const command = [COMMAND_FILE, 'serve', 'data', '--id', server.name, '--config', request.config.file];
     child = spawn(process.execPath, [...SERVING_OPTIONS, ...command, ...(blank ? ['--blank'] : [])], {
       env: { ...process.env, ...dataServerEnvironment(process.env) },
       // A supervised server logs to standard error; here that is our standard output.

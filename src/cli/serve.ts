@@ -3,6 +3,7 @@
 import type { Config, ServerConfig } from '../config.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
+import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -238,10 +239,10 @@ async function openMediatorProcess(
     };
     const files = asPeer(running.mediator.files, peer);
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
-      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });
     running.mediator.addKept('mount', () => mount.kept());
-    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, reason: String(error) }));
+    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
     return mount;
   }
 }

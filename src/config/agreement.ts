@@ -1,7 +1,7 @@
 // What no single key can say of itself: whether the keys of a configuration
 // fit together.
 import { relative, resolve } from 'node:path';
-import { quorumProblem } from '../protocol/services/quorum.js';
+import { quorumProblem } from '../protocol/values/quorum.js';
 import { pathText } from './path-text.js';
 import type { RawConfig } from './schema.js';
 import { isLoopback, parseAddress } from './values.js';

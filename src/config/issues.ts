@@ -1,5 +1,6 @@
 // What is wrong with a configuration, said so that it can be mended: file and
 // line, key, value, and what fits.
+import { distance } from 'fastest-levenshtein';
 import { type Document, isMap, isPair, isScalar, isSeq, type LineCounter, type Node } from 'yaml';
 import type { z } from 'zod';
 import { pathText } from './path-text.js';
@@ -67,7 +68,7 @@ export function issueLines(issue: z.core.$ZodIssue, given: unknown, locator: Loc
 /** Names the known key that was probably meant, or all of them. */
 export function suggestion(key: string, known: readonly string[]): string {
   const nearest = known
-    .map((name) => ({ name, distance: editDistance(key.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, distance: distance(key.toLowerCase(), name.toLowerCase()) }))
     .sort((left, right) => left.distance - right.distance)[0];
   return nearest !== undefined && nearest.distance <= Math.max(2, Math.floor(key.length / 3))
     ? `did you mean ${nearest.name}?`
@@ -87,18 +88,4 @@ function valueAt(given: unknown, path: Path): unknown {
     (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
     given,
   );
-}
-
-/** Insertions, deletions and replacements that turn one text into the other. */
-function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= from.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column += 1) {
-      const replaced = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[to.length] ?? 0;
 }

@@ -1,10 +1,11 @@
 // A data server on its own address. It listens before it opens its store, so
 // that a second process for the same address is stopped by the address in use
 // before it touches files that the first one writes.
+import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/exit-status.js';
 import { serve } from '../protocol/http/server.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import type { BlockService, HookService } from '../protocol/services/blocks.js';
-import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/services/exit-status.js';
+import { asError } from '../runtime/caught-errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Dataserver, openDataserver } from './dataserver.js';
 import { wipeStore } from './identity.js';
@@ -74,7 +75,7 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
       },
     };
   } catch (error) {
-    opening.failed(error instanceof Error ? error : new Error(String(error)));
+    opening.failed(asError(error));
     await server.close();
     throw error;
   }

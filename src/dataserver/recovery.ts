@@ -3,7 +3,7 @@
 // of another boot may lack anything, so it is made anew from all segments.
 import { Buffer } from 'node:buffer';
 
-import { pageCount } from '../protocol/services/hash.js';
+import { pageCount } from '../protocol/values/hash.js';
 import type { Log } from '../runtime/log.js';
 import { decodeTombstones, HEADER_BYTES } from './format/record.js';
 import { decodeRow, type Place, type VersionRow } from './format/version-row.js';

@@ -1,7 +1,8 @@
 // One replica's store, put together: opens it, recovers it, and answers puts,
 // gets, deletes and lists. Arguments have been checked before they come here.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
-import { PAGE_BYTES } from '../protocol/services/hash.js';
+import { PAGE_BYTES } from '../protocol/values/hash.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
 import { Pacer } from '../runtime/pacer.js';
@@ -310,7 +311,7 @@ async function openIndex(
     try {
       return { index: await factory(path, runtime), trusted: true };
     } catch (error) {
-      runtime.log.warn('index.unreadable', { reason: String(error) });
+      runtime.log.warn('index.unreadable', errorFields(error));
     }
   }
   await runtime.disk.remove(path);

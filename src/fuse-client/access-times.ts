@@ -3,6 +3,8 @@
 // access time is not after the last change, and once a day. A read never waits
 // for it; what is lost with a crash is lost.
 import type { Attributes, FileService } from '../protocol/services/files.js';
+import { errorFields } from '../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 
 const DAY_NS = 24n * 60n * 60n * 1_000_000_000n;
@@ -52,8 +54,9 @@ export class AccessTimes {
       if (oldest !== undefined) this.#told.delete(oldest);
     }
     this.#tell(inode).catch((error: unknown) => {
+      rethrowProgramFault(error);
       // The file may be gone by now; anything else shows in what programs ask for themselves.
-      this.#runtime.log.debug('mount.access-time', { inode, error: String(error) });
+      this.#runtime.log.debug('mount.access-time', { inode, ...errorFields(error) });
     });
   }
 

@@ -2,6 +2,7 @@
 // Everything that is no FileError becomes EIO (or EINTR when the caller gave up):
 // a program must never see a made-up success.
 import { FileError, type FileErrorCode, ServiceError } from '../protocol/errors.js';
+import { stackOf } from '../runtime/caught-errors.js';
 
 /** From asm-generic/errno-base.h and errno.h; the same on every Linux that Node runs on (x86-64, arm64). */
 export const ERROR_NUMBERS: Readonly<Record<FileErrorCode, number>> = {
@@ -47,5 +48,5 @@ export function fileErrorCodeOf(error: unknown): { code: FileErrorCode; expected
 /** For a log line: a mistake with its stack, a failure that has a name without. */
 export function describeFailure(error: unknown): string {
   if (error instanceof FileError || error instanceof ServiceError) return error.message;
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return stackOf(error);
 }

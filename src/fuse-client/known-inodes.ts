@@ -3,6 +3,8 @@
 // is forgotten where another mount has changed something.
 import type { Attributes, FileService } from '../protocol/services/files.js';
 import type { OutdatedItem } from '../protocol/services/sessions.js';
+import { errorFields } from '../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { KernelCache } from './kernel-cache.js';
 import type { OpenInodes } from './open-inodes.js';
@@ -151,7 +153,8 @@ export class KnownInodes {
     try {
       this.current(await this.#files.getattr({ inode }));
     } catch (error) {
-      this.#runtime.log.debug('mount.refresh_failed', { inode, reason: String(error) });
+      rethrowProgramFault(error);
+      this.#runtime.log.debug('mount.refresh_failed', { inode, ...errorFields(error) });
     }
   }
 }

@@ -3,8 +3,8 @@
 // the deadline that every request has. What changes something carries an id,
 // so that it is carried out once.
 import type { FileService } from '../protocol/services/files.js';
-import type { RequestId, RequestIds } from '../protocol/services/request-ids.js';
 import type { CallOptions } from '../protocol/services/service.js';
+import type { RequestId, RequestIds } from '../protocol/values/request-ids.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 
 const CHANGES: ReadonlySet<PropertyKey> = new Set<keyof FileService>([

@@ -4,7 +4,6 @@
 // gets any other request.
 import { FileError, ServiceError } from '../protocol/errors.js';
 import { LockTable } from '../protocol/services/lock-table.js';
-import { CLIENT_ID_BYTES } from '../protocol/services/request-ids.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import {
   type FileLock,
@@ -15,8 +14,11 @@ import {
   type OutdatedItem,
   type SessionService,
 } from '../protocol/services/sessions.js';
+import { CLIENT_ID_BYTES } from '../protocol/values/request-ids.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { sleep } from '../runtime/clock.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 
@@ -92,7 +94,7 @@ export class MountSession {
     for (const { heard } of this.#unheard) heard();
     await this.#service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
       // It ends by itself then, a little later.
-      this.#runtime.log.debug('session.end_unanswered', { reason: String(error) });
+      this.#runtime.log.debug('session.end_unanswered', errorFields(error));
     });
   }
 
@@ -213,7 +215,7 @@ export class MountSession {
       }
       if (start <= range.end) await this.#unset({ ...range, start });
     } catch (error) {
-      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
+      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, ...errorFields(error) });
     }
   }
 
@@ -282,7 +284,7 @@ export class MountSession {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #listen(): Promise<void> {
     const { signal } = this.#ending;
     while (!signal.aborted) {
@@ -296,8 +298,9 @@ export class MountSession {
         this.#hears(last, missed ? this.#listener.missedChanges() : this.#listener.outdated(items));
       } catch (error) {
         if (signal.aborted) return;
+        rethrowProgramFault(error);
         this.#begunAt = null;
-        this.#runtime.log.debug('session.interrupted', { reason: String(error) });
+        this.#runtime.log.debug('session.interrupted', errorFields(error));
         await sleep(this.#runtime.clock, RETRY_MS);
       }
     }

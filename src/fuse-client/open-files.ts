@@ -2,7 +2,7 @@
 // above their pending state. What close or fsync answered for is stored.
 import { FileError } from '../protocol/errors.js';
 import { type Attributes, type FileService, MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
-import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/services/pieces.js';
+import { copyOf, lengthOf, NO_PIECES, type Pieces } from '../protocol/values/pieces.js';
 import { giveBack, lend } from '../protocol/wire/lent.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { AccessTimes, type AccessTimesMode } from './access-times.js';

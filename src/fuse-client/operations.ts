@@ -15,10 +15,10 @@ import type {
   RenameMode,
 } from '../protocol/services/files.js';
 import { MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
-import { NO_PIECES, type Pieces } from '../protocol/services/pieces.js';
-import { CLIENT_ID_BYTES, RequestIds } from '../protocol/services/request-ids.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import type { SessionService } from '../protocol/services/sessions.js';
+import { NO_PIECES, type Pieces } from '../protocol/values/pieces.js';
+import { CLIENT_ID_BYTES, RequestIds } from '../protocol/values/request-ids.js';
 import type { RepeatedCalls } from '../protocol/wire/repeated-calls.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';

@@ -2,7 +2,7 @@
 // writes: whoever reads a few bytes at random reads their neighbours next, and
 // a vote on a whole block costs hardly more than one on a page of it. Like the
 // kernel's own pages, what is here ends with the next open and with any change of the file.
-import { copyOf, type Pieces } from '../protocol/services/pieces.js';
+import { copyOf, type Pieces } from '../protocol/values/pieces.js';
 import { giveBack } from '../protocol/wire/lent.js';
 
 /** Longer reads bring their own neighbours. */

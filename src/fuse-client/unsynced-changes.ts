@@ -5,8 +5,10 @@
 // inode once, also where one is opened only to ask.
 import { FileError } from '../protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../protocol/services/files.js';
-import { isUnbroken, type Verifier } from '../protocol/services/verifier.js';
+import { isUnbroken, type Verifier } from '../protocol/values/verifier.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type HandleTable, inodeOf } from './handles.js';
 import type { Failure } from './untold-errors.js';
@@ -76,12 +78,13 @@ export class UnsyncedChanges {
     for (const [each, last] of this.#changed) if (last <= answered) this.#changed.delete(each);
   }
 
-  /** The same where nobody waits for it: asks again later when it fails, and never rejects. */
+  /** The same where nobody waits for it: asks again later when it fails, and rejects with a program's fault only. */
   async check(): Promise<void> {
     try {
       await this.sync(ROOT_INODE);
     } catch (error) {
-      this.#runtime.log.debug('mount.unsynced', { reason: String(error) });
+      rethrowProgramFault(error);
+      this.#runtime.log.debug('mount.unsynced', errorFields(error));
       this.#syncSoon();
     }
   }

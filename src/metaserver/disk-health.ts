@@ -1,7 +1,9 @@
 // Whether the disk takes what commands change, and if not, why: commands are
 // refused with that before they are applied, and status shows it.
 import { FileError } from '../protocol/errors.js';
+import { messageOf } from '../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../runtime/disk-trouble.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine/engine.js';
 import { ROW_BYTES, type Room } from './engine/storage.js';
@@ -124,6 +126,7 @@ export class DiskHealth {
       this.#room = await this.#engine.room();
       this.#changes = changes - uncommittedKeys;
     } catch (error) {
+      rethrowProgramFault(error);
       this.failed(error);
     }
     this.#lookedMs = this.#runtime.clock.monotonicMs();
@@ -139,12 +142,13 @@ export class DiskHealth {
     await this.settle();
   }
 
-  /** Has everything stored in its last place, and notes whether that worked. Never rejects. */
+  /** Has everything stored in its last place, and sees what becomes of it. Rejects with a program's fault only. */
   async settle(): Promise<void> {
     try {
       await this.#engine.settle();
       this.worked();
     } catch (error) {
+      rethrowProgramFault(error);
       this.failed(error);
     }
   }
@@ -167,7 +171,7 @@ export class DiskHealth {
 }
 
 function failureOf(error: unknown): Failure {
-  return { trouble: diskTrouble(error), reason: error instanceof Error ? error.message : String(error) };
+  return { trouble: diskTrouble(error), reason: messageOf(error) };
 }
 
 function refusalOf({ trouble, reason }: Failure): FileError {

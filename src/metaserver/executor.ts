@@ -10,8 +10,10 @@ import type {
   Queries,
   QueryName,
 } from '../protocol/services/metadata.js';
-import type { Once } from '../protocol/services/request-ids.js';
+import type { Once } from '../protocol/values/request-ids.js';
+import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
 import type { Engine } from './engine/engine.js';
@@ -188,7 +190,7 @@ export class Executor implements MetadataService {
       if (error instanceof FileError && refusal === null && command.id !== undefined) this.#carriedOut++;
       this.#metrics.command(command.name, isRefused ? 'refused' : 'failed');
       if (!isRefused) {
-        this.#runtime.log.error('metadata.command_failed', { command: command.name, reason: String(error) });
+        this.#runtime.log.error('metadata.command_failed', { command: command.name, ...errorFields(error) });
       }
       throw error;
     }
@@ -219,12 +221,15 @@ export class Executor implements MetadataService {
       // A commit of nothing says nothing about the disk.
       if (stores) this.#disk.worked();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
       this.#metrics.commit(waitedMs(), 'failed');
-      this.#runtime.log.error('metadata.commit_failed', { reason });
-      this.#disk.failed(error);
+      this.#runtime.log.error('metadata.commit_failed', errorFields(error));
       this.#schedule(DISK_RETRY_MS);
-      throw new ServiceError('UNREACHABLE', `the metaserver's disk failed, the outcome is unknown: ${reason}`);
+      rethrowProgramFault(error);
+      this.#disk.failed(error);
+      throw new ServiceError(
+        'UNREACHABLE',
+        `the metaserver's disk failed, the outcome is unknown: ${messageOf(error)}`,
+      );
     }
   }
 
@@ -238,7 +243,7 @@ export class Executor implements MetadataService {
 
   #commitInBackground(): void {
     // #commit has logged the failure and set the next attempt's timer; those who wait for durability hear of it by their own.
-    this.#commit().catch(() => {});
+    this.#commit().catch(rethrowProgramFault);
   }
 
   #checkOpen(): void {

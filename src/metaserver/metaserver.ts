@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -101,7 +102,7 @@ async function close(executor: Executor, engine: Engine, { log }: Runtime): Prom
     engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
   } catch (error) {
     // As after a crash: what was answered and not stored is lost here, and whoever has kept it is told at the next start.
-    log.error('metadata.not_closed', { reason: String(error) });
+    log.error('metadata.not_closed', errorFields(error));
   }
   await engine.close();
 }

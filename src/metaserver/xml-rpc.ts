@@ -4,8 +4,8 @@ import { FileError } from '../protocol/errors.js';
 import { describeAttributes, nameFromText, nameToText, namingPath } from '../protocol/http/text.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import { type Attributes, ROOT_INODE } from '../protocol/services/files.js';
-import { formatHash } from '../protocol/services/hash.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
+import { formatHash } from '../protocol/values/hash.js';
 
 /** Entries and blocks of one answer are gathered so many at a time. */
 const PAGE_ROWS = 4096;

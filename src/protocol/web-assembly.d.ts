@@ -1,4 +1,4 @@
-// What hash.ts uses of a global that the types of Node 20 do not declare.
+// What values/hash.ts uses of a global that the types of Node 20 do not declare.
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

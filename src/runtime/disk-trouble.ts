@@ -1,4 +1,5 @@
 // What keeps a disk from taking what is written to it, by the error that it answered.
+import { codeOf } from './caught-errors.js';
 
 /**
  * - full: no room, or none within the quota
@@ -17,9 +18,4 @@ export function diskTrouble(error: unknown): DiskTrouble {
     default:
       return 'failing';
   }
-}
-
-/** The error's code, such as `ENOSPC`; undefined when it has none. */
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

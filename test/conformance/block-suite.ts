@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { ServiceError } from '../../src/protocol/errors.js';
 import type { BlockService, GetResult } from '../../src/protocol/services/blocks.js';
-import { hashBlock, hashOfPages, hashPages, PAGE_BYTES } from '../../src/protocol/services/hash.js';
+import { hashBlock, hashOfPages, hashPages, PAGE_BYTES } from '../../src/protocol/values/hash.js';
 import { content, first, getOne, key, patched, putOne, type StorePlace } from '../unit/dataserver/harness.js';
 
 export const blockCases: Record<string, (place: StorePlace) => Promise<void>> = {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import type { BlockKey } from '../../src/protocol/services/blocks.js';
-import { hashBlock } from '../../src/protocol/services/hash.js';
+import { hashBlock } from '../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../support/memory-disk.js';
 import { content, goodBytes, key, openOn, patched, putOne, segmentPath } from '../unit/dataserver/harness.js';
 

@@ -2,7 +2,7 @@
 // answered must have had a quorum of them behind each block: the right bytes
 // alone do not show that anybody voted.
 import type { BlockService } from '../../src/protocol/services/blocks.js';
-import type { Hash } from '../../src/protocol/services/hash.js';
+import type { Hash } from '../../src/protocol/values/hash.js';
 import { versionKey } from './version-key.js';
 
 interface Ballot {

@@ -14,7 +14,7 @@ import { serve } from '../../src/protocol/http/server.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
-import { RequestIds } from '../../src/protocol/services/request-ids.js';
+import { RequestIds } from '../../src/protocol/values/request-ids.js';
 import { connectRemote, type Remote } from '../../src/protocol/wire/client.js';
 import { RepeatedCalls } from '../../src/protocol/wire/repeated-calls.js';
 import type { BallotWatch } from './ballots.js';

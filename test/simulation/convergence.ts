@@ -1,6 +1,6 @@
 // The liveness phase: after the last fault everything must come back by
 // itself, be readable, and equal on all replicas, with nothing left over.
-import { formatHash } from '../../src/protocol/services/hash.js';
+import { formatHash } from '../../src/protocol/values/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { type CurrentBlock, currentBlocks } from './inspector.js';
 import { Contradiction } from './model/file-history.js';

@@ -4,8 +4,8 @@
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import type { BlockKey } from '../../src/protocol/services/blocks.js';
-import type { Hash } from '../../src/protocol/services/hash.js';
 import type { BlockReference } from '../../src/protocol/services/metadata.js';
+import type { Hash } from '../../src/protocol/values/hash.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { silentLog } from '../../src/runtime/log.js';
 import type { Network } from '../../src/runtime/network.js';

@@ -4,7 +4,7 @@ import { FileError } from '../../src/protocol/errors.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
-import { copyOf, type Pieces } from '../../src/protocol/services/pieces.js';
+import { copyOf, type Pieces } from '../../src/protocol/values/pieces.js';
 import type { Sabotage } from './cluster.js';
 
 /** The same service with some methods replaced; the others go through to the real one, wherever they are defined. */

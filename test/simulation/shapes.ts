@@ -1,5 +1,5 @@
 // The clusters that a seed chooses from.
-import { quorumProblem } from '../../src/protocol/services/quorum.js';
+import { quorumProblem } from '../../src/protocol/values/quorum.js';
 import type { ClusterShape } from './cluster.js';
 import { SeededRandom } from './world/seeded-random.js';
 

@@ -12,8 +12,8 @@ import type {
   PutResult,
   StoreStatus,
 } from '../../src/protocol/services/blocks.js';
-import { hashBlock, hashPages } from '../../src/protocol/services/hash.js';
 import type { CallOptions } from '../../src/protocol/services/service.js';
+import { hashBlock, hashPages } from '../../src/protocol/values/hash.js';
 import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import { Lender } from './lender.js';
 

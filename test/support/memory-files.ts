@@ -14,9 +14,9 @@ import type {
   RenameMode,
 } from '../../src/protocol/services/files.js';
 import { ROOT_INODE } from '../../src/protocol/services/files.js';
-import type { Pieces } from '../../src/protocol/services/pieces.js';
 import type { CallOptions } from '../../src/protocol/services/service.js';
-import type { Verifier } from '../../src/protocol/services/verifier.js';
+import type { Pieces } from '../../src/protocol/values/pieces.js';
+import type { Verifier } from '../../src/protocol/values/verifier.js';
 import { Lender } from './lender.js';
 import { MemoryNodes } from './memory-nodes.js';
 

@@ -8,7 +8,7 @@
 export const LAYERS = {
   '': [['runtime'], ['protocol'], ['config'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
   runtime: [['.'], ['node']],
-  protocol: [['.'], ['services'], ['wire'], ['http']],
+  protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
   mediator: [
     ['settings', 'counters'],
     ['replicas', 'metadata', 'sessions'],
@@ -24,7 +24,7 @@ export const LAYERS = {
 const PASSED_IN = 'is passed in: use';
 const ADAPTERS = ['runtime/node', 'cli'];
 /** Reads one file of a package, as its import would. */
-const HASH = 'protocol/services/hash';
+const HASH = 'protocol/values/hash';
 /** Node has no other reader of a descriptor by polling than net.Socket. */
 const POLL = 'fuse-client/kernel/poll';
 const DEVICES = ['fuse-client/kernel', 'fuse-client/fuse-native'];

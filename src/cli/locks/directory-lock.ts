@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 import { describeHolder, mayRun, readHolder, writeHolder } from './lock-holder.js';
 

@@ -3,7 +3,7 @@
 import { ftruncateSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
 import { pidNamespace, startOf } from './process-identity.js';
 
 /**

@@ -1,7 +1,7 @@
 // Which process a number means: numbers are used again, and each pid namespace
 // has its own.
 import { readFile, readlink } from 'node:fs/promises';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
 
 /** A process id together with its start, since ids are used again. */
 export interface ProcessIdentity {

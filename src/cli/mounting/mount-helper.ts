@@ -3,15 +3,14 @@
 // "external helpers", for its parameters and what its exit status says.
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { remount } from '../../fuse-client/kernel/mount-table.js';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
+import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure, describeFailure } from '../failure.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';
 import { mountInBackground, readMountRequest } from './mount-remote.js';
 import { mountPoint } from './mounts.js';
 
-const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
 const NAME = 'mount.fuse.nmrfs';
 const MARK = '# Made by "nmrfs install-mount-helper", which takes it away with --remove.';
 /** Where a mount that names only the mediator looks for the secret and for what else is configured. */
@@ -129,7 +128,7 @@ export async function removeMountHelper(directory: string): Promise<string> {
 
 /** At boot there is no PATH to find Node by, hence both with their whole paths. */
 function helperScript(): string {
-  const [node, command] = [process.execPath, COMMAND].map((path) => `'${path.replaceAll("'", "'\\''")}'`);
+  const [node, command] = [process.execPath, COMMAND_FILE].map((path) => `'${path.replaceAll("'", "'\\''")}'`);
   return [
     '#!/bin/sh',
     MARK,

@@ -6,7 +6,7 @@ import { mkdir, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Config } from '../../config.js';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
 import { logDirectory } from '../paths.js';
 
 const FOLDER_MODE = 0o700;

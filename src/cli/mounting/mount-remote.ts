@@ -2,15 +2,16 @@
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseAddress } from '../../config/values.js';
 import { type Config, parseConfig } from '../../config.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
 import { connectRemote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
+import { COMMAND_FILE } from '../command-file.js';
 import { loadConfig } from '../config-file.js';
 import { configTemplate } from '../config-template.js';
 import { exitOnDefect } from '../defects.js';
@@ -22,7 +23,6 @@ import { isBelow, mountLogFile } from './mount-log.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';
 import { clearDeadMount, mountPoint, requireFolder } from './mounts.js';
 
-const COMMAND = fileURLToPath(new URL('./main.js', import.meta.url));
 /** A file operation may wait for the mediator's own deadlines several times over. */
 const DEADLINES_PER_OPERATION = 10;
 const LOG_MODE = 0o640;
@@ -124,7 +124,7 @@ export async function mountInBackground(request: MountRequest): Promise<string |
   // What is no line of the log (a crash's last words) goes there too.
   const output = log === undefined ? undefined : openSync(log, 'a', LOG_MODE);
   const environment = await bindingEnvironment(binding);
-  const child = spawn(process.execPath, [...SERVING_OPTIONS, COMMAND, ...parameters], {
+  const child = spawn(process.execPath, [...SERVING_OPTIONS, COMMAND_FILE, ...parameters], {
     detached: true,
     stdio: ['ignore', output ?? 'ignore', output ?? 'ignore', 'ipc'],
     env: { ...process.env, ...environment },
@@ -214,7 +214,7 @@ async function mountHere(request: MountRequest): Promise<void> {
       lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
     };
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
-      throw new CommandFailure(`${directory}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });
     await tell({ kind: 'ready' });
     const signalled = new Promise<void>((resolveSignal) => {

@@ -5,7 +5,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { unmount } from '../../fuse-client/kernel/mount-table.js';
-import { hasCode } from '../config-file.js';
+import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 
 const run = promisify(execFile);
@@ -138,7 +138,7 @@ export async function unmountOurs(directory: string): Promise<void> {
   try {
     await unmount(directory, 'unless-used');
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
+    const words = messageOf(error);
     throw new CommandFailure(words.split('\n')[0] ?? `umount ${directory} failed`);
   }
 }

@@ -3,15 +3,14 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.js';
+import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure } from '../failure.js';
 import { logDirectory } from '../paths.js';
 import type { UpRequest } from './foreground.js';
 
 /** What main.ts puts before a failure. */
 const PREFIX = 'nmrfs: ';
-const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
 
 /** Resolves when the file system is mounted; throws CommandFailure with what the supervisor said when it ended. */
 export async function detach(config: Config, { mount, binding }: UpRequest): Promise<void> {
@@ -19,7 +18,7 @@ export async function detach(config: Config, { mount, binding }: UpRequest): Pro
   const outputFile = join(logDirectory(config), 'up.out');
   const output = openSync(outputFile, 'w', 0o640);
   const parameters = [
-    COMMAND,
+    COMMAND_FILE,
     'up',
     '--config',
     config.file,

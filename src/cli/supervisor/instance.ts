@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config.js';
-import { hasCode } from '../config-file.js';
+import { hasCode } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../locks/directory-lock.js';
 import { identify, type ProcessIdentity } from '../locks/process-identity.js';

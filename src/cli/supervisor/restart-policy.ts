@@ -1,5 +1,5 @@
 // What happens when a supervised process ends: a pure decision.
-import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../../protocol/services/exit-status.js';
+import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../../protocol/exit-status.js';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;

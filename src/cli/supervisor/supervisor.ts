@@ -1,14 +1,14 @@
 // `nmrfs up`: all servers of a configuration as processes of their own, started
 // and stopped in order, and started again when they crash.
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import type { Config } from '../../config.js';
 import { ServiceError } from '../../protocol/errors.js';
 import { type RunningServer, serve } from '../../protocol/http/server.js';
+import { errorFields, hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { dataServerEnvironment } from '../../runtime/node/malloc-options.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { ifRunning } from '../admin-client.js';
-import { hasCode } from '../config-file.js';
+import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure } from '../failure.js';
 import type { DirectoryLock } from '../locks/directory-lock.js';
 import { identify, type ProcessIdentity } from '../locks/process-identity.js';
@@ -20,7 +20,6 @@ import { lockInstance, newSecret, readRecord, removeRecord, waitForLeftovers, wr
 import { Logs, type Show } from './logs.js';
 import { judgeReadiness } from './readiness.js';
 
-const COMMAND = fileURLToPath(new URL('../main.js', import.meta.url));
 /** Servers of a supervisor that was killed end by themselves; the slowest waits for the mediator's last flush. */
 const LEFTOVER_DEADLINE_MS = 30_000;
 /** Longer than a data server needs to open its store after a crash; those that take longer are named and go on. */
@@ -222,7 +221,7 @@ export class Supervisor {
     const identity = kind === 'mediator' ? [] : ['--id', name];
     const plan: ChildPlan = {
       name,
-      parameters: [COMMAND, 'serve', kind, ...identity, '--config', this.#config.file, ...more],
+      parameters: [COMMAND_FILE, 'serve', kind, ...identity, '--config', this.#config.file, ...more],
       environment,
       stopDeadlineMs: kind === 'mediator' ? MEDIATOR_STOP_MS : STORE_STOP_MS,
     };
@@ -238,7 +237,7 @@ export class Supervisor {
     this.#recording = this.#recording
       .then(() => this.#record())
       .catch((error: unknown) => {
-        this.#logs.write('supervisor', 'error', 'supervisor.record_failed', { reason: String(error) });
+        this.#logs.write('supervisor', 'error', 'supervisor.record_failed', errorFields(error));
       });
   }
 
@@ -259,10 +258,6 @@ export class Supervisor {
       children: found.filter((identity): identity is ProcessIdentity => identity !== undefined),
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What is there already is looked at by itself. */

@@ -3,7 +3,9 @@
 // says about deletions is said again as long as it matters, and when both are
 // durable its file goes. A segment whose sync failed is emptied the same way.
 import { ServiceError } from '../../protocol/errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import type { TombstonesDraft, VersionDraft } from '../format/draft.js';
 import { blockName } from '../format/keys.js';
@@ -110,7 +112,7 @@ export class Compaction {
     this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #run(): Promise<void> {
     while (!this.#mustWait) {
       const victim = this.#next();
@@ -118,7 +120,8 @@ export class Compaction {
       try {
         await this.#empty(victim);
       } catch (error) {
-        this.#parts.log.warn('compaction.failed', { segment: victim.segment, reason: String(error) });
+        rethrowProgramFault(error);
+        this.#parts.log.warn('compaction.failed', { segment: victim.segment, ...errorFields(error) });
         this.#putBack(victim);
       }
     }

@@ -2,7 +2,7 @@
 // Placing it fixes where its pages lie, which its description says.
 import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../../protocol/services/blocks.js';
-import { PAGE_BYTES } from '../../protocol/services/hash.js';
+import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';
 import { encodeRow, type PageExtent, type Place, rowBytes, type VersionRow } from './version-row.js';
 

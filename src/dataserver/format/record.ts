@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { BlockKey } from '../../protocol/services/blocks.js';
-import { saltedChecksum } from '../../protocol/services/hash.js';
+import { saltedChecksum } from '../../protocol/values/hash.js';
 import { MAXIMUM_BLOCK_BYTES, MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from '../limits.js';
 import { BLOCK_KEY_BYTES, readBlockKey, writeBlockKey } from './keys.js';
 import type { Place } from './version-row.js';

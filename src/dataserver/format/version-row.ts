@@ -2,7 +2,7 @@
 // where its pages lie in the log. The same bytes stand in the version's record
 // and in the index, so that a record can be understood without any other.
 import { Buffer } from 'node:buffer';
-import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
+import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import { MAXIMUM_BLOCK_BYTES } from '../limits.js';
 
 /** A place in the log. Segment numbers start at 1 and are never used again. */

@@ -5,7 +5,7 @@
 // it) changes anything.
 import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../../protocol/services/blocks.js';
-import { pageCount } from '../../protocol/services/hash.js';
+import { pageCount } from '../../protocol/values/hash.js';
 import {
   allSegments,
   blockName,

@@ -1,6 +1,6 @@
 // Which bytes of the log only one version keeps alive, when several versions
 // of a block share pages.
-import { PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
+import { PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import { bytesOfPage, bytesOfPages, type PageExtent, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 
 /**

@@ -1,5 +1,6 @@
 // What the disk has said lately to those who write: what status shows, and
 // nobody decides by.
+import { messageOf } from '../../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../../runtime/disk-trouble.js';
 
 export class Condition {
@@ -17,7 +18,7 @@ export class Condition {
 
   failed(error: unknown): void {
     this.#trouble = diskTrouble(error);
-    this.#reason = error instanceof Error ? error.message : String(error);
+    this.#reason = messageOf(error);
   }
 
   worked(): void {

@@ -4,6 +4,7 @@
 // and what it holds behind its last good sync counts as not durable.
 import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
+import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import type { Log } from '../../runtime/log.js';
@@ -183,7 +184,7 @@ export class SegmentLog {
         active.syncedOffset = end;
         for (const { resolve } of waiters) resolve();
       } catch (error) {
-        active.failure = error instanceof Error ? error : new Error(String(error));
+        active.failure = asError(error);
         this.#condition.failed(error);
         await this.#noteFailure(active);
         const failed = syncFailed(active.failure);
@@ -212,7 +213,7 @@ export class SegmentLog {
       active.file.writeNow([ZEROS.subarray(0, bytes)], end);
     } catch (error) {
       // Only slower without: the append that follows finds out by itself what is wrong with the disk.
-      this.#log.debug('segment.zeros_failed', { segment: active.number, reason: String(error) });
+      this.#log.debug('segment.zeros_failed', { segment: active.number, ...errorFields(error) });
     }
   }
 
@@ -229,14 +230,14 @@ export class SegmentLog {
   async #cut(active: ActiveSegment): Promise<void> {
     active.zeroedEnd = 0;
     await active.file.truncate(active.endOffset).catch((error: unknown) => {
-      this.#log.warn('segment.cut_failed', { segment: active.number, reason: String(error) });
+      this.#log.warn('segment.cut_failed', { segment: active.number, ...errorFields(error) });
     });
   }
 
   async #closeQuietly(active: ActiveSegment): Promise<void> {
     if (active.zeroedEnd > active.endOffset) await this.#cut(active);
     await active.file.close().catch((error: unknown) => {
-      this.#log.warn('segment.close_failed', { segment: active.number, reason: String(error) });
+      this.#log.warn('segment.close_failed', { segment: active.number, ...errorFields(error) });
     });
   }
 }

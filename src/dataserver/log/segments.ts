@@ -1,6 +1,7 @@
 // The folder of segment files: names, open handles (a bounded number, least
 // recently used first out) and the size of each. Knows nothing of what is in them.
 import { join } from 'node:path';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk, DiskFile } from '../../runtime/disk.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { Log } from '../../runtime/log.js';
@@ -170,7 +171,7 @@ export class Segments {
     if (handle === undefined || handle.users > 0) return;
     handle.file.close().catch((error: unknown) => {
       // Nothing is lost with a descriptor that only reads.
-      this.#log.warn('segment.close_failed', { segment: number, reason: String(error) });
+      this.#log.warn('segment.close_failed', { segment: number, ...errorFields(error) });
     });
   }
 

@@ -3,6 +3,7 @@
 // since the system tells of a failed sync once: the process that comes after
 // this one would sync the same segment, hear of no error, and believe it.
 import { Buffer } from 'node:buffer';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk } from '../../runtime/disk.js';
 import type { Log } from '../../runtime/log.js';
 import type { Place } from '../format/version-row.js';
@@ -52,7 +53,7 @@ export class UnsafeSegments {
   async add(segment: number, fromOffset: number): Promise<void> {
     this.#from.set(segment, fromOffset);
     await this.#save().catch((error: unknown) => {
-      this.#log.error('segment.unsafe_not_kept', { segment, reason: String(error) });
+      this.#log.error('segment.unsafe_not_kept', { segment, ...errorFields(error) });
     });
   }
 

@@ -2,7 +2,7 @@
 // the stored one is noted and answered: the vote is the mediator's.
 import { Buffer } from 'node:buffer';
 import type { BlockKey, GetItem, GetResult } from '../../protocol/services/blocks.js';
-import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
+import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import { giveBack, lend } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
 import { storedHash, type VersionRow } from '../format/version-row.js';

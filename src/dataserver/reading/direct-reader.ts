@@ -2,8 +2,9 @@
 // version or of many, in one go, into memory that it is then hashed in and
 // sent from. Only what is long enough, and thought to be outside of the cache.
 import type { Buffer } from 'node:buffer';
-import { PAGE_BYTES } from '../../protocol/services/hash.js';
+import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { lend } from '../../protocol/wire/lent.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../../runtime/disk.js';
 import type { Log } from '../../runtime/log.js';
@@ -164,7 +165,7 @@ export class DirectReader {
   }
 
   #noteFailure(segment: number, error: unknown): void {
-    const fields = { segment, reason: String(error) };
+    const fields = { segment, ...errorFields(error) };
     if (!(error instanceof Error && 'code' in error && error.code === 'EINVAL')) {
       this.#parts.log.debug('direct.failed', fields);
       return;

@@ -1,9 +1,10 @@
 // Reads pages of a version from the log and hashes them. Pages that lie behind
 // each other on the disk are read with one call, whatever record they are of.
 import { Buffer } from 'node:buffer';
-import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/services/hash.js';
+import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import { BufferPool } from '../../protocol/wire/buffer-pool.js';
 import { lend } from '../../protocol/wire/lent.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
@@ -116,7 +117,7 @@ function check({ start, end }: Span, readBytes: number): void {
 }
 
 function unreadable({ segment, offset }: Span, error: unknown): UnreadableError {
-  const words = error instanceof Error ? error.message : String(error);
+  const words = messageOf(error);
   return new UnreadableError(`segment ${segment} at ${offset}: ${words}`, { cause: error });
 }
 

@@ -2,7 +2,7 @@
 // record to write for it when one is needed.
 import { Buffer } from 'node:buffer';
 import type { BlockKey, PatchPut, PutItem, PutResult, WholePut } from '../../protocol/services/blocks.js';
-import { type Hash, hashOfPages, hashPages, PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
+import { type Hash, hashOfPages, hashPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { VersionDraft } from '../format/draft.js';
 import { bytesOfPages, storedHash, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';

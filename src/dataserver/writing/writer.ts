@@ -5,7 +5,9 @@
 // follows a little later: the log has it all.
 import { ServiceError } from '../../protocol/errors.js';
 import type { BlockKey } from '../../protocol/services/blocks.js';
+import { asError, errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { isProgramFault, rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { type Draft, type PlacedRecord, placeDraft, type TombstonesDraft } from '../format/draft.js';
 import type { Catalog } from '../index/catalog.js';
@@ -110,7 +112,7 @@ export class Writer {
     this.#saveNow();
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const batch = this.#takeBatch();
@@ -120,6 +122,7 @@ export class Writer {
         await this.#store(isRoom ? batch : await this.#refuseWhenFull(batch, putBytes));
       } catch (error) {
         this.#fail(batch, error);
+        rethrowProgramFault(error);
       }
     }
     this.#running = null;
@@ -244,15 +247,16 @@ export class Writer {
     try {
       this.#parts.catalog.save();
     } catch (error) {
+      rethrowProgramFault(error);
       // It stays in memory, and in the log.
-      this.#parts.log.warn('index.save_failed', { reason: String(error) });
+      this.#parts.log.warn('index.save_failed', errorFields(error));
     }
   }
 
   /** The log took nothing. */
   #storeWithout(planned: readonly Planned[], error: unknown): void {
     const noRoom = isNoRoom(error);
-    this.#parts.log.error('segment.write_failed', { reason: String(error) });
+    this.#parts.log.error('segment.write_failed', errorFields(error));
     for (const { mutation, plan } of planned) {
       if (noRoom && mutation.kind === 'put') {
         mutation.full();
@@ -276,10 +280,11 @@ export class Writer {
   }
 
   #fail(mutations: readonly Mutation[], error: unknown): void {
+    // A program's fault keeps its stack: whoever answers the request logs it.
     const reason =
-      error instanceof ServiceError
-        ? error
-        : new ServiceError('FAILED', error instanceof Error ? error.message : String(error));
+      error instanceof ServiceError || isProgramFault(error)
+        ? asError(error)
+        : new ServiceError('FAILED', messageOf(error));
     for (const mutation of mutations) mutation.failed(reason);
   }
 }

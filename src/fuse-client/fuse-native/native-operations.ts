@@ -7,7 +7,7 @@ import { FileError } from '../../protocol/errors.js';
 import { nameFromText, nameToText } from '../../protocol/http/text.js';
 import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/services/files.js';
 import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
-import { copyTo } from '../../protocol/services/pieces.js';
+import { copyTo } from '../../protocol/values/pieces.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';

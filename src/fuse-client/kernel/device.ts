@@ -2,6 +2,7 @@
 // a write that does not block. Never touches the mount.
 import { Buffer } from 'node:buffer';
 import { closeSync, writev, writevSync } from 'node:fs';
+import { messageOf } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from './layout.js';
 import { pollDescriptor } from './poll.js';
@@ -121,7 +122,7 @@ export class FuseDevice {
 
   #reportFailedWrite(error: unknown): void {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (NOBODY_WAITS.has(code)) this.#log.debug('mount.late-reply', { error: message });
     else this.#log.error('mount.reply', { error: message });
   }

@@ -1,5 +1,6 @@
 // The kernel binding: the kernel's FUSE protocol spoken directly over /dev/fuse.
 import type { FileService } from '../../protocol/services/files.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../kernel-cache.js';
@@ -84,7 +85,7 @@ export async function mountKernel(
     // where the mount is in use, or is left to us altogether (umount -f).
     await detaching?.catch(() => {});
     if (deviceNumber !== undefined && (await findMount(directory)) === deviceNumber) {
-      await unmount(directory, 'lazily').catch((error: unknown) => log.error('mount.left', { error: String(error) }));
+      await unmount(directory, 'lazily').catch((error: unknown) => log.error('mount.left', errorFields(error)));
     }
     await operations.end();
     log.info('mount.ended', { directory });

@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import type { AccessTimesMode } from '../access-times.js';
 import { mountAsUser, unmountAsUser } from './fusermount.js';
@@ -61,7 +62,7 @@ export async function detach(directory: string, log: Log): Promise<void> {
     return;
   } catch (error) {
     if ((await findMount(directory)) === undefined) return;
-    log.warn('mount.busy', { directory, error: error instanceof Error ? error.message : String(error) });
+    log.warn('mount.busy', { directory, ...errorFields(error) });
   }
   try {
     await unmount(directory, 'by-force');
@@ -118,6 +119,6 @@ export async function raiseReadAhead(directory: string, log: Log): Promise<void>
     const device = await findMount(directory);
     if (device !== undefined) await writeFile(`/sys/class/bdi/${device}/read_ahead_kb`, String(READ_AHEAD_KIB));
   } catch (error) {
-    log.debug('mount.read-ahead', { error: error instanceof Error ? error.message : String(error) });
+    log.debug('mount.read-ahead', errorFields(error));
   }
 }

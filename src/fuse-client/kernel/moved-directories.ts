@@ -6,6 +6,8 @@
 // time, and nothing waits for it.
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import type { DirectoryPlaces, Place } from './directory-places.js';
 
@@ -49,7 +51,7 @@ export class MovedDirectories {
     this.#looking = this.#lookUpAfter([this.#looking, forgotten], inode, place);
   }
 
-  /** Never rejects. */
+  /** Rejects with a program's fault only. */
   async #lookUpAfter(before: Promise<void>[], inode: number, place: Place): Promise<void> {
     try {
       await Promise.all(before);
@@ -58,8 +60,9 @@ export class MovedDirectories {
       if (names === undefined) return;
       await lstat(Buffer.concat([Buffer.from(`${this.#root}/`), Buffer.from(names.join('/'), 'latin1')]));
     } catch (error) {
+      rethrowProgramFault(error);
       // It is not there any more, or not for this user.
-      this.#log.debug('mount.not_followed', { inode, reason: String(error) });
+      this.#log.debug('mount.not_followed', { inode, ...errorFields(error) });
     } finally {
       this.#waiting--;
     }

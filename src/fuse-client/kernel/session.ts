@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
 import { giveBack } from '../../protocol/wire/lent.js';
+import { messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
 import type { Operations } from '../operations.js';
@@ -154,7 +155,7 @@ export class KernelSession {
       header = parseHeader(bytes);
       return this.#dispatch(header, parseArguments(header, bytes, { longSetxattr: this.#handlerParts.lists }));
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       this.#parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
       if (header !== undefined) this.#parts.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
       return false;

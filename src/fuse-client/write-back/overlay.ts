@@ -2,7 +2,7 @@
 // bytes, cut where a pending truncation says, with pending writes on top. Pure.
 import type { Extent } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
-import { copyOf, lengthOf, type Pieces } from '../../protocol/services/pieces.js';
+import { copyOf, lengthOf, type Pieces } from '../../protocol/values/pieces.js';
 
 export interface Overlay {
   /** Stored bytes from here on no longer count. */

@@ -2,8 +2,9 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { quorumProblem } from '../../protocol/services/quorum.js';
+import { quorumProblem } from '../../protocol/values/quorum.js';
 import type { Remote } from '../../protocol/wire/client.js';
+import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Counters } from '../counters.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
@@ -110,7 +111,7 @@ export class MediatorAdmin implements AdminService {
       const limits = { deadlineMs: METASERVER_ANSWER_MS };
       return await this.#metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 

@@ -2,7 +2,7 @@
 // but what it has now. A pure function of what servers have answered.
 import type { ClusterStatus, DataServerStatus, MetaserverStatus, Survival } from '../../protocol/services/admin.js';
 import type { Queries } from '../../protocol/services/metadata.js';
-import { type Quorums, survives } from '../../protocol/services/quorum.js';
+import { type Quorums, survives } from '../../protocol/values/quorum.js';
 import type { Replica } from '../replicas/replica.js';
 
 /** The metaserver stops counting the versions that a server lacks here, so that status stays quick. */

@@ -6,9 +6,9 @@ import { describeAttributes, nameToText, namingPath, toDate } from '../../protoc
 import { XmlRpcFault, type XmlRpcMethods, type XmlRpcValue } from '../../protocol/http/xml-rpc.js';
 import type { AdminService } from '../../protocol/services/admin.js';
 import type { FileService } from '../../protocol/services/files.js';
-import { formatHash } from '../../protocol/services/hash.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
-import { copyOf } from '../../protocol/services/pieces.js';
+import { formatHash } from '../../protocol/values/hash.js';
+import { copyOf } from '../../protocol/values/pieces.js';
 import type { Clock } from '../../runtime/clock.js';
 import { resolveNames, resolvePath, splitPath } from './paths.js';
 

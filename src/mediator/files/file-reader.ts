@@ -2,7 +2,7 @@
 // overtaken by another writer is fetched again before a read gives up.
 import { FileError } from '../../protocol/errors.js';
 import type { BlockReference } from '../../protocol/services/metadata.js';
-import { copyOf, type Pieces } from '../../protocol/services/pieces.js';
+import { copyOf, type Pieces } from '../../protocol/values/pieces.js';
 import { lend } from '../../protocol/wire/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';

@@ -11,9 +11,9 @@ import {
   MAXIMUM_FILE_BYTES,
 } from '../../protocol/services/files.js';
 import type { CommandName, Commands, MetadataService } from '../../protocol/services/metadata.js';
-import { type Attempt, type RequestId, secondStep } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { OutdatedItem } from '../../protocol/services/sessions.js';
+import { type Attempt, type RequestId, secondStep } from '../../protocol/values/request-ids.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { EarlierAttempts } from '../metadata/earlier-attempts.js';

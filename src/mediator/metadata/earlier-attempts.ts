@@ -5,7 +5,7 @@
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
-import type { Attempt } from '../../protocol/services/request-ids.js';
+import type { Attempt } from '../../protocol/values/request-ids.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { BlockMap } from './block-map.js';
 

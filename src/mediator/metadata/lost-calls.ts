@@ -11,13 +11,15 @@ import {
   type Queries,
   REPEATABLE_COMMANDS,
 } from '../../protocol/services/metadata.js';
-import type { RequestId, RequestIds } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
-import { isUnbroken, type Verifier } from '../../protocol/services/verifier.js';
 import { within } from '../../protocol/services/within.js';
+import type { RequestId, RequestIds } from '../../protocol/values/request-ids.js';
+import { isUnbroken, type Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import { type Message, madeBy, UnsyncedCommands } from './unsynced-commands.js';
@@ -255,7 +257,8 @@ export class LostCalls extends RepeatedCalls {
   }
 
   #debug(event: string, error: unknown): void {
-    this.#runtime.log.debug(event, { reason: String(error) });
+    rethrowProgramFault(error);
+    this.#runtime.log.debug(event, errorFields(error));
   }
 }
 

@@ -5,6 +5,7 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Remote } from '../../protocol/wire/client.js';
+import { errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { Replica } from './replica.js';
@@ -193,8 +194,8 @@ export class ReplicaSet {
     if (running !== undefined) return running;
     const admission = this.#tryToAdmit(replica)
       .catch((error: unknown) => {
-        this.#runtime.log.warn('replica.refused', { server: replica.name, reason: String(error) });
-        replica.refusal = error instanceof Error ? error.message : String(error);
+        this.#runtime.log.warn('replica.refused', { server: replica.name, ...errorFields(error) });
+        replica.refusal = messageOf(error);
         replica.state = 'down';
       })
       .finally(() => this.#admissions.delete(replica));
@@ -245,7 +246,7 @@ export class ReplicaSet {
     try {
       replica.store = await replica.call(() => replica.blocks.status({}, { deadlineMs: this.#deadlineMs }));
     } catch (error) {
-      this.#runtime.log.debug('replica.silent', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('replica.silent', { server: replica.name, ...errorFields(error) });
     }
   }
 }

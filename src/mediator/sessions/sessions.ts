@@ -4,7 +4,6 @@
 // what it had.
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import { LockTable } from '../../protocol/services/lock-table.js';
-import { CLIENT_ID_BYTES, MAXIMUM_CLIENT_LENGTH } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import {
   type FileLock,
@@ -13,7 +12,10 @@ import {
   SESSION_GRACE_MS,
   type SessionService,
 } from '../../protocol/services/sessions.js';
+import { CLIENT_ID_BYTES, MAXIMUM_CLIENT_LENGTH } from '../../protocol/values/request-ids.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isAmong, LapsedLocks } from './lapsed-locks.js';
@@ -360,7 +362,8 @@ export class Sessions {
       // Nobody else may have its locks while something is still to be stored that may have been written under them.
       if (session.writes > 0) return this.#heard(session);
       this.#finish(session, 'silent').catch((error: unknown) => {
-        this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+        rethrowProgramFault(error);
+        this.#runtime.log.error('session.release_failed', { client: session.client, ...errorFields(error) });
       });
     });
   }
@@ -387,7 +390,8 @@ export class Sessions {
       for (const inode of inodes) await this.#releaseUnlessOpen(inode);
     };
     release().catch((error: unknown) => {
-      this.#runtime.log.error('session.release_failed', { client: session.client, reason: String(error) });
+      rethrowProgramFault(error);
+      this.#runtime.log.error('session.release_failed', { client: session.client, ...errorFields(error) });
     });
   }
 

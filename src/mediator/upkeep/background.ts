@@ -1,6 +1,8 @@
 // A background task that runs when there is something to do: one run at a
 // time, woken by events, and again after a pause when a run asks for it.
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 
 /** How long to wait until the next run by itself; null: until woken. */
@@ -43,6 +45,7 @@ export class Background {
     this.#dueMs = dueMs;
     this.#timer = this.#runtime.clock.after(delayMs, () => {
       this.#timer = null;
+      // Rejects with a program's fault only, which nobody handles: the process ends.
       this.#running = this.#once();
     });
   }
@@ -65,7 +68,8 @@ export class Background {
       await Promise.resolve();
       next = await this.#run();
     } catch (error) {
-      this.#runtime.log.warn(`${this.#name}.interrupted`, { reason: String(error) });
+      rethrowProgramFault(error);
+      this.#runtime.log.warn(`${this.#name}.interrupted`, errorFields(error));
     }
     this.#running = null;
     if (this.#wokenForMs !== null) {

@@ -4,6 +4,7 @@
 import { FileError } from '../../protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../../protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../protocol/services/sessions.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
@@ -128,7 +129,7 @@ export class GarbageCollector {
     try {
       if (items.length > 0) await replica.call(() => replica.blocks.delete({ items }));
     } catch (error) {
-      this.#runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('garbage.unanswered', { server: replica.name, ...errorFields(error) });
       return false;
     }
     if (era === this.#era) this.#obeyedUpTo.set(replica, Math.max(last, this.#obeyed(replica)));

@@ -2,6 +2,8 @@
 // asked again: has it forgotten when a client ends, and when one has asked for
 // nothing for a day, as seen by this mediator's own monotonic clock.
 import type { Commands, MetadataService } from '../../protocol/services/metadata.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 
@@ -34,9 +36,10 @@ export class KeptResults {
   /** The client asks for nothing again, nor for anything that it has asked before. */
   ended(client: string): void {
     // The next looks find the client silent, and have it forgotten then.
-    this.#forget({ client }).catch((error: unknown) =>
-      this.#runtime.log.debug('results.kept', { reason: String(error) }),
-    );
+    this.#forget({ client }).catch((error: unknown) => {
+      rethrowProgramFault(error);
+      this.#runtime.log.debug('results.kept', errorFields(error));
+    });
   }
 
   async #look(): Promise<NextRunMs> {

@@ -3,6 +3,8 @@
 // whoever agreed.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { LogFields } from '../../runtime/log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
@@ -127,7 +129,7 @@ export class Repairer {
             mended.push(replica);
           } else this.#refused(replica, inode, reference, { result: result?.state });
         } catch (error) {
-          this.#refused(replica, inode, reference, { reason: String(error) });
+          this.#refused(replica, inode, reference, errorFields(error));
         }
       }),
     );
@@ -147,9 +149,10 @@ export class Repairer {
       this.#running.set(key, new Set(order.replicas.keys()));
       this.#carryOut(order)
         .catch((error: unknown) => {
+          rethrowProgramFault(error);
           this.#runtime.log.warn('repair.failed', {
             ...this.#fields(order.inode, order.reference),
-            reason: String(error),
+            ...errorFields(error),
           });
         })
         .finally(() => {

@@ -4,6 +4,8 @@
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import type { BlockKey, Version } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isNamed, namedVersions } from '../metadata/named-versions.js';
 import type { Versions } from '../metadata/versions.js';
@@ -67,7 +69,10 @@ export class Scrubber {
     this.#progress = { running: true, done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
     this.#running = this.#run(inode)
       .then(() => this.#runtime.log.info('scrub.done', { ...this.#progress }))
-      .catch((error: unknown) => this.#runtime.log.error('scrub.failed', { reason: String(error) }))
+      .catch((error: unknown) => {
+        rethrowProgramFault(error);
+        this.#runtime.log.error('scrub.failed', errorFields(error));
+      })
       .finally(() => {
         this.#progress.running = false;
       });
@@ -175,7 +180,7 @@ export class Scrubber {
     try {
       await this.#removeAll(replica, below);
     } catch (error) {
-      this.#runtime.log.warn('scrub.orphans_kept', { server: replica.name, reason: String(error) });
+      this.#runtime.log.warn('scrub.orphans_kept', { server: replica.name, ...errorFields(error) });
     }
   }
 

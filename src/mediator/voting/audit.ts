@@ -3,6 +3,7 @@
 // `audit: all` this makes every read check every live replica without slowing
 // whoever reads or changes something.
 import type { BlockReference } from '../../protocol/services/metadata.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
@@ -144,7 +145,7 @@ export class Auditor {
     try {
       await ask(replica, boxes);
     } catch (error) {
-      this.#runtime.log.debug('audit.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.debug('audit.unanswered', { server: replica.name, ...errorFields(error) });
       return;
     }
     this.#counters.add('auditedBallots', boxes.length);

@@ -2,8 +2,8 @@
 import { Buffer } from 'node:buffer';
 
 import type { GetResult } from '../../protocol/services/blocks.js';
-import { type Hash, hashBlock, hashOfPages, PAGE_BYTES, writePageHashes } from '../../protocol/services/hash.js';
 import type { BlockReference } from '../../protocol/services/metadata.js';
+import { type Hash, hashBlock, hashOfPages, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import type { Replica } from '../replicas/replica.js';
 import { type Ballot, dissents, type Verdict, vote } from './vote.js';
 

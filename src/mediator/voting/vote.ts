@@ -1,7 +1,7 @@
 // The vote: a pure function over ballots. It imports nothing that acts, knows
 // no clock and no server, and must never name a winner that fewer than the
 // quorum voted for or that contradicts the witness.
-import type { Hash } from '../../protocol/services/hash.js';
+import type { Hash } from '../../protocol/values/hash.js';
 
 /** One replica's answer about one version of one block. */
 export type Ballot =

@@ -4,6 +4,7 @@
 // scrub removes.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
@@ -33,7 +34,7 @@ export class Leftovers {
   takeBack(replicas: readonly Replica[], versions: readonly BlockKey[]): void {
     for (const replica of replicas) {
       forgetVersions(this.#metadata, [replica], versions).catch((error: unknown) => {
-        this.#runtime.log.debug('write.takeBackFailed', { server: replica.name, reason: String(error) });
+        this.#runtime.log.debug('write.takeBackFailed', { server: replica.name, ...errorFields(error) });
         const kept = [...(this.#versions.get(replica) ?? []), ...versions];
         this.#versions.set(replica, kept.slice(-MAXIMUM_VERSIONS));
       });

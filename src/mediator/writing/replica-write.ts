@@ -3,9 +3,10 @@
 // those whose base was bad. Says who holds everything and who lacks something.
 import { FileError } from '../../protocol/errors.js';
 import type { BlockKey, BlockService, PutResult, Version } from '../../protocol/services/blocks.js';
-import { type Hash, hashBlock } from '../../protocol/services/hash.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
+import { type Hash, hashBlock } from '../../protocol/values/hash.js';
 import { forMany } from '../../protocol/wire/codec.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { isNamed } from '../metadata/named-versions.js';
 import type { Replica } from '../replicas/replica.js';
@@ -124,7 +125,7 @@ export class ReplicaWrite {
       else await this.#sendInTurn(replica, messages);
     } catch (error) {
       this.#isUnanswered = true;
-      this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+      this.#runtime.log.warn('write.unanswered', { server: replica.name, ...errorFields(error) });
     }
   }
 
@@ -270,7 +271,7 @@ export class ReplicaWrite {
           return result.data;
         }
       } catch (error) {
-        this.#runtime.log.warn('write.unanswered', { server: replica.name, reason: String(error) });
+        this.#runtime.log.warn('write.unanswered', { server: replica.name, ...errorFields(error) });
       }
     }
     return null;

@@ -5,7 +5,7 @@ import { FileError, ServiceError } from '../../protocol/errors.js';
 import type { Extent, Version } from '../../protocol/services/blocks.js';
 import { type Attributes, MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockReference, Commands, MetadataService } from '../../protocol/services/metadata.js';
-import type { Attempt, RequestId, RequestIds } from '../../protocol/services/request-ids.js';
+import type { Attempt, RequestId, RequestIds } from '../../protocol/values/request-ids.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { BlockMap } from '../metadata/block-map.js';

@@ -2,7 +2,7 @@
 // whether it is allowed is the namespace's to say.
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/services/metadata.js';
-import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/services/request-ids.js';
+import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/values/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 

@@ -1,6 +1,6 @@
 // The shape of every query as it arrives.
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
-import { MAXIMUM_CLIENT_LENGTH } from '../../protocol/services/request-ids.js';
+import { MAXIMUM_CLIENT_LENGTH } from '../../protocol/values/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 

@@ -3,8 +3,8 @@
 import { Buffer } from 'node:buffer';
 import type { Version } from '../../protocol/services/blocks.js';
 import type { Attributes, FileKind } from '../../protocol/services/files.js';
-import type { Hash } from '../../protocol/services/hash.js';
 import type { GarbageEntry } from '../../protocol/services/metadata.js';
+import type { Hash } from '../../protocol/values/hash.js';
 
 /** An inode. Fields that its kind has no use for are 0 or empty. */
 export interface InodeRow {

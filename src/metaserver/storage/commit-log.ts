@@ -13,7 +13,8 @@
 // numbers, and the salt keeps what users have stored from being taken for records.
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
-import { saltedChecksum } from '../../protocol/services/hash.js';
+import { saltedChecksum } from '../../protocol/values/hash.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -72,7 +73,7 @@ export class CommitLog {
     try {
       this.#files = await this.#openFiles();
     } catch (error) {
-      const fields = { directory: this.#directory, wantedBytes: 2 * this.#fileBytes, reason: String(error) };
+      const fields = { directory: this.#directory, wantedBytes: 2 * this.#fileBytes, ...errorFields(error) };
       this.#runtime.log.warn('metadata.log_unusable', fields);
     }
   }

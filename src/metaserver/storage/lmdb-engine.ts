@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { ServiceError } from '../../protocol/errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import { RoomAhead } from '../../runtime/room-ahead.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -44,7 +45,7 @@ export const lmdbEngine: EngineFactory = async (directory, runtime) => {
     await storage.open();
   } catch (error) {
     if (!storage.isReadable) throw error;
-    runtime.log.error('metadata.opened_for_reading', { reason: String(error) });
+    runtime.log.error('metadata.opened_for_reading', errorFields(error));
   }
   return storage;
 };

@@ -1,6 +1,7 @@
 // LMDB's errors carry the system's bare number, or one of its own, where
 // everybody else looks for a name.
 import { constants } from 'node:os';
+import { messageOf } from '../../runtime/caught-errors.js';
 
 /** lmdb.h: the map of the database can't grow any more. */
 const MDB_MAP_FULL = -30_792;
@@ -25,7 +26,7 @@ export function isUnusable(error: unknown): boolean {
 export function asDiskError(error: unknown): Error {
   const code = codeOf(error);
   const name = typeof code === 'number' ? NAMES.get(code) : undefined;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (name === undefined) return error instanceof Error ? error : new Error(message);
   return Object.assign(new Error(`${name}: ${message}`, { cause: error }), { code: name });
 }

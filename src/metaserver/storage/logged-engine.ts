@@ -7,8 +7,10 @@
 // below fails, nothing is logged any more until the storage below has everything.
 // A start on a disk that takes no writes keeps in memory what the log has.
 import { Buffer } from 'node:buffer';
+import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { getThrough, scanThrough } from '../engine/layers.js';
 import { Overlay } from '../engine/overlay.js';
@@ -177,6 +179,7 @@ class LoggedStorage implements Storage {
     try {
       await this.#store(leaving.changes, NO_CHANGES, last);
     } catch (error) {
+      rethrowProgramFault(error);
       // Its file can't be written over, and what came since lies above it.
       this.#fail(error);
       for (const [key, value] of this.#logged.changes) leaving.set(key, value);
@@ -237,6 +240,7 @@ class LoggedStorage implements Storage {
         else this.#startTakingOver();
       };
       this.#inTurn(action).catch((error: unknown) => {
+        rethrowProgramFault(error);
         this.#noteFailure(error);
         this.#schedule();
       });
@@ -250,12 +254,8 @@ class LoggedStorage implements Storage {
   }
 
   #noteFailure(error: unknown): void {
-    this.#runtime.log.error('metadata.take_over_failed', { reason: String(error) });
+    this.#runtime.log.error('metadata.take_over_failed', errorFields(error));
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function withProgress(changes: Changes, number: number, salt: bigint): Changes {

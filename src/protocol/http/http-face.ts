@@ -1,5 +1,6 @@
 // What a server answers by plain HTTP: XML-RPC, metrics and health. Never
 // rejects, whatever is asked.
+import { stackOf } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 import { basicAuthorized } from '../wire/authentication.js';
@@ -22,10 +23,9 @@ const METRICS = 'text/plain; version=0.0.4; charset=utf-8';
 export function httpFace(face: HttpFace, log: Log): (request: HttpRequest) => Promise<HttpReply> {
   return async (request) => {
     try {
-      return await answer(face, request);
+      return await answer(face, request, log);
     } catch (error) {
-      const stack = error instanceof Error ? error.stack : String(error);
-      log.error('http.failed', { path: request.path, stack });
+      log.error('http.failed', { path: request.path, stack: stackOf(error) });
       return text(500, 'the server failed to answer; its log says why');
     }
   };
@@ -43,7 +43,7 @@ export function refuseHttp(
   return { ...reply, headers: { ...reply.headers, 'www-authenticate': 'Basic realm="nmrfs"' } };
 }
 
-async function answer(face: HttpFace, request: HttpRequest): Promise<HttpReply> {
+async function answer(face: HttpFace, request: HttpRequest, log: Log): Promise<HttpReply> {
   const { xmlRpc, metrics, health } = face;
   const { method, path, body } = request;
   const refused = refuseHttp(face, request);
@@ -60,7 +60,7 @@ async function answer(face: HttpFace, request: HttpRequest): Promise<HttpReply> 
   }
   if (path === '/RPC2' && xmlRpc !== undefined) {
     if (method !== 'POST') return notAllowed('POST');
-    return { status: 200, headers: { 'content-type': 'text/xml' }, body: await answerXmlRpc(xmlRpc, body) };
+    return { status: 200, headers: { 'content-type': 'text/xml' }, body: await answerXmlRpc(xmlRpc, body, log) };
   }
   return text(404, 'there is nothing here; try /RPC2, /metrics or /healthz');
 }

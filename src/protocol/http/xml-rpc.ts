@@ -5,6 +5,9 @@ import { Readable } from 'node:stream';
 import Client from 'xmlrpc/lib/client.js';
 import Deserializer from 'xmlrpc/lib/deserializer.js';
 import serializer from 'xmlrpc/lib/serializer.js';
+import { messageOf, stackOf } from '../../runtime/caught-errors.js';
+import { isProgramFault } from '../../runtime/faults.js';
+import type { Log } from '../../runtime/log.js';
 import { ServiceError } from '../errors.js';
 import { fromPackage, toPackage, type XmlRpcValue } from './xml-rpc-values.js';
 
@@ -33,8 +36,8 @@ export const FAULT_CODES = {
   UNREACHABLE: -32300,
 } as const;
 
-/** The XML that answers a call: a response or a fault. Never rejects. */
-export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array): Promise<string> {
+/** The XML that answers a call: a response or a fault. Never rejects; a program's fault in a method is logged with its stack. */
+export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array, log: Log): Promise<string> {
   try {
     const { name, parameters } = await parseCall(body);
     // Only the table's own members: no call reaches what all objects inherit.
@@ -42,8 +45,8 @@ export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array): Pr
     if (method === undefined) throw new XmlRpcFault(FAULT_CODES.UNKNOWN_METHOD, `there is no method ${name}`);
     return serializer.serializeMethodResponse(toPackage(await method(...parameters)));
   } catch (error) {
-    const words = error instanceof Error ? error.message : String(error);
-    return serializer.serializeFault({ faultCode: faultCode(error), faultString: toPackage(words) });
+    if (isProgramFault(error)) log.error('request.failed', { method: 'XML-RPC', stack: stackOf(error) });
+    return serializer.serializeFault({ faultCode: faultCode(error), faultString: toPackage(messageOf(error)) });
   }
 }
 
@@ -110,8 +113,7 @@ function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpc
       try {
         resolve({ name, parameters: parameters.map((parameter) => fromPackage(parameter)) });
       } catch (refused) {
-        const words = refused instanceof Error ? refused.message : String(refused);
-        reject(new XmlRpcFault(FAULT_CODES.BAD_PARAMETERS, words));
+        reject(new XmlRpcFault(FAULT_CODES.BAD_PARAMETERS, messageOf(refused)));
       }
     });
   });

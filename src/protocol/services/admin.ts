@@ -1,8 +1,8 @@
 // AdminService: what the command line and the XML-RPC face need of a mediator
 // besides files. PATHs are absolute within the file system, in UTF-8 text.
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
+import type { Hash } from '../values/hash.js';
 import type { ListEntry } from './blocks.js';
-import type { Hash } from './hash.js';
 import type { CallOptions } from './service.js';
 
 export type DataServerState = 'up' | 'down' | 'blank' | 'rebuilding';

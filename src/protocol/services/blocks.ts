@@ -2,7 +2,7 @@
 // many blocks, since a message costs more than a block. Results stand in the
 // order of the request.
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
-import type { Hash } from './hash.js';
+import type { Hash } from '../values/hash.js';
 import type { CallOptions } from './service.js';
 
 /** Never used twice in a cluster; (inode, index, version) is immutable once stored. 1 or more; 0 means "no version". */

@@ -1,10 +1,10 @@
 // FileService: what a client needs of a mediator, by inode number.
 // Fails with FileError. POSIX rules stand in the metaserver's namespace.
+import type { Pieces } from '../values/pieces.js';
+import type { Attempt } from '../values/request-ids.js';
+import type { Verifier } from '../values/verifier.js';
 import type { Extent } from './blocks.js';
-import type { Pieces } from './pieces.js';
-import type { Attempt } from './request-ids.js';
 import type { CallOptions } from './service.js';
-import type { Verifier } from './verifier.js';
 
 /**
  * One path component. Any bytes but '/' and NUL, 1 to 255 of them, written as a

@@ -3,6 +3,8 @@
 // applied by a deterministic function; a query changes nothing. A replicated
 // metaserver puts commands through a log first: this is where it plugs in.
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
+import type { Hash } from '../values/hash.js';
+import type { Once } from '../values/request-ids.js';
 import type { BlockKey, Version } from './blocks.js';
 import type {
   AttributeChanges,
@@ -14,8 +16,6 @@ import type {
   FileName,
   RenameMode,
 } from './files.js';
-import type { Hash } from './hash.js';
-import type { Once } from './request-ids.js';
 import type { CallOptions } from './service.js';
 
 /** A block's entry in the block map: which version counts, and its witness. */

@@ -2,6 +2,7 @@
 // ever. Calls are numbered and pipelined; what was in flight on a connection
 // that breaks fails at once, since nobody can know whether it was carried out.
 import type { Buffer } from 'node:buffer';
+import { asError, messageOf, stackOf } from '../../runtime/caught-errors.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import { Deadlines } from '../../runtime/deadlines.js';
 import type { Socket } from '../../runtime/network.js';
@@ -161,7 +162,7 @@ class ReconnectingRemote implements Remote, CallEvents {
       this.#inFlight.set(id, call);
       this.#connection?.send(chunks);
     } catch (error) {
-      call.fail(error instanceof Error ? error : new Error(String(error)));
+      call.fail(asError(error));
     }
   }
 
@@ -229,7 +230,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     try {
       socket = await this.#open();
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       this.#down(new ServiceError('UNREACHABLE', `${this.#options.name} can't be reached: ${words}`));
       return false;
     }
@@ -267,7 +268,7 @@ class ReconnectingRemote implements Remote, CallEvents {
       try {
         return await this.#runtime.network.connect(`unix:${unixPath}`, connectDeadlineMs);
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = messageOf(error);
         this.#runtime.log.debug('connection.unix_unavailable', { server: this.#options.name, unixPath, reason });
       }
     }
@@ -320,8 +321,10 @@ class ReconnectingRemote implements Remote, CallEvents {
       try {
         listener(state);
       } catch (error) {
-        const stack = error instanceof Error ? error.stack : String(error);
-        this.#runtime.log.error('connection.listener_failed', { server: this.#options.name, stack });
+        this.#runtime.log.error('connection.listener_failed', {
+          server: this.#options.name,
+          stack: stackOf(error),
+        });
       }
     }
   }

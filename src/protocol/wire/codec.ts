@@ -5,6 +5,7 @@
 // on sending; the receiver gets views into one buffer per frame.
 import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
+import { messageOf } from '../../runtime/caught-errors.js';
 import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from '../errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES, MINIMUM_PAYLOAD_BYTES } from '../limits.js';
 import { malformed, PAYLOAD_EXTENSION, SHAPE_EXTENSION } from './header-check.js';
@@ -136,7 +137,7 @@ export function encodeFailure(id: number, error: unknown): Uint8Array[] {
     return frame([FAILURE, id, FILE_ERROR, error.code, words], []);
   }
   if (error instanceof ServiceError) return frame([FAILURE, id, SERVICE_ERROR, error.code, error.message], []);
-  const words = error instanceof Error ? error.message : String(error);
+  const words = messageOf(error);
   return frame([FAILURE, id, SERVICE_ERROR, 'FAILED', words], []);
 }
 

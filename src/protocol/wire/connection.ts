@@ -2,6 +2,7 @@
 // once, with an error that says why, and nothing that a peer sends can end
 // more than this.
 import { Buffer } from 'node:buffer';
+import { stackOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { Socket } from '../../runtime/network.js';
 import { ServiceError } from '../errors.js';
@@ -115,8 +116,7 @@ export class Connection {
       if (this.#state === 'open' && rest.length > 0) this.#reader.push(rest);
     } catch (error) {
       if (error instanceof ServiceError) this.close(error);
-      else
-        this.close(new ServiceError('FAILED', error instanceof Error ? (error.stack ?? error.message) : String(error)));
+      else this.close(new ServiceError('FAILED', stackOf(error)));
     }
   }
 

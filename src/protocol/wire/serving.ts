@@ -2,6 +2,7 @@
 // one reply per request, in whatever order they are done. A peer that does not
 // take its replies is no longer read from.
 import type { Buffer } from 'node:buffer';
+import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -159,8 +160,7 @@ export class ServingConnection {
       if (typeof reply !== 'object' || reply === null) throw malformed(`${name} answered no object`);
       frame = encodeReply(id, reply);
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
-      this.#fail(id, request, name, new Error(`the reply can't be sent: ${words}`));
+      this.#fail(id, request, name, new Error(`the reply can't be sent: ${messageOf(error)}`));
       return;
     }
     this.#finish(id, request, frame, () => giveBack(reply));
@@ -168,8 +168,11 @@ export class ServingConnection {
 
   #fail(id: number, request: RunningRequest, name: string, error: unknown): void {
     if (!(error instanceof FileError) && !(error instanceof ServiceError)) {
-      const stack = error instanceof Error ? error.stack : String(error);
-      this.#runtime.log.error('request.failed', { method: name, peer: this.#connection.peer, stack });
+      this.#runtime.log.error('request.failed', {
+        method: name,
+        peer: this.#connection.peer,
+        stack: stackOf(error),
+      });
     }
     this.#finish(id, request, encodeFailure(id, error));
   }

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hasCode } from '../caught-errors.js';
 import { DIRECT_ALIGNMENT_BYTES, type Disk, type DiskFile } from '../disk.js';
 
 const FILE_MODE = 0o600;
@@ -285,8 +286,4 @@ async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
     if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -5,6 +5,7 @@ import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Socket as NetSocket, connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { errorFields } from '../caught-errors.js';
 import type { Log } from '../log.js';
 import type { HttpReply, Listener, ListenOptions } from '../network.js';
 import { readIntoBuffer } from './accepted-socket.js';
@@ -100,7 +101,7 @@ async function answer(
     send(response, refused ?? tooLarge, true);
   } catch (error) {
     // The client went away, or onHttp broke its promise not to fail; the client that is still there learns it.
-    log.warn('http.unanswered', { path: request.url, reason: error instanceof Error ? error.message : String(error) });
+    log.warn('http.unanswered', { path: request.url, ...errorFields(error) });
     if (response.headersSent) response.destroy();
     else send(response, { status: 500, body: 'the server failed to answer\n' }, true);
   }

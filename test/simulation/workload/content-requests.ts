@@ -1,6 +1,6 @@
 // Requests about what is in files, each told to the model of its file.
 import { FileError } from '../../../src/protocol/errors.js';
-import { copyOf } from '../../../src/protocol/services/pieces.js';
+import { copyOf } from '../../../src/protocol/values/pieces.js';
 import { Contradiction, type FileHistory } from '../model/file-history.js';
 import { bytesOf, EXTENTS_PER_REQUEST, type ModelWrite } from '../model/file-state.js';
 import { CALLER, type Client, type Ledger } from './ledger.js';

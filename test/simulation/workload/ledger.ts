@@ -2,7 +2,7 @@
 // answered, which may still take effect, and the files they are about.
 import type { FileError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/services/files.js';
-import { isUnbroken, type Verifier } from '../../../src/protocol/services/verifier.js';
+import { isUnbroken, type Verifier } from '../../../src/protocol/values/verifier.js';
 import type { BallotWatch } from '../ballots.js';
 import { Contradiction, FileHistory } from '../model/file-history.js';
 import type { NamespaceHistory } from '../model/namespace-history.js';

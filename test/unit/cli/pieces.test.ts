@@ -1,8 +1,10 @@
 // The small pure parts of the command line: tables, paths, policies, and
 // reading what the kernel says about mounts.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
+import { COMMAND_FILE } from '../../../src/cli/command-file.js';
 import { nameList } from '../../../src/cli/commands/options.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { CommandFailure, describeFailure } from '../../../src/cli/failure.js';
@@ -83,6 +85,12 @@ describe('the server that --id names', () => {
       /which one\? --id takes one of data1, data2, data3/,
     );
     assert.throws(() => selectServer(CONFIG.dataservers, '4'), /no such server/);
+  });
+});
+
+describe('child processes of the command line', () => {
+  it('run the command itself, whatever folder their parent is in', () => {
+    assert.ok(existsSync(COMMAND_FILE), COMMAND_FILE);
   });
 });
 

@@ -20,7 +20,7 @@ import {
 } from '../../../src/dataserver/format/version-row.js';
 import { Catalog } from '../../../src/dataserver/index/catalog.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
-import { PAGE_BYTES, pageCount } from '../../../src/protocol/services/hash.js';
+import { PAGE_BYTES, pageCount } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { key, memoryRuntime, SeededRandom } from './harness.js';
 

@@ -7,7 +7,7 @@ import type { Dataserver } from '../../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { content, goodBytes, key, openOn, patched, putOne, SeededRandom } from './harness.js';
 

@@ -7,7 +7,7 @@ import { Segments } from '../../../src/dataserver/log/segments.js';
 import { UnsafeSegments } from '../../../src/dataserver/log/unsafe-segments.js';
 import { DirectReader, type PageRange } from '../../../src/dataserver/reading/direct-reader.js';
 import type { GetItem, GetResult } from '../../../src/protocol/services/blocks.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { giveBack } from '../../../src/protocol/wire/lent.js';
 import type { Log } from '../../../src/runtime/log.js';
 import { silentLog } from '../../../src/runtime/log.js';

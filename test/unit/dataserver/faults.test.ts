@@ -8,7 +8,7 @@ import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.j
 import { ZEROS_AHEAD_BYTES } from '../../../src/dataserver/limits.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { BlockKey, BlockService } from '../../../src/protocol/services/blocks.js';
-import { hashBlock } from '../../../src/protocol/services/hash.js';
+import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';

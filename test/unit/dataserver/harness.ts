@@ -8,7 +8,7 @@ import type { IndexFactory } from '../../../src/dataserver/index/index-store.js'
 import { lmdbIndex } from '../../../src/dataserver/index/lmdb-index.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import type { BlockKey, BlockService, GetResult, PutItem, PutResult } from '../../../src/protocol/services/blocks.js';
-import { hashBlock } from '../../../src/protocol/services/hash.js';
+import { hashBlock } from '../../../src/protocol/values/hash.js';
 import type { Clock, Timer } from '../../../src/runtime/clock.js';
 import type { Log } from '../../../src/runtime/log.js';
 import { silentLog } from '../../../src/runtime/log.js';

@@ -8,7 +8,7 @@ import {
   ZEROS_SEGMENT,
 } from '../../../src/dataserver/format/version-row.js';
 import { exclusiveBytes } from '../../../src/dataserver/index/live-space.js';
-import { PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 
 const PAGES = 8;
 

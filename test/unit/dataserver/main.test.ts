@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { type RunDataserverOptions, runDataserver } from '../../../src/dataserver/main.js';
 import type { BlockService, HookService } from '../../../src/protocol/services/blocks.js';
-import { hashBlock } from '../../../src/protocol/services/hash.js';
+import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { connectRemote } from '../../../src/protocol/wire/client.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';

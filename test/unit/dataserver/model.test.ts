@@ -6,7 +6,7 @@ import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { allDurable, content, getOne, key, openOn, patched, putOne } from './harness.js';
 

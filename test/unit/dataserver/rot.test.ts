@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { content, getOne, goodBytes, key, openOn, patched, putOne, segmentPath } from './harness.js';

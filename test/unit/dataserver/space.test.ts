@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { openDataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
-import { hashBlock, PAGE_BYTES } from '../../../src/protocol/services/hash.js';
+import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import type { Disk } from '../../../src/runtime/disk.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import { formatHash, hashBlock } from '../../../src/protocol/services/hash.js';
+import { formatHash, hashBlock } from '../../../src/protocol/values/hash.js';
 import { content, key, memoryPlaces, putOne, withPlace } from './harness.js';
 
 describe('XML-RPC of a data server', () => {

@@ -68,4 +68,37 @@ describe('a background task', () => {
     await clock.advance(50);
     assert.deepEqual(runs, [100]);
   });
+
+  it("goes on after an error, and ends the process after a program's fault", async () => {
+    const clock = new ManualClock();
+    const errors = [new Error('the disk is slow'), new TypeError('a mistake')];
+    let runs = 0;
+    const run = async () => {
+      const error = errors[runs++];
+      if (error !== undefined) throw error;
+      return null;
+    };
+    new Background('test', run, { ...testRuntime([]), clock }).wake();
+    const unhandled = await unhandledRejections(async () => {
+      await clock.advance(0);
+      for (let seconds = 0; seconds < 10; seconds++) await clock.advance(1000);
+    });
+    assert.equal(runs, 2);
+    assert.deepEqual(unhandled, [errors[1]]);
+  });
 });
+
+/** What would have ended the process while `work` was done. */
+async function unhandledRejections(work: () => Promise<void>): Promise<unknown[]> {
+  const others = process.rawListeners('unhandledRejection') as NodeJS.UnhandledRejectionListener[];
+  const seen: unknown[] = [];
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', (error) => seen.push(error));
+  try {
+    await work();
+    await new Promise((resolve) => setImmediate(resolve));
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+  }
+  return seen;
+}

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
-import type { RequestId } from '../../../src/protocol/services/request-ids.js';
-import { isUnbroken, type Verifier } from '../../../src/protocol/services/verifier.js';
+import type { RequestId } from '../../../src/protocol/values/request-ids.js';
+import { isUnbroken, type Verifier } from '../../../src/protocol/values/verifier.js';
 import { eventually, type FakeCluster, makeFile, writeText } from '../../support/fake-cluster.js';
 import { CALLER, calls, openWithFile } from './fixture.js';
 

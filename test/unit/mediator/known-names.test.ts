@@ -6,7 +6,7 @@ import type { Mediator } from '../../../src/mediator/mediator.js';
 import { KnownNames } from '../../../src/mediator/metadata/known-names.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { Commands } from '../../../src/protocol/services/metadata.js';
-import type { RequestId } from '../../../src/protocol/services/request-ids.js';
+import type { RequestId } from '../../../src/protocol/values/request-ids.js';
 import { type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { CALLER, calls, openCluster } from './fixture.js';

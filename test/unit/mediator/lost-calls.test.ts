@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { type FileService, ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { CommandName } from '../../../src/protocol/services/metadata.js';
-import type { Attempt, RequestId } from '../../../src/protocol/services/request-ids.js';
+import type { Attempt, RequestId } from '../../../src/protocol/values/request-ids.js';
 import { eventually, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
 import { BLOCK, CALLER, calls, openWithFile, text } from './fixture.js';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { type Attributes, ROOT_INODE } from '../../../src/protocol/services/files.js';
-import type { RequestId } from '../../../src/protocol/services/request-ids.js';
+import type { RequestId } from '../../../src/protocol/values/request-ids.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { BLOCK, CALLER, calls, openCluster, text, write } from './fixture.js';
 

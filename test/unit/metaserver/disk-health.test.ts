@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { DISK_RETRY_MS } from '../../../src/metaserver/disk-health.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
-import type { RequestId } from '../../../src/protocol/services/request-ids.js';
+import type { RequestId } from '../../../src/protocol/values/request-ids.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { change, codeOf, makeRequest, ROOT, TestMetaserver, TestRuntime } from './harness.js';
 

@@ -7,7 +7,7 @@ import { CLUSTER_KEY, HISTORY_KEY, wholeTable } from '../../../src/metaserver/st
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import type { Command, CommandName, Commands } from '../../../src/protocol/services/metadata.js';
-import type { RequestId } from '../../../src/protocol/services/request-ids.js';
+import type { RequestId } from '../../../src/protocol/values/request-ids.js';
 import { checkConsistency } from './consistency.js';
 import {
   change,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import xxhash from 'xxhash-wasm';
-import { hashBlock, hashOfPages, hashPage, hashPages, writePageHashes } from '../../../src/protocol/services/hash.js';
+import { hashBlock, hashOfPages, hashPage, hashPages, writePageHashes } from '../../../src/protocol/values/hash.js';
 
 const PAGE = 4096;
 const KIB = 1024;

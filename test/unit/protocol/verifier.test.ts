@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { isUnbroken } from '../../../src/protocol/services/verifier.js';
+import { isUnbroken } from '../../../src/protocol/values/verifier.js';
 
 describe('a verifier', () => {
   const first = { mediator: 'm/0', history: 'h' };

@@ -11,6 +11,7 @@ import {
   type XmlRpcMethods,
 } from '../../../src/protocol/http/xml-rpc.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { RecordingLog } from '../../support/recording-log.js';
 
 const SECRET = 'the secret: with a colon';
 const runtime = nodeRuntime({ logLevel: 'error', logName: 'test' });
@@ -29,11 +30,16 @@ const methods: XmlRpcMethods = {
   gone: async () => {
     throw new ServiceError('UNREACHABLE', 'data1 is down');
   },
+  faulty: async () => {
+    throw new TypeError('a mistake');
+  },
   unfit: async () => ({ value: Number.NaN }),
 };
 
+const log = new RecordingLog();
+
 function call(xml: string): Promise<string> {
-  return answerXmlRpc(methods, Buffer.from(xml));
+  return answerXmlRpc(methods, Buffer.from(xml), log);
 }
 
 describe('XML-RPC', () => {
@@ -86,6 +92,12 @@ describe('XML-RPC', () => {
     ]) {
       assert.match(await call(xml), /<fault>.*faultCode/, xml.slice(0, 100));
     }
+  });
+
+  it("answers a program's fault with its message, and logs its stack", async () => {
+    const xml = await call('<methodCall><methodName>faulty</methodName></methodCall>');
+    assert.match(xml, /<fault>.*a mistake/);
+    assert.match(String(log.named('request.failed')[0]?.stack), /TypeError: a mistake\n.* at .*xml-rpc\.test/);
   });
 
   it("is understood by Python's client", async function () {
