@@ -2,15 +2,12 @@
 // keeps its content until the last close, and everything else goes with its
 // last name.
 import { FileError } from '../../protocol/errors.js';
-import type { FileName } from '../../protocol/services/files.js';
+import { type FileName, MOST_HELD_NAMED } from '../../protocol/services/files.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { GarbageCollector } from '../upkeep/garbage.js';
-
-/** Up to so many files that other mounts have open, all are named as held; beyond, the one concerned is looked up first. */
-const MOST_HELD_NAMED = 64;
 
 interface Name {
   parent: number;
