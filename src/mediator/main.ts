@@ -5,7 +5,7 @@ import { type RunningServer, serve } from '../protocol/http/server.js';
 import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
-import { METADATA_DEADLINE_MS } from './metadata/lost-calls.js';
+import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
 
 /** A server that the mediator connects to. */
 export interface Peer {

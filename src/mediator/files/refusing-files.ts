@@ -16,7 +16,7 @@ export function refusingFiles(files: MediatorFiles, sessions: Sessions): FileSer
     const method = value as Method;
     methods[name] = (request, options) => {
       try {
-        sessions.refuseOver(options);
+        sessions.refuseExpired(options);
       } catch (error) {
         return Promise.reject(error);
       }

@@ -4,6 +4,7 @@
 
 import type { Attributes } from '../../protocol/services/files.js';
 import type { BlockRange, BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { dropOldest } from '../../runtime/drop-oldest.js';
 
 /** Entries that one query asks for ahead of need: 32 MiB of a file with the default block size. */
 const QUERY_ENTRIES = 256;
@@ -155,12 +156,9 @@ export class BlockMap {
   }
 
   #remember(inode: number, map: CachedMap): void {
-    // To the young end: Map keeps insertion order.
+    // Deleted first: the entry then counts as the newest.
     this.#inodes.delete(inode);
     this.#inodes.set(inode, map);
-    for (const oldest of this.#inodes.keys()) {
-      if (this.#inodes.size <= MAXIMUM_INODES) break;
-      this.#inodes.delete(oldest);
-    }
+    dropOldest(this.#inodes, MAXIMUM_INODES);
   }
 }

@@ -239,16 +239,16 @@ describe('sessions', () => {
   it('ask for nothing once they are over, until they have begun again, while callers without any may ask', async () => {
     const { clock, sessions, join } = fixture();
     const a = await join('a');
-    sessions.refuseOver(a.options);
+    sessions.refuseExpired(a.options);
     await clock.advance(SESSION_GRACE_MS);
-    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' });
+    assert.throws(() => sessions.refuseExpired(a.options), { code: 'NO_SESSION' });
     assert.throws(() => sessions.countWrite(a.options), { code: 'NO_SESSION' });
     await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'NO_SESSION' });
-    sessions.refuseOver({ peer: {} });
-    sessions.refuseOver(undefined);
+    sessions.refuseExpired({ peer: {} });
+    sessions.refuseExpired(undefined);
     const again = await join('a', { mediator: a.mediator });
-    sessions.refuseOver(again.options);
-    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' }, 'of the connection before');
+    sessions.refuseExpired(again.options);
+    assert.throws(() => sessions.refuseExpired(a.options), { code: 'NO_SESSION' }, 'of the connection before');
   });
 
   it('keep their locks while a write of theirs is under way, however long', async () => {
