@@ -1,5 +1,5 @@
-// Puts the mediator together: replicas, votes, writes, repair and background
-// work behind FileService and AdminService.
+// Wires the parts of the mediator together behind FileService, SessionService and
+// AdminService.
 
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService } from '../protocol/services/admin.js';
@@ -51,8 +51,8 @@ export interface MediatorOptions extends MediatorSettings {
   /** A data server that does not answer for so long is down. */
   deadlineMs: number;
   /**
-   * This is the cluster's mediator: it rebuilds, catches up and collects garbage, and believes that no change passes it by.
-   * Others (tests of compare-and-set) may write beside it, with an open that may see their last writes late.
+   * This is the cluster's mediator: it rebuilds, catches up and collects garbage, and assumes that all changes pass through it.
+   * Mediators without it may write beside it, as tests of compare-and-set do; an open here may then miss their last writes.
    */
   maintenance: boolean;
 }
@@ -71,15 +71,15 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
-  /** What it keeps in memory, in entries. */
+  /** How many entries it keeps in memory, by kind. */
   kept(): Kept;
-  /** Has the metrics show what a mount in this process keeps, too. */
+  /** Adds what a mount in this process keeps to the metrics. */
   addKept(by: string, kept: () => Kept): void;
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
 
-/** What is tried again and again with a server that fails or is full. */
+/** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
   'garbage.interrupted',
   'recovery.interrupted',

@@ -1,7 +1,6 @@
-// FileService as it is offered: a mount that was silent until its session ended
-// knows nothing of that when it goes on. Its locks may be others' by now, so
-// whatever it asks for is refused until it has begun another session, and was
-// told which locks it has lost.
+// FileService as it is offered to mounts. A mount whose session has expired may
+// not know it, and other mounts may have its locks by now. Every request of it is
+// refused until it has begun a new session, and has been told which locks it lost.
 import type { FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { Sessions } from '../sessions/sessions.js';

@@ -34,8 +34,8 @@ export class GarbageCollector {
   readonly #task: Background;
   /** Each server has forgotten the garbage up to this sequence number. */
   readonly #forgottenUpTo = new Map<Replica, number>();
-  /** Grows when `#forgottenUpTo` is cleared: a pass of an earlier era must not fill it again. */
-  #era = 0;
+  /** Grows when `#forgottenUpTo` is cleared: a pass of an earlier epoch must not fill it again. */
+  #epoch = 0;
 
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
@@ -68,7 +68,7 @@ export class GarbageCollector {
   /** The metaserver may have crashed and list again what was collected: tells all servers of everything again. */
   startOver(): void {
     this.#forgottenUpTo.clear();
-    this.#era++;
+    this.#epoch++;
     this.#task.wake(DELAY_MS);
   }
 
@@ -80,21 +80,21 @@ export class GarbageCollector {
   async #collect(): Promise<NextRunMs> {
     const { graceLeftMs } = this.#orphans;
     if (graceLeftMs <= 0) await this.#orphans.purgeUnheld();
-    const era = this.#era;
+    const epoch = this.#epoch;
     const answering = new Set(this.#replicas.reachable());
     let after = Math.min(...[...answering].map((replica) => this.#forgottenBy(replica)));
     while (!this.#task.closed && answering.size > 0) {
       const { entries } = await this.#metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
       if (last === undefined) break;
-      if (era !== this.#era) return 0;
+      if (epoch !== this.#epoch) return 0;
       after = last.sequence;
       await Promise.all(
         [...answering].map(async (replica) => {
           if (!(await this.#forget(replica, entries, last.sequence))) answering.delete(replica);
         }),
       );
-      if (era !== this.#era) return 0;
+      if (epoch !== this.#epoch) return 0;
       await this.#dropForgotten(entries);
     }
     const nextMs = this.#replicas.reachable().every((replica) => answering.has(replica)) ? IDLE_MS : RETRY_MS;
@@ -107,7 +107,7 @@ export class GarbageCollector {
 
   /** Has the server forget these versions; whether it has answered. @param last the highest sequence number among them */
   async #forget(replica: Replica, entries: readonly GarbageEntry[], last: number): Promise<boolean> {
-    const era = this.#era;
+    const epoch = this.#epoch;
     const items = entries
       .filter(({ sequence }) => sequence > this.#forgottenBy(replica))
       .map(({ inode, index, version }) => ({ inode, index, version }));
@@ -117,7 +117,7 @@ export class GarbageCollector {
       this.#runtime.log.debug('garbage.unanswered', { server: replica.name, reason: String(error) });
       return false;
     }
-    if (era === this.#era) this.#forgottenUpTo.set(replica, Math.max(last, this.#forgottenBy(replica)));
+    if (epoch === this.#epoch) this.#forgottenUpTo.set(replica, Math.max(last, this.#forgottenBy(replica)));
     return true;
   }
 
