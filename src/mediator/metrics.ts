@@ -8,7 +8,7 @@ import type { ReplicaSet } from './replicas/replica-set.js';
 export class Metrics {
   readonly #registry = new Registry();
 
-  /** By process part: the mediator, or a mount in its process. */
+  /** Counts of kept entries, by the part of this process that keeps them: the mediator, or a mount. */
   readonly #kept = new Map<string, () => Kept>();
 
   constructor(counters: Counters, replicas: ReplicaSet, kept: () => Kept) {

@@ -68,6 +68,7 @@ export class FileReader {
     }
   }
 
+  /** Positional arguments: this is on the way of every read. */
   #vote(
     inode: number,
     entries: readonly (BlockReference | null)[],

@@ -230,7 +230,7 @@ export class MediatorFiles implements FileService {
     return this.#content.write({ id, again, inode, extents, truncateTo, modifyTimeNs }, options, appendedFrom);
   }
 
-  async fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
+  fallocate(request: Request<'fallocate'>, options?: CallOptions): Promise<Attributes> {
     return this.#content.fallocate(request, options);
   }
 
