@@ -77,7 +77,7 @@ export class RotatingFile {
       this.close();
     } catch (error) {
       open.rotateAtBytes = open.sizeBytes + ROTATE_BYTES;
-      this.#append(`${JSON.stringify({ ...this.#ownFields('log.not_rotated'), reason: String(error) })}\n`);
+      this.#append(`${JSON.stringify({ ...this.#ownFields('log.not_rotated'), reason: messageOf(error) })}\n`);
     }
   }
 

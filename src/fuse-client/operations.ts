@@ -14,7 +14,7 @@ import type {
   FileSystemSpace,
   RenameMode,
 } from '../protocol/services/files.js';
-import { MAXIMUM_FILE_BYTES } from '../protocol/services/files.js';
+import { MAXIMUM_FILE_BYTES, MOST_HELD_NAMED } from '../protocol/services/files.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import type { SessionService } from '../protocol/services/sessions.js';
 import { NO_PIECES, type Pieces } from '../protocol/values/pieces.js';
@@ -38,9 +38,6 @@ import { OpenInodes } from './open-inodes.js';
 import { withoutPrivileges } from './privileges.js';
 import { UnsyncedChanges } from './unsynced-changes.js';
 import { throwFailure, throwLostLock } from './untold-errors.js';
-
-/** Up to so many open files, all are named as held; beyond, the one concerned is looked up first. */
-const MOST_HELD_NAMED = 64;
 
 export interface OperationSettings {
   attributeTimeoutMs: number;

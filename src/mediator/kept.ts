@@ -1,11 +1,11 @@
-// What the mediator keeps in memory, counted: for metrics, and for the test that
-// whoever puts something in takes it out again.
+// How many entries the mediator keeps in memory: for metrics, and for the test
+// that nothing is left behind.
 import type { BlockMap } from './metadata/block-map.js';
 import type { KnownNames } from './metadata/known-names.js';
-import type { LostCalls } from './metadata/lost-calls.js';
+import type { MetaserverConnection } from './metadata/metaserver-connection.js';
 import type { ReplicaSet } from './replicas/replica-set.js';
+import type { HeldFiles } from './sessions/held-files.js';
 import type { Sessions } from './sessions/sessions.js';
-import type { GarbageCollector } from './upkeep/garbage.js';
 import type { Repairer } from './upkeep/repair.js';
 import type { Auditor } from './voting/audit.js';
 import type { Writer } from './writing/writer.js';
@@ -13,30 +13,30 @@ import type { Writer } from './writing/writer.js';
 interface Keepers {
   auditor: Auditor;
   blockMap: BlockMap;
-  garbage: GarbageCollector;
+  connection: MetaserverConnection;
+  held: HeldFiles;
   names: KnownNames;
-  lostCalls: LostCalls;
   repairer: Repairer;
   replicas: ReplicaSet;
   sessions: Sessions;
   writer: Writer;
 }
 
-/** Numbers of entries, by what they are. */
+/** Numbers of entries, by kind. */
 export type Kept = Record<string, number>;
 
 export function keptBy(keepers: Keepers): Kept {
-  const { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer } = keepers;
+  const { auditor, blockMap, connection, held, names, repairer, replicas, sessions, writer } = keepers;
   return {
     ...sessions.kept(),
-    // Two caches.
+    // Two caches: their sizes may stay as they are.
     blockMaps: blockMap.size,
     names: names.size,
-    heldFiles: garbage.heldFiles,
+    heldFiles: held.size,
     waitingAudits: auditor.size,
     waitingRepairs: repairer.size,
     writtenFiles: writer.size,
-    unsyncedCommands: lostCalls.unsynced.size,
+    unsyncedCommands: connection.unsynced.size,
     callsToDataServers: replicas.replicas.reduce((sum, { callsUnderWay }) => sum + callsUnderWay, 0),
   };
 }

@@ -4,14 +4,14 @@ import { type RunningServer, serve } from '../protocol/http/server.js';
 import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
-import { METADATA_DEADLINE_MS } from './metadata/lost-calls.js';
+import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
 
 /** A server that the mediator connects to. */
 export interface Peer {
   name: string;
   /** HOST:PORT */
   address: string;
-  /** Preferred when it can be connected to: the server is on this host then. */
+  /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
   unixPath?: string;
 }
 
@@ -27,7 +27,7 @@ export interface RunMediatorOptions extends MediatorOptions {
 export interface RunningMediator {
   /** With the real port. */
   readonly address: string;
-  /** For a mount in the same process: the same service that is offered on the network. */
+  /** For a mount in the same process: the services that are offered on the network. */
   readonly mediator: Mediator;
   /** Stops serving, ends background work and closes the connections, in this order. */
   close(): Promise<void>;
@@ -52,7 +52,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     return { name, address, remote };
   };
   const parts: MediatorParts = {
-    // Nothing can be done without the metaserver, so a short absence of it is waited out.
+    // Nothing works without the metaserver, so calls wait for it while it is down for a short time.
     metaservers: options.metaservers.map((peer) =>
       connect(peer, 'wait', Math.max(METADATA_DEADLINE_MS, options.deadlineMs)),
     ),

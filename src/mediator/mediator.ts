@@ -1,5 +1,5 @@
-// Puts the mediator together: replicas, votes, writes, repair and background
-// work behind FileService and AdminService.
+// Wires the parts of the mediator together behind FileService, SessionService and
+// AdminService.
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';
@@ -12,26 +12,33 @@ import type { Runtime } from '../runtime/runtime.js';
 import { MediatorAdmin, type MetaserverPart } from './admin/admin.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
+import { ContentChanges } from './files/content-changes.js';
 import { FileReader } from './files/file-reader.js';
 import { MediatorFiles } from './files/files.js';
+import { MetadataChanges } from './files/metadata-changes.js';
 import { refusingFiles } from './files/refusing-files.js';
+import { Removals } from './files/removals.js';
 import { type Kept, keptBy } from './kept.js';
 import { BlockMap } from './metadata/block-map.js';
 import { EarlierAttempts } from './metadata/earlier-attempts.js';
 import { KnownNames } from './metadata/known-names.js';
-import { LostCalls, METADATA_DEADLINE_MS, repeatLost } from './metadata/lost-calls.js';
+import { METADATA_DEADLINE_MS, MetaserverConnection } from './metadata/metaserver-connection.js';
+import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
+import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
 import type { MediatorSettings } from './settings.js';
 import { GarbageCollector } from './upkeep/garbage.js';
 import { KeptResults } from './upkeep/kept-results.js';
+import { Orphans } from './upkeep/orphans.js';
 import { Recovery } from './upkeep/recovery.js';
 import { Repairer } from './upkeep/repair.js';
 import { Scrubber } from './upkeep/scrub.js';
 import { Auditor } from './voting/audit.js';
 import { Reader } from './voting/reader.js';
+import { Appends } from './writing/appends.js';
 import { Writer } from './writing/writer.js';
 
 export interface MediatorOptions extends MediatorSettings {
@@ -43,8 +50,8 @@ export interface MediatorOptions extends MediatorSettings {
   /** A data server that does not answer for so long is down. */
   deadlineMs: number;
   /**
-   * This is the cluster's mediator: it rebuilds, catches up and collects garbage, and believes that no change passes it by.
-   * Others (tests of compare-and-set) may write beside it, with an open that may see their last writes late.
+   * This is the cluster's mediator: it rebuilds, catches up and collects garbage, and assumes that all changes pass through it.
+   * Mediators without it may write beside it, as tests of compare-and-set do; an open here may then miss their last writes.
    */
   maintenance: boolean;
 }
@@ -63,15 +70,15 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
-  /** What it keeps in memory, in entries. */
+  /** How many entries it keeps in memory, by kind. */
   kept(): Kept;
-  /** Has the metrics show what a mount in this process keeps, too. */
+  /** Adds what a mount in this process keeps to the metrics. */
   addKept(by: string, kept: () => Kept): void;
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
 
-/** What is tried again and again with a server that fails or is full. */
+/** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
   'garbage.interrupted',
   'recovery.interrupted',
@@ -91,23 +98,23 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const counters = new Counters();
-  const lostCalls = new LostCalls(
-    first.remote,
-    first.remote.service<MetadataService>('metadata'),
-    Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
-    new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
+  const connection = new MetaserverConnection({
+    remote: first.remote,
+    metadata: first.remote.service<MetadataService>('metadata'),
+    deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+    ids: new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
     counters,
     runtime,
-    {
-      restarted: () => sessions.unclear(),
-      unclear: () => {
+    listener: {
+      restarted: () => sessions.invalidateAll(),
+      outcomeUnknown: () => {
         blockMap.clear();
         names.clear();
-        sessions.unclear();
+        sessions.invalidateAll();
       },
     },
-  );
-  const metadata = repeatLost(lostCalls);
+  });
+  const metadata = retryingMetadata(connection);
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
@@ -120,7 +127,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const repairer = new Repairer(() => reader, metadata, counters, runtime);
   const auditor = new Auditor(
     (box, replica) => repairer.order(box, replica),
-    () => lostCalls.calls,
+    () => connection.calls,
     counters,
     runtime,
   );
@@ -138,9 +145,18 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   );
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
   const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
-  const garbage = new GarbageCollector(metadata, replicas, counters, runtime, (inode) => blockMap.forget(inode));
+  const held = new HeldFiles({
+    released: async (inode) => {
+      await orphans.purgeReleased(inode);
+      garbage.wake();
+    },
+    sparingEnded: () => garbage.wake(),
+  });
+  const purged = (inode: number) => blockMap.forget(inode);
+  const orphans = new Orphans({ metadata, held, clock: runtime.clock, purged });
+  const garbage = new GarbageCollector({ metadata, replicas, orphans, counters, runtime });
   const keptResults = new KeptResults(metadata, runtime);
-  const sessions: Sessions = new Sessions(garbage, runtime, (client) => keptResults.ended(client));
+  const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));
   first.remote.onStateChange((state) => {
     if (state !== 'down') return;
     blockMap.clear();
@@ -151,7 +167,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const scrubber = new Scrubber(metadata, replicas, reader, repairer, versions, runtime);
   const writer = new Writer(
     metadata,
-    lostCalls.ids,
+    connection.ids,
     replicas,
     blockMap,
     reader,
@@ -162,41 +178,45 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     runtime,
     () => recovery.wake(),
   );
-  const files = new MediatorFiles(
+  const earlier = new EarlierAttempts(metadata, blockMap, runtime.clock);
+  const appends = new Appends(blockMap, writer);
+  const { clock } = runtime;
+  const { blockSizeBytes } = options;
+  const files = new MediatorFiles({
     metadata,
+    connection,
     blockMap,
-    fileReader,
-    writer,
-    garbage,
-    new EarlierAttempts(metadata, blockMap, runtime.clock),
-    sessions,
-    lostCalls,
     names,
-    options.maintenance,
+    reader: fileReader,
+    writer,
+    content: new ContentChanges({ metadata, blockMap, writer, appends, earlier, garbage, sessions, replicas }),
+    changes: new MetadataChanges({ metadata, blockMap, names, sessions, clock, blockSizeBytes }),
+    removals: new Removals({ metadata, blockMap, held, sessions, garbage }),
+    held,
+    sessions,
     replicas,
-    options.blockSizeBytes,
-    runtime.clock,
-  );
-  const admin = new MediatorAdmin(
-    {
-      address: options.address,
-      testHooks: options.testHooks,
-      ...(parts.restartServer === undefined ? {} : { restartServer: parts.restartServer }),
-    },
+    clock,
+    blockSizeBytes,
+    isSole: options.maintenance,
+  });
+  const admin = new MediatorAdmin({
+    address: options.address,
+    testHooks: options.testHooks,
+    ...(parts.restartServer === undefined ? {} : { restartServer: parts.restartServer }),
     metadata,
-    parts.metaservers,
+    metaservers: parts.metaservers,
     replicas,
     reader,
     scrubber,
     settings,
     counters,
-    runtime.clock,
-  );
-  const keepers = { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer };
+    clock,
+  });
+  const keepers = { auditor, blockMap, connection, held, names, repairer, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
-  await lostCalls.start();
-  await replicas.start(lostCalls.clusterId);
+  await connection.start();
+  await replicas.start(connection.clusterId);
   if (options.maintenance) {
     recovery.wake();
     garbage.wake();
@@ -213,7 +233,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
-      lostCalls.close();
+      connection.close();
       sessions.close();
       auditor.close();
       repairer.close();

@@ -1,5 +1,5 @@
-// GET /metrics: the mediator's counters and what it knows of each server, as
-// Prometheus text.
+// GET /metrics: the mediator's counters, and what it knows about each data server,
+// as Prometheus text.
 import { Gauge, Registry } from 'prom-client';
 import type { Counters } from './counters.js';
 import type { Kept } from './kept.js';
@@ -8,7 +8,7 @@ import type { ReplicaSet } from './replicas/replica-set.js';
 export class Metrics {
   readonly #registry = new Registry();
 
-  /** By who keeps it. */
+  /** Counts of kept entries, by the part of this process that keeps them: the mediator, or a mount. */
   readonly #kept = new Map<string, () => Kept>();
 
   constructor(counters: Counters, replicas: ReplicaSet, kept: () => Kept) {
@@ -60,7 +60,7 @@ export class Metrics {
     }
   }
 
-  /** Shows what somebody else in this process keeps. */
+  /** Adds what another part of this process keeps. */
   addKept(by: string, kept: () => Kept): void {
     this.#kept.set(by, kept);
   }

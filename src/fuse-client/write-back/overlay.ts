@@ -73,7 +73,3 @@ export function attributesOver(
     writeTimeNs !== null && writeTimeNs > attributes.changeTimeNs ? writeTimeNs : attributes.changeTimeNs;
   return { ...attributes, sizeBytes, allocatedBytes, modifyTimeNs, changeTimeNs };
 }
-
-export function endOf(extents: readonly Extent[]): number {
-  return extents.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0);
-}

@@ -4,7 +4,7 @@
 // A batch that fails is not tried again: what is pending is dropped, every
 // handle open for writing is told once, and what was stored before stays.
 import { FileError } from '../../protocol/errors.js';
-import type { Extent } from '../../protocol/services/blocks.js';
+import { type Extent, endOf } from '../../protocol/services/blocks.js';
 import type { Attributes, FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { Timer } from '../../runtime/clock.js';
@@ -14,7 +14,7 @@ import { type OpenFile, throwUnseenFailure } from '../untold-errors.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import { LockGuard } from './lock-guard.js';
 import type { MemoryBudget } from './memory-budget.js';
-import { attributesOver, endOf, type Overlay, splitAt } from './overlay.js';
+import { attributesOver, type Overlay, splitAt } from './overlay.js';
 import { SyncHabit } from './sync-habit.js';
 
 /** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */

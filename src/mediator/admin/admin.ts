@@ -1,8 +1,7 @@
-// AdminService: what status, votes, the test hooks and live settings need.
+// AdminService: status, votes, scrubs, test hooks and live settings.
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { quorumProblem } from '../../protocol/values/quorum.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -19,18 +18,18 @@ import {
   metaserverStatus,
   survivalNow,
 } from './cluster-status.js';
+import { configure } from './live-settings.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
-/** Whoever asks for the status does not wait longer for a server that hangs: its last numbers stand in for it. */
+/** Status waits no longer for a data server's numbers: it shows the last ones of a server that hangs. */
 const FRESH_NUMBERS_MS = 300;
-/** The same for the metaserver, which may be busy. */
+/** Status waits no longer for the metaserver, which may be busy. */
 const METASERVER_ANSWER_MS = 1000;
-/** From being asked for to being back: a new process must load and open its store. Callers wait a little longer. */
+/** A restart may take this long: the new process must load and open its store. Callers wait a little longer. */
 const RESTART_LIMIT_MS = 55_000;
-/** However long its supervisor took: a server that runs needs so long to be let in. */
+/** A server that runs is given this long to be let in, even if its supervisor has used up the time of the restart. */
 const ADMISSION_LIMIT_MS = 5000;
-const SETTING_KEYS = ['readQuorum', 'writeQuorum', 'audit', 'onWriteQuorumLost'] as const;
 
 export interface MetaserverPart {
   name: string;
@@ -38,54 +37,43 @@ export interface MetaserverPart {
   remote: Remote;
 }
 
-export interface AdminOptions {
+export interface AdminParts {
+  /** Of this mediator, as status shows it. */
   address: string;
   testHooks: boolean;
   /** Asks the supervisor of a server to start it; absent when nobody supervises servers here. */
   restartServer?: (name: string, blank: boolean) => Promise<void>;
+  metadata: MetadataService;
+  metaservers: readonly MetaserverPart[];
+  replicas: ReplicaSet;
+  reader: Reader;
+  scrubber: Scrubber;
+  settings: MediatorSettings;
+  counters: Counters;
+  clock: Clock;
 }
 
 type Request<K extends keyof AdminService> = Parameters<AdminService[K]>[0];
 type Reply<K extends keyof AdminService> = ReturnType<AdminService[K]>;
 
 export class MediatorAdmin implements AdminService {
-  readonly #options: AdminOptions;
+  readonly #parts: AdminParts;
   readonly #metadata: MetadataService;
-  readonly #metaservers: readonly MetaserverPart[];
   readonly #replicas: ReplicaSet;
-  readonly #reader: Reader;
-  readonly #scrubber: Scrubber;
   readonly #settings: MediatorSettings;
-  readonly #counters: Counters;
-  readonly #clock: Clock;
 
-  constructor(
-    options: AdminOptions,
-    metadata: MetadataService,
-    metaservers: readonly MetaserverPart[],
-    replicas: ReplicaSet,
-    reader: Reader,
-    scrubber: Scrubber,
-    settings: MediatorSettings,
-    counters: Counters,
-    clock: Clock,
-  ) {
-    this.#options = options;
-    this.#metadata = metadata;
-    this.#metaservers = metaservers;
-    this.#replicas = replicas;
-    this.#reader = reader;
-    this.#scrubber = scrubber;
-    this.#settings = settings;
-    this.#counters = counters;
-    this.#clock = clock;
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+    this.#metadata = parts.metadata;
+    this.#replicas = parts.replicas;
+    this.#settings = parts.settings;
   }
 
   async status(): Promise<ClusterStatus> {
     const [health] = await Promise.all([this.#metaserverHealth(), this.#replicas.refresh(FRESH_NUMBERS_MS)]);
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = this.#metaservers.map((part) => metaserverStatus(part, health));
+    const metaservers = this.#parts.metaservers.map((part) => metaserverStatus(part, health));
     const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
@@ -97,12 +85,12 @@ export class MediatorAdmin implements AdminService {
       writable,
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
-      mediator: { address: this.#options.address },
+      mediator: { address: this.#parts.address },
       metaservers,
       dataservers,
       survives,
       survivesNow,
-      counters: this.#counters.snapshot(),
+      counters: this.#parts.counters.snapshot(),
     };
   }
 
@@ -189,10 +177,10 @@ export class MediatorAdmin implements AdminService {
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
     const replica = this.#replicas.byName(server);
-    const endMs = this.#clock.monotonicMs() + RESTART_LIMIT_MS;
-    // The connection to the old process must go first; one that is gone already does not go again.
+    const endMs = this.#parts.clock.monotonicMs() + RESTART_LIMIT_MS;
+    // The server is back after the connection to the old process is lost, unless that is lost already.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    if (this.#options.restartServer !== undefined) await this.#options.restartServer(server, blank);
+    if (this.#parts.restartServer !== undefined) await this.#parts.restartServer(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
       throw new ServiceError(
@@ -200,59 +188,26 @@ export class MediatorAdmin implements AdminService {
         `${server} is not running and nobody supervises it here: start it on its host with nmrfs serve data`,
       );
     }
-    const leftMs = Math.max(endMs - this.#clock.monotonicMs(), ADMISSION_LIMIT_MS);
+    const leftMs = Math.max(endMs - this.#parts.clock.monotonicMs(), ADMISSION_LIMIT_MS);
     await this.#replicas.untilBack(replica, losses, leftMs);
     return {};
   }
 
   async scrub({ path }: Request<'scrub'>): Reply<'scrub'> {
     const inode = path === undefined ? null : (await resolvePath(this.#metadata, path)).inode;
-    return this.#scrubber.start(inode);
+    return this.#parts.scrubber.start(inode);
   }
 
   async scrubProgress(): Reply<'scrubProgress'> {
-    return this.#scrubber.progress;
+    return this.#parts.scrubber.progress;
   }
 
   async configure({ key, value }: Request<'configure'>): Reply<'configure'> {
-    const known = SETTING_KEYS.find((candidate) => candidate === key);
-    if (known === undefined) {
-      throw new ServiceError('REFUSED', `${key} can't be changed while running; these can: ${SETTING_KEYS.join(', ')}`);
-    }
-    if (value !== undefined) this.#set(known, value);
-    return { key, value: String(this.#settings[known]) };
-  }
-
-  #set(key: (typeof SETTING_KEYS)[number], value: string): void {
-    switch (key) {
-      case 'readQuorum':
-      case 'writeQuorum': {
-        const quorums = {
-          readQuorum: this.#settings.readQuorum,
-          writeQuorum: this.#settings.writeQuorum,
-          [key]: Number(value),
-        };
-        const problem = quorumProblem(this.#replicas.replicas.length, quorums);
-        if (problem !== null) throw new ServiceError('REFUSED', problem);
-        this.#settings[key] = quorums[key];
-        return;
-      }
-      case 'audit':
-        if (value !== 'all' && value !== 'quorum')
-          throw new ServiceError('REFUSED', `audit ${value}: must be all or quorum`);
-        this.#settings.audit = value;
-        return;
-      case 'onWriteQuorumLost':
-        if (value !== 'fail' && value !== 'block') {
-          throw new ServiceError('REFUSED', `onWriteQuorumLost ${value}: must be fail or block`);
-        }
-        this.#settings.onWriteQuorumLost = value;
-        return;
-    }
+    return { key, value: configure(this.#settings, this.#replicas.replicas.length, key, value) };
   }
 
   #requireHooks(): void {
-    if (!this.#options.testHooks) {
+    if (!this.#parts.testHooks) {
       throw new ServiceError('REFUSED', 'test hooks are off; set testHooks: true in the config to use them');
     }
   }
@@ -274,7 +229,7 @@ export class MediatorAdmin implements AdminService {
 
   async *#poll(path: string): AsyncGenerator<BallotBox[]> {
     for await (const { inode, blocks } of this.#blocksOf(path)) {
-      yield await this.#reader.poll(
+      yield await this.#parts.reader.poll(
         blocks.map((reference) => ({ inode, reference, offset: 0, length: reference.length })),
       );
     }

@@ -1,11 +1,11 @@
-// What status says of a cluster: not what it could survive when all is well,
-// but what it has now. A pure function of what servers have answered.
+// What `status` says about a cluster: what it survives when all servers are well,
+// and what it survives now. Pure functions of what the servers have answered.
 import type { ClusterStatus, DataServerStatus, MetaserverStatus, Survival } from '../../protocol/services/admin.js';
 import type { Queries } from '../../protocol/services/metadata.js';
 import { type Quorums, survives } from '../../protocol/values/quorum.js';
 import type { Replica } from '../replicas/replica.js';
 
-/** The metaserver stops counting the versions that a server lacks here, so that status stays quick. */
+/** Versions that a server lacks are counted up to this number: more makes no difference to the reader. */
 export const BEHIND_LIMIT = 8192;
 
 export type MetaserverHealth = Queries['health']['result'];
@@ -26,7 +26,7 @@ export function metaserverStatus(
   return { name, address, state: 'up', trouble, reason, freeBytes, totalBytes };
 }
 
-/** @param missed how many versions it lacks; null when nobody knows */
+/** @param missed how many versions the server lacks; null when the metaserver has not answered */
 export function dataServerStatus(replica: KnownReplica, missed: number | null): DataServerStatus {
   const { name, address, state, dissents, repairs, rebuild, store, refusal } = replica;
   const toRebuild = rebuild === null ? 0 : rebuild.total - rebuild.done;
@@ -47,7 +47,7 @@ export function dataServerStatus(replica: KnownReplica, missed: number | null): 
   return rebuild === null ? status : { ...status, rebuild };
 }
 
-/** Whether reads and writes have their quorum now, and how many of the servers that make it may still fail. */
+/** Whether there are quorums for reads and writes, and how many more servers may be lost. */
 export function survivalNow(
   quorums: Quorums,
   metaservers: readonly MetaserverStatus[],

@@ -1,4 +1,4 @@
-// Paths in UTF-8 text, as people and XML-RPC write them, to inodes and back.
+// Resolves paths, in UTF-8 text as people and XML-RPC write them, to inodes.
 import { FileError } from '../../protocol/errors.js';
 import { nameFromText, namingPath } from '../../protocol/http/text.js';
 import { type Attributes, type FileName, ROOT_INODE } from '../../protocol/services/files.js';
@@ -13,12 +13,12 @@ export function splitPath(path: string): FileName[] {
     .map(nameFromText);
 }
 
-/** The inode under a path; symbolic links are not followed. Fails with ENOENT and ENOTDIR. */
+/** The attributes of the file at a path; symbolic links are not followed. Fails with ENOENT and ENOTDIR. */
 export async function resolvePath(metadata: MetadataService, path: string): Promise<Attributes> {
   return resolveNames(metadata, splitPath(path), path);
 }
 
-/** The same for names of which `path` is the whole; failures name it. */
+/** The same for a path that is split already. @param path what error messages show */
 export async function resolveNames(
   metadata: MetadataService,
   names: readonly FileName[],

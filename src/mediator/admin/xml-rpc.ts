@@ -14,9 +14,9 @@ import { resolveNames, resolvePath, splitPath } from './paths.js';
 
 const CALLER = { uid: 0, gid: 0 };
 const LIST_LIMIT = 1000;
-/** A whole file in one XML-RPC reply: base64 in memory several times over. */
+/** Files that one XML-RPC reply carries: as base64 they are in memory several times. */
 const MAXIMUM_WHOLE_BYTES = 16 * 1024 * 1024;
-/** Faults of this face: bad arguments; everything else passes through with the server's own code. */
+/** The fault code for bad arguments. Other errors keep the code of the service. */
 const BAD_ARGUMENT = 400;
 
 export function mediatorXmlRpc(
@@ -163,7 +163,7 @@ function splitKey(key: XmlRpcValue | undefined): { path: string; what: 'data' | 
   return { path: whole.slice(0, at), what };
 }
 
-/** Text as it came, or bytes that hold UTF-8. */
+/** Text, or bytes that are UTF-8. */
 function text(value: XmlRpcValue | undefined): string {
   if (typeof value === 'string') return value;
   if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');

@@ -1,5 +1,6 @@
-// Reads ranges of files: block map, vote, holes. A block map that was
-// overtaken by another writer is fetched again before a read gives up.
+// Reads a range of a file: looks up its blocks in the block map, has the replicas
+// vote on them, and fills holes with zeros. When a block has no quorum, the map is
+// fetched again first: another mediator may have replaced the version.
 import { FileError } from '../../protocol/errors.js';
 import type { BlockReference } from '../../protocol/services/metadata.js';
 import { copyOf, type Pieces } from '../../protocol/values/pieces.js';
@@ -11,9 +12,9 @@ import type { Auditor } from '../voting/audit.js';
 import { wholePages } from '../voting/ballot-box.js';
 import type { Reader, ReadOutcome, ReadResult } from '../voting/reader.js';
 
-/** How often a read starts over because the file was rewritten under it. */
+/** How often a read is tried while the file is rewritten under it. */
 const MAXIMUM_ATTEMPTS = 10;
-/** An answer of more pieces is copied into one: handing on so many costs more, and the system takes no more than 1,024 at once. */
+/** An answer with more pieces is copied into one: passing on many costs more, and writev(2) takes no more than 1,024. */
 const MAXIMUM_PIECES = 128;
 
 const ZEROS = new Uint8Array(128 * 1024);
@@ -34,7 +35,7 @@ export class FileReader {
   }
 
   /**
-   * @returns voted bytes from `offset`, lent; fewer than `length` only where the file ends
+   * @returns bytes that have won their votes, lent (protocol/wire/lent.ts); fewer than `length` only at the end of the file
    * @throws FileError EIO when a block has no quorum
    */
   async read(inode: number, offset: number, length: number): Promise<{ pieces: Pieces }> {
@@ -67,6 +68,7 @@ export class FileReader {
     }
   }
 
+  /** Positional arguments: this is on the way of every read. */
   #vote(
     inode: number,
     entries: readonly (BlockReference | null)[],
@@ -87,7 +89,7 @@ export class FileReader {
     return this.#reader.read(wanted);
   }
 
-  /** Asks the metaserver anew whether the version that could not be read still counts. */
+  /** Asks the metaserver whether the version that could not be read still counts. */
   async #isCurrent(inode: number, reference: BlockReference): Promise<boolean> {
     this.#blockMap.forget(inode);
     const { entries } = await this.#blockMap.load(inode, reference.index, 1);
@@ -109,7 +111,7 @@ export class FileReader {
   }
 }
 
-/** The ranges in the order of the file; what lies between, holes and the ends of short blocks, is zeros. */
+/** The bytes of the range: what was read, in order, and zeros between, for holes and behind the ends of short blocks. */
 function layOut(outcomes: readonly ReadOutcome[], blockSize: number, offset: number, end: number): Pieces {
   const pieces: Uint8Array[] = [];
   let at = offset;

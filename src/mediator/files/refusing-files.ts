@@ -1,7 +1,6 @@
-// FileService as mounts are given it. A mount that was silent until its session
-// ended does not know that when it goes on, and others may have its locks by now.
-// So it is refused everything until it has begun another session, whose answer
-// names the locks that it has lost.
+// FileService as it is offered to mounts. A mount whose session has expired may
+// not know it, and other mounts may have its locks by now. Every request of it is
+// refused until it has begun a new session, and has been told which locks it lost.
 import type { FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { Sessions } from '../sessions/sessions.js';
@@ -16,7 +15,7 @@ export function refusingFiles(files: MediatorFiles, sessions: Sessions): FileSer
     const method = value as Method;
     methods[name] = (request, options) => {
       try {
-        sessions.refuseOver(options);
+        sessions.refuseExpired(options);
       } catch (error) {
         return Promise.reject(error);
       }

@@ -1,45 +1,53 @@
-// Names that go while their file is open, in whichever mount: what is open
-// keeps its content until the last close, and everything else goes with its
-// last name.
+// Removals of names (unlink, rename over a name) while a mount may have the file
+// open: an open file keeps its content until its last close, any other goes with
+// its last name.
 import { FileError } from '../../protocol/errors.js';
-import type { FileName } from '../../protocol/services/files.js';
+import { type FileName, MOST_HELD_NAMED } from '../../protocol/services/files.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { BlockMap } from '../metadata/block-map.js';
+import type { HeldFiles } from '../sessions/held-files.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { GarbageCollector } from '../upkeep/garbage.js';
-
-/** Up to so many files that other mounts have open, all are named as held; beyond, the one concerned is looked up first. */
-const MOST_HELD_NAMED = 64;
 
 interface Name {
   parent: number;
   name: FileName;
 }
 
+interface Dependencies {
+  metadata: MetadataService;
+  blockMap: BlockMap;
+  held: HeldFiles;
+  sessions: Sessions;
+  garbage: GarbageCollector;
+}
+
 export class Removals {
   #underWay = 0;
-  /** Files that are being made, of which nobody knows yet which inode they are. */
+  /** Files that are being made: their inodes, and that they are open, are not known yet. */
   readonly #made = new Set<Name & { done: Promise<unknown> }>();
 
   readonly #metadata: MetadataService;
   readonly #blockMap: BlockMap;
-  readonly #garbage: GarbageCollector;
+  readonly #held: HeldFiles;
   readonly #sessions: Sessions;
+  readonly #garbage: GarbageCollector;
 
-  constructor(metadata: MetadataService, blockMap: BlockMap, garbage: GarbageCollector, sessions: Sessions) {
+  constructor({ metadata, blockMap, held, sessions, garbage }: Dependencies) {
     this.#metadata = metadata;
     this.#blockMap = blockMap;
-    this.#garbage = garbage;
+    this.#held = held;
     this.#sessions = sessions;
+    this.#garbage = garbage;
   }
 
-  /** A file that is opened now may be going: only the metaserver knows whether it comes too late. */
+  /** While a removal is under way, only the metaserver knows whether a file that is opened is still there. */
   get underWay(): boolean {
     return this.#underWay > 0;
   }
 
-  /** Runs `work`, which makes a file and says that it is open. */
+  /** Runs `work`, which makes a file and notes that it is open. A removal of its name waits for it. */
   async making<T>({ parent, name }: Name, work: () => Promise<T>): Promise<T> {
     const done = work();
     const one = { parent, name, done };
@@ -52,8 +60,8 @@ export class Removals {
   }
 
   /**
-   * Runs `work`, which takes the name away from the file that has it; `held` are the files that must live on without.
-   * @param lost of what `work` answers, the file that has lost its last name by it
+   * Runs `work`, which removes the name. @param held open files of the caller; `work` gets them with those of other mounts added
+   * @param lost says, of the answer of `work`, which file has lost its last name, if any
    */
   async run<T>(
     { parent, name, held }: Name & { held: number[] },
@@ -66,9 +74,9 @@ export class Removals {
       for (const made of this.#made) {
         if (made.parent === parent && made.name === name) await made.done.catch(() => {});
       }
-      const all = await this.#held({ parent, name, held }, options);
-      // What lives on must not be purged before it is known to be held.
-      return await this.#garbage.sparing(all, async () => {
+      const all = await this.#heldUnder({ parent, name, held }, options);
+      // A file that loses its last name must not be purged before it is known to be held.
+      return await this.#held.sparing(all, async () => {
         const result = await work(all);
         const inode = lost(result);
         if (inode !== undefined) this.#lostLast(inode, held, options);
@@ -79,7 +87,11 @@ export class Removals {
     }
   }
 
-  async #held({ parent, name, held }: Name & { held: number[] }, options: CallOptions | undefined): Promise<number[]> {
+  /** The files that must live on if they lose their last name with this one. */
+  async #heldUnder(
+    { parent, name, held }: Name & { held: number[] },
+    options: CallOptions | undefined,
+  ): Promise<number[]> {
     const others = this.#sessions.countElsewhere(options);
     if (others === 0) return held;
     if (others <= MOST_HELD_NAMED) return [...held, ...this.#sessions.openElsewhere(options)];
@@ -88,10 +100,10 @@ export class Removals {
     return isOpen ? [...held, inode] : held;
   }
 
-  /** @param held what the caller has open */
+  /** The file has lost its last name. @param held open files of the caller */
   #lostLast(inode: number, held: readonly number[], options: CallOptions | undefined): void {
     if (held.includes(inode)) this.#sessions.hold(inode, options);
-    else if (this.#sessions.isOpenElsewhere(inode, options)) this.#garbage.hold(inode);
+    else if (this.#sessions.isOpenElsewhere(inode, options)) this.#held.hold(inode);
     else {
       this.#blockMap.forget(inode);
       this.#garbage.wake();

@@ -1,10 +1,9 @@
-// Where a file has data and where holes: lseek(2) with SEEK_DATA and SEEK_HOLE,
-// by whole blocks of the block map. What a block holds behind its own end are
-// zeros that count as data.
+// lseek(2) with SEEK_DATA and SEEK_HOLE, by whole blocks of the block map. The
+// zeros behind the end of a short block count as data.
 import { FileError } from '../../protocol/errors.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 
-/** Entries of one question: few for where data begins; a run of blocks may be long. */
+/** Entries per query for a hole: the run of blocks before it may be long. For data, one entry tells. */
 const RUN_ENTRIES = 4096;
 
 /**
@@ -18,7 +17,7 @@ export async function findEdge(
   what: 'data' | 'hole',
 ): Promise<number> {
   const most = what === 'data' ? 1 : RUN_ENTRIES;
-  // The size of its blocks never changes, its own may until the blocks are asked for.
+  // Only the block size is used: it never changes. The file's size comes with its blocks.
   const { blockSizeBytes } = await metadata.query({ name: 'attributes', request: { inode } });
   for (let at = offset; ; ) {
     const first = Math.floor(at / blockSizeBytes);

@@ -1,22 +1,23 @@
-// What the mediator remembers of the block maps: which version of each block
-// counts, and its witness. Only a cache: every entry can be asked for again,
-// and a revision seen elsewhere throws an outdated one away.
+// A cache of the metaserver's block maps: which version of each block counts, and
+// its witness. Every entry can be asked for again, and a map is dropped when a
+// newer revision of its file is seen.
 import type { Attributes } from '../../protocol/services/files.js';
 import type { BlockRange, BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import { dropOldest } from '../../runtime/drop-oldest.js';
 
-/** Entries that one query asks for ahead of need: 32 MiB of a file with the default block size. */
+/** Entries that one query fetches at least: 32 MiB of a file with the default block size. */
 const QUERY_ENTRIES = 256;
 /** Inodes remembered; each holds its entries in a Map. */
 const MAXIMUM_INODES = 4096;
-/** Entries of one inode beyond which it starts anew: 32 GiB of a file with the default block size. */
+/** With more entries, the map of a file is dropped: 32 GiB of a file with the default block size. */
 const MAXIMUM_ENTRIES = 262_144;
 
 interface CachedMap {
   attributes: Attributes;
   /** null: a hole. */
   entries: Map<number, BlockReference | null>;
-  /** All blocks of the file are among the entries: what is missing there is a hole. */
-  isWhole: boolean;
+  /** All blocks of the file are among the entries: every other index is a hole. */
+  isComplete: boolean;
 }
 
 export interface MapView {
@@ -28,14 +29,14 @@ export interface MapView {
 export class BlockMap {
   readonly #metadata: MetadataService;
   readonly #inodes = new Map<number, CachedMap>();
-  /** Grows with every `clear`: answers to questions from before are not remembered. */
-  #era = 0;
+  /** Grows with every `clear`: answers to queries from before are not remembered. */
+  #epoch = 0;
 
   constructor(metadata: MetadataService) {
     this.#metadata = metadata;
   }
 
-  /** The entries first … first + count - 1 and the attributes that go with them. Fails like the query `blocks`. */
+  /** The entries first … first + count - 1, with the attributes of the same revision. Fails like the query `blocks`. */
   async load(inode: number, first: number, count: number): Promise<MapView> {
     for (;;) {
       const cached = this.#known(inode, first, count);
@@ -49,28 +50,28 @@ export class BlockMap {
     return this.#inodes.size;
   }
 
-  /** Attributes as this mediator knows them; undefined when it does not remember the file. */
+  /** Attributes from the cache; undefined when the file is not in it. */
   remembered(inode: number): Attributes | undefined {
     return this.#inodes.get(inode)?.attributes;
   }
 
-  /** Fetches attributes and the first entries in one round trip, whatever is remembered. */
+  /** Fetches attributes and the first entries in one round trip, whatever is cached. */
   async refresh(inode: number): Promise<Attributes> {
     return this.#query(inode, 0, QUERY_ENTRIES);
   }
 
-  /** A file that was made just now has no blocks. */
+  /** A file was made just now: it has no blocks. */
   created(attributes: Attributes): void {
-    this.#remember(attributes.inode, { attributes, entries: new Map(), isWhole: true });
+    this.#remember(attributes.inode, { attributes, entries: new Map(), isComplete: true });
   }
 
-  /** Attributes that came from anywhere: a newer revision than the remembered one outdates it. */
+  /** Attributes from any answer: a map with an older revision is dropped. */
   observe(attributes: Attributes): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached !== undefined && cached.attributes.revision < attributes.revision) this.#inodes.delete(attributes.inode);
   }
 
-  /** Its access time has moved, which is no revision: `attributes` may have one that came of another change. */
+  /** The access time has changed, without a new revision. `attributes` may still have one, from another change. */
   accessed(attributes: Attributes): void {
     this.observe(attributes);
     const cached = this.#inodes.get(attributes.inode);
@@ -80,8 +81,8 @@ export class BlockMap {
   }
 
   /**
-   * A commit, or another change, of this mediator succeeded: `attributes` are its answer, with the revision that it made. What
-   * may be an answer to a repetition, with attributes as they are by now, must be forgotten instead.
+   * A commit or another change by this mediator has succeeded: `attributes` are its answer, with the revision that it made. For
+   * the answer to a retry, whose attributes may be of a later revision, call `forget` instead.
    */
   committed(
     attributes: Attributes,
@@ -91,10 +92,10 @@ export class BlockMap {
   ): void {
     const cached = this.#inodes.get(attributes.inode);
     if (cached === undefined) return;
-    // What is remembered already contains this commit.
+    // The map includes this commit already.
     if (attributes.revision <= cached.attributes.revision) return;
     if (attributes.revision !== cached.attributes.revision + 1) {
-      // Another change lies between: ours in flight, or another mediator's. Only a query can tell.
+      // Another change came between, whose answer is under way or went to another mediator.
       this.#inodes.delete(attributes.inode);
       return;
     }
@@ -110,10 +111,10 @@ export class BlockMap {
     if (cached.entries.size > MAXIMUM_ENTRIES) this.#inodes.delete(attributes.inode);
   }
 
-  /** Forgets everything: a metaserver that crashed may have gone back to older revisions. */
+  /** Empties the cache: a metaserver that crashed may have gone back to older revisions. */
   clear(): void {
     this.#inodes.clear();
-    this.#era++;
+    this.#epoch++;
   }
 
   forget(inode: number): void {
@@ -126,16 +127,16 @@ export class BlockMap {
     const entries: (BlockReference | null)[] = [];
     for (let index = first; index < first + count; index++) {
       const entry = cached.entries.get(index);
-      if (entry === undefined && !cached.isWhole) return null;
+      if (entry === undefined && !cached.isComplete) return null;
       entries.push(entry ?? null);
     }
     return { attributes: cached.attributes, entries };
   }
 
   async #query(inode: number, first: number, count: number): Promise<Attributes> {
-    const era = this.#era;
+    const epoch = this.#epoch;
     const { attributes, blocks } = await this.#metadata.query({ name: 'blocks', request: { inode, first, count } });
-    if (era !== this.#era) return attributes;
+    if (epoch !== this.#epoch) return attributes;
     let cached = this.#inodes.get(inode);
     if (cached !== undefined && cached.attributes.revision > attributes.revision) return cached.attributes;
     if (
@@ -143,10 +144,10 @@ export class BlockMap {
       cached.attributes.revision < attributes.revision ||
       cached.entries.size > MAXIMUM_ENTRIES
     ) {
-      cached = { attributes, entries: new Map(), isWhole: false };
+      cached = { attributes, entries: new Map(), isComplete: false };
     }
-    // No block stands behind the end of its file.
-    if (first === 0 && count * attributes.blockSizeBytes >= attributes.sizeBytes) cached.isWhole = true;
+    // Behind the end of the file are no blocks.
+    if (first === 0 && count * attributes.blockSizeBytes >= attributes.sizeBytes) cached.isComplete = true;
     else for (let index = first; index < first + count; index++) cached.entries.set(index, null);
     for (const block of blocks) cached.entries.set(block.index, block);
     this.#remember(inode, cached);
@@ -154,12 +155,9 @@ export class BlockMap {
   }
 
   #remember(inode: number, map: CachedMap): void {
-    // To the young end: Map keeps insertion order.
+    // Deleted first: the entry then counts as the newest.
     this.#inodes.delete(inode);
     this.#inodes.set(inode, map);
-    for (const oldest of this.#inodes.keys()) {
-      if (this.#inodes.size <= MAXIMUM_INODES) break;
-      this.#inodes.delete(oldest);
-    }
+    dropOldest(this.#inodes, MAXIMUM_INODES);
   }
 }

@@ -1,7 +1,7 @@
-// Requests that a client asks again, since the answer to an earlier attempt was
-// lost. What this mediator refuses by itself, before the metaserver sees it
-// (too few servers, no room), may have been carried out then: the metaserver
-// knows, and from then on refuses what is still on its way.
+// Retries of requests whose first answer was lost. Before this mediator refuses a
+// retry by itself (too few servers, no room), it asks the metaserver whether an
+// earlier attempt was carried out. If not, the metaserver refuses that attempt
+// should it still arrive.
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
@@ -20,14 +20,14 @@ export class EarlierAttempts {
     this.#clock = clock;
   }
 
-  /** Whether an earlier attempt at a request that is being refused was carried out. If not, none will be. */
+  /** Whether an earlier attempt was carried out. If not, none will be. */
   async wasCarriedOut({ id, again }: Attempt): Promise<boolean> {
     if (id === undefined || again !== true) return false;
     const timeNs = this.#clock.nowNs();
     return (await this.#metadata.execute({ name: 'abandon', timeNs, request: {}, durable: false, id })).isDone;
   }
 
-  /** What a write answers, or another change of content; when it is refused, what an earlier attempt would have answered. */
+  /** Runs a change of content. When it is refused although an earlier attempt was carried out, answers for that attempt. */
   async unlessCarriedOut(attempt: Attempt & { inode: number }, change: () => Promise<Attributes>): Promise<Attributes> {
     try {
       return await change();
@@ -35,11 +35,12 @@ export class EarlierAttempts {
       if (!(error instanceof FileError) || !(await this.wasCarriedOut(attempt))) throw error;
       const { id, inode } = attempt;
       const timeNs = this.#clock.nowNs();
+      // A commit of nothing: the metaserver knows its id, and answers with the result of the earlier attempt.
       const nothing = { changes: [], truncateTo: null, minimumSizeBytes: 0, modifyTimeNs: timeNs, missing: [] };
       const request = { inode, ...nothing };
       const result = await this.#metadata.execute({ name: 'commit', timeNs, request, durable: true, id });
       if (result.state !== 'committed') throw error;
-      // Others may have written since.
+      // The attributes may be of a later revision.
       this.#blockMap.forget(inode);
       return result.attributes;
     }

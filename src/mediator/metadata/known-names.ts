@@ -1,38 +1,35 @@
-// Names that this mediator need not ask the metaserver for, since all changes
-// pass through it: which inode a name stands for, from what was answered lately;
-// and, in directories that were made here, that a name was never there. Most
-// names are looked for just before they are made.
+// A cache of names, for lookups that this mediator can answer without the
+// metaserver because all changes pass through it: which inode a name stands for,
+// from recent answers; and, for a directory that was made through this mediator,
+// that it has no such name. Most names are looked up just before they are made.
 //
-// What a change under way may touch is not known until it is answered. Of a
-// directory made here names are noted before a command that may make them is
-// sent, and stay until one that nothing else disturbed has taken them away: what
-// is not among them is not there.
+// Nothing is believed about a name that a change under way may touch. In a
+// directory that was made here, a name is noted before the command that may add it
+// is sent, and it stays until a command has removed it while no other change in the
+// directory was under way: so a name that is not noted does not exist.
 import { type FileName, MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 import type { Answer, CommandName, Commands } from '../../protocol/services/metadata.js';
+import { assert } from '../../runtime/assert.js';
 import type { Clock } from '../../runtime/clock.js';
+import { directoryMade, inodeAdded, isRemoved, type Place, placesOf } from './name-effects.js';
 
 /** Names and directories together: about ten megabytes, three times that if all are directories. */
 const MAXIMUM_ENTRIES = 65_536;
-/** As long as kernels believe names by default. Bounds what a process that was stopped believes when it goes on. */
+/** As long as kernels trust names by default. Bounds what a process that was stopped believes when it goes on. */
 const TRUSTED_MS = 10_000;
 
-interface Place {
-  parent: number;
-  name: FileName;
-}
-
-/** What a name stood for when the metaserver was asked. */
+/** The inode of a name when the metaserver was asked. */
 interface Entry {
   inode: number;
   atMs: number;
 }
 
 interface Directory {
-  /** Every name that was ever there, or asked for, is among `names`. */
-  isWhole: boolean;
-  /** null: what it stands for is not known, or nothing. */
+  /** Every name that may exist in it is among `names`. */
+  isComplete: boolean;
+  /** null: the name may exist, and its inode is not known. */
   names: Map<FileName, Entry | null>;
-  /** Changes that were begun, and those of them that are not answered. */
+  /** Changes so far, and those of them that are not answered yet. */
   begun: number;
   underWay: number;
 }
@@ -41,25 +38,25 @@ interface Change {
   beganMs: number;
   /** No other change in these directories was under way when it began. */
   isAlone: boolean;
-  lost: Place | undefined;
-  gained: Place | undefined;
+  removed: Place | undefined;
+  added: Place | undefined;
   directories: readonly { directory: Directory; begun: number }[];
 }
 
-/** What a command has done, where its answer says so. */
+/** What a command has done, as far as its answer says so. */
 interface Outcome {
-  /** What the gained name stands for. */
-  stands?: Entry | undefined;
-  /** The lost name stands for nothing. */
+  /** What the added name stands for. */
+  entry?: Entry | undefined;
+  /** The removed name is gone. */
   isGone?: boolean;
 }
 
 export class KnownNames {
-  /** The one that was used least recently stands first. */
+  /** The least recently used directory is the first. */
   readonly #directories = new Map<number, Directory>();
   #entries = 0;
-  /** How often everything was forgotten. */
-  #era = 0;
+  /** Grows with every `clear`: answers to commands from before are not remembered. */
+  #epoch = 0;
 
   readonly #clock: Clock;
   readonly #maximumEntries: number;
@@ -74,18 +71,18 @@ export class KnownNames {
     return this.#entries;
   }
 
-  /** The inode that the name stands for; null: no such name can be there; undefined: only the metaserver knows. */
+  /** The inode of a name; null: the name does not exist; undefined: only the metaserver knows. */
   find(parent: number, name: FileName): number | null | undefined {
-    const directory = this.#touch(parent);
+    const directory = this.#use(parent);
     if (directory === undefined) return undefined;
     const entry = directory.names.get(name);
-    if (entry === undefined) return directory.isWhole && isPossible(name) ? null : undefined;
+    if (entry === undefined) return directory.isComplete && isPossible(name) ? null : undefined;
     return entry !== null && this.#clock.monotonicMs() - entry.atMs <= TRUSTED_MS ? entry.inode : undefined;
   }
 
-  /** Before a query about names in a directory: takes what it answers, unless a change came between. */
+  /** To be called before a query about names in a directory: the result takes the answer, unless a change came between. */
   learner(parent: number): (name: FileName, inode: number) => void {
-    const directory = this.#touch(parent) ?? this.#add(parent);
+    const directory = this.#use(parent) ?? this.#add(parent);
     this.#makeRoom();
     const { begun, underWay } = directory;
     const atMs = this.#clock.monotonicMs();
@@ -97,24 +94,27 @@ export class KnownNames {
     };
   }
 
-  /** Runs a command, and takes note of what it does to names. The answer to a repetition says how it was then. */
+  /** Runs a command, and notes what it does to names. */
   async note<K extends CommandName>(
     command: K,
     request: Commands[K]['request'],
     run: () => Promise<Answer<K>>,
   ): Promise<Answer<K>> {
-    const { lost, gained } = placesOf(command, request);
-    if (lost === undefined && gained === undefined) return run();
-    const moved = lost === undefined ? undefined : this.#directories.get(lost.parent)?.names.get(lost.name);
-    const change = this.#begin(lost, gained);
-    const era = this.#era;
+    const { removed, added } = placesOf(command, request);
+    if (removed === undefined && added === undefined) return run();
+    const moved = removed === undefined ? undefined : this.#directories.get(removed.parent)?.names.get(removed.name);
+    const change = this.#begin(removed, added);
+    const epoch = this.#epoch;
     let outcome: Outcome = {};
     try {
       const result = await run();
+      // The answer to a retry may describe an earlier state.
       if (result.isRepetition !== true) {
-        outcome = outcomeOf(command, request, result, moved ?? undefined, change.beganMs);
+        const inode = inodeAdded(command, request, result);
+        const made = inode === undefined ? undefined : { inode, atMs: change.beganMs };
+        outcome = { entry: command === 'rename' ? (moved ?? undefined) : made, isGone: isRemoved(command) };
         const emptyDirectory = directoryMade(command, request, result);
-        if (emptyDirectory !== undefined && era === this.#era) this.#know(emptyDirectory);
+        if (emptyDirectory !== undefined && epoch === this.#epoch) this.#complete(emptyDirectory);
       }
       return result;
     } finally {
@@ -122,12 +122,12 @@ export class KnownNames {
     }
   }
 
-  /** Forgets everything. What is under way will not be believed either. */
+  /** Forgets everything, and later also the outcomes of changes that are under way now. */
   clear(): void {
-    this.#era++;
+    this.#epoch++;
     this.#entries = 0;
     for (const [inode, directory] of this.#directories) {
-      directory.isWhole = false;
+      directory.isComplete = false;
       directory.names.clear();
       directory.begun++;
       if (directory.underWay === 0) this.#directories.delete(inode);
@@ -135,30 +135,33 @@ export class KnownNames {
     }
   }
 
-  #begin(lost: Place | undefined, gained: Place | undefined): Change {
-    const parents = new Set([lost, gained].flatMap((place) => (place === undefined ? [] : [place.parent])));
+  #begin(removed: Place | undefined, added: Place | undefined): Change {
+    const parents = new Set([removed, added].flatMap((place) => (place === undefined ? [] : [place.parent])));
     let isAlone = true;
     const directories = [...parents].map((parent) => {
-      const directory = this.#touch(parent) ?? this.#add(parent);
+      const directory = this.#use(parent) ?? this.#add(parent);
       if (directory.underWay > 0) isAlone = false;
       directory.begun++;
       directory.underWay++;
       return { directory, begun: directory.begun };
     });
-    // Even where not every name is known: the directory may become known meanwhile.
-    if (gained !== undefined) this.#set(gained, null);
-    if (lost !== undefined) this.#lose(lost);
+    // Also in a directory that is not complete: it may become so meanwhile.
+    if (added !== undefined) this.#set(added, null);
+    if (removed !== undefined) this.#forgetInode(removed);
     this.#makeRoom();
-    return { beganMs: this.#clock.monotonicMs(), isAlone, lost, gained, directories };
+    return { beganMs: this.#clock.monotonicMs(), isAlone, removed, added, directories };
   }
 
-  #end({ isAlone, lost, gained, directories }: Change, { stands, isGone }: Outcome): void {
+  #end({ isAlone, removed, added, directories }: Change, { entry, isGone }: Outcome): void {
     const wasAlone = isAlone && directories.every(({ directory, begun }) => directory.begun === begun);
-    for (const { directory } of directories) directory.underWay--;
-    if (lost !== undefined && isGone && wasAlone) this.#remove(lost);
-    if (gained === undefined) return;
-    if (stands !== undefined && wasAlone) this.#set(gained, stands);
-    else this.#lose(gained);
+    for (const { directory } of directories) {
+      assert(directory.underWay > 0, 'a change ends once');
+      directory.underWay--;
+    }
+    if (removed !== undefined && isGone && wasAlone) this.#remove(removed);
+    if (added === undefined) return;
+    if (entry !== undefined && wasAlone) this.#set(added, entry);
+    else this.#forgetInode(added);
   }
 
   #set({ parent, name }: Place, entry: Entry | null): void {
@@ -168,11 +171,11 @@ export class KnownNames {
     directory.names.set(name, entry);
   }
 
-  /** What the name stands for is not known any more; where every name is known, it stays among them. */
-  #lose({ parent, name }: Place): void {
+  /** Forgets which inode the name stands for. In a complete directory the name stays noted: it may exist. */
+  #forgetInode({ parent, name }: Place): void {
     const directory = this.#directories.get(parent);
     if (directory === undefined) return;
-    if (!directory.isWhole) this.#remove({ parent, name });
+    if (!directory.isComplete) this.#remove({ parent, name });
     else if (directory.names.has(name)) directory.names.set(name, null);
   }
 
@@ -180,29 +183,29 @@ export class KnownNames {
     if (this.#directories.get(parent)?.names.delete(name)) this.#entries--;
   }
 
-  #know(inode: number): void {
-    const directory = this.#touch(inode) ?? this.#add(inode);
-    directory.isWhole = true;
+  #complete(inode: number): void {
+    const directory = this.#use(inode) ?? this.#add(inode);
+    directory.isComplete = true;
   }
 
   #add(inode: number): Directory {
-    const directory: Directory = { isWhole: false, names: new Map(), begun: 0, underWay: 0 };
+    const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0 };
     this.#directories.set(inode, directory);
     this.#entries++;
     return directory;
   }
 
+  /** Drops least recently used directories with their names. Not lru-cache: it would drop those with changes under way. */
   #makeRoom(): void {
     for (const [oldest, { names, underWay }] of this.#directories) {
       if (this.#entries <= this.#maximumEntries) break;
-      // What is under way must be known to be.
       if (underWay > 0) continue;
       this.#directories.delete(oldest);
       this.#entries -= 1 + names.size;
     }
   }
 
-  #touch(inode: number): Directory | undefined {
+  #use(inode: number): Directory | undefined {
     const directory = this.#directories.get(inode);
     if (directory === undefined) return undefined;
     this.#directories.delete(inode);
@@ -214,52 +217,4 @@ export class KnownNames {
 /** The metaserver refuses other names, and says why; `.` and `..` are not among a directory's names. */
 function isPossible(name: FileName): boolean {
   return name.length > 0 && name.length <= MAXIMUM_NAME_BYTES && name !== '.' && name !== '..';
-}
-
-/** Where a command takes a name away, and where it makes one. */
-function placesOf(command: CommandName, request: object): { lost?: Place; gained?: Place } {
-  switch (command) {
-    case 'make':
-    case 'link':
-      return { gained: request as Commands['link']['request'] };
-    case 'unlink':
-    case 'rmdir':
-      return { lost: request as Commands['unlink']['request'] };
-    case 'rename': {
-      const { parent, name, newParent, newName } = request as Commands['rename']['request'];
-      return { lost: { parent, name }, gained: { parent: newParent, name: newName } };
-    }
-    default:
-      return {};
-  }
-}
-
-/** @param moved what the lost name stood for */
-function outcomeOf(
-  command: CommandName,
-  request: object,
-  result: object,
-  moved: Entry | undefined,
-  atMs: number,
-): Outcome {
-  switch (command) {
-    case 'make':
-      return { stands: { inode: (result as Commands['make']['result']).attributes.inode, atMs } };
-    case 'link':
-      return { stands: { inode: (request as Commands['link']['request']).inode, atMs } };
-    case 'unlink':
-    case 'rmdir':
-      return { isGone: true };
-    case 'rename':
-      return { stands: moved };
-    default:
-      return {};
-  }
-}
-
-/** The inode of a directory that has been made, and that nobody has changed since. */
-function directoryMade(command: CommandName, request: object, result: object): number | undefined {
-  if (command !== 'make' || (request as Commands['make']['request']).kind !== 'directory') return undefined;
-  const { created, attributes } = result as Commands['make']['result'];
-  return created && attributes.revision === 1 ? attributes.inode : undefined;
 }

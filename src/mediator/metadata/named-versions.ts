@@ -1,17 +1,17 @@
-// Which versions the block map names, asked of the metaserver itself: the
-// mediator's cache may be older than the removal of a file, and whoever deletes,
-// blames or complains must know how it is now.
+// Asks the metaserver itself which versions the block map names. For whoever
+// deletes versions, blames servers or reports losses: the mediator's cache may
+// still name versions of a file that is gone.
 import { FileError } from '../../protocol/errors.js';
 import type { BlockKey, Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 
-/** Whether the block map names this version now. None comes back: one that is named now has been since its commit. */
+/** Whether the block map names this version now, and so has named it since its commit. */
 export async function isNamed(metadata: MetadataService, { inode, index, version }: BlockKey): Promise<boolean> {
   const named = await namedVersions(metadata, inode, index, index);
   return named.get(index) === version;
 }
 
-/** The versions of the blocks first … last, by index; none of an inode that is gone. */
+/** The versions of the blocks first … last, by index; empty when the inode is gone. */
 export async function namedVersions(
   metadata: MetadataService,
   inode: number,

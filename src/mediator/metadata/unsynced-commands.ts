@@ -1,36 +1,40 @@
-// Commands that were answered and may not be on the metaserver's disk yet, in
-// their order: a crash of the metaserver loses a tail of them, which is carried
-// out again then.
+// Commands that were answered and may not be on the metaserver's disk yet. A
+// crash of the metaserver loses some of the last ones; they are then carried out
+// again from here, in their order.
 import type { CommandName, Commands, MetadataService } from '../../protocol/services/metadata.js';
+import { assert } from '../../runtime/assert.js';
 
 export type Message = Parameters<MetadataService['execute']>[0];
 
-/** Beyond this, the next command waits until they are stored: some megabytes, and fewer rows than a metaserver takes without its disk. */
+/** With more, the next command waits for a sync: some megabytes, and fewer rows than a metaserver takes without its disk. */
 const CROWD_COMMANDS = 4096;
 const CROWD_BYTES = 16 * 1024 * 1024;
-/** Of a command in memory, without what its request brings. */
+/** Memory of a command apart from what is long in its request. */
 const COMMAND_BYTES = 500;
 
 interface Unsynced {
   message: Message;
-  /** The number of what it made; 0: it made nothing. */
-  made: number;
-  /** Its place among all that were sent, which is their order on the metaserver. */
+  /** The inode that it made; 0: none. */
+  inode: number;
+  /** Its number among all calls sent. The metaserver carries them out in this order. */
   place: number;
-  /** How many had been answered with it. */
-  count: number;
+  /** Its number among all answers. */
+  answer: number;
   bytes: number;
 }
 
 export class UnsyncedCommands {
-  /** By place. */
+  /** By `place`. */
   #commands: Unsynced[] = [];
   #bytes = 0;
-  /** The first command, and how many had been answered with the last, whose outcome is not known: it may be seen. */
-  #unclear: { place: number; count: number } | null = null;
-  /** Commands that were answered, or whose outcome is not known. What an earlier mediator was answered counts as one. */
+  /**
+   * `place` of the oldest command with an unknown outcome: later commands may depend on it. `answer` of the latest one: once that
+   * many are durable, or gone for good, no outcome is unknown any more.
+   */
+  #unknown: { place: number; answer: number } | null = null;
+  /** Commands that were answered or have an unknown outcome. All that were answered to an earlier mediator count as one. */
   #answered = 1;
-  /** How many of them, the first ones, are on the disk or gone for good. */
+  /** The first of them, so many, are on the disk or gone for good. */
   #durable = 0;
 
   get answered(): number {
@@ -49,55 +53,59 @@ export class UnsyncedCommands {
     return this.#commands.length > CROWD_COMMANDS || this.#bytes > CROWD_BYTES;
   }
 
-  /** A command that nobody wanted durable was answered. */
+  /** A command that was not asked to be durable was answered. */
   add(message: Message, result: Commands[CommandName]['result'], place: number): void {
     const { name, request } = message;
     const bytes = COMMAND_BYTES + bytesIn(request as LongRequest);
-    const command = { message, made: madeBy(name, result), place, count: ++this.#answered, bytes };
+    const command = { message, inode: inodeMadeBy(name, result), place, answer: ++this.#answered, bytes };
     this.#bytes += bytes;
     let at = this.#commands.length;
-    // Of several answers that arrive together, any may be seen first.
+    // Answers that arrive together are seen in any order.
     while (at > 0 && (this.#commands[at - 1]?.place ?? 0) > place) at--;
+    assert(this.#commands[at - 1]?.place !== place, 'no two calls to the metaserver have the same number');
     if (at === this.#commands.length) this.#commands.push(command);
     else this.#commands.splice(at, 0, command);
   }
 
-  /** The outcome of a command is not known. What can't have been built upon, a write, only waits for the disk. */
-  addUnclear(name: CommandName, place: number): void {
+  /** The outcome of a command is not known. No later command depends on a commit: it only has to wait for the disk. */
+  addUnknown(name: CommandName, place: number): void {
     this.#answered++;
     if (name === 'commit') return;
-    this.#unclear = { place: Math.min(place, this.#unclear?.place ?? place), count: this.#answered };
+    this.#unknown = { place: Math.min(place, this.#unknown?.place ?? place), answer: this.#answered };
   }
 
-  /** The first `count` of those that were answered are on the disk. */
-  durable(count: number): void {
-    if (count <= this.#durable) return;
-    this.#durable = count;
-    this.#keep(this.#commands.filter((command) => command.count > count));
-    if (this.#unclear !== null && this.#unclear.count <= count) this.#unclear = null;
+  /** The first `answers` commands are on the disk. */
+  markDurable(answers: number): void {
+    assert(answers <= this.#answered, 'only commands that were answered are marked as durable');
+    if (answers <= this.#durable) return;
+    this.#durable = answers;
+    this.#keep(this.#commands.filter(({ answer }) => answer > answers));
+    if (this.#unknown !== null && this.#unknown.answer <= answers) this.#unknown = null;
   }
 
   /**
-   * Carries all of them out again, in order, until one can't be: what follows may have been built upon it.
-   * @param execute answers whether the command is carried out, and what it has `made` (0: nothing) has that number; rejects
-   * when nobody knows, and then nothing is decided yet
-   * @returns how many were, and how many are lost; one whose outcome is not known counts, and what an earlier mediator was
-   * answered counts as one
+   * Carries all commands out again, in order. It stops at the first that can't be, since later ones may depend on it.
+   * @param execute answers whether the command has been carried out, now or before, and made the given inode (0: none); rejects
+   * when nobody knows, and then nothing is decided
+   * @returns how many were carried out, and how many are lost: each unknown outcome counts as one, and so does all that an
+   * earlier mediator was answered
    */
-  async again(execute: (message: Message, made: number) => Promise<boolean>): Promise<{ done: number; lost: number }> {
-    const isAllKnown = this.#durable > 0;
+  async replay(
+    execute: (message: Message, inode: number) => Promise<boolean>,
+  ): Promise<{ done: number; lost: number }> {
+    // Before the first sync, the crash may have taken commands of an earlier mediator, which all of these may depend on.
+    const hasSynced = this.#durable > 0;
     let done = 0;
-    for (; isAllKnown && done < this.#commands.length; done++) {
+    for (; hasSynced && done < this.#commands.length; done++) {
       const command = this.#commands[done];
-      if (command === undefined || command.place > (this.#unclear?.place ?? command.place)) break;
-      const { message, made } = command;
-      if (!(await execute(made === 0 ? message : withInode(message, made), made))) break;
+      if (command === undefined || command.place > (this.#unknown?.place ?? command.place)) break;
+      const { message, inode } = command;
+      if (!(await execute(inode === 0 ? message : withInode(message, inode), inode))) break;
     }
-    const lost = this.#commands.length - done + (isAllKnown ? 0 : 1) + (this.#unclear === null ? 0 : 1);
-    this.#unclear = null;
+    const lost = this.#commands.length - done + (hasSynced ? 0 : 1) + (this.#unknown === null ? 0 : 1);
+    this.#unknown = null;
     this.#keep(this.#commands.slice(0, done));
-    // None of it is left.
-    if (!isAllKnown) this.#durable = this.#answered;
+    if (!hasSynced) this.#durable = this.#answered;
     return { done, lost };
   }
 
@@ -107,14 +115,14 @@ export class UnsyncedCommands {
   }
 }
 
-/** The number of what the command has made, 0 for nothing. */
-export function madeBy(name: CommandName, result: Commands[CommandName]['result']): number {
+/** The inode that the command has made; 0: none. */
+export function inodeMadeBy(name: CommandName, result: Commands[CommandName]['result']): number {
   if (name === 'rename') return (result as Commands['rename']['result']).whiteout ?? 0;
   if (name !== 'make' && name !== 'makeUnnamed') return 0;
   return (result as Commands['makeUnnamed']['result']).attributes.inode;
 }
 
-/** What was made is known by its number. */
+/** Callers know the file by its inode number: it must get the same one again. */
 function withInode(message: Message, inode: number): Message {
   return { ...message, request: { ...message.request, inode } } as Message;
 }

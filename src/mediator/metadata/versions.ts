@@ -1,18 +1,19 @@
-// Hands out version numbers from ranges that the metaserver allocates
-// durably, so that none is ever used twice, whatever crashes; and knows which
-// of them may still be committed.
+// Hands out version numbers. The metaserver allocates them in ranges, durably, so
+// that none is ever used twice. Also knows which numbers this mediator may still
+// commit.
 import type { Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
+import { assert } from '../../runtime/assert.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Versions per allocation, at least. What is left of a range is lost when the mediator stops or allocates the next. */
+/** Numbers per allocation, at least. The rest of a range is never used when the mediator stops. */
 const RANGE = 65_536;
 
 export class Versions {
   #next = 0;
   #end = 0;
   #allocation: Promise<void> | null = null;
-  /** The first numbers of those that were taken and are not settled, in ascending order. */
+  /** The first number of each `take` that is not settled, in ascending order. */
   readonly #unsettled = new Set<Version>();
 
   readonly #metadata: MetadataService;
@@ -23,8 +24,9 @@ export class Versions {
     this.#clock = clock;
   }
 
-  /** The first of `count` numbers in a row. None of them is retired from here until they are `settled`. */
+  /** The first of `count` consecutive numbers. `retire` spares them until they are `settled`. */
   async take(count: number): Promise<Version> {
+    assert(count > 0, 'at least one version is taken');
     while (this.#end - this.#next < count) await this.#allocate(count);
     const first = this.#next;
     this.#next += count;
@@ -32,17 +34,18 @@ export class Versions {
     return first;
   }
 
-  /** The numbers that begin with `first` are committed, or nobody here will try to any more. */
+  /** The numbers that were taken from `first` on are committed, or this mediator will not commit them. */
   settled(first: Version): void {
     this.#unsettled.delete(first);
   }
 
   /**
-   * Retires all numbers that nothing here may still commit, durably: commits that were sent and forgotten, and those of other
-   * mediators, are refused from then on. What no block map names of the numbers below the answer is an orphan.
+   * Retires, durably, all numbers that this mediator will not commit any more. From then on the metaserver refuses them, in
+   * commits that are still under way and in those of other mediators. A version below the answer that no block map names is
+   * garbage.
    */
   async retire(): Promise<Version> {
-    // What earlier mediators had lies below the numbers of this one.
+    // The first range of this mediator lies above all numbers of earlier ones.
     if (this.#next === this.#end) await this.#allocate(1);
     const [oldest = this.#next] = this.#unsettled;
     const { below } = await this.#metadata.execute({
@@ -54,7 +57,7 @@ export class Versions {
     return below;
   }
 
-  /** Somebody else has retired all numbers below this one. */
+  /** Another mediator has retired all numbers below this one. */
   retired(below: Version): void {
     if (below >= this.#end) this.#next = this.#end;
     else this.#next = Math.max(this.#next, below);

@@ -1,15 +1,16 @@
-// Locks of mounts that were silent for too long. They are in nobody's way. A
-// mount that comes back gets a lock again unless somebody was granted one that it
-// excludes meanwhile, even one that was given back since: what the lock guards may
-// have changed.
+// The locks of mounts whose session has expired. They block nobody. A mount that
+// comes back gets back those that nobody else can have noticed to be gone: no
+// other client was granted a lock that excludes them, not even one that was given
+// back since, because what such a lock guards may have changed under it.
 import { excludeEachOther } from '../../protocol/services/lock-table.js';
 import type { FileLock } from '../../protocol/services/sessions.js';
+import { dropOldest } from '../../runtime/drop-oldest.js';
 
-/** The locks of so many mounts are kept. Beyond that, the mount whose session ended first loses all of its own. */
-const MOST_CLIENTS = 1000;
+/** Mounts whose locks are remembered; those that expired before them lose all. */
+const MAXIMUM_CLIENTS = 1000;
 
 export class LapsedLocks {
-  /** By client, in the order in which their sessions ended. */
+  /** By client, in the order in which their sessions expired. */
   readonly #byClient = new Map<string, FileLock[]>();
 
   /** Mounts whose locks are kept. */
@@ -20,13 +21,10 @@ export class LapsedLocks {
   keep(client: string, locks: FileLock[]): void {
     if (locks.length === 0) return;
     this.#byClient.set(client, locks);
-    for (const oldest of this.#byClient.keys()) {
-      if (this.#byClient.size <= MOST_CLIENTS) break;
-      this.#byClient.delete(oldest);
-    }
+    dropOldest(this.#byClient, MAXIMUM_CLIENTS);
   }
 
-  /** Somebody was granted this lock. */
+  /** Some client was granted this lock: lapsed locks that exclude it are lost. */
   granted(lock: FileLock): void {
     for (const [client, locks] of this.#byClient) {
       const left = locks.filter((lapsed) => lapsed.inode !== lock.inode || !excludeEachOther(lapsed, lock));
@@ -35,7 +33,7 @@ export class LapsedLocks {
     }
   }
 
-  /** The client is back: the locks that it may have again. They are not kept here any longer. */
+  /** The client is back: answers the locks that it may have again, and forgets them. */
   take(client: string): FileLock[] {
     const locks = this.#byClient.get(client) ?? [];
     this.#byClient.delete(client);
@@ -43,7 +41,7 @@ export class LapsedLocks {
   }
 }
 
-/** Whether one of these locks covers this one: of the same owner and kind, at least as strong, over the whole range. */
+/** Whether the owner of these locks holds this one: the whole range, with this type or a stronger one. */
 export function isAmong(lock: FileLock, locks: readonly FileLock[]): boolean {
   return locks.some(
     ({ inode, kind, owner, type, start, end }) =>

@@ -1,19 +1,20 @@
-// What the metaserver keeps of clients' last requests, so that they can be
-// asked again: has it forgotten when a client ends, and when one has asked for
-// nothing for a day, as seen by this mediator's own monotonic clock.
+// The metaserver's dedupe table keeps the results of clients' last requests, so
+// that a retry is not carried out twice. Has it forget those of clients that have
+// ended, and of clients that have made no request for a day, by this mediator's
+// own monotonic clock.
 import type { Commands, MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { Background, type NextRunMs } from './background.js';
 
-/** Far longer than anybody goes on asking for one thing. */
+/** Far longer than any client retries a request. */
 const SILENCE_MS = 24 * 3600 * 1000;
 const PAGE_CLIENTS = 1000;
 
 export class KeptResults {
   readonly #task: Background;
-  /** How many requests each client had made at the last look. */
+  /** How many requests each client had made at the last look, SILENCE_MS ago. */
   #requests: ReadonlyMap<string, number> = new Map();
 
   readonly #metadata: MetadataService;
@@ -22,7 +23,7 @@ export class KeptResults {
   constructor(metadata: MetadataService, runtime: Runtime) {
     this.#metadata = metadata;
     this.#runtime = runtime;
-    this.#task = new Background('results', () => this.#look(), runtime);
+    this.#task = new Background('results', () => this.#forgetSilent(), runtime);
   }
 
   start(): void {
@@ -33,16 +34,16 @@ export class KeptResults {
     return this.#task.close();
   }
 
-  /** The client asks for nothing again, nor for anything that it has asked before. */
+  /** The client has ended: it makes no further request, and retries none. */
   ended(client: string): void {
-    // The next looks find the client silent, and have it forgotten then.
+    // Where this fails, the results go when the client has been silent for a day.
     this.#forget({ client }).catch((error: unknown) => {
       rethrowProgramFault(error);
       this.#runtime.log.debug('results.kept', errorFields(error));
     });
   }
 
-  async #look(): Promise<NextRunMs> {
+  async #forgetSilent(): Promise<NextRunMs> {
     const metadata = this.#metadata;
     const seen = new Map<string, number>();
     let after: string | undefined;
@@ -61,7 +62,7 @@ export class KeptResults {
   }
 
   async #forget(request: Commands['forgetResults']['request']): Promise<void> {
-    // Until a command is durable, a crash of the metaserver has it asked again: its result must be there until then.
+    // Before they are durable, commands may have to be carried out again after a crash; the results tell then which survived it.
     await this.#metadata.sync({});
     const timeNs = this.#runtime.clock.nowNs();
     await this.#metadata.execute({ name: 'forgetResults', timeNs, request, durable: false });

@@ -4,7 +4,7 @@
 // side, and committed in their order: whatever fails, and whenever this process
 // ends, no append is in the file without those before it, which would leave a
 // hole for ever. A cut has its turn among them, and the file for itself.
-import type { Extent } from '../../protocol/services/blocks.js';
+import { endOf } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { FileWrite, Writer } from './writer.js';
@@ -140,8 +140,4 @@ function inTurn<T>(tail: Tail, work: () => Promise<T>): Promise<T> {
   const done = tail.turn.then(work);
   tail.turn = done.catch(() => {});
   return done;
-}
-
-function endOf(extents: readonly Extent[]): number {
-  return extents.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0);
 }

@@ -17,6 +17,8 @@ export const MAXIMUM_NAME_BYTES = 255;
 export const MAXIMUM_SYMLINK_BYTES = 4095;
 /** Files end here, so that every offset is an exact JavaScript number. */
 export const MAXIMUM_FILE_BYTES = 2 ** 52;
+/** Up to this many open files, unlink and rename name all of them as `held`. With more, the affected file is looked up first. */
+export const MOST_HELD_NAMED = 64;
 
 export type FileKind = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
 import type { ReplicaSet } from '../../../src/mediator/replicas/replica-set.js';
+import { HeldFiles } from '../../../src/mediator/sessions/held-files.js';
 import { GarbageCollector } from '../../../src/mediator/upkeep/garbage.js';
+import { Orphans } from '../../../src/mediator/upkeep/orphans.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
@@ -20,7 +22,10 @@ describe('the garbage collector', () => {
     };
     const metadata = { query } as unknown as MetadataService;
     const replicas = { reachable: () => [], replicas: [], onChange() {} } as unknown as ReplicaSet;
-    const collector = new GarbageCollector(metadata, replicas, new Counters(), { ...testRuntime([]), clock }, () => {});
+    const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
+    const orphans = new Orphans({ metadata, held, clock, purged() {} });
+    const runtime = { ...testRuntime([]), clock };
+    const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
     await clock.advance(999);
@@ -62,7 +67,10 @@ describe('the garbage collector', () => {
       },
     };
     const replicas = { reachable: () => [replica], replicas: [replica], onChange() {} } as unknown as ReplicaSet;
-    const collector = new GarbageCollector(metadata, replicas, new Counters(), { ...testRuntime([]), clock }, () => {});
+    const runtime = { ...testRuntime([]), clock };
+    const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
+    const orphans = new Orphans({ metadata, held, clock, purged: () => {} });
+    const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
     for (let second = 0; second < 20; second++) await clock.advance(1000);

@@ -201,6 +201,23 @@ describe('sessions', () => {
     assert.deepEqual(ended, ['b'], 'only who says so will not ask again');
   });
 
+  it('that end while a question of theirs waits are over once, and not silent later', async () => {
+    const { clock, held, ended, sessions, join } = fixture();
+    const a = await join('a', { open: [3] });
+    const waiting = sessions.service.changes({ after: a.last, closed: [] }, a.options);
+    await sessions.service.end({}, a.options);
+    assert.deepEqual((await waiting).items, []);
+    await clock.advance(SESSION_GRACE_MS / 2);
+    // The same client begins anew; what was left of its first session must not end this one.
+    const again = await join('a');
+    const asking = sessions.service.changes({ after: again.last, closed: [] }, again.options);
+    await clock.advance(LONGEST_WAIT_MS);
+    await asking;
+    await clock.advance(SESSION_GRACE_MS / 2);
+    sessions.refuseExpired(a.options);
+    assert.deepEqual([sessions.kept().sessions, ended, [...held]], [1, ['a'], []]);
+  });
+
   it('say what they had to a mediator that has forgotten, which gives them what nobody else got', async () => {
     const { held, sessions, join } = fixture();
     const b = await join('b');
@@ -239,16 +256,16 @@ describe('sessions', () => {
   it('ask for nothing once they are over, until they have begun again, while callers without any may ask', async () => {
     const { clock, sessions, join } = fixture();
     const a = await join('a');
-    sessions.refuseOver(a.options);
+    sessions.refuseExpired(a.options);
     await clock.advance(SESSION_GRACE_MS);
-    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' });
+    assert.throws(() => sessions.refuseExpired(a.options), { code: 'NO_SESSION' });
     assert.throws(() => sessions.countWrite(a.options), { code: 'NO_SESSION' });
     await assert.rejects(sessions.service.setLock({ ...write(5), wait: false }, a.options), { code: 'NO_SESSION' });
-    sessions.refuseOver({ peer: {} });
-    sessions.refuseOver(undefined);
+    sessions.refuseExpired({ peer: {} });
+    sessions.refuseExpired(undefined);
     const again = await join('a', { mediator: a.mediator });
-    sessions.refuseOver(again.options);
-    assert.throws(() => sessions.refuseOver(a.options), { code: 'NO_SESSION' }, 'of the connection before');
+    sessions.refuseExpired(again.options);
+    assert.throws(() => sessions.refuseExpired(a.options), { code: 'NO_SESSION' }, 'of the connection before');
   });
 
   it('keep their locks while a write of theirs is under way, however long', async () => {

@@ -2,7 +2,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
-import { LostCalls, repeatLost } from '../../../src/mediator/metadata/lost-calls.js';
+import {
+  MetaserverConnection,
+  type MetaserverConnectionParts,
+} from '../../../src/mediator/metadata/metaserver-connection.js';
+import { retryingMetadata } from '../../../src/mediator/metadata/retrying-metadata.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import type { CallOptions } from '../../../src/protocol/services/service.js';
@@ -17,8 +21,8 @@ const LOOKUP = { name: 'lookup', request: { parent: 1, name: 'd' } } as const;
 
 describe('after a loss of the metaserver', () => {
   let clock: ManualClock;
-  let parts: () => ConstructorParameters<typeof LostCalls>;
-  let lost: LostCalls;
+  let parts: () => MetaserverConnectionParts;
+  let connection: MetaserverConnection;
   let service: MetadataService;
   let listeners: ((state: RemoteState) => void)[];
   /** The process that answers, and who it says that it is. */
@@ -68,16 +72,17 @@ describe('after a loss of the metaserver', () => {
     const remote = { onStateChange: (listener: (state: RemoteState) => void) => void listeners.push(listener) };
     const nothing = () => {};
     const runtime = { ...testRuntime([]), clock };
-    const listener = { restarted: nothing, unclear: nothing };
-    parts = () => [remote, metadata, DEADLINE_MS, new RequestIds('m'), new Counters(), runtime, listener];
-    lost = new LostCalls(...parts());
-    service = repeatLost(lost);
-    await lost.start();
+    const listener = { restarted: nothing, outcomeUnknown: nothing };
+    const common = { remote, metadata, deadlineMs: DEADLINE_MS, runtime, listener };
+    parts = () => ({ ...common, ids: new RequestIds('m'), counters: new Counters() });
+    connection = new MetaserverConnection(parts());
+    service = retryingMetadata(connection);
+    await connection.start();
     await service.sync({});
     asked = [];
   });
 
-  afterEach(() => lost.close());
+  afterEach(() => connection.close());
 
   it('whoever was about to act on what was there is told by his sync', async () => {
     await service.execute(RMDIR);
@@ -131,7 +136,7 @@ describe('after a loss of the metaserver', () => {
     answer = (name, options) => (name === 'statistics' ? hang(options) : Promise.resolve({}));
     breaks(true);
     let isOver = false;
-    const asking = assert.rejects(lost.known(), { code: 'DEADLINE' }).then(() => {
+    const asking = assert.rejects(connection.ready(), { code: 'DEADLINE' }).then(() => {
       isOver = true;
     });
     for (let loss = 0; loss < 12 && !isOver; loss++) {
@@ -143,7 +148,7 @@ describe('after a loss of the metaserver', () => {
   });
 
   it('what an earlier mediator was answered is asked to be stored until it is', async () => {
-    const next = new LostCalls(...parts());
+    const next = new MetaserverConnection(parts());
     let failures = 2;
     answer = async (name) => {
       if (name === 'sync' && failures-- > 0) throw new ServiceError('UNREACHABLE', "the metaserver's disk failed");
@@ -158,7 +163,7 @@ describe('after a loss of the metaserver', () => {
 
   it('a command that was not even sent leaves nothing in doubt', async () => {
     await service.execute(RMDIR);
-    const { mediator } = lost.verifier;
+    const { mediator } = connection.verifier;
     answer = (name, options) => (name === 'statistics' ? hang(options) : Promise.resolve({}));
     breaks(false);
     const unsent = assert.rejects(service.execute(RMDIR), { code: 'DEADLINE' });
@@ -167,7 +172,7 @@ describe('after a loss of the metaserver', () => {
     answer = async () => ({});
     breaks(true);
     await service.query(LOOKUP);
-    assert.equal(lost.verifier.mediator, mediator);
+    assert.equal(connection.verifier.mediator, mediator);
   });
 
   it('what may be carried out twice is not kept to be', async () => {
@@ -180,7 +185,7 @@ describe('after a loss of the metaserver', () => {
 
   it('a mediator that is closed asks nothing', async () => {
     await service.execute(RMDIR);
-    lost.close();
+    connection.close();
     breaks(true);
     await clock.advance(DEADLINE_MS);
     await settle();

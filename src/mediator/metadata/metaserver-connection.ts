@@ -1,0 +1,248 @@
+// The connection to the metaserver across losses and restarts. After each loss
+// it asks which process answers. A metaserver that crashed may have lost its last
+// commands although they were answered: these are carried out again before the
+// new process is asked for anything else, so that nobody sees the loss. Commands
+// that can't be carried out again are lost, and the verifier tells it to every
+// fsync.
+import { ServiceError } from '../../protocol/errors.js';
+import type { CommandName, Commands, MetadataService, Queries } from '../../protocol/services/metadata.js';
+import type { CallOptions } from '../../protocol/services/service.js';
+import { within } from '../../protocol/services/within.js';
+import type { RequestIds } from '../../protocol/values/request-ids.js';
+import type { Verifier } from '../../protocol/values/verifier.js';
+import type { Remote } from '../../protocol/wire/client.js';
+import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import type { Timer } from '../../runtime/clock.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { Counters } from '../counters.js';
+import { replayUnsynced } from './replay.js';
+import { type Message, UnsyncedCommands } from './unsynced-commands.js';
+
+/** A metaserver may take long over a large truncation, and over its own restart. */
+export const METADATA_DEADLINE_MS = 30_000;
+/** A command that is not known to be on the disk after this long causes a sync: twice what the metaserver lets it wait. */
+const SYNC_AFTER_MS = 100;
+
+export interface MetaserverListener {
+  /** Another process answers: effects of commands under way that were seen may be gone. */
+  restarted(): void;
+  /** Nobody can tell whether a command was carried out. */
+  outcomeUnknown(): void;
+}
+
+export interface MetaserverConnectionParts {
+  remote: Pick<Remote, 'onStateChange'>;
+  metadata: MetadataService;
+  deadlineMs: number;
+  ids: RequestIds;
+  counters: Counters;
+  runtime: Runtime;
+  listener: MetaserverListener;
+}
+
+/** Which process answers, and whose history it has. */
+type Process = Pick<Queries['statistics']['result'], 'clusterId' | 'start' | 'history'>;
+
+export class MetaserverConnection extends RepeatedCalls {
+  /** Calls made through `retryingMetadata`. */
+  calls = 0;
+  readonly unsynced = new UnsyncedCommands();
+  /** Commands under way: others may see their effects already. */
+  underWay = 0;
+  readonly metadata: MetadataService;
+  /** For commands that come without an id. */
+  readonly ids: RequestIds;
+
+  /** How many crashes have lost answered commands for good. */
+  #lossyCrashes = 0;
+  /** The process that answers is identified, and has all commands that were answered. */
+  #isReady = false;
+  #preparing: Promise<void> | null = null;
+  /** The last process that was identified. */
+  #process: Process | null = null;
+  #syncTimer: Timer | null = null;
+  #isClosed = false;
+
+  readonly #deadlineMs: number;
+  readonly #counters: Counters;
+  readonly #runtime: Runtime;
+  readonly #listener: MetaserverListener;
+
+  constructor({ remote, metadata, deadlineMs, ids, counters, runtime, listener }: MetaserverConnectionParts) {
+    super(remote, deadlineMs, runtime.clock);
+    this.metadata = metadata;
+    this.ids = ids;
+    this.#deadlineMs = deadlineMs;
+    this.#counters = counters;
+    this.#runtime = runtime;
+    this.#listener = listener;
+    remote.onStateChange((state) => {
+      this.#isReady = false;
+      if (this.#isClosed) return;
+      // A call that comes meanwhile waits for this, and tries again where it fails.
+      if (state === 'up') this.#prepare().catch((error: unknown) => this.#debug('metadata.unverified', error));
+    });
+  }
+
+  /** Every command whose effects somebody may have seen is on the metaserver's disk. */
+  get isAllDurable(): boolean {
+    return this.unsynced.isEmpty && this.underWay === 0;
+  }
+
+  /** The cluster that the metaserver belongs to. After `start`. */
+  get clusterId(): string {
+    return this.#process?.clusterId ?? '';
+  }
+
+  /** Whoever has an earlier one can tell from this one whether commands were lost between them. After `start`. */
+  get verifier(): Verifier {
+    return { mediator: `${this.ids.client}/${this.#lossyCrashes}`, history: this.#process?.history ?? '' };
+  }
+
+  /** Resolves when the metaserver has answered. Syncs what it may have answered to an earlier mediator and not stored. */
+  async start(): Promise<void> {
+    await this.ready();
+    this.#syncNow();
+  }
+
+  /**
+   * Resolves when the process that answers is identified, and has all commands that were answered.
+   * @throws ServiceError REFUSED when it belongs to another cluster, DEADLINE
+   */
+  ready(options?: CallOptions): Promise<void> {
+    return this.ask(async () => {}, options);
+  }
+
+  /** Makes a call as soon as the connection is ready, and again where it is lost. */
+  ask<T>(call: (limits: CallOptions) => Promise<T>, options: CallOptions | undefined): Promise<T> {
+    return this.repeat((limits) => {
+      const given = { ...limits, ...options };
+      return this.#isReady ? call(given) : this.#whenReady(call, given);
+    });
+  }
+
+  /** A command that was not asked to be durable was answered. @param place its number among all calls sent */
+  noteAnswered(message: Message, result: Commands[CommandName]['result'], place: number): void {
+    this.unsynced.add(message, result, place);
+    this.#syncSoon();
+  }
+
+  /** The outcome of a command is not known: its effects may be seen, now or later. */
+  noteOutcomeUnknown(name: CommandName, place: number): void {
+    this.unsynced.addUnknown(name, place);
+    this.#syncSoon();
+    this.#listener.outcomeUnknown();
+  }
+
+  /** Resolves when all commands that were answered before, and are not lost, are on the metaserver's disk. */
+  async sync(options?: CallOptions): Promise<void> {
+    this.calls++;
+    await this.ask(async (limits) => {
+      const { losses } = this;
+      const { answered } = this.unsynced;
+      await this.metadata.sync({}, limits);
+      this.noteDurable(answered, losses);
+    }, options);
+  }
+
+  /** The first `answered` commands are on the disk. @param losses the value of `losses` when the process was asked that says so */
+  noteDurable(answered: number, losses: number): void {
+    // If that process is gone, its answer says nothing about commands that were carried out again by the next one.
+    if (losses === this.losses) this.unsynced.markDurable(answered);
+  }
+
+  /** From now on nothing is asked without a caller. */
+  close(): void {
+    this.#isClosed = true;
+    this.#syncTimer?.cancel();
+    this.#syncTimer = null;
+  }
+
+  #prepare(): Promise<void> {
+    this.#preparing ??= this.#untilReady().finally(() => {
+      this.#preparing = null;
+    });
+    return this.#preparing;
+  }
+
+  async #untilReady(): Promise<void> {
+    while (!this.#isReady) {
+      const { losses } = this;
+      try {
+        await this.#identify(losses);
+        this.#isReady = losses === this.losses;
+      } catch (error) {
+        // After another loss the next process is identified instead.
+        if (losses === this.losses) throw error;
+      }
+    }
+  }
+
+  async #whenReady<T>(call: (limits: CallOptions) => Promise<T>, limits: CallOptions): Promise<T> {
+    const { clock } = this.#runtime;
+    const { deadlineMs = this.#deadlineMs } = limits;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const left = () => ({ ...limits, deadlineMs: endMs - clock.monotonicMs() });
+    while (!this.#isReady) {
+      try {
+        await within(this.#prepare(), left(), clock, 'the metaserver');
+      } catch (error) {
+        // The deadline may be that of another caller, who began to prepare earlier.
+        const isOfAnother = error instanceof ServiceError && error.code === 'DEADLINE' && left().deadlineMs > 0;
+        if (!isOfAnother) throw error;
+      }
+    }
+    return call(left());
+  }
+
+  /** Asks which process answers, and brings a new one up to date. Where the connection is lost meanwhile, nothing is decided. */
+  async #identify(losses: number): Promise<void> {
+    const limits = { deadlineMs: this.#deadlineMs };
+    const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request: {} }, limits);
+    if (losses !== this.losses) return;
+    const last = this.#process;
+    if (last !== null && last.clusterId !== clusterId) {
+      throw new ServiceError('REFUSED', `the metaserver is of cluster ${clusterId}, this is ${last.clusterId}`);
+    }
+    if (last !== null && last.start !== start) {
+      // The same history: the last process was closed in order, and had stored all that it had answered.
+      if (last.history === history) this.unsynced.markDurable(this.unsynced.answered);
+      else await this.#replay();
+      if (losses !== this.losses) return;
+      this.#listener.restarted();
+    }
+    this.#process = { clusterId, start, history };
+  }
+
+  async #replay(): Promise<void> {
+    const { log } = this.#runtime;
+    const { done, lost } = await replayUnsynced(this.unsynced, this.metadata, this.#deadlineMs, log);
+    log.info('metadata.repeated', { commands: done });
+    this.#counters.add('repeatedCommands', done);
+    if (lost === 0) return;
+    this.#lossyCrashes++;
+    log.error('metadata.undone', { commands: lost });
+    this.#counters.add('undoneCommands', lost);
+  }
+
+  /** The metaserver stores commands soon by itself; until a sync has said so, they count as not durable. */
+  #syncSoon(): void {
+    if (this.#isClosed) return;
+    this.#syncTimer ??= this.#runtime.clock.after(SYNC_AFTER_MS, () => {
+      this.#syncTimer = null;
+      if (!this.unsynced.isEmpty) this.#syncNow();
+    });
+  }
+
+  #syncNow(): void {
+    this.sync().catch((error: unknown) => {
+      this.#debug('metadata.unsynced', error);
+      this.#syncSoon();
+    });
+  }
+
+  #debug(event: string, error: unknown): void {
+    this.#runtime.log.debug(event, errorFields(error));
+  }
+}

@@ -1,0 +1,98 @@
+// The fcntl and flock locks of all sessions. They go with their session; those
+// of a session that expired are remembered, for a client that comes back
+// (lapsed-locks.ts).
+import { FileError } from '../../protocol/errors.js';
+import { LockTable } from '../../protocol/services/lock-table.js';
+import { type FileLock, LONGEST_WAIT_MS, type LockRange } from '../../protocol/services/sessions.js';
+import type { Clock } from '../../runtime/clock.js';
+import { isAmong, LapsedLocks } from './lapsed-locks.js';
+
+export class SessionLocks {
+  readonly #lapsed = new LapsedLocks();
+  readonly #table = new LockTable((lock) => this.#lapsed.granted(lock));
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Files with locks. */
+  /** Clients whose locks have lapsed. */
+  get lapsedClients(): number {
+    return this.#lapsed.size;
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Of the locks that a client with a live session believes to have, those that it has lost. */
+  lostBy(client: string, locks: readonly FileLock[]): FileLock[] {
+    return locks.filter((lock) => !isAmong(lock, this.#table.heldBy(client)));
+  }
+
+  /**
+   * Gives a client without a session the locks back that it had, as far as that is possible; answers the others, which it
+   * has lost. @param isOfThisProcess it had them from this mediator process, which knows who else was granted locks since
+   */
+  takeOver(client: string, locks: readonly FileLock[], isOfThisProcess: boolean): FileLock[] {
+    const lapsed = this.#lapsed.take(client);
+    const mayHave = (lock: FileLock) => !isOfThisProcess || isAmong(lock, lapsed);
+    return locks.filter((lock) => !mayHave(lock) || this.#table.set(client, lock) !== 'granted');
+  }
+
+  conflict(client: string, wanted: FileLock): FileLock | null {
+    return this.#table.conflict(client, wanted);
+  }
+
+  unset(client: string, range: LockRange): void {
+    this.#table.unset(client, range);
+  }
+
+  /** Whether the lock was granted, at once. */
+  set(client: string, lock: FileLock): boolean {
+    return this.#table.set(client, lock) === 'granted';
+  }
+
+  /**
+   * Whether the lock was granted within LONGEST_WAIT_MS, and before the caller went.
+   * @throws FileError EDEADLK
+   */
+  wait(client: string, lock: FileLock, signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(LONGEST_WAIT_MS, () => giveUp());
+      const clear = (): void => {
+        timer.cancel();
+        // A mount in this process gives the same signal all its life.
+        signal?.removeEventListener('abort', giveUp);
+      };
+      const { outcome, cancel } = this.#table.wait(client, lock, () => {
+        clear();
+        resolve(true);
+      });
+      const giveUp = (): void => {
+        clear();
+        cancel();
+        resolve(false);
+      };
+      if (outcome === 'conflict') {
+        signal?.addEventListener('abort', giveUp);
+        return;
+      }
+      clear();
+      if (outcome === 'granted') resolve(true);
+      else reject(new FileError('EDEADLK', 'the one who has the lock waits for one of this owner'));
+    });
+  }
+
+  /** The client has ended its session. */
+  drop(client: string): void {
+    this.#table.drop(client);
+  }
+
+  /** The client's session has expired, and the client may come back. */
+  lapse(client: string): void {
+    this.#lapsed.keep(client, this.#table.heldBy(client));
+    this.#table.drop(client);
+  }
+}
