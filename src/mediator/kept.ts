@@ -7,9 +7,9 @@ import type { LostCalls } from './metadata/lost-calls.js';
 import type { ReplicaSet } from './replicas/replica-set.js';
 import type { Sessions } from './sessions/sessions.js';
 import type { GarbageCollector } from './upkeep/garbage.js';
-import type { Repairer } from './upkeep/repair.js';
+import type { RepairQueue } from './upkeep/repair-queue.js';
 import type { Auditor } from './voting/audit.js';
-import type { Writer } from './writing/writer.js';
+import type { FileWriter } from './writing/file-writer.js';
 
 interface Keepers {
   auditor: Auditor;
@@ -17,17 +17,17 @@ interface Keepers {
   garbage: GarbageCollector;
   names: KnownNames;
   lostCalls: LostCalls;
-  repairer: Repairer;
+  repairQueue: RepairQueue;
   replicas: ReplicaSet;
   sessions: Sessions;
-  writer: Writer;
+  writer: FileWriter;
 }
 
 /** Numbers of entries, by what they are. */
 export type Kept = Record<string, number>;
 
 export function keptBy(keepers: Keepers): Kept {
-  const { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer } = keepers;
+  const { auditor, blockMap, garbage, names, lostCalls, repairQueue, replicas, sessions, writer } = keepers;
   return {
     ...sessions.kept(),
     // Two caches.
@@ -35,7 +35,7 @@ export function keptBy(keepers: Keepers): Kept {
     names: names.size,
     heldFiles: garbage.heldFiles,
     waitingAudits: auditor.size,
-    waitingRepairs: repairer.size,
+    waitingRepairs: repairQueue.size,
     writtenFiles: writer.size,
     unsyncedCommands: lostCalls.unsynced.size,
     callsToDataServers: replicas.replicas.reduce((sum, { callsUnderWay }) => sum + callsUnderWay, 0),

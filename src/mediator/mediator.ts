@@ -30,10 +30,11 @@ import { GarbageCollector } from './upkeep/garbage.js';
 import { KeptResults } from './upkeep/kept-results.js';
 import { Recovery } from './upkeep/recovery.js';
 import { Repairer } from './upkeep/repair.js';
+import { RepairQueue } from './upkeep/repair-queue.js';
 import { Scrubber } from './upkeep/scrub.js';
 import { Auditor } from './voting/audit.js';
 import { Reader } from './voting/reader.js';
-import { Writer } from './writing/writer.js';
+import { FileWriter } from './writing/file-writer.js';
 
 export interface MediatorOptions extends MediatorSettings {
   /** Shown in `status`. */
@@ -91,7 +92,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const runtime = sparingRepetitions(given, LOOPS);
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
-  const counters = new Counters();
+  const counters = new Counters(() => replicas.totals());
   const lostCalls = new LostCalls(
     first.remote,
     first.remote.service<MetadataService>('metadata'),
@@ -115,30 +116,31 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     audit: options.audit,
     onWriteQuorumLost: options.onWriteQuorumLost,
   };
-  const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
+  const replicas: ReplicaSet = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
-  const repairer = new Repairer(() => reader, metadata, counters, runtime);
+  const repairer = new Repairer({ reader: () => reader, metadata, runtime });
+  const repairQueue = new RepairQueue({ repairer, metadata, runtime });
   const auditor = new Auditor(
-    (box, replica) => repairer.order(box, replica),
+    (box, replica) => repairQueue.add(box, replica),
     () => lostCalls.calls,
     counters,
     runtime,
   );
-  const reader: Reader = new Reader(
+  const reader: Reader = new Reader({
     replicas,
     settings,
-    {
-      dissented: (box, replica) => repairer.order(box, replica),
+    observer: {
+      dissented: (box, replica) => repairQueue.add(box, replica),
       unasked: (wanted, others) => {
         if (settings.audit === 'all') auditor.add(wanted, others);
       },
     },
     counters,
     runtime,
-  );
+  });
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
-  const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
+  const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const garbage = new GarbageCollector(metadata, replicas, counters, runtime, (inode) => blockMap.forget(inode));
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(garbage, runtime, (client) => keptResults.ended(client));
@@ -149,20 +151,20 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     garbage.startOver();
   });
   const versions = new Versions(metadata, runtime.clock);
-  const scrubber = new Scrubber(metadata, replicas, reader, repairer, versions, runtime);
-  const writer = new Writer(
+  const scrubber = new Scrubber({ metadata, replicas, reader, repairer, versions, runtime });
+  const writer = new FileWriter({
     metadata,
-    lostCalls.ids,
+    ids: lostCalls.ids,
     replicas,
     blockMap,
     reader,
     versions,
     settings,
-    options.deadlineMs,
+    deadlineMs: options.deadlineMs,
     counters,
     runtime,
-    () => recovery.wake(),
-  );
+    onMissing: () => recovery.wake(),
+  });
   const files = new MediatorFiles(
     metadata,
     blockMap,
@@ -193,7 +195,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime.clock,
   );
-  const keepers = { auditor, blockMap, garbage, names, lostCalls, repairer, replicas, sessions, writer };
+  const keepers = { auditor, blockMap, garbage, names, lostCalls, repairQueue, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
   await lostCalls.start();
@@ -217,7 +219,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       lostCalls.close();
       sessions.close();
       auditor.close();
-      repairer.close();
+      repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
     },

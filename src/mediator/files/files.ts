@@ -24,7 +24,8 @@ import { requireRoom, spaceOf } from '../replicas/space.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { GarbageCollector } from '../upkeep/garbage.js';
 import { Appends } from '../writing/appends.js';
-import type { FileWrite, Writer } from '../writing/writer.js';
+import type { FileWrite } from '../writing/file-write.js';
+import type { FileWriter } from '../writing/file-writer.js';
 import type { FileReader } from './file-reader.js';
 import { Removals } from './removals.js';
 import { findEdge } from './sparse.js';
@@ -44,7 +45,7 @@ export class MediatorFiles implements FileService {
   readonly #metadata: MetadataService;
   readonly #blockMap: BlockMap;
   readonly #reader: FileReader;
-  readonly #writer: Writer;
+  readonly #writer: FileWriter;
   readonly #garbage: GarbageCollector;
   readonly #earlier: EarlierAttempts;
   readonly #sessions: Sessions;
@@ -59,7 +60,7 @@ export class MediatorFiles implements FileService {
     metadata: MetadataService,
     blockMap: BlockMap,
     reader: FileReader,
-    writer: Writer,
+    writer: FileWriter,
     garbage: GarbageCollector,
     earlier: EarlierAttempts,
     sessions: Sessions,

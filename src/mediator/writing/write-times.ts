@@ -1,10 +1,10 @@
-// The modification times of writes of one file that are under way side by side:
-// they may be committed in any order, and the time of the latest is what must be
-// left. Times of writes that are over are not compared: a clock may have gone back.
+// Modification times of concurrent writes to one file: they may be committed in
+// any order, and each commit carries the latest time so far, so that the latest
+// remains. Times of finished writes are not compared: a clock may have gone back.
 
 interface Times {
   users: number;
-  /** The latest that a commit among them has carried. */
+  /** The latest that one of their commits has carried. */
   latestNs: bigint | null;
 }
 
@@ -22,7 +22,7 @@ export class WriteTimes {
     if (times !== undefined && --times.users === 0) this.#underWay.delete(inode);
   }
 
-  /** The time that the commit of a write under way carries, which was made at `timeNs`. */
+  /** The time for the commit of a write under way. */
   ofCommit(inode: number, timeNs: bigint | null): bigint | null {
     const times = this.#underWay.get(inode);
     if (times === undefined || timeNs === null) return timeNs;

@@ -22,6 +22,11 @@ export interface Extent {
   data: Uint8Array;
 }
 
+/** The offset behind the last byte that any of the extents writes; 0 without extents. */
+export function endOf(extents: readonly Extent[]): number {
+  return extents.reduce((end, { offset, data }) => Math.max(end, offset + data.length), 0);
+}
+
 /** A whole block; shorter than the block size only where the file ends. */
 export interface WholePut extends BlockKey {
   data: Uint8Array;
