@@ -5,7 +5,7 @@ import type { Replica } from '../replicas/replica.js';
 import type { BallotBox } from './ballot-box.js';
 
 const ABSENT: GetResult = { state: 'absent' };
-export const NONE: ReadonlySet<BallotBox> = new Set();
+export const NO_BOXES: ReadonlySet<BallotBox> = new Set();
 
 /**
  * Casts the replica's ballots in the boxes; rejects when it does not answer.
@@ -15,7 +15,7 @@ export const NONE: ReadonlySet<BallotBox> = new Set();
 export async function ask(
   replica: Replica,
   boxes: readonly BallotBox[],
-  carrying: ReadonlySet<BallotBox> = NONE,
+  carrying: ReadonlySet<BallotBox> = NO_BOXES,
   replies?: object[],
 ): Promise<void> {
   const items: GetItem[] = [];

@@ -5,7 +5,7 @@ import { giveBack } from '../../protocol/wire/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
-import { ask, NONE } from './ask.js';
+import { ask, NO_BOXES } from './ask.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
 import { dissents } from './vote.js';
 
@@ -82,7 +82,7 @@ export class ReadSession {
       // Each of them sends the bytes of every n-th block.
       const shares = chosen.map(() => new Set<BallotBox>());
       for (const [position, box] of this.#boxes.entries()) shares[position % chosen.length]?.add(box);
-      for (const [place, replica] of chosen.entries()) this.#ask(replica, this.#boxes, shares[place] ?? NONE);
+      for (const [place, replica] of chosen.entries()) this.#ask(replica, this.#boxes, shares[place] ?? NO_BOXES);
       this.#hedge(chosen);
       this.#evaluate();
     });
@@ -143,7 +143,7 @@ export class ReadSession {
     const others = this.#unasked.splice(0);
     const boxes = [...this.#undecided];
     const withoutData = new Set(boxes.filter((box) => box.data === null));
-    for (const [place, replica] of others.entries()) this.#ask(replica, boxes, place === 0 ? withoutData : NONE);
+    for (const [place, replica] of others.entries()) this.#ask(replica, boxes, place === 0 ? withoutData : NO_BOXES);
   }
 
   #evaluate(): void {

@@ -1,6 +1,7 @@
 // Locks on ranges of a file's blocks: writers of the same blocks take turns
 // within one mediator, or they would lose the compare-and-set to each other
 // again and again.
+import { assert } from '../../runtime/assert.js';
 
 interface RangeLock {
   first: number;
@@ -21,6 +22,7 @@ export class RangeLocks {
    * order of the calls.
    */
   async run<T>(inode: number, first: number, last: number, work: () => Promise<T>): Promise<T> {
+    assert(first <= last, 'a range of blocks ends before it begins');
     const locks = this.#locks.get(inode) ?? [];
     const earlier = locks.filter((lock) => lock.first <= last && first <= lock.last);
     let finish = () => {};

@@ -122,7 +122,8 @@ export class ReplicaWrite {
   #untilEnough(sending: readonly Promise<void>[]): Promise<void> {
     return new Promise((resolve) => {
       if (sending.length === 0) resolve();
-      const startMs = this.#parts.runtime.clock.monotonicMs();
+      const { clock } = this.#parts.runtime;
+      const startMs = clock.monotonicMs();
       let ended = 0;
       let timer: { cancel(): void } | null = null;
       for (const each of sending) {
@@ -135,11 +136,8 @@ export class ReplicaWrite {
           }
           const holders = this.#targets.filter((replica) => this.#answeredAll(replica)).length;
           if (timer === null && holders >= this.#parts.settings.writeQuorum) {
-            const usualMs = this.#parts.runtime.clock.monotonicMs() - startMs;
-            timer = this.#parts.runtime.clock.after(
-              Math.max(STRAGGLER_MINIMUM_MS, usualMs * STRAGGLER_FACTOR),
-              resolve,
-            );
+            const usualMs = clock.monotonicMs() - startMs;
+            timer = clock.after(Math.max(STRAGGLER_MINIMUM_MS, usualMs * STRAGGLER_FACTOR), resolve);
           }
         });
       }
@@ -166,22 +164,25 @@ export class ReplicaWrite {
     }
     const bad = [...results.keys()].filter((replica) => !holds(state, replica));
     const needsWhole = bad.filter((replica) => results.get(replica)?.state !== 'full');
-    if (needsWhole.length > 0) {
-      state.rendered ??= await this.#parts.baseRepair.fetchResult(state);
-      const answers = new Map(needsWhole.map((replica) => [replica, results.get(replica)?.state]));
-      if (state.rendered !== null) {
-        const messages = putMessages([state], true);
-        await Promise.all(needsWhole.map((replica) => this.#send(replica, messages)));
-      }
-      for (const [replica, answer] of answers) {
-        if (holds(state, replica)) await this.#parts.baseRepair.record(state, replica, answer);
-      }
-    }
+    if (needsWhole.length > 0) await this.#putWhole(state, needsWhole);
     const holders = [...results.keys()].filter((replica) => holds(state, replica)).length;
     if (holders >= this.#parts.settings.writeQuorum) return;
     const isFull = [...results.values()].some((result) => result.state === 'full');
     const message = `${holders} data servers stored block ${block.plan.index}, a write needs ${this.#parts.settings.writeQuorum}`;
     throw new FileError(isFull ? 'ENOSPC' : 'EIO', message);
+  }
+
+  /** Puts the whole block on replicas that could not make it from their base. */
+  async #putWhole(state: BlockState, replicas: readonly Replica[]): Promise<void> {
+    const { baseRepair } = this.#parts;
+    state.rendered ??= await baseRepair.fetchResult(state);
+    if (state.rendered === null) return;
+    const answers = new Map(replicas.map((replica) => [replica, state.results.get(replica)?.state]));
+    const messages = putMessages([state], true);
+    await Promise.all(replicas.map((replica) => this.#send(replica, messages)));
+    for (const [replica, answer] of answers) {
+      if (holds(state, replica)) await baseRepair.record(state, replica, answer);
+    }
   }
 
   #missing(): string[] {

@@ -1,6 +1,7 @@
 // Modification times of concurrent writes to one file: they may be committed in
 // any order, and each commit carries the latest time so far, so that the latest
 // remains. Times of finished writes are not compared: a clock may have gone back.
+import { assert } from '../../runtime/assert.js';
 
 interface Times {
   users: number;
@@ -19,7 +20,8 @@ export class WriteTimes {
 
   ended(inode: number): void {
     const times = this.#underWay.get(inode);
-    if (times !== undefined && --times.users === 0) this.#underWay.delete(inode);
+    assert(times !== undefined, 'a write ends that has not begun');
+    if (--times.users === 0) this.#underWay.delete(inode);
   }
 
   /** The time for the commit of a write under way. */
