@@ -1,4 +1,5 @@
-// Counts of what happened since the mediator started; status and /metrics show them.
+// Counts of what happened since the mediator started; status and /metrics show
+// them. Dissents and repairs are counted per replica (replicas/vote-record.ts).
 
 export type CounterName =
   | 'reads'
@@ -7,8 +8,6 @@ export type CounterName =
   | 'writeBytes'
   | 'commits'
   | 'commitConflicts'
-  | 'dissents'
-  | 'repairs'
   | 'noQuorums'
   | 'hedges'
   | 'writesRefused'
@@ -20,15 +19,24 @@ export type CounterName =
   | 'repeatedCommands'
   | 'undoneCommands';
 
+/** Numbers that are kept elsewhere and shown with the counters. */
+export type DerivedCounts = Readonly<Record<'dissents' | 'repairs', number>>;
+
 export class Counters {
   readonly #values = new Map<CounterName, number>();
+  readonly #derived: () => DerivedCounts;
+
+  constructor(derived: () => DerivedCounts = () => ({ dissents: 0, repairs: 0 })) {
+    this.#derived = derived;
+  }
 
   add(name: CounterName, amount = 1): void {
     this.#values.set(name, (this.#values.get(name) ?? 0) + amount);
   }
 
-  /** All counters that have moved. */
+  /** All counters that are not zero. */
   snapshot(): Record<string, number> {
-    return Object.fromEntries(this.#values);
+    const derived = Object.entries(this.#derived()).filter(([, count]) => count > 0);
+    return Object.fromEntries([...this.#values, ...derived]);
   }
 }

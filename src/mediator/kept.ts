@@ -6,9 +6,9 @@ import type { MetaserverConnection } from './metadata/metaserver-connection.js';
 import type { ReplicaSet } from './replicas/replica-set.js';
 import type { HeldFiles } from './sessions/held-files.js';
 import type { Sessions } from './sessions/sessions.js';
-import type { Repairer } from './upkeep/repair.js';
+import type { RepairQueue } from './upkeep/repair-queue.js';
 import type { Auditor } from './voting/audit.js';
-import type { Writer } from './writing/writer.js';
+import type { FileWriter } from './writing/file-writer.js';
 
 interface Keepers {
   auditor: Auditor;
@@ -16,17 +16,17 @@ interface Keepers {
   connection: MetaserverConnection;
   held: HeldFiles;
   names: KnownNames;
-  repairer: Repairer;
+  repairQueue: RepairQueue;
   replicas: ReplicaSet;
   sessions: Sessions;
-  writer: Writer;
+  writer: FileWriter;
 }
 
 /** Numbers of entries, by kind. */
 export type Kept = Record<string, number>;
 
 export function keptBy(keepers: Keepers): Kept {
-  const { auditor, blockMap, connection, held, names, repairer, replicas, sessions, writer } = keepers;
+  const { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer } = keepers;
   return {
     ...sessions.kept(),
     // Two caches: their sizes may stay as they are.
@@ -34,7 +34,7 @@ export function keptBy(keepers: Keepers): Kept {
     names: names.size,
     heldFiles: held.size,
     waitingAudits: auditor.size,
-    waitingRepairs: repairer.size,
+    waitingRepairs: repairQueue.size,
     writtenFiles: writer.size,
     unsyncedCommands: connection.unsynced.size,
     callsToDataServers: replicas.replicas.reduce((sum, { callsUnderWay }) => sum + callsUnderWay, 0),

@@ -35,11 +35,12 @@ import { KeptResults } from './upkeep/kept-results.js';
 import { Orphans } from './upkeep/orphans.js';
 import { Recovery } from './upkeep/recovery.js';
 import { Repairer } from './upkeep/repair.js';
+import { RepairQueue } from './upkeep/repair-queue.js';
 import { Scrubber } from './upkeep/scrub.js';
 import { Auditor } from './voting/audit.js';
 import { Reader } from './voting/reader.js';
 import { Appends } from './writing/appends.js';
-import { Writer } from './writing/writer.js';
+import { FileWriter } from './writing/file-writer.js';
 
 export interface MediatorOptions extends MediatorSettings {
   /** Shown in `status`. */
@@ -97,7 +98,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const runtime = sparingRepetitions(given, LOOPS);
   const first = parts.metaservers[0];
   if (first === undefined) throw new Error('a mediator needs a metaserver');
-  const counters = new Counters();
+  const counters = new Counters(() => replicas.totals());
   const connection = new MetaserverConnection({
     remote: first.remote,
     metadata: first.remote.service<MetadataService>('metadata'),
@@ -121,30 +122,31 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     audit: options.audit,
     onWriteQuorumLost: options.onWriteQuorumLost,
   };
-  const replicas = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
+  const replicas: ReplicaSet = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
-  const repairer = new Repairer(() => reader, metadata, counters, runtime);
+  const repairer = new Repairer({ reader: () => reader, metadata, runtime });
+  const repairQueue = new RepairQueue({ repairer, metadata, runtime });
   const auditor = new Auditor(
-    (box, replica) => repairer.order(box, replica),
+    (box, replica) => repairQueue.add(box, replica),
     () => connection.calls,
     counters,
     runtime,
   );
-  const reader: Reader = new Reader(
+  const reader: Reader = new Reader({
     replicas,
     settings,
-    {
-      dissented: (box, replica) => repairer.order(box, replica),
+    observer: {
+      dissented: (box, replica) => repairQueue.add(box, replica),
       unasked: (wanted, others) => {
         if (settings.audit === 'all') auditor.add(wanted, others);
       },
     },
     counters,
     runtime,
-  );
+  });
   const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
-  const recovery = new Recovery(metadata, replicas, repairer, counters, runtime);
+  const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const held = new HeldFiles({
     released: async (inode) => {
       await orphans.purgeReleased(inode);
@@ -164,20 +166,20 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     garbage.startOver();
   });
   const versions = new Versions(metadata, runtime.clock);
-  const scrubber = new Scrubber(metadata, replicas, reader, repairer, versions, runtime);
-  const writer = new Writer(
+  const scrubber = new Scrubber({ metadata, replicas, reader, repairer, versions, runtime });
+  const writer = new FileWriter({
     metadata,
-    connection.ids,
+    ids: connection.ids,
     replicas,
     blockMap,
     reader,
     versions,
     settings,
-    options.deadlineMs,
+    deadlineMs: options.deadlineMs,
     counters,
     runtime,
-    () => recovery.wake(),
-  );
+    onMissing: () => recovery.wake(),
+  });
   const earlier = new EarlierAttempts(metadata, blockMap, runtime.clock);
   const appends = new Appends(blockMap, writer);
   const { clock } = runtime;
@@ -212,7 +214,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     clock,
   });
-  const keepers = { auditor, blockMap, connection, held, names, repairer, replicas, sessions, writer };
+  const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
   await connection.start();
@@ -236,7 +238,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       connection.close();
       sessions.close();
       auditor.close();
-      repairer.close();
+      repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
     },

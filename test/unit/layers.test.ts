@@ -26,7 +26,7 @@ async function check(file: string, imported: string): Promise<string> {
 
 const REFUSED: [file: string, imported: string, why: RegExp][] = [
   ['mediator/replicas/replica.ts', '../voting/vote.js', /src\/mediator\/voting is above src\/mediator\/replicas/],
-  ['mediator/writing/writer.ts', '../upkeep/repair.js', /src\/mediator\/upkeep is beside src\/mediator\/writing/],
+  ['mediator/writing/file-writer.ts', '../upkeep/repair.js', /src\/mediator\/upkeep is beside src\/mediator\/writing/],
   ['dataserver/log/segments.ts', '../store.js', /src\/dataserver is above src\/dataserver\/log/],
   ['protocol/services/blocks.ts', '../wire/codec.js', /src\/protocol\/wire is above src\/protocol\/services/],
   ['mediator/files/files.ts', '../../metaserver/metaserver.js', /src\/metaserver is beside src\/mediator/],

@@ -12,12 +12,13 @@ import { requireRoom, spaceOf } from '../replicas/space.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { GarbageCollector } from '../upkeep/garbage.js';
 import type { Appends } from '../writing/appends.js';
-import type { FileWrite, Writer } from '../writing/writer.js';
+import type { FileWrite } from '../writing/file-write.js';
+import type { FileWriter } from '../writing/file-writer.js';
 
 interface Dependencies {
   metadata: MetadataService;
   blockMap: BlockMap;
-  writer: Writer;
+  writer: FileWriter;
   appends: Appends;
   earlier: EarlierAttempts;
   garbage: GarbageCollector;
@@ -28,7 +29,7 @@ interface Dependencies {
 export class ContentChanges {
   readonly #metadata: MetadataService;
   readonly #blockMap: BlockMap;
-  readonly #writer: Writer;
+  readonly #writer: FileWriter;
   readonly #appends: Appends;
   readonly #earlier: EarlierAttempts;
   readonly #garbage: GarbageCollector;

@@ -10,7 +10,8 @@ import type { Counters } from '../counters.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { Auditor } from '../voting/audit.js';
 import { wholePages } from '../voting/ballot-box.js';
-import type { Reader, ReadOutcome, ReadResult } from '../voting/reader.js';
+import type { ReadOutcome, ReadResult } from '../voting/read-session.js';
+import type { Reader } from '../voting/reader.js';
 
 /** How often a read is tried while the file is rewritten under it. */
 const MAXIMUM_ATTEMPTS = 10;

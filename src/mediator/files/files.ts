@@ -13,7 +13,7 @@ import type { ReplicaSet } from '../replicas/replica-set.js';
 import { spaceOf } from '../replicas/space.js';
 import type { HeldFiles } from '../sessions/held-files.js';
 import type { Sessions } from '../sessions/sessions.js';
-import type { Writer } from '../writing/writer.js';
+import type { FileWriter } from '../writing/file-writer.js';
 import type { ContentChanges } from './content-changes.js';
 import type { FileReader } from './file-reader.js';
 import type { MetadataChanges } from './metadata-changes.js';
@@ -32,7 +32,7 @@ interface Dependencies {
   blockMap: BlockMap;
   names: KnownNames;
   reader: FileReader;
-  writer: Writer;
+  writer: FileWriter;
   content: ContentChanges;
   changes: MetadataChanges;
   removals: Removals;
@@ -52,7 +52,7 @@ export class MediatorFiles implements FileService {
   readonly #blockMap: BlockMap;
   readonly #names: KnownNames;
   readonly #reader: FileReader;
-  readonly #writer: Writer;
+  readonly #writer: FileWriter;
   readonly #content: ContentChanges;
   readonly #changes: MetadataChanges;
   readonly #removals: Removals;

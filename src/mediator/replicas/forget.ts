@@ -1,11 +1,11 @@
-// Has replicas forget versions on the word of the block map. A switch that is
-// not durable yet could be undone by a crash of the metaserver, and would then
-// name what was deleted: so the metaserver's disk comes first.
+// Deletes versions that the block map no longer names. The metaserver is synced
+// first: had it not stored the commit that replaced a version, its crash would
+// bring back a block map that names what was deleted.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Replica } from './replica.js';
 
-/** Deletes versions that no block map names, on all of `replicas` that can be reached. Rejects when one does not answer. */
+/** Deletes versions that no block map names from all `replicas`; rejects when one of them does not answer. */
 export async function forgetVersions(
   metadata: MetadataService,
   replicas: readonly Replica[],

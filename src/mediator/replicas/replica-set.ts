@@ -1,18 +1,19 @@
-// All replicas: who is reachable, who must be rebuilt, and how a server that
-// (re)appears is let in. Must never let in a server of another cluster, nor
-// take one with an unknown store for complete.
+// All replicas of the cluster: follows their connections, has those that
+// appear admitted (admission.ts), asks idle ones whether they still answer,
+// and lets others wait until enough can be reached.
 import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Remote } from '../../protocol/wire/client.js';
-import { errorFields, messageOf } from '../../runtime/caught-errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { Admission } from './admission.js';
 import { Replica } from './replica.js';
 
 /** How often an idle server is asked whether it still answers. */
 const HEARTBEAT_MS = 1000;
-/** Who has answered so lately counts as alive without being asked again. */
+/** A server that has answered within this time counts as alive without being asked. */
 const FRESH_MS = 100;
 
 export interface ReplicaParts {
@@ -26,16 +27,16 @@ export class ReplicaSet {
   #clusterId = '';
   #closed = false;
   #heartbeat: Timer | null = null;
-  readonly #admissions = new Map<Replica, Promise<void>>();
+  readonly #admission: Admission;
+  /** They look again after each change of a replica. */
   readonly #waiters = new Set<() => void>();
   readonly #listeners: ((replica: Replica) => void)[] = [];
 
-  readonly #metadata: MetadataService;
   readonly #deadlineMs: number;
   readonly #runtime: Runtime;
 
   constructor(parts: readonly ReplicaParts[], metadata: MetadataService, deadlineMs: number, runtime: Runtime) {
-    this.#metadata = metadata;
+    this.#admission = new Admission({ metadata, deadlineMs, runtime });
     this.#deadlineMs = deadlineMs;
     this.#runtime = runtime;
     this.replicas = parts.map(
@@ -44,13 +45,13 @@ export class ReplicaSet {
     );
   }
 
-  /** Connects to all; resolves when each has been let in or has failed once. */
+  /** Connects to all; resolves when each has been admitted or has failed once. */
   async start(clusterId: string): Promise<void> {
     this.#clusterId = clusterId;
     for (const replica of this.replicas) {
       replica.remote.onStateChange((state) => {
         if (state === 'up') {
-          void this.#admit(replica);
+          void this.#admission.admit(replica, clusterId);
         } else {
           replica.losses++;
           replica.refusal = null;
@@ -60,8 +61,8 @@ export class ReplicaSet {
     }
     await Promise.all(
       this.replicas.map(async (replica) => {
-        if (replica.remote.state === 'connecting') await this.#settled(replica);
-        if (replica.remote.state === 'up') await this.#admit(replica);
+        if (replica.remote.state === 'connecting') await this.#firstAttempt(replica);
+        if (replica.remote.state === 'up') await this.#admission.admit(replica, clusterId);
       }),
     );
     this.#scheduleHeartbeat();
@@ -95,18 +96,18 @@ export class ReplicaSet {
   }
 
   /**
-   * Whether `count` servers really answer now. One that has answered lately need not be asked; one that hangs is found out
-   * only when its deadline has passed.
+   * Whether `count` servers really answer now. Those that have not answered in the last FRESH_MS are asked; one that hangs
+   * makes this take until its deadline.
    */
   async confirm(count: number): Promise<boolean> {
     const sinceMs = this.#runtime.clock.monotonicMs() - FRESH_MS;
-    const stale = this.reachable().filter((replica) => replica.heardMs < sinceMs);
+    const stale = this.reachable().filter((replica) => replica.lastAnswerMs < sinceMs);
     await Promise.all(stale.map((replica) => this.#beat(replica)));
     return this.reachable().length >= count;
   }
 
   /**
-   * Resolves when a server has been let in over a connection made after `losses` of them were lost; at once if so.
+   * Resolves when the server has been admitted over a connection made after `losses` connections were lost; at once if so.
    * @throws ServiceError FAILED when that takes longer than `limitMs`, CANCELLED when closed
    */
   async untilBack(replica: Replica, losses: number, limitMs: number): Promise<void> {
@@ -130,7 +131,7 @@ export class ReplicaSet {
     }
   }
 
-  /** Brings `store` of all reachable replicas up to date, as far as they answer within `limitMs`. */
+  /** Updates `store` of all reachable replicas, of those that answer within `limitMs`. */
   async refresh(limitMs: number): Promise<void> {
     const all = Promise.all(this.reachable().map((replica) => this.#beat(replica)));
     await new Promise<void>((resolve) => {
@@ -147,22 +148,24 @@ export class ReplicaSet {
     this.#listeners.push(listener);
   }
 
-  /** The rebuild of a replica is complete: it counts as up from now on. */
-  async completed(replica: Replica): Promise<void> {
-    if (replica.store === null) return;
-    await this.#metadata.execute({
-      name: 'registerServer',
-      timeNs: this.#runtime.clock.nowNs(),
-      request: { name: replica.name, storeId: replica.store.storeId, state: 'complete' },
-      durable: true,
-    });
-    replica.rebuild = null;
-    if (replica.reachable) replica.state = 'up';
+  /** See Admission.markComplete. */
+  markComplete(replica: Replica): Promise<void> {
+    return this.#admission.markComplete(replica);
+  }
+
+  /** Over all replicas, since the mediator started. */
+  totals(): { dissents: number; repairs: number } {
+    const totals = { dissents: 0, repairs: 0 };
+    for (const { dissents, repairs } of this.replicas) {
+      totals.dissents += dissents;
+      totals.repairs += repairs;
+    }
+    return totals;
   }
 
   #changed(replica: Replica, before: DataServerState): void {
     const fields = { server: replica.name, address: replica.address, before };
-    // After `close` the connections end, which says nothing about the servers.
+    // After `close` all connections end, whatever the servers do.
     if (this.#closed) this.#runtime.log.debug(`replica.${replica.state}`, fields);
     else if (replica.state === 'down') this.#runtime.log.warn('replica.down', fields);
     else if (replica.state === 'blank') this.#runtime.log.warn('replica.blank', fields);
@@ -177,8 +180,8 @@ export class ReplicaSet {
     for (const wake of waiters) wake();
   }
 
-  /** Waits until the first attempt to connect has ended one way or the other. */
-  #settled(replica: Replica): Promise<void> {
+  /** Resolves when the first attempt to connect has succeeded, failed or taken too long. */
+  #firstAttempt(replica: Replica): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#runtime.clock.after(this.#deadlineMs, resolve);
       replica.remote.onStateChange(() => {
@@ -186,51 +189,6 @@ export class ReplicaSet {
         resolve();
       });
     });
-  }
-
-  /** Lets a server in that is connected; one attempt at a time per server. */
-  #admit(replica: Replica): Promise<void> {
-    const running = this.#admissions.get(replica);
-    if (running !== undefined) return running;
-    const admission = this.#tryToAdmit(replica)
-      .catch((error: unknown) => {
-        this.#runtime.log.warn('replica.refused', { server: replica.name, ...errorFields(error) });
-        replica.refusal = messageOf(error);
-        replica.state = 'down';
-      })
-      .finally(() => this.#admissions.delete(replica));
-    this.#admissions.set(replica, admission);
-    return admission;
-  }
-
-  async #tryToAdmit(replica: Replica): Promise<void> {
-    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs });
-    if (store.name !== replica.name) {
-      throw new ServiceError('REFUSED', `the server at ${replica.address} calls itself ${store.name}`);
-    }
-    if (store.clusterId === null) {
-      store = await replica.blocks.adopt({ clusterId: this.#clusterId }, { deadlineMs: this.#deadlineMs });
-    }
-    if (store.clusterId !== this.#clusterId) {
-      throw new ServiceError('REFUSED', `its store belongs to cluster ${store.clusterId}, this is ${this.#clusterId}`);
-    }
-    const { servers } = await this.#metadata.query({ name: 'servers', request: {} });
-    const record = servers.find((server) => server.name === replica.name);
-    const { blocks } = await this.#metadata.query({ name: 'statistics', request: {} });
-    const isBlank = record?.storeId !== store.storeId || (store.blocks === 0 && blocks > 0);
-    if (isBlank) {
-      await this.#metadata.execute({
-        name: 'registerServer',
-        timeNs: this.#runtime.clock.nowNs(),
-        request: { name: replica.name, storeId: store.storeId, state: blocks === 0 ? 'complete' : 'rebuilding' },
-        durable: true,
-      });
-    }
-    replica.store = store;
-    replica.refusal = null;
-    if (isBlank && blocks > 0) replica.state = 'blank';
-    else if (!isBlank && record?.state === 'rebuilding') replica.state = 'rebuilding';
-    else replica.state = 'up';
   }
 
   #scheduleHeartbeat(): void {
@@ -242,7 +200,7 @@ export class ReplicaSet {
 
   async #beat(replica: Replica): Promise<void> {
     if (replica.remote.state !== 'up') return;
-    if (!replica.reachable) return this.#admit(replica);
+    if (!replica.reachable) return this.#admission.admit(replica, this.#clusterId);
     try {
       replica.store = await replica.call(() => replica.blocks.status({}, { deadlineMs: this.#deadlineMs }));
     } catch (error) {

@@ -1,34 +1,36 @@
-// One data server as the mediator sees it: reachable or not, how fast, and
-// what it did wrong. A server that misses a deadline is down until it answers
-// again; one whose connection is gone is down until it is back.
+// One data server as the mediator sees it: its state, its latency, and how
+// often it lost a vote or was repaired. It is down from a missed deadline until
+// it answers again, and from a lost connection until it is admitted again.
 import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** How fast the remembered latency follows: a share of each new measurement. */
+/** Weight of a new measurement in the moving average of the latency. */
 const LATENCY_WEIGHT = 0.1;
 
 export class Replica {
   readonly blocks: BlockService;
   readonly hooks: HookService;
-  /** Last known numbers of its store. */
+  /** Its last answer to `status`. */
   store: StoreStatus | null = null;
+  /** Votes that it lost by its own fault; counted by vote-record.ts only, like `repairs`. */
   dissents = 0;
+  /** Versions that were put back on it. */
   repairs = 0;
   /** How often its connection was lost. */
   losses = 0;
-  /** Why it was not let in when it last knocked; null since it was. */
+  /** Why its last admission failed; null once it is admitted. */
   refusal: string | null = null;
   rebuild: { done: number; total: number } | null = null;
-  /** Mean milliseconds of its recent block reads. */
+  /** Moving average of its block reads. */
   latencyMs = 2;
   /** When it last answered, on the monotonic clock. */
-  heardMs = Number.NEGATIVE_INFINITY;
+  lastAnswerMs = Number.NEGATIVE_INFINITY;
   #state: DataServerState = 'down';
-  /** Calls under way, each by what ends it. */
-  readonly #waiting = new Set<(reason: ServiceError) => void>();
+  /** The reject functions of calls under way. */
+  readonly #pending = new Set<(reason: ServiceError) => void>();
 
   readonly #clock: Clock;
   readonly #changed: (replica: Replica, before: DataServerState) => void;
@@ -55,44 +57,43 @@ export class Replica {
     if (before === next) return;
     this.#state = next;
     if (next === 'down') {
-      // Whoever waits for this server need not wait for its own deadline too.
-      const waiting = [...this.#waiting];
-      this.#waiting.clear();
-      for (const giveUp of waiting) giveUp(new ServiceError('UNREACHABLE', `${this.name} is down`));
+      // Calls under way fail now rather than at their own deadlines.
+      const pending = [...this.#pending];
+      this.#pending.clear();
+      for (const reject of pending) reject(new ServiceError('UNREACHABLE', `${this.name} is down`));
     }
     this.#changed(this, before);
   }
 
-  /** Calls that it has not answered. */
   get callsUnderWay(): number {
-    return this.#waiting.size;
+    return this.#pending.size;
   }
 
-  /** Takes part in reads and writes. */
+  /** Whether it takes part in reads and writes; also while it is blank or rebuilt. */
   get reachable(): boolean {
     return this.#state !== 'down';
   }
 
   /**
-   * Calls the server and learns from the outcome: a deadline that passes takes it down, and with it all other calls.
-   * @param measured whether the time it took says something about its peers' expected latency
+   * Calls the server. A missed deadline or a lost connection marks it down, which fails all its other calls too.
+   * @param measured whether the call's duration goes into `latencyMs`
    */
   call<T>(request: () => Promise<T>, measured = false): Promise<T> {
     const startMs = this.#clock.monotonicMs();
     // One promise for everything: this is on the way of every block.
     return new Promise((resolve, reject) => {
       const reply = request();
-      this.#waiting.add(reject);
+      this.#pending.add(reject);
       reply.then(
         (result) => {
-          // Given up meanwhile.
-          if (!this.#waiting.delete(reject)) return;
-          this.heardMs = this.#clock.monotonicMs();
-          if (measured) this.latencyMs += (this.heardMs - startMs - this.latencyMs) * LATENCY_WEIGHT;
+          // It was marked down meanwhile, and this call has failed already.
+          if (!this.#pending.delete(reject)) return;
+          this.lastAnswerMs = this.#clock.monotonicMs();
+          if (measured) this.latencyMs += (this.lastAnswerMs - startMs - this.latencyMs) * LATENCY_WEIGHT;
           resolve(result);
         },
         (error: unknown) => {
-          if (!this.#waiting.delete(reject)) return;
+          if (!this.#pending.delete(reject)) return;
           const isSilent = error instanceof ServiceError && (error.code === 'DEADLINE' || error.code === 'UNREACHABLE');
           if (isSilent) this.state = 'down';
           reject(error);

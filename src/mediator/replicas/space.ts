@@ -1,4 +1,4 @@
-// How much room there is for data.
+// How much free space the data servers have for blocks.
 import { FileError } from '../../protocol/errors.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
@@ -9,7 +9,7 @@ interface Space {
   freeBytes: number;
 }
 
-/** Every block goes to all servers: the one with the least room decides, and servers on one disk have its room to share. */
+/** Every block is stored on all servers, so the one with the least space decides. Servers on one disk share its space. */
 export function spaceOf({ replicas }: { replicas: readonly Pick<Replica, 'store'>[] }): Space {
   const stores = replicas.flatMap(({ store }) => (store === null ? [] : [store]));
   const sharers = new Map<string, number>();
@@ -21,7 +21,10 @@ export function spaceOf({ replicas }: { replicas: readonly Pick<Replica, 'store'
   return { totalBytes: smallest((store) => store.totalBytes), freeBytes: smallest((store) => store.freeBytes) };
 }
 
-/** ENOSPC when the range could not be written now. What of the file's space lies in the range is not known: all of it might. */
+/**
+ * Checks that the range could be written now. Which of the file's blocks lie in the range is not known: all of them may.
+ * @throws FileError ENOSPC
+ */
 export function requireRoom(
   { freeBytes }: Space,
   { sizeBytes, allocatedBytes }: Attributes,

@@ -16,12 +16,12 @@ export class SessionLocks {
     this.#clock = clock;
   }
 
-  /** Files with locks. */
   /** Clients whose locks have lapsed. */
   get lapsedClients(): number {
     return this.#lapsed.size;
   }
 
+  /** Files with locks. */
   get size(): number {
     return this.#table.size;
   }

@@ -1,16 +1,16 @@
-// A background task that runs when there is something to do: one run at a
-// time, woken by events, and again after a pause when a run asks for it.
+// A background task: one run at a time, started by `wake`, and again after the
+// delay that a run returns.
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 
-/** How long to wait until the next run by itself; null: until woken. */
+/** Delay until the next run; null: none until `wake`. */
 export type NextRunMs = number | null;
 
-/** After a run that failed. */
+/** Delay after a run that failed. */
 const RETRY_MS = 1000;
-/** At least, after a run that was woken meanwhile. */
+/** The least delay after a run during which `wake` was called. */
 const PAUSE_MS = 100;
 
 export class Background {
@@ -18,8 +18,8 @@ export class Background {
   #timer: Timer | null = null;
   /** When the timer fires, on the monotonic clock. */
   #dueMs = 0;
-  /** The shortest delay asked for while a run is under way. */
-  #wokenForMs: number | null = null;
+  /** The shortest delay that `wake` has asked for during the current run. */
+  #askedMs: number | null = null;
   #closed = false;
 
   readonly #name: string;
@@ -32,11 +32,11 @@ export class Background {
     this.#runtime = runtime;
   }
 
-  /** Runs after `delayMs` at the latest. */
+  /** Has the task run within `delayMs`; after the current run, if there is one. */
   wake(delayMs = 0): void {
     if (this.#closed) return;
     if (this.#running !== null) {
-      this.#wokenForMs = Math.min(delayMs, this.#wokenForMs ?? delayMs);
+      this.#askedMs = Math.min(delayMs, this.#askedMs ?? delayMs);
       return;
     }
     const dueMs = this.#runtime.clock.monotonicMs() + delayMs;
@@ -64,7 +64,7 @@ export class Background {
   async #once(): Promise<void> {
     let next: NextRunMs = RETRY_MS;
     try {
-      // Not before the timer's callback has noted that a run is under way: a run may wake its own task.
+      // A run may call `wake`, so it must not begin before the timer's callback has set #running.
       await Promise.resolve();
       next = await this.#run();
     } catch (error) {
@@ -72,10 +72,10 @@ export class Background {
       this.#runtime.log.warn(`${this.#name}.interrupted`, errorFields(error));
     }
     this.#running = null;
-    if (this.#wokenForMs !== null) {
-      const askedMs = Math.max(this.#wokenForMs, PAUSE_MS);
-      next = Math.min(next ?? askedMs, askedMs);
-      this.#wokenForMs = null;
+    if (this.#askedMs !== null) {
+      const delayMs = Math.max(this.#askedMs, PAUSE_MS);
+      next = Math.min(next ?? delayMs, delayMs);
+      this.#askedMs = null;
     }
     if (next !== null) this.wake(next);
   }

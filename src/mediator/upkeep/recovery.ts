@@ -1,27 +1,32 @@
-// Brings replicas back: a blank one gets every block (rebuild), one that was
+// Recovery of replicas: a blank one gets every block (rebuild), one that was
 // away gets what it missed (catch-up). Both put only what won a vote, in the
-// background, a few blocks at a time, so that readers and writers go first.
-import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+// background, a few blocks at a time, so that they slow no reader or writer.
+import type { MetadataService } from '../../protocol/services/metadata.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
-import { isNamed } from '../metadata/named-versions.js';
-import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
+import { recordRecovered } from '../replicas/vote-record.js';
 import { Background, type NextRunMs } from './background.js';
-import type { Repairer } from './repair.js';
+import type { LocatedBlock, Repairer } from './repair.js';
 
 const BATCH_BLOCKS = 32;
-/** A pause after each batch, which leaves the servers to others. */
+/** A pause after each batch, in which the servers are free for others. */
 const PAUSE_MS = 2;
-/** Until blocks that had no quorum are tried again. */
+/** How long until blocks that had no quorum, or that the server refused, are tried again. */
 const RETRY_MS = 5000;
-/** A commit that took effect although its answer was lost may have left something to catch up on that nobody reports. */
+/** How long until the next look by itself: nobody reports what a commit left to catch up on when its answer was lost. */
 const IDLE_MS = 30_000;
 const PROGRESS_LOG_BLOCKS = 1024;
 
-type LocatedBlock = BlockReference & { inode: number };
+interface Dependencies {
+  metadata: MetadataService;
+  replicas: ReplicaSet;
+  repairer: Repairer;
+  counters: Counters;
+  runtime: Runtime;
+}
 
 /** Where a pass over all blocks stands. */
 interface Pass {
@@ -43,13 +48,7 @@ export class Recovery {
   readonly #counters: Counters;
   readonly #runtime: Runtime;
 
-  constructor(
-    metadata: MetadataService,
-    replicas: ReplicaSet,
-    repairer: Repairer,
-    counters: Counters,
-    runtime: Runtime,
-  ) {
+  constructor({ metadata, replicas, repairer, counters, runtime }: Dependencies) {
     this.#metadata = metadata;
     this.#replicas = replicas;
     this.#repairer = repairer;
@@ -65,7 +64,7 @@ export class Recovery {
     });
   }
 
-  /** Some server lacks something that was just written, or did when this mediator started. */
+  /** Looks now what servers have missed: some write left a server out, or the mediator has just started. */
   wake(): void {
     for (const task of this.#tasks.values()) task.wake();
   }
@@ -81,7 +80,7 @@ export class Recovery {
     return this.#catchUp(replica);
   }
 
-  /** One pass over all blocks; true when the replica has every one of them. */
+  /** One pass over all blocks; true when the replica holds them all afterwards. */
   async #rebuild(replica: Replica): Promise<boolean> {
     const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
     const pass = this.#interrupted.get(replica) ?? { after: undefined, lacking: 0, logged: 0, isRetry: false };
@@ -96,7 +95,7 @@ export class Recovery {
         request: pass.after === undefined ? { limit: BATCH_BLOCKS } : { after: pass.after, limit: BATCH_BLOCKS },
       });
       const lacking = await this.#fill(replica, page.blocks);
-      const isRefused = this.#repairer.isUnwilling(replica) && replica.reachable;
+      const isRefused = this.#repairer.isRefusing(replica) && replica.reachable;
       if (isRefused && !pass.isRetry) {
         this.#interrupted.set(replica, { ...pass, isRetry: true });
         return false;
@@ -127,12 +126,12 @@ export class Recovery {
       this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking: pass.lacking });
       return false;
     }
-    await this.#replicas.completed(replica);
+    await this.#replicas.markComplete(replica);
     this.#runtime.log.info('rebuild.done', { server: replica.name, total: replica.rebuild?.total ?? total });
     return true;
   }
 
-  /** Makes a replica hold these versions; how many of them it still lacks afterwards. */
+  /** Puts those of these versions on the replica that it lacks. Returns how many it still lacks afterwards. */
   async #fill(replica: Replica, blocks: readonly LocatedBlock[]): Promise<number> {
     if (blocks.length === 0) return 0;
     const items = blocks.map(({ inode, index, version }) => ({
@@ -153,17 +152,11 @@ export class Recovery {
     return outcomes.filter((held) => !held).length;
   }
 
-  /** Whether the replica holds the version afterwards, or needn't because it is overwritten or gone. */
+  /** Whether the replica holds the version afterwards, or need not, since the file was written to or removed meanwhile. */
   async #put(replica: Replica, block: LocatedBlock): Promise<boolean> {
-    const outcome = await this.#repairer.mend(block.inode, block, [replica]);
-    if (outcome?.holders.includes(replica)) {
-      replica.repairs += outcome.mended.length;
-      this.#counters.add('repairs', outcome.mended.length);
-      if (await isNamed(this.#metadata, block)) return true;
-      await forgetVersions(this.#metadata, [replica], [block]);
-      return true;
-    }
-    return !(await isNamed(this.#metadata, block));
+    const { state, holders, repaired } = await this.#repairer.repair(block, [replica]);
+    for (const each of repaired) recordRecovered(each);
+    return state === 'superseded' || holders.includes(replica);
   }
 
   async #catchUp(replica: Replica): Promise<NextRunMs> {
@@ -181,7 +174,7 @@ export class Recovery {
       const still = await this.#fill(replica, blocks);
       lacking += still;
       // What it refuses now, it would refuse of all the others too.
-      if (this.#repairer.isUnwilling(replica)) return replica.reachable ? RETRY_MS : null;
+      if (this.#repairer.isRefusing(replica)) return replica.reachable ? RETRY_MS : null;
       if (still === 0) {
         await this.#metadata.execute({
           name: 'caughtUp',

@@ -1,38 +1,37 @@
-// Scrub: votes on every block, every byte of every replica, repairs what
-// dissents, and removes versions that no file holds and no write will commit
-// (left by writes that failed while a server was away).
+// Scrub: has every replica hash every byte of every block, votes, and repairs
+// what dissents. A scrub of everything ends with the removal of orphans.
+
 import type { ScrubProgress } from '../../protocol/services/admin.js';
-import type { BlockKey, Version } from '../../protocol/services/blocks.js';
-import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
+import type { Version } from '../../protocol/services/blocks.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { isNamed, namedVersions } from '../metadata/named-versions.js';
+import { isNamed } from '../metadata/named-versions.js';
 import type { Versions } from '../metadata/versions.js';
-import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { BallotBox } from '../voting/ballot-box.js';
-import { blamed } from '../voting/blame.js';
+import { blamed, type LostBallot } from '../voting/blame.js';
 import type { Reader } from '../voting/reader.js';
-import type { Ballot } from '../voting/vote.js';
-import { type Mended, type Repairer, wasGiven } from './repair.js';
+import { removeOrphanedVersions } from './orphaned-versions.js';
+import { type LocatedBlock, type Repairer, recordOutcome } from './repair.js';
 
 const BATCH_BLOCKS = 32;
-const LIST_ENTRIES = 1000;
 
-type LocatedBlock = BlockReference & { inode: number };
+interface Dependencies {
+  metadata: MetadataService;
+  replicas: ReplicaSet;
+  reader: Reader;
+  repairer: Repairer;
+  versions: Versions;
+  runtime: Runtime;
+}
+
+const NOTHING_DONE = { done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
 
 export class Scrubber {
-  #progress: ScrubProgress = {
-    running: false,
-    done: 0,
-    total: 0,
-    dissents: 0,
-    repaired: 0,
-    unreadable: 0,
-    orphansRemoved: 0,
-  };
+  #progress: ScrubProgress = { running: false, ...NOTHING_DONE };
   #closed = false;
   #running: Promise<void> = Promise.resolve();
 
@@ -43,14 +42,7 @@ export class Scrubber {
   readonly #versions: Versions;
   readonly #runtime: Runtime;
 
-  constructor(
-    metadata: MetadataService,
-    replicas: ReplicaSet,
-    reader: Reader,
-    repairer: Repairer,
-    versions: Versions,
-    runtime: Runtime,
-  ) {
+  constructor({ metadata, replicas, reader, repairer, versions, runtime }: Dependencies) {
     this.#metadata = metadata;
     this.#replicas = replicas;
     this.#reader = reader;
@@ -63,10 +55,10 @@ export class Scrubber {
     return { ...this.#progress };
   }
 
-  /** Starts a scrub of one file, or of everything; while one runs, answers that one's progress. */
+  /** Starts a scrub of one file, or of everything (null), unless one is running. */
   async start(inode: number | null): Promise<ScrubProgress> {
     if (this.#progress.running) return this.progress;
-    this.#progress = { running: true, done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
+    this.#progress = { running: true, ...NOTHING_DONE };
     this.#running = this.#run(inode)
       .then(() => this.#runtime.log.info('scrub.done', { ...this.#progress }))
       .catch((error: unknown) => {
@@ -87,6 +79,7 @@ export class Scrubber {
   async #run(inode: number | null): Promise<void> {
     if (inode === null) {
       await this.#scrubAll();
+      if (this.#closed) return;
       const below = await this.#versions.retire();
       await Promise.all(this.#replicas.reachable().map((replica) => this.#removeOrphans(replica, below)));
     } else {
@@ -131,91 +124,52 @@ export class Scrubber {
     for (const [position, box] of boxes.entries()) {
       const block = blocks[position];
       if (block === undefined) continue;
-      const bad = box.dissenters();
-      if (bad.length === 0) {
-        if (box.agreeing().length < this.#reader.quorum) await this.#unreadable(block);
-        continue;
-      }
-      const wrong = await blamed(this.#metadata, block, ballotsOf(box, bad));
-      const outcome = await this.#repairer.mend(block.inode, block, bad);
-      if (!(await isNamed(this.#metadata, block))) {
-        await forgetVersions(this.#metadata, outcome?.mended ?? [], [block]);
-        continue;
-      }
-      this.#progress.dissents++;
-      if (outcome === null) await this.#unreadable(block);
-      else this.#mended(box, wrong, outcome);
+      await this.#repair(block, box);
     }
   }
 
-  /** @param wrong those that dissented by their own fault */
-  #mended(box: BallotBox, wrong: readonly Replica[], outcome: Mended): void {
-    const { inode, reference } = box.wanted;
-    const fields = { inode, index: reference.index, version: reference.version };
-    for (const replica of wrong) {
-      if (box.ballots.get(replica)?.state === 'absent' && wasGiven(replica, outcome)) continue;
-      replica.dissents++;
-      this.#runtime.log.warn('vote.dissent', { ...fields, server: replica.name, ballot: 'scrub' });
+  async #repair(block: LocatedBlock, box: BallotBox): Promise<void> {
+    const bad = box.dissenters();
+    if (bad.length === 0) {
+      const isReadable = box.agreeing().length >= this.#reader.quorum;
+      if (!isReadable && (await isNamed(this.#metadata, block))) this.#unreadable(block);
+      return;
     }
-    for (const replica of outcome.mended) {
-      replica.repairs++;
-      this.#runtime.log.info('repair.done', { ...fields, server: replica.name });
+    const wrong = await blamed(this.#metadata, block, lostBallots(box, bad));
+    const outcome = await this.#repairer.repair(block, bad);
+    if (outcome.state === 'superseded') return;
+    this.#progress.dissents++;
+    if (outcome.state === 'no-quorum') {
+      this.#unreadable(block);
+      return;
     }
-    this.#progress.repaired += outcome.mended.length;
+    recordOutcome(this.#runtime.log, block, wrong, outcome, 'scrub');
+    this.#progress.repaired += outcome.repaired.length;
   }
 
-  async #unreadable(block: LocatedBlock): Promise<void> {
-    if (!(await isNamed(this.#metadata, block))) return;
+  #unreadable({ inode, index, version }: LocatedBlock): void {
     this.#progress.unreadable++;
-    this.#runtime.log.error('vote.no_quorum', {
-      inode: block.inode,
-      index: block.index,
-      version: block.version,
-      during: 'scrub',
-    });
+    this.#runtime.log.error('vote.no_quorum', { inode, index, version, during: 'scrub' });
   }
 
-  /** A server that does not answer keeps its orphans until the next scrub; the others lose theirs. */
+  /** A server that does not answer keeps its orphans until the next scrub. */
   async #removeOrphans(replica: Replica, below: Version): Promise<void> {
     try {
-      await this.#removeAll(replica, below);
+      for await (const removed of removeOrphanedVersions(this.#metadata, replica, below)) {
+        if (removed > 0) {
+          this.#progress.orphansRemoved += removed;
+          this.#runtime.log.info('scrub.orphans', { server: replica.name, versions: removed });
+        }
+        if (this.#closed || !replica.reachable) return;
+      }
     } catch (error) {
       this.#runtime.log.warn('scrub.orphans_kept', { server: replica.name, ...errorFields(error) });
     }
   }
-
-  /** Of the versions below `below`, none that the block map does not name will ever be named. */
-  async #removeAll(replica: Replica, below: Version): Promise<void> {
-    let after: BlockKey | undefined;
-    while (!this.#closed && replica.reachable) {
-      const request = after === undefined ? { limit: LIST_ENTRIES } : { after, limit: LIST_ENTRIES };
-      const { entries, next } = await replica.call(() => replica.blocks.list(request));
-      const ranges = new Map<number, { first: number; last: number }>();
-      for (const { inode, index } of entries) {
-        const range = ranges.get(inode) ?? { first: index, last: index };
-        ranges.set(inode, { first: Math.min(range.first, index), last: Math.max(range.last, index) });
-      }
-      const orphans: BlockKey[] = [];
-      for (const [inode, { first, last }] of ranges) {
-        const current = await namedVersions(this.#metadata, inode, first, last);
-        for (const entry of entries) {
-          if (entry.inode !== inode || entry.version >= below || current.get(entry.index) === entry.version) continue;
-          orphans.push({ inode, index: entry.index, version: entry.version });
-        }
-      }
-      if (orphans.length > 0) {
-        await forgetVersions(this.#metadata, [replica], orphans);
-        this.#progress.orphansRemoved += orphans.length;
-        this.#runtime.log.info('scrub.orphans', { server: replica.name, versions: orphans.length });
-      }
-      if (next === undefined) return;
-      after = next;
-    }
-  }
 }
 
-/** With which ballots these lost the vote; null for those that are still being sent everything. */
-function ballotsOf(box: BallotBox, replicas: readonly Replica[]): Map<Replica, Ballot['state'] | null> {
-  const stateOf = (replica: Replica) => (box.isToBlame(replica) ? box.ballots.get(replica)?.state : null) ?? null;
-  return new Map(replicas.map((replica) => [replica, stateOf(replica)]));
+function lostBallots(box: BallotBox, replicas: readonly Replica[]): Map<Replica, LostBallot> {
+  const lost = new Map<Replica, LostBallot>();
+  for (const replica of replicas) lost.set(replica, box.lostBallot(replica) ?? null);
+  return lost;
 }

@@ -1,38 +1,37 @@
-// The audit: ballots of replicas that a read did not need for its answer,
-// asked for afterwards, while nobody asks the mediator for anything. Under
-// `audit: all` this makes every read check every live replica without slowing
-// whoever reads or changes something.
+// The audit (`audit: all`): replicas that a read did not ask are asked for their
+// ballots later, while the mediator has no requests. So every read checks every
+// live replica and slows no request.
 import type { BlockReference } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
+import { ask } from './ask.js';
 import { BallotBox, type Wanted } from './ballot-box.js';
-import { ask } from './reader.js';
 import { dissents } from './vote.js';
 
 /** Blocks asked for in one message. */
 const BATCH_BLOCKS = 16;
-/** Beyond this many waiting blocks per replica the audit no longer waits for a pause. */
+/** With more waiting blocks for a replica, the audit does not wait for a pause. */
 const PATIENCE_BLOCKS = 8192;
-/** Beyond this many, those that have waited longest are given up: a replica that can't keep up is left to scrub. */
+/** With more, the oldest are dropped: a replica that can't keep up is left to scrub. */
 const MAXIMUM_WAITING_BLOCKS = 2 * PATIENCE_BLOCKS;
-/** Requests count as pausing when none has come for so long. */
+/** It is a pause when no request has come for so long. */
 const PAUSE_MS = 10;
-/** One batch goes to each replica after so long, pause or not. */
+/** After so long one batch goes to each replica, pause or not. */
 const MAXIMUM_WAIT_MS = 1000;
 
 export class Auditor {
-  /** By the block map's own objects: a version of which it has got another since is asked for twice. */
+  /** Keyed by the block map's entries. One that it has loaded anew is another object, and its block is asked for twice. */
   readonly #waiting = new Map<Replica, Map<BlockReference, Wanted>>();
   readonly #running = new Set<Replica>();
   #readers = 0;
   #reads = 0;
-  /** Requests and reads when it was last looked whether others come. */
+  /** Requests and reads at the start of PAUSE_MS: equal at its end, it is a pause. */
   #seen = 0;
   /** When the next batch goes, pause or not. */
   #dueMs = 0;
-  /** While it is not known whether there is a pause. */
+  /** Runs while it waits for a pause. */
   #timer: { cancel(): void } | null = null;
   #closed = false;
 
@@ -41,7 +40,7 @@ export class Auditor {
   readonly #counters: Counters;
   readonly #runtime: Runtime;
 
-  /** @param requests how many there have been of what is no read: a number that grows */
+  /** @param requests how many requests other than reads there have been so far */
   constructor(
     dissented: (box: BallotBox, replica: Replica) => void,
     requests: () => number,
@@ -72,7 +71,7 @@ export class Auditor {
     this.#readers--;
   }
 
-  /** These replicas were not needed for these blocks: their ballots are asked for later. */
+  /** Has these replicas asked for their ballots on these blocks later. */
   add(wanted: readonly Wanted[], replicas: readonly Replica[]): void {
     if (this.#closed) return;
     if (this.#waiting.size === 0) this.#postpone();
@@ -122,7 +121,7 @@ export class Auditor {
     for (const [replica, queue] of this.#waiting) {
       if (this.#running.has(replica) || !(mayRun || queue.size > PATIENCE_BLOCKS)) continue;
       if (!replica.reachable) {
-        // A server that is down casts no ballot; when it is back, reads and scrubs ask it again.
+        // What a server that is down would be asked is dropped: later reads and scrubs ask it again.
         this.#waiting.delete(replica);
         continue;
       }
@@ -156,7 +155,7 @@ export class Auditor {
   }
 }
 
-/** A range of a block that contains two. */
+/** The smallest range that contains both. */
 function around(one: Wanted, other: Wanted): Wanted {
   const offset = Math.min(one.offset, other.offset);
   const end = Math.max(one.offset + one.length, other.offset + other.length);

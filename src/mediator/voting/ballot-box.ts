@@ -1,13 +1,15 @@
 // Collects the ballots of one block's vote, and the bytes that came with them.
+// Must never keep bytes that do not hash to the witness.
 import { Buffer } from 'node:buffer';
 
 import type { GetResult } from '../../protocol/services/blocks.js';
 import type { BlockReference } from '../../protocol/services/metadata.js';
 import { type Hash, hashBlock, hashOfPages, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import type { Replica } from '../replicas/replica.js';
+import type { LostBallot } from './blame.js';
 import { type Ballot, dissents, type Verdict, vote } from './vote.js';
 
-/** A block, and the range of it that a reader needs; page-aligned, clipped to the block's length. */
+/** The range of a block that a reader needs: whole pages, within the block's length. */
 export interface Wanted {
   inode: number;
   reference: BlockReference;
@@ -28,8 +30,9 @@ export class BallotBox {
   data: Uint8Array | null = null;
   /** Replicas that were asked and have not answered. */
   outstanding = 0;
-  /** Those of them that are to send the bytes. */
+  /** How many of the outstanding were asked for the bytes too. */
   senders = 0;
+  /** Replicas that lacked the version while they were not complete. */
   readonly #incomplete = new Set<Replica>();
   #isLost = false;
 
@@ -44,7 +47,7 @@ export class BallotBox {
     }
     const witness = this.wanted.reference.hash;
     if (result.hash === witness && result.data !== undefined) {
-      // It votes for the right hash and sends other bytes: as good as damaged.
+      // A replica that votes for the right hash and sends other bytes counts as damaged.
       if (!this.#proves(result.data, result.pageHashes)) this.ballots.set(replica, { state: 'damaged' });
       else if (!this.#isLost) this.data ??= result.data;
     }
@@ -56,7 +59,7 @@ export class BallotBox {
     this.ballots.set(replica, { state: 'unreachable' });
   }
 
-  /** There is no quorum: bytes that are here, or are still to come, must not be answered. */
+  /** There is no quorum: drops the bytes, and keeps none that come later. */
   lose(): void {
     this.#isLost = true;
     this.data = null;
@@ -74,12 +77,17 @@ export class BallotBox {
     return found;
   }
 
-  /** Whether a replica that lost this vote is to blame: what is absent while it is being rebuilt is only still to come. */
-  isToBlame(replica: Replica): boolean {
-    return !this.#incomplete.has(replica);
+  /**
+   * The ballot with which the replica lost this vote; null when it is not at fault, since a rebuild has not brought it the
+   * version yet. Undefined when it has cast none.
+   */
+  lostBallot(replica: Replica): LostBallot | undefined {
+    const ballot = this.ballots.get(replica);
+    if (ballot === undefined) return undefined;
+    return this.#incomplete.has(replica) ? null : ballot.state;
   }
 
-  /** Replicas that hold the right version, most lately heard first. */
+  /** Replicas whose ballot has the witness's hash, in the order in which they answered. */
   agreeing(): Replica[] {
     const hash = this.wanted.reference.hash;
     return [...this.ballots]
@@ -87,6 +95,7 @@ export class BallotBox {
       .map(([replica]) => replica);
   }
 
+  /** Whether the bytes are what the witness says: with the hashes of the other pages, they make the block's hash. */
   #proves(data: Uint8Array, pageHashes: Uint8Array | undefined): boolean {
     const { reference, offset, length } = this.wanted;
     if (data.length !== length) return false;
@@ -96,7 +105,7 @@ export class BallotBox {
   }
 }
 
-/** The block's hash when `data` at page-aligned `offset` takes the place of those pages' given hashes. */
+/** The hash of a block from its page hashes, those of the pages at `offset` recomputed from `data`; -1 when their number is wrong. */
 function hashWith(data: Uint8Array, offset: number, pageHashes: Uint8Array, blockLength: number): Hash {
   const hashes = Buffer.from(pageHashes);
   if (hashes.length !== Math.ceil(blockLength / PAGE_BYTES) * 8) return -1n;

@@ -1,36 +1,39 @@
-// Who is to blame for a lost vote. A server that was away when a version was
-// stored, or is still being sent it, lacks it rightly: the metaserver has it on
-// record, and the catch-up will bring it.
+// Which replicas lost a vote by their own fault. A server that was away when a
+// version was stored, or has not been sent it yet, is not at fault: the
+// metaserver has a record of what each server missed, and the catch-up brings it.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Replica } from '../replicas/replica.js';
 import type { Ballot } from './vote.js';
 
+/** The ballot with which a replica lost a vote; null when it is known not to be at fault. */
+export type LostBallot = Ballot['state'] | null;
+
 /**
- * Of the replicas that lost the vote on a version that is named, those that were wrong. Call it before anybody gives them the
- * version: the record that excuses one may go with that.
- * @param lost each with the ballot that it cast; null: known not to be to blame
+ * Of the replicas that lost the vote on a version, those at fault. Must run before they are repaired: a catch-up removes the
+ * record that excuses them.
+ * @param block a version that the block map names
  */
 export async function blamed(
   metadata: MetadataService,
   block: BlockKey,
-  lost: ReadonlyMap<Replica, Ballot['state'] | null>,
-): Promise<Replica[]> {
-  const found: Replica[] = [];
+  lost: ReadonlyMap<Replica, LostBallot>,
+): Promise<Map<Replica, Ballot['state']>> {
+  const wrong = new Map<Replica, Ballot['state']>();
   for (const [replica, ballot] of lost) {
-    if (ballot === null || (ballot === 'absent' && (await lacksRightly(metadata, block, replica)))) continue;
-    found.push(replica);
+    if (ballot === null || (ballot === 'absent' && (await isExcused(metadata, block, replica)))) continue;
+    wrong.set(replica, ballot);
   }
-  return found;
+  return wrong;
 }
 
-/** Whether the metaserver has noted that this server lacks this version. */
-export async function lacksRightly(
+/** Whether the metaserver has on record that this server missed this version. */
+export async function isExcused(
   metadata: MetadataService,
   { inode, index, version }: BlockKey,
   { name }: Replica,
 ): Promise<boolean> {
-  // The query answers what comes after a key: this is the one just before the block's.
+  // The list starts behind `after`, so that is the key just before this block's.
   const after = index > 0 ? { inode, index: index - 1 } : { inode: inode - 1, index: Number.MAX_SAFE_INTEGER };
   const { blocks } = await metadata.query({ name: 'missed', request: { server: name, after, limit: 1 } });
   const [first] = blocks;

@@ -1,6 +1,6 @@
-// The vote: a pure function over ballots. It imports nothing that acts, knows
-// no clock and no server, and must never name a winner that fewer than the
-// quorum voted for or that contradicts the witness.
+// The vote: a pure function over ballots, without clock or server. Must never
+// name a winner that fewer than the quorum voted for or that contradicts the
+// witness.
 import type { Hash } from '../../protocol/values/hash.js';
 
 /** One replica's answer about one version of one block. */
@@ -11,20 +11,20 @@ export type Ballot =
   | { state: 'unreachable' };
 
 export type Verdict =
-  /** Ballots that are still out may bring a quorum about. */
+  /** Outstanding ballots may still make a quorum. */
   | { outcome: 'pending' }
   /** At least `quorum` ballots carry `hash`, and it is the witness's. */
   | { outcome: 'agreed'; hash: Hash; agreeing: number }
-  /** Not even with all outstanding ballots. */
+  /** Even all outstanding ballots would not make one. */
   | { outcome: 'no-quorum'; agreeing: number };
 
 /**
  * Counts the ballots cast so far.
- * @param ballots those that have come in, in any order
- * @param outstanding how many more may still come
+ * @param ballots in any order
+ * @param outstanding how many more may come
  * @param quorum how many equal ballots win, 1 or more
- * @param witness the hash kept in the metadata; null when there is none yet (the result of a patch), and then the
- *   largest group wins, unless another is as large
+ * @param witness the hash kept in the metadata, which alone can win; null when there is none yet (the result of a patch): then
+ *   the largest group wins, and a tie wins nothing
  */
 export function vote(ballots: Iterable<Ballot>, outstanding: number, quorum: number, witness: Hash | null): Verdict {
   if (witness !== null) return voteFor(witness, ballots, outstanding, quorum);
@@ -44,7 +44,7 @@ export function vote(ballots: Iterable<Ballot>, outstanding: number, quorum: num
       runnerUp = count;
     }
   }
-  // Without a witness a tie could still turn around, so the lead must be safe from what is outstanding.
+  // Without a witness another hash may win, so outstanding ballots must not be able to close the lead.
   if (leader !== null && agreeing >= quorum && agreeing > runnerUp + outstanding) {
     return { outcome: 'agreed', hash: leader, agreeing };
   }
@@ -52,7 +52,6 @@ export function vote(ballots: Iterable<Ballot>, outstanding: number, quorum: num
   return { outcome: 'no-quorum', agreeing };
 }
 
-/** With a witness, no other hash can win. */
 function voteFor(witness: Hash, ballots: Iterable<Ballot>, outstanding: number, quorum: number): Verdict {
   let agreeing = 0;
   for (const ballot of ballots) if (ballot.state === 'present' && ballot.hash === witness) agreeing++;
@@ -61,7 +60,7 @@ function voteFor(witness: Hash, ballots: Iterable<Ballot>, outstanding: number, 
   return { outcome: 'no-quorum', agreeing };
 }
 
-/** Whether a ballot shows a replica that needs a repair, once `hash` has won. Silence is no evidence. */
+/** Whether a ballot shows that its replica needs a repair, once `hash` has won. One that did not answer shows nothing. */
 export function dissents(ballot: Ballot, hash: Hash): boolean {
   switch (ballot.state) {
     case 'present':

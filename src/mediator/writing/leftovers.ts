@@ -1,7 +1,6 @@
-// New versions of writes that came to nothing: taken away again, from servers
-// that can't be reached now as soon as they are back. A server may have stored
-// them before it was lost. What a mediator that ends has not taken back, a
-// scrub removes.
+// Leftovers: new versions of writes that failed. They are deleted again, from
+// servers that can't be reached as soon as they are back: those may have stored
+// them before they were lost. What a mediator that ends leaves, a scrub removes.
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
@@ -10,10 +9,11 @@ import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 
-/** Of one server; a client that tries for hours to write while a server is away must not fill the memory. */
+/** Per server: a client that tries for hours to write while a server is away must not fill the memory. */
 const MAXIMUM_VERSIONS = 100_000;
 
 export class Leftovers {
+  /** What is to be deleted when the replica is back. */
   readonly #versions = new Map<Replica, BlockKey[]>();
 
   readonly #metadata: MetadataService;
@@ -30,7 +30,7 @@ export class Leftovers {
     });
   }
 
-  /** Takes versions that no block map names from these replicas, in the background. */
+  /** Deletes versions that no block map names from these replicas, in the background. */
   takeBack(replicas: readonly Replica[], versions: readonly BlockKey[]): void {
     for (const replica of replicas) {
       forgetVersions(this.#metadata, [replica], versions).catch((error: unknown) => {

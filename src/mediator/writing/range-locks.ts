@@ -1,43 +1,46 @@
-// Keeps writers of the same blocks in order within one mediator, so that they
-// do not lose the compare-and-set to each other again and again.
+// Locks on ranges of a file's blocks: writers of the same blocks take turns
+// within one mediator, or they would lose the compare-and-set to each other
+// again and again.
+import { assert } from '../../runtime/assert.js';
 
-interface Claim {
+interface RangeLock {
   first: number;
   last: number;
   finished: Promise<void>;
 }
 
 export class RangeLocks {
-  readonly #claims = new Map<number, Claim[]>();
+  readonly #locks = new Map<number, RangeLock[]>();
 
   /** Files that are being written. */
   get size(): number {
-    return this.#claims.size;
+    return this.#locks.size;
   }
 
   /**
-   * Runs `work` once no earlier claim overlaps blocks first … last (inclusive) of the inode.
-   * Claims are served in the order of the calls; Infinity as `last` takes all that follows.
+   * Runs `work` with blocks first … last (inclusive; Infinity: all that follow) of the inode locked. Those that overlap run in the
+   * order of the calls.
    */
   async run<T>(inode: number, first: number, last: number, work: () => Promise<T>): Promise<T> {
-    const claims = this.#claims.get(inode) ?? [];
-    const earlier = claims.filter((claim) => claim.first <= last && first <= claim.last);
+    assert(first <= last, 'a range of blocks ends before it begins');
+    const locks = this.#locks.get(inode) ?? [];
+    const earlier = locks.filter((lock) => lock.first <= last && first <= lock.last);
     let finish = () => {};
-    const claim: Claim = {
+    const lock: RangeLock = {
       first,
       last,
       finished: new Promise((resolve) => {
         finish = resolve;
       }),
     };
-    claims.push(claim);
-    this.#claims.set(inode, claims);
+    locks.push(lock);
+    this.#locks.set(inode, locks);
     try {
       for (const other of earlier) await other.finished;
       return await work();
     } finally {
-      claims.splice(claims.indexOf(claim), 1);
-      if (claims.length === 0) this.#claims.delete(inode);
+      locks.splice(locks.indexOf(lock), 1);
+      if (locks.length === 0) this.#locks.delete(inode);
       finish();
     }
   }

@@ -1,12 +1,12 @@
-// What a write does to each block it touches: a pure plan. A block that is
-// covered from its start to its new end is put whole, any other part is a
-// patch upon the version that is there.
+// What a write does to each block that it touches: a pure plan. A block that the
+// writes cover from its start to its new end is put whole; any other is a patch
+// on the version that the block map names.
 import type { Extent, PutItem, Version } from '../../protocol/services/blocks.js';
 import type { BlockReference } from '../../protocol/services/metadata.js';
 
 export interface WriteRequest {
   extents: readonly Extent[];
-  /** The file is cut here first; null: it is not cut. */
+  /** The file is truncated or extended to this size first; null: it is not. */
   truncateTo: number | null;
 }
 
@@ -14,18 +14,18 @@ export interface WriteRequest {
 export interface BlockPlan {
   index: number;
   base: BlockReference | null;
-  /** Bytes of the base that survive the cut. */
+  /** Bytes of the base that are left after the truncation. */
   baseLength: number;
   length: number;
   /** Offsets within the block, in order of writing. */
   writes: Extent[];
-  /** The writes cover the block from its start to its new end, or there is nothing below them. */
+  /** Put whole: the writes cover the block from its start to its new end, or nothing of a base is left. */
   whole: boolean;
 }
 
 /**
- * The blocks whose content changes, in order: those written, each with the extents that touch it, and the one that a cut goes
- * through. One pass over the extents: there may be as many of them as blocks, and tens of thousands of both.
+ * The blocks whose content changes, in order: those written, each with the extents that touch it, and the one that the
+ * truncation goes through. One pass over the extents, since both may be tens of thousands.
  */
 export function touchedBlocks(request: WriteRequest, blockSize: number): ReadonlyMap<number, readonly Extent[]> {
   const touched = new Map<number, Extent[]>();
@@ -47,8 +47,8 @@ export function touchedBlocks(request: WriteRequest, blockSize: number): Readonl
 }
 
 /**
- * The plan for one touched block; null when there is none and there will be none (a cut through a hole). A cut beyond the end
- * of a block is a plan too, though no byte changes: the commit then fails if another writer has made the block longer.
+ * The plan for one touched block; null when it is a hole and stays one. A truncation behind a block's end changes no byte and
+ * is a plan all the same: the commit then fails if another writer has made the block longer.
  */
 export function planBlock(
   request: WriteRequest,
@@ -83,7 +83,7 @@ function covers(writes: readonly Extent[], length: number): boolean {
   return end >= length;
 }
 
-/** The block's bytes: the writes laid over `base` (its surviving bytes; zeros where there are none). */
+/** The block's new bytes: the writes over what is left of `base`, zeros between them. */
 export function renderBlock(plan: BlockPlan, base: Uint8Array): Uint8Array {
   const only = plan.writes.length === 1 ? plan.writes[0] : undefined;
   if (only !== undefined && only.offset === 0 && only.data.length === plan.length) return only.data;
@@ -93,17 +93,17 @@ export function renderBlock(plan: BlockPlan, base: Uint8Array): Uint8Array {
   return block;
 }
 
-/** The message to a replica that has the base. */
+/** @param rendered the whole new content; null: it is put as a patch */
 export function putItem(plan: BlockPlan, inode: number, version: Version, rendered: Uint8Array | null): PutItem {
   const { index, base, length } = plan;
   if (rendered !== null || base === null) return { inode, index, version, data: rendered ?? new Uint8Array(0) };
-  // A cut below the base's end and a later extension both read as zeros beyond the surviving bytes.
-  const cut = zeroFill(plan);
-  const writes = cut === null ? plan.writes : [cut, ...plan.writes];
+  // Behind what the truncation left of the base, bytes that no write covers must be zeros.
+  const zeros = zeroFill(plan);
+  const writes = zeros === null ? plan.writes : [zeros, ...plan.writes];
   return { inode, index, version, base: base.version, baseHash: base.hash, length, writes };
 }
 
-/** Zeros over what a cut removed and a later write extended past; null when there is no such part. */
+/** Zeros over bytes of the base that were truncated and are within the new length; null when there are none. */
 function zeroFill(plan: BlockPlan): Extent | null {
   if (plan.base === null) return null;
   const end = Math.min(plan.base.length, plan.length);

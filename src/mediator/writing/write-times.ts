@@ -1,11 +1,11 @@
-// The modification times of writes of one file that are under way side by side:
-// they may be committed in any order, and the latest time is what must be left.
-// It is forgotten when no write of the file is under way any more: a clock may
-// have gone back since.
+// Modification times of concurrent writes to one file: they may be committed in
+// any order, and each commit carries the latest time so far, so that the latest
+// remains. Times of finished writes are not compared: a clock may have gone back.
+import { assert } from '../../runtime/assert.js';
 
 interface Times {
   users: number;
-  /** The latest that a commit has carried since the first of them began, also of a write that is over. */
+  /** The latest that one of their commits has carried. */
   latestNs: bigint | null;
 }
 
@@ -20,10 +20,11 @@ export class WriteTimes {
 
   ended(inode: number): void {
     const times = this.#underWay.get(inode);
-    if (times !== undefined && --times.users === 0) this.#underWay.delete(inode);
+    assert(times !== undefined, 'a write ends that has not begun');
+    if (--times.users === 0) this.#underWay.delete(inode);
   }
 
-  /** The time that the commit of a write under way carries, which was made at `timeNs`. */
+  /** The time for the commit of a write under way. */
   ofCommit(inode: number, timeNs: bigint | null): bigint | null {
     const times = this.#underWay.get(inode);
     if (times === undefined || timeNs === null) return timeNs;

@@ -1,6 +1,6 @@
 // What zeros over a range do to a file's blocks: a pure plan. Blocks that the
-// range covers become holes, of the one or two that it begins or ends in the
-// bytes change. No block grows by it: behind a block's end there are zeros already.
+// range covers become holes; in the one or two where it begins and ends, bytes
+// become zeros. No block grows: bytes behind a block's end read as zeros anyway.
 import type { BlockRange, BlockReference } from '../../protocol/services/metadata.js';
 import type { BlockPlan } from './write-plan.js';
 
@@ -27,8 +27,8 @@ export function edgeBlocks(range: ByteRange, blockSize: number): number[] {
 }
 
 /**
- * The plan for a block that the range touches and does not cover; null when no block is left there. Zeros behind the end
- * of a block are a plan too, though no byte changes: the commit then fails if another writer has made the block longer.
+ * The plan for a block that the range touches and does not cover; null when nothing of the block is left. Zeros behind a block's
+ * end change no byte and are a plan all the same: the commit then fails if another writer has made the block longer.
  */
 export function planZeros(
   { offset, length }: ByteRange,

@@ -82,11 +82,12 @@ describe('the count of dissents', () => {
     await mediator.admin.scrub({});
     await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
     await mediator.close();
-    const { dataservers } = await mediator.admin.status({});
+    const { dataservers, counters } = await mediator.admin.status({});
     assert.deepEqual(
       dataservers.map(({ dissents }) => dissents),
       [1, 1, 0, 0, 0],
     );
+    assert.deepEqual([counters.dissents, counters.repairs], [2, 2]);
   });
 
   it('goes up by what a complete server lacks', async () => {

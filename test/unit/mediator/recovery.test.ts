@@ -68,19 +68,25 @@ async function rebuilt(refused: number[]) {
     },
   } as unknown as ReplicaSet;
   const repairer = {
-    mend: async (_inode: number, { index }: { index: number }) => {
+    repair: async ({ index }: { index: number }) => {
       const at = refused.indexOf(index);
       if (at >= 0) {
         refused.splice(at, 1);
         unwillingUntilMs = clock.monotonicMs() + UNWILLING_MS;
-        return { holders: [], mended: [] };
+        return { state: 'repaired', holders: [], repaired: [] };
       }
       held.add(index);
-      return { holders: [replica as unknown as Replica], mended: [] };
+      return { state: 'repaired', holders: [replica as unknown as Replica], repaired: [] };
     },
-    isUnwilling: () => unwillingUntilMs > clock.monotonicMs(),
+    isRefusing: () => unwillingUntilMs > clock.monotonicMs(),
   } as unknown as Repairer;
-  const recovery = new Recovery(metadata, replicas, repairer, new Counters(), { ...testRuntime([]), clock, log });
+  const recovery = new Recovery({
+    metadata,
+    replicas,
+    repairer,
+    counters: new Counters(() => ({ repairs: 0, dissents: 0 })),
+    runtime: { ...testRuntime([]), clock, log },
+  });
   wake();
   for (let second = 0; second < 60 && !isDone; second++) await clock.advance(1000);
   await recovery.close();
