@@ -62,7 +62,7 @@ async function rebuilt(refused: number[]) {
     onChange: (listener: (replica: object) => void) => {
       wake = () => listener(replica);
     },
-    completed: async () => {
+    markComplete: async () => {
       isDone = true;
       replica.state = 'up';
     },
