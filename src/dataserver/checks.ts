@@ -1,7 +1,7 @@
 // What may come in over the network: every number is looked at before it is
 // used. Fails with MALFORMED and names what is wrong.
 
-import { ServiceError } from '../protocol/errors.js';
+import { malformed } from '../protocol/errors.js';
 import type { BlockKey, GetItem, PutItem } from '../protocol/services/blocks.js';
 import { MAXIMUM_BLOCK_BYTES } from './limits.js';
 
@@ -64,10 +64,6 @@ export function checkWhole(name: string, value: unknown, minimum: number): void 
 
 export function checkLength(bytes: number): void {
   if (bytes > MAXIMUM_BLOCK_BYTES) throw malformed(`a block has at most ${MAXIMUM_BLOCK_BYTES} bytes, not ${bytes}`);
-}
-
-export function malformed(message: string): ServiceError {
-  return new ServiceError('MALFORMED', message);
 }
 
 function checkBytes(name: string, value: unknown): void {

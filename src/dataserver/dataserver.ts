@@ -1,12 +1,12 @@
 // A data server without its network: BlockService and HookService over one
 // store. It knows no other server, and believes nothing that it is sent.
 
-import { ServiceError } from '../protocol/errors.js';
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';
 import { giveBack, lend } from '../protocol/wire/lent.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
+import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole } from './checks.js';
 import { hooksOf } from './hooks.js';
 import type { IndexFactory } from './index/index-store.js';
 import { Metrics } from './metrics.js';

@@ -1,10 +1,10 @@
 // The faults that a test may ask for: wrong bytes that look right, and an end
 // of the process. Refused unless the configuration allows them.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../protocol/errors.js';
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { HookService } from '../protocol/services/blocks.js';
 import type { Clock } from '../runtime/clock.js';
-import { checkKey, checkLength, malformed } from './checks.js';
+import { checkKey, checkLength } from './checks.js';
 import type { DataserverExits, DataserverOptions } from './options.js';
 import type { Store } from './store.js';
 

@@ -2,11 +2,11 @@
 // text, "inode/index" for the newest version here or "inode/index/version";
 // text may come as a string or as base64.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../protocol/errors.js';
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import type { BlockKey, BlockService, HookService } from '../protocol/services/blocks.js';
 import { formatHash } from '../protocol/services/hash.js';
-import { checkKey, malformed } from './checks.js';
+import { checkKey } from './checks.js';
 import { MAXIMUM_BLOCK_BYTES, MAXIMUM_LIST_ENTRIES } from './limits.js';
 import type { Store } from './store.js';
 

@@ -1,7 +1,7 @@
 // MetadataService over an engine: checks what arrives, applies commands one
 // after the other, and decides when they reach the disk.
 import { Buffer } from 'node:buffer';
-import { FileError, ServiceError } from '../protocol/errors.js';
+import { FileError, malformed, ServiceError } from '../protocol/errors.js';
 import type {
   Command,
   CommandName,
@@ -13,6 +13,7 @@ import type {
 import type { Once } from '../protocol/services/request-ids.js';
 import type { Timer } from '../runtime/clock.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { SerialQueue } from '../runtime/serial-queue.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
 import type { Engine } from './engine/engine.js';
 import type { Metrics } from './metrics.js';
@@ -47,10 +48,11 @@ export class Executor implements MetadataService {
   readonly #commitIntervalMs: number;
   readonly #queries: QueryHandlers;
   #timer: Timer | null = null;
-  /** Commands that wait until there is room in memory, and the last of them. */
-  #waiting = 0;
-  #turns = 0;
-  #lastTurn: Promise<unknown> = Promise.resolve();
+  /** Commands that wait for the disk before they are applied. */
+  readonly #queue = new SerialQueue();
+  #queued = 0;
+  /** How many have ever been queued. */
+  #lastQueued = 0;
   /** Those that came up to this one, and waited for room when there came none. */
   #refused: { upTo: number; error: unknown } = { upTo: 0, error: null };
   /** Commands that were carried out or refused for good, and how many of them are stored. */
@@ -87,14 +89,14 @@ export class Executor implements MetadataService {
   ): Promise<Commands[K]['result']> {
     this.#checkOpen();
     const command = readCommand(message);
-    if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
+    if (typeof message.durable !== 'boolean') throw malformed('durable is no boolean');
     // What was answered before a crash is carried out whatever the disk says: it is kept until the disk has it.
     const growth = message.again === true ? null : takesRoom(command);
     const mayApply = growth === null || this.#disk.mayApply(growth);
     const known = command as Extract<Command, { name: K }>;
     const result =
-      this.#waiting > 0 || this.#isFull || !mayApply
-        ? await this.#inTurn(growth, (refusal) => this.#apply(known, refusal))
+      this.#queued > 0 || this.#isFull || !mayApply
+        ? await this.#applyQueued(growth, (refusal) => this.#apply(known, refusal))
         : this.#apply(known, null);
     if (message.durable || DURABLE_COMMANDS.has(command.name)) {
       await this.#commit();
@@ -121,7 +123,7 @@ export class Executor implements MetadataService {
   async sync(): Promise<Record<string, never>> {
     this.#checkOpen();
     // A command that waits may have been given up by whoever sent it: who syncs now must not find it undone, and see it later.
-    if (this.#waiting > 0) await this.#lastTurn;
+    if (this.#queued > 0) await this.#queue.idle();
     // What a start has changed for itself concerns nobody: on a disk that takes nothing, all that was answered may be there.
     if (this.#stored < this.#carriedOut) await this.#commit();
     return {};
@@ -143,27 +145,25 @@ export class Executor implements MetadataService {
    * Waits for the disk before the command is applied, so that one that fails refuses it rather than leaving its outcome open.
    * Commands are applied in the order in which they came: a mediator that carries them out again knows no other.
    */
-  #inTurn<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
-    this.#waiting++;
-    const number = ++this.#turns;
-    const turn = this.#lastTurn.then(async () => {
+  #applyQueued<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
+    this.#queued++;
+    const number = ++this.#lastQueued;
+    return this.#queue.run(async () => {
       let refusal: FileError | null = null;
       try {
         if (number <= this.#refused.upTo) throw this.#refused.error;
         if (growth !== null && !this.#disk.mayApply(growth)) refusal = await this.#disk.refusal(growth);
         if (refusal === null && this.#isFull) await this.#makeRoom();
       } finally {
-        this.#waiting--;
+        this.#queued--;
       }
       return apply(refusal);
     });
-    this.#lastTurn = turn.catch(() => {});
-    return turn;
   }
 
   /** A failure is that of all who wait: the disk is not tried for each of them. */
   async #makeRoom(): Promise<void> {
-    const upTo = this.#turns;
+    const upTo = this.#lastQueued;
     try {
       await this.#commit();
     } catch (error) {

@@ -5,6 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Disk } from '../../runtime/disk.js';
 import type { Log } from '../../runtime/log.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { Place } from '../format/version-row.js';
 
 const FORMAT = 1;
@@ -12,7 +13,7 @@ const FORMAT = 1;
 export class UnsafeSegments {
   /** Segment → offset. */
   readonly #from: Map<number, number>;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #saves = new SerialQueue();
 
   readonly #path: string;
   readonly #disk: Disk;
@@ -71,13 +72,10 @@ export class UnsafeSegments {
 
   /** Writes the list as it is when its turn comes. */
   #save(): Promise<void> {
-    const save = async () => {
+    return this.#saves.run(async () => {
       const text = `${JSON.stringify({ format: FORMAT, segments: this.entries() })}\n`;
       await this.#disk.replaceFile(this.#path, Buffer.from(text));
-    };
-    const saved = this.#saving.then(save);
-    this.#saving = saved.catch(() => {});
-    return saved;
+    });
   }
 }
 

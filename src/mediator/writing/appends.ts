@@ -6,6 +6,7 @@
 // hole for ever. A cut has its turn among them, and the file for itself.
 import type { Extent } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { FileWrite, Writer } from './writer.js';
 
@@ -14,8 +15,8 @@ interface Tail {
   users: number;
   /** Where the last append ends that has its place. */
   endBytes: number;
-  /** Settles when all that came so far have had their turn. */
-  turn: Promise<unknown>;
+  /** Gives appends their places, one after the other; a cut has its turn among them. */
+  turns: SerialQueue;
   /** Appends that have their places and are not stored yet. */
   placed: Set<Promise<unknown>>;
   /** The last append that was given a place. */
@@ -49,7 +50,7 @@ export class Appends {
     for (let isRepetition = write.again === true; ; isRepetition = true) {
       try {
         // Within an object, since the next has its turn before this is stored.
-        const { result } = await inTurn(tail, () => this.#place(write, appendedFrom, tail, isRepetition));
+        const { result } = await tail.turns.run(() => this.#place(write, appendedFrom, tail, isRepetition));
         return await result;
       } catch (error) {
         if (!(error instanceof Misplaced)) throw error;
@@ -103,7 +104,7 @@ export class Appends {
   }
 
   #cut(write: FileWrite, tail: Tail): Promise<Attributes> {
-    return inTurn(tail, async () => {
+    return tail.turns.run(async () => {
       await this.#settled(tail);
       return this.#writer.write(write);
     });
@@ -133,13 +134,7 @@ export class Appends {
 
 function newTail(): Tail {
   const nothing = Promise.resolve();
-  return { users: 0, endBytes: 0, turn: nothing, placed: new Set(), last: nothing, isBroken: false };
-}
-
-function inTurn<T>(tail: Tail, work: () => Promise<T>): Promise<T> {
-  const done = tail.turn.then(work);
-  tail.turn = done.catch(() => {});
-  return done;
+  return { users: 0, endBytes: 0, turns: new SerialQueue(), placed: new Set(), last: nothing, isBroken: false };
 }
 
 function endOf(extents: readonly Extent[]): number {

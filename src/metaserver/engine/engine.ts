@@ -2,6 +2,7 @@
 // storage below it. Commands change an overlay in memory and are answered at
 // once; the overlay reaches the storage as one transaction when somebody needs
 // durability. A crash loses a tail of whole commands, never a part of one.
+import { assert } from '../../runtime/assert.js';
 import { getThrough, scanThrough } from './layers.js';
 import { Overlay } from './overlay.js';
 import type { Key, Room, Row, Storage } from './storage.js';
@@ -65,7 +66,7 @@ export class Engine implements View {
    * Transactions do not nest.
    */
   transaction<T>(action: () => T): T {
-    if (this.#journal !== null) throw new Error('a transaction is under way');
+    assert(this.#journal === null, 'transactions do not nest');
     const journal: { key: Key; before: Uint8Array | null | undefined }[] = [];
     this.#journal = journal;
     try {
@@ -137,7 +138,7 @@ export class Engine implements View {
   }
 
   #change(key: Key, value: Uint8Array | null): void {
-    if (this.#journal === null) throw new Error('a change needs a transaction');
+    assert(this.#journal !== null, 'a change needs a transaction');
     this.#journal.push({ key, before: this.#active.get(key) });
     this.#changes++;
     this.#active.set(key, value);

@@ -1,5 +1,5 @@
 // Every query over the tables. None changes anything.
-import { FileError, ServiceError } from '../../protocol/errors.js';
+import { FileError, malformed } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/services/files.js';
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
 import {
@@ -71,7 +71,7 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
     if (row.kind !== 'file' || row.children === 0) return { attributes: attributesOf(row), blocks: [] };
     const blocks = tables.blocks(inode, first, first + count, most ?? MAXIMUM_BLOCKS + 1);
     if (blocks.length > MAXIMUM_BLOCKS) {
-      throw new ServiceError('MALFORMED', `inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
+      throw malformed(`inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
     }
     return { attributes: attributesOf(row), blocks };
   },

@@ -1,7 +1,7 @@
 // Checks of values that came from outside: each answers the value with its
 // type, or fails with MALFORMED and says which field was wrong.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../../protocol/errors.js';
+import { malformed } from '../../protocol/errors.js';
 import type { Caller, FileKind } from '../../protocol/services/files.js';
 
 /** Fields of a request by name, none of them checked yet. */
@@ -12,10 +12,6 @@ const MAXIMUM_TIME_NS = 2n ** 63n * 1_000_000_000n - 1n;
 const MAXIMUM_HASH = 2n ** 64n - 1n;
 const MAXIMUM_ID = 2 ** 32 - 1;
 const MAXIMUM_MODE = 0o7777;
-
-export function malformed(what: string): ServiceError {
-  return new ServiceError('MALFORMED', what);
-}
 
 export function fields(value: unknown, what: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is no object`);

@@ -1,5 +1,6 @@
 // The shape of every command as it arrives. What passes here can be applied;
 // whether it is allowed is the namespace's to say.
+import { malformed } from '../../protocol/errors.js';
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/services/metadata.js';
 import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/services/request-ids.js';
@@ -18,7 +19,7 @@ const CHECKS: Checks = {
   make(request) {
     const target = check.bytesText(request, 'target');
     if (target.length > MAXIMUM_SYMLINK_BYTES || target.includes('\0')) {
-      throw check.malformed(`target is no path of at most ${MAXIMUM_SYMLINK_BYTES} bytes`);
+      throw malformed(`target is no path of at most ${MAXIMUM_SYMLINK_BYTES} bytes`);
     }
     return {
       parent: check.inode(request, 'parent'),
@@ -70,7 +71,7 @@ const CHECKS: Checks = {
 
   setattr(request) {
     const given = check.fields(request.changes, 'changes');
-    if (given.sizeBytes !== undefined) throw check.malformed('a size is changed by commit, not by setattr');
+    if (given.sizeBytes !== undefined) throw malformed('a size is changed by commit, not by setattr');
     const changes: Commands['setattr']['request']['changes'] = {};
     const mode = check.optional(given, 'mode', check.mode);
     const uid = check.optional(given, 'uid', check.userId);
@@ -160,12 +161,12 @@ export function readCommand(message: unknown): Command {
 
 function commandName(value: unknown): CommandName {
   if (typeof value === 'string' && Object.hasOwn(CHECKS, value)) return value as CommandName;
-  throw check.malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
+  throw malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
 }
 
 function requestId(from: Fields, name: string): RequestId {
   const parts = from[name];
-  if (!Array.isArray(parts) || parts.length !== 3) throw check.malformed('an id has three parts');
+  if (!Array.isArray(parts) || parts.length !== 3) throw malformed('an id has three parts');
   const [client, slot, sequence] = parts as unknown[];
   return [clientName(client), check.whole({ slot }, 'slot', 0, MAXIMUM_SLOT), check.whole({ sequence }, 'sequence', 1)];
 }

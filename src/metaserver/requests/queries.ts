@@ -1,4 +1,5 @@
 // The shape of every query as it arrives.
+import { malformed } from '../../protocol/errors.js';
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
 import { MAXIMUM_CLIENT_LENGTH } from '../../protocol/services/request-ids.js';
 import type { Fields } from './check.js';
@@ -50,7 +51,7 @@ const CHECKS: Checks = {
 /** The checked request of a query; MALFORMED when the query does not exist or its request has another shape. */
 export function readQuery<K extends QueryName>(name: K, request: unknown): Queries[K]['request'] {
   if (typeof name !== 'string' || !Object.hasOwn(CHECKS, name)) {
-    throw check.malformed(`there is no query ${JSON.stringify(name) ?? String(name)}`);
+    throw malformed(`there is no query ${JSON.stringify(name) ?? String(name)}`);
   }
   const read: Checks[K] = CHECKS[name];
   return read(check.fields(request, 'the query'));

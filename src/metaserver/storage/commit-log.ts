@@ -14,6 +14,7 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { saltedChecksum } from '../../protocol/services/hash.js';
+import { assert } from '../../runtime/assert.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -139,7 +140,7 @@ export class CommitLog {
 
   /** On the disk when it resolves. After a rejection nothing may be appended until all is in the database. */
   async append(record: Buffer): Promise<void> {
-    if (this.#files === null) throw new Error('the log has no files');
+    assert(this.#files !== null && this.hasRoom(record), 'only what the log has room for is appended');
     const [file] = this.#files;
     const position = this.#end;
     this.#last++;

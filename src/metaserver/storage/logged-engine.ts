@@ -10,6 +10,7 @@ import { Buffer } from 'node:buffer';
 import type { Timer } from '../../runtime/clock.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import { getThrough, scanThrough } from '../engine/layers.js';
 import { Overlay } from '../engine/overlay.js';
 import { type EngineFactory, type Key, ROW_BYTES, type Room, type Row, type Storage } from '../engine/storage.js';
@@ -69,8 +70,8 @@ class LoggedStorage implements Storage {
   #takingOver: Promise<void> | null = null;
   /** Why nothing may be logged before the storage below has everything. */
   #failure: Error | null = null;
-  /** The end of the last that took its turn with writes. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Writes, and what must not run beside one. */
+  readonly #queue = new SerialQueue();
   #timer: Timer | null = null;
   #isClosed = false;
 
@@ -109,7 +110,7 @@ class LoggedStorage implements Storage {
   }
 
   write(changes: Changes): Promise<void> {
-    return this.#inTurn(() => this.#write(changes));
+    return this.#queue.run(() => this.#write(changes));
   }
 
   async room(): Promise<Room> {
@@ -119,27 +120,20 @@ class LoggedStorage implements Storage {
   }
 
   settle(): Promise<void> {
-    return this.#inTurn(() => this.#writeThrough(NO_CHANGES));
+    return this.#queue.run(() => this.#writeThrough(NO_CHANGES));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     try {
-      await this.#inTurn(() => this.#writeThrough(NO_CHANGES));
+      await this.#queue.run(() => this.#writeThrough(NO_CHANGES));
     } catch (error) {
       // Nothing is lost: the next start finds it in the log.
       this.#noteFailure(error);
     }
     await this.#log.close();
     await this.#base.close();
-  }
-
-  #inTurn(action: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(action);
-    // Whoever asked hears of a failure; who comes next need not.
-    this.#turn = result.catch(() => {});
-    return result;
   }
 
   async #write(changes: Changes): Promise<void> {
@@ -236,7 +230,7 @@ class LoggedStorage implements Storage {
         if (this.#failure !== null) await this.#writeThrough(NO_CHANGES);
         else this.#startTakingOver();
       };
-      this.#inTurn(action).catch((error: unknown) => {
+      this.#queue.run(action).catch((error: unknown) => {
         this.#noteFailure(error);
         this.#schedule();
       });
