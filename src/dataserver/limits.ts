@@ -21,8 +21,8 @@ export const RECORD_ALIGNMENT_BYTES = 8;
 /** Tombstones in one record. */
 export const MAXIMUM_TOMBSTONES = 1024;
 
-/** Tombstones that wait for room on the disk: some ten megabytes of memory. */
-export const MAXIMUM_OWED_TOMBSTONES = 64 * MAXIMUM_TOMBSTONES;
+/** Tombstones that are kept in memory while the disk has no room for them: some ten megabytes. */
+export const MAXIMUM_UNLOGGED_TOMBSTONES = 64 * MAXIMUM_TOMBSTONES;
 
 /** A description (row or tombstones) larger than this is damage: 4096 page hashes take 32 KiB, tombstones 36 KiB. */
 export const MAXIMUM_META_BYTES = 64 * KIB;

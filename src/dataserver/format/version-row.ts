@@ -97,6 +97,11 @@ export function storedHash(row: VersionRow): bigint {
   return hashOfPages(row.pageHashes, row.length);
 }
 
+/** Whether `place` lies behind `other` in the log. */
+export function isBehind(place: Place, other: Place): boolean {
+  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
+}
+
 /** Bytes of a page in a block of `length`: all pages are full but the last. */
 export function bytesOfPage(page: number, length: number): number {
   return Math.min(PAGE_BYTES, length - page * PAGE_BYTES);

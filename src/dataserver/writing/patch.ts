@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { Extent, PatchPut } from '../../protocol/services/blocks.js';
 import { hashPage, PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
-import type { FreshRun } from '../format/draft.js';
+import type { FreshRun } from '../format/unplaced-record.js';
 import { bytesOfPage, clipExtents, type PageExtent, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 import { type PageReader, pageIsIntact } from '../reading/page-reader.js';
 
