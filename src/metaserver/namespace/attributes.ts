@@ -5,8 +5,8 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import { rowsOf, xattrKey } from '../state/keys.js';
-import { attributesOf, type InodeRow } from '../state/rows.js';
 import { ACCESS_ACL, AccessList, DEFAULT_ACL, modeWith } from './acl.js';
 import { MAXIMUM_XATTR_BYTES, MAXIMUM_XATTR_LIST_BYTES, MAXIMUM_XATTR_NAME_BYTES } from './limits.js';
 

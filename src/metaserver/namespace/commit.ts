@@ -6,7 +6,7 @@ import { FileError } from '../../protocol/errors.js';
 import { MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { attributesOf, type InodeRow } from '../state/rows.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import { dropBlock, dropBlocks, putBlock } from './block-map.js';
 import { setMissed } from './missed.js';
 

@@ -4,8 +4,9 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import { type FileKind, MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 import type { Draft } from '../state/draft.js';
+import { type EntryRow, encodeCookie, encodeEntry } from '../state/entry-rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { cookieKey, entryKey, linkKey } from '../state/keys.js';
-import { type EntryRow, encodeCookie, encodeEntry, type InodeRow } from '../state/rows.js';
 import { MAXIMUM_LINKS } from './limits.js';
 
 const NO_VALUE = Buffer.alloc(0);

@@ -4,7 +4,7 @@
 import type { Version } from '../../protocol/services/blocks.js';
 import type { Draft } from '../state/draft.js';
 import { missedKey, missedRange, missingKey, textFromKey, wholeTable } from '../state/keys.js';
-import { decodeNumbers, encodeNumbers } from '../state/rows.js';
+import { decodeNumbers, encodeNumbers } from '../state/numbers.js';
 
 /** The block has a new version, which the `missing` servers lack and all others have. */
 export function setMissed(

@@ -4,8 +4,8 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { garbageKey, orphanKey } from '../state/keys.js';
-import type { InodeRow } from '../state/rows.js';
+import type { InodeRow } from '../state/inode-row.js';
+import { orphanKey } from '../state/keys.js';
 import { dropXattrs } from './attributes.js';
 import { dropBlocks } from './block-map.js';
 import { PURGE_BLOCKS } from './limits.js';
@@ -47,17 +47,6 @@ export function purge(draft: Draft, request: Commands['purge']['request']): Comm
   dropBlocks(draft, row, 0, PURGE_BLOCKS);
   draft.change(row);
   return { done: false };
-}
-
-/** These garbage entries are gone from all servers. Those that are not there count as collected before. */
-export function collected(draft: Draft, request: Commands['collected']['request']): Commands['collected']['result'] {
-  for (const sequence of request.sequences) {
-    const key = garbageKey(sequence);
-    if (draft.view.get(key) === undefined) continue;
-    draft.view.remove(key);
-    draft.counters.garbage--;
-  }
-  return {};
 }
 
 function removeWhole(draft: Draft, row: InodeRow): void {

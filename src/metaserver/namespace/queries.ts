@@ -2,6 +2,8 @@
 import { FileError, malformed } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/services/files.js';
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
+import { decodeGarbage } from '../state/block-rows.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import {
   garbageKey,
   justAfter,
@@ -13,7 +15,7 @@ import {
   wholeTable,
   xattrKey,
 } from '../state/keys.js';
-import { attributesOf, decodeGarbage, decodeNumbers, type InodeRow } from '../state/rows.js';
+import { decodeNumbers } from '../state/numbers.js';
 import type { Tables } from '../state/tables.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';

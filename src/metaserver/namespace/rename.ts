@@ -3,9 +3,10 @@ import { FileError } from '../../protocol/errors.js';
 import { type Caller, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import type { EntryRow, InodeRow } from '../state/rows.js';
+import type { EntryRow } from '../state/entry-rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { addEntry, addLink, checkName, expectEntry, removeEntry, replaceEntry } from './entries.js';
-import { newInode } from './make.js';
+import { newInode } from './new-inode.js';
 import { checkEmpty, loseLink, loseSubdirectory } from './unlink.js';
 
 /** Where a name stands. */

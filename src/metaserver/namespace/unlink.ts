@@ -3,7 +3,7 @@ import { FileError } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/services/files.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import type { InodeRow } from '../state/rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { checkName, expectEntry, removeEntry } from './entries.js';
 import { dropNameless, purgeDirectory } from './orphans.js';
 

@@ -3,8 +3,9 @@
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
 import type { View } from '../engine/engine.js';
+import { type Counters, encodeCounters } from './counters.js';
+import { attributesOf, encodeInode, type InodeRow } from './inode-row.js';
 import { COUNTERS_KEY, inodeKey } from './keys.js';
-import { attributesOf, type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
 import type { Tables } from './tables.js';
 
 export class Draft {

@@ -2,7 +2,7 @@
 // not the attributes, which the state has, but whose they are.
 import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
-import { readNumber, writeNumber } from './rows.js';
+import { readNumber, writeNumber } from './numbers.js';
 
 export interface ResultRow {
   /** Of the request, in its client's slot. */

@@ -8,9 +8,9 @@ import { diskTrouble } from '../../runtime/disk-trouble.js';
 import { RoomAhead } from '../../runtime/room-ahead.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { EngineFactory, Key, Room, Row, Storage } from '../engine/storage.js';
-import type { Changes } from './commit-log.js';
 import { FreePages } from './free-pages.js';
 import { asDiskError, isUnusable } from './lmdb-errors.js';
+import type { Changes } from './log-record.js';
 
 type Database = RootDatabase<Uint8Array, Buffer>;
 
