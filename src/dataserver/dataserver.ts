@@ -1,5 +1,5 @@
 // A data server without its network: BlockService and HookService over one
-// store. It knows no other server, and believes nothing that it is sent.
+// store. It knows no other server, and checks everything that it is sent.
 
 import { malformed, ServiceError } from '../protocol/errors.js';
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';

@@ -32,7 +32,7 @@ export interface RecordHeader {
   payloadBytes: number;
 }
 
-/** A version that was deleted: records of it up to and including `last` are dead. */
+/** Deletes a version: records of it up to and including `last` are dead. */
 export interface Tombstone {
   key: BlockKey;
   /** No record of it lies in an earlier segment. */
@@ -51,7 +51,7 @@ export function alignUp(offset: number): number {
   return Math.ceil(offset / RECORD_ALIGNMENT_BYTES) * RECORD_ALIGNMENT_BYTES;
 }
 
-/** The seed of a store's checksums. */
+/** The salt of a store's checksums. */
 export function saltOf(storeId: string): bigint {
   return library.h64(storeId);
 }
@@ -72,8 +72,8 @@ export function encodeRecord(header: Omit<RecordHeader, 'metaBytes'>, meta: Uint
 }
 
 /**
- * The lengths that a header claims, undefined when they can't be: enough to know how many bytes to load before the checksum
- * can be tried, and bounded, since they may be damaged.
+ * The length of the description that a header claims: so many bytes must be loaded before the checksum can be verified.
+ * undefined when a length in the header is out of bounds, which is damage.
  */
 export function claimedMetaBytes(bytes: Buffer): number | undefined {
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, RECORD_MAGIC.length).equals(RECORD_MAGIC)) return undefined;
@@ -127,7 +127,7 @@ export function decodeTombstones(meta: Buffer): Tombstone[] {
   return tombstones;
 }
 
-/** Of the description, seeded with that of the header's other fields. */
+/** The checksum of the description, salted with the checksum of the header's other fields. */
 function checksum(bytes: Buffer, salt: bigint): bigint {
   return saltedChecksum(bytes.subarray(HEADER_BYTES), saltedChecksum(bytes.subarray(0, CHECKSUM_AT), salt));
 }

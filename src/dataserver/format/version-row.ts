@@ -1,6 +1,6 @@
-// What is known of one stored version: its length, the hash of each page, and
-// where its pages lie in the log. The same bytes stand in the version's record
-// and in the index, so that a record can be understood without any other.
+// A stored version: its length, the hash of each page, and where its pages lie
+// in the log. The same bytes are in the version's record and in the index, so
+// that each record can be understood without another.
 import { Buffer } from 'node:buffer';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/services/hash.js';
 import { MAXIMUM_BLOCK_BYTES } from '../limits.js';
@@ -62,7 +62,7 @@ export function encodeRow(row: VersionRow): Buffer {
   return bytes;
 }
 
-/** undefined when the bytes make no sense: then they are damaged, whatever their checksum says. */
+/** undefined when the bytes are no valid row, which is damage whatever their checksum says. */
 export function decodeRow(bytes: Buffer): VersionRow | undefined {
   if (bytes.length < FIXED_BYTES) return undefined;
   const length = bytes.readUInt32LE(0);

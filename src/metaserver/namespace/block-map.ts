@@ -1,6 +1,5 @@
-// Entries of block maps: putting and dropping them keeps the totals, makes
-// garbage of the versions that no map holds any more, and forgets that some
-// server lacked them.
+// Changes of block maps. Each keeps the totals, adds versions that no map names
+// any more to the garbage, and drops notes that a server lacks them.
 import type { BlockReference } from '../../protocol/services/metadata.js';
 import { encodeBlock } from '../state/block-rows.js';
 import type { Draft } from '../state/draft.js';
@@ -9,7 +8,7 @@ import { blockKey } from '../state/keys.js';
 import { addGarbage } from './garbage.js';
 import { forgetMissed } from './missed.js';
 
-/** The map names `next` at its index; `before` is what it named until now. */
+/** Puts `next` into the map; `before` is what the map has at its index now. */
 export function putBlock(draft: Draft, row: InodeRow, before: BlockReference | undefined, next: BlockReference): void {
   if (before === undefined) {
     row.children++;
@@ -23,7 +22,7 @@ export function putBlock(draft: Draft, row: InodeRow, before: BlockReference | u
   draft.view.put(blockKey(row.inode, next.index), encodeBlock(next));
 }
 
-/** The map has a hole where it named `before`. */
+/** Takes `before` out of the map, which leaves a hole. */
 export function dropBlock(draft: Draft, row: InodeRow, before: BlockReference): void {
   addGarbage(draft, row.inode, before);
   row.children--;

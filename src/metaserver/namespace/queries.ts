@@ -26,7 +26,7 @@ export type QueryHandlers = {
   [K in QueryName]: (tables: Tables, request: Queries[K]['request']) => Queries[K]['result'];
 };
 
-/** But for what only the process knows. */
+/** All but `start`, which is not in the tables. */
 export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
 
 export function statistics(tables: Tables): Statistics {
@@ -34,10 +34,10 @@ export function statistics(tables: Tables): Statistics {
   return { clusterId: tables.clusterId() ?? '', history: tables.history() ?? '', inodes, blocks, bytes, garbage };
 }
 
-/** Those that the tables alone can answer. They fail with FileError. */
+/** The queries that the tables alone can answer. They throw FileError. */
 export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
   lookup(tables, { parent, name }) {
-    // The two names that no entry stands for; NFS exporting and path walks ask for them.
+    // No entries stand for these two names; NFS exporting and path walks ask for them.
     if (name === '.') return attributesOf(directory(tables, parent));
     if (name === '..') return attributesOf(directory(tables, directory(tables, parent).parent));
     checkName(name);
@@ -142,7 +142,7 @@ export function countMissed(tables: Tables, limit: number): { server: string; bl
   });
 }
 
-/** null also for an inode that does not exist: no path leads there. */
+/** null when no path leads to the inode, also when it does not exist. */
 function pathOf(tables: Tables, inode: number): string | null {
   const names: string[] = [];
   for (let at = inode; at !== ROOT_INODE; ) {

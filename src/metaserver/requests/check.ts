@@ -1,5 +1,5 @@
-// Checks of values that came from outside: each answers the value with its
-// type, or fails with MALFORMED and says which field was wrong.
+// Checks of values from the network: each answers the value with its type, or
+// throws MALFORMED and names the field.
 import { Buffer } from 'node:buffer';
 import { malformed } from '../../protocol/errors.js';
 import type { Caller, FileKind } from '../../protocol/services/files.js';
@@ -27,7 +27,7 @@ export function whole(from: Fields, name: string, minimum: number, maximum = Num
   return value;
 }
 
-/** The next number is still exact, so that it can end a range. */
+/** Below the maximum, so that the inode after it, which ends a range, is still an exact number. */
 export function inode(from: Fields, name = 'inode'): number {
   return whole(from, name, 1, Number.MAX_SAFE_INTEGER - 1);
 }

@@ -1,5 +1,5 @@
-// The shape of every command as it arrives. What passes here can be applied;
-// whether it is allowed is the namespace's to say.
+// Checks the shape of every command that arrives. Whether the command is allowed
+// is decided by the namespace.
 import { malformed } from '../../protocol/errors.js';
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/services/metadata.js';
@@ -7,7 +7,7 @@ import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../proto
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
-/** Most blocks of one commit, servers of one list, versions of one allocation …: far above what a mediator sends, far below what would hurt. */
+/** Blocks of one commit, versions of one allocation …: far more than a mediator sends, far fewer than would exhaust memory. */
 const MAXIMUM_ITEMS = 1_000_000;
 const MAXIMUM_SERVERS = 64;
 const MAXIMUM_BLOCK_BYTES = 2 ** 30;
@@ -155,7 +155,7 @@ export function readCommand(message: unknown): Command {
   const timeNs = check.timeNs(from, 'timeNs');
   const request = CHECKS[name](check.fields(from.request, 'the command'));
   const id = check.optional(from, 'id', requestId);
-  // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
+  // CHECKS pairs each name with its own request; the compiler can't see that.
   return { name, timeNs, request, id } as Command;
 }
 

@@ -1,4 +1,4 @@
-// The tables by name, over any view: what a row is called, never what it means.
+// Typed reads of the tables, over any view. The rules of the namespace are not here.
 import { Buffer } from 'node:buffer';
 import type { BlockReference, ServerRecord } from '../../protocol/services/metadata.js';
 import type { View } from '../engine/engine.js';

@@ -29,9 +29,9 @@ const MAXIMUM_BLOCKING_MS = 1;
 const ROOM_BYTES = 16 * 1024 * 1024;
 const LEAST_ROOM_BYTES = 2 * 1024 * 1024;
 const SHARE_OF_SMALL_DISK = 8;
-/** Pages that a transaction writes besides those of its rows: those above them, and the list of free ones. */
+/** Pages that a transaction writes besides its rows' leaf pages: branches above them, and the list of free pages. */
 const PAGES_ABOVE_ROWS = 64;
-/** Two pages that say where everything is, which no tree has. */
+/** LMDB's two meta pages, which belong to no tree. */
 const META_PAGES = 2;
 
 /** Opens (or makes) the database in `directory`. Fails when it is damaged or of another format. */
@@ -49,18 +49,18 @@ export const lmdbEngine: EngineFactory = async (directory, runtime) => {
   return storage;
 };
 
-/** For writing where the disk allows it, else for reading. Fails with why it can't be written when it can't be read either. */
+/** Opens it for writing where the disk allows it, else for reading. When neither works, throws why it can't be written. */
 function openDatabase(path: string): { database: Database; isReadOnly: boolean } {
   const options = {
     path,
     keyEncoding: 'binary',
     encoding: 'binary',
     cache: false,
-    // Otherwise a write would answer before it is on the disk.
+    // With overlapping sync a write would resolve before it is on the disk.
     overlappingSync: false,
     // A process that dies must not leave a reader slot that keeps old pages from being used again.
     maxReaders: 16,
-    // Every write is a batch already; with this, one that fails rejects a promise too that nobody has.
+    // Every write is a batch already. And with it, a failed batch would reject a second promise that no code can catch.
     eventTurnBatching: false,
   } as const;
   try {
@@ -75,13 +75,13 @@ function openDatabase(path: string): { database: Database; isReadOnly: boolean }
 }
 
 class LmdbStorage implements Storage {
-  /** None while it is opened anew, and after that has failed. */
+  /** null while it is reopened, and after that has failed. */
   #database: Database | null = null;
-  /** It is not open, or only for reading, or LMDB takes nothing more through it. */
+  /** Not open, or only for reading, or in a state in which LMDB refuses everything: the next write reopens it. */
   #mustOpen = true;
   #ahead: RoomAhead | null = null;
   readonly #freePages = new FreePages();
-  /** How long small writes took of late. */
+  /** Moving average of the time that small writes take. */
   #smallWriteMs = 0;
 
   readonly #directory: string;
@@ -94,13 +94,13 @@ class LmdbStorage implements Storage {
     this.#roomBytes = roomBytes;
   }
 
-  /** Opens the database for writing, anew when it is open. When it rejects, `isReadable` tells whether it is there for reading. */
+  /** Opens or reopens the database for writing. When it rejects, `isReadable` tells whether it is open for reading. */
   async open(): Promise<void> {
     const closing = [this.#database?.close(), this.#ahead?.close()];
     this.#database = null;
     this.#ahead = null;
-    // LMDB opens a file once in a process: before it is closed, opening it anew would find the broken one. What a broken one
-    // says on being closed was said when it broke.
+    // LMDB shares one environment per file within a process, so the broken one must be closed before. Its errors on closing are
+    // those that were reported when it broke.
     await Promise.allSettled(closing);
     const { database, isReadOnly } = openDatabase(this.#directory);
     this.#database = database;
@@ -179,18 +179,18 @@ class LmdbStorage implements Storage {
       await database.batch(() => {
         for (const [key, value] of changes) {
           const name = Buffer.from(key, 'latin1');
-          // The batch's promise answers for its changes, which reject besides.
+          // The batch's promise reports a failure; the promises of its changes reject too, and are ignored.
           const change = value === null ? database.remove(name) : database.put(name, value);
           change.catch(() => {});
         }
       });
-      // A read in this turn may have opened a view from before the write.
+      // A read in this turn of the event loop may have opened a snapshot from before the write.
       database.resetReadTxn();
     }
     if (isSmall) this.#smallWriteMs = 0.9 * this.#smallWriteMs + 0.1 * (clock.monotonicMs() - startMs);
   }
 
-  /** Fails as LMDB's own writes would, which must not: see RoomAhead. */
+  /** Throws ENOSPC before LMDB's own write would fail, which must not happen: see RoomAhead. */
   #requireRoom(rows: number): void {
     const { usedBytes, pageBytes, freePages } = this.#usage();
     const neededPages = rows + PAGES_ABOVE_ROWS;
@@ -202,7 +202,7 @@ class LmdbStorage implements Storage {
     this.#freePages.writes(neededPages, freePages);
   }
 
-  /** Takes room in the file before LMDB needs it; how much there is. */
+  /** Takes room in the file before LMDB needs it. Answers how many bytes there are. */
   #takeRoom(neededBytes: number): number {
     const { usedBytes } = this.#usage();
     const wantedBytes = this.#roomBytes + neededBytes;
@@ -246,7 +246,7 @@ function pagesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages }: Tree
   return treeBranchPageCount + treeLeafPageCount + overflowPages;
 }
 
-/** A batch only says that it failed, and tells the reason a moment later. */
+/** LMDB rejects a batch at once, and tells the cause by a second promise. */
 async function causeOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error && 'commitError' in error)) return error;
   try {
