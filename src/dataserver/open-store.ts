@@ -20,7 +20,7 @@ import { recover } from './recovery.js';
 import { Store } from './store.js';
 import { BatchWriter } from './writing/batch-writer.js';
 
-/** Opens the store, making it at the first start. Fails when it can't be read or is somebody else's. */
+/** Opens the store, making it at the first start. Rejects when what is in the folder can't be used. */
 export async function openStore(options: StoreOptions, runtime: Runtime, indexFactory: IndexFactory): Promise<Store> {
   const { directory } = options;
   const { clock, disk, log } = runtime;

@@ -33,7 +33,8 @@ export interface Recovered {
 }
 
 /**
- * Of the last segment, and of unsafe ones, payloads are checked too: an interrupted write may have left a header alone.
+ * Replays the log into the catalog, and cuts the torn tail off the last segment. Payloads are checked in the last segment and
+ * in unsafe ones: there an interrupted write may have left a header alone.
  * @param trusted whether the index was written since this machine was booted; then only the log behind its checkpoint is read
  */
 export async function recover(parts: RecoveryParts, numbers: readonly number[], trusted: boolean): Promise<Recovered> {

@@ -64,7 +64,7 @@ export class Store {
     return this.#parts.segments.storedBytes;
   }
 
-  /** Pages that did not have the hash that was stored with them when somebody read them. */
+  /** Pages that, when they were read, did not have their stored hash. */
   get damagedPages(): number {
     return this.#parts.blockReader.damagedPages;
   }

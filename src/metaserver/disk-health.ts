@@ -136,13 +136,13 @@ export class DiskHealth {
   /** Tries the failed write again, not more often than DISK_RETRY_MS. */
   async #tryAgain(): Promise<void> {
     if (this.#runtime.clock.monotonicMs() - this.#failedMs < DISK_RETRY_MS) return;
-    await this.settle();
+    await this.#tryCheckpoint();
   }
 
   /** Runs a checkpoint and notes whether it succeeded. Never rejects. */
-  async settle(): Promise<void> {
+  async #tryCheckpoint(): Promise<void> {
     try {
-      await this.#engine.settle();
+      await this.#engine.checkpoint();
       this.worked();
     } catch (error) {
       this.failed(error);
@@ -154,7 +154,7 @@ export class DiskHealth {
     await this.look();
     if (this.#room !== null && this.#leftBytes(this.#room) <= 0 && this.#failure === null) {
       // Rows that wait for a checkpoint are counted as whole pages, which is too much.
-      await this.settle();
+      await this.#tryCheckpoint();
       await this.look();
     }
     const hasRoom = this.#room !== null && this.#leftBytes(this.#room) > 0;

@@ -45,7 +45,7 @@ export interface ExecutorParts {
   disk: DiskHealth;
   runtime: Runtime;
   metrics: Metrics;
-  /** How long an answered command that nobody wants durable may stay in memory only. */
+  /** How long an answered command may stay in memory only, unless its caller waits for durability. */
   commitIntervalMs: number;
 }
 

@@ -23,7 +23,7 @@ export interface MetaserverOptions {
   directory: string;
   /** Whose the root is when the namespace is made; the superuser's when absent. */
   rootOwner?: { uid: number; gid: number };
-  /** How long an answered command that nobody wants durable may stay in memory only. Default 50. */
+  /** How long an answered command may stay in memory only, unless its caller waits for durability. Default 50. */
   commitIntervalMs?: number;
 }
 

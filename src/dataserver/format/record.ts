@@ -3,7 +3,7 @@
 // and zeros up to the next multiple of 8. The checksum covers header and
 // description; the payload is covered page by page by the row's page hashes.
 // It is salted with the store's id, and the header names its own place, so that
-// a copy of a record within somebody's data is never taken for one.
+// a copy of a record within user data is never taken for one.
 import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { BlockKey } from '../../protocol/services/blocks.js';

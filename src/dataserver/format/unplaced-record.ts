@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../../protocol/services/hash.js';
+import { assert } from '../../runtime/assert.js';
 import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';
 import { encodeRow, type PageExtent, type Place, rowBytes, type VersionRow } from './version-row.js';
 
@@ -23,7 +24,7 @@ export interface UnplacedVersion {
   /** Pages that are stored already, in records of other versions. */
   kept: PageExtent[];
   fresh: FreshRun[];
-  /** The bytes of the fresh pages, not copied: nobody may change them until they are written. */
+  /** The bytes of the fresh pages, not copied: they must not change before they are written. */
   payload: readonly Uint8Array[];
 }
 
@@ -63,6 +64,7 @@ export function placeRecord(record: UnplacedRecord, place: Place, salt: bigint):
   }
 }
 
+/** Positional arguments, since this is on the way of every write. */
 function finish(
   record: UnplacedRecord,
   place: Place,
@@ -87,6 +89,7 @@ function rowOf(record: UnplacedVersion, place: Place): VersionRow {
     extents.push({ firstPage, pageCount, place: { segment: place.segment, offset } });
     offset = Math.min(end, offset + pageCount * PAGE_BYTES);
   }
+  assert(offset === end, 'the payload has no more bytes than its fresh pages');
   if (kept.length > 0) extents.sort((a, b) => a.firstPage - b.firstPage);
   return { length, modifiedNs, home: place, firstSegment: record.firstSegment ?? place.segment, extents, pageHashes };
 }

@@ -23,7 +23,7 @@ interface Part {
 const NOTHING: DirectBytes = [];
 
 export class BlockReader {
-  /** Pages that did not have the hash that was stored with them. */
+  /** Pages that, when they were read, did not have their stored hash. */
   damagedPages = 0;
 
   readonly #catalog: Catalog;

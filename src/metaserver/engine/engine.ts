@@ -1,7 +1,7 @@
 // The transactional key-value view that the namespace stands on, and the
 // storage below it. Commands change an overlay in memory and are answered at
-// once; the overlay reaches the storage as one transaction when somebody needs
-// durability. A crash loses a tail of whole commands, never a part of one.
+// once; the overlay is written to the storage as one transaction when a caller needs
+// durability. A crash loses the last commands as a whole, never a part of one.
 import { assert } from '../../runtime/assert.js';
 import { getThrough, scanThrough } from './layers.js';
 import { Overlay } from './overlay.js';
@@ -105,9 +105,9 @@ export class Engine implements View {
   }
 
   /** Commits, then has the storage run a checkpoint. */
-  async settle(): Promise<void> {
+  async checkpoint(): Promise<void> {
     await this.commit();
-    await this.#storage.settle();
+    await this.#storage.checkpoint();
   }
 
   /** Commits, then closes the storage, also when the commit has failed. */

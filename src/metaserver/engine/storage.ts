@@ -34,7 +34,7 @@ export interface Storage {
   /** Rejects when the disk can't even be asked. */
   room(): Promise<Room>;
   /** Runs a checkpoint: afterwards `room` knows what all writes have taken. Rejects as `write` does. */
-  settle(): Promise<void>;
+  checkpoint(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -35,14 +35,14 @@ const HANDLERS: Handlers = {
   collected,
   registerServer,
   caughtUp,
-  // What is known of the request stands in namespace/once.ts.
+  // Applied only when the command that it abandons was not: namespace/once.ts answers otherwise.
   abandon: () => ({ isDone: false }),
   forgetResults,
 };
 
 /**
- * Applies one command, within a transaction of the caller's that takes everything back when this throws (FileError: the
- * command can't be carried out). Time and identifiers come from the command and the state only.
+ * Applies one command within the caller's transaction, which undoes everything when this throws (FileError: the command is
+ * refused). Time and identifiers come from the command and the state only.
  */
 export function apply<K extends CommandName>(
   tables: Tables,

@@ -41,6 +41,7 @@ export function rename(draft: Draft, request: Request): Commands['rename']['resu
   }
 }
 
+/** Positional arguments, since this is on the way of every rename. */
 function move(
   draft: Draft,
   from: Place,

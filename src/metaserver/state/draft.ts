@@ -3,6 +3,7 @@
 // has changed.
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
+import { assert } from '../../runtime/assert.js';
 import type { View } from '../engine/engine.js';
 import { type Counters, encodeCounters } from './counters.js';
 import { attributesOf, encodeInode, type InodeRow } from './inode-row.js';
@@ -111,6 +112,9 @@ export class Draft {
   save(): void {
     for (const row of new Set([...this.#changed, ...this.#accessed]))
       this.view.put(inodeKey(row.inode), encodeInode(row));
-    if (this.#counters !== null) this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
+    if (this.#counters === null) return;
+    const { inodes, blocks, bytes, garbage, missed } = this.#counters;
+    assert(Math.min(inodes, blocks, bytes, garbage, missed) >= 0, 'no total is negative');
+    this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
   }
 }

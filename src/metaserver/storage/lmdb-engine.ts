@@ -150,7 +150,7 @@ class LmdbStorage implements Storage {
     return { leftBytes: freeBytes + mineBytes - this.#roomBytes, totalBytes, failure: null };
   }
 
-  async settle(): Promise<void> {}
+  async checkpoint(): Promise<void> {}
 
   async close(): Promise<void> {
     await this.#database?.close();

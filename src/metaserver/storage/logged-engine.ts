@@ -69,7 +69,7 @@ class LoggedStorage implements Storage {
   /** #logged, and below it what a checkpoint is writing to the storage. */
   #overlays: readonly Overlay[] = [this.#logged];
   /** Resolves, and never rejects, when the checkpoint that is under way has ended. */
-  #checkpoint: Promise<void> | null = null;
+  #checkpointing: Promise<void> | null = null;
   /** Set while nothing may be logged because the storage below does not have everything: why. */
   #failure: Error | null = null;
   /** Writes, and everything that must not run at the same time as a write. */
@@ -121,7 +121,7 @@ class LoggedStorage implements Storage {
     return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
   }
 
-  settle(): Promise<void> {
+  checkpoint(): Promise<void> {
     return this.#queue.run(() => this.#writeThrough(NO_CHANGES));
   }
 
@@ -141,7 +141,7 @@ class LoggedStorage implements Storage {
   async #write(changes: Changes): Promise<void> {
     const record = this.#log.record(changes);
     if (!this.#log.hasRoom(record)) {
-      await this.#checkpoint;
+      await this.#checkpointing;
       this.#startCheckpoint();
     }
     if (this.#failure !== null || !this.#log.hasRoom(record)) {
@@ -161,12 +161,12 @@ class LoggedStorage implements Storage {
 
   /** Writes all that is logged to the storage below, in the background. Only from within the queue. */
   #startCheckpoint(): void {
-    if (this.#checkpoint !== null || this.#failure !== null || this.#logged.size === 0) return;
+    if (this.#checkpointing !== null || this.#failure !== null || this.#logged.size === 0) return;
     const leaving = this.#logged;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged, leaving];
     this.#log.switchLogFile();
-    this.#checkpoint = this.#runCheckpoint(leaving, this.#log.last);
+    this.#checkpointing = this.#runCheckpoint(leaving, this.#log.last);
   }
 
   async #runCheckpoint(leaving: Overlay, last: number): Promise<void> {
@@ -179,13 +179,13 @@ class LoggedStorage implements Storage {
       this.#logged = leaving;
     }
     this.#overlays = [this.#logged];
-    this.#checkpoint = null;
+    this.#checkpointing = null;
     this.#schedule();
   }
 
   /** Writes all that is logged and these changes to the storage below, without the log. Only from within the queue. */
   async #writeThrough(changes: Changes): Promise<void> {
-    await this.#checkpoint;
+    await this.#checkpointing;
     // With a failure there may be a write in the log that was refused: the log must be emptied even when there is nothing to store.
     if (this.#logged.size === 0 && changes.size === 0 && this.#failure === null) return;
     const { last } = this.#log;

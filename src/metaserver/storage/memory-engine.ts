@@ -68,7 +68,7 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
         const leftBytes = options.leftBytes?.() ?? Number.POSITIVE_INFINITY;
         return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: null };
       },
-      async settle() {},
+      async checkpoint() {},
       async close() {},
     };
     return Promise.resolve(storage);
