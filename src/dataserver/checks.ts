@@ -1,10 +1,10 @@
-// What may come in over the network: every number is looked at before it is
-// used. Fails with MALFORMED and names what is wrong.
-import { ServiceError } from '../protocol/errors.js';
+// Checks of values from the network. Each throws MALFORMED and names what is
+// wrong.
+import { malformed } from '../protocol/errors.js';
 import type { BlockKey, GetItem, PutItem } from '../protocol/services/blocks.js';
 import { MAXIMUM_BLOCK_BYTES } from './limits.js';
 
-/** Items of one request; a message of any sensible size holds fewer. */
+/** Items of one request; no client sends as many. */
 const MAXIMUM_ITEMS = 65_536;
 
 export function checkItems<T>(items: readonly T[]): readonly T[] {
@@ -14,7 +14,7 @@ export function checkItems<T>(items: readonly T[]): readonly T[] {
   return items;
 }
 
-/** The key alone, checked. */
+/** Answers the key without the item's other fields. */
 export function checkKey({ inode, index, version }: BlockKey): BlockKey {
   checkWhole('inode', inode, 0);
   checkWhole('index', index, 0);
@@ -22,7 +22,7 @@ export function checkKey({ inode, index, version }: BlockKey): BlockKey {
   return { inode, index, version };
 }
 
-/** A cursor: any place in the order of keys, not only one where a block is. */
+/** A cursor is any place in the order of keys: its version may be 0, which no block has. */
 export function checkCursor({ inode, index, version }: BlockKey): BlockKey {
   checkWhole('inode', inode, 0);
   checkWhole('index', index, 0);
@@ -63,10 +63,6 @@ export function checkWhole(name: string, value: unknown, minimum: number): void 
 
 export function checkLength(bytes: number): void {
   if (bytes > MAXIMUM_BLOCK_BYTES) throw malformed(`a block has at most ${MAXIMUM_BLOCK_BYTES} bytes, not ${bytes}`);
-}
-
-export function malformed(message: string): ServiceError {
-  return new ServiceError('MALFORMED', message);
 }
 
 function checkBytes(name: string, value: unknown): void {

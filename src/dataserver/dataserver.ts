@@ -1,16 +1,17 @@
 // A data server without its network: BlockService and HookService over one
-// store. It knows no other server, and believes nothing that it is sent.
-import { ServiceError } from '../protocol/errors.js';
+// store. It knows no other server, and checks everything that it is sent.
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';
 import { giveBack, lend } from '../protocol/wire/lent.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole, malformed } from './checks.js';
+import { checkCursor, checkGet, checkItems, checkKey, checkPut, checkWhole } from './checks.js';
 import { hooksOf } from './hooks.js';
 import type { IndexFactory } from './index/index-store.js';
 import { Metrics } from './metrics.js';
+import { openStore } from './open-store.js';
 import type { DataserverExits, DataserverOptions } from './options.js';
-import { Store } from './store.js';
+import type { Store } from './store.js';
 import { type DataserverMethods, dataserverMethods } from './xml-rpc.js';
 
 export interface Dataserver {
@@ -28,7 +29,7 @@ export interface Dataserver {
 /** A cluster's id is random hexadecimal; anything of a sane length is taken. */
 const MAXIMUM_CLUSTER_ID_CHARACTERS = 256;
 
-/** What is tried again and again on a disk that fails. */
+/** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
 const LOOPS = [
   'segment.write_failed',
   'segment.cut_failed',
@@ -47,7 +48,7 @@ export async function openDataserver(
   exits: DataserverExits,
 ): Promise<Dataserver> {
   const runtime = sparingRepetitions(given, LOOPS);
-  const store = await Store.open(options, runtime, index);
+  const store = await openStore(options, runtime, index);
   const metrics = new Metrics(store);
   const blocks = blocksOf(options.name, store, metrics);
   const hooks = hooksOf(options, store, runtime.clock, exits);
@@ -70,7 +71,7 @@ export async function openDataserver(
   };
 }
 
-// Whatever is a member of a served object can be called from outside: no more than the service itself.
+// Every member of a served object can be called over the network: this one has the service's members and no others.
 function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
   const status = async (): Promise<StoreStatus> => {
     const { blocks, bytes, storedBytes, identity } = store;

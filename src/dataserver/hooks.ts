@@ -1,14 +1,14 @@
-// The faults that a test may ask for: wrong bytes that look right, and an end
-// of the process. Refused unless the configuration allows them.
+// Faults on request, for tests: wrong bytes with good hashes, and an end of the
+// process. Refused unless the configuration allows them.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../protocol/errors.js';
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { HookService } from '../protocol/services/blocks.js';
 import type { Clock } from '../runtime/clock.js';
-import { checkKey, checkLength, malformed } from './checks.js';
+import { checkKey, checkLength } from './checks.js';
 import type { DataserverExits, DataserverOptions } from './options.js';
 import type { Store } from './store.js';
 
-/** The answer is on its way before the process ends. */
+/** Time for the answer to be sent before the process ends. */
 const EXIT_DELAY_MS = 50;
 
 export function hooksOf(
@@ -31,7 +31,7 @@ export function hooksOf(
       if (!store.has(key)) {
         throw new ServiceError('FAILED', `${name} has no version ${key.version} of block ${key.inode}/${key.index}`);
       }
-      // With page hashes of its own, as a replica has that was given wrong bytes and believes in them.
+      // With page hashes of the wrong bytes, as if the replica had been sent these: only the vote can tell.
       const { state } = await store.put({ ...key, data }, true, true);
       if (state !== 'stored') throw new ServiceError('FAILED', `${name} could not store the corruption: ${state}`);
       return {};

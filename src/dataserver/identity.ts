@@ -1,5 +1,5 @@
-// Who a store is: store.json in its folder, and index.json, which says whether
-// the index beside it can be trusted at all.
+// The identity of a store, in store.json in its folder; and index.json, which
+// says whether the index beside it can be trusted.
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { randomHex } from '../runtime/random.js';
@@ -28,7 +28,7 @@ export function storePaths(directory: string): Record<StorePath, string> {
   };
 }
 
-/** Reads the identity, making one for an empty folder. Fails when there is data but no word of whose. */
+/** Reads the identity, making one for an empty folder. Fails when there are segments without an identity. */
 export async function openIdentity(directory: string, { disk, random }: Runtime): Promise<Identity> {
   const paths = storePaths(directory);
   const content = await disk.readFile(paths.identity);
@@ -57,8 +57,8 @@ export async function wipeStore(directory: string, { disk }: Runtime): Promise<v
 }
 
 /**
- * Whether the index was made for this very store since the machine was booted (else it lacks what was never synced), and
- * did not take its process down when it was opened last.
+ * Whether the index belongs to this store, was written since the machine was booted (it is never synced), and did not crash
+ * the process that opened it last.
  */
 export async function isIndexTrusted(directory: string, { storeId }: Identity, { disk }: Runtime): Promise<boolean> {
   const content = await disk.readFile(storePaths(directory).indexState);
@@ -66,8 +66,8 @@ export async function isIndexTrusted(directory: string, { storeId }: Identity, {
 }
 
 /**
- * opening: if this is the last word, the index killed whoever opened it; ready: it can be gone on with in this boot.
- * Without room on the disk there is no word at all, and the index is not trusted, as after the first of the two.
+ * opening: found at a start, it means that opening the index crashed the process. ready: the index can be used in this boot.
+ * On a full disk the file is removed, which also makes the index untrusted.
  */
 export async function setIndexState(
   directory: string,
@@ -80,7 +80,7 @@ export async function setIndexState(
     await disk.replaceFile(path, indexState(storeId, await disk.bootId(), state));
   } catch (error) {
     if (!isNoRoom(error)) throw error;
-    // Reads must go on. What is removed makes room for the next word.
+    // The store must open for reads even so. Removing the file makes room for the next one.
     await disk.remove(path);
   }
 }

@@ -6,7 +6,7 @@ import type { Store } from './store.js';
 
 export class Metrics {
   readonly #registry = new Registry();
-  // Counted in maps, since a labelled counter costs more than the request; the text is made when somebody asks.
+  // Plain maps, copied into the counters on request: a labelled counter costs more than the request.
   readonly #puts = new Map<string, number>();
   readonly #gets = new Map<string, number>();
 

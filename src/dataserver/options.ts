@@ -1,5 +1,14 @@
 // What a data server is told at its start.
-import type { StoreOptions } from './store.js';
+
+export interface StoreOptions {
+  directory: string;
+  /** A segment is closed when it has grown to this. Default 64 MiB. */
+  segmentBytes?: number;
+  /** Free space on the disk that puts leave alone. Default: one segment. */
+  reserveBytes?: number;
+  /** Shorter reads always go through the system's page cache. Default 256 KiB. */
+  directReadBytes?: number;
+}
 
 export interface DataserverOptions extends StoreOptions {
   /** The configured name: data1 … */

@@ -1,6 +1,6 @@
-// Brings the index up to the end of the log when a store is opened. An index
-// of this boot lacks at most what was written after its last checkpoint; one
-// of another boot may lack anything, so it is made anew from all segments.
+// Brings the index up to date with the log when a store is opened. An index of
+// this boot lacks only what was logged after its checkpoint: that is replayed.
+// An index of another boot may lack anything, and is rebuilt from all segments.
 import { Buffer } from 'node:buffer';
 
 import { pageCount } from '../protocol/values/hash.js';
@@ -27,15 +27,15 @@ export interface RecoveryParts {
 }
 
 export interface Recovered {
-  /** The segment to go on with, 0 when there is none, and where in it. */
+  /** The last segment, 0 when there is none, and where its last record ends. */
   lastNumber: number;
   endOffset: number;
 }
 
 /**
- * @param trusted whether the index was written since this machine was booted; then only what came after it is read. Of the
- * last segment, and of those that a sync failed for, the payloads are checked too: a write that was interrupted may have
- * brought a header alone.
+ * Replays the log into the catalog, and cuts the torn tail off the last segment. Payloads are checked in the last segment and
+ * in unsafe ones: there an interrupted write may have left a header alone.
+ * @param trusted whether the index was written since this machine was booted; then only the log behind its checkpoint is read
  */
 export async function recover(parts: RecoveryParts, numbers: readonly number[], trusted: boolean): Promise<Recovered> {
   const { catalog, segments, unsafe, log } = parts;
@@ -62,7 +62,7 @@ export async function recover(parts: RecoveryParts, numbers: readonly number[], 
   return { lastNumber, endOffset };
 }
 
-/** Where to go on from; undefined: nothing in the index can be used. */
+/** Where the replay starts; undefined when the index can't be used. */
 function startOf({ catalog, segments, log }: RecoveryParts, trusted: boolean): Place | undefined {
   if (!trusted) return undefined;
   const checkpoint = catalog.load();
@@ -73,7 +73,7 @@ function startOf({ catalog, segments, log }: RecoveryParts, trusted: boolean): P
   return undefined;
 }
 
-/** What stands behind the last whole record was never acknowledged as durable; zeros were only written ahead. */
+/** Cuts off what lies behind the last whole record: a write that was never acknowledged, or zeros written ahead. */
 async function cutTail({ segments, log }: RecoveryParts, number: number, endOffset: number): Promise<void> {
   const bytes = segments.sizeOf(number) - endOffset;
   if (bytes <= 0) return;
@@ -99,7 +99,7 @@ class Replay {
     this.#parts = parts;
   }
 
-  /** Answers where the last good record of the segment ends. */
+  /** Replays a segment. Answers where its last good record ends. */
   segment(number: number, fromOffset: number, checked: boolean): Promise<number> {
     const { segments, salt, catalog } = this.#parts;
     return segments.use(number, async (file) => {
@@ -110,7 +110,7 @@ class Replay {
         if (await this.#apply(record, checked)) {
           endOffset = record.endOffset;
         } else {
-          // Records that arrived stand behind it; when this is no longer the last segment, nobody would check it again.
+          // The header is overwritten, since good records may follow it, and a later start would not check this segment again.
           await file.write([NO_HEADER], record.place.offset);
           this.dropped++;
         }
@@ -141,7 +141,7 @@ class Replay {
     }
   }
 
-  /** Whether the pages that this record brings are the ones it was written with. */
+  /** Whether the pages in the record's payload have the hashes in its row. */
   async #arrived({ place, endOffset }: ScannedRecord, row: VersionRow): Promise<boolean> {
     for (const extent of row.extents) {
       const { segment, offset } = extent.place;

@@ -1,45 +1,31 @@
-// One replica's store, put together: opens it, recovers it, and answers puts,
-// gets, deletes and lists. Arguments have been checked before they come here.
+// One replica's store: answers puts, gets, deletes and lists. Arguments have
+// been checked before they come here. open-store.ts puts it together.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../protocol/values/hash.js';
-import { errorFields } from '../runtime/caught-errors.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
-import { Pacer } from '../runtime/pacer.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { Compaction } from './compaction/compaction.js';
-import type { TombstonesDraft } from './format/draft.js';
+import type { Compaction } from './compaction/compaction.js';
 import { blockName } from './format/keys.js';
-import { saltOf, type Tombstone } from './format/record.js';
+import type { Tombstone } from './format/record.js';
 import { storedHash } from './format/version-row.js';
-import { type Identity, isIndexTrusted, openIdentity, saveIdentity, setIndexState, storePaths } from './identity.js';
-import { Catalog } from './index/catalog.js';
-import type { IndexFactory, IndexStore } from './index/index-store.js';
-import { MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES, SEGMENT_BYTES } from './limits.js';
-import { Condition } from './log/condition.js';
-import { SegmentLog } from './log/segment-log.js';
-import { Segments } from './log/segments.js';
-import { Space } from './log/space.js';
-import { UnsafeSegments } from './log/unsafe-segments.js';
-import { BlockReader } from './reading/block-reader.js';
-import { DirectReader } from './reading/direct-reader.js';
-import { PageReader } from './reading/page-reader.js';
-import { recover } from './recovery.js';
+import { type Identity, saveIdentity } from './identity.js';
+import type { Catalog } from './index/catalog.js';
+import type { IndexStore } from './index/index-store.js';
+import { MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES } from './limits.js';
+import type { Condition } from './log/condition.js';
+import type { SegmentLog } from './log/segment-log.js';
+import type { Segments } from './log/segments.js';
+import type { BlockReader } from './reading/block-reader.js';
+import type { DirectReader } from './reading/direct-reader.js';
+import type { PageReader } from './reading/page-reader.js';
+import type { BatchWriter } from './writing/batch-writer.js';
+import type { Plan } from './writing/mutation.js';
 import { planPut } from './writing/put-plan.js';
-import { type Plan, Writer } from './writing/writer.js';
 
-export interface StoreOptions {
+export interface StoreParts {
+  identity: Identity;
   directory: string;
-  /** A segment is closed when it has grown to this. Default 64 MiB. */
-  segmentBytes?: number;
-  /** Free space on the disk that puts leave alone. Default: one segment. */
-  reserveBytes?: number;
-  /** Shorter reads always go through the system's page cache. Default 256 KiB. */
-  directReadBytes?: number;
-}
-
-interface Parts {
-  options: StoreOptions;
   runtime: Runtime;
   index: IndexStore;
   catalog: Catalog;
@@ -48,98 +34,22 @@ interface Parts {
   direct: DirectReader;
   blockReader: BlockReader;
   segmentLog: SegmentLog;
-  writer: Writer;
+  writer: BatchWriter;
   compaction: Compaction;
   condition: Condition;
+  /** Free space on the disk that puts leave alone. */
   reserveBytes: number;
 }
 
 export class Store {
-  readonly #parts: Parts;
+  readonly #parts: StoreParts;
 
-  private constructor(
-    readonly identity: Identity,
-    parts: Parts,
-  ) {
+  constructor(parts: StoreParts) {
     this.#parts = parts;
   }
 
-  /** Opens the store, making it at the first start. Fails when it can't be read or is somebody else's. */
-  static async open(options: StoreOptions, runtime: Runtime, indexFactory: IndexFactory): Promise<Store> {
-    const { directory } = options;
-    const { clock, disk, log } = runtime;
-    const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    const identity = await openIdentity(directory, runtime);
-    const salt = saltOf(identity.storeId);
-    const segments = new Segments(disk, storePaths(directory).segments, log);
-    const numbers = await segments.load();
-    const unsafe = await UnsafeSegments.load(storePaths(directory).unsafe, disk, log, numbers);
-    const { index, trusted } = await openIndex(directory, identity, runtime, indexFactory);
-    const catalog = new Catalog(index);
-    // Reads from the segments, whichever way, tell together whether the disk is quick.
-    const pacer = new Pacer(clock);
-    const reader = new PageReader(segments, pacer);
-    const direct = new DirectReader({ segments, unsafe, pacer, clock, log }, options.directReadBytes);
-    try {
-      const recovered = await recover({ catalog, segments, unsafe, reader, salt, log }, numbers, trusted);
-      await setIndexState(directory, identity, runtime, 'ready');
-      const condition = new Condition();
-      const segmentLog = new SegmentLog(
-        segments,
-        unsafe,
-        segmentBytes,
-        clock,
-        log,
-        condition,
-        (segment, syncedOffset) => compaction.noticeFailure(segment, syncedOffset),
-      );
-      await segmentLog.resume(recovered.lastNumber, recovered.endOffset);
-      const reserveBytes = options.reserveBytes ?? segmentBytes;
-      const space = new Space(disk, clock, directory, reserveBytes);
-      const writer = new Writer({
-        catalog,
-        segmentLog,
-        space,
-        clock,
-        log,
-        salt,
-        maximumBatchBytes: segmentBytes,
-        onTouched: (touched) => compaction.notice(touched),
-        onFull: () => compaction.hurry(),
-      });
-      const compaction: Compaction = new Compaction({
-        catalog,
-        segments,
-        segmentLog,
-        unsafe,
-        reader,
-        writer,
-        clock,
-        log,
-        salt,
-      });
-      for (const [segment, fromOffset] of unsafe.entries()) compaction.noticeFailure(segment, fromOffset);
-      compaction.notice(segments.numbers());
-      return new Store(identity, {
-        options,
-        runtime,
-        index,
-        catalog,
-        segments,
-        reader,
-        direct,
-        blockReader: new BlockReader(catalog, reader, direct, log),
-        segmentLog,
-        writer,
-        compaction,
-        condition,
-        reserveBytes,
-      });
-    } catch (error) {
-      await segments.close();
-      await index.close();
-      throw error;
-    }
+  get identity(): Identity {
+    return this.#parts.identity;
   }
 
   get blocks(): number {
@@ -154,7 +64,7 @@ export class Store {
     return this.#parts.segments.storedBytes;
   }
 
-  /** Pages that did not have the hash that was stored with them when somebody read them. */
+  /** Pages that, when they were read, did not have their stored hash. */
   get damagedPages(): number {
     return this.#parts.blockReader.damagedPages;
   }
@@ -174,12 +84,12 @@ export class Store {
 
   /** Stamps the store with its cluster, durably. */
   async adopt(clusterId: string): Promise<void> {
-    const { options, runtime } = this.#parts;
-    await saveIdentity(options.directory, { ...this.identity, clusterId }, runtime.disk);
-    this.identity.clusterId = clusterId;
+    const { directory, identity, runtime } = this.#parts;
+    await saveIdentity(directory, { ...identity, clusterId }, runtime.disk);
+    identity.clusterId = clusterId;
   }
 
-  /** Rejects with ServiceError FAILED when the disk does. */
+  /** Rejects with ServiceError FAILED when the disk fails. */
   put(item: PutItem, durable: boolean, replace: boolean): Promise<PutResult> {
     const { catalog, compaction, reader, segmentLog, writer, runtime } = this.#parts;
     compaction.noteRequest();
@@ -190,8 +100,12 @@ export class Store {
         blocks: [blockName(item.inode, item.index)],
         bytes: 'data' in item ? item.data.length : item.writes.reduce((sum, { data }) => sum + data.length, PAGE_BYTES),
         async plan() {
-          const { draft, result } = await planPut({ catalog, reader, segmentLog, clock: runtime.clock }, item, replace);
-          return { drafts: draft === null ? [] : [draft], removals: [], done: () => resolve(result) };
+          const { record, result } = await planPut(
+            { catalog, reader, segmentLog, clock: runtime.clock },
+            item,
+            replace,
+          );
+          return { records: record === null ? [] : [record], removals: [], done: () => resolve(result) };
         },
         failed: reject,
         full: () => resolve({ state: 'full' }),
@@ -199,13 +113,13 @@ export class Store {
     });
   }
 
-  /** What is stored now, hashed now, in the order of the items; the bytes are lent. */
+  /** Reads and hashes what is stored now. Results are in the order of the items; their bytes are lent. */
   get(items: readonly GetItem[]): Promise<GetResult[]> {
     this.#parts.compaction.noteRequest();
     return this.#parts.blockReader.get(items);
   }
 
-  /** Answers how many of them were here. */
+  /** Answers how many of the versions were here. */
   async delete(keys: readonly BlockKey[]): Promise<number> {
     this.#parts.compaction.noteRequest();
     const deleted: Promise<number>[] = [];
@@ -246,10 +160,10 @@ export class Store {
     return this.#parts.compaction.idle();
   }
 
-  /** What puts may still take, the reserve not being theirs, and what stands against them. */
+  /** The room for puts, without the reserve, and why they fail if they do. */
   async space(): Promise<DiskSpace & { trouble: DiskTrouble | null; reason: string }> {
-    const { runtime, options, reserveBytes, condition } = this.#parts;
-    const space = await runtime.disk.space(options.directory);
+    const { runtime, directory, reserveBytes, condition } = this.#parts;
+    const space = await runtime.disk.space(directory);
     const freeBytes = Math.max(0, space.freeBytes - reserveBytes);
     const { trouble, reason } = condition;
     if (trouble !== null || freeBytes > 0) return { ...space, freeBytes, trouble, reason };
@@ -286,36 +200,16 @@ export class Store {
             tombstones.set(`${blockName(key.inode, key.index)}/${key.version}`, { key, firstSegment, last: home });
           }
           const found = [...tombstones.values()];
-          const draft: TombstonesDraft = { kind: 'tombstones', tombstones: found };
           const done = () => resolve(found.length);
-          return { drafts: found.length === 0 ? [] : [draft], removals: found.map(({ key }) => key), done };
+          return {
+            records: found.length === 0 ? [] : [{ kind: 'tombstones', tombstones: found }],
+            removals: found.map(({ key }) => key),
+            done,
+          };
         },
         failed: reject,
         full: () => resolve(0),
       });
     });
   }
-}
-
-/** An index that can't be opened, or is not of this boot, is removed before anything reads it. */
-async function openIndex(
-  directory: string,
-  identity: Identity,
-  runtime: Runtime,
-  factory: IndexFactory,
-): Promise<{ index: IndexStore; trusted: boolean }> {
-  const path = storePaths(directory).index;
-  const isTrusted = await isIndexTrusted(directory, identity, runtime);
-  await setIndexState(directory, identity, runtime, 'opening');
-  if (isTrusted) {
-    try {
-      return { index: await factory(path, runtime), trusted: true };
-    } catch (error) {
-      runtime.log.warn('index.unreadable', errorFields(error));
-    }
-  }
-  await runtime.disk.remove(path);
-  const index = await factory(path, runtime);
-  index.clear();
-  return { index, trusted: false };
 }

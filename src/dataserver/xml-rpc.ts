@@ -2,11 +2,11 @@
 // text, "inode/index" for the newest version here or "inode/index/version";
 // text may come as a string or as base64.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../protocol/errors.js';
+import { malformed, ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import type { BlockKey, BlockService, HookService } from '../protocol/services/blocks.js';
 import { formatHash } from '../protocol/values/hash.js';
-import { checkKey, malformed } from './checks.js';
+import { checkKey } from './checks.js';
 import { MAXIMUM_BLOCK_BYTES, MAXIMUM_LIST_ENTRIES } from './limits.js';
 import type { Store } from './store.js';
 
@@ -33,7 +33,7 @@ export function dataserverMethods(store: Store, blocks: BlockService, hooks: Hoo
       return true;
     },
 
-    /** The bytes as they are here, good or bad: a single replica can't know. */
+    /** The bytes as they are stored here, right or wrong: a single replica can't tell. */
     async get(...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
       checkCount('get', parameters, 1, 1);
       const key = resolveKey(store, parameters[0]);
@@ -113,10 +113,10 @@ function parseKey(value: XmlRpcValue | undefined): { inode: number; index: numbe
   };
 }
 
-/** The key with the newest version that is here when it names none. */
+/** The key, with the newest version that is here when it has none. */
 function resolveKey(store: Store, value: XmlRpcValue | undefined): BlockKey {
   const { inode, index, version } = parseKey(value);
-  // Checked before the store is asked.
+  // The store takes checked numbers only.
   checkKey({ inode, index, version: version ?? 1 });
   const resolved = version ?? store.newestVersion(inode, index);
   if (resolved === undefined) throw new ServiceError('FAILED', `no version of block ${inode}/${index} is here`);

@@ -2,6 +2,7 @@
 // reading moves them only if this does it. As Linux does by relatime: when the
 // access time is not after the last change, and once a day. A read never waits
 // for it; what is lost with a crash is lost.
+
 import type { Attributes, FileService } from '../protocol/services/files.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../runtime/faults.js';

@@ -1,6 +1,7 @@
 // What this mount knows of inodes: the files that are open here, attributes
 // that answers to changes brought, voted bytes kept for small reads. All of it
 // is forgotten where another mount has changed something.
+
 import type { Attributes, FileService } from '../protocol/services/files.js';
 import type { OutdatedItem } from '../protocol/services/sessions.js';
 import { errorFields } from '../runtime/caught-errors.js';

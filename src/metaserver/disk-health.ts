@@ -1,5 +1,5 @@
-// Whether the disk takes what commands change, and if not, why: commands are
-// refused with that before they are applied, and status shows it.
+// Whether the disk can take what commands change, and why not: the reason for
+// which commands are refused before they are applied, and what status shows.
 import { FileError } from '../protocol/errors.js';
 import { messageOf } from '../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../runtime/disk-trouble.js';
@@ -8,9 +8,9 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { Engine } from './engine/engine.js';
 import { ROW_BYTES, type Room } from './engine/storage.js';
 
-/** The room is looked up anew when the last look is older. What is written meanwhile finds the room that was taken ahead. */
+/** How long a look at the free room is good for. Room that was taken ahead covers what may be used meanwhile. */
 const LOOK_INTERVAL_MS = 1000;
-/** While the disk is full, commands that take room have it looked at again, no more often than this. */
+/** On a full disk, commands cause another look no more often than this. */
 const FULL_LOOK_INTERVAL_MS = 100;
 /** How soon a disk that refused a write is tried again. */
 export const DISK_RETRY_MS = 1000;
@@ -21,7 +21,7 @@ export interface Health {
   trouble: DiskTrouble | null;
   /** In the system's words; empty without trouble. */
   reason: string;
-  /** What changes may still take. */
+  /** Room for changes that take room. */
   freeBytes: number;
   totalBytes: number;
 }
@@ -34,13 +34,13 @@ interface Failure {
 export class DiskHealth {
   #room: Room | null = null;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  /** How many of the engine's changes `#room` knows of. */
+  /** How many of the engine's changes the storage had when #room was found. */
   #changes = 0;
   #looking: Promise<void> | null = null;
-  /** The last write was refused. */
+  /** Why the last write failed; null when it succeeded. */
   #failure: Failure | null = null;
   #failedMs = 0;
-  /** A command was refused for lack of room, and no look has found any since. */
+  /** The last look found no room. */
   #isFull = false;
 
   readonly #engine: Engine;
@@ -62,7 +62,7 @@ export class DiskHealth {
     };
   }
 
-  /** Whether nothing stands against a command, by what is known. On the way of every command. */
+  /** Whether a command may be applied, by what is known without asking the disk. On the way of every command. */
   mayApply(takesRoom: boolean): boolean {
     if (this.#failureFor(takesRoom) !== null || this.#room === null) return false;
     if (!takesRoom) return true;
@@ -70,7 +70,7 @@ export class DiskHealth {
     return !this.#isFull && this.#leftBytes(this.#room) > 0;
   }
 
-  /** Why a command can't be applied, after trying and looking at the disk once more; null when it can. */
+  /** Why a command can't be applied, after asking the disk; null when it can. */
   async refusal(takesRoom: boolean): Promise<FileError | null> {
     if (this.#failureFor(takesRoom) !== null) await this.#tryAgain();
     const failure = this.#failureFor(takesRoom);
@@ -79,7 +79,7 @@ export class DiskHealth {
     return refusalOf(this.#failure ?? { trouble: 'full', reason: this.health.reason });
   }
 
-  /** A write was refused. */
+  /** A write has failed. */
   failed(error: unknown): void {
     const failure = failureOf(error);
     this.#failedMs = this.#runtime.clock.monotonicMs();
@@ -87,14 +87,14 @@ export class DiskHealth {
     this.#failure = failure;
   }
 
-  /** All that was changed is stored. */
+  /** A write has stored all changes. */
   worked(): void {
     if (this.#failure === null) return;
     this.#failure = null;
     this.#runtime.log.info('metadata.disk_recovered', {});
   }
 
-  /** Looks how much room there is, once for all who ask meanwhile. Never rejects. */
+  /** Looks how much room there is, once for all who call meanwhile. Never rejects. */
   look(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = null;
@@ -106,7 +106,7 @@ export class DiskHealth {
     return this.#runtime.clock.monotonicMs() - this.#lookedMs;
   }
 
-  /** A write that found no room stands in the way of no removal: room was kept for those, and less is to be stored afterwards. */
+  /** A full disk does not stop removals: room is reserved for them, and they free more. */
   #failureFor(takesRoom: boolean): Failure | null {
     return this.#failure?.trouble === 'full' && !takesRoom ? null : this.#failure;
   }
@@ -115,7 +115,7 @@ export class DiskHealth {
     return this.#room === null || this.#room.failure === null ? null : failureOf(this.#room.failure);
   }
 
-  /** Each row that was changed since the look may take a page. */
+  /** Each row that was changed since the last look may have taken a page. */
   #leftBytes({ leftBytes }: Room): number {
     return leftBytes - (this.#engine.changes - this.#changes) * ROW_BYTES;
   }
@@ -136,16 +136,16 @@ export class DiskHealth {
     void this.look();
   }
 
-  /** Offers the disk again what it has refused, no more often than every DISK_RETRY_MS. */
+  /** Tries the failed write again, not more often than DISK_RETRY_MS. */
   async #tryAgain(): Promise<void> {
     if (this.#runtime.clock.monotonicMs() - this.#failedMs < DISK_RETRY_MS) return;
-    await this.settle();
+    await this.#tryCheckpoint();
   }
 
-  /** Has everything stored in its last place, and sees what becomes of it. Rejects with a program's fault only. */
-  async settle(): Promise<void> {
+  /** Runs a checkpoint and notes whether it succeeded. Never rejects. */
+  async #tryCheckpoint(): Promise<void> {
     try {
-      await this.#engine.settle();
+      await this.#engine.checkpoint();
       this.worked();
     } catch (error) {
       rethrowProgramFault(error);
@@ -157,8 +157,8 @@ export class DiskHealth {
     if (this.#isFull && this.#ageMs < FULL_LOOK_INTERVAL_MS) return false;
     await this.look();
     if (this.#room !== null && this.#leftBytes(this.#room) <= 0 && this.#failure === null) {
-      // A row that is not stored yet counts as a page, which is more than it takes.
-      await this.settle();
+      // Rows that wait for a checkpoint are counted as whole pages, which is too much.
+      await this.#tryCheckpoint();
       await this.look();
     }
     if (this.#failure !== null && this.#failure.trouble !== 'full') return false;

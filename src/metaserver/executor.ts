@@ -1,7 +1,7 @@
-// MetadataService over an engine: checks what arrives, applies commands one
-// after the other, and decides when they reach the disk.
+// MetadataService over an engine: checks requests, applies commands one after
+// the other, and decides when they are made durable.
 import { Buffer } from 'node:buffer';
-import { FileError, ServiceError } from '../protocol/errors.js';
+import { FileError, malformed, ServiceError } from '../protocol/errors.js';
 import type {
   Command,
   CommandName,
@@ -15,6 +15,7 @@ import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { SerialQueue } from '../runtime/serial-queue.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
 import type { Engine } from './engine/engine.js';
 import type { Metrics } from './metrics.js';
@@ -25,20 +26,30 @@ import { readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
 import type { Tables } from './state/tables.js';
 
-/** Changed rows in memory beyond which commands wait for the disk, so that memory stays flat and a crash loses little. */
+/** With more changed rows in memory, commands wait for the disk: this bounds memory, and what a crash can lose. */
 const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
-/** More inodes than can be made and lost: those that wait, those being written, and the commands let in at the same moment. */
+/** More inodes than a crash can lose: those in memory, those that are being written, and commands that were let in at the same moment. */
 export const MAXIMUM_LOST_INODES = 4 * MAXIMUM_UNCOMMITTED_ROWS;
 const START_ID_BYTES = 8;
-/** Beyond this a commit starts without waiting for the interval. */
+/** With more changed rows in memory a commit starts at once, not after the interval. */
 const EARLY_COMMIT_ROWS = 8_192;
 
 /**
- * What a commit of the disk must precede: version numbers may never be given out twice, and data servers forget garbage for
- * good, so that the switch that made it garbage may not be lost.
+ * Answered only when they are durable, whatever the caller asks for. Version numbers may never be given out twice. And data
+ * servers delete garbage for good, so the commit that made it garbage must not be lost.
  */
 const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate']);
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
+
+export interface ExecutorParts {
+  engine: Engine;
+  tables: Tables;
+  disk: DiskHealth;
+  runtime: Runtime;
+  metrics: Metrics;
+  /** How long an answered command may stay in memory only, unless its caller waits for durability. */
+  commitIntervalMs: number;
+}
 
 export class Executor implements MetadataService {
   readonly #engine: Engine;
@@ -49,25 +60,19 @@ export class Executor implements MetadataService {
   readonly #commitIntervalMs: number;
   readonly #queries: QueryHandlers;
   #timer: Timer | null = null;
-  /** Commands that wait until there is room in memory, and the last of them. */
-  #waiting = 0;
-  #turns = 0;
-  #lastTurn: Promise<unknown> = Promise.resolve();
-  /** Those that came up to this one, and waited for room when there came none. */
+  /** Commands that wait for the disk before they are applied. */
+  readonly #queue = new SerialQueue();
+  #queued = 0;
+  /** How many have ever been queued. */
+  #lastQueued = 0;
+  /** Queued commands up to this number are refused: the commit that was to make room for them in memory has failed. */
   #refused: { upTo: number; error: unknown } = { upTo: 0, error: null };
-  /** Commands that were carried out or refused for good, and how many of them are stored. */
+  /** Commands that were applied or refused for good, and how many of them are durable. */
   #carriedOut = 0;
   #stored = 0;
   #state: 'open' | 'closed' = 'open';
 
-  constructor(
-    engine: Engine,
-    tables: Tables,
-    disk: DiskHealth,
-    runtime: Runtime,
-    metrics: Metrics,
-    commitIntervalMs: number,
-  ) {
+  constructor({ engine, tables, disk, runtime, metrics, commitIntervalMs }: ExecutorParts) {
     this.#engine = engine;
     this.#disk = disk;
     this.#tables = tables;
@@ -80,7 +85,7 @@ export class Executor implements MetadataService {
       statistics: (tables) => ({ ...statistics(tables), start }),
       health: (tables, { limit }) => ({ ...disk.health, missed: countMissed(tables, limit) }),
     };
-    // What a start could not store.
+    // Changes that the start made and could not store.
     if (engine.uncommittedKeys > 0) this.#schedule();
   }
 
@@ -89,14 +94,15 @@ export class Executor implements MetadataService {
   ): Promise<Commands[K]['result']> {
     this.#checkOpen();
     const command = readCommand(message);
-    if (typeof message.durable !== 'boolean') throw new ServiceError('MALFORMED', 'durable is no boolean');
-    // What was answered before a crash is carried out whatever the disk says: it is kept until the disk has it.
+    if (typeof message.durable !== 'boolean') throw malformed('durable is no boolean');
+    // A mediator carries out again what was answered before a crash: it is applied whatever the disk says, and stays in memory
+    // until the disk takes it.
     const growth = message.again === true ? null : takesRoom(command);
     const mayApply = growth === null || this.#disk.mayApply(growth);
     const known = command as Extract<Command, { name: K }>;
     const result =
-      this.#waiting > 0 || this.#isFull || !mayApply
-        ? await this.#inTurn(growth, (refusal) => this.#apply(known, refusal))
+      this.#queued > 0 || this.#isFull || !mayApply
+        ? await this.#applyQueued(growth, (refusal) => this.#apply(known, refusal))
         : this.#apply(known, null);
     if (message.durable || DURABLE_COMMANDS.has(command.name)) {
       await this.#commit();
@@ -122,14 +128,15 @@ export class Executor implements MetadataService {
 
   async sync(): Promise<Record<string, never>> {
     this.#checkOpen();
-    // A command that waits may have been given up by whoever sent it: who syncs now must not find it undone, and see it later.
-    if (this.#waiting > 0) await this.#lastTurn;
-    // What a start has changed for itself concerns nobody: on a disk that takes nothing, all that was answered may be there.
+    // A queued command may have timed out at its client. Were it applied after this sync, the client would see it come true late.
+    if (this.#queued > 0) await this.#queue.idle();
+    // Only answered commands count, not what the start itself has changed: a sync succeeds on a disk that takes no writes if all
+    // that was answered is durable.
     if (this.#stored < this.#carriedOut) await this.#commit();
     return {};
   }
 
-  /** No command or query is answered any more; what was answered is durable when it resolves. */
+  /** Answers nothing any more; what was answered is durable when it resolves. */
   async close(): Promise<void> {
     this.#state = 'closed';
     this.#timer?.cancel();
@@ -142,30 +149,28 @@ export class Executor implements MetadataService {
   }
 
   /**
-   * Waits for the disk before the command is applied, so that one that fails refuses it rather than leaving its outcome open.
-   * Commands are applied in the order in which they came: a mediator that carries them out again knows no other.
+   * Waits for the disk before the command is applied: when the disk fails, the command is refused and has a known outcome.
+   * Commands are applied in the order of their arrival, which is the order in which a mediator would carry them out again.
    */
-  #inTurn<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
-    this.#waiting++;
-    const number = ++this.#turns;
-    const turn = this.#lastTurn.then(async () => {
+  #applyQueued<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
+    this.#queued++;
+    const number = ++this.#lastQueued;
+    return this.#queue.run(async () => {
       let refusal: FileError | null = null;
       try {
         if (number <= this.#refused.upTo) throw this.#refused.error;
         if (growth !== null && !this.#disk.mayApply(growth)) refusal = await this.#disk.refusal(growth);
         if (refusal === null && this.#isFull) await this.#makeRoom();
       } finally {
-        this.#waiting--;
+        this.#queued--;
       }
       return apply(refusal);
     });
-    this.#lastTurn = turn.catch(() => {});
-    return turn;
   }
 
-  /** A failure is that of all who wait: the disk is not tried for each of them. */
+  /** When this fails, all commands that are queued by now are refused, without trying the disk for each of them. */
   async #makeRoom(): Promise<void> {
-    const upTo = this.#turns;
+    const upTo = this.#lastQueued;
     try {
       await this.#commit();
     } catch (error) {
@@ -174,7 +179,7 @@ export class Executor implements MetadataService {
     }
   }
 
-  /** @param refusal why nothing may change just now */
+  /** @param refusal why no command can be applied just now */
   #apply<K extends CommandName>(
     command: Extract<Command, { name: K }>,
     refusal: FileError | null,
@@ -186,7 +191,7 @@ export class Executor implements MetadataService {
       return result;
     } catch (error) {
       const isRefused = error instanceof FileError || error instanceof ServiceError;
-      // What the namespace has refused is kept, for good; whoever syncs wants that found again.
+      // A refusal by the namespace is a row of the dedupe table, and is made durable like a result.
       if (error instanceof FileError && refusal === null && command.id !== undefined) this.#carriedOut++;
       this.#metrics.command(command.name, isRefused ? 'refused' : 'failed');
       if (!isRefused) {
@@ -208,7 +213,7 @@ export class Executor implements MetadataService {
     return result;
   }
 
-  /** The outcome of a failed write is not known: it may be found after a restart, and is tried again while this process lives. */
+  /** After a failed write the outcome is unknown: a restart may find it stored. While this process lives, it is tried again. */
   async #commit(): Promise<void> {
     const startMs = this.#runtime.clock.monotonicMs();
     const waitedMs = () => this.#runtime.clock.monotonicMs() - startMs;
@@ -218,7 +223,7 @@ export class Executor implements MetadataService {
       await this.#engine.commit();
       this.#stored = Math.max(this.#stored, carriedOut);
       this.#metrics.commit(waitedMs(), 'done');
-      // A commit of nothing says nothing about the disk.
+      // An empty commit does not touch the disk.
       if (stores) this.#disk.worked();
     } catch (error) {
       this.#metrics.commit(waitedMs(), 'failed');
@@ -242,7 +247,7 @@ export class Executor implements MetadataService {
   }
 
   #commitInBackground(): void {
-    // #commit has logged the failure and set the next attempt's timer; those who wait for durability hear of it by their own.
+    // #commit logs a failure and schedules the next attempt; calls that wait for durability get the error of their own commit.
     this.#commit().catch(rethrowProgramFault);
   }
 

@@ -12,10 +12,10 @@ import { Engine } from './engine/engine.js';
 import type { EngineFactory } from './engine/storage.js';
 import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
 import { Metrics } from './metrics.js';
-import { initialise } from './namespace/apply.js';
+import { initialise } from './namespace/initial-state.js';
 import { statistics } from './namespace/queries.js';
+import { encodeCounters } from './state/counters.js';
 import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
-import { encodeCounters } from './state/rows.js';
 import { Tables } from './state/tables.js';
 import { metaserverMethods } from './xml-rpc.js';
 
@@ -24,7 +24,7 @@ export interface MetaserverOptions {
   directory: string;
   /** Whose the root is when the namespace is made; the superuser's when absent. */
   rootOwner?: { uid: number; gid: number };
-  /** How long an answered command that nobody wants durable may stay in memory only. Default 50. */
+  /** How long an answered command may stay in memory only, unless its caller waits for durability. Default 50. */
   commitIntervalMs?: number;
 }
 
@@ -42,7 +42,7 @@ const COMMIT_INTERVAL_MS = 50;
 const ROOT_BLOCK_SIZE_BYTES = 4096;
 const HISTORY_BYTES = 8;
 
-/** What is tried again and again on a disk that fails. */
+/** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
 const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
@@ -65,7 +65,7 @@ export async function openMetaserver(
     engine.transaction(() => start(tables, runtime, options.rootOwner ?? { uid: 0, gid: 0 }));
     await engine.commit().catch((error: unknown) => {
       if (isNew) throw error;
-      // Nothing is changed before this is stored, which is tried again; what there is can be read.
+      // No command is applied before this is stored, which is tried again; queries are answered.
       disk.failed(error);
     });
     await disk.look();
@@ -77,9 +77,10 @@ export async function openMetaserver(
     () => engine.uncommittedKeys,
     () => statistics(tables),
   );
-  const executor = new Executor(engine, tables, disk, runtime, metrics, options.commitIntervalMs ?? COMMIT_INTERVAL_MS);
+  const commitIntervalMs = options.commitIntervalMs ?? COMMIT_INTERVAL_MS;
+  const executor = new Executor({ engine, tables, disk, runtime, metrics, commitIntervalMs });
   let closing: Promise<void> | null = null;
-  // Whatever is a member of a served object can be called from outside: no more than the service itself.
+  // Every member of a served object can be called over the network: this one has the service's members and no others.
   const metadata: MetadataService = {
     execute: (message) => executor.execute(message),
     query: (message) => executor.query(message),
@@ -101,15 +102,16 @@ async function close(executor: Executor, engine: Engine, { log }: Runtime): Prom
     await executor.close();
     engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
   } catch (error) {
-    // As after a crash: what was answered and not stored is lost here, and whoever has kept it is told at the next start.
+    // As after a crash: what was answered and not stored is lost here. Mediators see the next start's history, and carry it out
+    // again.
     log.error('metadata.not_closed', errorFields(error));
   }
   await engine.close();
 }
 
 /**
- * A crash may have lost commands that were answered, so that another history begins. Clients may still use the inodes those
- * made: their numbers must not come to stand for other files, so all that can have been lost are skipped.
+ * A crash may have lost answered commands; then a new history begins. Clients may still use inodes that lost commands made:
+ * their numbers must not come to name other files, so more numbers are skipped than a crash can lose.
  */
 function start(tables: Tables, runtime: Runtime, rootOwner: { uid: number; gid: number }): void {
   const { view } = tables;
@@ -127,7 +129,7 @@ function start(tables: Tables, runtime: Runtime, rootOwner: { uid: number; gid: 
     view.put(COUNTERS_KEY, encodeCounters(counters));
     runtime.log.info('metadata.recovered', { clusterId, nextInode: counters.nextInode });
   }
-  // One that was closed before there were histories has none yet.
+  // A store of an earlier version of nmrfs has no history yet, even when it was closed.
   if (!wasClosed || tables.history() === undefined) {
     view.put(HISTORY_KEY, Buffer.from(randomHex(runtime.random, HISTORY_BYTES), 'utf8'));
   }

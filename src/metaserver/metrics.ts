@@ -8,7 +8,7 @@ const COMMIT_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
 export class Metrics {
   readonly #registry = new Registry();
-  // Counted in maps, since a labelled counter costs a tenth of a command; the text is made when somebody asks.
+  // Plain maps, copied into the counters on request: a labelled counter costs a tenth of a command.
   readonly #commands = new Map<string, { command: string; outcome: string; count: number }>();
   readonly #queries = new Map<string, number>();
   readonly #commits: Histogram;

@@ -81,3 +81,8 @@ export class ServiceError extends Error {
     super(message);
   }
 }
+
+/** What was sent can't be understood, or breaks a limit; `what` says which part of it. */
+export function malformed(what: string): ServiceError {
+  return new ServiceError('MALFORMED', what);
+}

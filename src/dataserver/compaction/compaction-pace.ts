@@ -1,7 +1,6 @@
 // How fast compaction goes: a short stretch of work, then a rest many times as
-// long, so that requests hardly notice it. While there are requests it rests
-// longer still, the longer the less waits to be compacted; when room is needed,
-// or much waits, hardly at all.
+// long, so that requests are hardly slowed. While requests come it rests several
+// times in a row, fewer the more segments wait; in a hurry, hardly at all.
 import type { Clock } from '../../runtime/clock.js';
 import {
   COMPACTION_BACKLOG_SEGMENTS,
@@ -31,35 +30,35 @@ export class CompactionPace {
     this.#waitingSegments = waitingSegments;
   }
 
-  /** Somebody wants something of this store. */
+  /** A request has come. */
   noteRequest(): void {
     this.#requests++;
   }
 
-  /** A put was refused for lack of room: what can be had is needed now. */
+  /** A put was refused for lack of room: from now on rests are short. */
   hurry(): void {
     this.#isRoomNeeded = true;
     this.#endRest?.();
   }
 
-  /** All that could be had has been had. */
+  /** All that can be freed is freed: the hurry is over. */
   calm(): void {
     this.#isRoomNeeded = false;
   }
 
-  /** Nobody rests any more. */
+  /** Ends the rest that is under way; there are no more. */
   close(): void {
     this.#closed = true;
     this.#endRest?.();
   }
 
-  /** Work begins, until its end in a hurry when it `isUrgent`. */
+  /** Work on a segment begins; `isUrgent` makes rests short until the next `begin`. */
   begin(isUrgent: boolean): void {
     this.#isUrgent = isUrgent;
     this.#stretchMs = this.#clock.monotonicMs();
   }
 
-  /** Resolves when work may go on; `bytes` were copied since it was asked last. */
+  /** Resolves when work may go on; `bytes` were copied since the last call. */
   async restIfDue(bytes: number): Promise<void> {
     this.#copiedBytes += bytes;
     const workedMs = this.#clock.monotonicMs() - this.#stretchMs;

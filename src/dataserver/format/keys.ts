@@ -12,7 +12,7 @@ export const BLOCK_KEY_BYTES = 24;
 
 const TWO_TO_32 = 2 ** 32;
 
-/** The one row that says how far the index has come. */
+/** The row of the checkpoint. */
 export const CHECKPOINT_KEY = Buffer.from([STATE_PREFIX]);
 
 /** Writes inode, index and version, 8 bytes each, big-endian. */

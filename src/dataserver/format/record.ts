@@ -3,7 +3,7 @@
 // and zeros up to the next multiple of 8. The checksum covers header and
 // description; the payload is covered page by page by the row's page hashes.
 // It is salted with the store's id, and the header names its own place, so that
-// a copy of a record within somebody's data is never taken for one.
+// a copy of a record within user data is never taken for one.
 import { Buffer } from 'node:buffer';
 import xxhash from 'xxhash-wasm';
 import type { BlockKey } from '../../protocol/services/blocks.js';
@@ -32,7 +32,7 @@ export interface RecordHeader {
   payloadBytes: number;
 }
 
-/** A version that was deleted: records of it up to and including `last` are dead. */
+/** Deletes a version: records of it up to and including `last` are dead. */
 export interface Tombstone {
   key: BlockKey;
   /** No record of it lies in an earlier segment. */
@@ -51,7 +51,7 @@ export function alignUp(offset: number): number {
   return Math.ceil(offset / RECORD_ALIGNMENT_BYTES) * RECORD_ALIGNMENT_BYTES;
 }
 
-/** The seed of a store's checksums. */
+/** The salt of a store's checksums. */
 export function saltOf(storeId: string): bigint {
   return library.h64(storeId);
 }
@@ -72,8 +72,8 @@ export function encodeRecord(header: Omit<RecordHeader, 'metaBytes'>, meta: Uint
 }
 
 /**
- * The lengths that a header claims, undefined when they can't be: enough to know how many bytes to load before the checksum
- * can be tried, and bounded, since they may be damaged.
+ * The length of the description that a header claims: so many bytes must be loaded before the checksum can be verified.
+ * undefined when a length in the header is out of bounds, which is damage.
  */
 export function claimedMetaBytes(bytes: Buffer): number | undefined {
   if (bytes.length < HEADER_BYTES || !bytes.subarray(0, RECORD_MAGIC.length).equals(RECORD_MAGIC)) return undefined;
@@ -127,7 +127,7 @@ export function decodeTombstones(meta: Buffer): Tombstone[] {
   return tombstones;
 }
 
-/** Of the description, seeded with that of the header's other fields. */
+/** The checksum of the description, salted with the checksum of the header's other fields. */
 function checksum(bytes: Buffer, salt: bigint): bigint {
   return saltedChecksum(bytes.subarray(HEADER_BYTES), saltedChecksum(bytes.subarray(0, CHECKSUM_AT), salt));
 }

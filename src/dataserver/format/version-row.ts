@@ -1,6 +1,6 @@
-// What is known of one stored version: its length, the hash of each page, and
-// where its pages lie in the log. The same bytes stand in the version's record
-// and in the index, so that a record can be understood without any other.
+// A stored version: its length, the hash of each page, and where its pages lie
+// in the log. The same bytes are in the version's record and in the index, so
+// that each record can be understood without another.
 import { Buffer } from 'node:buffer';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import { MAXIMUM_BLOCK_BYTES } from '../limits.js';
@@ -62,7 +62,7 @@ export function encodeRow(row: VersionRow): Buffer {
   return bytes;
 }
 
-/** undefined when the bytes make no sense: then they are damaged, whatever their checksum says. */
+/** undefined when the bytes are no valid row, which is damage whatever their checksum says. */
 export function decodeRow(bytes: Buffer): VersionRow | undefined {
   if (bytes.length < FIXED_BYTES) return undefined;
   const length = bytes.readUInt32LE(0);
@@ -95,6 +95,11 @@ export function decodeRow(bytes: Buffer): VersionRow | undefined {
 /** The block's hash from the stored page hashes. */
 export function storedHash(row: VersionRow): bigint {
   return hashOfPages(row.pageHashes, row.length);
+}
+
+/** Whether `place` lies behind `other` in the log. */
+export function isBehind(place: Place, other: Place): boolean {
+  return place.segment > other.segment || (place.segment === other.segment && place.offset > other.offset);
 }
 
 /** Bytes of a page in a block of `length`: all pages are full but the last. */

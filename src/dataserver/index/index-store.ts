@@ -1,5 +1,5 @@
-// What a data server needs of its index: sorted bytes to bytes. It only points
-// into the log, can be thrown away at any time, and is made again from it.
+// What a data server needs of its index: a sorted map from bytes to bytes. It
+// holds only what the log has too, and can be rebuilt from it at any time.
 import type { Buffer } from 'node:buffer';
 import type { Runtime } from '../../runtime/runtime.js';
 

@@ -1,12 +1,12 @@
-// Which bytes of the log only one version keeps alive, when several versions
-// of a block share pages.
+// How many bytes of each segment only one version keeps alive, when several
+// versions of a block share pages.
 import { PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import { bytesOfPage, bytesOfPages, type PageExtent, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 
 /**
  * Bytes by segment of the pages of `row` that none of `siblings`, other versions of the same block, refers to.
- * @param siblings those at the end are looked at first: the one that shares most should stand there
- * @param unsharable how many pages of `row`, zeros apart, are known to be nowhere else: with the others found, the search ends
+ * @param siblings searched from the end: the one that shares most pages should stand there
+ * @param unsharable how many pages of `row` no sibling can share, zeros apart: the search ends when all others are found
  */
 export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[], unsharable = 0): Map<number, number> {
   const shared = new Uint8Array(siblings.length === 0 ? 0 : pageCount(row.length));
@@ -32,7 +32,7 @@ export function exclusiveBytes(row: VersionRow, siblings: readonly VersionRow[],
 
 /**
  * Marks the pages that lie at the same place in both, and answers how many were not marked before. Extents are in page order,
- * so one walk along both is enough.
+ * so both are walked once.
  */
 function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: readonly PageExtent[]): number {
   let marked = 0;
@@ -50,7 +50,7 @@ function markShared(shared: Uint8Array, extents: readonly PageExtent[], others: 
           shared[page] = 1;
         }
       }
-      // It may reach into the next extent.
+      // When it reaches into the next extent, it is looked at again there.
       if (other.firstPage + other.pageCount > end) break;
     }
   }

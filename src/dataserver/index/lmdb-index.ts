@@ -31,7 +31,7 @@ export const lmdbIndex: IndexFactory = async (directory, runtime) => {
   return new LmdbIndex(database, new RoomAhead(await runtime.disk.open(join(directory, DATA_FILE), 'existing')));
 };
 
-/** LMDB takes the whole process down when it is given some other file, so the file is looked at first. */
+/** LMDB crashes the process when it opens a file of another format, so the file is checked first. */
 async function checkMagic(path: string, disk: Disk): Promise<void> {
   const file = await disk.open(path, 'create');
   try {
@@ -43,13 +43,13 @@ async function checkMagic(path: string, disk: Disk): Promise<void> {
   }
 }
 
-/** The file's size at first, nearly all of it a hole, and doubled when it is full: always more than the room below. */
+/** The file's size at first, nearly all of it a hole; LMDB doubles it when it is full. Always more than ROOM_BYTES. */
 const MAP_BYTES = 64 * 1024 * 1024;
-/** Room in the file beyond what is used, made when less than half of it is left. */
+/** Room in the file beyond what is used; taken again when less than half of it is left. */
 const ROOM_BYTES = 16 * 1024 * 1024;
-/** What puts leave of it on a full disk: removals take few new pages, and give back more. */
+/** The part that puts leave for removals on a full disk: these take few new pages, and free more. */
 const ROOM_FOR_REMOVALS_BYTES = ROOM_BYTES / 4;
-/** As many rows change at most between two looks at it: their pages and those above them fit half of it several times. */
+/** Rows that may change between two looks at the room: their pages and those above fit into half of it several times. */
 const ROWS_PER_LOOK = 256;
 
 class LmdbIndex implements IndexStore {
@@ -96,10 +96,10 @@ class LmdbIndex implements IndexStore {
   }
 
   /**
-   * Takes the disk's room before the database's pages need it, so that a full disk fails the write here, in order, and never
-   * LMDB in the midst of a commit. Without it, on a full disk, even removals fail there, since a removal writes new pages too,
-   * and with the system's bare number, code 28 (5 when a part fitted), which nobody takes for 'ENOSPC'; measured on a small
-   * tmpfs. Fails with ENOSPC when the disk is full and the room that was taken before is not enough for these rows.
+   * Takes room on the disk before the database's pages need it, so that a full disk fails the write here and never within a
+   * commit of LMDB. There even removals would fail, since they write new pages too, and with the system's number as code, 28
+   * (or 5 when a part fitted), not 'ENOSPC'; measured on a small tmpfs. Throws ENOSPC when the disk is full and the room that
+   * was taken before is not enough for these rows.
    */
   #makeRoom(changes: readonly IndexChange[]): void {
     const rows = changes.length;
@@ -117,7 +117,7 @@ class LmdbIndex implements IndexStore {
         const removals = changes.filter(({ value }) => value === null).length;
         const keptBytes = removals >= rows / 2 ? 0 : ROOM_FOR_REMOVALS_BYTES;
         if (leftBytes() < keptBytes + neededBytes) throw error;
-        // Looked at again with the next write.
+        // #rowsSinceLook stays: the next write looks again.
         return;
       }
     }

@@ -1,6 +1,6 @@
 // The index in memory, for the simulation and for tests. Rows live as long as
-// the factory: opening the same folder again finds them, as after a crash of
-// the process; a new factory has lost them, as after a power cut.
+// the factory: the same factory opens a folder as after a crash of the process,
+// a new factory as after a power cut.
 import { Buffer } from 'node:buffer';
 import type { IndexChange, IndexFactory, IndexRow, IndexStore } from './index-store.js';
 

@@ -1,5 +1,5 @@
-// What the disk has said lately to those who write: what status shows, and
-// nobody decides by.
+// The outcome of the last write to the disk, for status. No decision depends on
+// it.
 import { messageOf } from '../../runtime/caught-errors.js';
 import { type DiskTrouble, diskTrouble } from '../../runtime/disk-trouble.js';
 

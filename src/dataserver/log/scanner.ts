@@ -1,6 +1,6 @@
-// Walks a segment record by record. What does not check out is stepped over:
-// the next record is found by its magic number and proven by its checksum, so
-// damage costs the records that it hit and no other.
+// Reads a segment record by record. Damage is skipped: the next record is found
+// by its magic number and verified by its checksum, so that only damaged records
+// are lost.
 import { Buffer } from 'node:buffer';
 import type { DiskFile } from '../../runtime/disk.js';
 import {
@@ -16,18 +16,18 @@ import { MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from '../limits.js';
 export interface ScannedRecord extends RecordHeader {
   meta: Buffer;
   payloadOffset: number;
-  /** Behind its padding, where the next one may begin. */
+  /** Where its padding ends and the next record may begin. */
   endOffset: number;
 }
 
 export interface ScanEnd {
-  /** Behind the last record that is whole. */
+  /** Where the last whole record ends. */
   endOffset: number;
-  /** Bytes between records that are of none. */
+  /** Bytes between whole records that belong to none. */
   damagedBytes: number;
 }
 
-/** Headers with their descriptions come in with one read each, mostly. */
+/** Mostly one read brings a header with its description. */
 const WINDOW_BYTES = 8 * 1024;
 const SEARCH_WINDOW_BYTES = 256 * 1024;
 
@@ -73,7 +73,7 @@ export class SegmentScanner {
     return { endOffset: this.#endOffset, damagedBytes: this.#damagedBytes };
   }
 
-  /** undefined when there is none, or when the file ends within its payload. */
+  /** The record at `offset`; undefined when there is none, or when the file ends within its payload. */
   async #recordAt(offset: number): Promise<ScannedRecord | undefined> {
     const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES, WINDOW_BYTES));
     if (metaBytes === undefined) return undefined;
@@ -96,14 +96,14 @@ export class SegmentScanner {
       for (let at = bytes.indexOf(RECORD_MAGIC); at >= 0; at = bytes.indexOf(RECORD_MAGIC, at + 1)) {
         if ((offset + at) % RECORD_ALIGNMENT_BYTES === 0) return offset + at;
       }
-      // A magic number across the border begins within the last alignment unit.
+      // The last alignment unit is kept for the next window: a magic number may begin in it.
       const stepped = bytes.length - (bytes.length % RECORD_ALIGNMENT_BYTES);
       offset += Math.max(RECORD_ALIGNMENT_BYTES, stepped);
     }
     return this.#sizeBytes;
   }
 
-  /** At least `bytes` from `offset`, fewer at the end of the file; all that the window has with `everything`. */
+  /** `bytes` bytes from `offset`, fewer at the end of the file; with `everything`, all that the window has from there. */
   async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
     const start = offset - this.#windowOffset;
     const wanted = Math.min(bytes, this.#sizeBytes - offset);

@@ -1,7 +1,7 @@
-// The growing end of the log: one active segment that records are appended
-// to, synced for many at once, and followed by a new one when it is full. A
-// segment whose sync failed is never trusted again: it gets no more records,
-// and what it holds behind its last good sync counts as not durable.
+// The end of the log. Records are appended to the active segment; one sync
+// serves all who wait for it; a full segment is closed and a new one begun. A
+// segment whose sync failed gets no more records, and what it holds behind its
+// last good sync counts as not durable for ever.
 import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
@@ -22,17 +22,28 @@ interface Waiter {
   reject: (error: Error) => void;
 }
 
-/** One segment while it is the active one; those who wait for its sync hold on to it. */
+/** The segment that is appended to. Callers that wait for its sync keep it after the next one has become active. */
 export interface ActiveSegment {
   readonly number: number;
   readonly file: DiskFile;
   endOffset: number;
-  /** Zeros have been written up to here, for records to come. */
+  /** Zeros are written ahead up to here: see ZEROS_AHEAD_BYTES. */
   zeroedEnd: number;
   syncedOffset: number;
   failure: Error | null;
   waiters: Waiter[];
   syncing: boolean;
+}
+
+export interface SegmentLogParts {
+  segments: Segments;
+  unsafe: UnsafeSegments;
+  /** A segment is closed when it has grown to this. */
+  segmentBytes: number;
+  clock: Clock;
+  log: Log;
+  condition: Condition;
+  onFailedSegment(segment: number, syncedOffset: number): void;
 }
 
 export class SegmentLog {
@@ -51,15 +62,7 @@ export class SegmentLog {
   readonly #condition: Condition;
   readonly #onFailedSegment: (segment: number, syncedOffset: number) => void;
 
-  constructor(
-    segments: Segments,
-    unsafe: UnsafeSegments,
-    segmentBytes: number,
-    clock: Clock,
-    log: Log,
-    condition: Condition,
-    onFailedSegment: (segment: number, syncedOffset: number) => void,
-  ) {
+  constructor({ segments, unsafe, segmentBytes, clock, log, condition, onFailedSegment }: SegmentLogParts) {
     this.#segments = segments;
     this.#unsafe = unsafe;
     this.#segmentBytes = segmentBytes;
@@ -76,12 +79,12 @@ export class SegmentLog {
   }
 
   /**
-   * Goes on where a former life ended, unless a sync failed there; nothing of the segment counts as synced. `lastNumber`: the
-   * highest ever used.
+   * Makes the last segment of the process before the active one, unless a sync of it failed. Nothing of it counts as synced.
+   * @param lastNumber the highest segment number ever used
    */
   async resume(lastNumber: number, endOffset: number): Promise<void> {
     this.#lastNumber = lastNumber;
-    // A full one too: it may still wait for its sync.
+    // Also when it is full: it may not be synced yet.
     if (lastNumber === 0 || this.#unsafe.has(lastNumber)) return;
     this.#active = newActive(lastNumber, await this.#segments.openToAppend(lastNumber), endOffset);
   }
@@ -91,8 +94,8 @@ export class SegmentLog {
     const active = this.#active;
     if (active !== null && active.failure === null && active.endOffset < this.#segmentBytes) return active;
     if (active !== null) {
-      // Closed segments are durable, or known to be unsafe: that is what lets a flush sync the active one only.
-      // Whoever finds that it fails makes it unsafe.
+      // A flush syncs the active segment only, so a closed one must be durable or marked unsafe. When this sync fails,
+      // #syncWaiters marks it.
       if (active.failure === null) await this.synced(active).catch(() => {});
       this.#active = null;
       await this.#closeQuietly(active);
@@ -105,8 +108,8 @@ export class SegmentLog {
   }
 
   /**
-   * Writes the chunks behind the last record. On failure nothing has been appended.
-   * @param mayWriteAhead a sync follows, and there is room for zeros behind them
+   * Writes the chunks behind the last record. When it rejects, nothing counts as appended.
+   * @param mayWriteAhead a sync follows, and the disk has room for zeros ahead
    */
   async append(
     active: ActiveSegment,
@@ -122,7 +125,7 @@ export class SegmentLog {
       else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
     } catch (error) {
       this.#condition.failed(error);
-      // What was written in part is overwritten by the next batch or cut off at the next start; cutting it now frees its room.
+      // The next batch or the next start would overwrite or cut what was written in part; cutting it now frees its room.
       await this.#cut(active);
       throw error;
     }
@@ -131,7 +134,7 @@ export class SegmentLog {
     this.#segments.setSize(active.number, active.endOffset);
   }
 
-  /** Resolves when all that was appended to the segment before is on stable storage; one sync serves all who wait. */
+  /** Resolves when all that was appended to the segment before this call is on stable storage. One sync serves all who wait. */
   synced(active: ActiveSegment): Promise<void> {
     if (active.failure !== null) return Promise.reject(syncFailed(active.failure));
     if (active.syncedOffset >= active.endOffset) return Promise.resolve();
@@ -141,19 +144,19 @@ export class SegmentLog {
     });
   }
 
-  /** The same for all that was ever appended; what a failed sync left behind stays as it is. */
+  /** Resolves when all that was ever appended is on stable storage, but for what lies in unsafe segments. */
   async syncActive(): Promise<void> {
     if (this.#active !== null) await this.synced(this.#active);
   }
 
-  /** The same without exception: fails as long as anything that a failed sync left behind is not written anew. */
+  /** Resolves when all that was ever appended is on stable storage. Rejects while an unsafe segment waits to be written anew. */
   async flush(): Promise<void> {
     await this.syncActive();
     const [unsafe] = this.#unsafe.entries();
     if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
   }
 
-  /** Whether bytes there may be lost although they were written long ago. */
+  /** Whether a sync of the bytes at that place failed: they may be lost in a power cut, however old they are. */
   isUnsafe(place: Place): boolean {
     return this.#unsafe.includes(place);
   }
@@ -195,7 +198,7 @@ export class SegmentLog {
     active.syncing = false;
   }
 
-  /** Before anybody hears of it: whoever comes after this process would not. */
+  /** Stores the failure before any waiter hears of it: the next process could not find it out. */
   async #noteFailure(active: ActiveSegment): Promise<void> {
     this.failures++;
     this.#log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
@@ -207,12 +210,12 @@ export class SegmentLog {
   #writeAhead(active: ActiveSegment, end: number): void {
     const bytes = Math.min(ZEROS.length, this.#segmentBytes - end);
     if (end <= active.zeroedEnd || bytes <= 0) return;
-    // Also when a part of them gets no room: it is to be cut off like the rest.
+    // Set before the write: zeros of a write that failed halfway must be cut off too.
     active.zeroedEnd = end + bytes;
     try {
       active.file.writeNow([ZEROS.subarray(0, bytes)], end);
     } catch (error) {
-      // Only slower without: the append that follows finds out by itself what is wrong with the disk.
+      // Without zeros ahead the sync is only slower. If the disk is failing, the append finds out.
       this.#log.debug('segment.zeros_failed', { segment: active.number, ...errorFields(error) });
     }
   }
@@ -226,7 +229,7 @@ export class SegmentLog {
     }
   }
 
-  /** Takes away what stands behind the last record. */
+  /** Cuts off what lies behind the last record. */
   async #cut(active: ActiveSegment): Promise<void> {
     active.zeroedEnd = 0;
     await active.file.truncate(active.endOffset).catch((error: unknown) => {

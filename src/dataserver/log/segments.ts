@@ -1,5 +1,7 @@
-// The folder of segment files: names, open handles (a bounded number, least
-// recently used first out) and the size of each. Knows nothing of what is in them.
+// The folder of segment files: their names, sizes and open handles. The number
+// of handles is bounded; the least recently used is closed first. What is in the
+// files is not known here.
+
 import { join } from 'node:path';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk, DiskFile } from '../../runtime/disk.js';
@@ -12,7 +14,7 @@ const NAME = /^(\d{8})\.log$/;
 interface Handle {
   file: DiskFile;
   users: number;
-  /** Closed when its last user is done. */
+  /** To be closed when its last user is done. */
   dropped: boolean;
 }
 
@@ -33,7 +35,7 @@ export class Segments {
     this.#maximumOpenFiles = maximumOpenFiles;
   }
 
-  /** Looks what is there; numbers in order. */
+  /** Lists the folder. Answers the segments' numbers in order. */
   async load(): Promise<number[]> {
     await this.#disk.makeDirectory(this.#directory);
     const numbers = (await this.#disk.list(this.#directory))
@@ -71,11 +73,11 @@ export class Segments {
     this.#sizes.set(number, sizeBytes);
   }
 
-  /** Makes an empty segment, whose name survives a power cut, and opens it for the one who writes it. */
+  /** Makes an empty segment whose name is durable, and opens it for writing. */
   async create(number: number): Promise<DiskFile> {
     const file = await this.#disk.open(this.#path(number), 'create');
     try {
-      // Left over from an attempt that failed half-way.
+      // There may be bytes of an attempt that failed half-way.
       await file.truncate(0);
       await this.#disk.syncDirectory(this.#directory);
     } catch (error) {
@@ -86,14 +88,14 @@ export class Segments {
     return file;
   }
 
-  /** A descriptor of its own for the one who writes the segment. */
+  /** Opens a descriptor for the writer alone. */
   async openToAppend(number: number): Promise<DiskFile> {
-    // The process that made it may have ended before its name was on stable storage.
+    // The process that made the file may have ended before its name was durable.
     await this.#disk.syncDirectory(this.#directory);
     return this.#disk.open(this.#path(number), 'existing');
   }
 
-  /** Removes a segment for good; readers that are in the middle of it finish. */
+  /** Removes a segment durably; reads that are under way finish. */
   async remove(number: number): Promise<void> {
     this.#drop(number);
     this.#storedBytes -= this.sizeOf(number);
@@ -143,7 +145,7 @@ export class Segments {
     const file = await this.#openFile(number);
     const other = this.#take(number);
     if (other !== undefined) {
-      // Somebody else opened it meanwhile.
+      // Another read opened it meanwhile.
       await file.close();
       return other;
     }
@@ -156,7 +158,7 @@ export class Segments {
     return handle;
   }
 
-  /** On a disk that has become read-only, for reading: its replicas still vote. */
+  /** On a disk that has become read-only the file is opened for reading, so that this replica still votes. */
   async #openFile(number: number): Promise<DiskFile> {
     try {
       return await this.#disk.open(this.#path(number), 'existing');
@@ -170,7 +172,7 @@ export class Segments {
     const handle = this.#forget(number);
     if (handle === undefined || handle.users > 0) return;
     handle.file.close().catch((error: unknown) => {
-      // Nothing is lost with a descriptor that only reads.
+      // This descriptor was used for reads only: nothing is lost.
       this.#log.warn('segment.close_failed', { segment: number, ...errorFields(error) });
     });
   }

@@ -1,5 +1,5 @@
-// How much room is left for puts. A reserve is kept back for what makes room
-// again: tombstones and the copies that compaction makes.
+// How much room is left for puts. A reserve is kept for what frees space:
+// tombstones, and the copies that compaction makes.
 import type { Clock } from '../../runtime/clock.js';
 import type { Disk } from '../../runtime/disk.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
@@ -22,14 +22,14 @@ export class Space {
     this.#reserveBytes = reserveBytes;
   }
 
-  /** Whether a put of so many bytes certainly leaves the reserve alone, by what was found a moment ago. */
+  /** Whether the last look says, and is fresh enough to trust, that a put of so many bytes leaves the reserve alone. */
   isSureOfRoomFor(bytes: number): boolean {
     const isStale =
       this.#writtenBytes > SPACE_CHECK_BYTES || this.#clock.monotonicMs() - this.#checkedMs > SPACE_CHECK_INTERVAL_MS;
     return !isStale && this.#fits(bytes);
   }
 
-  /** The same, looked up now where it is not certain: others may fill the same disk. */
+  /** Whether a put of so many bytes leaves the reserve alone. Asks the disk when the last look does not say so. */
   async hasRoomFor(bytes: number): Promise<boolean> {
     if (this.isSureOfRoomFor(bytes)) return true;
     const nowMs = this.#clock.monotonicMs();
@@ -39,7 +39,7 @@ export class Space {
     return this.#fits(bytes);
   }
 
-  /** Whether so many bytes can be done without, by what is known of the room. */
+  /** Whether the last look, however old, says that so many bytes leave the reserve alone. */
   hasToSpare(bytes: number): boolean {
     return this.#fits(bytes);
   }

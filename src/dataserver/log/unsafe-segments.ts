@@ -1,11 +1,13 @@
-// Segments of which a sync failed: from some offset on, what they hold may be
-// gone after a power cut, for good. Kept in unsafe.json in the store's folder,
-// since the system tells of a failed sync once: the process that comes after
-// this one would sync the same segment, hear of no error, and believe it.
+// Segments of which a sync failed: what they hold from some offset on may be
+// lost in a power cut. They are listed in unsafe.json in the store's folder, since
+// the kernel reports a failed sync only once: the next process would sync the same
+// segment without an error, and take it for durable.
+
 import { Buffer } from 'node:buffer';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk } from '../../runtime/disk.js';
 import type { Log } from '../../runtime/log.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { Place } from '../format/version-row.js';
 
 const FORMAT = 1;
@@ -13,7 +15,7 @@ const FORMAT = 1;
 export class UnsafeSegments {
   /** Segment → offset. */
   readonly #from: Map<number, number>;
-  #saving: Promise<void> = Promise.resolve();
+  readonly #saves = new SerialQueue();
 
   readonly #path: string;
   readonly #disk: Disk;
@@ -26,7 +28,7 @@ export class UnsafeSegments {
     this.#from = new Map(from);
   }
 
-  /** What former processes left of the segments `there`. Fails when the file can't be read. */
+  /** Reads the list, without segments that are not `there` any more. Rejects when the file can't be read. */
   static async load(path: string, disk: Disk, log: Log, there: readonly number[]): Promise<UnsafeSegments> {
     const content = await disk.readFile(path);
     const entries = content === undefined ? [] : parse(content, path);
@@ -43,13 +45,13 @@ export class UnsafeSegments {
     return this.#from.has(segment);
   }
 
-  /** Whether bytes there may be lost although they were written long ago. */
+  /** Whether a sync of the bytes at that place failed. */
   includes({ segment, offset }: Place): boolean {
     const from = this.#from.get(segment);
     return from !== undefined && offset >= from;
   }
 
-  /** Counts at once; resolves when a restart would know it too, or the disk took that neither. */
+  /** Takes effect at once; resolves when the list is stored, or the disk has refused it. */
   async add(segment: number, fromOffset: number): Promise<void> {
     this.#from.set(segment, fromOffset);
     await this.#save().catch((error: unknown) => {
@@ -57,7 +59,7 @@ export class UnsafeSegments {
     });
   }
 
-  /** What was there has been written anew, durably. Rejects, and nothing is forgotten, when the disk does not take it. */
+  /** Everything there was written anew, durably. When the disk refuses the list, this rejects and the segment stays listed. */
   async remove(segment: number): Promise<void> {
     const from = this.#from.get(segment);
     if (from === undefined) return;
@@ -70,15 +72,12 @@ export class UnsafeSegments {
     }
   }
 
-  /** Writes the list as it is when its turn comes. */
+  /** Stores the list as it is when earlier saves have ended. */
   #save(): Promise<void> {
-    const save = async () => {
+    return this.#saves.run(async () => {
       const text = `${JSON.stringify({ format: FORMAT, segments: this.entries() })}\n`;
       await this.#disk.replaceFile(this.#path, Buffer.from(text));
-    };
-    const saved = this.#saving.then(save);
-    this.#saving = saved.catch(() => {});
-    return saved;
+    });
   }
 }
 

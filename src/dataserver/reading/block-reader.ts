@@ -1,5 +1,5 @@
-// Answers gets: what is stored of a version now, hashed now. A hash that is not
-// the stored one is noted and answered: the vote is the mediator's.
+// Answers gets: reads and hashes what is stored. A hash that differs from the
+// stored one is logged and answered as it is: the mediator's vote decides.
 import { Buffer } from 'node:buffer';
 import type { BlockKey, GetItem, GetResult } from '../../protocol/services/blocks.js';
 import { hashOfPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
@@ -23,7 +23,7 @@ interface Part {
 const NOTHING: DirectBytes = [];
 
 export class BlockReader {
-  /** Pages that did not have the hash that was stored with them. */
+  /** Pages that, when they were read, did not have their stored hash. */
   damagedPages = 0;
 
   readonly #catalog: Catalog;
@@ -57,7 +57,7 @@ export class BlockReader {
     return { item, row, start, end, first, count: end === start ? 0 : pageCount(end) - first };
   }
 
-  /** @param found of the first attempt, @param bytes of its pages if they have been read already */
+  /** @param bytes the pages of `found`, when a direct read has brought them */
   async #answer(item: GetItem, found: Part | undefined, bytes: Buffer | undefined): Promise<GetResult> {
     if (found === undefined) return { state: 'absent' };
     for (let part = found; ; ) {
@@ -114,7 +114,7 @@ export class BlockReader {
   }
 }
 
-/** Page hashes go along when the bytes are not the whole block, so that the receiver can check them by itself. */
+/** Page hashes, when the bytes are a part of the block: the receiver needs them to compute the block's hash. */
 function pageHashesIfPart(pageHashes: Buffer, bytes: number, length: number): { pageHashes?: Uint8Array } {
   return bytes === length ? {} : { pageHashes };
 }

@@ -1,21 +1,20 @@
-// What of the segments is thought to be outside of the system's page cache.
-// Reading it past the cache saves a copy and leaves the cache to others; but
-// what is read again and again belongs into it. So: what is not in it is read
-// past it once, and through it the next time. A wrong guess costs time, never
-// bytes.
+// Guesses which parts of segments are outside of the system's page cache. A
+// direct read of them saves a copy and leaves the cache to others; but what is
+// read again belongs into the cache. So a part is read directly once, and through
+// the cache the next time. A wrong guess costs time, and is never wrong bytes.
 import type { Pacer } from '../../runtime/pacer.js';
 import type { Segments } from '../log/segments.js';
 
-/** What became of a part of a segment since the segment was found to be outside of the cache. */
+/** States of a part of a segment. It was not read since the segment was found to be outside of the cache. */
 const UNREAD = 0;
-/** It was read past the cache. */
+/** It was read directly. */
 const PASSED = 1;
 /** It was read through the cache after that, or was written meanwhile. */
 const FILLED = 2;
 
 /** A segment that was found to be outside of the cache. */
 interface Outside {
-  /** The segment's when it was looked at last. */
+  /** The segment's size when it was looked at last. */
   sizeBytes: number;
   states: Uint8Array;
 }
@@ -28,8 +27,8 @@ export class CacheGuess {
   readonly #partBytes: number;
 
   /**
-   * @param pacer whether reads through the cache are quick
-   * @param partBytes the smallest part of a segment that is remembered: no read that it is asked about is shorter
+   * @param pacer says whether reads through the cache are quick
+   * @param partBytes the size of the parts that are remembered: no read that is asked about is shorter
    */
   constructor(segments: Segments, pacer: Pacer, partBytes: number) {
     this.#segments = segments;
@@ -37,15 +36,15 @@ export class CacheGuess {
     this.#partBytes = partBytes;
   }
 
-  /** Whether to read [from, to) of a segment past the cache, as the caller then does. Fails when the segment can't be read. */
+  /** Whether the caller is to read [from, to) of a segment directly; it counts as read so. Rejects when the segment can't be read. */
   async isForDirect(segment: number, from: number, to: number): Promise<boolean> {
     const known = this.#outside.get(segment);
     const decided = known && this.#decide(segment, known, from, to);
     if (decided !== undefined) return decided;
     const asked = await this.#segments.use(segment, async (file) => {
-      // Somebody else has found it meanwhile.
+      // Another call has asked the disk meanwhile.
       if (this.#outside.get(segment) !== known) return undefined;
-      // A slow disk is not asked, since everybody would wait for it: what was never read is taken to be outside.
+      // A slow disk is not asked, since the event loop would wait for it: a segment that was never looked at counts as outside.
       if (this.#pacer.isQuick ? this.#pacer.runNow(1, () => file.isCached(from)) : known !== undefined) return false;
       this.#part(this.#found(segment), from, to).fill(PASSED);
       return true;
@@ -53,7 +52,7 @@ export class CacheGuess {
     return asked ?? this.isForDirect(segment, from, to);
   }
 
-  /** What is remembered; undefined when the disk must be asked. */
+  /** The decision by what is remembered; undefined when the disk must be asked. */
   #decide(segment: number, known: Outside, from: number, to: number): boolean | undefined {
     // Direct reads of a file and appends to it wait for each other.
     if (this.#hasGrown(segment, known)) return false;
@@ -75,7 +74,7 @@ export class CacheGuess {
     return known?.sizeBytes === this.#segments.sizeOf(segment) && this.#part(known, from, to).includes(UNREAD);
   }
 
-  /** Whether it has since it was looked at last. */
+  /** Whether the segment has grown since it was looked at last. What was written since counts as cached. */
   #hasGrown(segment: number, outside: Outside): boolean {
     const sizeBytes = this.#segments.sizeOf(segment);
     if (outside.sizeBytes === sizeBytes) return false;
@@ -86,7 +85,7 @@ export class CacheGuess {
     return true;
   }
 
-  /** One part is outside: the others are taken to be outside as well, whatever they were. */
+  /** One part was found to be outside: from now on all parts of the segment count as outside. */
   #found(segment: number): Outside {
     if (this.#outside.size > this.#segments.count) {
       for (const each of this.#outside.keys()) if (!this.#segments.has(each)) this.#outside.delete(each);
@@ -97,7 +96,7 @@ export class CacheGuess {
     return found;
   }
 
-  /** The states of the parts whose middle lies in [from, to): reads that follow each other share none. */
+  /** The states of the parts whose middle lies in [from, to), so that consecutive reads share none. */
   #part({ states }: Outside, from: number, to: number): Uint8Array {
     return states.subarray(this.#partsOf(from), this.#partsOf(to));
   }

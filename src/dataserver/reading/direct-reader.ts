@@ -1,6 +1,8 @@
-// Reads past the page cache: what lies behind each other in a segment, of one
-// version or of many, in one go, into memory that it is then hashed in and
-// sent from. Only what is long enough, and thought to be outside of the cache.
+// Direct reads (O_DIRECT), past the page cache: what lies close together in a
+// segment, of one version or many, is read at once into the memory that it is
+// hashed in and sent from. Only runs that are long enough, and that CacheGuess
+// takes to be outside of the cache.
+
 import type { Buffer } from 'node:buffer';
 import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { lend } from '../../protocol/wire/lent.js';
@@ -29,24 +31,24 @@ export interface PageRange {
   count: number;
 }
 
-/** By the place of their range: what was read, lent; undefined for what is to be read through the cache. */
+/** For each range the bytes, lent; undefined for a range that is to be read through the cache. */
 export type DirectBytes = readonly (Buffer | undefined)[];
 
 interface Piece {
-  /** The place of its range. */
+  /** The position of its range among all ranges. */
   place: number;
   segment: number;
   offset: number;
   lengthBytes: number;
 }
 
-/** Pieces of one segment behind each other, with at most the headers of their records, or something small, in between. */
+/** Pieces of one segment in order, with gaps of at most DIRECT_READ_GAP_BYTES, such as the headers of records. */
 interface Run extends Stretch {
   pieces: Piece[];
 }
 
 const NOTHING: readonly Run[] = [];
-/** With what alignment may add at both ends it still fits. */
+/** Fits into the memory even after both ends are aligned. */
 const MAXIMUM_RUN_BYTES = DIRECT_READ_MAXIMUM_BYTES - 2 * DIRECT_ALIGNMENT_BYTES;
 
 export interface DirectReaderParts {
@@ -58,15 +60,15 @@ export interface DirectReaderParts {
 }
 
 export class DirectReader {
-  /** Pages of DIRECT_ALIGNMENT_BYTES that were read: bytes would soon be a number that V8 stores elsewhere, and compiles anew for. */
+  /** In units of DIRECT_ALIGNMENT_BYTES: a count of bytes would soon pass 2^31, and V8 would compile the methods anew. */
   #readPages = 0;
   readonly #guess: CacheGuess;
   readonly #ahead: ReadAhead;
   readonly #free: Buffer[] = [];
   #isSupported = true;
-  /** Requests that wait for direct reads. */
+  /** Calls of `read` that are under way. */
   #underWay = 0;
-  /** Runs of them that take memory. */
+  /** Runs that use memory. */
   #filling = 0;
 
   readonly #parts: DirectReaderParts;
@@ -80,12 +82,12 @@ export class DirectReader {
     this.#ahead = new ReadAhead(parts.clock, (memory) => this.#giveBack(memory));
   }
 
-  /** Bytes that were read past the cache. */
+  /** Bytes that direct reads have read. */
   get readBytes(): number {
     return this.#readPages * DIRECT_ALIGNMENT_BYTES;
   }
 
-  /** What is to be read past the cache: the reader gives it back. Undefined when nothing is. Never rejects. */
+  /** Reads directly what is worth it; the caller gives the bytes back. undefined when nothing is. Never rejects. */
   read(ranges: readonly (PageRange | undefined)[]): Promise<DirectBytes> | undefined {
     const runs = this.#isSupported ? this.#runs(ranges) : NOTHING;
     return runs.length === 0 ? undefined : this.#readRuns(runs);
@@ -102,10 +104,10 @@ export class DirectReader {
     return bytes;
   }
 
-  /** What the disk refuses here is read the usual way, and fails there if it must. */
+  /** A failure is only noted: the caller reads the run through the cache, and fails there if the disk does. */
   async #read(run: Run, bytes: (Buffer | undefined)[]): Promise<void> {
     const { segment, from, to } = run;
-    // What a failed sync left behind may be in the cache only.
+    // After a failed sync the right bytes may be in the cache only.
     if (this.#parts.unsafe.has(segment) || this.#filling >= KEPT_DIRECT_MEMORIES) return;
     this.#filling++;
     try {
@@ -122,7 +124,7 @@ export class DirectReader {
     const isNext = this.#ahead.follows(run);
     const taken = await this.#ahead.take(run);
     const reading = taken ?? this.#load(run);
-    // Whoever is alone and reads on does not wait for the disk each time.
+    // Read-ahead for a lone sequential reader.
     if (isNext && this.#underWay === 1) this.#readOn(segment, to);
     const { from, memory } = await reading;
     let holders = pieces.length;
@@ -141,7 +143,7 @@ export class DirectReader {
     this.#ahead.begin(stretch, () => this.#load(stretch).catch(() => undefined));
   }
 
-  /** Fails when the segment ends before. */
+  /** Rejects when the segment ends before the stretch does. */
   async #load({ segment, from, to }: Stretch): Promise<Loaded> {
     const start = Math.floor(from / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
     const sizeBytes = Math.ceil((to - start) / DIRECT_ALIGNMENT_BYTES) * DIRECT_ALIGNMENT_BYTES;
@@ -174,7 +176,7 @@ export class DirectReader {
     this.#parts.log.info('direct.unsupported', fields);
   }
 
-  /** What may be worth a direct read. */
+  /** Runs that are long enough for a direct read. */
   #runs(ranges: readonly (PageRange | undefined)[]): readonly Run[] {
     let sizeBytes = 0;
     for (const range of ranges)
@@ -184,7 +186,7 @@ export class DirectReader {
     for (const piece of piecesOf(ranges)) {
       const last = runs.at(-1);
       const to = piece.offset + piece.lengthBytes;
-      if (last !== undefined && isBehind(last, piece) && to - last.from <= MAXIMUM_RUN_BYTES) {
+      if (last !== undefined && continues(last, piece) && to - last.from <= MAXIMUM_RUN_BYTES) {
         last.to = to;
         last.pieces.push(piece);
       } else {
@@ -195,7 +197,7 @@ export class DirectReader {
   }
 }
 
-/** Of ranges that lie in one piece, in the order of the log. */
+/** The ranges that lie in one piece, in the order of the log. */
 function piecesOf(ranges: readonly (PageRange | undefined)[]): Piece[] {
   const pieces: Piece[] = [];
   for (const [place, range] of ranges.entries()) {
@@ -207,6 +209,6 @@ function piecesOf(ranges: readonly (PageRange | undefined)[]): Piece[] {
   return pieces.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
 }
 
-function isBehind({ segment, to }: Run, piece: Piece): boolean {
+function continues({ segment, to }: Run, piece: Piece): boolean {
   return piece.segment === segment && piece.offset >= to && piece.offset - to <= DIRECT_READ_GAP_BYTES;
 }

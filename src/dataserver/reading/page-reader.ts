@@ -1,5 +1,5 @@
-// Reads pages of a version from the log and hashes them. Pages that lie behind
-// each other on the disk are read with one call, whatever record they are of.
+// Reads pages of a version from the log and hashes them. Consecutive pages on
+// the disk are read with one call, also across records.
 import { Buffer } from 'node:buffer';
 import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import { BufferPool } from '../../protocol/wire/buffer-pool.js';
@@ -15,10 +15,10 @@ export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
 }
 
-/** As many reads as may be under way at once without taking fresh memory. */
+/** Reads that may be under way at once without allocating. */
 const SCRATCH_BUFFERS = 16;
 
-/** Bytes from `start` to `end` of what is read, and where in the log they begin. */
+/** One read: bytes [start, end) of the result come from this place in the log. */
 export interface Span {
   segment: number;
   offset: number;
@@ -39,7 +39,7 @@ export class PageReader {
   }
 
   /**
-   * The bytes of `count` pages from `first` on, as they are on the disk now: lent, to be given back by whoever can.
+   * The bytes of `count` pages from `first` on, as they are on the disk now. They are lent: whoever can gives them back.
    * Throws UnreadableError.
    */
   async read(row: VersionRow, first: number, count: number): Promise<Buffer> {
@@ -49,7 +49,7 @@ export class PageReader {
     return lend(bytes, () => this.#pool.release(bytes));
   }
 
-  /** The same for bytes that are only looked at: `use` must not keep them, their memory is used again. */
+  /** Reads the same for `use`, which must not keep the bytes: their memory is used again. */
   async inspect<T>(row: VersionRow, first: number, count: number, use: (bytes: Buffer) => T): Promise<T> {
     const sizeBytes = count === 0 ? 0 : bytesOfPages(first, count, row.length);
     let scratch = this.#scratch.pop() ?? Buffer.alloc(0);
@@ -64,7 +64,7 @@ export class PageReader {
     }
   }
 
-  /** Blocking where that takes no longer than waiting: bytes that are looked at at once are still in the processor's cache. */
+  /** Blocks while the disk is quick, which takes no longer than waiting and leaves the bytes in the processor's cache. */
   #readInto(bytes: Buffer, row: VersionRow, first: number, count: number): Promise<void> | undefined {
     const spans = spansOf(row, first, count);
     for (const [position, span] of spans.entries()) {
@@ -73,7 +73,7 @@ export class PageReader {
     return undefined;
   }
 
-  /** Answers false, having done nothing, when that would stop the event loop for too long. */
+  /** Reads blocking. Answers false, having done nothing, when that might stop the event loop for too long. */
   #fillNow(bytes: Buffer, span: Span): boolean {
     const target = bytes.subarray(span.start, span.end);
     if (span.segment === ZEROS_SEGMENT) {
@@ -121,7 +121,7 @@ function unreadable({ segment, offset }: Span, error: unknown): UnreadableError 
   return new UnreadableError(`segment ${segment} at ${offset}: ${words}`, { cause: error });
 }
 
-/** The row's page hashes with those of the pages in `bytes`, from page `first` on, made anew. */
+/** The row's page hashes, with fresh ones for the pages in `bytes`, the first of which is page `first`. */
 export function rehash(row: VersionRow, first: number, bytes: Buffer): Buffer {
   const hashes = Buffer.from(row.pageHashes);
   writePageHashes(hashes, first, bytes);
@@ -133,7 +133,7 @@ export function pageIsIntact(row: VersionRow, page: number, bytes: Uint8Array): 
   return hashPage(bytes) === row.pageHashes.readBigUInt64LE(page * 8);
 }
 
-/** Where pages lie in the log, those behind each other as one. */
+/** Where pages lie in the log; consecutive ones form one span. */
 export function spansOf(row: VersionRow, first: number, count: number): Span[] {
   const spans: Span[] = [];
   for (const extent of clipExtents(row.extents, first, first + count)) {

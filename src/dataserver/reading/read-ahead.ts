@@ -1,6 +1,7 @@
-// The stretch of a segment behind a direct read, read while nobody has asked
-// for it yet: what the system's read-ahead does for reads through its cache.
-// One stretch, for one reader who goes on; several at once need none.
+// Read-ahead for direct reads, which the system does only for reads through its
+// cache: the stretch of a segment behind the last direct read is loaded before it
+// is asked for. It is one stretch, for a lone sequential reader; several readers
+// keep the disk busy without it.
 import type { Buffer } from 'node:buffer';
 import type { Clock } from '../../runtime/clock.js';
 import { DIRECT_READ_GAP_BYTES, READ_AHEAD_LIFE_MS } from '../limits.js';
@@ -20,7 +21,7 @@ export interface Loaded {
 
 interface Ahead extends Stretch {
   loading: Promise<Loaded | undefined>;
-  /** When it was there; undefined while it is being read. */
+  /** When loading ended; undefined before that. */
   loadedMs: number | undefined;
 }
 
@@ -31,20 +32,20 @@ export class ReadAhead {
   readonly #clock: Clock;
   readonly #free: (memory: Buffer) => void;
 
-  /** @param free takes memory back that nobody came for */
+  /** @param free takes back the memory of a stretch that was not asked for */
   constructor(clock: Clock, free: (memory: Buffer) => void) {
     this.#clock = clock;
     this.#free = free;
   }
 
-  /** Notes that a stretch is read. Answers whether it follows the one before. */
+  /** Notes that `next` is read. Answers whether it follows the stretch that was read before. */
   follows(next: Stretch): boolean {
     const { segment, to } = this.#last;
     this.#last = next;
     return segment === next.segment && next.from >= to && next.from - to <= DIRECT_READ_GAP_BYTES;
   }
 
-  /** Reads a stretch before it is asked for; `load` answers undefined when it failed. */
+  /** Starts loading a stretch; `load` answers undefined when it failed. */
   begin(stretch: Stretch, load: () => Promise<Loaded | undefined>): void {
     this.#drop();
     const ahead: Ahead = { ...stretch, loading: load(), loadedMs: undefined };
@@ -54,7 +55,7 @@ export class ReadAhead {
     });
   }
 
-  /** The memory with that stretch, once. What was read long ago may not be what is on the disk now: nobody gets it. */
+  /** Hands out the loaded stretch, once, unless it is too old: the disk may have other bytes by now. */
   async take({ segment, from, to }: Stretch): Promise<Loaded | undefined> {
     const ahead = this.#ahead;
     if (ahead === undefined || ahead.segment !== segment || ahead.from > from || ahead.to < to) return undefined;

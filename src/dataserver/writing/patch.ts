@@ -1,11 +1,10 @@
-// A patch on a base version, worked out: which pages stay where they lie,
-// which are new, and what the result's page hashes are. Base pages are read
-// only where a write covers a part of one, and are checked before they are
-// built upon: damage must never get a good hash.
+// Applies a patch to a base version: which pages stay where they lie, which are
+// new, and the page hashes of the result. A base page is read only when a write
+// covers a part of it, and is verified first: damage must never get a good hash.
 import { Buffer } from 'node:buffer';
 import type { Extent, PatchPut } from '../../protocol/services/blocks.js';
 import { hashPage, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
-import type { FreshRun } from '../format/draft.js';
+import type { FreshRun } from '../format/unplaced-record.js';
 import { bytesOfPage, clipExtents, type PageExtent, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 import { type PageReader, pageIsIntact } from '../reading/page-reader.js';
 
@@ -63,7 +62,7 @@ function fatesOfPages(base: VersionRow, patch: PatchPut, pages: number): PageFat
   const basePages = pageCount(base.length);
   const fates: PageFate[] = new Array<PageFate>(pages).fill('kept');
   fates.fill('zeros', Math.min(basePages, pages));
-  // The last page of the shorter one grows by zeros or is cut: other bytes, another hash.
+  // The last page that both have gets a new hash when its length changes, by zeros or by a cut.
   const border = Math.min(basePages, pages) - 1;
   if (border >= 0 && bytesOfPage(border, base.length) !== bytesOfPage(border, patch.length)) fates[border] = 'fresh';
   for (const { offset, data } of patch.writes) {
@@ -73,7 +72,7 @@ function fatesOfPages(base: VersionRow, patch: PatchPut, pages: number): PageFat
   return fates;
 }
 
-/** A view of the last write to a page of the result, when it covers all of it. */
+/** A page of the result that the last write to it covers whole: a view of that write, not a copy. */
 function coveredPage({ length, writes }: PatchPut, page: number): Uint8Array | undefined {
   const start = page * PAGE_BYTES;
   const sizeBytes = bytesOfPage(page, length);
@@ -86,7 +85,7 @@ function coveredPage({ length, writes }: PatchPut, page: number): Uint8Array | u
   return undefined;
 }
 
-/** The bytes of a page of the result, put together from the writes and the base. */
+/** A page of the result, copied together from the base and the writes. */
 async function mixedPage(base: VersionRow, patch: PatchPut, page: number, reader: PageReader): Promise<Uint8Array> {
   const start = page * PAGE_BYTES;
   const sizeBytes = bytesOfPage(page, patch.length);

@@ -1,10 +1,10 @@
-// What a put comes to, decided against what is stored now: its answer, and the
-// record to write for it when one is needed.
+// Plans a put against what is stored now: its answer, and the record to write
+// for it when one is needed.
 import { Buffer } from 'node:buffer';
 import type { BlockKey, PatchPut, PutItem, PutResult, WholePut } from '../../protocol/services/blocks.js';
 import { type Hash, hashOfPages, hashPages, PAGE_BYTES, pageCount } from '../../protocol/values/hash.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { VersionDraft } from '../format/draft.js';
+import type { UnplacedVersion } from '../format/unplaced-record.js';
 import { bytesOfPages, storedHash, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
 import type { Catalog } from '../index/catalog.js';
 import { MAXIMUM_EXTENTS } from '../limits.js';
@@ -22,10 +22,10 @@ export interface PutParts {
 export interface PutPlan {
   result: PutResult;
   /** null: nothing to write. */
-  draft: VersionDraft | null;
+  record: UnplacedVersion | null;
 }
 
-/** `replace`: other content under the same version gives way. */
+/** @param replace other content that is stored under the same version is replaced; else it stays, and its hash is the answer */
 export function planPut(parts: PutParts, item: PutItem, replace: boolean): Promise<PutPlan> {
   const existing = parts.catalog.get(item);
   return 'data' in item ? planWhole(parts, item, replace, existing) : planPatch(parts, item, replace, existing);
@@ -41,7 +41,7 @@ async function planWhole(
   const hash = hashOfPages(pageHashes, item.data.length);
   const kept = await resultOfExisting(parts, existing, hash, replace);
   if (kept !== null) return kept;
-  return { result: { state: 'stored', hash }, draft: wholeDraft(parts, item, pageHashes, existing) };
+  return { result: { state: 'stored', hash }, record: wholeRecord(parts, item, pageHashes, existing) };
 }
 
 async function planPatch(
@@ -50,17 +50,17 @@ async function planPatch(
   replace: boolean,
   existing: VersionRow | undefined,
 ): Promise<PutPlan> {
-  // A repeat is answered although its base may be gone by now.
+  // A retry is answered although its base may have been deleted meanwhile.
   if (existing !== undefined && !replace && (await isIntact(parts, existing))) return storedBefore(existing);
   const base = parts.catalog.get({ inode: item.inode, index: item.index, version: item.base });
-  if (base === undefined) return { result: { state: 'no-base' }, draft: null };
-  if (storedHash(base) !== item.baseHash) return { result: { state: 'bad-base' }, draft: null };
+  if (base === undefined) return { result: { state: 'no-base' }, record: null };
+  if (storedHash(base) !== item.baseHash) return { result: { state: 'bad-base' }, record: null };
   try {
     const { pageHashes, kept, fresh, payload } = await applyPatch(base, item, parts.reader);
     const hash = hashOfPages(pageHashes, item.length);
     const existingResult = await resultOfExisting(parts, existing, hash, replace);
     if (existingResult !== null) return existingResult;
-    const draft: VersionDraft = {
+    const record: UnplacedVersion = {
       kind: 'version',
       key: keyOf(item),
       length: item.length,
@@ -73,48 +73,48 @@ async function planPatch(
     };
     const mustFold =
       kept.length + fresh.length > MAXIMUM_EXTENTS || kept.some(({ place }) => parts.segmentLog.isUnsafe(place));
-    return { result: { state: 'stored', hash }, draft: mustFold ? await foldDraft(parts, base, draft) : draft };
+    return { result: { state: 'stored', hash }, record: mustFold ? await foldRecord(parts, base, record) : record };
   } catch (error) {
-    if (error instanceof DamagedBaseError) return { result: { state: 'bad-base' }, draft: null };
-    if (error instanceof UnreadableError) return { result: { state: 'no-base' }, draft: null };
+    if (error instanceof DamagedBaseError) return { result: { state: 'bad-base' }, record: null };
+    if (error instanceof UnreadableError) return { result: { state: 'no-base' }, record: null };
     throw error;
   }
 }
 
 /**
- * The same version as a whole record of its own. Page hashes stay as they are, so that a page that rotted is still told
- * from a good one. Throws UnreadableError.
+ * A stored version as one whole record. Page hashes are copied, not computed: a page that rotted must not get a good hash.
+ * Throws UnreadableError.
  */
-export async function foldVersion(reader: PageReader, key: BlockKey, row: VersionRow): Promise<VersionDraft> {
+export async function foldVersion(reader: PageReader, key: BlockKey, row: VersionRow): Promise<UnplacedVersion> {
   const bytes = await reader.read(row, 0, pageCount(row.length));
   const { length, modifiedNs, firstSegment, pageHashes } = row;
   return { kind: 'version', key, length, modifiedNs, firstSegment, pageHashes, ...wholePages(length, [bytes]) };
 }
 
-/** The draft with the pages that it keeps of its base read and written again. Throws UnreadableError. */
-async function foldDraft({ reader }: PutParts, base: VersionRow, draft: VersionDraft): Promise<VersionDraft> {
-  const bytes = Buffer.alloc(draft.length);
-  for (const { firstPage, pageCount: count, place } of draft.kept) {
-    // Zeros may lie behind the end of the base; all other pages have the length that they have there.
+/** The same version as one whole record: the pages that it keeps of its base are read and become part of its payload. Throws UnreadableError. */
+async function foldRecord({ reader }: PutParts, base: VersionRow, record: UnplacedVersion): Promise<UnplacedVersion> {
+  const bytes = Buffer.alloc(record.length);
+  for (const { firstPage, pageCount: count, place } of record.kept) {
+    // Zeros may lie behind the end of the base, where there is nothing to read.
     if (place.segment === ZEROS_SEGMENT) continue;
     (await reader.read(base, firstPage, count)).copy(bytes, firstPage * PAGE_BYTES);
   }
-  const fresh = Buffer.concat(draft.payload);
+  const fresh = Buffer.concat(record.payload);
   let at = 0;
-  for (const { firstPage, pageCount: count } of draft.fresh) {
-    const end = at + bytesOfPages(firstPage, count, draft.length);
+  for (const { firstPage, pageCount: count } of record.fresh) {
+    const end = at + bytesOfPages(firstPage, count, record.length);
     fresh.copy(bytes, firstPage * PAGE_BYTES, at, end);
     at = end;
   }
-  return { ...draft, ...wholePages(draft.length, [bytes]) };
+  return { ...record, ...wholePages(record.length, [bytes]) };
 }
 
-function wholeDraft(
+function wholeRecord(
   { clock }: PutParts,
   item: WholePut,
   pageHashes: Buffer,
   existing: VersionRow | undefined,
-): VersionDraft {
+): UnplacedVersion {
   const { data } = item;
   return {
     kind: 'version',
@@ -127,12 +127,12 @@ function wholeDraft(
   };
 }
 
-function wholePages(length: number, payload: Uint8Array[]): Pick<VersionDraft, 'kept' | 'fresh' | 'payload'> {
+function wholePages(length: number, payload: Uint8Array[]): Pick<UnplacedVersion, 'kept' | 'fresh' | 'payload'> {
   const pages = pageCount(length);
   return { kept: [], fresh: pages === 0 ? [] : [{ firstPage: 0, pageCount: pages }], payload };
 }
 
-/** The answer when what is there already settles the put; null when it must be written. */
+/** The answer when the version is stored already and stays; null when the put must be written. */
 async function resultOfExisting(
   parts: PutParts,
   existing: VersionRow | undefined,
@@ -145,10 +145,10 @@ async function resultOfExisting(
 }
 
 function storedBefore(row: VersionRow): PutPlan {
-  return { result: { state: 'stored', hash: storedHash(row) }, draft: null };
+  return { result: { state: 'stored', hash: storedHash(row) }, record: null };
 }
 
-/** Whether all bytes of the version are what they were, in a place that survives. */
+/** Whether all pages of the version have their stored hashes, and none lies where a failed sync may lose it. */
 async function isIntact({ reader, segmentLog }: PutParts, row: VersionRow): Promise<boolean> {
   if (segmentLog.isUnsafe(row.home) || row.extents.some(({ place }) => segmentLog.isUnsafe(place))) return false;
   try {

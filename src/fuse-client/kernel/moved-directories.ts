@@ -4,6 +4,7 @@
 // directory, with all that is in it. So this mount looks it up itself, from a
 // thread of the pool, since the answer is given by this very process: one at a
 // time, and nothing waits for it.
+
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
 import { errorFields } from '../../runtime/caught-errors.js';

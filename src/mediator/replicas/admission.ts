@@ -2,7 +2,6 @@
 // the right cluster, and its store is compared with the one that the metaserver
 // has on record. Must never admit a server of another cluster, nor take an
 // unknown store for complete.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { MetadataService, ServerRecord } from '../../protocol/services/metadata.js';

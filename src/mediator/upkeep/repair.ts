@@ -1,7 +1,6 @@
 // Repair: puts the bytes that won a vote on replicas that lost it. Must write
 // nothing but what won the vote for that very version, and must leave alone
 // whoever agreed.
-
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';

@@ -1,6 +1,5 @@
 // Scrub: has every replica hash every byte of every block, votes, and repairs
 // what dissents. A scrub of everything ends with the removal of orphans.
-
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import type { Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';

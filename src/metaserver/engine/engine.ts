@@ -1,7 +1,8 @@
 // The transactional key-value view that the namespace stands on, and the
 // storage below it. Commands change an overlay in memory and are answered at
-// once; the overlay reaches the storage as one transaction when somebody needs
-// durability. A crash loses a tail of whole commands, never a part of one.
+// once; the overlay is written to the storage as one transaction when a caller needs
+// durability. A crash loses the last commands as a whole, never a part of one.
+import { assert } from '../../runtime/assert.js';
 import { getThrough, scanThrough } from './layers.js';
 import { Overlay } from './overlay.js';
 import type { Key, Room, Row, Storage } from './storage.js';
@@ -19,14 +20,15 @@ export interface View {
 
 export class Engine implements View {
   readonly #storage: Storage;
-  /** Finished transactions that no commit has taken yet, and the one under way. */
+  /** Changes of finished transactions that no commit is writing yet, and of the one under way. */
   #active = new Overlay();
-  /** With what is being written to the storage now. */
+  /** #active, and below it what a commit is writing to the storage. */
   #overlays: readonly Overlay[] = [this.#active];
-  /** Undo entries of the transaction under way: key, then its earlier overlay value (undefined: none). */
+  /** The undo log of the transaction under way: keys with their values in #active before (undefined: none). */
   #journal: { key: Key; before: Uint8Array | null | undefined }[] | null = null;
-  /** Changes of keys, ever. */
+  /** Counts every `put` and `remove`. */
   #changes = 0;
+  /** The commit that is writing, and the one that writes after it. */
   #inFlight: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -39,7 +41,7 @@ export class Engine implements View {
     return this.#active.size;
   }
 
-  /** How many keys were changed by all transactions together, one that is changed again counted again. */
+  /** How many changes all transactions have made together. */
   get changes(): number {
     return this.#changes;
   }
@@ -61,11 +63,11 @@ export class Engine implements View {
   }
 
   /**
-   * Runs `action`; when it throws, nothing that it wrote remains. Synchronous, so that nobody sees it halfway.
+   * Runs `action`; when it throws, all its changes are undone. It is synchronous, so that no other code sees half of it.
    * Transactions do not nest.
    */
   transaction<T>(action: () => T): T {
-    if (this.#journal !== null) throw new Error('a transaction is under way');
+    assert(this.#journal === null, 'transactions do not nest');
     const journal: { key: Key; before: Uint8Array | null | undefined }[] = [];
     this.#journal = journal;
     try {
@@ -82,13 +84,13 @@ export class Engine implements View {
   }
 
   /**
-   * Resolves when every transaction finished so far is on stable storage. Callers that wait at the same time share one
-   * write. Rejects when the storage failed: then it is unknown what a restart would find, and the next commit tries again.
+   * Resolves when every transaction that has finished is on stable storage. Callers that wait at the same time share one
+   * write. Rejects when the storage fails: what a restart would find is unknown then, and the next commit tries again.
    */
   commit(): Promise<void> {
     if (this.#next !== null) return this.#next;
     if (this.#active.size === 0) return this.#inFlight ?? Promise.resolve();
-    // The detour over a resolved promise lets commands that arrived in the same turn join.
+    // Even when nothing is in flight, the write starts in a later microtask: commands of the same turn join it.
     const turn = this.#inFlight ?? Promise.resolve();
     const next: Promise<void> = turn.then(
       () => this.#write(next),
@@ -102,10 +104,10 @@ export class Engine implements View {
     return this.#storage.room();
   }
 
-  /** Commits, and resolves when the storage has everything in its last place. */
-  async settle(): Promise<void> {
+  /** Commits, then has the storage run a checkpoint. */
+  async checkpoint(): Promise<void> {
     await this.commit();
-    await this.#storage.settle();
+    await this.#storage.checkpoint();
   }
 
   /** Commits, then closes the storage, also when the commit has failed. */
@@ -126,7 +128,7 @@ export class Engine implements View {
     try {
       await this.#storage.write(overlay.changes);
     } catch (error) {
-      // What was answered must stay visible: it goes below what came since, to be written with it.
+      // Answered changes must stay visible: they go below the newer ones and are written with them.
       for (const [key, value] of this.#active.changes) overlay.set(key, value);
       this.#active = overlay;
       throw error;
@@ -137,7 +139,7 @@ export class Engine implements View {
   }
 
   #change(key: Key, value: Uint8Array | null): void {
-    if (this.#journal === null) throw new Error('a change needs a transaction');
+    assert(this.#journal !== null, 'a change needs a transaction');
     this.#journal.push({ key, before: this.#active.get(key) });
     this.#changes++;
     this.#active.set(key, value);

@@ -1,4 +1,4 @@
-// Overlays above a storage, the newest first, read as one.
+// Reads through overlays, the newest first, down to the storage below them.
 import { Cursor, type Overlay } from './overlay.js';
 import type { Key, Row, Storage } from './storage.js';
 
@@ -33,7 +33,7 @@ function* rowsOf(storage: Below, from: Key, to: Key, chunkRows: number): Generat
   }
 }
 
-/** Merges sorted cursors, of which an earlier one hides the same key in a later one; null values hide without showing. */
+/** Merges sorted cursors. For a key in several, the first cursor counts; a null value is a removed row. */
 function merge(cursors: readonly Cursor[], limit: number): Row[] {
   const rows: Row[] = [];
   while (rows.length < limit) {

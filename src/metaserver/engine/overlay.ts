@@ -1,6 +1,6 @@
-// Changes that are not durable yet: a hash for reads of one key, and the keys
-// in order for scans. Sorting waits for the first scan that needs it, so that
-// a stream of commands without listings never pays for it.
+// Changes that are not in the storage yet: a map for reads of one key, and
+// sorted keys for scans. Keys are sorted by the first scan that needs them, so
+// that commands without scans never pay for it.
 import { SortedKeys } from './sorted-keys.js';
 
 /** Steps through sorted entries; `key` is undefined at the end, a null value stands for a removed row. */
@@ -49,10 +49,10 @@ export class Overlay {
     if (this.#changes.size !== before) this.#unsorted.push(key);
   }
 
-  /** Takes a change back to what `get` had answered before it. */
+  /** Undoes a change: `before` is what `get` answered before it. */
   restore(key: string, before: Uint8Array | null | undefined): void {
     if (before === undefined) {
-      // The key may stay among the sorted ones: cursors skip what has no change.
+      // The key may stay in #sorted: cursors skip keys without a change.
       this.#changes.delete(key);
     } else {
       this.#changes.set(key, before);

@@ -9,19 +9,19 @@ export interface Row {
   value: Uint8Array;
 }
 
-/** What a disk has for rows to come. */
+/** The room that a disk has for more rows. */
 export interface Room {
-  /** What changes that take room may still take; what removals need is kept back. Below zero when that is being used. */
+  /** For changes that take room, without the reserve for removals. Negative while removals use the reserve. */
   leftBytes: number;
   totalBytes: number;
-  /** Why what was written stays in memory or in a log just now. */
+  /** Why writes stay in memory or in a log; null while they reach their last place. */
   failure: Error | null;
 }
 
-/** What a row takes at most while it is written: a page of its own. */
+/** The most that a changed row takes on the disk: a page of its own. */
 export const ROW_BYTES = 4096;
 
-/** What is durable. Implementations know nothing of transactions in progress: they get each as one batch. */
+/** The durable rows. A write is one batch, of one or many whole transactions. */
 export interface Storage {
   get(key: Key): Uint8Array | undefined;
   /** Rows with from <= key < to in key order, at most `limit` of them. */
@@ -33,8 +33,8 @@ export interface Storage {
   write(changes: ReadonlyMap<Key, Uint8Array | null>): Promise<void>;
   /** Rejects when the disk can't even be asked. */
   room(): Promise<Room>;
-  /** All that was written is in its last place when it resolves, so that `room` knows what it has taken. Rejects as `write`. */
-  settle(): Promise<void>;
+  /** Runs a checkpoint: afterwards `room` knows what all writes have taken. Rejects as `write` does. */
+  checkpoint(): Promise<void>;
   close(): Promise<void>;
 }
 

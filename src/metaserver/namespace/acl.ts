@@ -25,7 +25,7 @@ export class AccessList {
     this.#entries = entries;
   }
 
-  /** EINVAL unless it has the entries that every list has, each once. */
+  /** EINVAL unless it has each entry that a list must have exactly once. */
   static parse(value: Uint8Array): AccessList {
     const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     const isWhole = bytes.length > HEADER_BYTES && (bytes.length - HEADER_BYTES) % ENTRY_BYTES === 0;
@@ -45,12 +45,12 @@ export class AccessList {
     return new AccessList(entries);
   }
 
-  /** It says no more than permission bits can. */
+  /** The list says no more than permission bits can. */
   get isPlain(): boolean {
     return this.#entries.length === 3;
   }
 
-  /** The nine permission bits that stand for it: those of the group class are the mask's, if there is one. */
+  /** The nine permission bits of the list: the mask's for the group class, if there is a mask. */
   get permissionBits(): number {
     return (this.#of(Tag.OWNER) << 6) | (this.#of(this.#groupClass) << 3) | this.#of(Tag.OTHER);
   }

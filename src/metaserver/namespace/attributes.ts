@@ -5,8 +5,8 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import { rowsOf, xattrKey } from '../state/keys.js';
-import { attributesOf, type InodeRow } from '../state/rows.js';
 import { ACCESS_ACL, AccessList, DEFAULT_ACL, modeWith } from './acl.js';
 import { MAXIMUM_XATTR_BYTES, MAXIMUM_XATTR_LIST_BYTES, MAXIMUM_XATTR_NAME_BYTES } from './limits.js';
 
@@ -52,7 +52,7 @@ export function setxattr(draft: Draft, request: Commands['setxattr']['request'])
   if (isThere && mode === 'create') throw new FileError('EEXIST', `inode ${row.inode} has ${name} already`);
   if (!isThere && mode === 'replace') throw noXattr(row.inode, name);
   if (isPlain) {
-    // The mode says it all.
+    // The list says no more than the mode: nothing is stored.
     if (isThere) {
       draft.view.remove(key);
       row.xattrs--;
@@ -105,7 +105,7 @@ export function dropXattrs(draft: Draft, row: InodeRow): void {
   row.xattrs = 0;
 }
 
-/** The access control list's permissions become the mode's; true when there is nothing else to keep. */
+/** Gives the mode the list's permissions; true when the list says no more than the mode. */
 function applyList(row: InodeRow, value: Uint8Array, killSetgid: boolean): boolean {
   const list = AccessList.parse(value);
   row.mode = modeWith(row.mode, list);
@@ -113,7 +113,7 @@ function applyList(row: InodeRow, value: Uint8Array, killSetgid: boolean): boole
   return list.isPlain;
 }
 
-/** The other way round, after chmod(2). */
+/** Gives the access control list the mode's permissions, after chmod(2). */
 function adjustList(draft: Draft, row: InodeRow): void {
   if (row.xattrs === 0) return;
   const key = xattrKey(row.inode, ACCESS_ACL);
@@ -122,7 +122,7 @@ function adjustList(draft: Draft, row: InodeRow): void {
 }
 
 function checkListLength(draft: Draft, row: InodeRow, name: string): void {
-  // Each name of the others has at most so many bytes: most inodes need no look.
+  // Even names of full length would fit: most inodes need no scan.
   if ((row.xattrs + 1) * (MAXIMUM_XATTR_NAME_BYTES + 1) <= MAXIMUM_XATTR_LIST_BYTES) return;
   const { from, to } = rowsOf('xattrs', row.inode);
   let lengthBytes = name.length + 1;

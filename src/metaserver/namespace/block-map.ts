@@ -1,19 +1,20 @@
-// Entries of block maps: putting and dropping them keeps the totals, makes
-// garbage of the versions that no map holds any more, and forgets that some
-// server lacked them.
+// Changes of block maps. Each keeps the totals, adds versions that no map names
+// any more to the garbage, and drops notes that a server lacks them.
 import type { BlockReference } from '../../protocol/services/metadata.js';
+import { encodeBlock } from '../state/block-rows.js';
 import type { Draft } from '../state/draft.js';
-import { blockKey, garbageKey } from '../state/keys.js';
-import { encodeBlock, encodeGarbage, type InodeRow } from '../state/rows.js';
+import type { InodeRow } from '../state/inode-row.js';
+import { blockKey } from '../state/keys.js';
+import { addGarbage } from './garbage.js';
 import { forgetMissed } from './missed.js';
 
-/** The map names `next` at its index; `before` is what it named until now. */
+/** Puts `next` into the map; `before` is what the map has at its index now. */
 export function putBlock(draft: Draft, row: InodeRow, before: BlockReference | undefined, next: BlockReference): void {
   if (before === undefined) {
     row.children++;
     draft.counters.blocks++;
   } else {
-    makeGarbage(draft, row, before);
+    addGarbage(draft, row.inode, before);
   }
   const grownBytes = next.length - (before?.length ?? 0);
   row.allocatedBytes += grownBytes;
@@ -21,9 +22,9 @@ export function putBlock(draft: Draft, row: InodeRow, before: BlockReference | u
   draft.view.put(blockKey(row.inode, next.index), encodeBlock(next));
 }
 
-/** The map has a hole where it named `before`. */
+/** Takes `before` out of the map, which leaves a hole. */
 export function dropBlock(draft: Draft, row: InodeRow, before: BlockReference): void {
-  makeGarbage(draft, row, before);
+  addGarbage(draft, row.inode, before);
   row.children--;
   row.allocatedBytes -= before.length;
   draft.counters.blocks--;
@@ -43,11 +44,4 @@ export function dropBlocks(
   if (row.children === 0) return;
   const blocks = draft.tables.blocks(row.inode, first, end, limit);
   for (const block of blocks) dropBlock(draft, row, block);
-}
-
-function makeGarbage(draft: Draft, row: InodeRow, block: BlockReference): void {
-  const { counters } = draft;
-  const entry = { inode: row.inode, index: block.index, version: block.version };
-  draft.view.put(garbageKey(counters.nextGarbage++), encodeGarbage(entry));
-  counters.garbage++;
 }

@@ -1,12 +1,11 @@
-// The switch: compare-and-set on the block map of one file, with its size and
-// times. After it, readers see all of the new blocks; before it, none.
-// The mode stays: when a write must take setuid and setgid away, the kernel
-// sends a setattr for it.
+// The command commit: compare-and-set on the block map of one file, together
+// with its size and times. Readers see all new blocks or none. The mode stays:
+// when a write must clear setuid and setgid, the kernel sends a setattr.
 import { FileError } from '../../protocol/errors.js';
 import { MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { attributesOf, type InodeRow } from '../state/rows.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import { dropBlock, dropBlocks, putBlock } from './block-map.js';
 import { setMissed } from './missed.js';
 
@@ -40,7 +39,7 @@ export function commit(draft: Draft, request: Commands['commit']['request']): Co
   return { state: 'committed', attributes: attributesOf(row) };
 }
 
-/** What the map names at the indexes of `changes`. */
+/** The entries of the map at the indexes of `changes`. */
 function currentEntries(draft: Draft, row: InodeRow, changes: readonly BlockChange[]): Map<number, BlockReference> {
   const current = new Map<number, BlockReference>();
   if (row.children === 0) return current;
@@ -51,16 +50,16 @@ function currentEntries(draft: Draft, row: InodeRow, changes: readonly BlockChan
   return current;
 }
 
-/** The block that the cut goes through stays: what of it is beyond the size is not read, and `changes` usually replaces it. */
+/** The block in which the new size lies stays: its bytes behind the size are not read, and `changes` usually replaces it. */
 function truncate(draft: Draft, row: InodeRow, sizeBytes: number, current: Map<number, BlockReference>): void {
   const first = Math.ceil(sizeBytes / row.blockSizeBytes);
-  // Beyond the size there may be entries too: an earlier commit can have put them.
+  // There may be entries behind the old size too, put by an earlier commit.
   dropBlocks(draft, row, first, Number.POSITIVE_INFINITY);
   for (const index of current.keys()) if (index >= first) current.delete(index);
   row.sizeBytes = sizeBytes;
 }
 
-/** Drops whole blocks, whatever is there by now: who replaces all of a block need not have seen what was there. */
+/** Drops whole blocks whatever their versions are: a writer that replaces all of a block need not know what was there. */
 function punch(draft: Draft, row: InodeRow, { first, end }: BlockRange, current: Map<number, BlockReference>): void {
   if (first >= end) return;
   dropBlocks(draft, row, first, Number.POSITIVE_INFINITY, end);

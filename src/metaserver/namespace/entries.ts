@@ -1,16 +1,17 @@
-// Names in directories: rules for a name, and the three rows that stand for
-// one (by name, by cookie, by inode), which always change together.
+// Names in directories: rules for a name, and the three rows of each (by name,
+// by cookie, by inode), which always change together.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import { type FileKind, MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 import type { Draft } from '../state/draft.js';
+import { type EntryRow, encodeCookie, encodeEntry } from '../state/entry-rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { cookieKey, entryKey, linkKey } from '../state/keys.js';
-import { type EntryRow, encodeCookie, encodeEntry, type InodeRow } from '../state/rows.js';
 import { MAXIMUM_LINKS } from './limits.js';
 
 const NO_VALUE = Buffer.alloc(0);
 
-/** Fails with ENAMETOOLONG, or with EINVAL for what can be no entry of a directory. */
+/** Throws ENAMETOOLONG, or EINVAL for a name that no entry of a directory can have. */
 export function checkName(name: string): void {
   if (name.length > MAXIMUM_NAME_BYTES) {
     throw new FileError('ENAMETOOLONG', `a name has at most ${MAXIMUM_NAME_BYTES} bytes, this one ${name.length}`);
@@ -35,7 +36,7 @@ export function addEntry(draft: Draft, parent: InodeRow, name: string, child: In
   draft.changeContent(parent);
 }
 
-/** Lets a name that is there stand for another inode; its place in the listing stays. */
+/** Points an existing name to another inode; its place in the listing stays. */
 export function replaceEntry(draft: Draft, parent: InodeRow, name: string, old: EntryRow, child: InodeRow): void {
   draft.view.remove(linkKey(old.inode, parent.inode, name));
   putRows(draft, parent, name, old.cookie, child);

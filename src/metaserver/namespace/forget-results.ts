@@ -1,6 +1,6 @@
-// The end of kept results: of a client that goes, and of one that went without
-// saying so, once somebody has seen it ask for nothing for long enough. No
-// age decides here: clocks of hosts differ.
+// Removes the results of clients from the dedupe table: of a client that says
+// goodbye, and of one that a mediator has seen idle for long. Its idleness shows
+// in the number of its requests, not in times: clocks of hosts differ.
 import type { Commands, Queries } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { clientFromKey, resultsOf, wholeTable } from '../state/keys.js';
@@ -33,7 +33,7 @@ export function clients(tables: Tables, { after, limit }: Queries['clients']['re
   return { clients: found };
 }
 
-/** Each slot counts its requests. */
+/** How many requests the client has made: the sum of the last numbers of its slots. */
 function requestsOf({ view }: Tables, client: string): number {
   const { from, to } = resultsOf(client);
   return view.scan(from, to, ALL).reduce((sum, { value }) => sum + sequenceOf(value), 0);

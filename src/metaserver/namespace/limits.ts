@@ -1,13 +1,13 @@
 // Limits of the namespace, each with its reason.
 
-/** Names of one inode, and subdirectories of one directory: what programs know from ext4. */
+/** Names of one inode, and subdirectories of one directory: ext4's limit. */
 export const MAXIMUM_LINKS = 65_000;
 /** A name of an extended attribute and its value: Linux's XATTR_NAME_MAX and XATTR_SIZE_MAX. */
 export const MAXIMUM_XATTR_NAME_BYTES = 255;
 export const MAXIMUM_XATTR_BYTES = 65_536;
 /** All names of one inode's extended attributes with their closing zeros: Linux's XATTR_LIST_MAX. */
 export const MAXIMUM_XATTR_LIST_BYTES = 65_536;
-/** Blocks that one command takes apart: some milliseconds, so that others need not wait longer. */
+/** Blocks that one command purges: some milliseconds, in which no other command runs. */
 export const PURGE_BLOCKS = 1024;
 /** Cookies of a directory start here: 0 is its start, 1 and 2 stand for . and .. at the mount. */
 export const FIRST_COOKIE = 3;

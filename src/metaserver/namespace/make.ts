@@ -1,16 +1,12 @@
 // The commands that bring names into being: make and link.
-import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { orphanKey, xattrKey } from '../state/keys.js';
-import { attributesOf, type InodeRow } from '../state/rows.js';
-import { ACCESS_ACL, DEFAULT_ACL, inherited } from './acl.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
+import { orphanKey } from '../state/keys.js';
 import { addEntry, addLink, checkName } from './entries.js';
-import { FIRST_COOKIE } from './limits.js';
+import { newInode } from './new-inode.js';
 import { keepNameless } from './orphans.js';
-
-const SETGID = 0o2000;
 
 /** A new inode under a name; open(2) with O_CREAT, mkdir(2), mknod(2), symlink(2). The kernel has applied the umask. */
 export function make(draft: Draft, request: Commands['make']['request']): Commands['make']['result'] {
@@ -68,66 +64,4 @@ export function link(draft: Draft, request: Commands['link']['request']): Comman
   addLink(draft, row);
   addEntry(draft, parent, request.name, row);
   return { attributes: attributesOf(row), changed: draft.changedAttributes() };
-}
-
-/**
- * An inode that is not in the draft yet, with the access control lists that it inherits. In a directory with the setgid bit,
- * what is made belongs to its group, and directories inherit the bit.
- */
-export function newInode(
-  draft: Draft,
-  parent: InodeRow,
-  request: Omit<Commands['make']['request'], 'parent' | 'name' | 'exclusive'>,
-): InodeRow {
-  const { kind, caller } = request;
-  const inherits = (parent.mode & SETGID) !== 0;
-  const isDirectory = kind === 'directory';
-  const inode = request.inode === undefined ? draft.counters.nextInode++ : lostNumber(draft, request.inode);
-  const { mode, lists } = permissions(draft, parent, request);
-  for (const [name, value] of lists) draft.view.put(xattrKey(inode, name), value);
-  const target = kind === 'symlink' ? request.target : '';
-  return {
-    inode,
-    kind,
-    mode: isDirectory && inherits ? mode | SETGID : mode,
-    links: isDirectory ? 2 : 1,
-    uid: caller.uid,
-    gid: inherits ? parent.gid : caller.gid,
-    sizeBytes: target.length,
-    allocatedBytes: 0,
-    accessTimeNs: draft.timeNs,
-    modifyTimeNs: draft.timeNs,
-    changeTimeNs: draft.timeNs,
-    device: kind === 'character' || kind === 'block' ? request.device : 0,
-    blockSizeBytes: request.blockSizeBytes,
-    revision: 1,
-    state: 'named',
-    parent: isDirectory ? parent.inode : 0,
-    children: 0,
-    nextCookie: isDirectory ? FIRST_COOKIE : 0,
-    xattrs: lists.size,
-    target,
-  };
-}
-
-/** A number that was given out before a crash and names nothing since: an unclean start leaves such numbers below nextInode. */
-function lostNumber(draft: Draft, inode: number): number {
-  if (inode >= draft.counters.nextInode) throw new FileError('EINVAL', `inode number ${inode} was never given out`);
-  if (draft.find(inode) !== undefined) throw new FileError('EINVAL', `inode number ${inode} is in use`);
-  return inode;
-}
-
-/** The mode of what is made in a directory, and the access control lists that it gets from there. */
-function permissions(
-  draft: Draft,
-  parent: InodeRow,
-  { kind, mode, umask = 0 }: Pick<Commands['make']['request'], 'kind' | 'mode' | 'umask'>,
-): { mode: number; lists: Map<string, Uint8Array> } {
-  const lists = new Map<string, Uint8Array>();
-  if (kind === 'symlink') return { mode, lists };
-  const defaults = parent.xattrs === 0 ? undefined : draft.view.get(xattrKey(parent.inode, DEFAULT_ACL));
-  const { mode: allowed, access } = inherited(mode, umask, defaults);
-  if (access !== undefined) lists.set(ACCESS_ACL, access);
-  if (kind === 'directory' && defaults !== undefined) lists.set(DEFAULT_ACL, Buffer.from(defaults));
-  return { mode: allowed, lists };
 }

@@ -1,10 +1,10 @@
-// Which servers lack which blocks: a row per server and block, until the
+// Which servers lack which blocks: a row per server and block, removed when the
 // server has caught up or the version is superseded. While no server lacks
-// anything, commits pay nothing for it.
+// anything, commits do nothing here.
 import type { Version } from '../../protocol/services/blocks.js';
 import type { Draft } from '../state/draft.js';
 import { missedKey, missedRange, missingKey, textFromKey, wholeTable } from '../state/keys.js';
-import { decodeNumbers, encodeNumbers } from '../state/rows.js';
+import { decodeNumbers, encodeNumbers } from '../state/numbers.js';
 
 /** The block has a new version, which the `missing` servers lack and all others have. */
 export function setMissed(
@@ -24,18 +24,18 @@ export function setMissed(
   }
 }
 
-/** The block is gone: nobody lacks it. */
+/** The block map has no such block any more: no server lacks it. */
 export function forgetMissed(draft: Draft, inode: number, index: number): void {
   for (const server of serversThatLack(draft)) forget(draft, server, inode, index);
 }
 
-/** The server holds this version now; a newer one that it lacks stays noted. */
+/** The server has this version now. If the row is about a newer one, it stays. */
 export function forgetVersion(draft: Draft, server: string, inode: number, index: number, version: Version): void {
   const value = draft.view.get(missedKey(server, inode, index));
   if (value !== undefined && decodeNumbers(value, 1)[0] === version) forget(draft, server, inode, index);
 }
 
-/** The server's store is another one: what the old one lacked means nothing. */
+/** The server has another store: rows about the old one mean nothing. */
 export function forgetServer(draft: Draft, server: string): void {
   const { from, to } = missedRange(server);
   const rows = draft.view.scan(from, to, Number.POSITIVE_INFINITY);
@@ -50,7 +50,7 @@ function forget(draft: Draft, server: string, inode: number, index: number): voi
   changeCount(draft, server, -1);
 }
 
-/** The table `missing` has a row, with their number, for each server that lacks some blocks. */
+/** For each server that lacks blocks, the table `missing` holds how many. */
 function changeCount(draft: Draft, server: string, by: number): void {
   draft.counters.missed += by;
   const key = missingKey(server);

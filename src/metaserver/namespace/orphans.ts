@@ -1,18 +1,18 @@
-// Inodes without names: held while a client has them open, then taken apart, a
-// bounded number of blocks at a time. What they held becomes garbage.
+// Inodes without names: kept while a client has them open, then purged, a
+// bounded number of blocks at a time. Their blocks become garbage.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../protocol/errors.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import { garbageKey, orphanKey } from '../state/keys.js';
-import type { InodeRow } from '../state/rows.js';
+import type { InodeRow } from '../state/inode-row.js';
+import { orphanKey } from '../state/keys.js';
 import { dropXattrs } from './attributes.js';
 import { dropBlocks } from './block-map.js';
 import { PURGE_BLOCKS } from './limits.js';
 
 const NO_VALUE = Buffer.alloc(0);
 
-/** An inode has lost its last name: it becomes an orphan that is held, or goes at once, or bit by bit when it is large. */
+/** An inode has lost its last name: it is kept while it is held open, else removed at once, or bit by bit when it is large. */
 export function dropNameless(draft: Draft, row: InodeRow, isHeld: boolean): void {
   if (!isHeld && row.children <= PURGE_BLOCKS) {
     removeWhole(draft, row);
@@ -22,7 +22,7 @@ export function dropNameless(draft: Draft, row: InodeRow, isHeld: boolean): void
   keepNameless(draft, row);
 }
 
-/** The inode waits for its purge. */
+/** Lists the inode as an orphan, to be purged later. */
 export function keepNameless(draft: Draft, row: InodeRow): void {
   draft.view.put(orphanKey(row.inode), NO_VALUE);
 }
@@ -33,7 +33,7 @@ export function purgeDirectory(draft: Draft, row: InodeRow): void {
   draft.remove(row);
 }
 
-/** Takes apart an inode without names. From the first call on it is gone for everybody else. EINVAL while it has a name. */
+/** Purges an inode without names, or a part of it. From the first call on it is gone for all clients. EINVAL while it has a name. */
 export function purge(draft: Draft, request: Commands['purge']['request']): Commands['purge']['result'] {
   const row = draft.find(request.inode);
   if (row === undefined) return { done: true };
@@ -47,17 +47,6 @@ export function purge(draft: Draft, request: Commands['purge']['request']): Comm
   dropBlocks(draft, row, 0, PURGE_BLOCKS);
   draft.change(row);
   return { done: false };
-}
-
-/** These garbage entries are gone from all servers. Those that are not there count as collected before. */
-export function collected(draft: Draft, request: Commands['collected']['request']): Commands['collected']['result'] {
-  for (const sequence of request.sequences) {
-    const key = garbageKey(sequence);
-    if (draft.view.get(key) === undefined) continue;
-    draft.view.remove(key);
-    draft.counters.garbage--;
-  }
-  return {};
 }
 
 function removeWhole(draft: Draft, row: InodeRow): void {

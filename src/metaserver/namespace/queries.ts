@@ -1,7 +1,9 @@
 // Every query over the tables. None changes anything.
-import { FileError, ServiceError } from '../../protocol/errors.js';
+import { FileError, malformed } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/services/files.js';
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
+import { decodeGarbage } from '../state/block-rows.js';
+import { attributesOf, type InodeRow } from '../state/inode-row.js';
 import {
   garbageKey,
   justAfter,
@@ -13,7 +15,7 @@ import {
   wholeTable,
   xattrKey,
 } from '../state/keys.js';
-import { attributesOf, decodeGarbage, decodeNumbers, type InodeRow } from '../state/rows.js';
+import { decodeNumbers } from '../state/numbers.js';
 import type { Tables } from '../state/tables.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
@@ -24,7 +26,7 @@ export type QueryHandlers = {
   [K in QueryName]: (tables: Tables, request: Queries[K]['request']) => Queries[K]['result'];
 };
 
-/** But for what only the process knows. */
+/** All but `start`, which is not in the tables. */
 export type Statistics = Omit<Queries['statistics']['result'], 'start'>;
 
 export function statistics(tables: Tables): Statistics {
@@ -32,10 +34,10 @@ export function statistics(tables: Tables): Statistics {
   return { clusterId: tables.clusterId() ?? '', history: tables.history() ?? '', inodes, blocks, bytes, garbage };
 }
 
-/** Those that the tables alone can answer. They fail with FileError. */
+/** The queries that the tables alone can answer. They throw FileError. */
 export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
   lookup(tables, { parent, name }) {
-    // The two names that no entry stands for; NFS exporting and path walks ask for them.
+    // No entries stand for these two names; NFS exporting and path walks ask for them.
     if (name === '.') return attributesOf(directory(tables, parent));
     if (name === '..') return attributesOf(directory(tables, directory(tables, parent).parent));
     checkName(name);
@@ -71,7 +73,7 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
     if (row.kind !== 'file' || row.children === 0) return { attributes: attributesOf(row), blocks: [] };
     const blocks = tables.blocks(inode, first, first + count, most ?? MAXIMUM_BLOCKS + 1);
     if (blocks.length > MAXIMUM_BLOCKS) {
-      throw new ServiceError('MALFORMED', `inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
+      throw malformed(`inode ${inode} has more than ${MAXIMUM_BLOCKS} blocks there: ask for fewer`);
     }
     return { attributes: attributesOf(row), blocks };
   },
@@ -140,7 +142,7 @@ export function countMissed(tables: Tables, limit: number): { server: string; bl
   });
 }
 
-/** null also for an inode that does not exist: no path leads there. */
+/** null when no path leads to the inode, also when it does not exist. */
 function pathOf(tables: Tables, inode: number): string | null {
   const names: string[] = [];
   for (let at = inode; at !== ROOT_INODE; ) {

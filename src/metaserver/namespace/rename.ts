@@ -3,9 +3,10 @@ import { FileError } from '../../protocol/errors.js';
 import { type Caller, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import type { EntryRow, InodeRow } from '../state/rows.js';
+import type { EntryRow } from '../state/entry-rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { addEntry, addLink, checkName, expectEntry, removeEntry, replaceEntry } from './entries.js';
-import { newInode } from './make.js';
+import { newInode } from './new-inode.js';
 import { checkEmpty, loseLink, loseSubdirectory } from './unlink.js';
 
 /** Where a name stands. */
@@ -40,6 +41,7 @@ export function rename(draft: Draft, request: Request): Commands['rename']['resu
   }
 }
 
+/** Positional arguments, since this is on the way of every rename. */
 function move(
   draft: Draft,
   from: Place,
@@ -77,7 +79,7 @@ function move(
   return { ...(replaced === undefined ? {} : { replaced: replaced.inode }), whiteout: whiteout.inode, changed };
 }
 
-/** What overlayfs takes for a name that is removed: see Linux's linux/fs.h, WHITEOUT_DEV and WHITEOUT_MODE. */
+/** A whiteout, which overlayfs reads as a removed name: see Linux's linux/fs.h, WHITEOUT_DEV and WHITEOUT_MODE. */
 function newWhiteout(draft: Draft, parent: InodeRow, caller: Caller, { inode }: Request): InodeRow {
   const { blockSizeBytes } = parent;
   const row = newInode(draft, parent, {
@@ -104,7 +106,7 @@ function exchange(draft: Draft, from: Place, entry: EntryRow, to: Place, target:
   if (from.parent !== to.parent) {
     if (row.kind === 'directory') row.parent = to.parent.inode;
     if (other.kind === 'directory') other.parent = from.parent.inode;
-    // Two directories leave their parents' counts as they are.
+    // When both are directories, the link counts of the parents stay.
     if (row.kind === 'directory' && other.kind !== 'directory') moveLink(draft, from.parent, to.parent);
     if (row.kind !== 'directory' && other.kind === 'directory') moveLink(draft, to.parent, from.parent);
   }
@@ -112,7 +114,7 @@ function exchange(draft: Draft, from: Place, entry: EntryRow, to: Place, target:
   draft.change(other);
 }
 
-/** The link that a subdirectory's `..` is. */
+/** Moves the link that a subdirectory's `..` is to its new parent. */
 function moveLink(draft: Draft, from: InodeRow, to: InodeRow): void {
   addLink(draft, to);
   from.links--;
@@ -127,7 +129,7 @@ function checkReplaceable(row: InodeRow, replaced: InodeRow): void {
   }
 }
 
-/** EINVAL when `parent` is the directory or lies anywhere below it: it would hang on nothing. */
+/** EINVAL when `parent` is the directory itself or lies below it: the tree would get a loop. */
 function checkNotInside(draft: Draft, directory: InodeRow, parent: InodeRow): void {
   for (let above = parent; ; above = draft.directory(above.parent)) {
     if (above.inode === directory.inode) {

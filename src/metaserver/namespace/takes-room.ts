@@ -1,6 +1,6 @@
-// Which commands a full disk refuses: those that leave more behind than was
-// there. Removals, and what servers and readers keep note of, go on with the room
-// that is kept for them.
+// Which commands a full disk refuses: those after which more is stored than
+// before. Removals and bookkeeping (of servers, access times …) go on with the
+// room that is reserved for them.
 import type { Command, CommandName } from '../../protocol/services/metadata.js';
 
 const GROWING: ReadonlySet<CommandName> = new Set(['make', 'makeUnnamed', 'link', 'rename', 'setxattr']);
@@ -11,7 +11,7 @@ export function takesRoom(command: Command): boolean {
 
 type Commit = Extract<Command, { name: 'commit' }>['request'];
 
-/** Whether it brings blocks, other than the one or two at whose ends something is cut out. */
+/** Whether a commit brings new blocks. The one or two at the ends of a hole, or at a cut, do not count. */
 function isWrite({ changes, truncateTo, hole, minimumSizeBytes }: Commit): boolean {
   let fresh = 0;
   for (const { next } of changes) if (next !== null) fresh++;

@@ -3,7 +3,7 @@ import { FileError } from '../../protocol/errors.js';
 import { ROOT_INODE } from '../../protocol/services/files.js';
 import type { Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
-import type { InodeRow } from '../state/rows.js';
+import type { InodeRow } from '../state/inode-row.js';
 import { checkName, expectEntry, removeEntry } from './entries.js';
 import { dropNameless, purgeDirectory } from './orphans.js';
 
@@ -38,7 +38,7 @@ export function checkEmpty(row: InodeRow): void {
   if (row.children > 0) throw new FileError('ENOTEMPTY', `directory ${row.inode} has ${row.children} entries`);
 }
 
-/** One name less for an inode that is no directory; with the last one it goes, or lives on while it is held. Answers the links left. */
+/** Takes a link from an inode that is no directory. Without links it is removed, or kept while it is held open. Answers the links left. */
 export function loseLink(draft: Draft, row: InodeRow, held: readonly number[]): number {
   row.links--;
   draft.change(row);
@@ -46,7 +46,7 @@ export function loseLink(draft: Draft, row: InodeRow, held: readonly number[]): 
   return row.links;
 }
 
-/** An empty directory whose entry is gone: `..` no longer links to the parent. */
+/** Removes an empty directory whose entry is gone, and the link of its `..` to the parent. */
 export function loseSubdirectory(draft: Draft, parent: InodeRow, row: InodeRow): void {
   parent.links--;
   draft.change(parent);

@@ -1,7 +1,7 @@
-// Checks of values that came from outside: each answers the value with its
-// type, or fails with MALFORMED and says which field was wrong.
+// Checks of values from the network: each answers the value with its type, or
+// throws MALFORMED and names the field.
 import { Buffer } from 'node:buffer';
-import { ServiceError } from '../../protocol/errors.js';
+import { malformed } from '../../protocol/errors.js';
 import type { Caller, FileKind } from '../../protocol/services/files.js';
 
 /** Fields of a request by name, none of them checked yet. */
@@ -12,10 +12,6 @@ const MAXIMUM_TIME_NS = 2n ** 63n * 1_000_000_000n - 1n;
 const MAXIMUM_HASH = 2n ** 64n - 1n;
 const MAXIMUM_ID = 2 ** 32 - 1;
 const MAXIMUM_MODE = 0o7777;
-
-export function malformed(what: string): ServiceError {
-  return new ServiceError('MALFORMED', what);
-}
 
 export function fields(value: unknown, what: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is no object`);
@@ -31,7 +27,7 @@ export function whole(from: Fields, name: string, minimum: number, maximum = Num
   return value;
 }
 
-/** The next number is still exact, so that it can end a range. */
+/** Below the maximum, so that the inode after it, which ends a range, is still an exact number. */
 export function inode(from: Fields, name = 'inode'): number {
   return whole(from, name, 1, Number.MAX_SAFE_INTEGER - 1);
 }

@@ -1,12 +1,13 @@
-// The shape of every command as it arrives. What passes here can be applied;
-// whether it is allowed is the namespace's to say.
+// Checks the shape of every command that arrives. Whether the command is allowed
+// is decided by the namespace.
+import { malformed } from '../../protocol/errors.js';
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/services/metadata.js';
 import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/values/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
-/** Most blocks of one commit, servers of one list, versions of one allocation …: far above what a mediator sends, far below what would hurt. */
+/** Blocks of one commit, versions of one allocation …: far more than a mediator sends, far fewer than would exhaust memory. */
 const MAXIMUM_ITEMS = 1_000_000;
 const MAXIMUM_SERVERS = 64;
 const MAXIMUM_BLOCK_BYTES = 2 ** 30;
@@ -18,7 +19,7 @@ const CHECKS: Checks = {
   make(request) {
     const target = check.bytesText(request, 'target');
     if (target.length > MAXIMUM_SYMLINK_BYTES || target.includes('\0')) {
-      throw check.malformed(`target is no path of at most ${MAXIMUM_SYMLINK_BYTES} bytes`);
+      throw malformed(`target is no path of at most ${MAXIMUM_SYMLINK_BYTES} bytes`);
     }
     return {
       parent: check.inode(request, 'parent'),
@@ -70,7 +71,7 @@ const CHECKS: Checks = {
 
   setattr(request) {
     const given = check.fields(request.changes, 'changes');
-    if (given.sizeBytes !== undefined) throw check.malformed('a size is changed by commit, not by setattr');
+    if (given.sizeBytes !== undefined) throw malformed('a size is changed by commit, not by setattr');
     const changes: Commands['setattr']['request']['changes'] = {};
     const mode = check.optional(given, 'mode', check.mode);
     const uid = check.optional(given, 'uid', check.userId);
@@ -154,18 +155,18 @@ export function readCommand(message: unknown): Command {
   const timeNs = check.timeNs(from, 'timeNs');
   const request = CHECKS[name](check.fields(from.request, 'the command'));
   const id = check.optional(from, 'id', requestId);
-  // CHECKS ties each name to its own request, which the compiler can't follow through the lookup.
+  // CHECKS pairs each name with its own request; the compiler can't see that.
   return { name, timeNs, request, id } as Command;
 }
 
 function commandName(value: unknown): CommandName {
   if (typeof value === 'string' && Object.hasOwn(CHECKS, value)) return value as CommandName;
-  throw check.malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
+  throw malformed(`there is no command ${JSON.stringify(value) ?? String(value)}`);
 }
 
 function requestId(from: Fields, name: string): RequestId {
   const parts = from[name];
-  if (!Array.isArray(parts) || parts.length !== 3) throw check.malformed('an id has three parts');
+  if (!Array.isArray(parts) || parts.length !== 3) throw malformed('an id has three parts');
   const [client, slot, sequence] = parts as unknown[];
   return [clientName(client), check.whole({ slot }, 'slot', 0, MAXIMUM_SLOT), check.whole({ sequence }, 'sequence', 1)];
 }

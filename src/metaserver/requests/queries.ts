@@ -1,10 +1,11 @@
-// The shape of every query as it arrives.
+// Checks the shape of every query that arrives.
+import { malformed } from '../../protocol/errors.js';
 import type { Queries, QueryName } from '../../protocol/services/metadata.js';
 import { MAXIMUM_CLIENT_LENGTH } from '../../protocol/values/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
-/** Rows in one answer, whatever the question says: with the longest names and all attributes they still fit into a message. */
+/** Rows of one answer, whatever limit is asked for: with the longest names and all attributes they fit into a message. */
 const MAXIMUM_ROWS = 8_192;
 
 type Checks = { [K in QueryName]: (request: Fields) => Queries[K]['request'] };
@@ -50,7 +51,7 @@ const CHECKS: Checks = {
 /** The checked request of a query; MALFORMED when the query does not exist or its request has another shape. */
 export function readQuery<K extends QueryName>(name: K, request: unknown): Queries[K]['request'] {
   if (typeof name !== 'string' || !Object.hasOwn(CHECKS, name)) {
-    throw check.malformed(`there is no query ${JSON.stringify(name) ?? String(name)}`);
+    throw malformed(`there is no query ${JSON.stringify(name) ?? String(name)}`);
   }
   const read: Checks[K] = CHECKS[name];
   return read(check.fields(request, 'the query'));

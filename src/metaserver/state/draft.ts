@@ -1,10 +1,13 @@
-// What one command has read and changed so far: each inode once, however many
-// roles it plays, and the counters. `save` writes what changed.
+// What one command has read and changed so far: one object per inode, in
+// however many roles the command meets it, and the counters. `save` writes what
+// has changed.
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
+import { assert } from '../../runtime/assert.js';
 import type { View } from '../engine/engine.js';
+import { type Counters, encodeCounters } from './counters.js';
+import { attributesOf, encodeInode, type InodeRow } from './inode-row.js';
 import { COUNTERS_KEY, inodeKey } from './keys.js';
-import { attributesOf, type Counters, encodeCounters, encodeInode, type InodeRow } from './rows.js';
 import type { Tables } from './tables.js';
 
 export class Draft {
@@ -23,7 +26,7 @@ export class Draft {
     this.timeNs = timeNs;
   }
 
-  /** The inode as this command sees it, also while it is being purged. */
+  /** The inode with this command's changes, also one that is being purged. */
   find(inode: number): InodeRow | undefined {
     let row = this.#inodes.get(inode);
     if (row === undefined) {
@@ -53,7 +56,7 @@ export class Draft {
     this.counters.inodes++;
   }
 
-  /** The inode's row goes; all that hangs on it must be gone. */
+  /** Removes the inode's row. Its names, blocks and attributes must be gone already. */
   remove(row: InodeRow): void {
     this.#inodes.delete(row.inode);
     this.#changed.delete(row);
@@ -62,15 +65,15 @@ export class Draft {
     this.counters.inodes--;
   }
 
-  /** Attributes of the inode change: its change time is now, and its revision grows by one, once per command. */
+  /** Notes that attributes of the inode change: once per command its change time becomes now, and its revision grows by one. */
   change(row: InodeRow): void {
     if (this.#changed.has(row)) return;
     this.#revise(row);
-    // The time before may come from a clock that is ahead. It goes back for nobody, and every change can be told by it.
+    // The old time may come from a clock that was ahead. It never goes back, and every change makes it another one.
     row.changeTimeNs = this.timeNs > row.changeTimeNs ? this.timeNs : row.changeTimeNs + 1n;
   }
 
-  /** The content changed by a write that was made at that time; null: before the times that it has now. */
+  /** Notes a change of the content, written at that time; null when the inode's times are later and stay. */
   write(row: InodeRow, writeTimeNs: bigint | null): void {
     this.#revise(row);
     if (writeTimeNs === null) return;
@@ -78,13 +81,13 @@ export class Draft {
     if (writeTimeNs > row.changeTimeNs) row.changeTimeNs = writeTimeNs;
   }
 
-  /** The inode was read: nothing else about it changes. */
+  /** Notes a read: the access time alone changes, not the revision. */
   access(row: InodeRow): void {
     row.accessTimeNs = this.timeNs;
     this.#accessed.add(row);
   }
 
-  /** Entries of a directory change. */
+  /** Notes a change of a directory's entries. */
   changeContent(row: InodeRow): void {
     row.modifyTimeNs = this.timeNs;
     this.change(row);
@@ -95,13 +98,13 @@ export class Draft {
     row.revision++;
   }
 
-  /** To be changed in place. */
+  /** The counters, to be changed in place. */
   get counters(): Counters {
     this.#counters ??= this.tables.counters();
     return this.#counters;
   }
 
-  /** The attributes of all inodes that the command changes and leaves there. */
+  /** The attributes of all inodes that the command has changed and not removed. */
   changedAttributes(): Attributes[] {
     return [...this.#changed].map(attributesOf);
   }
@@ -109,6 +112,9 @@ export class Draft {
   save(): void {
     for (const row of new Set([...this.#changed, ...this.#accessed]))
       this.view.put(inodeKey(row.inode), encodeInode(row));
-    if (this.#counters !== null) this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
+    if (this.#counters === null) return;
+    const { inodes, blocks, bytes, garbage, missed } = this.#counters;
+    assert(Math.min(inodes, blocks, bytes, garbage, missed) >= 0, 'no total is negative');
+    this.view.put(COUNTERS_KEY, encodeCounters(this.#counters));
   }
 }

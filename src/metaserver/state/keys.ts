@@ -13,7 +13,7 @@ const TABLE = {
   missed: 'm',
   orphans: 'o',
   properties: 'p',
-  // Behind the counters, which most commands change anyway: mostly in the same page of the database.
+  // Sorts next to the counters, which most commands change too: often in the same page of the database.
   results: 'q',
   servers: 's',
   missing: 'u',
@@ -126,7 +126,7 @@ function resultsPrefix(client: string): Key {
   return TABLE.results + lengthAndText(client);
 }
 
-/** The length in front keeps one owner's rows from standing among those of another whose name begins alike. */
+/** The length in front keeps the rows of one owner apart from those of another whose name starts with the same bytes. */
 function lengthAndText(owner: string): Key {
   const name = textToKey(owner);
   return String.fromCharCode(name.length) + name;

@@ -1,23 +1,23 @@
-// What is kept of a command's result, so that its repetition can be answered:
-// not the attributes, which the state has, but whose they are.
+// A row of the dedupe table: what is kept of a command's result, so that a retry
+// can be answered. It names inodes; their attributes are in their own rows.
 import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
-import { readNumber, writeNumber } from './rows.js';
+import { readNumber, writeNumber } from './numbers.js';
 
 export interface ResultRow {
-  /** Of the request, in its client's slot. */
+  /** The number of the request in its client's slot. */
   sequence: number;
   /** Why it was refused; null when it was carried out. */
   refusal: FileErrorCode | null;
-  /** What the result is about; 0 when it is about none. */
+  /** The inode that the result is about; 0 for none. */
   inode: number;
-  /** Whatever else the result says, as a number. */
+  /** A second number, whose meaning depends on the command: see result-codecs.ts. */
   detail: number;
   /** Inodes whose attributes belong to the result. */
   changed: number[];
 }
 
-/** Eight bytes that were a time once and are not read, sequence, and the length of the refusal, which stands alone; else numbers follow. */
+/** 8 bytes that are not read (a time in earlier versions of nmrfs), the sequence, and the length of the refusal. The refusal follows, or, when its length is 0, the numbers. */
 const HEAD_BYTES = 17;
 
 export function encodeResult({ sequence, refusal, inode, detail, changed }: ResultRow): Buffer {
@@ -39,7 +39,7 @@ export function decodeResult(value: Uint8Array): ResultRow {
   const bytes = toBuffer(value);
   const head = { sequence: readNumber(bytes, 8) };
   if (bytes[16] !== 0) {
-    // Written by this code alone.
+    // Only encodeResult writes rows.
     const refusal = bytes.toString('latin1', HEAD_BYTES) as FileErrorCode;
     return { ...head, refusal, inode: 0, detail: 0, changed: [] };
   }
@@ -54,7 +54,7 @@ export function decodeResult(value: Uint8Array): ResultRow {
   };
 }
 
-/** The sequence alone: all that a new request needs of the row. */
+/** The sequence alone: a new request needs no more of the row. */
 export function sequenceOf(value: Uint8Array): number {
   return readNumber(toBuffer(value), 8);
 }

@@ -1,10 +1,13 @@
-// The tables by name, over any view: what a row is called, never what it means.
+// Typed reads of the tables, over any view. The rules of the namespace are not here.
 import { Buffer } from 'node:buffer';
 import type { BlockReference, ServerRecord } from '../../protocol/services/metadata.js';
 import type { View } from '../engine/engine.js';
 import type { Key, Row } from '../engine/storage.js';
+import { decodeBlock } from './block-rows.js';
+import { type Counters, decodeCounters } from './counters.js';
+import { type CookieRow, decodeCookie, decodeEntry, type EntryRow } from './entry-rows.js';
+import { decodeInode, type InodeRow } from './inode-row.js';
 import * as keys from './keys.js';
-import * as rows from './rows.js';
 
 export class Tables {
   readonly view: View;
@@ -13,21 +16,21 @@ export class Tables {
     this.view = view;
   }
 
-  inode(inode: number): rows.InodeRow | undefined {
+  inode(inode: number): InodeRow | undefined {
     const value = this.view.get(keys.inodeKey(inode));
-    return value === undefined ? undefined : rows.decodeInode(value);
+    return value === undefined ? undefined : decodeInode(value);
   }
 
-  entry(parent: number, name: string): rows.EntryRow | undefined {
+  entry(parent: number, name: string): EntryRow | undefined {
     const value = this.view.get(keys.entryKey(parent, name));
-    return value === undefined ? undefined : rows.decodeEntry(value);
+    return value === undefined ? undefined : decodeEntry(value);
   }
 
   /** Entries of a directory after `cookie`, in the order of their cookies. */
-  entriesAfter(parent: number, cookie: number, limit: number): (rows.CookieRow & { cookie: number })[] {
+  entriesAfter(parent: number, cookie: number, limit: number): (CookieRow & { cookie: number })[] {
     const from = keys.cookieKey(parent, cookie + 1);
     return this.view.scan(from, keys.rowsOf('cookies', parent).to, limit).map(({ key, value }) => ({
-      ...rows.decodeCookie(value),
+      ...decodeCookie(value),
       cookie: keys.numberFromKey(key, 9),
     }));
   }
@@ -41,7 +44,7 @@ export class Tables {
 
   block(inode: number, index: number): BlockReference | undefined {
     const value = this.view.get(keys.blockKey(inode, index));
-    return value === undefined ? undefined : { index, ...rows.decodeBlock(value) };
+    return value === undefined ? undefined : { index, ...decodeBlock(value) };
   }
 
   /** Entries of one block map with first <= index < end, in order. */
@@ -76,10 +79,10 @@ export class Tables {
     this.view.put(keys.serverKey(name), Buffer.from(`${state} ${storeId}`, 'utf8'));
   }
 
-  counters(): rows.Counters {
+  counters(): Counters {
     const value = this.view.get(keys.COUNTERS_KEY);
     if (value === undefined) throw new Error('the store has no counters: it was never initialised');
-    return rows.decodeCounters(value);
+    return decodeCounters(value);
   }
 
   clusterId(): string | undefined {
@@ -97,7 +100,7 @@ export class Tables {
 }
 
 function toBlock({ key, value }: Row): BlockReference {
-  return { index: keys.numberFromKey(key, 9), ...rows.decodeBlock(value) };
+  return { index: keys.numberFromKey(key, 9), ...decodeBlock(value) };
 }
 
 function toServer(name: string, value: Uint8Array): ServerRecord {

@@ -1,11 +1,11 @@
-// Which of the pages that LMDB counts as free a transaction can use: none that
-// the last two have freed, since readers may still look at them.
+// How many of LMDB's free pages a transaction can use: not those that the last
+// two transactions have freed, since readers may still use them.
 
-/** A transaction uses no page that one of so many before it has freed. */
-const AGE = 2;
+/** Pages freed by this many last transactions can't be used. */
+const UNUSABLE_TRANSACTIONS = 2;
 
 export class FreePages {
-  /** The last AGE transactions, the newest last: how many pages were free before each, and how many it may have used. */
+  /** For each of the last transactions, the newest at the end: pages that were free before it, and the most that it used. */
   #last: { free: number; used: number }[] = [];
 
   /** @param free as LMDB counts them now */
@@ -14,8 +14,8 @@ export class FreePages {
     return Math.max(0, Math.min(free, ...this.#last.map((write) => write.free)) - used);
   }
 
-  /** A transaction begins that writes so many pages at most. */
+  /** A transaction begins that writes at most `pages`. */
   writes(pages: number, free: number): void {
-    this.#last = [...this.#last, { free, used: pages }].slice(-AGE);
+    this.#last = [...this.#last, { free, used: pages }].slice(-UNUSABLE_TRANSACTIONS);
   }
 }

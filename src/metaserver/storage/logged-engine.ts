@@ -1,31 +1,34 @@
-// A storage whose writes are durable once they are logged, and which the
-// storage below takes over in the background, many writes at a time.
+// A storage with a write-ahead log: a write is durable once it is logged. In
+// the background, checkpoints bring the storage below up to date, many writes at
+// a time; until then the writes are read from memory.
 //
-// What is logged stays readable from memory until then. One row of the storage
-// below says which write it has taken over last, in the same transaction: what the
-// log has beyond that is taken over at the next start. When the log or the storage
-// below fails, nothing is logged any more until the storage below has everything.
-// A start on a disk that takes no writes keeps in memory what the log has.
+// One row of the storage below holds the number of the last write that it has,
+// in the same transaction. A start replays what the log has beyond that. When the
+// log or the storage below fails, nothing is logged any more until the storage
+// below has everything. A start on a disk that takes no writes keeps in memory
+// what the log has.
 import { Buffer } from 'node:buffer';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import { getThrough, scanThrough } from '../engine/layers.js';
 import { Overlay } from '../engine/overlay.js';
 import { type EngineFactory, type Key, ROW_BYTES, type Room, type Row, type Storage } from '../engine/storage.js';
-import { type Changes, CommitLog } from './commit-log.js';
+import type { Changes } from './log-record.js';
+import { WriteAheadLog } from './write-ahead-log.js';
 
 /** Of each of the log's two files: some thousand small writes. */
 const LOG_FILE_BYTES = 2 * 1024 * 1024;
-/** How long the storage below may lag behind, in time and in rows. */
-const TAKE_OVER_INTERVAL_MS = 1000;
-const TAKE_OVER_ROWS = 2048;
-/** What the storage below takes over at once where there is little room. */
-const FEW_ROWS = 64;
+/** How far the storage below may lag behind the log, in time and in rows. */
+const CHECKPOINT_INTERVAL_MS = 1000;
+const CHECKPOINT_ROWS = 2048;
+/** Rows of one transaction of a checkpoint on a disk with little room. */
+const SMALL_TRANSACTION_ROWS = 64;
 
-/** Behind all others. Its row: u64 number of the write that was taken over last, u64 salt of the log; little-endian. */
+/** Sorts behind all other keys. Its row: u64 number of the last write that the storage below has, u64 salt of the log; little-endian. */
 const PROGRESS_KEY: Key = '\u00ff'.repeat(1900);
 const SALT_BYTES = 8;
 const NO_CHANGES: Changes = new Map();
@@ -35,7 +38,7 @@ export function loggedEngine(base: EngineFactory, logFileBytes = LOG_FILE_BYTES)
   return async (directory, runtime) => {
     const storage = await base(directory, runtime);
     try {
-      const log = await CommitLog.open(directory, logFileBytes, runtime);
+      const log = await WriteAheadLog.open(directory, logFileBytes, runtime);
       try {
         return await recover(storage, log, runtime);
       } catch (error) {
@@ -49,8 +52,8 @@ export function loggedEngine(base: EngineFactory, logFileBytes = LOG_FILE_BYTES)
   };
 }
 
-/** The storage takes over what the log has beyond it, as soon as the disk takes writes, and the log begins anew. */
-async function recover(storage: Storage, log: CommitLog, runtime: Runtime): Promise<Storage> {
+/** Replays what the log has beyond the storage, as soon as the disk takes writes, and empties the log. */
+async function recover(storage: Storage, log: WriteAheadLog, runtime: Runtime): Promise<Storage> {
   const row = storage.get(PROGRESS_KEY);
   const { salt, number } = decodeProgress(row);
   const { changes, last } = await log.read(salt, number);
@@ -63,35 +66,35 @@ async function recover(storage: Storage, log: CommitLog, runtime: Runtime): Prom
 }
 
 class LoggedStorage implements Storage {
-  /** In the log, and not on its way to the storage below. */
+  /** Logged since the last checkpoint began. */
   #logged = new Overlay();
-  /** With what is on its way there. */
+  /** #logged, and below it what a checkpoint is writing to the storage. */
   #overlays: readonly Overlay[] = [this.#logged];
-  /** Settles, and never rejects, when that has ended. */
-  #takingOver: Promise<void> | null = null;
-  /** Why nothing may be logged before the storage below has everything. */
+  /** Resolves, and never rejects, when the checkpoint that is under way has ended. */
+  #checkpointing: Promise<void> | null = null;
+  /** Set while nothing may be logged because the storage below does not have everything: why. */
   #failure: Error | null = null;
-  /** The end of the last that took its turn with writes. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Writes, and everything that must not run at the same time as a write. */
+  readonly #queue = new SerialQueue();
   #timer: Timer | null = null;
   #isClosed = false;
 
   readonly #base: Storage;
-  readonly #log: CommitLog;
+  readonly #log: WriteAheadLog;
   readonly #salt: bigint;
   readonly #runtime: Runtime;
 
-  constructor(base: Storage, log: CommitLog, salt: bigint, runtime: Runtime) {
+  constructor(base: Storage, log: WriteAheadLog, salt: bigint, runtime: Runtime) {
     this.#base = base;
     this.#log = log;
     this.#salt = salt;
     this.#runtime = runtime;
   }
 
-  /** @param isOld there is something to read, also where nothing can be written */
+  /** @param isOld the storage has been used before: it is opened for reading when the disk takes no writes */
   async begin(changes: Changes, isOld: boolean): Promise<void> {
     for (const [key, value] of changes) this.#logged.set(key, value);
-    // The storage does not know the log's salt yet.
+    // Nothing may be logged before the storage has the log's new salt.
     this.#failure = new Error('the log is not begun');
     try {
       await this.#writeThrough(NO_CHANGES);
@@ -111,7 +114,7 @@ class LoggedStorage implements Storage {
   }
 
   write(changes: Changes): Promise<void> {
-    return this.#inTurn(() => this.#write(changes));
+    return this.#queue.run(() => this.#write(changes));
   }
 
   async room(): Promise<Room> {
@@ -120,35 +123,28 @@ class LoggedStorage implements Storage {
     return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
   }
 
-  settle(): Promise<void> {
-    return this.#inTurn(() => this.#writeThrough(NO_CHANGES));
+  checkpoint(): Promise<void> {
+    return this.#queue.run(() => this.#writeThrough(NO_CHANGES));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     try {
-      await this.#inTurn(() => this.#writeThrough(NO_CHANGES));
+      await this.#queue.run(() => this.#writeThrough(NO_CHANGES));
     } catch (error) {
-      // Nothing is lost: the next start finds it in the log.
+      // Nothing is lost: the next start replays the log.
       this.#noteFailure(error);
     }
     await this.#log.close();
     await this.#base.close();
   }
 
-  #inTurn(action: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(action);
-    // Whoever asked hears of a failure; who comes next need not.
-    this.#turn = result.catch(() => {});
-    return result;
-  }
-
   async #write(changes: Changes): Promise<void> {
     const record = this.#log.record(changes);
     if (!this.#log.hasRoom(record)) {
-      await this.#takingOver;
-      this.#startTakingOver();
+      await this.#checkpointing;
+      this.#startCheckpoint();
     }
     if (this.#failure !== null || !this.#log.hasRoom(record)) {
       await this.#writeThrough(changes);
@@ -161,39 +157,39 @@ class LoggedStorage implements Storage {
       throw error;
     }
     for (const [key, value] of changes) this.#logged.set(key, value);
-    if (this.#log.isHalfFull || this.#logged.size > TAKE_OVER_ROWS) this.#startTakingOver();
+    if (this.#log.isHalfFull || this.#logged.size > CHECKPOINT_ROWS) this.#startCheckpoint();
     else this.#schedule();
   }
 
-  /** All that is logged goes to the storage below in the background. Only in turn with writes. */
-  #startTakingOver(): void {
-    if (this.#takingOver !== null || this.#failure !== null || this.#logged.size === 0) return;
+  /** Writes all that is logged to the storage below, in the background. Only from within the queue. */
+  #startCheckpoint(): void {
+    if (this.#checkpointing !== null || this.#failure !== null || this.#logged.size === 0) return;
     const leaving = this.#logged;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged, leaving];
-    this.#log.takeTurns();
-    this.#takingOver = this.#takeOver(leaving, this.#log.last);
+    this.#log.switchLogFile();
+    this.#checkpointing = this.#runCheckpoint(leaving, this.#log.last);
   }
 
-  async #takeOver(leaving: Overlay, last: number): Promise<void> {
+  async #runCheckpoint(leaving: Overlay, last: number): Promise<void> {
     try {
       await this.#store(leaving.changes, NO_CHANGES, last);
     } catch (error) {
       rethrowProgramFault(error);
-      // Its file can't be written over, and what came since lies above it.
+      // Its log file stays as it is, since nothing is logged any more; what was logged meanwhile is newer.
       this.#fail(error);
       for (const [key, value] of this.#logged.changes) leaving.set(key, value);
       this.#logged = leaving;
     }
     this.#overlays = [this.#logged];
-    this.#takingOver = null;
+    this.#checkpointing = null;
     this.#schedule();
   }
 
-  /** These changes and all that is logged go to the storage below, which answers for them. Only in turn with writes. */
+  /** Writes all that is logged and these changes to the storage below, without the log. Only from within the queue. */
   async #writeThrough(changes: Changes): Promise<void> {
-    await this.#takingOver;
-    // A write that failed may stand in the log.
+    await this.#checkpointing;
+    // With a failure there may be a write in the log that was refused: the log must be emptied even when there is nothing to store.
     if (this.#logged.size === 0 && changes.size === 0 && this.#failure === null) return;
     const { last } = this.#log;
     const wasBroken = this.#failure !== null;
@@ -206,14 +202,14 @@ class LoggedStorage implements Storage {
     this.#failure = null;
     this.#logged = new Overlay();
     this.#overlays = [this.#logged];
-    // A disk that takes writes again may have room for a log too.
+    // The disk takes writes again: it may have room for the log's files now.
     if (wasBroken) await this.#log.prepare();
     this.#log.startOver(this.#salt, last);
   }
 
   /**
-   * Everything in one write. On a disk that has no room for that, first what is logged, some rows at a time: the log has all of
-   * them until the last write says how far the storage below has come, and what is read here lies above.
+   * Writes everything in one transaction. On a disk without room for that, what is logged goes first, in small transactions.
+   * That is safe: until the last one moves the progress row, a start replays all of it from the log, and readers see memory.
    */
   async #store(logged: Changes, changes: Changes, last: number): Promise<void> {
     try {
@@ -223,8 +219,8 @@ class LoggedStorage implements Storage {
     } catch (error) {
       if (diskTrouble(error) !== 'full' || logged.size === 0) throw error;
       const rows = [...logged];
-      for (let at = 0; at < rows.length; at += FEW_ROWS) {
-        await this.#base.write(new Map(rows.slice(at, at + FEW_ROWS)));
+      for (let at = 0; at < rows.length; at += SMALL_TRANSACTION_ROWS) {
+        await this.#base.write(new Map(rows.slice(at, at + SMALL_TRANSACTION_ROWS)));
       }
       await this.#base.write(withProgress(changes, last, this.#salt));
     }
@@ -232,14 +228,14 @@ class LoggedStorage implements Storage {
 
   #schedule(): void {
     if (this.#timer !== null || this.#isClosed || (this.#logged.size === 0 && this.#failure === null)) return;
-    this.#timer = this.#runtime.clock.after(TAKE_OVER_INTERVAL_MS, () => {
+    this.#timer = this.#runtime.clock.after(CHECKPOINT_INTERVAL_MS, () => {
       this.#timer = null;
       const action = async () => {
         if (this.#isClosed) return;
         if (this.#failure !== null) await this.#writeThrough(NO_CHANGES);
-        else this.#startTakingOver();
+        else this.#startCheckpoint();
       };
-      this.#inTurn(action).catch((error: unknown) => {
+      this.#queue.run(action).catch((error: unknown) => {
         rethrowProgramFault(error);
         this.#noteFailure(error);
         this.#schedule();
@@ -247,7 +243,7 @@ class LoggedStorage implements Storage {
     });
   }
 
-  /** Nothing is logged any more until the storage below has everything. */
+  /** From now on nothing is logged until the storage below has everything. */
   #fail(error: unknown): void {
     this.#failure = asError(error);
     this.#noteFailure(error);
@@ -265,7 +261,7 @@ function withProgress(changes: Changes, number: number, salt: bigint): Changes {
   return new Map(changes).set(PROGRESS_KEY, row);
 }
 
-/** Zeros for a storage that has never had a log. */
+/** Number and salt are 0 for a storage that has never had a log. */
 function decodeProgress(row: Uint8Array | undefined): { number: number; salt: bigint } {
   const bytes = Buffer.from(row ?? new Uint8Array(16));
   return { number: Number(bytes.readBigUInt64LE(0)), salt: bytes.readBigUInt64LE(8) };

@@ -1,5 +1,5 @@
-// Storage in memory for the simulation and for tests: the durable rows stand
-// in an object that outlives the engine, so that a crash can be played.
+// Storage in memory for the simulation and for tests. The durable rows are in an
+// object that outlives the engine, so that a crash can be simulated.
 import { SortedKeys } from '../engine/sorted-keys.js';
 import type { EngineFactory, Key, Row, Storage } from '../engine/storage.js';
 
@@ -13,7 +13,7 @@ export class MemoryStore {
     return this.#generation;
   }
 
-  /** From now on, storages opened before change nothing any more, and their writes never answer: their process is dead. */
+  /** Simulates that the process dies: storages that were opened before change nothing any more, and their writes never settle. */
   crash(): void {
     this.#generation++;
   }
@@ -45,9 +45,9 @@ export class MemoryStore {
 }
 
 export interface MemoryEngineOptions {
-  /** How long a write takes, on whatever clock; at once when absent. A crash meanwhile loses the write. A rejection fails it. */
+  /** Awaited before a write is made; a write takes no time when absent. A crash meanwhile loses the write. A rejection fails it. */
   commitDelay?: () => Promise<void>;
-  /** What is left for changes that take room; without bounds when absent. */
+  /** Room for changes that take room; infinite when absent. */
   leftBytes?: () => number;
 }
 
@@ -67,7 +67,7 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
         const leftBytes = options.leftBytes?.() ?? Number.POSITIVE_INFINITY;
         return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: null };
       },
-      async settle() {},
+      async checkpoint() {},
       async close() {},
     };
     return Promise.resolve(storage);

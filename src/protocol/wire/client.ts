@@ -7,14 +7,13 @@ import { type Clock, sleep } from '../../runtime/clock.js';
 import { Deadlines } from '../../runtime/deadlines.js';
 import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { ServiceError } from '../errors.js';
+import { malformed, ServiceError } from '../errors.js';
 import { HANDSHAKE_DEADLINE_MS, MAXIMUM_REQUESTS_IN_FLIGHT, REQUEST_QUEUE_BYTES } from '../limits.js';
 import type { CallOptions } from '../services/service.js';
 import { ClientHandshake, NONCE_BYTES } from './authentication.js';
 import { Call, type CallEvents } from './call.js';
 import { encodeCancel, encodeRequest, type Message } from './codec.js';
 import { Connection } from './connection.js';
-import { malformed } from './header-check.js';
 import { lend } from './lent.js';
 
 const FIRST_BACKOFF_MS = 20;

@@ -3,12 +3,13 @@
 // numbers big-endian. The header is a MessagePack array. Byte arrays of the
 // body travel raw behind it, in the order of their marks, and are never copied
 // on sending; the receiver gets views into one buffer per frame.
+
 import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
 import { messageOf } from '../../runtime/caught-errors.js';
-import { FileError, type FileErrorCode, ServiceError, type ServiceErrorCode } from '../errors.js';
+import { FileError, type FileErrorCode, malformed, ServiceError, type ServiceErrorCode } from '../errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES, MINIMUM_PAYLOAD_BYTES } from '../limits.js';
-import { malformed, PAYLOAD_EXTENSION, SHAPE_EXTENSION } from './header-check.js';
+import { PAYLOAD_EXTENSION, SHAPE_EXTENSION } from './header-check.js';
 import { SHAPE_PATHS, type ShapePath, shaped } from './shapes.js';
 
 /** The two lengths in front of a header. */

@@ -5,13 +5,12 @@ import { Buffer } from 'node:buffer';
 import { stackOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { Socket } from '../../runtime/network.js';
-import { ServiceError } from '../errors.js';
+import { malformed, ServiceError } from '../errors.js';
 import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from '../limits.js';
 import type { Handshake } from './authentication.js';
 import { BufferPool } from './buffer-pool.js';
 import type { Message } from './codec.js';
 import { FrameReader } from './frame-reader.js';
-import { malformed } from './header-check.js';
 
 export interface ConnectionEvents {
   /** Both sides know each other: messages may be sent. */

@@ -2,10 +2,11 @@
 // are valid only during the call. Payloads end up in a buffer of the frame's
 // exact size: read into it, or copied if they came in a chunk with something else.
 import { Buffer } from 'node:buffer';
+import { malformed } from '../errors.js';
 import { MAXIMUM_FRAME_BYTES, MAXIMUM_HEADER_BYTES } from '../limits.js';
 import { BufferPool } from './buffer-pool.js';
 import { decodeMessage, type Message, PREFIX_BYTES } from './codec.js';
-import { checkHeader, malformed } from './header-check.js';
+import { checkHeader } from './header-check.js';
 
 /** Less than this is copied: a read of its own would cost more. */
 const MINIMUM_ROOM_BYTES = 16 * 1024;

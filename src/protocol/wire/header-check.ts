@@ -2,7 +2,7 @@
 // would cost the decoder more memory or stack than it is worth. Only what our
 // own encoder writes passes: MessagePack without timestamps, records or floats of
 // 32 bits, and three extensions: payload marks, objects by shape, large whole numbers.
-import { ServiceError } from '../errors.js';
+import { malformed } from '../errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_HEADER_VALUES } from '../limits.js';
 
 /** MessagePack extension type of a payload mark: fixext 1, this type, a filling byte, then the payload's length as a number. */
@@ -18,10 +18,6 @@ const LARGE_NUMBER_EXTENSION = 0x42;
 const ENVELOPE_DEPTH = 1;
 
 const counts = new Float64Array(MAXIMUM_DEPTH + ENVELOPE_DEPTH);
-
-export function malformed(what: string): ServiceError {
-  return new ServiceError('MALFORMED', what);
-}
 
 /**
  * Checks the header in bytes[start … end) and returns the sum of the payload lengths that it speaks of.

@@ -6,7 +6,7 @@ import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { FileError, ServiceError } from '../errors.js';
+import { FileError, malformed, ServiceError } from '../errors.js';
 import {
   HANDSHAKE_DEADLINE_MS,
   MAXIMUM_BYTES_IN_FLIGHT,
@@ -19,7 +19,6 @@ import type { CallOptions } from '../services/service.js';
 import { NONCE_BYTES, ServerHandshake } from './authentication.js';
 import { encodeFailure, encodeReply, type Message } from './codec.js';
 import { Connection } from './connection.js';
-import { malformed } from './header-check.js';
 import { giveBack } from './lent.js';
 
 export type ServedMethod = (request: object, options: CallOptions) => Promise<object>;

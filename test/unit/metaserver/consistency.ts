@@ -1,6 +1,8 @@
 // Checks that all tables of a namespace tell the same story: a slow reading of
 // every row, which the metaserver itself never needs.
 import assert from 'node:assert/strict';
+import { decodeCookie, decodeEntry } from '../../../src/metaserver/state/entry-rows.js';
+import { decodeInode } from '../../../src/metaserver/state/inode-row.js';
 import {
   garbageKey,
   missedRange,
@@ -9,7 +11,7 @@ import {
   textFromKey,
   wholeTable,
 } from '../../../src/metaserver/state/keys.js';
-import { decodeCookie, decodeEntry, decodeInode, decodeNumbers } from '../../../src/metaserver/state/rows.js';
+import { decodeNumbers } from '../../../src/metaserver/state/numbers.js';
 import type { Tables } from '../../../src/metaserver/state/tables.js';
 
 const ALL = Number.POSITIVE_INFINITY;

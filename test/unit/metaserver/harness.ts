@@ -182,7 +182,7 @@ export const lmdbPlaces: PlaceKind = {
           scan: (from, to, limit) => storage.scan(from, to, limit),
           write: (changes) => (isAlive ? storage.write(changes) : new Promise<never>(() => {})),
           room: () => storage.room(),
-          settle: () => storage.settle(),
+          checkpoint: () => storage.checkpoint(),
           async close() {
             open = open.filter((one) => one.storage !== storage);
             await storage.close();

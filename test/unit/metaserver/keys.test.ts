@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { SortedKeys } from '../../../src/metaserver/engine/sorted-keys.js';
+import { decodeInode, encodeInode, type InodeRow } from '../../../src/metaserver/state/inode-row.js';
 import {
   blockKey,
   missedKey,
@@ -13,7 +14,6 @@ import {
   serverKey,
   textFromKey,
 } from '../../../src/metaserver/state/keys.js';
-import { decodeInode, encodeInode, type InodeRow } from '../../../src/metaserver/state/rows.js';
 
 const whole = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,57 +1,40 @@
-// Everything that changes the store goes through here, one batch after the
-// other: plan each change against what is true now, write all their records
-// with one call, then make them visible, then sync for those who asked. Nobody
-// is answered before. What arrives meanwhile makes the next batch. The index
-// follows a little later: the log has it all.
+// All changes of the store go through here, as group commits: a batch is
+// planned against what is stored now, written to the log with one call, made
+// visible, and synced once for all who asked for durability; then they are
+// answered. Mutations that arrive meanwhile form the next batch. The index is
+// saved later: until then the log has everything.
+
 import { ServiceError } from '../../protocol/errors.js';
-import type { BlockKey } from '../../protocol/services/blocks.js';
 import { asError, errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import { isProgramFault, rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
-import { type Draft, type PlacedRecord, placeDraft, type TombstonesDraft } from '../format/draft.js';
+import {
+  type PlacedRecord,
+  placeRecord,
+  type UnplacedRecord,
+  type UnplacedTombstones,
+} from '../format/unplaced-record.js';
 import type { Catalog } from '../index/catalog.js';
 import {
   INDEX_SAVE_BLOCKS,
   INDEX_SAVE_INTERVAL_MS,
   MAXIMUM_BATCH_BYTES,
   MAXIMUM_BATCH_MUTATIONS,
-  MAXIMUM_OWED_TOMBSTONES,
+  MAXIMUM_UNLOGGED_TOMBSTONES,
   ZEROS_AHEAD_BYTES,
 } from '../limits.js';
 import type { ActiveSegment, SegmentLog } from '../log/segment-log.js';
 import { isNoRoom, type Space } from '../log/space.js';
+import type { Mutation, Plan } from './mutation.js';
 
-/** What a change comes to. */
-export interface Plan {
-  drafts: Draft[];
-  removals: BlockKey[];
-  /** Answers whoever asked, when the change is stored. */
-  done(): void;
-}
-
-export interface Mutation {
-  /** put: refused when the disk is full; delete: then carried out without its record; move: neither. */
-  kind: 'put' | 'delete' | 'move';
-  /** Answered when it is on stable storage. */
-  durable: boolean;
-  /** Names of the blocks that its plan looks at or changes: two that share one never go into the same batch. */
-  blocks: readonly string[];
-  /** About how much it will write. */
-  bytes: number;
-  plan(): Promise<Plan>;
-  failed(error: Error): void;
-  /** No room; nothing was written. */
-  full(): void;
-}
-
-/** Changes nothing by itself: only what is owed goes with it. */
-const PAYING: Mutation = {
+/** Has no records of its own: its batch writes the unlogged tombstones. */
+const RETRY_UNLOGGED: Mutation = {
   kind: 'move',
   durable: false,
   blocks: [],
   bytes: 0,
-  plan: async () => ({ drafts: [], removals: [], done() {} }),
+  plan: async () => ({ records: [], removals: [], done() {} }),
   failed() {},
   full() {},
 };
@@ -61,7 +44,7 @@ interface Planned {
   plan: Plan;
 }
 
-export interface WriterParts {
+export interface BatchWriterParts {
   catalog: Catalog;
   segmentLog: SegmentLog;
   space: Space;
@@ -69,23 +52,26 @@ export interface WriterParts {
   log: Log;
   salt: bigint;
   maximumBatchBytes: number;
-  /** Segments whose use has changed. */
-  onTouched(segments: Iterable<number>): void;
+  /** The live bytes or tombstones of these segments have changed. */
+  onUseChanged(segments: Iterable<number>): void;
   /** A put is refused for lack of room. */
   onFull(): void;
 }
 
-export class Writer {
+export class BatchWriter {
   readonly #queue: Mutation[] = [];
-  /** Records of deletions that found no room: they go with the next batch, or what is deleted comes back with a lost index. */
-  #owed: TombstonesDraft[] = [];
+  /**
+   * Tombstones of deletions that were carried out when the log had no room. The next batch writes them: were the index lost
+   * before that, the deleted versions would come back.
+   */
+  #unlogged: UnplacedTombstones[] = [];
   #running: Promise<void> | null = null;
   #closed = false;
   #saveTimer: Timer | undefined;
 
-  readonly #parts: WriterParts;
+  readonly #parts: BatchWriterParts;
 
-  constructor(parts: WriterParts) {
+  constructor(parts: BatchWriterParts) {
     this.#parts = parts;
   }
 
@@ -95,17 +81,17 @@ export class Writer {
       return;
     }
     this.#queue.push(mutation);
-    // Begins behind this turn, so that all that one message asks for is in the first batch.
+    // Starts after this turn of the event loop, so that all items of one message are in the first batch.
     this.#running ??= Promise.resolve().then(() => this.#run());
   }
 
-  /** Takes no more; resolves when all that was taken is done. */
+  /** Takes no more mutations; resolves when all that were taken are done. */
   async close(): Promise<void> {
     this.#closed = true;
     while (this.#running !== null) await this.#running;
-    if (this.#owed.length > 0) {
-      // A last attempt; the index knows it all anyway, unless it is lost.
-      this.#queue.push(PAYING);
+    if (this.#unlogged.length > 0) {
+      // A last attempt. Without it the deletions are only in the index.
+      this.#queue.push(RETRY_UNLOGGED);
       await this.#run();
     }
     this.#saveTimer?.cancel();
@@ -143,7 +129,7 @@ export class Writer {
     return this.#queue.splice(0, count);
   }
 
-  /** Answers what is to be stored all the same. */
+  /** Refuses the puts of the batch when the disk is full. Answers the mutations that are to be stored. */
   async #refuseWhenFull(batch: readonly Mutation[], putBytes: number): Promise<readonly Mutation[]> {
     if (await this.#parts.space.hasRoomFor(putBytes)) return batch;
     this.#parts.onFull();
@@ -158,12 +144,12 @@ export class Writer {
   async #plan(batch: readonly Mutation[]): Promise<Planned[]> {
     const [first] = batch;
     const isOne = first !== undefined && batch.length === 1;
-    // All at once, since many read from the disk.
+    // In parallel, since many of them read from the disk.
     const plans = isOne ? [await this.#planOne(first)] : await Promise.all(batch.map((each) => this.#planOne(each)));
     return plans.filter((plan) => plan !== null);
   }
 
-  /** One that can't be planned fails by itself. */
+  /** A mutation that can't be planned fails alone; the rest of its batch goes on. */
   async #planOne(mutation: Mutation): Promise<Planned | null> {
     try {
       return { mutation, plan: await mutation.plan() };
@@ -178,15 +164,15 @@ export class Writer {
     const { failures } = segmentLog;
     let planned = await this.#plan(batch);
     if (planned.length === 0) return;
-    const needsRecords = planned.some(({ mutation, plan }) => plan.drafts.length > 0 || mutation === PAYING);
+    const needsRecords = planned.some(({ mutation, plan }) => plan.records.length > 0 || mutation === RETRY_UNLOGGED);
     const needsSync = planned.some(({ mutation }) => mutation.durable);
     let active: ActiveSegment | null = null;
     let records: PlacedRecord[] = [];
     if (needsRecords) {
       try {
         active = await segmentLog.ready();
-        // Since a sync failed meanwhile, plans may build on what is not durable and never will be. One look is enough: in a
-        // segment that was begun just now nothing waits for its sync.
+        // A sync failed meanwhile: plans may refer to bytes that will never be durable, and are made anew. Once is enough,
+        // since nothing waits for a sync of the segment that was begun just now.
         if (segmentLog.failures !== failures) planned = await this.#plan(planned.map(({ mutation }) => mutation));
         records = await this.#append(active, planned, needsSync);
       } catch (error) {
@@ -204,7 +190,7 @@ export class Writer {
 
   #synced(active: ActiveSegment | null): Promise<void> {
     const { segmentLog } = this.#parts;
-    // Without a record of its own, what is durable already may still wait for its first sync.
+    // Nothing was written, but the version that a put found stored already may not be synced yet.
     return active === null ? segmentLog.syncActive() : segmentLog.synced(active);
   }
 
@@ -213,31 +199,31 @@ export class Writer {
     const records: PlacedRecord[] = [];
     const chunks: Uint8Array[] = [];
     let offset = active.endOffset;
-    const place = (draft: Draft): void => {
-      const record = placeDraft(draft, { segment: active.number, offset }, salt);
-      records.push(record);
-      for (const chunk of record.chunks) chunks.push(chunk);
-      offset += record.sizeBytes;
+    const place = (record: UnplacedRecord): void => {
+      const placed = placeRecord(record, { segment: active.number, offset }, salt);
+      records.push(placed);
+      for (const chunk of placed.chunks) chunks.push(chunk);
+      offset += placed.sizeBytes;
     };
-    for (const draft of this.#owed) place(draft);
-    for (const { plan } of planned) for (const draft of plan.drafts) place(draft);
+    for (const record of this.#unlogged) place(record);
+    for (const { plan } of planned) for (const record of plan.records) place(record);
     const bytes = offset - active.endOffset;
     const mayWriteAhead = needsSync && space.hasToSpare(bytes + ZEROS_AHEAD_BYTES);
     await segmentLog.append(active, chunks, bytes, mayWriteAhead);
-    this.#owed = [];
+    this.#unlogged = [];
     space.wrote(bytes);
     return records;
   }
 
   #apply(planned: readonly Planned[], records: readonly PlacedRecord[], active: ActiveSegment | null): void {
     const { catalog } = this.#parts;
-    for (const { draft, place, row } of records) {
-      if (draft.kind === 'tombstones') catalog.addTombstones(place.segment, draft.tombstones);
-      else if (row !== undefined) catalog.put(draft.key, row);
+    for (const { record, place, row } of records) {
+      if (record.kind === 'tombstones') catalog.addTombstones(place.segment, record.tombstones);
+      else if (row !== undefined) catalog.put(record.key, row);
     }
     for (const { plan } of planned) for (const key of plan.removals) catalog.remove(key);
     if (active !== null) catalog.reach({ segment: active.number, offset: active.endOffset });
-    this.#parts.onTouched(catalog.takeTouched());
+    this.#parts.onUseChanged(catalog.takeChangedUses());
     if (catalog.pending >= INDEX_SAVE_BLOCKS) catalog.save();
     else this.#saveTimer ??= this.#parts.clock.after(INDEX_SAVE_INTERVAL_MS, () => this.#saveNow());
   }
@@ -247,13 +233,13 @@ export class Writer {
     try {
       this.#parts.catalog.save();
     } catch (error) {
+      // The changes stay in memory and in the log, and are saved with the next ones.
       rethrowProgramFault(error);
-      // It stays in memory, and in the log.
       this.#parts.log.warn('index.save_failed', errorFields(error));
     }
   }
 
-  /** The log took nothing. */
+  /** The log took none of the records. */
   #storeWithout(planned: readonly Planned[], error: unknown): void {
     const noRoom = isNoRoom(error);
     this.#parts.log.error('segment.write_failed', errorFields(error));
@@ -261,8 +247,9 @@ export class Writer {
       if (noRoom && mutation.kind === 'put') {
         mutation.full();
       } else if (noRoom && mutation.kind === 'delete') {
-        // Deleting is what makes room. Should the index be lost before its record is written, these versions come back as garbage.
-        this.#owe(plan.drafts);
+        // Deleting is what makes room. Should the index be lost before the tombstones are logged, these versions come back as
+        // garbage.
+        this.#keepUnlogged(plan.records);
         this.#apply([{ mutation, plan }], [], null);
         this.#parts.catalog.save();
         plan.done();
@@ -272,11 +259,11 @@ export class Writer {
     }
   }
 
-  #owe(drafts: readonly Draft[]): void {
-    const owed = drafts.filter((draft) => draft.kind === 'tombstones');
-    const count = [...this.#owed, ...owed].reduce((sum, { tombstones }) => sum + tombstones.length, 0);
-    if (count <= MAXIMUM_OWED_TOMBSTONES) this.#owed.push(...owed);
-    else this.#parts.log.warn('tombstones.dropped', { count: count - MAXIMUM_OWED_TOMBSTONES });
+  #keepUnlogged(records: readonly UnplacedRecord[]): void {
+    const tombstones = records.filter((record) => record.kind === 'tombstones');
+    const count = [...this.#unlogged, ...tombstones].reduce((sum, record) => sum + record.tombstones.length, 0);
+    if (count <= MAXIMUM_UNLOGGED_TOMBSTONES) this.#unlogged.push(...tombstones);
+    else this.#parts.log.warn('tombstones.dropped', { count: count - MAXIMUM_UNLOGGED_TOMBSTONES });
   }
 
   #fail(mutations: readonly Mutation[], error: unknown): void {

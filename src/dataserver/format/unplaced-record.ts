@@ -1,8 +1,9 @@
-// A record that has no place in the log yet: what a change wants written.
-// Placing it fixes where its pages lie, which its description says.
+// A record that has no place in the log yet. Placing it fixes where its pages
+// lie, and with that the bytes of its header and description.
 import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../../protocol/values/hash.js';
+import { assert } from '../../runtime/assert.js';
 import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';
 import { encodeRow, type PageExtent, type Place, rowBytes, type VersionRow } from './version-row.js';
 
@@ -12,7 +13,7 @@ export interface FreshRun {
   pageCount: number;
 }
 
-export interface VersionDraft {
+export interface UnplacedVersion {
   kind: 'version';
   key: BlockKey;
   length: number;
@@ -20,24 +21,24 @@ export interface VersionDraft {
   /** As in the row; undefined: this record's own segment. */
   firstSegment: number | undefined;
   pageHashes: Buffer;
-  /** Pages that lie elsewhere already. */
+  /** Pages that are stored already, in records of other versions. */
   kept: PageExtent[];
   fresh: FreshRun[];
-  /** The bytes of the fresh pages, not copied: nobody may change them until they are written. */
+  /** The bytes of the fresh pages, not copied: they must not change before they are written. */
   payload: readonly Uint8Array[];
 }
 
-export interface TombstonesDraft {
+export interface UnplacedTombstones {
   kind: 'tombstones';
   tombstones: readonly Tombstone[];
 }
 
-export type Draft = VersionDraft | TombstonesDraft;
+export type UnplacedRecord = UnplacedVersion | UnplacedTombstones;
 
 export interface PlacedRecord {
-  draft: Draft;
+  record: UnplacedRecord;
   place: Place;
-  /** Of versions. */
+  /** The version's row; undefined for tombstones. */
   row: VersionRow | undefined;
   chunks: Uint8Array[];
   sizeBytes: number;
@@ -47,24 +48,25 @@ const NO_KEY: BlockKey = { inode: 0, index: 0, version: 0 };
 const PADDING = Buffer.alloc(8);
 
 /** Gives the record its place and its bytes. */
-export function placeDraft(draft: Draft, place: Place, salt: bigint): PlacedRecord {
-  switch (draft.kind) {
+export function placeRecord(record: UnplacedRecord, place: Place, salt: bigint): PlacedRecord {
+  switch (record.kind) {
     case 'version': {
-      const row = rowOf(draft, place);
-      const payloadBytes = bytesIn(draft.payload);
-      const header = encodeRecord({ kind: 'version', key: draft.key, place, payloadBytes }, encodeRow(row), salt);
-      return finish(draft, place, row, header, draft.payload, payloadBytes);
+      const row = rowOf(record, place);
+      const payloadBytes = bytesIn(record.payload);
+      const header = encodeRecord({ kind: 'version', key: record.key, place, payloadBytes }, encodeRow(row), salt);
+      return finish(record, place, row, header, record.payload, payloadBytes);
     }
     case 'tombstones': {
-      const meta = encodeTombstones(draft.tombstones);
+      const meta = encodeTombstones(record.tombstones);
       const header = encodeRecord({ kind: 'tombstones', key: NO_KEY, place, payloadBytes: 0 }, meta, salt);
-      return finish(draft, place, undefined, header, [], 0);
+      return finish(record, place, undefined, header, [], 0);
     }
   }
 }
 
+/** Positional arguments, since this is on the way of every write. */
 function finish(
-  draft: Draft,
+  record: UnplacedRecord,
   place: Place,
   row: VersionRow | undefined,
   header: Buffer,
@@ -75,11 +77,11 @@ function finish(
   const paddingBytes = sizeBytes - header.length - payloadBytes;
   const chunks = [header, ...payload];
   if (paddingBytes > 0) chunks.push(PADDING.subarray(0, paddingBytes));
-  return { draft, place, row, chunks, sizeBytes };
+  return { record, place, row, chunks, sizeBytes };
 }
 
-function rowOf(draft: VersionDraft, place: Place): VersionRow {
-  const { length, modifiedNs, pageHashes, kept, fresh, payload } = draft;
+function rowOf(record: UnplacedVersion, place: Place): VersionRow {
+  const { length, modifiedNs, pageHashes, kept, fresh, payload } = record;
   let offset = place.offset + HEADER_BYTES + rowBytes(kept.length + fresh.length, length);
   const extents = [...kept];
   const end = offset + bytesIn(payload);
@@ -87,8 +89,9 @@ function rowOf(draft: VersionDraft, place: Place): VersionRow {
     extents.push({ firstPage, pageCount, place: { segment: place.segment, offset } });
     offset = Math.min(end, offset + pageCount * PAGE_BYTES);
   }
+  assert(offset === end, 'the payload has no more bytes than its fresh pages');
   if (kept.length > 0) extents.sort((a, b) => a.firstPage - b.firstPage);
-  return { length, modifiedNs, home: place, firstSegment: draft.firstSegment ?? place.segment, extents, pageHashes };
+  return { length, modifiedNs, home: place, firstSegment: record.firstSegment ?? place.segment, extents, pageHashes };
 }
 
 function bytesIn(chunks: readonly Uint8Array[]): number {

@@ -1,0 +1,67 @@
+// The services of a data server whose store is still being opened: calls wait,
+// and go through once it is open.
+import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
+import type { BlockService, HookService } from '../protocol/services/blocks.js';
+import type { Dataserver } from './dataserver.js';
+import type { DataserverMethods } from './xml-rpc.js';
+
+export class Opening {
+  #opened: Dataserver | undefined;
+  #settle: { resolve: (dataserver: Dataserver) => void; reject: (error: Error) => void } | undefined;
+  readonly dataserver = new Promise<Dataserver>((resolve, reject) => {
+    this.#settle = { resolve, reject };
+  });
+
+  constructor() {
+    // runDataserver reports a failed opening. This keeps the promise from counting as unhandled when no call waits for it.
+    this.dataserver.catch(() => undefined);
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  opened(dataserver: Dataserver): void {
+    this.#opened = dataserver;
+    this.#settle?.resolve(dataserver);
+  }
+
+  failed(error: Error): void {
+    this.#settle?.reject(error);
+  }
+
+  readonly blocks: BlockService = {
+    put: (request) => this.#whenOpen(({ blocks }) => blocks.put(request)),
+    get: (request) => this.#whenOpen(({ blocks }) => blocks.get(request)),
+    delete: (request) => this.#whenOpen(({ blocks }) => blocks.delete(request)),
+    list: (request) => this.#whenOpen(({ blocks }) => blocks.list(request)),
+    flush: (request) => this.#whenOpen(({ blocks }) => blocks.flush(request)),
+    status: (request) => this.#whenOpen(({ blocks }) => blocks.status(request)),
+    adopt: (request) => this.#whenOpen(({ blocks }) => blocks.adopt(request)),
+  };
+
+  readonly hooks: HookService = {
+    corrupt: (request) => this.#whenOpen(({ hooks }) => hooks.corrupt(request)),
+    terminate: (request) => this.#whenOpen(({ hooks }) => hooks.terminate(request)),
+    restart: (request) => this.#whenOpen(({ hooks }) => hooks.restart(request)),
+  };
+
+  readonly xmlRpc: XmlRpcMethods = {
+    put: (...parameters) => this.#xmlRpc('put', parameters),
+    get: (...parameters) => this.#xmlRpc('get', parameters),
+    list_contents: (...parameters) => this.#xmlRpc('list_contents', parameters),
+    corrupt: (...parameters) => this.#xmlRpc('corrupt', parameters),
+    terminate: (...parameters) => this.#xmlRpc('terminate', parameters),
+    restart: (...parameters) => this.#xmlRpc('restart', parameters),
+    ping: (...parameters) => this.#xmlRpc('ping', parameters),
+  };
+
+  #xmlRpc(name: keyof DataserverMethods, parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
+    return this.#whenOpen(({ xmlRpc }) => xmlRpc[name](...parameters));
+  }
+
+  /** Once the store is open, calls go through without another promise: this is on the way of every block. */
+  #whenOpen<T>(use: (dataserver: Dataserver) => Promise<T>): Promise<T> {
+    return this.#opened === undefined ? this.dataserver.then(use) : use(this.#opened);
+  }
+}
