@@ -1,5 +1,7 @@
 // What both bindings are told, and what they give back.
-import type { AccessTimesMode } from './access-times.js';
+
+/** Whether reading moves a file's access time; see mount(8). */
+export type AccessTimesMode = 'noatime' | 'relatime';
 
 export interface MountSettings {
   directory: string;

@@ -4,10 +4,9 @@
 import { resolve } from 'node:path';
 import type { FileService } from '../protocol/services/files.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
-import type { Mount, MountSettings } from './mount-settings.js';
-import type { MediatorConnection } from './operations.js';
+import type { AccessTimesMode, Mount, MountSettings } from './mount-settings.js';
+import type { MediatorConnection } from './operations/operations.js';
 
 export type { Mount } from './mount-settings.js';
 

@@ -4,7 +4,7 @@ import type { Dataserver } from '../../src/dataserver/dataserver.js';
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
-import { repeatLost } from '../../src/fuse-client/lost-requests.js';
+import { repeatLost } from '../../src/fuse-client/session/lost-requests.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
-import { forgetfulKernelCache } from '../../src/fuse-client/kernel-cache.js';
-import { Operations } from '../../src/fuse-client/operations.js';
+import { forgetfulKernelCache } from '../../src/fuse-client/cache/kernel-cache.js';
+import { Operations } from '../../src/fuse-client/operations/operations.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../src/protocol/services/files.js';
 import type { CallOptions } from '../../src/protocol/services/service.js';

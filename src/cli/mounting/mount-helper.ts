@@ -4,7 +4,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { remount } from '../../fuse-client/kernel/mount-table.js';
+import { remount } from '../../fuse-client/mounting/mount-table.js';
 import { hasCode } from '../config-file.js';
 import { CommandFailure, describeFailure } from '../failure.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';

@@ -4,10 +4,10 @@
 import type { FileService } from '../../protocol/services/files.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { detach, findMount, raiseReadAhead } from '../kernel/mount-table.js';
-import { forgetfulKernelCache } from '../kernel-cache.js';
+import { forgetfulKernelCache } from '../cache/kernel-cache.js';
 import type { Mount, MountSettings } from '../mount-settings.js';
-import { type MediatorConnection, Operations } from '../operations.js';
+import { detach, findMount, raiseReadAhead } from '../mounting/mount-table.js';
+import { type MediatorConnection, Operations } from '../operations/operations.js';
 import { loadFuseNative } from './library.js';
 import { nativeOperations } from './native-operations.js';
 import type { NativeClass, NativeInstance } from './native-types.js';

@@ -10,10 +10,10 @@ import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 import { copyTo } from '../../protocol/services/pieces.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
-import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
-import { refuseLists } from '../extended-attributes.js';
-import { kindOf, modeOf } from '../kernel/replies.js';
-import type { Operations } from '../operations.js';
+import { refuseLists } from '../operations/extended-attributes.js';
+import type { Operations } from '../operations/operations.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../posix/errno.js';
+import { kindOf, modeOf } from '../posix/file-modes.js';
 import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
 import type { PathResolver } from './path-resolver.js';
 

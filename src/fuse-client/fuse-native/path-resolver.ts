@@ -3,7 +3,7 @@
 import { FileError } from '../../protocol/errors.js';
 import { type FileName, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { Operations } from '../operations.js';
+import type { Operations } from '../operations/operations.js';
 
 const MOST_KEPT = 10_000;
 

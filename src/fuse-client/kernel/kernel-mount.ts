@@ -2,15 +2,15 @@
 import type { FileService } from '../../protocol/services/files.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { KernelCache } from '../kernel-cache.js';
+import type { KernelCache } from '../cache/kernel-cache.js';
 import type { Mount, MountSettings } from '../mount-settings.js';
-import { type MediatorConnection, Operations } from '../operations.js';
-import { FuseDevice } from './device.js';
+import { attach, detach, findMount, raiseReadAhead, unmount } from '../mounting/mount-table.js';
+import { type MediatorConnection, Operations } from '../operations/operations.js';
+import { EPOCH_PROTOCOL_MINOR } from './codec/layout.js';
+import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './codec/replies.js';
+import { FuseDevice } from './device/device.js';
 import { isBeingKilled } from './killed.js';
-import { EPOCH_PROTOCOL_MINOR } from './layout.js';
-import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
-import { MovedDirectories } from './moved-directories.js';
-import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './replies.js';
+import { MovedDirectories } from './known/moved-directories.js';
 import { KernelSession } from './session.js';
 
 /** The kernel greets at once; a mount that does not hear from it within this time never will. */

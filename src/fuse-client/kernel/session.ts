@@ -4,13 +4,9 @@ import { Buffer } from 'node:buffer';
 import type { FileErrorCode } from '../../protocol/errors.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
-import type { Operations } from '../operations.js';
-import { DirectoryPlaces } from './directory-places.js';
-import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
-import { InodeTable } from './inode-table.js';
-import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
-import { answerOfRemoved } from './removed-directories.js';
+import type { Operations } from '../operations/operations.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../posix/errno.js';
+import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './codec/layout.js';
 import {
   EMPTY_REPLY,
   encodeError,
@@ -19,8 +15,12 @@ import {
   encodeReply,
   offersLists,
   type ReplyBody,
-} from './replies.js';
-import { type Arguments, parseArguments, parseHeader, type RequestHeader } from './requests.js';
+} from './codec/replies.js';
+import { type Arguments, parseArguments, parseHeader, type RequestHeader } from './codec/requests.js';
+import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers/handlers.js';
+import { answerOfRemoved } from './handlers/removed-directories.js';
+import { DirectoryPlaces } from './known/directory-places.js';
+import { InodeTable } from './known/inode-table.js';
 
 /** Longer data keeps the buffer it came in; shorter is copied out, which is cheaper than another buffer. */
 const KEEP_BUFFER_BYTES = 256 * 1024;

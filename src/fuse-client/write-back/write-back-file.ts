@@ -10,13 +10,13 @@ import type { Attributes, FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { KernelCache } from '../kernel-cache.js';
-import { type OpenFile, throwUnseenFailure } from '../untold-errors.js';
+import type { KernelCache } from '../cache/kernel-cache.js';
 import { DirtyRanges } from './dirty-ranges.js';
 import { LockGuard } from './lock-guard.js';
 import type { MemoryBudget } from './memory-budget.js';
 import { attributesOver, endOf, type Overlay, splitAt } from './overlay.js';
 import { SyncHabit } from './sync-habit.js';
+import { type OpenFile, throwUnseenFailure } from './unreported-errors.js';
 
 /** Up to here a file goes out in one commit at close; beyond, batches leave in the background. */
 const SINGLE_COMMIT_BYTES = 8 * 1024 * 1024;

@@ -1,7 +1,7 @@
 // Where the kernel was told that directories are.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { DirectoryPlaces } from '../../../src/fuse-client/kernel/directory-places.js';
+import { DirectoryPlaces } from '../../../src/fuse-client/kernel/known/directory-places.js';
 import { type Attributes, type FileKind, ROOT_INODE } from '../../../src/protocol/services/files.js';
 
 const node = (inode: number, kind: FileKind = 'directory') => ({ inode, kind }) as Attributes;

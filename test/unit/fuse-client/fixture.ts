@@ -1,6 +1,6 @@
 // Operations over files in memory, with a clock that the test turns.
-import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/kernel-cache.js';
-import { type MediatorConnection, Operations } from '../../../src/fuse-client/operations.js';
+import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/cache/kernel-cache.js';
+import { type MediatorConnection, Operations } from '../../../src/fuse-client/operations/operations.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -1,6 +1,6 @@
 // Changes that a mount was answered and that are lost, for the tests of who is told.
 import assert from 'node:assert/strict';
-import type { MediatorConnection } from '../../../src/fuse-client/operations.js';
+import type { MediatorConnection } from '../../../src/fuse-client/operations/operations.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, type Fixture, Flags, fixture } from './fixture.js';

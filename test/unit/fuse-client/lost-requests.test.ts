@@ -2,8 +2,8 @@
 // when the mediator knows the mount again.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { repeatLost } from '../../../src/fuse-client/lost-requests.js';
-import { MountSession } from '../../../src/fuse-client/mount-session.js';
+import { repeatLost } from '../../../src/fuse-client/session/lost-requests.js';
+import { MountSession } from '../../../src/fuse-client/session/mount-session.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/services/files.js';
 import { type Attempt, RequestIds } from '../../../src/protocol/services/request-ids.js';

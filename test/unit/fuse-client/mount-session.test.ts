@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { MountSession } from '../../../src/fuse-client/mount-session.js';
+import { MountSession } from '../../../src/fuse-client/session/mount-session.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { FileLock, LockRange, OutdatedItem, SessionService } from '../../../src/protocol/services/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';

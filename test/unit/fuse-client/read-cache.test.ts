@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ReadCache } from '../../../src/fuse-client/read-cache.js';
+import { ReadCache } from '../../../src/fuse-client/cache/read-cache.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { RecentAttributes } from '../../../src/fuse-client/recent-attributes.js';
+import { RecentAttributes } from '../../../src/fuse-client/cache/recent-attributes.js';
 import type { Attributes } from '../../../src/protocol/services/files.js';
 import type { Clock } from '../../../src/runtime/clock.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/layout.js';
+import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import {
   encodeAttributes,
   encodeDirectory,
@@ -10,8 +10,8 @@ import {
   encodeInvalidation,
   encodeReply,
   encodeStatfs,
-  kindOf,
-} from '../../../src/fuse-client/kernel/replies.js';
+} from '../../../src/fuse-client/kernel/codec/replies.js';
+import { kindOf } from '../../../src/fuse-client/posix/file-modes.js';
 import type { Attributes, DirectoryEntry } from '../../../src/protocol/services/files.js';
 
 const ATTRIBUTES: Attributes = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import { hasKillPending } from '../../../src/fuse-client/kernel/killed.js';
-import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, Flags, fixture, stored } from './fixture.js';

@@ -2,7 +2,7 @@
 // metaserver have undone: which handles are told, by which calls, how often.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import { FallocateMode } from '../../../src/fuse-client/posix/fallocate.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { RemoteState } from '../../../src/protocol/wire/client.js';

@@ -1,7 +1,7 @@
 // Bytes that were taken and could not be stored: who is told of them, and how often.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import { FallocateMode } from '../../../src/fuse-client/posix/fallocate.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import { FallocateMode } from '../../../src/fuse-client/posix/fallocate.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { giveBack } from '../../../src/protocol/wire/lent.js';

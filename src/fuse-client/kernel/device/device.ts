@@ -1,0 +1,128 @@
+// /dev/fuse: whole requests come in as the kernel has them, replies go out by
+// a write that does not block. Never touches the mount.
+import { Buffer } from 'node:buffer';
+import { closeSync, writev, writevSync } from 'node:fs';
+import type { Log } from '../../../runtime/log.js';
+import { REQUEST_BUFFER_BYTES } from '../codec/layout.js';
+import { pollDescriptor } from './poll.js';
+
+/** Replies to a request that the kernel has given up meanwhile. */
+const NOBODY_WAITS = new Set(['ENOENT', 'ENODEV', 'ENOTCONN', 'ECONNABORTED']);
+/** How reading ends when the file system is unmounted. */
+const UNMOUNTED = 'ENODEV';
+
+export interface DeviceReceiver {
+  /** One request. True when its buffer is kept: the device then takes another and never touches this one again. */
+  request(bytes: Buffer): boolean;
+  /** The mount is gone; nothing comes any more. */
+  ended(): void;
+}
+
+export class FuseDevice {
+  #reading: { destroy(): void } | undefined;
+  #gone = false;
+  #isClosing = false;
+  /** Notifications on their way; none fails. */
+  readonly #notifying = new Set<Promise<void>>();
+  /** Settles when all notifications that take turns have had theirs. */
+  #turn: Promise<void> = Promise.resolve();
+
+  readonly #descriptor: number;
+  readonly #log: Log;
+
+  /** @param descriptor of a mounted /dev/fuse, which belongs to this object from now on */
+  constructor(descriptor: number, log: Log) {
+    this.#descriptor = descriptor;
+    this.#log = log;
+  }
+
+  /** Starts reading. */
+  start(receiver: DeviceReceiver): void {
+    let free: Buffer | undefined;
+    this.#reading = pollDescriptor(this.#descriptor, {
+      buffer: () => {
+        free ??= Buffer.allocUnsafeSlow(REQUEST_BUFFER_BYTES);
+        return free;
+      },
+      received: (bytes) => {
+        if (receiver.request(bytes)) free = undefined;
+      },
+      ended: (error) => {
+        if (error !== undefined && error.code !== UNMOUNTED) this.#log.error('mount.device', { error: error.message });
+        this.#gone = true;
+        receiver.ended();
+      },
+      idle: () => this.notified(),
+    });
+  }
+
+  /** Sends one message. False when nobody waits for it. */
+  send(chunks: readonly Uint8Array[]): boolean {
+    if (this.#gone) return false;
+    try {
+      writevSync(this.#descriptor, chunks);
+      return true;
+    } catch (error) {
+      this.#reportFailedWrite(error);
+      return false;
+    }
+  }
+
+  /**
+   * Sends a notification that may have to wait for replies of this very process, hence from a pool thread. Resolves when
+   * the kernel has taken it, or it has failed.
+   */
+  notify(chunks: readonly Uint8Array[]): Promise<void> {
+    return this.#track(this.#write(chunks));
+  }
+
+  /**
+   * The same for those that wait for a directory's lock in the kernel. One at a time: a change in that directory may wait for
+   * a request that itself waits for another notification, so these must never have all threads of the pool.
+   */
+  notifyInTurn(chunks: readonly Uint8Array[]): Promise<void> {
+    this.#turn = this.#track(this.#turn.then(() => this.#write(chunks)));
+    return this.#turn;
+  }
+
+  /** Resolves when the kernel has taken all notifications until now, or they have failed. */
+  async notified(): Promise<void> {
+    await Promise.all(this.#notifying);
+  }
+
+  /**
+   * Gives the descriptor back. With it the kernel ends the connection: whoever still has something open gets ENOTCONN.
+   * Notifications on their way end first: the descriptor's number may be somebody else's right after.
+   */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.notified();
+    if (this.#gone) return;
+    this.#gone = true;
+    if (this.#reading === undefined) closeSync(this.#descriptor);
+    else this.#reading.destroy();
+  }
+
+  #write(chunks: readonly Uint8Array[]): Promise<void> {
+    if (this.#gone || this.#isClosing) return Promise.resolve();
+    return new Promise((resolve) => {
+      writev(this.#descriptor, chunks, (error) => {
+        if (error !== null) this.#reportFailedWrite(error);
+        resolve();
+      });
+    });
+  }
+
+  #track(written: Promise<void>): Promise<void> {
+    this.#notifying.add(written);
+    void written.then(() => this.#notifying.delete(written));
+    return written;
+  }
+
+  #reportFailedWrite(error: unknown): void {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const message = error instanceof Error ? error.message : String(error);
+    if (NOBODY_WAITS.has(code)) this.#log.debug('mount.late-reply', { error: message });
+    else this.#log.error('mount.reply', { error: message });
+  }
+}

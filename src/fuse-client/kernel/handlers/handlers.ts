@@ -1,0 +1,320 @@
+// What each request means: typed arguments to an operation, its result to the
+// bytes of a reply. A handler returns its one reply or throws.
+import { Buffer } from 'node:buffer';
+import { FileError } from '../../../protocol/errors.js';
+import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../../protocol/services/files.js';
+import type { Clock } from '../../../runtime/clock.js';
+import { refuseLists } from '../../operations/extended-attributes.js';
+import type { AskedMode, Operations } from '../../operations/operations.js';
+import { kindOf } from '../../posix/file-modes.js';
+import { OpenFlag } from '../../posix/open-flags.js';
+import {
+  MAXIMUM_WRITE_BYTES,
+  OPEN_REPLY_DIRECT_IO,
+  SetattrFlag,
+  WRITE_KILL_SUIDGID,
+  WRITE_OF_PAGES,
+} from '../codec/layout.js';
+import {
+  EMPTY_REPLY,
+  encodeAttributes,
+  encodeDirectory,
+  encodeEntry,
+  encodeLock,
+  encodeOffset,
+  encodeOpen,
+  encodeSize,
+  encodeStatfs,
+  type ReplyBody,
+} from '../codec/replies.js';
+import type { Arguments, RequestHeader, SetattrArguments } from '../codec/requests.js';
+import type { DirectoryPlaces } from '../known/directory-places.js';
+import type { InodeTable } from '../known/inode-table.js';
+
+/** Requests about files and names; the session itself sees to the rest. */
+export type FileArguments = Exclude<Arguments, { kind: 'init' | 'forget' | 'interrupt' | 'destroy' | 'refused' }>;
+
+export interface HandlerParts {
+  operations: Operations;
+  inodes: InodeTable;
+  places: DirectoryPlaces;
+  clock: Clock;
+  attributeTimeoutMs: number;
+  /** The kernel obeys access control lists. */
+  lists: boolean;
+  /** Tells the kernel that its attributes of the inode are outdated. */
+  forgetAttributes(inode: number): void;
+}
+
+/** The smallest entry of a listing with attributes and without: so many fit at most. */
+const SMALLEST_ENTRY_BYTES = { readdirplus: 152 + 8, readdir: 24 + 8 };
+
+/** linux/fs.h, renameat2(2). */
+const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
+  [0, 'replace'],
+  [1, 'no-replace'],
+  [2, 'exchange'],
+]);
+
+/** With the first two of them. */
+const RENAME_WHITEOUT = 1 << 2;
+
+/** linux/xattr.h, setxattr(2). */
+const ATTRIBUTE_MODES: ReadonlyMap<number, 'set' | 'create' | 'replace'> = new Map([
+  [0, 'set'],
+  [1, 'create'],
+  [2, 'replace'],
+]);
+
+export interface RequestContext {
+  /** Aborts when the caller was interrupted and the request is given up. */
+  signal(): AbortSignal;
+  /** What takes the result back when the reply reaches nobody. */
+  ifUndelivered(action: () => Promise<void>): void;
+}
+
+/** Answers one request: the body of its reply, or an error. */
+export async function handle(
+  header: RequestHeader,
+  request: FileArguments,
+  parts: HandlerParts,
+  context: RequestContext,
+): Promise<ReplyBody> {
+  const { operations, places } = parts;
+  const { inode } = header;
+  switch (request.kind) {
+    case 'lookup':
+      return namedEntry(inode, request.name, places.renames, await operations.lookup(inode, request.name), parts);
+    case 'getattr':
+      return attributes(await operations.getattr(inode), parts);
+    case 'setattr':
+      return attributes(await setattr(header, request, parts), parts);
+    case 'readlink':
+      return [Buffer.from(await operations.readlink(inode), 'latin1')];
+    case 'symlink':
+      return entry(await operations.symlink(inode, request.name, request.target, header), parts);
+    case 'mknod': {
+      const kind = kindOf(request.mode);
+      if (kind === undefined) throw new FileError('EINVAL', `mode ${request.mode.toString(8)} has no known kind`);
+      const node = { kind, mode: request.mode & 0o7777, umask: request.umask, device: request.device };
+      return entry(await operations.mknod(inode, request.name, node, header), parts);
+    }
+    case 'mkdir':
+      return namedEntry(
+        inode,
+        request.name,
+        places.renames,
+        await operations.mkdir(inode, request.name, asked(request), header),
+        parts,
+      );
+    case 'unlink':
+      await operations.unlink(inode, request.name);
+      return EMPTY_REPLY;
+    case 'rmdir':
+      await operations.rmdir(inode, request.name);
+      return EMPTY_REPLY;
+    case 'rename': {
+      const { flags, name, newParent, newName } = request;
+      const mode = RENAME_MODES.get(flags & ~RENAME_WHITEOUT);
+      if (mode === undefined) throw new FileError('EINVAL', `rename flags ${flags}`);
+      const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : { uid: header.uid, gid: header.gid };
+      await operations.rename(inode, name, newParent, newName, mode, whiteout);
+      places.renamed({ parent: inode, name }, { parent: newParent, name: newName }, mode === 'exchange');
+      return EMPTY_REPLY;
+    }
+    case 'link':
+      return entry(await operations.link(request.source, inode, request.name), parts);
+    case 'open': {
+      const { handle, attributes } = await operations
+        .open(inode, request.flags, request.killPrivileges, () => context.signal())
+        .catch(staleIfGone);
+      context.ifUndelivered(() => operations.release(handle));
+      // Close-to-open: what another mount wrote before is seen from here on, its size included.
+      if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);
+      return [encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'create': {
+      const { handle, attributes } = await operations.create(
+        inode,
+        request.name,
+        asked(request),
+        request.flags,
+        header,
+      );
+      context.ifUndelivered(() => operations.release(handle));
+      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'tmpfile': {
+      const { handle, attributes } = await operations.createUnnamed(inode, asked(request), request.flags, header);
+      context.ifUndelivered(() => operations.release(handle));
+      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+    }
+    case 'read':
+      return operations.read(request.handle, request.offset, request.size, () => context.signal());
+    case 'write': {
+      const { handle, offset, data } = request;
+      const traits = {
+        ofPages: (request.writeFlags & WRITE_OF_PAGES) !== 0,
+        killPrivileges: (request.writeFlags & WRITE_KILL_SUIDGID) !== 0,
+      };
+      await operations.write(handle, offset, data, traits, () => context.signal());
+      return encodeSize(data.length);
+    }
+    case 'fallocate': {
+      const { handle, offset, length, mode } = request;
+      // The kernel leaves the set-id bits to us and does not say whether the caller may keep them.
+      await operations.fallocate(handle, offset, length, mode, header.uid !== 0);
+      return EMPTY_REPLY;
+    }
+    case 'copy': {
+      if (request.flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${request.flags}`);
+      // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
+      return encodeSize(await operations.copy(request, header.uid !== 0, () => context.signal()));
+    }
+    case 'seek':
+      if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');
+      return encodeOffset(await operations.seek(request.handle, request.offset, request.what));
+    case 'statfs':
+      return encodeStatfs(await operations.statfs());
+    case 'flush':
+      await operations.flush(request.handle, request.lockOwner);
+      return EMPTY_REPLY;
+    case 'fsync':
+      await operations.fsync(request.handle);
+      return EMPTY_REPLY;
+    case 'release':
+      await operations.release(request.handle);
+      return EMPTY_REPLY;
+    case 'getlk': {
+      const { lockKind: kind, owner, start, end, type, pid } = request;
+      const conflict = await operations.locks.get({ inode, kind, owner, start, end, type: type ?? 'write', pid });
+      return encodeLock(conflict);
+    }
+    case 'setlk': {
+      const { handle, lockKind: kind, owner, start, end, type, pid, wait } = request;
+      await operations.locks.set(handle, { kind, owner, start, end, type, pid }, wait, context.signal());
+      return EMPTY_REPLY;
+    }
+    case 'opendir':
+      return opendir(inode, operations, context);
+    case 'readdir':
+    case 'readdirplus':
+      return readDirectory(inode, request, parts);
+    case 'releasedir':
+      operations.releasedir(request.handle);
+      return EMPTY_REPLY;
+    case 'fsyncdir':
+      await operations.fsyncdir(request.handle);
+      return EMPTY_REPLY;
+    case 'setxattr': {
+      const mode = ATTRIBUTE_MODES.get(request.flags);
+      if (mode === undefined) throw new FileError('EINVAL', `setxattr flags ${request.flags}`);
+      if (!parts.lists) refuseLists(request.name);
+      const { killSetgid } = request;
+      await operations.extendedAttributes.set(inode, request.name, request.value, mode, killSetgid);
+      return EMPTY_REPLY;
+    }
+    case 'getxattr':
+      if (!parts.lists) refuseLists(request.name);
+      return sized(await operations.extendedAttributes.get(inode, request.name), request.size);
+    case 'listxattr': {
+      const names = await operations.extendedAttributes.list(inode);
+      return sized(Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), request.size);
+    }
+    case 'removexattr':
+      await operations.extendedAttributes.remove(inode, request.name);
+      return EMPTY_REPLY;
+  }
+}
+
+/** The name was looked up before another mount replaced the file: on ESTALE the kernel walks the path anew. */
+function staleIfGone(error: unknown): never {
+  if (error instanceof FileError && error.code === 'ENOENT') throw new FileError('ESTALE', 'the file is gone');
+  throw error;
+}
+
+function asked({ mode, umask }: { mode: number; umask: number }): AskedMode {
+  return { mode: mode & 0o7777, umask };
+}
+
+function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {
+  const handle = operations.opendir(inode);
+  context.ifUndelivered(async () => operations.releasedir(handle));
+  return [encodeOpen(handle, 0)];
+}
+
+/** The entry of something that may be a directory, as it was asked for after so many `renames`. */
+function namedEntry(
+  parent: number,
+  name: FileName,
+  renames: number,
+  attributes: Attributes,
+  parts: HandlerParts,
+): ReplyBody {
+  parts.places.entered(parent, name, attributes, renames);
+  return entry(attributes, parts);
+}
+
+function entry(attributes: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
+  inodes.entered(attributes);
+  return [encodeEntry(attributes, attributeTimeoutMs)];
+}
+
+function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
+  inodes.told(found);
+  return encodeAttributes(found, attributeTimeoutMs);
+}
+
+async function setattr(header: RequestHeader, request: SetattrArguments, parts: HandlerParts): Promise<Attributes> {
+  const has = (flag: number) => (request.valid & flag) !== 0;
+  return parts.operations.setattr(header.inode, setattrChanges(request, parts.clock.nowNs()), header, {
+    killPrivileges: has(SetattrFlag.KILL_SUIDGID),
+    ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
+  });
+}
+
+/** The attributes that the request sets; `nowNs` where it says that a time is now. */
+export function setattrChanges(request: SetattrArguments, nowNs: bigint): AttributeChanges {
+  const has = (flag: number) => (request.valid & flag) !== 0;
+  const changes: AttributeChanges = {};
+  if (has(SetattrFlag.MODE)) changes.mode = request.mode & 0o7777;
+  if (has(SetattrFlag.UID)) changes.uid = request.uid;
+  if (has(SetattrFlag.GID)) changes.gid = request.gid;
+  if (has(SetattrFlag.SIZE)) changes.sizeBytes = request.sizeBytes;
+  if (has(SetattrFlag.ATIME)) changes.accessTimeNs = has(SetattrFlag.ATIME_NOW) ? nowNs : request.accessTimeNs;
+  if (has(SetattrFlag.MTIME)) changes.modifyTimeNs = has(SetattrFlag.MTIME_NOW) ? nowNs : request.modifyTimeNs;
+  return changes;
+}
+
+async function readDirectory(
+  directory: number,
+  request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
+  { operations, inodes, places, attributeTimeoutMs }: HandlerParts,
+): Promise<ReplyBody> {
+  const { renames } = places;
+  const plus = request.kind === 'readdirplus';
+  const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
+  const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
+  const listed = await operations.readdir(request.handle, request.offset, plus, most);
+  const entries = listed.map((item) =>
+    item.attributes === undefined ? item : { ...item, attributes: operations.current(item.attributes) },
+  );
+  const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
+  if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
+  for (const { name, attributes } of entered) {
+    inodes.entered(attributes);
+    places.entered(directory, name, attributes, renames);
+  }
+  return body;
+}
+
+function openReplyFlags(flags: number): number {
+  return (flags & OpenFlag.DIRECT) === 0 ? 0 : OPEN_REPLY_DIRECT_IO;
+}
+
+/** An extended attribute's bytes, or their number when the caller gave no room. */
+function sized(value: Uint8Array, roomBytes: number): ReplyBody {
+  if (roomBytes === 0) return encodeSize(value.length);
+  if (value.length > roomBytes) throw new FileError('ERANGE', `${value.length} bytes don't fit ${roomBytes}`);
+  return [value];
+}

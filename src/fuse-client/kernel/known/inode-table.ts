@@ -1,0 +1,71 @@
+// Inodes that the kernel knows: how often it was given each (until it forgets
+// them) and the revision of the attributes it was given last; of directories
+// all of them, since one may go while the kernel still refers to it.
+import type { Attributes } from '../../../protocol/services/files.js';
+
+interface Entry {
+  lookups: number;
+  revision: number;
+  /** null: it is no directory. */
+  directory: Attributes | null;
+}
+
+export class InodeTable {
+  readonly #known = new Map<number, Entry>();
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  numbers(): Iterable<number> {
+    return this.#known.keys();
+  }
+
+  /** A reply that makes the kernel count one more lookup. */
+  entered(attributes: Attributes): void {
+    const entry = this.#known.get(attributes.inode);
+    if (entry === undefined) {
+      this.#known.set(attributes.inode, {
+        lookups: 1,
+        revision: attributes.revision,
+        directory: ifDirectory(attributes),
+      });
+    } else {
+      entry.lookups += 1;
+      entry.revision = attributes.revision;
+      entry.directory = ifDirectory(attributes);
+    }
+  }
+
+  told(attributes: Attributes): void {
+    const entry = this.#known.get(attributes.inode);
+    if (entry === undefined) return;
+    entry.revision = attributes.revision;
+    entry.directory = ifDirectory(attributes);
+  }
+
+  /** What the kernel was told last of a directory that it knows. */
+  lastOfDirectory(inode: number): Attributes | undefined {
+    return this.#known.get(inode)?.directory ?? undefined;
+  }
+
+  /** True when the kernel may hold attributes that are not these. */
+  isOutdated({ inode, revision }: Attributes): boolean {
+    const entry = this.#known.get(inode);
+    return entry !== undefined && entry.revision !== revision;
+  }
+
+  /** True when the kernel no longer knows the inode. */
+  forget(inode: number, count: number): boolean {
+    const entry = this.#known.get(inode);
+    if (entry === undefined) return false;
+    entry.lookups -= count;
+    if (entry.lookups > 0) return false;
+    this.#known.delete(inode);
+    return true;
+  }
+}
+
+function ifDirectory(attributes: Attributes): Attributes | null {
+  return attributes.kind === 'directory' ? attributes : null;
+}
