@@ -1,7 +1,7 @@
 // The locks of programs on open files, fcntl(2) and flock(2): which owner has
-// set some through which handle. The kernel tells of the end of a process's locks
-// with FLUSH; those of an open file description (F_OFD_SETLK, flock) end with its
-// RELEASE, of which the kernel says only for flock that there are any.
+// set locks through which handle. A FLUSH ends the locks of a process; a RELEASE
+// those of an open file description (F_OFD_SETLK, flock), but the kernel only
+// says for flock that there are any.
 import { FileError } from '../../protocol/errors.js';
 import type { FileLock, LockOwner, LockRange, LockType } from '../../protocol/services/sessions.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -9,26 +9,24 @@ import type { FileHandle, HandleTable } from '../handles/handle-table.js';
 import type { KnownInodes } from '../inodes/known-inodes.js';
 import type { MountSession } from '../session/mount-session.js';
 import { throwLostLock } from '../write-back/unreported-errors.js';
-import type { OpenFiles } from './open-files.js';
+
+export interface FileLocksDependencies {
+  /** Keeps the locks; without it the kernel keeps them. */
+  session: MountSession | undefined;
+  handles: HandleTable;
+  known: KnownInodes;
+  runtime: Runtime;
+}
 
 export class FileLocks {
   readonly #session: MountSession | undefined;
   readonly #handles: HandleTable;
-  readonly #opened: OpenFiles;
   readonly #known: KnownInodes;
   readonly #runtime: Runtime;
 
-  /** @param session where locks are kept; without it the kernel keeps them */
-  constructor(
-    session: MountSession | undefined,
-    handles: HandleTable,
-    opened: OpenFiles,
-    known: KnownInodes,
-    runtime: Runtime,
-  ) {
+  constructor({ session, handles, known, runtime }: FileLocksDependencies) {
     this.#session = session;
     this.#handles = handles;
-    this.#opened = opened;
     this.#known = known;
     this.#runtime = runtime;
   }
@@ -37,7 +35,7 @@ export class FileLocks {
     return this.#session !== undefined;
   }
 
-  /** See MountSession.setLock; what was written under a lock is stored before others can have it, or read under it. */
+  /** See SessionLocks.set. What was written under a lock is stored before others can have the lock. */
   async set(
     handle: number,
     lock: Omit<LockRange, 'inode'> & { type: LockType | null; pid: number },
@@ -48,44 +46,44 @@ export class FileLocks {
     if (session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
     const open = this.#handles.file(handle);
     const { file } = open;
-    if (lock.type !== 'write') await this.#opened.settle(file.inode);
+    if (lock.type !== 'write') await file.flush();
     if (lock.type !== null) {
       throwLostLock(open);
       add(open, lock);
       file.guard.watch();
     }
     try {
-      await session.setLock({ ...lock, inode: file.inode }, wait, signal);
+      await session.locks.set({ ...lock, inode: file.inode }, wait, signal);
     } finally {
-      // Whoever asked at the same time has taken the owner away when that failed.
-      if (session.hasLocks(file.inode, lock)) add(open, lock);
+      // A request of the same owner that failed meanwhile has removed it.
+      if (session.locks.has(file.inode, lock)) add(open, lock);
       else this.#forget(open, lock);
     }
   }
 
   async get(lock: FileLock): Promise<FileLock | null> {
     if (this.#session === undefined) throw new FileError('ENOSYS', 'the kernel keeps the locks');
-    return this.#session.getLock(lock);
+    return this.#session.locks.get(lock);
   }
 
-  /** A close of one descriptor: the process loses its fcntl locks on the file, through whatever handle it has set them. */
+  /** A close of one descriptor: the process loses its fcntl locks on the file, those too that it has set through other handles. */
   async closed(handle: number, owner: bigint): Promise<void> {
     if (this.#session === undefined) return;
     const open = this.#handles.file(handle);
     await this.#drop(open, { kind: 'posix', owner });
   }
 
-  /** The last close of an open file: what was set through it and has not gone with a process goes now. */
+  /** The last close of an open file: drops the locks that were set through it and have not ended with a process. */
   async released(handle: number): Promise<void> {
     const open = this.#handles.file(handle);
     if (open.lockOwners.length === 0) return;
-    await this.#opened.settle(open.file.inode);
+    await open.file.flush();
     for (const owner of open.lockOwners) await this.#drop(open, owner);
   }
 
   /**
-   * The mount was silent until its session ended, and others have had these locks since: the handles through which they were
-   * set fail until they are closed, and nothing is stored that may have been written under them.
+   * The session of this mount had ended, and others were granted these locks since. The handles through which they were set
+   * fail until they are closed; what was written under them and is pending is dropped.
    */
   lost(locks: readonly (LockOwner & { inode: number })[]): void {
     const inodes = new Map<number, number>();
@@ -106,7 +104,7 @@ export class FileLocks {
 
   async #drop(open: FileHandle, owner: LockOwner): Promise<void> {
     this.#forget(open, owner);
-    await this.#session?.unlockAll(open.file.inode, owner);
+    await this.#session?.locks.unlockAll(open.file.inode, owner);
   }
 
   #forget({ file }: FileHandle, owner: LockOwner): void {

@@ -51,7 +51,7 @@ export async function mountFuseNative(
 
   let unmounting: Promise<void> | undefined;
   const unmount = async () => {
-    await operations.flushAll();
+    await operations.files.flushAll();
     await close(native);
   };
   const ended = watch(directory, runtime).then(async () => {

@@ -56,7 +56,7 @@ export function nativeOperations(
   }
 
   async function change(path: string, changes: AttributeChanges): Promise<[]> {
-    await operations.setattr(await paths.inode(nameFromText(path)), changes, caller);
+    await operations.attributes.set(await paths.inode(nameFromText(path)), changes, caller);
     return [];
   }
 
@@ -71,7 +71,7 @@ export function nativeOperations(
   }
 
   async function stat(path: string): Promise<[NativeStat]> {
-    return [toStat(await operations.getattr(await paths.inode(nameFromText(path))))];
+    return [toStat(await operations.attributes.get(await paths.inode(nameFromText(path))))];
   }
 
   return {
@@ -82,12 +82,12 @@ export function nativeOperations(
       run('readdir', answer, async () => [await listAll(operations, await paths.inode(nameFromText(path)))]),
     readlink: (path, answer) =>
       run('readlink', answer, async () => [
-        nameToText(await operations.readlink(await paths.inode(nameFromText(path)))),
+        nameToText(await operations.names.readlink(await paths.inode(nameFromText(path)))),
       ]),
     truncate: (path, sizeBytes, answer) => run('truncate', answer, () => change(path, { sizeBytes })),
     ftruncate: (path, handle, sizeBytes, answer) =>
       run('ftruncate', answer, async () => {
-        await operations.setattr(await paths.inode(nameFromText(path)), { sizeBytes }, caller, { handle });
+        await operations.attributes.set(await paths.inode(nameFromText(path)), { sizeBytes }, caller, { handle });
         return [];
       }),
     utimens: (path, accessMs, modifyMs, answer) =>
@@ -104,53 +104,55 @@ export function nativeOperations(
         const kind = kindOf(mode);
         if (kind === undefined) throw new FileError('EINVAL', `mode ${mode.toString(8)} has no known kind`);
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
+        await operations.names.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
         return [];
       }),
     mkdir: (path, mode, answer) =>
       run('mkdir', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.mkdir(parent, name, mode & 0o7777, caller);
+        await operations.names.mkdir(parent, name, mode & 0o7777, caller);
         return [];
       }),
     symlink: (target, path, answer) =>
       run('symlink', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.symlink(parent, name, nameFromText(target), caller);
+        await operations.names.symlink(parent, name, nameFromText(target), caller);
         return [];
       }),
     link: (source, path, answer) =>
       run('link', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.link(await paths.inode(nameFromText(source)), parent, name);
+        await operations.names.link(await paths.inode(nameFromText(source)), parent, name);
         return [];
       }),
     unlink: (path, answer) =>
       run('unlink', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return renaming(operations.unlink(parent, name));
+        return renaming(operations.names.unlink(parent, name));
       }),
     rmdir: (path, answer) =>
       run('rmdir', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return renaming(operations.rmdir(parent, name));
+        return renaming(operations.names.rmdir(parent, name));
       }),
     rename: (path, newPath, answer) =>
       run('rename', answer, async () => {
         const from = await paths.parent(nameFromText(path));
         const to = await paths.parent(nameFromText(newPath));
-        return renaming(operations.rename(from.parent, from.name, to.parent, to.name, 'replace'));
+        return renaming(operations.names.rename(from.parent, from.name, to.parent, to.name, 'replace'));
       }),
     create: (path, mode, answer) =>
       run('create', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return [(await operations.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
+        return [(await operations.files.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
       }),
     open: (path, flags, answer) =>
-      run('open', answer, async () => [(await operations.open(await paths.inode(nameFromText(path)), flags)).handle]),
+      run('open', answer, async () => [
+        (await operations.files.open(await paths.inode(nameFromText(path)), flags)).handle,
+      ]),
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
-        const read = await operations.read(handle, offset, length, never);
+        const read = await operations.content.read(handle, offset, length, never);
         const bytes = copyTo(target, read);
         giveBack(read);
         return bytes;
@@ -158,20 +160,21 @@ export function nativeOperations(
     write: (_path, handle, data, length, offset, answer) =>
       count('write', answer, async () => {
         // The package's memory goes back to libfuse with the answer.
-        await operations.write(handle, offset, Buffer.from(data.subarray(0, length)), {}, never);
+        await operations.content.write(handle, offset, Buffer.from(data.subarray(0, length)), {}, never);
         return length;
       }),
-    flush: (_path, handle, answer) => run('flush', answer, () => done(operations.flush(handle))),
-    fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.fsync(handle))),
+    flush: (_path, handle, answer) => run('flush', answer, () => done(operations.files.flush(handle))),
+    fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.files.fsync(handle))),
     opendir: (path, _flags, answer) =>
-      run('opendir', answer, async () => [operations.opendir(await paths.inode(nameFromText(path)))]),
-    fsyncdir: (_path, _dataOnly, handle, answer) => run('fsyncdir', answer, () => done(operations.fsyncdir(handle))),
+      run('opendir', answer, async () => [operations.directories.open(await paths.inode(nameFromText(path)))]),
+    fsyncdir: (_path, _dataOnly, handle, answer) =>
+      run('fsyncdir', answer, () => done(operations.directories.fsync(handle))),
     releasedir: (_path, handle, answer) =>
       run('releasedir', answer, async () => {
-        operations.releasedir(handle);
+        operations.directories.release(handle);
         return [];
       }),
-    release: (_path, handle, answer) => run('release', answer, () => done(operations.release(handle))),
+    release: (_path, handle, answer) => run('release', answer, () => done(operations.files.release(handle))),
     setxattr: (path, name, value, _position, flags, answer) =>
       run('setxattr', answer, async () => {
         refuseLists(name);
@@ -211,18 +214,18 @@ async function done(work: Promise<void>): Promise<[]> {
 }
 
 async function listAll(operations: Operations, inode: number): Promise<string[]> {
-  const handle = operations.opendir(inode);
+  const handle = operations.directories.open(inode);
   const names: string[] = [];
   try {
     for (let cookie = 0; ; ) {
-      const entries = await operations.readdir(handle, cookie, false, ENTRIES_AT_ONCE);
+      const entries = await operations.directories.read(handle, cookie, false, ENTRIES_AT_ONCE);
       const last = entries.at(-1);
       if (last === undefined) return names;
       for (const { name } of entries) names.push(nameToText(name));
       cookie = last.cookie;
     }
   } finally {
-    operations.releasedir(handle);
+    operations.directories.release(handle);
   }
 }
 

@@ -48,7 +48,7 @@ export class PathResolver {
   async #child(parent: number, name: FileName, prefix: string): Promise<number> {
     const kept = this.#kept.get(prefix);
     if (kept !== undefined && kept.untilMs > this.#clock.monotonicMs()) return kept.inode;
-    const { inode } = await this.#operations.lookup(parent, name);
+    const { inode } = await this.#operations.names.lookup(parent, name);
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
     this.#kept.set(prefix, { inode, untilMs: this.#clock.monotonicMs() + this.#keptMs });
     return inode;

@@ -1,6 +1,6 @@
-// An open directory: entries fetched in batches that grow, handed out from any
-// cookie. Batches with attributes are dropped when something changed in this
-// mount since they were asked for, or when they are older than the kernel may keep them.
+// An open directory: its entries are fetched in batches that grow, and handed out
+// from any cookie. A batch with attributes is dropped when this mount has changed
+// something since it was asked for, or when the kernel might not keep it any longer.
 import type { DirectoryEntry, FileService } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -9,7 +9,7 @@ const LARGEST_BATCH_ENTRIES = 2048;
 const SELF_COOKIE = 1;
 const PARENT_COOKIE = 2;
 
-export interface ListingParts {
+export interface ListingDependencies {
   files: FileService;
   clock: Clock;
   attributeTimeoutMs: number;
@@ -32,13 +32,13 @@ export class DirectoryListing {
   #parent: number | undefined;
   #limit = FIRST_BATCH_ENTRIES;
 
-  readonly #parts: ListingParts;
+  readonly #dependencies: ListingDependencies;
 
   constructor(
     readonly inode: number,
-    parts: ListingParts,
+    dependencies: ListingDependencies,
   ) {
-    this.#parts = parts;
+    this.#dependencies = dependencies;
   }
 
   /** Up to `most` entries after `cookie`, none only at the end; `.` and `..` come first and have no attributes. */
@@ -55,7 +55,7 @@ export class DirectoryListing {
   async #storedAfter(cookie: number, withAttributes: boolean, most: number): Promise<DirectoryEntry[]> {
     const kept = this.#fromBatch(cookie, withAttributes, most);
     if (kept !== undefined) return kept;
-    const { files, clock, changes } = this.#parts;
+    const { files, clock, changes } = this.#dependencies;
     const changesBefore = changes();
     const { entries, done, parent } = await files.readdir({
       inode: this.inode,
@@ -81,7 +81,7 @@ export class DirectoryListing {
   }
 
   #attributesAreGood(batch: Batch): boolean {
-    const { clock, changes, attributeTimeoutMs } = this.#parts;
+    const { clock, changes, attributeTimeoutMs } = this.#dependencies;
     return (
       batch.withAttributes &&
       batch.changesBefore === changes() &&

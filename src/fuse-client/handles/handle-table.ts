@@ -1,4 +1,4 @@
-// What programs hold open: a number for the kernel, the state behind it for us.
+// What programs hold open: the kernel knows it by a number, which is the key to its state here.
 import { FileError } from '../../protocol/errors.js';
 import type { LockOwner } from '../../protocol/services/sessions.js';
 import type { OpenDirectory, OpenFile } from '../write-back/unreported-errors.js';
@@ -10,7 +10,7 @@ export interface FileHandle extends OpenFile {
   readonly appends: boolean;
   /** O_SYNC or O_DSYNC: a write is answered when it is stored. */
   readonly synchronous: boolean;
-  /** See OpenFiles.flush. */
+  /** A descriptor of this handle was closed before; see OpenFiles.flush. */
   flushedBefore: boolean;
 }
 

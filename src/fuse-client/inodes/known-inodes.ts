@@ -1,7 +1,7 @@
-// What this mount knows of inodes: the files that are open here, attributes
-// that answers to changes brought, voted bytes kept for small reads. All of it
-// is forgotten where another mount has changed something.
-import type { Attributes, FileService } from '../../protocol/services/files.js';
+// What this mount knows of inodes: the files that are open here, attributes from
+// answers to changes, voted bytes for small reads. What another mount changes
+// is forgotten.
+import type { Attributes, Changed, FileService } from '../../protocol/services/files.js';
 import type { OutdatedItem } from '../../protocol/services/sessions.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../cache/kernel-cache.js';
@@ -11,8 +11,19 @@ import type { OpenInodes } from '../session/open-inodes.js';
 import type { WriteBackFile } from '../write-back/write-back-file.js';
 import type { UnsyncedChanges } from './unsynced-changes.js';
 
+export interface KnownInodesDependencies {
+  files: FileService;
+  kernelCache: KernelCache;
+  runtime: Runtime;
+  openInodes: OpenInodes;
+  unsynced: UnsyncedChanges;
+  attributeTimeoutMs: number;
+}
+
 export class KnownInodes {
   readonly readCache = new ReadCache();
+  readonly openInodes: OpenInodes;
+  readonly unsynced: UnsyncedChanges;
   readonly #open = new Map<number, WriteBackFile>();
   readonly #recent: RecentAttributes;
   #changeCount = 0;
@@ -21,14 +32,9 @@ export class KnownInodes {
   readonly #kernelCache: KernelCache;
   readonly #runtime: Runtime;
 
-  constructor(
-    files: FileService,
-    kernelCache: KernelCache,
-    runtime: Runtime,
-    readonly openInodes: OpenInodes,
-    readonly unsynced: UnsyncedChanges,
-    attributeTimeoutMs: number,
-  ) {
+  constructor({ files, kernelCache, runtime, openInodes, unsynced, attributeTimeoutMs }: KnownInodesDependencies) {
+    this.openInodes = openInodes;
+    this.unsynced = unsynced;
     this.#files = files;
     this.#kernelCache = kernelCache;
     this.#runtime = runtime;
@@ -39,7 +45,7 @@ export class KnownInodes {
     return { openFiles: this.#open.size, readCacheFiles: this.readCache.size, ...this.#recent.kept() };
   }
 
-  /** Grows with every change made through this mount, or heard of. */
+  /** Grows with every change that this mount makes or hears of. */
   get changes(): number {
     return this.#changeCount;
   }
@@ -69,50 +75,62 @@ export class KnownInodes {
     this.#open.get(attributes.inode)?.over(attributes);
   }
 
-  /** @param changed what the change's answer said of what it touched */
+  /** A change was made here. @param changed the attributes of what it touched, as its answer has them */
   noteChange(changed: readonly Attributes[] = []): void {
     this.#changeCount += 1;
     for (const attributes of changed) this.learn(attributes);
     this.unsynced.add(changed.map(({ inode }) => inode));
   }
 
-  /** The same for a write or a change of size, which is durable with its answer. */
+  /** A write or a change of size was made here, which is durable with its answer. */
   noteCommit(attributes: Attributes): void {
     this.#changeCount += 1;
     this.learn(attributes);
   }
 
-  /** Attributes without asking the service, where the answer to a change told them just now. */
+  /** Resolves with the outcome of a change, whose attributes are then known. A change that fails may still have been made. */
+  async noteOutcome<Result extends Partial<Changed>>(change: Promise<Result>): Promise<Result> {
+    let changed: readonly Attributes[] = [];
+    try {
+      const result = await change;
+      changed = result.changed ?? [];
+      return result;
+    } finally {
+      this.noteChange(changed);
+    }
+  }
+
+  /** Attributes from the answer to a change that was made just now: the service need not be asked. */
   ofLastChange(inode: number): Attributes | undefined {
     const last = this.#recent.ofLastChange(inode);
     return last === undefined ? undefined : this.current(last);
   }
 
-  /** Whether the inode has no extended attributes, as was answered lately or when it was opened. */
+  /** Whether the inode has no extended attributes, by an answer of late or by that to its open. */
   isBare(inode: number): boolean {
     const known = this.#open.get(inode)?.attributes;
     return known === undefined ? this.#recent.isBare(inode) : known.extendedAttributes === 0;
   }
 
-  /** Attributes that the service answered, as this mount must see them: the newest, with what it has not sent yet. */
+  /** Attributes that the service answered, as programs here must see them: the newest, with what is pending. */
   current(fetched: Attributes): Attributes {
     const newest = this.#recent.newest(fetched);
     return this.#open.get(fetched.inode)?.over(newest) ?? newest;
   }
 
-  /** What is remembered of the inode's attributes counts no more. */
+  /** Forgets attributes of the inode. */
   forget(inode: number): void {
     this.#recent.forget(inode);
   }
 
-  /** Another mount has changed these. Resolves when neither this mount nor the kernel uses what they had of them. */
+  /** Another mount has changed these. Resolves when this mount and its kernel have forgotten what they knew of them. */
   async outdated(items: readonly OutdatedItem[]): Promise<void> {
     this.noteChange();
     const refreshed: Promise<void>[] = [];
     for (const [index, item] of items.entries()) {
       if ('name' in item) {
         this.#kernelCache.forgetName(item.parent, item.name);
-        // Only a rename tells of two names, one right after the other.
+        // Two names, one right after the other, are those of a rename.
         const before = items[index - 1];
         if (before !== undefined && 'name' in before) this.#kernelCache.followRename(before, item);
         continue;
@@ -129,7 +147,7 @@ export class KnownInodes {
     await Promise.all([...refreshed, this.#kernelCache.forgotten()]);
   }
 
-  /** The same where others may have changed anything. */
+  /** Other mounts may have changed anything: resolves when this mount and its kernel have forgotten all. */
   async missedChanges(): Promise<void> {
     this.noteChange();
     void this.unsynced.check();
@@ -137,7 +155,7 @@ export class KnownInodes {
     this.#recent.clear();
     for (const [inode, file] of this.#open) {
       this.readCache.forget(inode);
-      // A crash of the metaserver may have undone changes: older revisions count again.
+      // A crash of the metaserver may have undone changes: then a lower revision is the newest.
       file.forgetRevision();
       refreshed.push(this.#refresh(inode));
     }
@@ -145,7 +163,7 @@ export class KnownInodes {
     await Promise.all([...refreshed, this.#kernelCache.forgotten()]);
   }
 
-  /** Open files know their size by themselves: appending and reading to the end depend on it. */
+  /** Fetches the attributes of an open file anew: appends and reads to the end depend on its size. */
   async #refresh(inode: number): Promise<void> {
     if (!this.#open.has(inode)) return;
     try {

@@ -1,39 +1,42 @@
-// Changes of names and attributes that this mount was answered and no fsync
-// has covered. A mediator carries them out again when the metaserver has lost
-// them by a crash; when both have crashed they are gone, and every program that
-// asks for them to be durable must hear so: through each handle on such an
-// inode once, also where one is opened only to ask.
+// Changes of names and attributes that no fsync has made durable yet. When the
+// metaserver loses them by a crash, the mediator carries them out again. When
+// both have crashed they are lost: then fsync fails once through each handle on
+// such an inode, also through one that is opened only for the fsync.
 import { FileError } from '../../protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../../protocol/services/files.js';
 import { isUnbroken, type Verifier } from '../../protocol/services/verifier.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { type HandleTable, inodeOf } from '../handles/handle-table.js';
-import type { Failure } from '../write-back/unreported-errors.js';
+import type { UnreportedError } from '../write-back/unreported-errors.js';
 
-/** What was changed before is on the disk by then, usually; asking brings the certainty. */
+/** By then a change usually is on the disk; an fsync makes sure. */
 const SYNC_AFTER_MS = 1000;
 /**
- * Whoever opens an inode within this time after its changes were lost may be one of those who made them. Later it is enough
- * that anybody was told, as it is at once where Linux has failed to write a file that nobody had open (errseq_t).
+ * Each handle that is opened within this time after its inode's changes were lost reports the error: its program may have made
+ * them. Later, only until one handle has reported it, as Linux does for a file that nobody had open (errseq_t).
  */
-const TELL_ALL_MS = 60_000;
+const REPORTED_TO_ALL_MS = 60_000;
 
-/** Of inodes whose changes were lost, so many are kept that nobody has asked for. */
-const MOST_UNTOLD = 10_000;
+/** How many inodes with lost changes are kept when no handle has reported them. */
+const MOST_UNREPORTED = 10_000;
 
-const UNHEARD: Verifier = { mediator: '', history: '' };
+/** Of a service that has not been asked yet: differs from all others. */
+const UNKNOWN_VERIFIER: Verifier = { mediator: '', history: '' };
 
-interface LostChanges extends Failure {
+interface LostChanges extends UnreportedError {
+  /** REPORTED_TO_ALL_MS have passed. */
   isOld: boolean;
 }
 
 export class UnsyncedChanges {
-  /** By inode, how many changes had been answered with its last. */
+  /** Inode → the number of its last change. */
   readonly #changed = new Map<number, number>();
+  /** The number of the last change that was answered. */
   #answered = 0;
   readonly #lost = new Map<number, LostChanges>();
-  #known: Verifier | undefined;
+  /** What the last fsync was answered with: another one means that changes may be lost. */
+  #verifier: Verifier | undefined;
   readonly #timers = new Set<Timer>();
   #isSyncDue = false;
   #isEnded = false;
@@ -48,11 +51,11 @@ export class UnsyncedChanges {
     this.#runtime = runtime;
   }
 
-  /** Before the first change: what comes later is measured by what is heard now. */
+  /** Before the first change: later verifiers are compared with that of now. */
   async start(): Promise<void> {
     await this.check();
-    // A mount is of use without, and what it is answered may be lost before it hears of another.
-    this.#known ??= UNHEARD;
+    // The mount works without a first verifier, but any later one then means that changes may be lost.
+    this.#verifier ??= UNKNOWN_VERIFIER;
   }
 
   kept(): Record<string, number> {
@@ -67,16 +70,16 @@ export class UnsyncedChanges {
     this.#syncSoon();
   }
 
-  /** Resolves when all that was answered before is durable, or the handles have the failure that says that it is lost. */
+  /** Resolves when all changes that were answered before are durable, or the handles have the error that says that they are lost. */
   async sync(inode: number): Promise<void> {
     const answered = this.#answered;
     const { verifier } = await this.#files.fsync({ inode });
-    if (this.#known !== undefined && !isUnbroken(this.#known, verifier)) this.#lose();
-    this.#known = verifier;
+    if (this.#verifier !== undefined && !isUnbroken(this.#verifier, verifier)) this.#lose();
+    this.#verifier = verifier;
     for (const [each, last] of this.#changed) if (last <= answered) this.#changed.delete(each);
   }
 
-  /** The same where nobody waits for it: asks again later when it fails, and never rejects. */
+  /** A sync that nobody waits for. Retries later when it fails; never rejects. */
   async check(): Promise<void> {
     try {
       await this.sync(ROOT_INODE);
@@ -86,8 +89,8 @@ export class UnsyncedChanges {
     }
   }
 
-  /** The failure that a handle on this inode begins with. */
-  failureOf(inode: number): Failure | undefined {
+  /** The error that a new handle on this inode has to report. */
+  errorOf(inode: number): UnreportedError | undefined {
     const lost = this.#lost.get(inode);
     if (lost === undefined || !isOver(lost)) return lost;
     this.#lost.delete(inode);
@@ -99,31 +102,31 @@ export class UnsyncedChanges {
     for (const timer of this.#timers) timer.cancel();
   }
 
-  /** Also changes that were answered since: when it was is not known. */
+  /** Takes all changes for lost, those too that were answered since: nobody knows when the crash was. */
   #lose(): void {
     if (this.#changed.size === 0) return;
     const error = new FileError('EIO', 'changes were lost when the mediator and the metaserver crashed');
     const lost = new Map<number, LostChanges>();
     for (const inode of this.#changed.keys()) {
-      const failure = { error, isOfBytes: false, isTold: false, isOld: false };
-      lost.set(inode, failure);
-      this.#lost.set(inode, failure);
+      const changes = { error, isDataLoss: false, isReported: false, isOld: false };
+      lost.set(inode, changes);
+      this.#lost.set(inode, changes);
     }
     this.#runtime.log.error('mount.changes_lost', { inodes: lost.size });
     for (const handle of this.#handles.all) {
-      const failure = lost.get(inodeOf(handle));
-      if (failure === undefined || handle.failure !== undefined) continue;
-      handle.failure = failure;
-      // A write would not have stored these changes: only who asks for what is stored is told.
-      if (handle.kind === 'file') handle.isFailureSeen = true;
+      const changes = lost.get(inodeOf(handle));
+      if (changes === undefined || handle.unreported !== undefined) continue;
+      handle.unreported = changes;
+      // Calls that make nothing durable, a write for example, do not report it.
+      if (handle.kind === 'file') handle.isReportedBeforeFsync = true;
     }
-    this.#after(TELL_ALL_MS, () => {
-      for (const [inode, failure] of lost) {
-        failure.isOld = true;
-        if (isOver(failure) && this.#lost.get(inode) === failure) this.#lost.delete(inode);
+    this.#after(REPORTED_TO_ALL_MS, () => {
+      for (const [inode, changes] of lost) {
+        changes.isOld = true;
+        if (isOver(changes) && this.#lost.get(inode) === changes) this.#lost.delete(inode);
       }
       for (const inode of this.#lost.keys()) {
-        if (this.#lost.size <= MOST_UNTOLD) break;
+        if (this.#lost.size <= MOST_UNREPORTED) break;
         this.#lost.delete(inode);
       }
     });
@@ -148,6 +151,7 @@ export class UnsyncedChanges {
   }
 }
 
-function isOver({ isOld, isTold }: LostChanges): boolean {
-  return isOld && isTold;
+/** New handles need not report these any more. */
+function isOver({ isOld, isReported }: LostChanges): boolean {
+  return isOld && isReported;
 }

@@ -91,7 +91,7 @@ export async function mountKernel(
   });
   let unmounting: Promise<void> | undefined;
   const storeAndUnmount = async () => {
-    await operations.flushAll();
+    await operations.files.flushAll();
     moved.end();
     detaching = detach(directory, log);
     await detaching;

@@ -1,17 +1,13 @@
-// The mount's session with the mediator: hears of what other mounts change,
-// says what this one has open, and keeps its locks. A connection that was lost is
-// taken up again for ever; a mediator that has forgotten is told, before it
-// gets any other request.
+// The mount's session with the mediator: hears of what other mounts change, says
+// what this one has open, and keeps its locks. A lost connection is retried for
+// ever. A mediator that was started anew is told of all locks and open files
+// before it gets any other request.
 import { ServiceError } from '../../protocol/errors.js';
-import { LockTable } from '../../protocol/services/lock-table.js';
 import { CLIENT_ID_BYTES } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import {
   type FileLock,
   LONGEST_WAIT_MS,
-  type LockOwner,
-  type LockRange,
-  type LockType,
   type OutdatedItem,
   type SessionService,
 } from '../../protocol/services/sessions.js';
@@ -19,14 +15,12 @@ import type { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import { sleep } from '../../runtime/clock.js';
 import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { HeardChanges } from './heard-changes.js';
+import { SessionLocks } from './session-locks.js';
 
 const RETRY_MS = 200;
-/** A question that waits is answered by then, or the connection is as good as lost. */
+/** The mediator answers a request that waits by then; later, the connection is taken for lost. */
 const WAIT_DEADLINE_MS = LONGEST_WAIT_MS + 5_000;
-/** 2^63 - 1: the end of every file. */
-const END_OF_FILE = 0x7fff_ffff_ffff_ffffn;
-/** In its own table a mount is the only client. */
-const SELF = 'self';
 
 export interface SessionListener {
   /** Resolves when nothing of it is used any more, in this mount or in the kernel; never rejects. */
@@ -37,27 +31,24 @@ export interface SessionListener {
   open(): number[];
   /** Files that were closed since the last call. */
   takeClosed(): number[];
-  /** These locks that were had here are others' now, or were meanwhile. */
+  /** Others have these locks of this mount now, or had them meanwhile. */
   lostLocks(locks: readonly FileLock[]): void;
 }
 
 export class MountSession {
   /** The name of this mount among all clients, also in the ids of its requests. */
   readonly client: string;
-  readonly #own = new LockTable();
+  readonly locks: SessionLocks;
+  readonly #heard = new HeardChanges();
   readonly #ending = new AbortController();
-  #after = 0;
-  /** How often the connection had been lost when the session was begun the last time; null: it must be begun anew. */
+  /** How often the connection had been lost when the session was begun last; null: it must be begun anew. */
   #begunAt: number | null = null;
-  /** The process that it was begun with last. */
+  /** The process with which it was begun last. */
   #mediator: string | null = null;
+  /** Requests that wait until the session is begun. */
   readonly #waiting = new Set<() => void>();
-  /** Resolves when what was heard of until now is forgotten. */
-  #forgotten: Promise<void> = Promise.resolve();
-  /** Who waits until a change was heard of, by its number. */
-  #unheard: { after: number; heard: () => void }[] = [];
   #isFirst = true;
-  /** How often the mediator was told of all locks: what was granted before and was not among them may be lost. */
+  /** How often the mediator was told of all locks. */
   #begins = 0;
   #loop: Promise<void> = Promise.resolve();
 
@@ -73,10 +64,21 @@ export class MountSession {
     this.#runtime = runtime;
     this.#lost = lost;
     this.client = randomHex(runtime.random, CLIENT_ID_BYTES);
+    this.locks = new SessionLocks({
+      service,
+      heard: this.#heard,
+      log: runtime.log,
+      retry: (request, signal) => this.#retry(request, signal),
+      begins: () => this.#begins,
+    });
   }
 
   kept(): Record<string, number> {
-    return { lockedFiles: this.#own.size, unheardLocks: this.#unheard.length, waitingRequests: this.#waiting.size };
+    return {
+      lockedFiles: this.locks.size,
+      unheardLocks: this.#heard.waitingCount,
+      waitingRequests: this.#waiting.size,
+    };
   }
 
   /** Resolves when the mediator knows this mount; changes are heard of from then on. */
@@ -89,9 +91,9 @@ export class MountSession {
   async end(): Promise<void> {
     this.#ending.abort();
     await this.#loop;
-    for (const { heard } of this.#unheard) heard();
+    this.#heard.end();
     await this.#service.end({}, { deadlineMs: WAIT_DEADLINE_MS }).catch((error: unknown) => {
-      // It ends by itself then, a little later.
+      // The mediator ends it by itself then, a little later.
       this.#runtime.log.debug('session.end_unanswered', { reason: String(error) });
     });
   }
@@ -109,60 +111,9 @@ export class MountSession {
       const leftMs = endMs - clock.monotonicMs();
       if (signal?.aborted) throw new ServiceError('CANCELLED', 'given up while the mediator was away');
       if (leftMs <= 0) throw new ServiceError('DEADLINE', `the mediator was away for ${deadlineMs} ms`);
-      await this.#beginning(leftMs, signal);
+      await this.#nextBegin(leftMs, signal);
     }
     return { ...limits, deadlineMs: endMs - clock.monotonicMs() };
-  }
-
-  /** fcntl(2) F_SETLK, F_SETLKW and flock(2); `type` null unlocks. EAGAIN: others have it; EDEADLK; CANCELLED when `signal` aborts. */
-  async setLock(
-    lock: LockRange & { type: LockType | null; pid: number },
-    wait: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { type, ...range } = lock;
-    if (type === null) {
-      this.#own.unset(SELF, range);
-      await this.#ask((limits) => this.#service.setLock({ ...lock, wait: false }, limits));
-      return;
-    }
-    for (;;) {
-      if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
-      let begins = this.#begins;
-      const ask = (limits: CallOptions) => {
-        begins = this.#begins;
-        return this.#service.setLock({ ...lock, wait }, limits);
-      };
-      try {
-        // One that was granted and lost is granted again: it is in nobody's way but others'.
-        const { granted, after } = await this.#ask(ask, signal);
-        if (!granted) continue;
-        await this.#heardOf(after, signal);
-        // Granted by a mediator that may be no more, and the next was not told of it.
-        if (begins !== this.#begins) continue;
-      } catch (error) {
-        if (error instanceof ServiceError) await this.#restore(range);
-        throw error;
-      }
-      this.#own.set(SELF, { ...range, type });
-      return;
-    }
-  }
-
-  async getLock(lock: FileLock): Promise<FileLock | null> {
-    return (await this.#ask((limits) => this.#service.getLock(lock, limits))).conflict;
-  }
-
-  /** Whether the owner was granted a lock on the file and has it still. */
-  hasLocks(inode: number, { kind, owner }: LockOwner): boolean {
-    return this.#own.heldBy(SELF, { inode, kind, owner, start: 0n, end: END_OF_FILE }).length > 0;
-  }
-
-  /** What a close means for locks: all of the owner's on the file go. */
-  async unlockAll(inode: number, { kind, owner }: LockOwner): Promise<void> {
-    if (!this.hasLocks(inode, { kind, owner })) return;
-    const range = { inode, kind, owner, start: 0n, end: END_OF_FILE };
-    await this.setLock({ ...range, type: null, pid: 0 }, false, neverAborts);
   }
 
   get #isBegun(): boolean {
@@ -173,8 +124,8 @@ export class MountSession {
     return this.#lost?.losses ?? 0;
   }
 
-  /** Until the session is begun, the time is over, or the signal aborts. */
-  #beginning(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  /** Resolves when the session is begun, the time is over, or the signal aborts. */
+  #nextBegin(limitMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#runtime.clock.after(limitMs, () => wake());
       const wake = (): void => {
@@ -188,8 +139,8 @@ export class MountSession {
     });
   }
 
-  /** A request about locks, which are asked for again when it is lost. */
-  #ask<T>(request: (limits: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** Retries a request that was lost with the connection, once the session is begun again. */
+  #retry<T>(request: (limits: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const limits = { deadlineMs: WAIT_DEADLINE_MS, ...(signal === undefined ? {} : { signal }) };
     if (this.#lost === undefined) return request(limits);
     return this.#lost.repeat(async ({ deadlineMs }) => {
@@ -198,61 +149,19 @@ export class MountSession {
     });
   }
 
-  /** It is not known whether the lock was granted: the mediator gets to know what this owner had before. */
-  async #restore(range: LockRange): Promise<void> {
-    try {
-      await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
-      for (const lock of this.#own.heldBy(SELF, range)) await this.#service.setLock({ ...lock, wait: false });
-    } catch (error) {
-      this.#runtime.log.warn('session.lock_unclear', { inode: range.inode, reason: String(error) });
-    }
-  }
-
-  /** What the one who had the lock before has changed must not be read from a cache. CANCELLED when `signal` aborts. */
-  async #heardOf(after: number, signal: AbortSignal): Promise<void> {
-    let cancel = (): void => {};
-    const cancelled = new Promise<never>((_resolve, reject) => {
-      cancel = () => reject(new ServiceError('CANCELLED', 'given up'));
-    });
-    signal.addEventListener('abort', cancel);
-    if (signal.aborted) cancel();
-    try {
-      if (after > this.#after) {
-        const heard = new Promise<void>((resolve) => void this.#unheard.push({ after, heard: resolve }));
-        await Promise.race([heard, cancelled]);
-      }
-      await Promise.race([this.#forgotten, cancelled]);
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
-  }
-
-  /** All up to that number is being forgotten. */
-  #hears(after: number, forgotten: Promise<void>): void {
-    this.#after = after;
-    const earlier = this.#forgotten;
-    this.#forgotten = earlier.then(() => forgotten);
-    for (const { heard } of this.#unheard.filter((one) => one.after <= after)) heard();
-    this.#unheard = this.#unheard.filter((one) => one.after > after);
-  }
-
   async #begin(): Promise<void> {
     const losses = this.#losses;
     this.#begins++;
-    // The list of all says it.
+    // What was closed is not in the list of what is open.
     this.#listener.takeClosed();
     const { client } = this;
-    const request = { client, open: this.#listener.open(), locks: this.#own.heldBy(SELF), mediator: this.#mediator };
+    const request = { client, open: this.#listener.open(), locks: this.locks.all, mediator: this.#mediator };
     const { known, last, lost, mediator } = await this.#service.begin(request);
     this.#mediator = mediator;
-    // Before anything is asked of this mediator: what waits for it must not be stored where a lock was lost.
-    for (const lock of lost) this.#own.unset(SELF, lock);
+    // Before requests that wait are sent: what was written under a lost lock must not be stored.
+    this.locks.lost(lost);
     if (lost.length > 0) this.#listener.lostLocks(lost);
-    if (!known) {
-      // Numbers of a mediator that is no more.
-      for (const one of this.#unheard) one.after = last;
-      this.#hears(last, this.#isFirst ? Promise.resolve() : this.#listener.missedChanges());
-    }
+    if (!known) this.#heard.restart(last, this.#isFirst ? Promise.resolve() : this.#listener.missedChanges());
     this.#isFirst = false;
     this.#begunAt = losses;
     for (const wake of [...this.#waiting]) wake();
@@ -266,10 +175,10 @@ export class MountSession {
         if (!this.#isBegun) await this.#begin();
         const options = { deadlineMs: WAIT_DEADLINE_MS, signal };
         const { items, last, missed } = await this.#service.changes(
-          { after: this.#after, closed: this.#listener.takeClosed() },
+          { after: this.#heard.last, closed: this.#listener.takeClosed() },
           options,
         );
-        this.#hears(last, missed ? this.#listener.missedChanges() : this.#listener.outdated(items));
+        this.#heard.hear(last, missed ? this.#listener.missedChanges() : this.#listener.outdated(items));
       } catch (error) {
         if (signal.aborted) return;
         this.#begunAt = null;
@@ -279,5 +188,3 @@ export class MountSession {
     }
   }
 }
-
-const neverAborts = new AbortController().signal;

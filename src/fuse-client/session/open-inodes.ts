@@ -1,19 +1,19 @@
-// Which files this mount has open, as its session at the mediator must know
-// them. The mediator hears of every open by the open itself; of the last close
-// it is told later, together with others, since nothing waits for that.
+// Which files this mount has open, as the mediator must know it. The mediator
+// hears of an open by the open itself, and of last closes later, many in one
+// message, since nothing waits for them.
 export class OpenInodes {
-  /** Of each, how often: once while it is open here, and once for each open under way. */
+  /** Inode → how often it counts: once while it is open here, and once for each open under way. */
   readonly #counts = new Map<number, number>();
   #closed = new Set<number>();
 
-  readonly #isTold: boolean;
+  readonly #hasSession: boolean;
 
-  /** @param isTold somebody takes what was closed */
-  constructor(isTold: boolean) {
-    this.#isTold = isTold;
+  /** @param hasSession without a session nobody takes what was closed, so it is not kept */
+  constructor(hasSession: boolean) {
+    this.#hasSession = hasSession;
   }
 
-  /** All of them, those among them whose open is under way. */
+  /** Those that are open, or being opened. */
   get all(): number[] {
     return [...this.#counts.keys()];
   }
@@ -30,7 +30,7 @@ export class OpenInodes {
       return;
     }
     this.#counts.delete(inode);
-    if (this.#isTold) this.#closed.add(inode);
+    if (this.#hasSession) this.#closed.add(inode);
   }
 
   /** What was closed since the last call and is not open or being opened again. */

@@ -1,73 +1,77 @@
-// Errors that a program has not been told yet: of writes that failed in the
-// background, and of locks that were lost. Each call tells what it answers for.
+// Errors that no system call has reported yet: of writes that failed in the
+// background, of changes that crashes undid, and of locks that were lost.
 import type { FileError } from '../../protocol/errors.js';
 import type { LockOwner } from '../../protocol/services/sessions.js';
 
-/** Bytes of a write that failed in the background are lost, or changes that crashes undid. One for all handles that it concerns. */
-export interface Failure {
+/** What was lost of one inode. All handles that it concerns share one. */
+export interface UnreportedError {
   readonly error: Error;
-  readonly isOfBytes: boolean;
-  /** Some program has heard of it. */
-  isTold: boolean;
+  /** true: bytes of a write that failed in the background. false: changes of names or attributes that crashes undid. */
+  readonly isDataLoss: boolean;
+  /** A call through any of the handles has reported it. */
+  isReported: boolean;
 }
 
-/** What an open file has to tell, and to whom it matters. */
+/** A handle on a file, as far as errors and write-back need it. */
 export interface OpenFile {
   readonly kind: 'file';
   readonly writable: boolean;
   /** Open for reading too: programs may store through a mapping of it. */
   readonly mappable: boolean;
-  /** What no fsync has told this handle of. */
-  failure: Failure | undefined;
-  /** A call that is no fsync has told of it, or none need. */
-  isFailureSeen: boolean;
+  /** The error that fsync has not reported through this handle yet. */
+  unreported: UnreportedError | undefined;
+  /** A call other than fsync has reported the error through this handle, or none has to. */
+  isReportedBeforeFsync: boolean;
   /** This handle made the file, and no close has made its name durable yet. */
   unsyncedName: boolean;
   /** Who may have locks that were set through it. */
   lockOwners: readonly LockOwner[];
-  /** A lock that was set through it was lost: it is of no use any more, but to be closed. */
+  /** A lock that was set through it was lost: every call but close fails. */
   lostLock: FileError | undefined;
 }
 
 export interface OpenDirectory {
   readonly kind: 'directory';
-  /** What no fsync has told this handle of. */
-  failure: Failure | undefined;
+  /** The error that fsync has not reported through this handle yet. */
+  unreported: UnreportedError | undefined;
 }
 
-/** For what answers that everything is stored, fsync and writes that wait for it: tells once, whatever other calls have told before. */
-export function throwFailure(handle: OpenFile | OpenDirectory): void {
+/** Throws the error that fsync has not reported yet, and clears it. For fsync, and for writes with O_SYNC. */
+export function throwErrorAtFsync(handle: OpenFile | OpenDirectory): void {
   if (handle.kind === 'file') throwLostLock(handle);
-  const { failure } = handle;
-  handle.failure = undefined;
-  if (failure !== undefined) tell(failure);
+  const { unreported } = handle;
+  handle.unreported = undefined;
+  if (unreported !== undefined) report(unreported);
 }
 
 /**
- * For a close, which answers for bytes, and for the name of a file that was made through the handle. It may be one of several of
- * the same handle: tells, and the others and fsync tell all the same.
+ * Throws the error if it concerns written bytes, or the name of a file that was made through this handle. Does not clear it:
+ * this may be the close of a duplicated descriptor, and the other closes and fsync report the error too.
  */
-export function throwFailureAtClose(handle: OpenFile): void {
-  const { failure, unsyncedName } = handle;
-  if (failure === undefined || !(failure.isOfBytes || unsyncedName)) return;
-  handle.isFailureSeen = true;
-  tell(failure);
+export function throwErrorAtClose(handle: OpenFile): void {
+  const { unreported, unsyncedName } = handle;
+  if (unreported === undefined || !(unreported.isDataLoss || unsyncedName)) return;
+  handle.isReportedBeforeFsync = true;
+  report(unreported);
 }
 
-/** For calls that answer nothing about earlier bytes: tells once as well, and fsync tells all the same. */
-export function throwUnseenFailure(handle: OpenFile): void {
+/** Throws the error unless a call has reported it through this handle. Does not clear it: fsync reports it once more. */
+export function throwErrorOnce(handle: OpenFile): void {
   throwLostLock(handle);
-  const { failure, isFailureSeen } = handle;
-  handle.isFailureSeen = true;
-  if (failure !== undefined && !isFailureSeen) tell(failure);
+  const { unreported, isReportedBeforeFsync } = handle;
+  handle.isReportedBeforeFsync = true;
+  if (unreported !== undefined && !isReportedBeforeFsync) report(unreported);
 }
 
-/** As NFSv4 does: whoever goes on as if it had the lock may spoil what others do under it, or believe what they change. */
+/**
+ * Throws if a lock was lost that was set through this handle, as NFSv4 does: a program that goes on as if it had the lock may
+ * overwrite what the new holder writes, or rely on bytes that the new holder changes.
+ */
 export function throwLostLock(handle: OpenFile): void {
   if (handle.lostLock !== undefined) throw handle.lostLock;
 }
 
-function tell(failure: Failure): never {
-  failure.isTold = true;
-  throw failure.error;
+function report(unreported: UnreportedError): never {
+  unreported.isReported = true;
+  throw unreported.error;
 }

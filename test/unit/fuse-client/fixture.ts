@@ -58,10 +58,10 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: Med
 
 /** Makes a file with this content, stored; answers its inode. */
 export async function stored({ operations }: Fixture, name: string, content: string): Promise<number> {
-  const { handle, attributes } = await operations.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
-  await operations.write(handle, 0, Buffer.from(content), {}, uninterrupted);
-  await operations.flush(handle);
-  await operations.release(handle);
+  const { handle, attributes } = await operations.files.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
+  await operations.content.write(handle, 0, Buffer.from(content), {}, uninterrupted);
+  await operations.files.flush(handle);
+  await operations.files.release(handle);
   return attributes.inode;
 }
 

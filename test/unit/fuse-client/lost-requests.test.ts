@@ -168,12 +168,12 @@ describe('a request that is lost with the mediator', () => {
     const session = mediator.session();
     await session.start();
     mediator.losses = 1;
-    const locking = session.setLock(LOCK, false, new AbortController().signal);
+    const locking = session.locks.set(LOCK, false, new AbortController().signal);
     await settle();
     await mediator.clock.advance(500);
     await locking;
     mediator.losses = 1;
-    const unlocking = session.unlockAll(5, { kind: 'posix', owner: 1n });
+    const unlocking = session.locks.unlockAll(5, { kind: 'posix', owner: 1n });
     await settle();
     await mediator.clock.advance(500);
     await unlocking;

@@ -89,7 +89,7 @@ describe("the mount's session", () => {
     const { mediator, heard, session, turn, forget } = await fixture();
     mediator.after = 2;
     let hasLock = false;
-    const locking = session.setLock(LOCK, true, new AbortController().signal).then(() => {
+    const locking = session.locks.set(LOCK, true, new AbortController().signal).then(() => {
       hasLock = true;
     });
     await turn();
@@ -107,7 +107,7 @@ describe("the mount's session", () => {
     const { mediator, session } = await fixture();
     mediator.after = 2;
     const giveUp = new AbortController();
-    const locking = session.setLock(LOCK, true, giveUp.signal);
+    const locking = session.locks.set(LOCK, true, giveUp.signal);
     giveUp.abort();
     await assert.rejects(locking, { code: 'CANCELLED' });
     assert.deepEqual(
@@ -120,7 +120,7 @@ describe("the mount's session", () => {
   it('does not wait for numbers of a mediator that is no more, and asks the next for the lock', async () => {
     const { mediator, heard, session, clock, turn, forget } = await fixture();
     mediator.after = 99;
-    const locking = session.setLock(LOCK, true, new AbortController().signal);
+    const locking = session.locks.set(LOCK, true, new AbortController().signal);
     await turn();
     mediator.after = 1;
     mediator.tell(new ServiceError('UNREACHABLE', 'gone'));
@@ -137,8 +137,8 @@ describe("the mount's session", () => {
 
   it('hears which locks it has lost before anything else of the mediator that it begins with again', async () => {
     const { mediator, heard, session, clock, turn } = await fixture();
-    await session.setLock(LOCK, false, new AbortController().signal);
-    await session.setLock({ ...LOCK, inode: 4 }, false, new AbortController().signal);
+    await session.locks.set(LOCK, false, new AbortController().signal);
+    await session.locks.set({ ...LOCK, inode: 4 }, false, new AbortController().signal);
     mediator.lost = [LOCK];
     mediator.tell(new ServiceError('NO_SESSION', 'silent'));
     await turn();
@@ -147,7 +147,7 @@ describe("the mount's session", () => {
     assert.deepEqual(mediator.begunAt, [null, 'm1'], 'it says with whom it had a session');
     assert.deepEqual(heard, ['lost 3', 'anything']);
     assert.deepEqual(
-      [3, 4].map((inode) => session.hasLocks(inode, LOCK)),
+      [3, 4].map((inode) => session.locks.has(inode, LOCK)),
       [false, true],
     );
     mediator.tell(new ServiceError('UNREACHABLE', 'gone'));

@@ -5,7 +5,8 @@ import { FileError } from '../../../protocol/errors.js';
 import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../../protocol/services/files.js';
 import type { Clock } from '../../../runtime/clock.js';
 import { refuseLists } from '../../operations/extended-attributes.js';
-import type { AskedMode, Operations } from '../../operations/operations.js';
+import type { Operations } from '../../operations/operations.js';
+import type { AskedMode } from '../../posix/asked-mode.js';
 import { kindOf } from '../../posix/file-modes.js';
 import { OpenFlag } from '../../posix/open-flags.js';
 import {
@@ -84,106 +85,106 @@ export async function handle(
   const { inode } = header;
   switch (request.kind) {
     case 'lookup':
-      return namedEntry(inode, request.name, places.renames, await operations.lookup(inode, request.name), parts);
+      return namedEntry(inode, request.name, places.renames, await operations.names.lookup(inode, request.name), parts);
     case 'getattr':
-      return attributes(await operations.getattr(inode), parts);
+      return attributes(await operations.attributes.get(inode), parts);
     case 'setattr':
       return attributes(await setattr(header, request, parts), parts);
     case 'readlink':
-      return [Buffer.from(await operations.readlink(inode), 'latin1')];
+      return [Buffer.from(await operations.names.readlink(inode), 'latin1')];
     case 'symlink':
-      return entry(await operations.symlink(inode, request.name, request.target, header), parts);
+      return entry(await operations.names.symlink(inode, request.name, request.target, header), parts);
     case 'mknod': {
       const kind = kindOf(request.mode);
       if (kind === undefined) throw new FileError('EINVAL', `mode ${request.mode.toString(8)} has no known kind`);
       const node = { kind, mode: request.mode & 0o7777, umask: request.umask, device: request.device };
-      return entry(await operations.mknod(inode, request.name, node, header), parts);
+      return entry(await operations.names.mknod(inode, request.name, node, header), parts);
     }
     case 'mkdir':
       return namedEntry(
         inode,
         request.name,
         places.renames,
-        await operations.mkdir(inode, request.name, asked(request), header),
+        await operations.names.mkdir(inode, request.name, asked(request), header),
         parts,
       );
     case 'unlink':
-      await operations.unlink(inode, request.name);
+      await operations.names.unlink(inode, request.name);
       return EMPTY_REPLY;
     case 'rmdir':
-      await operations.rmdir(inode, request.name);
+      await operations.names.rmdir(inode, request.name);
       return EMPTY_REPLY;
     case 'rename': {
       const { flags, name, newParent, newName } = request;
       const mode = RENAME_MODES.get(flags & ~RENAME_WHITEOUT);
       if (mode === undefined) throw new FileError('EINVAL', `rename flags ${flags}`);
       const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : { uid: header.uid, gid: header.gid };
-      await operations.rename(inode, name, newParent, newName, mode, whiteout);
+      await operations.names.rename(inode, name, newParent, newName, mode, whiteout);
       places.renamed({ parent: inode, name }, { parent: newParent, name: newName }, mode === 'exchange');
       return EMPTY_REPLY;
     }
     case 'link':
-      return entry(await operations.link(request.source, inode, request.name), parts);
+      return entry(await operations.names.link(request.source, inode, request.name), parts);
     case 'open': {
-      const { handle, attributes } = await operations
+      const { handle, attributes } = await operations.files
         .open(inode, request.flags, request.killPrivileges, () => context.signal())
         .catch(staleIfGone);
-      context.ifUndelivered(() => operations.release(handle));
+      context.ifUndelivered(() => operations.files.release(handle));
       // Close-to-open: what another mount wrote before is seen from here on, its size included.
       if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);
       return [encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'create': {
-      const { handle, attributes } = await operations.create(
+      const { handle, attributes } = await operations.files.create(
         inode,
         request.name,
         asked(request),
         request.flags,
         header,
       );
-      context.ifUndelivered(() => operations.release(handle));
+      context.ifUndelivered(() => operations.files.release(handle));
       return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'tmpfile': {
-      const { handle, attributes } = await operations.createUnnamed(inode, asked(request), request.flags, header);
-      context.ifUndelivered(() => operations.release(handle));
+      const { handle, attributes } = await operations.files.createUnnamed(inode, asked(request), request.flags, header);
+      context.ifUndelivered(() => operations.files.release(handle));
       return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'read':
-      return operations.read(request.handle, request.offset, request.size, () => context.signal());
+      return operations.content.read(request.handle, request.offset, request.size, () => context.signal());
     case 'write': {
       const { handle, offset, data } = request;
       const traits = {
         ofPages: (request.writeFlags & WRITE_OF_PAGES) !== 0,
         killPrivileges: (request.writeFlags & WRITE_KILL_SUIDGID) !== 0,
       };
-      await operations.write(handle, offset, data, traits, () => context.signal());
+      await operations.content.write(handle, offset, data, traits, () => context.signal());
       return encodeSize(data.length);
     }
     case 'fallocate': {
       const { handle, offset, length, mode } = request;
       // The kernel leaves the set-id bits to us and does not say whether the caller may keep them.
-      await operations.fallocate(handle, offset, length, mode, header.uid !== 0);
+      await operations.content.fallocate(handle, offset, length, mode, header.uid !== 0);
       return EMPTY_REPLY;
     }
     case 'copy': {
       if (request.flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${request.flags}`);
       // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
-      return encodeSize(await operations.copy(request, header.uid !== 0, () => context.signal()));
+      return encodeSize(await operations.content.copy(request, header.uid !== 0, () => context.signal()));
     }
     case 'seek':
       if (request.what === 'unknown') throw new FileError('EINVAL', 'seeks neither data nor a hole');
-      return encodeOffset(await operations.seek(request.handle, request.offset, request.what));
+      return encodeOffset(await operations.content.seek(request.handle, request.offset, request.what));
     case 'statfs':
       return encodeStatfs(await operations.statfs());
     case 'flush':
-      await operations.flush(request.handle, request.lockOwner);
+      await operations.files.flush(request.handle, request.lockOwner);
       return EMPTY_REPLY;
     case 'fsync':
-      await operations.fsync(request.handle);
+      await operations.files.fsync(request.handle);
       return EMPTY_REPLY;
     case 'release':
-      await operations.release(request.handle);
+      await operations.files.release(request.handle);
       return EMPTY_REPLY;
     case 'getlk': {
       const { lockKind: kind, owner, start, end, type, pid } = request;
@@ -201,10 +202,10 @@ export async function handle(
     case 'readdirplus':
       return readDirectory(inode, request, parts);
     case 'releasedir':
-      operations.releasedir(request.handle);
+      operations.directories.release(request.handle);
       return EMPTY_REPLY;
     case 'fsyncdir':
-      await operations.fsyncdir(request.handle);
+      await operations.directories.fsync(request.handle);
       return EMPTY_REPLY;
     case 'setxattr': {
       const mode = ATTRIBUTE_MODES.get(request.flags);
@@ -238,8 +239,8 @@ function asked({ mode, umask }: { mode: number; umask: number }): AskedMode {
 }
 
 function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {
-  const handle = operations.opendir(inode);
-  context.ifUndelivered(async () => operations.releasedir(handle));
+  const handle = operations.directories.open(inode);
+  context.ifUndelivered(async () => operations.directories.release(handle));
   return [encodeOpen(handle, 0)];
 }
 
@@ -267,7 +268,7 @@ function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerPa
 
 async function setattr(header: RequestHeader, request: SetattrArguments, parts: HandlerParts): Promise<Attributes> {
   const has = (flag: number) => (request.valid & flag) !== 0;
-  return parts.operations.setattr(header.inode, setattrChanges(request, parts.clock.nowNs()), header, {
+  return parts.operations.attributes.set(header.inode, setattrChanges(request, parts.clock.nowNs()), header, {
     killPrivileges: has(SetattrFlag.KILL_SUIDGID),
     ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
   });
@@ -295,9 +296,9 @@ async function readDirectory(
   const plus = request.kind === 'readdirplus';
   const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
   const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
-  const listed = await operations.readdir(request.handle, request.offset, plus, most);
+  const listed = await operations.directories.read(request.handle, request.offset, plus, most);
   const entries = listed.map((item) =>
-    item.attributes === undefined ? item : { ...item, attributes: operations.current(item.attributes) },
+    item.attributes === undefined ? item : { ...item, attributes: operations.attributes.current(item.attributes) },
   );
   const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
