@@ -1,24 +1,24 @@
-// What a mount can ask the kernel to forget. The fuse-native binding has no way
-// to ask; there the kernel's own timeouts must do.
+// How a mount has the kernel forget what it has cached. The fuse-native binding
+// has no way to do so, and relies on the kernel's own timeouts.
 import type { FileName } from '../../protocol/services/files.js';
 
 export interface KernelCache {
   /** Size, times and mode are fetched anew at their next use. */
   forgetAttributes(inode: number): void;
-  /** So are the bytes. */
+  /** Attributes and bytes are fetched anew at their next use. */
   forgetContent(inode: number): void;
   /**
-   * Resolves when the kernel has sent as writes what programs stored through mappings of the file until now; it forgets the
-   * file's bytes with that. Never rejects.
+   * Makes the kernel send the pages that programs have changed through mappings, and forget the file's bytes. Resolves when
+   * it has. Never rejects.
    */
   writeBack(inode: number): Promise<void>;
-  /** What the name stands for is looked up at its next use. */
+  /** The name is looked up anew at its next use. */
   forgetName(parent: number, name: FileName): void;
-  /** What had the first name, which was forgotten like the second, has the second now; or both were exchanged. */
+  /** `from` was renamed to `to`, or exchanged with it, after both names were forgotten. */
   followRename(from: { parent: number; name: FileName }, to: { parent: number; name: FileName }): void;
   /** All names, attributes and bytes are fetched anew. */
   forgetEverything(): void;
-  /** Resolves when the kernel has forgotten all that it was asked to until now. */
+  /** Resolves when the kernel has forgotten everything that it was asked to forget. */
   forgotten(): Promise<void>;
 }
 

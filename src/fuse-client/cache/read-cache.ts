@@ -1,12 +1,12 @@
-// Voted bytes around small reads of files that are open and that nobody here
-// writes: whoever reads a few bytes at random reads their neighbours next, and
-// a vote on a whole block costs hardly more than one on a page of it. Like the
-// kernel's own pages, what is here ends with the next open and with any change of the file.
+// Voted bytes around small reads of open files that nobody here writes. A program
+// that reads a few bytes at random reads their neighbours next, and a vote on a
+// whole block costs hardly more than one on a page of it. Like the kernel's own
+// pages, the bytes are dropped at the next open and at any change of the file.
 
 import { copyOf, type Pieces } from '../../protocol/services/pieces.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 
-/** Longer reads bring their own neighbours. */
+/** Longer reads are not cached: they fetch whole blocks themselves. */
 const SMALL_BYTES = 32 * 1024;
 const CHUNK_BYTES = 128 * 1024;
 const MAXIMUM_BYTES = 256 * 1024 * 1024;
@@ -30,7 +30,7 @@ export class ReadCache {
 
   /**
    * The bytes of a range, fewer where the file ends; `fetch` brings the chunks that are not here.
-   * @param revision of the file's attributes as they are known now: what was read under another one is forgotten
+   * @param revision of the newest attributes known of the file: bytes that were read under another one are dropped
    */
   async read(inode: number, revision: number, offset: number, length: number, fetch: Fetch): Promise<Pieces> {
     if (this.#files.get(inode)?.revision !== revision) {
@@ -48,7 +48,7 @@ export class ReadCache {
     return parts;
   }
 
-  /** Nothing of this file may be answered from here any more. */
+  /** Drops all bytes of the file. */
   forget(inode: number): void {
     this.#chunks -= this.#files.get(inode)?.chunks.size ?? 0;
     this.#files.delete(inode);
@@ -56,7 +56,7 @@ export class ReadCache {
 
   #chunk(inode: number, number: number, fetch: Fetch): Promise<Uint8Array> {
     const chunks = this.#files.get(inode)?.chunks;
-    // Forgotten between two chunks of one read.
+    // The file was forgotten between two chunks of one read.
     if (chunks === undefined) return fetch(number * CHUNK_BYTES, CHUNK_BYTES).then(keep);
     const known = chunks.get(number);
     if (known !== undefined) return known;
@@ -89,7 +89,7 @@ export class ReadCache {
   }
 }
 
-/** Bytes of the cache's own: lent memory goes back, and a view must not hold on to more than itself. */
+/** Copies lent memory and gives it back; a view would keep more in memory than its own bytes. */
 function keep(reply: { pieces: Pieces }): Uint8Array {
   const own = copyOf(reply.pieces);
   giveBack(reply);

@@ -1,14 +1,14 @@
-// Attributes that the answers to changes made here brought lately: a getattr
-// that was asked before a change may be answered after it, and its older size
-// would be believed; and the kernel, which forgets what its own changes touch,
-// need not ask again for what the answer already said.
+// Attributes from the answers to recent changes of this mount. A getattr that was
+// asked before a change may be answered after it: its older size must not win.
+// And the kernel, which forgets the attributes of what it changes, is answered
+// without asking the service.
 import type { Attributes } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
 
-/** Longer than any answer is under way. */
+/** Longer than any answer takes. */
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
-/** Only a number each; the kernel asks for every folder on its way. */
+/** Many, since each is only a number, and the kernel asks about every folder of a path. */
 const KEPT_BARE = 65_536;
 
 interface Entry {
@@ -18,19 +18,18 @@ interface Entry {
 
 export class RecentAttributes {
   readonly #entries = new Map<number, Entry>();
-  /** When it was answered last that the inode has no extended attributes. */
+  /** Inode → when the service said last that it has no extended attributes. */
   readonly #bare = new Map<number, number>();
 
   readonly #clock: Clock;
   readonly #trustedMs: number;
 
-  /** @param trustedMs how long a change's answer stands for a question that the kernel would not ask again either */
+  /** @param trustedMs how long attributes are answered from here: as long as the kernel itself keeps them */
   constructor(clock: Clock, trustedMs: number) {
     this.#clock = clock;
     this.#trustedMs = trustedMs;
   }
 
-  /** Caches both. */
   kept(): Record<string, number> {
     return { recentAttributes: this.#entries.size, bareInodes: this.#bare.size };
   }
@@ -43,13 +42,13 @@ export class RecentAttributes {
     keep(this.#entries, { attributes, atMs: this.#clock.monotonicMs() });
   }
 
-  /** Whether it was answered so lately that the inode has no extended attributes that asking again is for nothing. */
+  /** Whether the service has said within `trustedMs` that the inode has no extended attributes. */
   isBare(inode: number): boolean {
     const atMs = this.#bare.get(inode);
     return atMs !== undefined && this.#clock.monotonicMs() - atMs <= this.#trustedMs;
   }
 
-  /** What a change made here said so lately that asking again is for nothing. */
+  /** The attributes that a change of this mount was answered with, within `trustedMs`. */
   ofLastChange(inode: number): Attributes | undefined {
     const entry = this.#entries.get(inode);
     return entry !== undefined && this.#clock.monotonicMs() - entry.atMs <= this.#trustedMs
@@ -57,7 +56,7 @@ export class RecentAttributes {
       : undefined;
   }
 
-  /** `fetched`, or what is known to be newer. */
+  /** `fetched`, or newer attributes that are known here. */
   newest(fetched: Attributes): Attributes {
     const newest = this.#newer(fetched);
     this.#noteBare(newest);

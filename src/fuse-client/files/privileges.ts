@@ -1,5 +1,5 @@
-// What a file loses when somebody changes its content or owner: the set-id bits
-// of its mode, POSIX write() and chown(), and its capability, capabilities(7).
+// Privileges that a file loses when its content or owner is changed: the set-id
+// bits of its mode, POSIX write() and chown(), and its capability, capabilities(7).
 import { FileError } from '../../protocol/errors.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { KernelCache } from '../cache/kernel-cache.js';
@@ -27,7 +27,7 @@ export class Privileges {
     this.#kernelCache = kernelCache;
   }
 
-  /** Writing or truncating takes set-user-id and (on executables) set-group-id away. */
+  /** For a write or a truncation: clears set-user-id, and set-group-id of executables. */
   async takeFrom(file: WriteBackFile): Promise<void> {
     const { mode } = file.attributes;
     const kept = withoutPrivileges(mode);
@@ -38,11 +38,11 @@ export class Privileges {
       caller: { uid: 0, gid: 0 },
     });
     this.#known.noteChange([changed]);
-    // The kernel leaves this to us and does not ask for the mode again by itself.
+    // The kernel leaves the bits to us, and keeps the old mode until it is told.
     this.#kernelCache.forgetAttributes(file.inode);
   }
 
-  /** New content must not run with the rights that the old was given. */
+  /** For a truncation at open: new content must not run with the rights that the old one was given. */
   async takeCapability(inode: number): Promise<void> {
     try {
       const { attributes } = await this.#files.removexattr({ inode, name: 'security.capability' });

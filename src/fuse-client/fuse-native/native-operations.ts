@@ -1,6 +1,6 @@
 // The package's path-based callbacks, on top of the same operations as the
-// kernel binding. The caller's identity is not handed over: everything new
-// belongs to whom this process belongs to.
+// kernel binding. The package does not say who the caller is: everything new
+// belongs to the user of this process.
 import { Buffer } from 'node:buffer';
 
 import { FileError } from '../../protocol/errors.js';
@@ -60,7 +60,7 @@ export function nativeOperations(
     return [];
   }
 
-  /** For what takes names away: what was looked up before no longer counts. */
+  /** For changes that take names away: forgets the paths that were looked up before. */
   async function renaming(work: Promise<void>): Promise<[]> {
     try {
       await work;
@@ -251,7 +251,7 @@ function toStat(attributes: Attributes): NativeStat {
   };
 }
 
-/** Numbers of blocks are 32 bits wide here: larger blocks are named until they fit. */
+/** Numbers of blocks have 32 bits here: the block size is doubled until they fit. */
 function toSpace(space: FileSystemSpace): NativeSpace {
   let bsize = space.blockSizeBytes;
   while (space.totalBytes / bsize > LARGEST_NUMBER) bsize *= 2;

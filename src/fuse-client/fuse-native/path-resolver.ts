@@ -1,5 +1,5 @@
-// libfuse 2 names files by their paths: this finds the inodes, by one lookup per
-// component that was not looked up a moment ago.
+// libfuse 2 names files by their paths. This finds their inodes, by one lookup for
+// each component that was not looked up within the attribute timeout.
 import { FileError } from '../../protocol/errors.js';
 import { type FileName, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -40,7 +40,7 @@ export class PathResolver {
     return { parent: await this.inode(path.slice(0, cut)), name };
   }
 
-  /** After names went or changed their meaning. */
+  /** Names were removed or renamed. */
   forget(): void {
     this.#kept.clear();
   }

@@ -69,12 +69,12 @@ async function loadLibc(): Promise<Libc> {
   return loaded;
 }
 
-/** The layouts are those of recvmsg(2) and cmsg(3); koffi sees to sizes and alignment of the machine. */
+/** The layouts are those of recvmsg(2) and cmsg(3); koffi knows sizes and alignment of the machine. */
 async function declareLibc(): Promise<Libc> {
   const { default: koffi } = await import('koffi').catch((error: unknown) => {
     throw new Error(`the package koffi can't be loaded, which ordinary users' mounts need: ${String(error)}`);
   });
-  // Node is linked to it, whichever it is.
+  // The libc that Node is linked to.
   const library = koffi.load(null);
   const part = koffi.struct({ base: 'void *', length: 'size_t' });
   const message = koffi.struct({

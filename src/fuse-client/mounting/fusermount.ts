@@ -1,7 +1,7 @@
-// Mounting as an ordinary user, through fusermount3 (Debian package fuse3): it
-// is allowed to mount, opens /dev/fuse as the user and hands it over the socket
-// that _FUSE_COMMFD names. It refuses what the administrator has not allowed in
-// /etc/fuse.conf, and says so itself.
+// Mounts for ordinary users, through fusermount3 (Debian package fuse3), which is
+// allowed to: it opens /dev/fuse as the user and sends the descriptor over the
+// socket that _FUSE_COMMFD names. What the administrator has not allowed in
+// /etc/fuse.conf it refuses with its own message.
 import { DescriptorChannel } from './descriptor-channel.js';
 import { runProgram } from './programs.js';
 
@@ -27,7 +27,7 @@ export async function mountAsUser(
   }
 }
 
-/** lazily: the name goes now, the mount itself when nobody uses it any more. */
+/** `lazily`: the name goes at once, the mount itself when nobody uses it any more. */
 export async function unmountAsUser(directory: string, lazily: boolean): Promise<void> {
   await runFusermount([lazily ? '-uz' : '-u', '--', directory], {});
 }
@@ -43,7 +43,7 @@ async function runFusermount(parameters: string[], more: Parameters<typeof runPr
   }
 }
 
-/** As fusermount3 takes a comma within an option's value. */
+/** Escapes an option's value for fusermount3, which takes a bare comma for its end. */
 function escapeOption(text: string): string {
   return text.replace(/[\\,]/g, '\\$&');
 }

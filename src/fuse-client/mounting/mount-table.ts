@@ -1,6 +1,6 @@
-// Mounting and unmounting by util-linux's programs, and what the kernel says
-// about a mount. All of it without touching the mount itself: this process
-// serves it, and would wait for itself.
+// Mounting and unmounting by util-linux's programs, and what the kernel's table
+// says about a mount. Never touches the mount itself: this process serves it,
+// and would wait for itself.
 import { Buffer } from 'node:buffer';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import type { AccessTimesMode } from '../mount-settings.js';
 import { mountAsUser, unmountAsUser } from './fusermount.js';
 import { runProgram } from './programs.js';
 
-/** The type that df and /proc/mounts show; the part before the dot makes the kernel take FUSE. */
+/** The type that df and /proc/mounts show; by the part before the dot the kernel knows that it is FUSE. */
 const FILE_SYSTEM_TYPE = 'fuse.nmrfs';
 /**
  * Read-ahead of four full requests: data servers work on some while others are on their way. With two, a cold sequential read
@@ -34,7 +34,7 @@ export interface MountFlags {
 export async function attach(directory: string, flags: MountFlags): Promise<number> {
   const { source, allowOther, readOnly, accessTimes, kernelOptions } = flags;
   const options = ['default_permissions', ...kernelOptions];
-  // Only so that it shows: the kernel moves no access times for FUSE.
+  // For /proc/mounts only: the kernel sets no access times for FUSE.
   if (accessTimes === 'noatime') options.push('noatime');
   if (allowOther) options.push('allow_other');
   if (readOnly) options.push('ro');
@@ -52,8 +52,8 @@ export async function attach(directory: string, flags: MountFlags): Promise<numb
 }
 
 /**
- * Takes the mount away. One that is in use is taken from its users: its name is gone afterwards, and what they have open
- * answers ENOTCONN as soon as the caller closes the device. Resolves when the directory is no longer this mount, whoever did it.
+ * Unmounts, also while programs use the mount: its name is gone afterwards, and what they have open answers ENOTCONN as soon
+ * as the caller closes the device. Resolves when the directory is no longer this mount, whoever unmounted it.
  */
 export async function detach(directory: string, log: Log): Promise<void> {
   try {
@@ -112,7 +112,7 @@ export function parseMountTable(table: string, directory: string): string | unde
   return found;
 }
 
-/** Large sequential reads; a mount without works as well, only slower. */
+/** For large sequential reads. Without it the mount works too, only slower. */
 export async function raiseReadAhead(directory: string, log: Log): Promise<void> {
   try {
     const device = await findMount(directory);

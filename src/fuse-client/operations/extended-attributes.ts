@@ -1,5 +1,5 @@
-// Extended attributes, access control lists among them: which names there are,
-// and which questions need not be asked.
+// Extended attributes, access control lists among them: which names are allowed,
+// and which requests are answered without asking the service.
 import { FileError } from '../../protocol/errors.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { KnownInodes } from '../inodes/known-inodes.js';
@@ -15,7 +15,7 @@ export class ExtendedAttributes {
 
   async get(inode: number, name: string): Promise<Uint8Array> {
     checkAttributeName(name);
-    // The kernel asks for a file's capability before it is written, run or given away.
+    // The kernel asks for a file's capability before each write, execution and change of owner.
     if (KERNEL_NAMES.test(name) && this.#known.isBare(inode)) {
       throw new FileError('ENODATA', 'no extended attributes at all');
     }
@@ -46,14 +46,14 @@ export class ExtendedAttributes {
   }
 }
 
-/** Access control lists that nobody obeys must not be kept: somebody would rely on them. For a kernel that does not. */
+/** For a kernel that does not obey access control lists: none is stored, since a user would rely on it. */
 export function refuseLists(name: string): void {
   if (name.startsWith('system.')) throw new FileError('ENOTSUP', 'access control lists are not obeyed here');
 }
 
-/** Who may use which of these the kernel decides; of the system's there are only access control lists. */
+/** The kernel decides who may use which of these. Access control lists are the only ones of the system's. */
 const ATTRIBUTE_NAMES = /^(user\.|trusted\.|security\.|system\.posix_acl_(?=access$|default$))/;
-/** The kernel itself asks for these, again and again. */
+/** The kernel itself asks for these, often. */
 const KERNEL_NAMES = /^(security|system)\./;
 
 function checkAttributeName(name: string): void {

@@ -1,6 +1,6 @@
 // The file-system operations, one set behind both bindings: what a request of
-// the kernel means in terms of the FileService. Every one fails with FileError
-// (or a ServiceError, which programs see as EIO). Here its parts are put together.
+// the kernel means in terms of the FileService. Every one fails with FileError,
+// or with a ServiceError, which programs see as EIO. Puts the parts together.
 import type { FileService, FileSystemSpace } from '../../protocol/services/files.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../../protocol/services/request-ids.js';
 import type { SessionService } from '../../protocol/services/sessions.js';

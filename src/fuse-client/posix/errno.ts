@@ -1,6 +1,6 @@
 // POSIX error names as the numbers that Linux uses for them, for both bindings.
-// Everything that is no FileError becomes EIO (or EINTR when the caller gave up):
-// a program must never see a made-up success.
+// Every error that is no FileError becomes EIO, or EINTR when the caller gave up:
+// a failure never looks like a success.
 import { FileError, type FileErrorCode, ServiceError } from '../../protocol/errors.js';
 
 /** From asm-generic/errno-base.h and errno.h; the same on every Linux that Node runs on (x86-64, arm64). */
@@ -44,7 +44,7 @@ export function fileErrorCodeOf(error: unknown): { code: FileErrorCode; expected
   return { code: 'EIO', expected: false };
 }
 
-/** For a log line: a mistake with its stack, a failure that has a name without. */
+/** For a log line: expected errors by their message, a program's fault with its stack. */
 export function describeFailure(error: unknown): string {
   if (error instanceof FileError || error instanceof ServiceError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,4 +1,4 @@
-// What a mode of fallocate(2) asks for. Modes that move or share what is in a file are refused, never half obeyed.
+// The modes of fallocate(2). Those that move or share content are refused, never done by half.
 import { FileError } from '../../protocol/errors.js';
 import { MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
 import { checkEnd } from './limits.js';
@@ -6,7 +6,7 @@ import { checkEnd } from './limits.js';
 /** linux/falloc.h. */
 export const FallocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 16 } as const;
 
-/** A hole must not change the size; fallocate(2). */
+/** PUNCH_HOLE needs KEEP_SIZE; fallocate(2). */
 const MODES: ReadonlySet<number> = new Set([
   0,
   FallocateMode.KEEP_SIZE,
@@ -19,7 +19,7 @@ export interface FallocateRequest {
   range: { offset: number; length: number };
   /** The range reads as zeros afterwards; otherwise its content stays. */
   zeros: boolean;
-  /** Also when the range ends behind the end of the file. */
+  /** The size stays, also when the range ends behind the end of the file. */
   keepsSize: boolean;
 }
 
@@ -30,7 +30,7 @@ export function fallocateRequest(offset: number, length: number, mode: number): 
   const zeros = (mode & (FallocateMode.PUNCH_HOLE | FallocateMode.ZERO_RANGE)) !== 0;
   const keepsSize = (mode & FallocateMode.KEEP_SIZE) !== 0;
   if (!(zeros && keepsSize)) checkEnd(offset + length);
-  // Nothing stands behind the largest file.
+  // No file has bytes behind that.
   const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
   const start = Math.min(offset, end);
   return { range: { offset: start, length: end - start }, zeros, keepsSize };

@@ -1,4 +1,4 @@
-// The limits of protocol/services/files.ts, checked before a request leaves the mount: what is refused here is never buffered.
+// The limits of protocol/services/files.ts, checked before a request leaves the mount or is buffered.
 import { FileError } from '../../protocol/errors.js';
 import { type FileName, MAXIMUM_FILE_BYTES, MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
 

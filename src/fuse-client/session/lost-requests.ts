@@ -1,12 +1,13 @@
-// Requests to a mediator of another process that were lost with it, or with
-// the connection: asks them again when it is back and knows this mount, within
-// the deadline that every request has. What changes something carries an id,
-// so that it is carried out once.
+// Retries requests to a mediator in another process that were lost with it or
+// with the connection, once it is back and knows this mount, within the deadline
+// that every request has. A request that changes something carries an id, so
+// that it is carried out once.
 import type { FileService } from '../../protocol/services/files.js';
 import type { RequestId, RequestIds } from '../../protocol/services/request-ids.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 
+/** The methods that change something. */
 const CHANGES: ReadonlySet<PropertyKey> = new Set<keyof FileService>([
   'setattr',
   'create',
@@ -27,8 +28,8 @@ const CHANGES: ReadonlySet<PropertyKey> = new Set<keyof FileService>([
 type Method = (request: object, options?: CallOptions) => Promise<object>;
 
 /**
- * The same service, where what is lost is asked again.
- * @param begun resolves, with what is left of the limits, when the mediator knows who asks; fails when that takes too long
+ * The same service, with lost requests retried.
+ * @param begun resolves, with what is left of the limits, when the mediator knows this mount; fails when that takes too long
  */
 export function repeatLost(
   files: FileService,

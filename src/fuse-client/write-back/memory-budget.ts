@@ -1,5 +1,5 @@
-// Bytes that all files together may keep unsent or on their way. Writers beyond
-// it wait until the mediator has taken some; they can be interrupted.
+// How many bytes all files together may keep unsent or on their way. Writers of
+// more wait until the mediator has stored some; they can be interrupted.
 import { FileError } from '../../protocol/errors.js';
 
 export class MemoryBudget {
@@ -28,7 +28,10 @@ export class MemoryBudget {
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts; it is only asked for when needed. */
+  /**
+   * Resolves when there is room for `bytes` more; for a write that comes alone there always is. EINTR when `signal` aborts.
+   * `signal` is called only when the writer has to wait.
+   */
   async room(bytes: number, signal: () => AbortSignal): Promise<void> {
     while (this.#used > 0 && this.#used + bytes > this.#maximumBytes) {
       if (signal().aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');

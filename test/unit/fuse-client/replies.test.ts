@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import {
   encodeAttributes,
   encodeDirectory,
   encodeEntry,
-  encodeError,
-  encodeInit,
-  encodeInvalidation,
-  encodeReply,
-  encodeStatfs,
-} from '../../../src/fuse-client/kernel/codec/replies.js';
+} from '../../../src/fuse-client/kernel/codec/attribute-replies.js';
+import { encodeInit } from '../../../src/fuse-client/kernel/codec/init-reply.js';
+import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
+import { encodeInvalidation } from '../../../src/fuse-client/kernel/codec/notifications.js';
+import { encodeError, encodeReply, encodeStatfs } from '../../../src/fuse-client/kernel/codec/replies.js';
 import { kindOf } from '../../../src/fuse-client/posix/file-modes.js';
 import type { Attributes, DirectoryEntry } from '../../../src/protocol/services/files.js';
 

@@ -66,7 +66,7 @@ export const InitFlag = {
   ASYNC_READ: 1 << 0,
   POSIX_LOCKS: 1 << 1,
   ATOMIC_O_TRUNC: 1 << 3,
-  /** Any inode can be looked up as its own ".", and a directory's parent as "..": handles of files outlive the mount. */
+  /** Any inode can be looked up as its own ".", and a directory's parent as "..", so that NFS handles outlive the mount. */
   EXPORT_SUPPORT: 1 << 4,
   BIG_WRITES: 1 << 5,
   DONT_MASK: 1 << 6,
@@ -81,7 +81,7 @@ export const InitFlag = {
   POSIX_ACL: 1 << 20,
   HANDLE_KILLPRIV_V2: 1 << 28,
   SETXATTR_EXT: 1 << 29,
-  /** There are 32 more flags. */
+  /** 32 more flags follow: HighInitFlag. */
   INIT_EXT: 1 << 30,
 } as const;
 
@@ -104,10 +104,10 @@ export const SetattrFlag = {
   KILL_SUIDGID: 1 << 11,
 } as const;
 
-/** linux/fs.h, lseek(2); the kernel itself sees to the others. */
+/** linux/fs.h, lseek(2); the kernel itself does the others. */
 export const Whence = { DATA: 3, HOLE: 4 } as const;
 
-/** Together, or none of them: lists are obeyed, the umask is left to us, and SETXATTR says who may keep set-group-id. */
+/** All or none of them: the kernel obeys lists, leaves the umask to us, and says in SETXATTR whether set-group-id must go. */
 export const ACL_FLAGS = InitFlag.POSIX_ACL | InitFlag.DONT_MASK | InitFlag.SETXATTR_EXT;
 export const SETXATTR_KILL_SETGID = 1 << 0;
 

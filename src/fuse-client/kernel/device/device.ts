@@ -6,9 +6,9 @@ import type { Log } from '../../../runtime/log.js';
 import { REQUEST_BUFFER_BYTES } from '../codec/layout.js';
 import { pollDescriptor } from './poll.js';
 
-/** Replies to a request that the kernel has given up meanwhile. */
+/** The errors of a reply to a request that the kernel has given up meanwhile. */
 const NOBODY_WAITS = new Set(['ENOENT', 'ENODEV', 'ENOTCONN', 'ECONNABORTED']);
-/** How reading ends when the file system is unmounted. */
+/** The error that ends reading when the file system is unmounted. */
 const UNMOUNTED = 'ENODEV';
 
 export interface DeviceReceiver {
@@ -20,12 +20,12 @@ export interface DeviceReceiver {
 
 export class FuseDevice {
   #reading: { destroy(): void } | undefined;
-  #gone = false;
+  #isGone = false;
   #isClosing = false;
-  /** Notifications on their way; none fails. */
+  /** Notifications on their way; none rejects. */
   readonly #notifying = new Set<Promise<void>>();
-  /** Settles when all notifications that take turns have had theirs. */
-  #turn: Promise<void> = Promise.resolve();
+  /** Resolves when the last notification that was sent in turn is written. */
+  #lastInTurn: Promise<void> = Promise.resolve();
 
   readonly #descriptor: number;
   readonly #log: Log;
@@ -49,7 +49,7 @@ export class FuseDevice {
       },
       ended: (error) => {
         if (error !== undefined && error.code !== UNMOUNTED) this.#log.error('mount.device', { error: error.message });
-        this.#gone = true;
+        this.#isGone = true;
         receiver.ended();
       },
       idle: () => this.notified(),
@@ -58,7 +58,7 @@ export class FuseDevice {
 
   /** Sends one message. False when nobody waits for it. */
   send(chunks: readonly Uint8Array[]): boolean {
-    if (this.#gone) return false;
+    if (this.#isGone) return false;
     try {
       writevSync(this.#descriptor, chunks);
       return true;
@@ -69,20 +69,20 @@ export class FuseDevice {
   }
 
   /**
-   * Sends a notification that may have to wait for replies of this very process, hence from a pool thread. Resolves when
-   * the kernel has taken it, or it has failed.
+   * Sends a notification from a pool thread: the kernel may block it until this very process has answered other requests.
+   * Resolves when the kernel has taken it, or it has failed.
    */
   notify(chunks: readonly Uint8Array[]): Promise<void> {
     return this.#track(this.#write(chunks));
   }
 
   /**
-   * The same for those that wait for a directory's lock in the kernel. One at a time: a change in that directory may wait for
-   * a request that itself waits for another notification, so these must never have all threads of the pool.
+   * Sends a notification that waits for a directory's lock in the kernel. One at a time: a change in that directory may wait
+   * for a request that itself waits for another notification, so these must never occupy all threads of the pool.
    */
   notifyInTurn(chunks: readonly Uint8Array[]): Promise<void> {
-    this.#turn = this.#track(this.#turn.then(() => this.#write(chunks)));
-    return this.#turn;
+    this.#lastInTurn = this.#track(this.#lastInTurn.then(() => this.#write(chunks)));
+    return this.#lastInTurn;
   }
 
   /** Resolves when the kernel has taken all notifications until now, or they have failed. */
@@ -91,20 +91,20 @@ export class FuseDevice {
   }
 
   /**
-   * Gives the descriptor back. With it the kernel ends the connection: whoever still has something open gets ENOTCONN.
-   * Notifications on their way end first: the descriptor's number may be somebody else's right after.
+   * Closes the descriptor. With it the kernel ends the connection: programs that have something open get ENOTCONN.
+   * Notifications on their way end first: the number of the descriptor may be reused right after.
    */
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.notified();
-    if (this.#gone) return;
-    this.#gone = true;
+    if (this.#isGone) return;
+    this.#isGone = true;
     if (this.#reading === undefined) closeSync(this.#descriptor);
     else this.#reading.destroy();
   }
 
   #write(chunks: readonly Uint8Array[]): Promise<void> {
-    if (this.#gone || this.#isClosing) return Promise.resolve();
+    if (this.#isGone || this.#isClosing) return Promise.resolve();
     return new Promise((resolve) => {
       writev(this.#descriptor, chunks, (error) => {
         if (error !== null) this.#reportFailedWrite(error);

@@ -1,12 +1,11 @@
-// Reads a descriptor that can be polled on the event loop itself. fs.read takes
-// a thread of the pool for every read, and two threads must wake one after the
-// other before a request is seen: measured on this project's mounts, a request
+// Reads a descriptor on the event loop, by polling. fs.read takes a thread of the
+// pool for every read, and two threads must wake one after the other before a
+// request is seen: measured on this project's mounts, a request
 // costs a third less this way (stat 5,600 → 6,500 a second, unlink 1,640 → 2,570).
 // Node opens pipes by descriptor in its public interface but takes no character
 // device there, hence the handle's own class; what it does with one is the same.
 import type { Buffer } from 'node:buffer';
-// The rule is there because the network is passed in, for the simulation. This is a device that only a real kernel has.
-// net.Socket is Node's only reader of a descriptor by polling; no network is used
+// No network is used: net.Socket is Node's only reader of a descriptor by polling.
 import { connect, Socket, type SocketConstructorOpts } from 'node:net';
 
 interface PipeHandle {
@@ -21,7 +20,7 @@ export interface Polling {
   buffer(): Buffer;
   /** What one read brought: a view of that buffer. */
   received(bytes: Buffer): void;
-  /** Once, after the last, and before anything else happens: with the error that ended reading, if one did. */
+  /** Called once, after the last `received` and at once: with the error that ended reading, if one did. */
   ended(error: NodeJS.ErrnoException | undefined): void;
   /** Resolves when nobody else uses the descriptor; it is closed only then. */
   idle(): Promise<void>;
@@ -30,7 +29,7 @@ export interface Polling {
 /** PipeConstants.SOCKET of Node's pipe handles. */
 const PIPE_KIND_SOCKET = 0;
 
-/** Reads until the end; the descriptor belongs to what is answered from now on, and is closed with it. Throws when this Node can't. */
+/** Reads until the end. The descriptor belongs to the returned socket, which closes it. Throws when this Node can't. */
 export function pollDescriptor(descriptor: number, polling: Polling): Socket {
   const Pipe = pipeClass();
   const handle = new Pipe(PIPE_KIND_SOCKET);
@@ -60,7 +59,7 @@ export function pollDescriptor(descriptor: number, polling: Polling): Socket {
     },
   };
   const socket = new Socket(options as unknown as SocketConstructorOpts);
-  // At once: the descriptor is about to be closed, and its number may soon be somebody else's.
+  // At once: the descriptor is about to be closed, and its number may soon be reused.
   socket.on('error', end);
   socket.on('close', () => end());
   return socket;

@@ -2,25 +2,15 @@
 // bytes of a reply. A handler returns its one reply or throws.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../../protocol/errors.js';
-import type { AttributeChanges, Attributes, FileName, RenameMode } from '../../../protocol/services/files.js';
-import type { Clock } from '../../../runtime/clock.js';
+import type { RenameMode } from '../../../protocol/services/files.js';
 import { refuseLists } from '../../operations/extended-attributes.js';
 import type { Operations } from '../../operations/operations.js';
 import type { AskedMode } from '../../posix/asked-mode.js';
 import { kindOf } from '../../posix/file-modes.js';
 import { OpenFlag } from '../../posix/open-flags.js';
-import {
-  MAXIMUM_WRITE_BYTES,
-  OPEN_REPLY_DIRECT_IO,
-  SetattrFlag,
-  WRITE_KILL_SUIDGID,
-  WRITE_OF_PAGES,
-} from '../codec/layout.js';
+import { OPEN_REPLY_DIRECT_IO, WRITE_KILL_SUIDGID, WRITE_OF_PAGES } from '../codec/layout.js';
 import {
   EMPTY_REPLY,
-  encodeAttributes,
-  encodeDirectory,
-  encodeEntry,
   encodeLock,
   encodeOffset,
   encodeOpen,
@@ -28,27 +18,12 @@ import {
   encodeStatfs,
   type ReplyBody,
 } from '../codec/replies.js';
-import type { Arguments, RequestHeader, SetattrArguments } from '../codec/requests.js';
-import type { DirectoryPlaces } from '../known/directory-places.js';
-import type { InodeTable } from '../known/inode-table.js';
-
-/** Requests about files and names; the session itself sees to the rest. */
-export type FileArguments = Exclude<Arguments, { kind: 'init' | 'forget' | 'interrupt' | 'destroy' | 'refused' }>;
-
-export interface HandlerParts {
-  operations: Operations;
-  inodes: InodeTable;
-  places: DirectoryPlaces;
-  clock: Clock;
-  attributeTimeoutMs: number;
-  /** The kernel obeys access control lists. */
-  lists: boolean;
-  /** Tells the kernel that its attributes of the inode are outdated. */
-  forgetAttributes(inode: number): void;
-}
-
-/** The smallest entry of a listing with attributes and without: so many fit at most. */
-const SMALLEST_ENTRY_BYTES = { readdirplus: 152 + 8, readdir: 24 + 8 };
+import type { RequestHeader } from '../codec/request-types.js';
+import { callerOf } from './caller.js';
+import type { FileArguments, HandlerDependencies, RequestContext } from './handler-types.js';
+import { attributes, entry, namedEntry } from './known-inode-replies.js';
+import { readDirectory } from './read-directory.js';
+import { setAttributes } from './set-attributes.js';
 
 /** linux/fs.h, renameat2(2). */
 const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
@@ -57,7 +32,7 @@ const RENAME_MODES: ReadonlyMap<number, RenameMode> = new Map([
   [2, 'exchange'],
 ]);
 
-/** With the first two of them. */
+/** May come with the first two of them. */
 const RENAME_WHITEOUT = 1 << 2;
 
 /** linux/xattr.h, setxattr(2). */
@@ -67,46 +42,45 @@ const ATTRIBUTE_MODES: ReadonlyMap<number, 'set' | 'create' | 'replace'> = new M
   [2, 'replace'],
 ]);
 
-export interface RequestContext {
-  /** Aborts when the caller was interrupted and the request is given up. */
-  signal(): AbortSignal;
-  /** What takes the result back when the reply reaches nobody. */
-  ifUndelivered(action: () => Promise<void>): void;
-}
-
 /** Answers one request: the body of its reply, or an error. */
 export async function handle(
   header: RequestHeader,
   request: FileArguments,
-  parts: HandlerParts,
+  dependencies: HandlerDependencies,
   context: RequestContext,
 ): Promise<ReplyBody> {
-  const { operations, places } = parts;
+  const { operations, places } = dependencies;
   const { inode } = header;
   switch (request.kind) {
     case 'lookup':
-      return namedEntry(inode, request.name, places.renames, await operations.names.lookup(inode, request.name), parts);
+      return namedEntry(
+        inode,
+        request.name,
+        places.renames,
+        await operations.names.lookup(inode, request.name),
+        dependencies,
+      );
     case 'getattr':
-      return attributes(await operations.attributes.get(inode), parts);
+      return attributes(await operations.attributes.get(inode), dependencies);
     case 'setattr':
-      return attributes(await setattr(header, request, parts), parts);
+      return attributes(await setAttributes(header, request, dependencies), dependencies);
     case 'readlink':
       return [Buffer.from(await operations.names.readlink(inode), 'latin1')];
     case 'symlink':
-      return entry(await operations.names.symlink(inode, request.name, request.target, header), parts);
+      return entry(await operations.names.symlink(inode, request.name, request.target, callerOf(header)), dependencies);
     case 'mknod': {
       const kind = kindOf(request.mode);
       if (kind === undefined) throw new FileError('EINVAL', `mode ${request.mode.toString(8)} has no known kind`);
       const node = { kind, mode: request.mode & 0o7777, umask: request.umask, device: request.device };
-      return entry(await operations.names.mknod(inode, request.name, node, header), parts);
+      return entry(await operations.names.mknod(inode, request.name, node, callerOf(header)), dependencies);
     }
     case 'mkdir':
       return namedEntry(
         inode,
         request.name,
         places.renames,
-        await operations.names.mkdir(inode, request.name, asked(request), header),
-        parts,
+        await operations.names.mkdir(inode, request.name, asked(request), callerOf(header)),
+        dependencies,
       );
     case 'unlink':
       await operations.names.unlink(inode, request.name);
@@ -118,20 +92,20 @@ export async function handle(
       const { flags, name, newParent, newName } = request;
       const mode = RENAME_MODES.get(flags & ~RENAME_WHITEOUT);
       if (mode === undefined) throw new FileError('EINVAL', `rename flags ${flags}`);
-      const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : { uid: header.uid, gid: header.gid };
+      const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : callerOf(header);
       await operations.names.rename(inode, name, newParent, newName, mode, whiteout);
       places.renamed({ parent: inode, name }, { parent: newParent, name: newName }, mode === 'exchange');
       return EMPTY_REPLY;
     }
     case 'link':
-      return entry(await operations.names.link(request.source, inode, request.name), parts);
+      return entry(await operations.names.link(request.source, inode, request.name), dependencies);
     case 'open': {
       const { handle, attributes } = await operations.files
         .open(inode, request.flags, request.killPrivileges, () => context.signal())
         .catch(staleIfGone);
       context.ifUndelivered(() => operations.files.release(handle));
-      // Close-to-open: what another mount wrote before is seen from here on, its size included.
-      if (parts.inodes.isOutdated(attributes)) parts.forgetAttributes(inode);
+      // Close-to-open: the size that another mount's writes have left is seen from this open on.
+      if (dependencies.inodes.isOutdated(attributes)) dependencies.forgetAttributes(inode);
       return [encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'create': {
@@ -140,15 +114,20 @@ export async function handle(
         request.name,
         asked(request),
         request.flags,
-        header,
+        callerOf(header),
       );
       context.ifUndelivered(() => operations.files.release(handle));
-      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+      return [...entry(attributes, dependencies), encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'tmpfile': {
-      const { handle, attributes } = await operations.files.createUnnamed(inode, asked(request), request.flags, header);
+      const { handle, attributes } = await operations.files.createUnnamed(
+        inode,
+        asked(request),
+        request.flags,
+        callerOf(header),
+      );
       context.ifUndelivered(() => operations.files.release(handle));
-      return [...entry(attributes, parts), encodeOpen(handle, openReplyFlags(request.flags))];
+      return [...entry(attributes, dependencies), encodeOpen(handle, openReplyFlags(request.flags))];
     }
     case 'read':
       return operations.content.read(request.handle, request.offset, request.size, () => context.signal());
@@ -169,7 +148,7 @@ export async function handle(
     }
     case 'copy': {
       if (request.flags !== 0) throw new FileError('EINVAL', `copy_file_range flags ${request.flags}`);
-      // Both opcodes: a count of 32 bits with 4 bytes of padding is one of 64 bits.
+      // Fits the 64-bit opcode too: a count of 32 bits and 4 bytes of padding are one of 64 bits.
       return encodeSize(await operations.content.copy(request, header.uid !== 0, () => context.signal()));
     }
     case 'seek':
@@ -200,7 +179,7 @@ export async function handle(
       return opendir(inode, operations, context);
     case 'readdir':
     case 'readdirplus':
-      return readDirectory(inode, request, parts);
+      return readDirectory(inode, request, dependencies);
     case 'releasedir':
       operations.directories.release(request.handle);
       return EMPTY_REPLY;
@@ -210,13 +189,13 @@ export async function handle(
     case 'setxattr': {
       const mode = ATTRIBUTE_MODES.get(request.flags);
       if (mode === undefined) throw new FileError('EINVAL', `setxattr flags ${request.flags}`);
-      if (!parts.lists) refuseLists(request.name);
+      if (!dependencies.obeysLists) refuseLists(request.name);
       const { killSetgid } = request;
       await operations.extendedAttributes.set(inode, request.name, request.value, mode, killSetgid);
       return EMPTY_REPLY;
     }
     case 'getxattr':
-      if (!parts.lists) refuseLists(request.name);
+      if (!dependencies.obeysLists) refuseLists(request.name);
       return sized(await operations.extendedAttributes.get(inode, request.name), request.size);
     case 'listxattr': {
       const names = await operations.extendedAttributes.list(inode);
@@ -228,7 +207,7 @@ export async function handle(
   }
 }
 
-/** The name was looked up before another mount replaced the file: on ESTALE the kernel walks the path anew. */
+/** Another mount has replaced the file since the kernel looked its name up: on ESTALE the kernel looks up the path anew. */
 function staleIfGone(error: unknown): never {
   if (error instanceof FileError && error.code === 'ENOENT') throw new FileError('ESTALE', 'the file is gone');
   throw error;
@@ -242,71 +221,6 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
   const handle = operations.directories.open(inode);
   context.ifUndelivered(async () => operations.directories.release(handle));
   return [encodeOpen(handle, 0)];
-}
-
-/** The entry of something that may be a directory, as it was asked for after so many `renames`. */
-function namedEntry(
-  parent: number,
-  name: FileName,
-  renames: number,
-  attributes: Attributes,
-  parts: HandlerParts,
-): ReplyBody {
-  parts.places.entered(parent, name, attributes, renames);
-  return entry(attributes, parts);
-}
-
-function entry(attributes: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
-  inodes.entered(attributes);
-  return [encodeEntry(attributes, attributeTimeoutMs)];
-}
-
-function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerParts): ReplyBody {
-  inodes.told(found);
-  return encodeAttributes(found, attributeTimeoutMs);
-}
-
-async function setattr(header: RequestHeader, request: SetattrArguments, parts: HandlerParts): Promise<Attributes> {
-  const has = (flag: number) => (request.valid & flag) !== 0;
-  return parts.operations.attributes.set(header.inode, setattrChanges(request, parts.clock.nowNs()), header, {
-    killPrivileges: has(SetattrFlag.KILL_SUIDGID),
-    ...(has(SetattrFlag.FH) ? { handle: request.handle } : {}),
-  });
-}
-
-/** The attributes that the request sets; `nowNs` where it says that a time is now. */
-export function setattrChanges(request: SetattrArguments, nowNs: bigint): AttributeChanges {
-  const has = (flag: number) => (request.valid & flag) !== 0;
-  const changes: AttributeChanges = {};
-  if (has(SetattrFlag.MODE)) changes.mode = request.mode & 0o7777;
-  if (has(SetattrFlag.UID)) changes.uid = request.uid;
-  if (has(SetattrFlag.GID)) changes.gid = request.gid;
-  if (has(SetattrFlag.SIZE)) changes.sizeBytes = request.sizeBytes;
-  if (has(SetattrFlag.ATIME)) changes.accessTimeNs = has(SetattrFlag.ATIME_NOW) ? nowNs : request.accessTimeNs;
-  if (has(SetattrFlag.MTIME)) changes.modifyTimeNs = has(SetattrFlag.MTIME_NOW) ? nowNs : request.modifyTimeNs;
-  return changes;
-}
-
-async function readDirectory(
-  directory: number,
-  request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
-  { operations, inodes, places, attributeTimeoutMs }: HandlerParts,
-): Promise<ReplyBody> {
-  const { renames } = places;
-  const plus = request.kind === 'readdirplus';
-  const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
-  const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
-  const listed = await operations.directories.read(request.handle, request.offset, plus, most);
-  const entries = listed.map((item) =>
-    item.attributes === undefined ? item : { ...item, attributes: operations.attributes.current(item.attributes) },
-  );
-  const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
-  if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
-  for (const { name, attributes } of entered) {
-    inodes.entered(attributes);
-    places.entered(directory, name, attributes, renames);
-  }
-  return body;
 }
 
 function openReplyFlags(flags: number): number {

@@ -1,14 +1,16 @@
-// Directories that are gone while the kernel still refers to them: they are
+// Directories that were removed while the kernel still refers to them: they are
 // open, or some process's working directory. Until the kernel forgets them they
-// answer as those of Linux's own file systems do: empty, with no link, and
-// with whatever attributes are set. Only this mount knows of them by then, and
-// only while it lives, which is as long as anybody can ask.
+// answer as those of Linux's own file systems do: empty, without links, with
+// whatever attributes are set. Only this mount remembers them, as long as it
+// lives; nobody can ask longer.
 import { Buffer } from 'node:buffer';
 import { FileError } from '../../../protocol/errors.js';
 import type { Attributes } from '../../../protocol/services/files.js';
-import { EMPTY_REPLY, encodeAttributes, type ReplyBody } from '../codec/replies.js';
-import type { RequestHeader } from '../codec/requests.js';
-import { type FileArguments, type HandlerParts, setattrChanges } from './handlers.js';
+import { encodeAttributes } from '../codec/attribute-replies.js';
+import { EMPTY_REPLY, type ReplyBody } from '../codec/replies.js';
+import type { RequestHeader } from '../codec/request-types.js';
+import type { FileArguments, HandlerDependencies } from './handler-types.js';
+import { setattrChanges } from './set-attributes.js';
 
 /**
  * What is answered to a request that failed because the directory that it is about is gone.
@@ -17,7 +19,7 @@ import { type FileArguments, type HandlerParts, setattrChanges } from './handler
 export function answerOfRemoved(
   { inode }: RequestHeader,
   request: FileArguments,
-  { inodes, clock, attributeTimeoutMs }: HandlerParts,
+  { inodes, clock, attributeTimeoutMs }: HandlerDependencies,
   failure: unknown,
 ): ReplyBody {
   const last = inodes.lastOfDirectory(inode);

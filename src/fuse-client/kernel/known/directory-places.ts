@@ -1,5 +1,5 @@
-// Where the directories that the kernel knows are, as it was told last. Kept as
-// long as the kernel knows them, so that one can be found where it has moved to.
+// Where each directory that the kernel knows was by the last reply about it: so
+// that it can be found where it has moved to. Kept until the kernel forgets it.
 import type { Attributes, FileName } from '../../../protocol/services/files.js';
 import { ROOT_INODE } from '../../../protocol/services/files.js';
 
@@ -13,12 +13,12 @@ export class DirectoryPlaces {
   readonly #inodes = new Map<string, number>();
   #renames = 0;
 
-  /** How many renames it was told of. */
+  /** How many renames were heard of. */
   get renames(): number {
     return this.#renames;
   }
 
-  /** The kernel was told what a name stands for, as it was asked after so many `renames`. */
+  /** The kernel gets the inode of a name. `renames`: how many there had been when the service was asked. */
   entered(parent: number, name: FileName, { kind, inode }: Attributes, renames: number): void {
     if (kind !== 'directory' || inode === ROOT_INODE || name === '.' || name === '..') return;
     // The answer may be older than a rename that was heard of meanwhile.
@@ -26,7 +26,7 @@ export class DirectoryPlaces {
     this.#set(inode, { parent, name });
   }
 
-  /** Something was renamed, here or elsewhere; `isExchange`: two things. */
+  /** This mount or another has renamed `from`; `isExchange`: both have changed places. */
   renamed(from: Place, to: Place, isExchange: boolean): void {
     this.#renames++;
     const moved = this.at(from);
@@ -42,10 +42,10 @@ export class DirectoryPlaces {
     return this.#inodes.get(keyOf(place));
   }
 
-  /** Names from the root to the place; undefined when one on the way is not known. */
+  /** The names from the root to the place; undefined when a directory on the way is not known. */
   pathTo({ parent, name }: Place): FileName[] | undefined {
     const names = [name];
-    // A place may be old: then parents may even be their own parents.
+    // Places may be outdated, so that a directory seems to be its own ancestor.
     const seen = new Set<number>();
     for (let inode = parent; inode !== ROOT_INODE; ) {
       const place = this.#places.get(inode);

@@ -1,6 +1,6 @@
-// Inodes that the kernel knows: how often it was given each (until it forgets
-// them) and the revision of the attributes it was given last; of directories
-// all of them, since one may go while the kernel still refers to it.
+// The inodes that the kernel knows, until it forgets them: how often it has looked
+// each up, and the revision of the attributes that it has. Of directories all
+// attributes, since one may be removed while the kernel still refers to it.
 import type { Attributes } from '../../../protocol/services/files.js';
 
 interface Entry {
@@ -21,7 +21,7 @@ export class InodeTable {
     return this.#known.keys();
   }
 
-  /** A reply that makes the kernel count one more lookup. */
+  /** The kernel gets a reply for which it counts one more lookup. */
   entered(attributes: Attributes): void {
     const entry = this.#known.get(attributes.inode);
     if (entry === undefined) {
@@ -37,6 +37,7 @@ export class InodeTable {
     }
   }
 
+  /** The kernel gets attributes of an inode that it knows. */
   told(attributes: Attributes): void {
     const entry = this.#known.get(attributes.inode);
     if (entry === undefined) return;
@@ -44,12 +45,12 @@ export class InodeTable {
     entry.directory = ifDirectory(attributes);
   }
 
-  /** What the kernel was told last of a directory that it knows. */
+  /** The attributes that the kernel has of a directory. */
   lastOfDirectory(inode: number): Attributes | undefined {
     return this.#known.get(inode)?.directory ?? undefined;
   }
 
-  /** True when the kernel may hold attributes that are not these. */
+  /** True when the kernel has other attributes than these. */
   isOutdated({ inode, revision }: Attributes): boolean {
     const entry = this.#known.get(inode);
     return entry !== undefined && entry.revision !== revision;

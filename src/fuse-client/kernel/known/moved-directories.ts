@@ -1,15 +1,15 @@
-// A directory that another mount has renamed, and that a program here has for
-// its working directory: once its old name is forgotten, getcwd(2) finds no path,
-// until somebody looks the new one up; then the kernel takes it for the same
-// directory, with all that is in it. So this mount looks it up itself, from a
-// thread of the pool, since the answer is given by this very process: one at a
-// time, and nothing waits for it.
+// Directories that another mount has renamed. When one is a program's working
+// directory, getcwd(2) finds no path once the kernel has forgotten the old name,
+// until the new one is looked up; then the kernel takes it for the same directory,
+// with all that is in it. So this mount looks the new name up by itself: from a
+// thread of the pool, since this very process gives the answer, one at a time,
+// and nothing waits for it.
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
 import type { Log } from '../../../runtime/log.js';
 import type { DirectoryPlaces, Place } from './directory-places.js';
 
-/** More is not looked up: whoever renames so much has no program in each of them. */
+/** More are not looked up: hardly a program works in each of so many. */
 const MOST_WAITING = 100;
 
 export class MovedDirectories {
@@ -28,17 +28,17 @@ export class MovedDirectories {
     this.#log = log;
   }
 
-  /** Another mount has renamed `from`, or exchanged both; the kernel knows neither name any more when `forgotten` resolves. */
+  /** Another mount has renamed `from`, or exchanged both. `forgotten` resolves when the kernel has forgotten both names. */
   follow(from: Place, to: Place, forgotten: Promise<void>): void {
     const moved = this.#places.at(from);
     const replaced = this.#places.at(to);
-    // What was replaced is looked for in vain, and is not missed.
+    // As if exchanged: a directory that was replaced is not found at the old name, which does no harm.
     this.#places.renamed(from, to, true);
     if (moved !== undefined) this.#lookUp(moved, to, forgotten);
     if (replaced !== undefined) this.#lookUp(replaced, from, forgotten);
   }
 
-  /** Begins nothing more. */
+  /** No lookup begins after this. */
   end(): void {
     this.#isEnded = true;
   }
@@ -53,7 +53,7 @@ export class MovedDirectories {
   async #lookUpAfter(before: Promise<void>[], inode: number, place: Place): Promise<void> {
     try {
       await Promise.all(before);
-      // It may have moved on meanwhile, or the kernel forgotten it.
+      // It may have been renamed again meanwhile, or the kernel may have forgotten it.
       const names = this.#places.at(place) === inode && !this.#isEnded ? this.#places.pathTo(place) : undefined;
       if (names === undefined) return;
       await lstat(Buffer.concat([Buffer.from(`${this.#root}/`), Buffer.from(names.join('/'), 'latin1')]));
