@@ -1,6 +1,7 @@
 // How a mount has the kernel forget what it has cached. The fuse-native binding
 // has no way to do so, and relies on the kernel's own timeouts.
 import type { FileName } from '../../protocol/services/files.js';
+import type { NamePlace } from '../posix/name-place.js';
 
 export interface KernelCache {
   /** Size, times and mode are fetched anew at their next use. */
@@ -15,7 +16,7 @@ export interface KernelCache {
   /** The name is looked up anew at its next use. */
   forgetName(parent: number, name: FileName): void;
   /** `from` was renamed to `to`, or exchanged with it, after both names were forgotten. */
-  followRename(from: { parent: number; name: FileName }, to: { parent: number; name: FileName }): void;
+  followRename(from: NamePlace, to: NamePlace): void;
   /** All names, attributes and bytes are fetched anew. */
   forgetEverything(): void;
   /** Resolves when the kernel has forgotten everything that it was asked to forget. */

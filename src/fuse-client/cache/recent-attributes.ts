@@ -4,6 +4,7 @@
 // without asking the service.
 import type { Attributes } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
+import { dropOldest } from './drop-oldest.js';
 
 /** Longer than any answer takes. */
 const KEPT_MS = 10_000;
@@ -34,7 +35,7 @@ export class RecentAttributes {
     return { recentAttributes: this.#entries.size, bareInodes: this.#bare.size };
   }
 
-  /** A change made through this mount answered these. */
+  /** Takes the attributes from the answer to a change of this mount. */
   remember(attributes: Attributes): void {
     const before = this.#entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
@@ -89,9 +90,7 @@ export class RecentAttributes {
     this.#bare.delete(inode);
     if (extendedAttributes > 0) return;
     this.#bare.set(inode, this.#clock.monotonicMs());
-    if (this.#bare.size <= KEPT_BARE) return;
-    const [oldest] = this.#bare.keys();
-    if (oldest !== undefined) this.#bare.delete(oldest);
+    dropOldest(this.#bare, KEPT_BARE);
   }
 }
 
@@ -99,7 +98,5 @@ function keep(entries: Map<number, Entry>, entry: Entry): void {
   const { inode } = entry.attributes;
   entries.delete(inode);
   entries.set(inode, entry);
-  if (entries.size <= KEPT_ENTRIES) return;
-  const [oldest] = entries.keys();
-  if (oldest !== undefined) entries.delete(oldest);
+  dropOldest(entries, KEPT_ENTRIES);
 }

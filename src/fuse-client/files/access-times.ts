@@ -4,6 +4,7 @@
 // waits for that, and a crash may lose it.
 import type { Attributes, FileService } from '../../protocol/services/files.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { dropOldest } from '../cache/drop-oldest.js';
 import type { AccessTimesMode } from '../mount-settings.js';
 
 const DAY_NS = 24n * 60n * 60n * 1_000_000_000n;
@@ -46,10 +47,7 @@ export class AccessTimes {
     if (last !== undefined && last.revision === revision && nowNs - last.atNs < DAY_NS) return;
     if (!isDue(attributes, nowNs)) return;
     this.#set.set(inode, { revision, atNs: nowNs });
-    if (this.#set.size > KEPT_ENTRIES) {
-      const [oldest] = this.#set.keys();
-      if (oldest !== undefined) this.#set.delete(oldest);
-    }
+    dropOldest(this.#set, KEPT_ENTRIES);
     this.#touch(inode).catch((error: unknown) => {
       // The file may be gone by now; any other trouble shows in the programs' own requests.
       this.#runtime.log.debug('mount.access-time', { inode, error: String(error) });

@@ -5,23 +5,22 @@ import { Buffer } from 'node:buffer';
 
 import { FileError } from '../../protocol/errors.js';
 import { nameFromText, nameToText } from '../../protocol/http/text.js';
-import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/services/files.js';
-import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
+import type { AttributeChanges, Caller } from '../../protocol/services/files.js';
 import { copyTo } from '../../protocol/services/pieces.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
 import { refuseLists } from '../operations/extended-attributes.js';
 import type { Operations } from '../operations/operations.js';
 import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../posix/errno.js';
-import { kindOf, modeOf } from '../posix/file-modes.js';
-import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
+import { kindOf } from '../posix/file-modes.js';
+import { toSpace, toStat } from './native-attributes.js';
+import type { Answer, NativeOperations, NativeStat } from './native-types.js';
 import type { PathResolver } from './path-resolver.js';
 
 /** O_RDWR: the package does not say with which flags a file is created. */
 const CREATE_FLAGS = 0o2;
 /** chown(2): leave as it is. */
 const UNCHANGED_ID = 0xffff_ffff;
-const LARGEST_NUMBER = 0xffff_ffff;
 const ENTRIES_AT_ONCE = 2048;
 
 export function nativeOperations(
@@ -139,7 +138,7 @@ export function nativeOperations(
       run('rename', answer, async () => {
         const from = await paths.parent(nameFromText(path));
         const to = await paths.parent(nameFromText(newPath));
-        return renaming(operations.names.rename(from.parent, from.name, to.parent, to.name, 'replace'));
+        return renaming(operations.names.rename(from, to, 'replace'));
       }),
     create: (path, mode, answer) =>
       run('create', answer, async () => {
@@ -231,41 +230,4 @@ async function listAll(operations: Operations, inode: number): Promise<string[]>
 
 function nanoseconds(milliseconds: number): bigint {
   return BigInt(Math.trunc(milliseconds)) * 1_000_000n;
-}
-
-function toStat(attributes: Attributes): NativeStat {
-  const milliseconds = (timeNs: bigint) => Math.max(0, Number(timeNs / 1_000_000n));
-  return {
-    mode: modeOf(attributes.kind, attributes.mode),
-    uid: attributes.uid,
-    gid: attributes.gid,
-    size: attributes.sizeBytes,
-    nlink: attributes.links,
-    ino: attributes.inode % (LARGEST_NUMBER + 1),
-    rdev: attributes.device,
-    blksize: attributes.blockSizeBytes,
-    blocks: Math.ceil(attributes.allocatedBytes / 512),
-    atime: milliseconds(attributes.accessTimeNs),
-    mtime: milliseconds(attributes.modifyTimeNs),
-    ctime: milliseconds(attributes.changeTimeNs),
-  };
-}
-
-/** Numbers of blocks have 32 bits here: the block size is doubled until they fit. */
-function toSpace(space: FileSystemSpace): NativeSpace {
-  let bsize = space.blockSizeBytes;
-  while (space.totalBytes / bsize > LARGEST_NUMBER) bsize *= 2;
-  const free = Math.floor(space.freeBytes / bsize);
-  const files = Math.min(space.files + free, LARGEST_NUMBER);
-  return {
-    bsize,
-    frsize: bsize,
-    blocks: Math.floor(space.totalBytes / bsize),
-    bfree: free,
-    bavail: free,
-    files,
-    ffree: free,
-    favail: free,
-    namemax: MAXIMUM_NAME_BYTES,
-  };
 }

@@ -3,6 +3,7 @@
 // is forgotten.
 import type { Attributes, Changed, FileService } from '../../protocol/services/files.js';
 import type { OutdatedItem } from '../../protocol/services/sessions.js';
+import { assert } from '../../runtime/assert.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../cache/kernel-cache.js';
 import { ReadCache } from '../cache/read-cache.js';
@@ -65,6 +66,7 @@ export class KnownInodes {
   }
 
   closed(inode: number): void {
+    assert((this.#open.get(inode)?.handles.size ?? 0) === 0, 'a file is forgotten that has handles');
     if (this.#open.delete(inode)) this.openInodes.remove(inode);
     this.readCache.forget(inode);
   }

@@ -21,7 +21,7 @@ const REPORTED_TO_ALL_MS = 60_000;
 /** How many inodes with lost changes are kept when no handle has reported them. */
 const MOST_UNREPORTED = 10_000;
 
-/** Of a service that has not been asked yet: differs from all others. */
+/** Stands for the first verifier when none came: every later one breaks with it. */
 const UNKNOWN_VERIFIER: Verifier = { mediator: '', history: '' };
 
 interface LostChanges extends UnreportedError {
@@ -35,7 +35,7 @@ export class UnsyncedChanges {
   /** The number of the last change that was answered. */
   #answered = 0;
   readonly #lost = new Map<number, LostChanges>();
-  /** What the last fsync was answered with: another one means that changes may be lost. */
+  /** Of the last fsync. When the next one breaks with it, changes are lost. */
   #verifier: Verifier | undefined;
   readonly #timers = new Set<Timer>();
   #isSyncDue = false;

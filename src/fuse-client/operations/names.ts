@@ -3,6 +3,7 @@ import type { Attributes, Caller, FileKind, FileName, FileService, RenameMode } 
 import type { KnownInodes } from '../inodes/known-inodes.js';
 import { type AskedMode, modeAndUmask } from '../posix/asked-mode.js';
 import { checkName } from '../posix/limits.js';
+import type { NamePlace } from '../posix/name-place.js';
 import type { FileAttributes } from './file-attributes.js';
 import { HeldFiles } from './held-files.js';
 
@@ -71,17 +72,11 @@ export class Names {
   }
 
   /** `whiteout`: the owner of the character device 0:0 that takes the place of the name. */
-  async rename(
-    parent: number,
-    name: FileName,
-    newParent: number,
-    newName: FileName,
-    mode: RenameMode,
-    whiteout?: Caller,
-  ): Promise<void> {
-    checkName(newName);
-    const held = mode === 'replace' ? await this.#held.under(newParent, newName) : [];
-    const request = { parent, name, newParent, newName, mode, held };
+  async rename(from: NamePlace, to: NamePlace, mode: RenameMode, whiteout?: Caller): Promise<void> {
+    checkName(to.name);
+    const held = mode === 'replace' ? await this.#held.under(to.parent, to.name) : [];
+    const { parent, name } = from;
+    const request = { parent, name, newParent: to.parent, newName: to.name, mode, held };
     const asked = whiteout === undefined ? request : { ...request, whiteout };
     const { replaced } = await this.#known.noteOutcome(this.#files.rename(asked));
     if (replaced === undefined) return;

@@ -1,6 +1,8 @@
 // Which files this mount has open, as the mediator must know it. The mediator
 // hears of an open by the open itself, and of last closes later, many in one
 // message, since nothing waits for them.
+import { assert } from '../../runtime/assert.js';
+
 export class OpenInodes {
   /** Inode → how often it counts: once while it is open here, and once for each open under way. */
   readonly #counts = new Map<number, number>();
@@ -25,6 +27,7 @@ export class OpenInodes {
 
   remove(inode: number): void {
     const left = (this.#counts.get(inode) ?? 0) - 1;
+    assert(left >= 0, 'a file is closed that was not open');
     if (left > 0) {
       this.#counts.set(inode, left);
       return;

@@ -1,6 +1,7 @@
 // How many bytes all files together may keep unsent or on their way. Writers of
 // more wait until the mediator has stored some; they can be interrupted.
 import { FileError } from '../../protocol/errors.js';
+import { assert } from '../../runtime/assert.js';
 
 export class MemoryBudget {
   #used = 0;
@@ -25,6 +26,7 @@ export class MemoryBudget {
 
   remove(bytes: number): void {
     this.#used -= bytes;
+    assert(this.#used >= 0, 'more bytes have left the write-back buffers than came in');
     for (const wake of [...this.#waiting]) wake();
   }
 

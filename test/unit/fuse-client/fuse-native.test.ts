@@ -57,7 +57,7 @@ describe('the fuse-native binding', () => {
     assert.equal(await paths.inode('/'), ROOT_INODE);
     const file = await stored(parts, 'f', '');
     assert.equal(await paths.inode('/f'), file);
-    await operations.names.rename(ROOT_INODE, 'f', ROOT_INODE, 'g', 'replace');
+    await operations.names.rename({ parent: ROOT_INODE, name: 'f' }, { parent: ROOT_INODE, name: 'g' }, 'replace');
     paths.forget();
     await assert.rejects(paths.inode('/f'), { code: 'ENOENT' });
     await assert.rejects(paths.parent('/'), { code: 'EBUSY' });

@@ -71,7 +71,8 @@ describe('changes that were lost with the mediator and the metaserver', () => {
         await sync(parts);
         await parts.operations.names.rmdir(folder, 'a');
       },
-      rename: ({ operations }, folder) => operations.names.rename(folder, 'file', ROOT_INODE, 'a', 'replace'),
+      rename: ({ operations }, folder) =>
+        operations.names.rename({ parent: folder, name: 'file' }, { parent: ROOT_INODE, name: 'a' }, 'replace'),
       attributes: (parts, folder) => chmod(parts, folder),
       'an extended attribute': ({ operations }, folder) =>
         operations.extendedAttributes.set(folder, 'user.a', Buffer.from('b'), 'set'),

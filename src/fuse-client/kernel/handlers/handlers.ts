@@ -93,8 +93,10 @@ export async function handle(
       const mode = RENAME_MODES.get(flags & ~RENAME_WHITEOUT);
       if (mode === undefined) throw new FileError('EINVAL', `rename flags ${flags}`);
       const whiteout = (flags & RENAME_WHITEOUT) === 0 ? undefined : callerOf(header);
-      await operations.names.rename(inode, name, newParent, newName, mode, whiteout);
-      places.renamed({ parent: inode, name }, { parent: newParent, name: newName }, mode === 'exchange');
+      const from = { parent: inode, name };
+      const to = { parent: newParent, name: newName };
+      await operations.names.rename(from, to, mode, whiteout);
+      places.renamed(from, to, mode === 'exchange');
       return EMPTY_REPLY;
     }
     case 'link':

@@ -2,14 +2,10 @@
 // that it can be found where it has moved to. Kept until the kernel forgets it.
 import type { Attributes, FileName } from '../../../protocol/services/files.js';
 import { ROOT_INODE } from '../../../protocol/services/files.js';
-
-export interface Place {
-  parent: number;
-  name: FileName;
-}
+import type { NamePlace } from '../../posix/name-place.js';
 
 export class DirectoryPlaces {
-  readonly #places = new Map<number, Place>();
+  readonly #places = new Map<number, NamePlace>();
   readonly #inodes = new Map<string, number>();
   #renames = 0;
 
@@ -27,7 +23,7 @@ export class DirectoryPlaces {
   }
 
   /** This mount or another has renamed `from`; `isExchange`: both have changed places. */
-  renamed(from: Place, to: Place, isExchange: boolean): void {
+  renamed(from: NamePlace, to: NamePlace, isExchange: boolean): void {
     this.#renames++;
     const moved = this.at(from);
     const replaced = this.at(to);
@@ -38,12 +34,12 @@ export class DirectoryPlaces {
   }
 
   /** The directory that was there last. */
-  at(place: Place): number | undefined {
+  at(place: NamePlace): number | undefined {
     return this.#inodes.get(keyOf(place));
   }
 
   /** The names from the root to the place; undefined when a directory on the way is not known. */
-  pathTo({ parent, name }: Place): FileName[] | undefined {
+  pathTo({ parent, name }: NamePlace): FileName[] | undefined {
     const names = [name];
     // Places may be outdated, so that a directory seems to be its own ancestor.
     const seen = new Set<number>();
@@ -65,13 +61,13 @@ export class DirectoryPlaces {
     if (this.at(place) === inode) this.#inodes.delete(keyOf(place));
   }
 
-  #set(inode: number, { parent, name }: Place): void {
+  #set(inode: number, { parent, name }: NamePlace): void {
     this.forget(inode);
     this.#places.set(inode, { parent, name });
     this.#inodes.set(keyOf({ parent, name }), inode);
   }
 }
 
-function keyOf({ parent, name }: Place): string {
+function keyOf({ parent, name }: NamePlace): string {
   return `${parent}/${name}`;
 }

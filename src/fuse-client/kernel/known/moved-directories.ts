@@ -7,7 +7,8 @@
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
 import type { Log } from '../../../runtime/log.js';
-import type { DirectoryPlaces, Place } from './directory-places.js';
+import type { NamePlace } from '../../posix/name-place.js';
+import type { DirectoryPlaces } from './directory-places.js';
 
 /** More are not looked up: hardly a program works in each of so many. */
 const MOST_WAITING = 100;
@@ -29,7 +30,7 @@ export class MovedDirectories {
   }
 
   /** Another mount has renamed `from`, or exchanged both. `forgotten` resolves when the kernel has forgotten both names. */
-  follow(from: Place, to: Place, forgotten: Promise<void>): void {
+  follow(from: NamePlace, to: NamePlace, forgotten: Promise<void>): void {
     const moved = this.#places.at(from);
     const replaced = this.#places.at(to);
     // As if exchanged: a directory that was replaced is not found at the old name, which does no harm.
@@ -43,14 +44,14 @@ export class MovedDirectories {
     this.#isEnded = true;
   }
 
-  #lookUp(inode: number, place: Place, forgotten: Promise<void>): void {
+  #lookUp(inode: number, place: NamePlace, forgotten: Promise<void>): void {
     if (this.#isEnded || this.#waiting >= MOST_WAITING) return;
     this.#waiting++;
     this.#looking = this.#lookUpAfter([this.#looking, forgotten], inode, place);
   }
 
   /** Never rejects. */
-  async #lookUpAfter(before: Promise<void>[], inode: number, place: Place): Promise<void> {
+  async #lookUpAfter(before: Promise<void>[], inode: number, place: NamePlace): Promise<void> {
     try {
       await Promise.all(before);
       // It may have been renamed again meanwhile, or the kernel may have forgotten it.
