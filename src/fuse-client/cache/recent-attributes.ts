@@ -10,7 +10,7 @@ import { dropOldest } from './drop-oldest.js';
 const KEPT_MS = 10_000;
 const KEPT_ENTRIES = 1024;
 /** Many, since each is only a number, and the kernel asks about every folder of a path. */
-const KEPT_BARE = 65_536;
+const KEPT_INODES = 65_536;
 
 interface Entry {
   attributes: Attributes;
@@ -20,7 +20,7 @@ interface Entry {
 export class RecentAttributes {
   readonly #entries = new Map<number, Entry>();
   /** Inode → when the service said last that it has no extended attributes. */
-  readonly #bare = new Map<number, number>();
+  readonly #noExtendedAttributes = new Map<number, number>();
 
   readonly #clock: Clock;
   readonly #trustedMs: number;
@@ -32,20 +32,20 @@ export class RecentAttributes {
   }
 
   kept(): Record<string, number> {
-    return { recentAttributes: this.#entries.size, bareInodes: this.#bare.size };
+    return { recentAttributes: this.#entries.size, bareInodes: this.#noExtendedAttributes.size };
   }
 
   /** Takes the attributes from the answer to a change of this mount. */
   remember(attributes: Attributes): void {
     const before = this.#entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
-    this.#noteBare(attributes);
+    this.#noteExtendedAttributes(attributes);
     keep(this.#entries, { attributes, atMs: this.#clock.monotonicMs() });
   }
 
   /** Whether the service has said within `trustedMs` that the inode has no extended attributes. */
-  isBare(inode: number): boolean {
-    const atMs = this.#bare.get(inode);
+  hasNoExtendedAttributes(inode: number): boolean {
+    const atMs = this.#noExtendedAttributes.get(inode);
     return atMs !== undefined && this.#clock.monotonicMs() - atMs <= this.#trustedMs;
   }
 
@@ -60,7 +60,7 @@ export class RecentAttributes {
   /** `fetched`, or newer attributes that are known here. */
   newest(fetched: Attributes): Attributes {
     const newest = this.#newer(fetched);
-    this.#noteBare(newest);
+    this.#noteExtendedAttributes(newest);
     return newest;
   }
 
@@ -78,19 +78,19 @@ export class RecentAttributes {
 
   clear(): void {
     this.#entries.clear();
-    this.#bare.clear();
+    this.#noExtendedAttributes.clear();
   }
 
   forget(inode: number): void {
     this.#entries.delete(inode);
-    this.#bare.delete(inode);
+    this.#noExtendedAttributes.delete(inode);
   }
 
-  #noteBare({ inode, extendedAttributes }: Attributes): void {
-    this.#bare.delete(inode);
+  #noteExtendedAttributes({ inode, extendedAttributes }: Attributes): void {
+    this.#noExtendedAttributes.delete(inode);
     if (extendedAttributes > 0) return;
-    this.#bare.set(inode, this.#clock.monotonicMs());
-    dropOldest(this.#bare, KEPT_BARE);
+    this.#noExtendedAttributes.set(inode, this.#clock.monotonicMs());
+    dropOldest(this.#noExtendedAttributes, KEPT_INODES);
   }
 }
 

@@ -98,7 +98,9 @@ export class FileLocks {
     }
     for (const [inode, failingHandles] of inodes) {
       this.#runtime.log.warn('mount.locks_lost', { inode, failingHandles });
-      this.#known.file(inode)?.lose(new FileError('EIO', 'a lock was lost under which this may have been written'));
+      this.#known
+        .file(inode)
+        ?.dropPending(new FileError('EIO', 'a lock was lost under which this may have been written'));
     }
   }
 

@@ -174,7 +174,7 @@ export class OpenFiles {
       });
       this.#known.opened(file);
     }
-    file.over(attributes);
+    file.update(attributes);
     this.#known.readCache.forget(inode);
     const handle: FileHandle = {
       kind: 'file',

@@ -74,7 +74,7 @@ export class KnownInodes {
   /** Attributes that the service answered to a change made here. */
   learn(attributes: Attributes): void {
     this.#recent.remember(attributes);
-    this.#open.get(attributes.inode)?.over(attributes);
+    this.#open.get(attributes.inode)?.update(attributes);
   }
 
   /** A change was made here. @param changed the attributes of what it touched, as its answer has them */
@@ -109,15 +109,15 @@ export class KnownInodes {
   }
 
   /** Whether the inode has no extended attributes, by an answer of late or by that to its open. */
-  isBare(inode: number): boolean {
+  hasNoExtendedAttributes(inode: number): boolean {
     const known = this.#open.get(inode)?.attributes;
-    return known === undefined ? this.#recent.isBare(inode) : known.extendedAttributes === 0;
+    return known === undefined ? this.#recent.hasNoExtendedAttributes(inode) : known.extendedAttributes === 0;
   }
 
   /** Attributes that the service answered, as programs here must see them: the newest, with what is pending. */
   current(fetched: Attributes): Attributes {
     const newest = this.#recent.newest(fetched);
-    return this.#open.get(fetched.inode)?.over(newest) ?? newest;
+    return this.#open.get(fetched.inode)?.update(newest) ?? newest;
   }
 
   /** Forgets attributes of the inode. */

@@ -16,7 +16,7 @@ export class ExtendedAttributes {
   async get(inode: number, name: string): Promise<Uint8Array> {
     checkAttributeName(name);
     // The kernel asks for a file's capability before each write, execution and change of owner.
-    if (KERNEL_NAMES.test(name) && this.#known.isBare(inode)) {
+    if (KERNEL_NAMES.test(name) && this.#known.hasNoExtendedAttributes(inode)) {
       throw new FileError('ENODATA', 'no extended attributes at all');
     }
     return (await this.#files.getxattr({ inode, name })).value;

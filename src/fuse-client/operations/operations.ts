@@ -18,7 +18,7 @@ import { HandleTable } from '../handles/handle-table.js';
 import { KnownInodes } from '../inodes/known-inodes.js';
 import { UnsyncedChanges } from '../inodes/unsynced-changes.js';
 import type { AccessTimesMode } from '../mount-settings.js';
-import { repeatLost } from '../session/lost-requests.js';
+import { retryLostRequests } from '../session/lost-requests.js';
 import { MountSession } from '../session/mount-session.js';
 import { OpenInodes } from '../session/open-inodes.js';
 import { MemoryBudget } from '../write-back/memory-budget.js';
@@ -157,6 +157,11 @@ export class Operations {
 
   #repeating(service: FileService, lost: RepeatedCalls, runtime: Runtime): FileService {
     const client = this.#session?.client ?? randomHex(runtime.random, CLIENT_ID_BYTES);
-    return repeatLost(service, lost, new RequestIds(client), async (limits) => this.#session?.begun(limits) ?? limits);
+    return retryLostRequests(
+      service,
+      lost,
+      new RequestIds(client),
+      async (limits) => this.#session?.begun(limits) ?? limits,
+    );
   }
 }

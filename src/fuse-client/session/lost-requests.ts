@@ -31,7 +31,7 @@ type Method = (request: object, options?: CallOptions) => Promise<object>;
  * The same service, with lost requests retried.
  * @param begun resolves, with what is left of the limits, when the mediator knows this mount; fails when that takes too long
  */
-export function repeatLost(
+export function retryLostRequests(
   files: FileService,
   lost: RepeatedCalls,
   ids: RequestIds,

@@ -17,7 +17,7 @@ export class LockGuard {
     return controller === undefined ? undefined : { signal: controller.signal };
   }
 
-  /** Makes such a call, by default with the limits of now. Throws the error that `lose` was given when it is given up. */
+  /** Makes such a call, by default with the limits of now. Throws the error that `abortAll` was given when it is given up. */
   async run<T>(change: (limits: CallOptions | undefined) => Promise<T>, limits = this.limits): Promise<T> {
     limits?.signal.throwIfAborted();
     try {
@@ -29,7 +29,7 @@ export class LockGuard {
   }
 
   /** A lock was lost: the calls under way fail with `error`. */
-  lose(error: Error): void {
+  abortAll(error: Error): void {
     this.#controller?.abort(error);
     this.#controller = new AbortController();
   }

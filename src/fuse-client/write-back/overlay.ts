@@ -59,7 +59,7 @@ export function splitAt(extents: readonly Extent[], offset: number): Extent[] {
 }
 
 /** The attributes once everything pending is stored. `writeTimeNs`: of the last write; null: the stored times are later. */
-export function attributesOver(
+export function attributesWithPending(
   attributes: Attributes,
   overlay: Pick<Overlay, 'cutAt' | 'end'>,
   writeTimeNs: bigint | null,

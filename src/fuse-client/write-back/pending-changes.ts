@@ -4,7 +4,7 @@ import type { Attributes } from '../../protocol/services/files.js';
 import { assert } from '../../runtime/assert.js';
 import { type Batch, BatchesInFlight } from './batches-in-flight.js';
 import { DirtyRanges } from './dirty-ranges.js';
-import { attributesOver, type Overlay } from './overlay.js';
+import { attributesWithPending, type Overlay } from './overlay.js';
 import { UnsentAppends } from './unsent-appends.js';
 
 export class PendingChanges {
@@ -58,7 +58,7 @@ export class PendingChanges {
   /** The newest stored attributes, as they will be once everything pending is stored. */
   get attributes(): Attributes {
     if (this.isEmpty) return this.#stored;
-    return attributesOver(this.#stored, { cutAt: this.#cutAt, end: this.end }, this.#writeTimeNs);
+    return attributesWithPending(this.#stored, { cutAt: this.#cutAt, end: this.end }, this.#writeTimeNs);
   }
 
   overlay(from: number, to: number): Overlay {
@@ -176,6 +176,6 @@ export class PendingChanges {
   }
 
   get #sizeBytes(): number {
-    return attributesOver(this.#stored, { cutAt: this.#cutAt, end: this.end }, this.#writeTimeNs).sizeBytes;
+    return attributesWithPending(this.#stored, { cutAt: this.#cutAt, end: this.end }, this.#writeTimeNs).sizeBytes;
   }
 }

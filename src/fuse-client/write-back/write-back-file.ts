@@ -85,7 +85,7 @@ export class WriteBackFile {
   }
 
   /** Takes attributes that the service answered, unless newer ones are known; answers the newest, with what is pending. */
-  over(fetched: Attributes): Attributes {
+  update(fetched: Attributes): Attributes {
     this.#pending.learn(fetched);
     return this.#pending.attributes;
   }
@@ -192,8 +192,8 @@ export class WriteBackFile {
   }
 
   /** Drops what is pending, since it may have been written under a lock that others have now; the handles report the error. */
-  lose(error: Error): void {
-    this.guard.lose(error);
+  dropPending(error: Error): void {
+    this.guard.abortAll(error);
     if (this.isPending) this.#fail(error);
   }
 

@@ -67,24 +67,24 @@ describe('attributes of answers to changes', () => {
 describe('knowledge that an inode has no extended attributes', () => {
   it('stands for as long as the kernel believes the attributes that said it, whatever they answered', () => {
     const { recent, pass } = fixture();
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.newest(attributes(1));
     pass(TRUSTED_MS);
-    assert.ok(recent.isBare(7));
+    assert.ok(recent.hasNoExtendedAttributes(7));
     pass(1);
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
   });
 
   it('ends with an attribute, also for an answer that is older than that, and when the inode is forgotten', () => {
     const { recent } = fixture();
     recent.remember(attributes(1));
     recent.remember({ ...attributes(2), extendedAttributes: 1 });
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.newest(attributes(1));
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.remember(attributes(3));
-    assert.ok(recent.isBare(7));
+    assert.ok(recent.hasNoExtendedAttributes(7));
     recent.forget(7);
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
   });
 });

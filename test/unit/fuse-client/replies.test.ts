@@ -87,8 +87,8 @@ describe('FUSE replies', () => {
       { name: '.', inode: 1, kind: 'directory', cookie: 1 },
       { name: 'f', inode: ATTRIBUTES.inode, kind: 'file', cookie: 3, attributes: ATTRIBUTES },
     ];
-    const { body, entered } = encodeDirectory(entries, 4096, 1000);
-    assert.deepEqual(entered, [{ name: 'f', attributes: ATTRIBUTES }]);
+    const { body, lookedUp } = encodeDirectory(entries, 4096, 1000);
+    assert.deepEqual(lookedUp, [{ name: 'f', attributes: ATTRIBUTES }]);
     assert.equal(Buffer.from(body[0] ?? []).readBigUInt64LE(0), 0n, 'the dot has no node');
   });
 

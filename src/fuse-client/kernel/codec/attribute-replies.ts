@@ -27,15 +27,15 @@ export function encodeAttributes(attributes: Attributes, validMs: number): Reply
 
 /**
  * As many entries as fit into `limitBytes`, from the first on; with their attributes, if they have some, when `validMs` is
- * given. `entered` are those for which the kernel counts a lookup.
+ * given. `lookedUp` are those for which the kernel counts a lookup.
  */
 export function encodeDirectory(
   entries: readonly DirectoryEntry[],
   limitBytes: number,
   validMs?: number,
-): { body: ReplyBody; entered: { name: FileName; attributes: Attributes }[] } {
+): { body: ReplyBody; lookedUp: { name: FileName; attributes: Attributes }[] } {
   const body = Buffer.allocUnsafe(limitBytes);
-  const entered: { name: FileName; attributes: Attributes }[] = [];
+  const lookedUp: { name: FileName; attributes: Attributes }[] = [];
   const direntAt = validMs === undefined ? 0 : ENTRY_BYTES;
   let at = 0;
   for (const entry of entries) {
@@ -44,7 +44,7 @@ export function encodeDirectory(
     body.fill(0, at, at + length);
     if (validMs !== undefined && entry.attributes !== undefined) {
       writeEntry(body, at, entry.attributes, validMs);
-      entered.push({ name: entry.name, attributes: entry.attributes });
+      lookedUp.push({ name: entry.name, attributes: entry.attributes });
     }
     const dirent = at + direntAt;
     writeWhole(body, entry.inode, dirent);
@@ -54,7 +54,7 @@ export function encodeDirectory(
     body.write(entry.name, dirent + DIRENT_BYTES, 'latin1');
     at += length;
   }
-  return { body: [body.subarray(0, at)], entered };
+  return { body: [body.subarray(0, at)], lookedUp };
 }
 
 function writeEntry(target: Buffer, at: number, attributes: Attributes, validMs: number): void {

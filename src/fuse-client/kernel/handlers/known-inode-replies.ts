@@ -13,16 +13,16 @@ export function namedEntry(
   attributes: Attributes,
   dependencies: HandlerDependencies,
 ): ReplyBody {
-  dependencies.places.entered(parent, name, attributes, renames);
+  dependencies.places.noteEntry(parent, name, attributes, renames);
   return entry(attributes, dependencies);
 }
 
 export function entry(attributes: Attributes, { inodes, attributeTimeoutMs }: HandlerDependencies): ReplyBody {
-  inodes.entered(attributes);
+  inodes.countLookup(attributes);
   return [encodeEntry(attributes, attributeTimeoutMs)];
 }
 
 export function attributes(found: Attributes, { inodes, attributeTimeoutMs }: HandlerDependencies): ReplyBody {
-  inodes.told(found);
+  inodes.update(found);
   return encodeAttributes(found, attributeTimeoutMs);
 }

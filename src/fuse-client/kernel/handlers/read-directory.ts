@@ -21,11 +21,11 @@ export async function readDirectory(
   const entries = listed.map((item) =>
     item.attributes === undefined ? item : { ...item, attributes: operations.attributes.current(item.attributes) },
   );
-  const { body, entered } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
+  const { body, lookedUp } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
-  for (const { name, attributes } of entered) {
-    inodes.entered(attributes);
-    places.entered(directory, name, attributes, renames);
+  for (const { name, attributes } of lookedUp) {
+    inodes.countLookup(attributes);
+    places.noteEntry(directory, name, attributes, renames);
   }
   return body;
 }

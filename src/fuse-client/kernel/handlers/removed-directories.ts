@@ -25,7 +25,7 @@ export function answerOfRemoved(
   const last = inodes.lastOfDirectory(inode);
   if (last === undefined || !(failure instanceof FileError) || failure.code !== 'ENOENT') throw failure;
   const answer = (attributes: Attributes) => {
-    inodes.told(attributes);
+    inodes.update(attributes);
     return encodeAttributes(attributes, attributeTimeoutMs);
   };
   const removed = { ...last, links: 0 };

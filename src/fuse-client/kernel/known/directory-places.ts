@@ -15,7 +15,7 @@ export class DirectoryPlaces {
   }
 
   /** The kernel gets the inode of a name. `renames`: how many there had been when the service was asked. */
-  entered(parent: number, name: FileName, { kind, inode }: Attributes, renames: number): void {
+  noteEntry(parent: number, name: FileName, { kind, inode }: Attributes, renames: number): void {
     if (kind !== 'directory' || inode === ROOT_INODE || name === '.' || name === '..') return;
     // The answer may be older than a rename that was heard of meanwhile.
     if (renames !== this.#renames && this.#places.has(inode)) return;

@@ -22,7 +22,7 @@ export class InodeTable {
   }
 
   /** The kernel gets a reply for which it counts one more lookup. */
-  entered(attributes: Attributes): void {
+  countLookup(attributes: Attributes): void {
     const entry = this.#known.get(attributes.inode);
     if (entry === undefined) {
       this.#known.set(attributes.inode, {
@@ -38,7 +38,7 @@ export class InodeTable {
   }
 
   /** The kernel gets attributes of an inode that it knows. */
-  told(attributes: Attributes): void {
+  update(attributes: Attributes): void {
     const entry = this.#known.get(attributes.inode);
     if (entry === undefined) return;
     entry.revision = attributes.revision;
