@@ -1,7 +1,6 @@
 // A data server on its own address. It listens before it opens its store, so
 // that a second process for the same address is stopped by the address in use
 // before it touches files that the first one writes.
-
 import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/exit-status.js';
 import { serve } from '../protocol/http/server.js';
 import { asError } from '../runtime/caught-errors.js';

@@ -1,5 +1,7 @@
-// What both bindings are told, and what they give back.
-import type { AccessTimesMode } from './access-times.js';
+// What both bindings are given, and what they return.
+
+/** Whether reading moves a file's access time; see mount(8). */
+export type AccessTimesMode = 'noatime' | 'relatime';
 
 export interface MountSettings {
   directory: string;
@@ -14,10 +16,10 @@ export interface MountSettings {
 
 export interface Mount {
   readonly directory: string;
-  /** Stores what is pending, then unmounts; one in use is taken from its users. */
+  /** Stores what is pending, then unmounts, also while programs use the mount. */
   unmount(): Promise<void>;
-  /** Resolves when the mount is gone, whoever took it away. */
+  /** Resolves when the mount is gone, whoever unmounted it. */
   readonly ended: Promise<void>;
-  /** What it keeps in memory, in entries, by what they are. */
+  /** How many entries of each kind it keeps in memory. */
   kept(): Record<string, number>;
 }

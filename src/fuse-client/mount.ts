@@ -1,13 +1,12 @@
-// The entry to the fuse-client: a FileService becomes a mounted file system.
-// The process that calls this serves the mount and must never touch it itself
-// by a synchronous call, or it waits for itself.
+// The entry to the fuse-client: mounts a FileService. The process that calls this
+// serves the mount, so it must never use it by a synchronous call: it would wait
+// for itself.
 import { resolve } from 'node:path';
 import type { FileService } from '../protocol/services/files.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { AccessTimesMode } from './access-times.js';
 import { mountKernel } from './kernel/kernel-mount.js';
-import type { Mount, MountSettings } from './mount-settings.js';
-import type { MediatorConnection } from './operations.js';
+import type { AccessTimesMode, Mount, MountSettings } from './mount-settings.js';
+import type { MediatorConnection } from './operations/operations.js';
 
 export type { Mount } from './mount-settings.js';
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdtemp, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { findMount } from '../../src/fuse-client/kernel/mount-table.js';
+import { findMount } from '../../src/fuse-client/mounting/mount-table.js';
 import { settle } from '../support/manual-clock.js';
 import { MemoryMount } from '../support/memory-mount.js';
 import { requireFuse } from '../support/require-fuse.js';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { IN_HEADER_BYTES, Opcode } from '../../src/fuse-client/kernel/layout.js';
+import { IN_HEADER_BYTES, Opcode } from '../../src/fuse-client/kernel/codec/layout.js';
 import { settle } from '../support/manual-clock.js';
 import { fixture, stored } from '../unit/fuse-client/fixture.js';
 import { requestBytes, text, u32, u64 } from '../unit/fuse-client/request-bytes.js';

@@ -4,7 +4,7 @@ import type { Dataserver } from '../../src/dataserver/dataserver.js';
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
-import { repeatLost } from '../../src/fuse-client/lost-requests.js';
+import { retryLostRequests } from '../../src/fuse-client/session/lost-requests.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
@@ -206,7 +206,12 @@ function connectClient(name: string, world: World): [FileService, Remote] {
         runtime,
       );
       const lost = new RepeatedCalls(remote, CLIENT_DEADLINE_MS, runtime.clock);
-      files = repeatLost(remote.service<FileService>('files'), lost, new RequestIds(name), async (limits) => limits);
+      files = retryLostRequests(
+        remote.service<FileService>('files'),
+        lost,
+        new RequestIds(name),
+        async (limits) => limits,
+      );
     },
     ended: () => {},
   });

@@ -30,6 +30,16 @@ const REFUSED: [file: string, imported: string, why: RegExp][] = [
   ['dataserver/log/segments.ts', '../store.js', /src\/dataserver is above src\/dataserver\/log/],
   ['protocol/services/blocks.ts', '../wire/codec.js', /src\/protocol\/wire is above src\/protocol\/services/],
   ['mediator/files/files.ts', '../../metaserver/metaserver.js', /src\/metaserver is beside src\/mediator/],
+  [
+    'fuse-client/cache/read-cache.ts',
+    '../inodes/known-inodes.js',
+    /src\/fuse-client\/inodes is above src\/fuse-client\/cache/,
+  ],
+  [
+    'fuse-client/kernel/codec/replies.ts',
+    '../session.js',
+    /src\/fuse-client\/kernel is above src\/fuse-client\/kernel\/codec/,
+  ],
   ['protocol/errors.ts', '../config.js', /src\/config is above src\/protocol/],
   ['metaserver/executor.ts', '../runtime/node/clock.js', /Adapters are for main\.ts/],
   ['dataserver/store.ts', 'node:fs', /The disk is passed in/],
@@ -39,7 +49,7 @@ const ALLOWED: [file: string, imported: string][] = [
   ['mediator/voting/vote.ts', '../replicas/replica.js'],
   ['mediator/files/files.ts', '../../protocol/services/files.js'],
   ['metaserver/main.ts', '../runtime/node/clock.js'],
-  ['fuse-client/kernel/device.ts', 'node:fs'],
+  ['fuse-client/kernel/device/device.ts', 'node:fs'],
   ['cli/serve.ts', '../mediator/main.js'],
 ];
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
-import { forgetfulKernelCache } from '../../src/fuse-client/kernel-cache.js';
-import { Operations } from '../../src/fuse-client/operations.js';
+import { forgetfulKernelCache } from '../../src/fuse-client/cache/kernel-cache.js';
+import { Operations } from '../../src/fuse-client/operations/operations.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../src/protocol/services/files.js';
 import type { CallOptions } from '../../src/protocol/services/service.js';
@@ -91,24 +91,24 @@ async function mountOf(mediator: Mediator, cluster: FakeCluster, signals: Set<Ab
 /** What programs do with one file through two mounts; OPERATIONS_PER_ROUND calls. */
 async function round(here: Operations, there: Operations, number: number): Promise<void> {
   const name = `file-${number % 50}`;
-  const { handle, attributes } = await here.create(ROOT_INODE, name, 0o644, BOTH, CALLER);
+  const { handle, attributes } = await here.files.create(ROOT_INODE, name, 0o644, BOTH, CALLER);
   const { inode } = attributes;
   const lock = { kind: 'posix', owner: 1n, start: 0n, end: 9n, pid: 1 } as const;
-  await here.write(handle, 0, Buffer.from('some bytes'), {}, uninterrupted);
+  await here.content.write(handle, 0, Buffer.from('some bytes'), {}, uninterrupted);
   await here.locks.set(handle, { ...lock, type: 'write' }, false, neverAborts);
   await here.locks.set(handle, { ...lock, type: null }, false, neverAborts);
-  await here.flush(handle);
-  await here.release(handle);
-  await there.lookup(ROOT_INODE, name);
-  const { handle: reading } = await there.open(inode, 0);
-  await there.read(reading, 0, 10, uninterrupted);
-  await there.getattr(inode);
+  await here.files.flush(handle);
+  await here.files.release(handle);
+  await there.names.lookup(ROOT_INODE, name);
+  const { handle: reading } = await there.files.open(inode, 0);
+  await there.content.read(reading, 0, 10, uninterrupted);
+  await there.attributes.get(inode);
   for (let time = 1n; time <= 22n; time++) {
-    await there.setattr(inode, { modifyTimeNs: time }, CALLER);
-    for (const mount of [here, there, here]) await mount.getattr(inode);
+    await there.attributes.set(inode, { modifyTimeNs: time }, CALLER);
+    for (const mount of [here, there, here]) await mount.attributes.get(inode);
   }
-  await here.unlink(ROOT_INODE, name);
-  await there.release(reading);
+  await here.names.unlink(ROOT_INODE, name);
+  await there.files.release(reading);
 }
 
 describe('two mounts', () => {
@@ -140,7 +140,7 @@ describe('two mounts', () => {
     /** Once nothing is under way any more. */
     const counts = async () => {
       // A mount tells of its last closes with its next question, and asks that when it has heard of something.
-      for (const mount of mounts) await mount.setattr(ROOT_INODE, { modifyTimeNs: BigInt(rounds) }, CALLER);
+      for (const mount of mounts) await mount.attributes.set(ROOT_INODE, { modifyTimeNs: BigInt(rounds) }, CALLER);
       await eventually(() => {
         const found = look();
         return TRANSIENT.every((what) => found[what] === 0);

@@ -17,6 +17,18 @@ export const LAYERS = {
     ['files', 'admin'],
     ['.'],
   ],
+  'fuse-client': [
+    ['mount-settings', 'posix'],
+    ['cache', 'session', 'mounting'],
+    ['write-back'],
+    ['handles'],
+    ['inodes'],
+    ['files'],
+    ['operations'],
+    ['kernel', 'fuse-native'],
+    ['.'],
+  ],
+  'fuse-client/kernel': [['codec'], ['device', 'known'], ['handlers'], ['.']],
   metaserver: [['engine'], ['storage', 'state', 'requests'], ['namespace'], ['.']],
   dataserver: [['limits'], ['format'], ['log', 'index'], ['reading'], ['writing'], ['compaction'], ['.']],
 };
@@ -26,8 +38,8 @@ const ADAPTERS = ['runtime/node', 'cli'];
 /** Reads one file of a package, as its import would. */
 const HASH = 'protocol/values/hash';
 /** Node has no other reader of a descriptor by polling than net.Socket. */
-const POLL = 'fuse-client/kernel/poll';
-const DEVICES = ['fuse-client/kernel', 'fuse-client/fuse-native'];
+const POLL = 'fuse-client/kernel/device/poll';
+const DEVICES = ['fuse-client/kernel', 'fuse-client/fuse-native', 'fuse-client/mounting'];
 
 /** Modules, or folders of src, that only some folders and files may import, and what all others do instead. */
 export const RESERVED = [

@@ -3,7 +3,8 @@
 // "external helpers", for its parameters and what its exit status says.
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { remount } from '../../fuse-client/kernel/mount-table.js';
+
+import { remount } from '../../fuse-client/mounting/mount-table.js';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure, describeFailure } from '../failure.js';

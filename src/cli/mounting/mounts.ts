@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { unmount } from '../../fuse-client/kernel/mount-table.js';
+import { unmount } from '../../fuse-client/mounting/mount-table.js';
 import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 

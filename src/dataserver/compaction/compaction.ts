@@ -1,7 +1,6 @@
 // Takes dead space back: chooses which segments are emptied, and when. A closed
 // segment of which less than half is alive is worth it; one whose sync failed
 // must be emptied before any flush can succeed again, and comes first.
-
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';

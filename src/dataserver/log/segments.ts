@@ -1,7 +1,6 @@
 // The folder of segment files: their names, sizes and open handles. The number
 // of handles is bounded; the least recently used is closed first. What is in the
 // files is not known here.
-
 import { join } from 'node:path';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk, DiskFile } from '../../runtime/disk.js';

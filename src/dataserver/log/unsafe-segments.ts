@@ -2,7 +2,6 @@
 // lost in a power cut. They are listed in unsafe.json in the store's folder, since
 // the kernel reports a failed sync only once: the next process would sync the same
 // segment without an error, and take it for durable.
-
 import { Buffer } from 'node:buffer';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk } from '../../runtime/disk.js';

@@ -2,7 +2,6 @@
 // segment, of one version or many, is read at once into the memory that it is
 // hashed in and sent from. Only runs that are long enough, and that CacheGuess
 // takes to be outside of the cache.
-
 import type { Buffer } from 'node:buffer';
 import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { lend } from '../../protocol/wire/lent.js';

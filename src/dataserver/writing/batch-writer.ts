@@ -3,7 +3,6 @@
 // visible, and synced once for all who asked for durability; then they are
 // answered. Mutations that arrive meanwhile form the next batch. The index is
 // saved later: until then the log has everything.
-
 import { ServiceError } from '../../protocol/errors.js';
 import { asError, errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';

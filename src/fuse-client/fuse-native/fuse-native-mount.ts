@@ -4,10 +4,10 @@
 import type { FileService } from '../../protocol/services/files.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { detach, findMount, raiseReadAhead } from '../kernel/mount-table.js';
-import { forgetfulKernelCache } from '../kernel-cache.js';
+import { forgetfulKernelCache } from '../cache/kernel-cache.js';
 import type { Mount, MountSettings } from '../mount-settings.js';
-import { type MediatorConnection, Operations } from '../operations.js';
+import { detach, findMount, raiseReadAhead } from '../mounting/mount-table.js';
+import { type MediatorConnection, Operations } from '../operations/operations.js';
 import { loadFuseNative } from './library.js';
 import { nativeOperations } from './native-operations.js';
 import type { NativeClass, NativeInstance } from './native-types.js';
@@ -16,10 +16,10 @@ import { repairUtimens } from './utimens.js';
 
 /** The most that libfuse 2 takes in one request. */
 const MAXIMUM_WRITE_BYTES = 128 * 1024;
-/** The package does not say when a mount is gone: the kernel's table is looked at so often. */
+/** How often the kernel's mount table is read: the package does not say when a mount is gone. */
 const WATCH_MS = 250;
 
-/** Mounts; resolves when libfuse has greeted the kernel. Rejects, with nothing left behind, when it can't. */
+/** Mounts; resolves when libfuse has answered the kernel's INIT. Rejects, with nothing left behind, when it can't. */
 export async function mountFuseNative(
   files: FileService,
   settings: MountSettings,
@@ -51,7 +51,7 @@ export async function mountFuseNative(
 
   let unmounting: Promise<void> | undefined;
   const unmount = async () => {
-    await operations.flushAll();
+    await operations.files.flushAll();
     await close(native);
   };
   const ended = watch(directory, runtime).then(async () => {
@@ -72,7 +72,7 @@ export async function mountFuseNative(
   };
 }
 
-/** The package pastes `fsname` into libfuse's options as it is: the way to those that it has no name for. */
+/** The package pastes `fsname` into libfuse's options as it is, so options that it has no name for go there. */
 function options(settings: MountSettings): ConstructorParameters<NativeClass>[2] {
   const timeoutSeconds = settings.attributeTimeoutMs / 1000;
   const more = [

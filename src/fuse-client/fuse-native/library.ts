@@ -1,6 +1,6 @@
 // Loads the package fuse-native with the libfuse 2 that it ships. Its binding
-// asks the system for libfuse.so.2; a library of that name that is in the
-// process already satisfies it, so ours is brought in first.
+// needs libfuse.so.2, and takes one that is in the process already: so the
+// package's own is loaded first.
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import type { NativeClass } from './native-types.js';
@@ -8,7 +8,7 @@ import type { NativeClass } from './native-types.js';
 /** dlopen(3): stay loaded, although Node closes what turns out to be no addon. */
 const RTLD_NODELETE = 0x1000;
 
-/** The package's class. Rejects nothing: throws when the package or its library can't be loaded on this machine. */
+/** Throws when the package or its library can't be loaded on this machine. */
 export function loadFuseNative(): NativeClass {
   const require = createRequire(import.meta.url);
   // A dependency of the package, hence found from where the package is.

@@ -1,27 +1,26 @@
 // The package's path-based callbacks, on top of the same operations as the
-// kernel binding. The caller's identity is not handed over: everything new
-// belongs to whom this process belongs to.
+// kernel binding. The package does not say who the caller is: everything new
+// belongs to the user of this process.
 import { Buffer } from 'node:buffer';
 
 import { FileError } from '../../protocol/errors.js';
 import { nameFromText, nameToText } from '../../protocol/http/text.js';
-import type { AttributeChanges, Attributes, Caller, FileSystemSpace } from '../../protocol/services/files.js';
-import { MAXIMUM_NAME_BYTES } from '../../protocol/services/files.js';
+import type { AttributeChanges, Caller } from '../../protocol/services/files.js';
 import { copyTo } from '../../protocol/values/pieces.js';
 import { giveBack } from '../../protocol/wire/lent.js';
 import type { Log } from '../../runtime/log.js';
-import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
-import { refuseLists } from '../extended-attributes.js';
-import { kindOf, modeOf } from '../kernel/replies.js';
-import type { Operations } from '../operations.js';
-import type { Answer, NativeOperations, NativeSpace, NativeStat } from './native-types.js';
+import { refuseLists } from '../operations/extended-attributes.js';
+import type { Operations } from '../operations/operations.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../posix/errno.js';
+import { kindOf } from '../posix/file-modes.js';
+import { toSpace, toStat } from './native-attributes.js';
+import type { Answer, NativeOperations, NativeStat } from './native-types.js';
 import type { PathResolver } from './path-resolver.js';
 
 /** O_RDWR: the package does not say with which flags a file is created. */
 const CREATE_FLAGS = 0o2;
 /** chown(2): leave as it is. */
 const UNCHANGED_ID = 0xffff_ffff;
-const LARGEST_NUMBER = 0xffff_ffff;
 const ENTRIES_AT_ONCE = 2048;
 
 export function nativeOperations(
@@ -56,11 +55,11 @@ export function nativeOperations(
   }
 
   async function change(path: string, changes: AttributeChanges): Promise<[]> {
-    await operations.setattr(await paths.inode(nameFromText(path)), changes, caller);
+    await operations.attributes.set(await paths.inode(nameFromText(path)), changes, caller);
     return [];
   }
 
-  /** For what takes names away: what was looked up before no longer counts. */
+  /** For changes that take names away: forgets the paths that were looked up before. */
   async function renaming(work: Promise<void>): Promise<[]> {
     try {
       await work;
@@ -71,7 +70,7 @@ export function nativeOperations(
   }
 
   async function stat(path: string): Promise<[NativeStat]> {
-    return [toStat(await operations.getattr(await paths.inode(nameFromText(path))))];
+    return [toStat(await operations.attributes.get(await paths.inode(nameFromText(path))))];
   }
 
   return {
@@ -82,12 +81,12 @@ export function nativeOperations(
       run('readdir', answer, async () => [await listAll(operations, await paths.inode(nameFromText(path)))]),
     readlink: (path, answer) =>
       run('readlink', answer, async () => [
-        nameToText(await operations.readlink(await paths.inode(nameFromText(path)))),
+        nameToText(await operations.names.readlink(await paths.inode(nameFromText(path)))),
       ]),
     truncate: (path, sizeBytes, answer) => run('truncate', answer, () => change(path, { sizeBytes })),
     ftruncate: (path, handle, sizeBytes, answer) =>
       run('ftruncate', answer, async () => {
-        await operations.setattr(await paths.inode(nameFromText(path)), { sizeBytes }, caller, { handle });
+        await operations.attributes.set(await paths.inode(nameFromText(path)), { sizeBytes }, caller, { handle });
         return [];
       }),
     utimens: (path, accessMs, modifyMs, answer) =>
@@ -104,53 +103,55 @@ export function nativeOperations(
         const kind = kindOf(mode);
         if (kind === undefined) throw new FileError('EINVAL', `mode ${mode.toString(8)} has no known kind`);
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
+        await operations.names.mknod(parent, name, { kind, mode: mode & 0o7777, device }, caller);
         return [];
       }),
     mkdir: (path, mode, answer) =>
       run('mkdir', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.mkdir(parent, name, mode & 0o7777, caller);
+        await operations.names.mkdir(parent, name, mode & 0o7777, caller);
         return [];
       }),
     symlink: (target, path, answer) =>
       run('symlink', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.symlink(parent, name, nameFromText(target), caller);
+        await operations.names.symlink(parent, name, nameFromText(target), caller);
         return [];
       }),
     link: (source, path, answer) =>
       run('link', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        await operations.link(await paths.inode(nameFromText(source)), parent, name);
+        await operations.names.link(await paths.inode(nameFromText(source)), parent, name);
         return [];
       }),
     unlink: (path, answer) =>
       run('unlink', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return renaming(operations.unlink(parent, name));
+        return renaming(operations.names.unlink(parent, name));
       }),
     rmdir: (path, answer) =>
       run('rmdir', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return renaming(operations.rmdir(parent, name));
+        return renaming(operations.names.rmdir(parent, name));
       }),
     rename: (path, newPath, answer) =>
       run('rename', answer, async () => {
         const from = await paths.parent(nameFromText(path));
         const to = await paths.parent(nameFromText(newPath));
-        return renaming(operations.rename(from.parent, from.name, to.parent, to.name, 'replace'));
+        return renaming(operations.names.rename(from, to, 'replace'));
       }),
     create: (path, mode, answer) =>
       run('create', answer, async () => {
         const { parent, name } = await paths.parent(nameFromText(path));
-        return [(await operations.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
+        return [(await operations.files.create(parent, name, mode & 0o7777, CREATE_FLAGS, caller)).handle];
       }),
     open: (path, flags, answer) =>
-      run('open', answer, async () => [(await operations.open(await paths.inode(nameFromText(path)), flags)).handle]),
+      run('open', answer, async () => [
+        (await operations.files.open(await paths.inode(nameFromText(path)), flags)).handle,
+      ]),
     read: (_path, handle, target, length, offset, answer) =>
       count('read', answer, async () => {
-        const read = await operations.read(handle, offset, length, never);
+        const read = await operations.content.read(handle, offset, length, never);
         const bytes = copyTo(target, read);
         giveBack(read);
         return bytes;
@@ -158,20 +159,21 @@ export function nativeOperations(
     write: (_path, handle, data, length, offset, answer) =>
       count('write', answer, async () => {
         // The package's memory goes back to libfuse with the answer.
-        await operations.write(handle, offset, Buffer.from(data.subarray(0, length)), {}, never);
+        await operations.content.write(handle, offset, Buffer.from(data.subarray(0, length)), {}, never);
         return length;
       }),
-    flush: (_path, handle, answer) => run('flush', answer, () => done(operations.flush(handle))),
-    fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.fsync(handle))),
+    flush: (_path, handle, answer) => run('flush', answer, () => done(operations.files.flush(handle))),
+    fsync: (_path, _dataOnly, handle, answer) => run('fsync', answer, () => done(operations.files.fsync(handle))),
     opendir: (path, _flags, answer) =>
-      run('opendir', answer, async () => [operations.opendir(await paths.inode(nameFromText(path)))]),
-    fsyncdir: (_path, _dataOnly, handle, answer) => run('fsyncdir', answer, () => done(operations.fsyncdir(handle))),
+      run('opendir', answer, async () => [operations.directories.open(await paths.inode(nameFromText(path)))]),
+    fsyncdir: (_path, _dataOnly, handle, answer) =>
+      run('fsyncdir', answer, () => done(operations.directories.fsync(handle))),
     releasedir: (_path, handle, answer) =>
       run('releasedir', answer, async () => {
-        operations.releasedir(handle);
+        operations.directories.release(handle);
         return [];
       }),
-    release: (_path, handle, answer) => run('release', answer, () => done(operations.release(handle))),
+    release: (_path, handle, answer) => run('release', answer, () => done(operations.files.release(handle))),
     setxattr: (path, name, value, _position, flags, answer) =>
       run('setxattr', answer, async () => {
         refuseLists(name);
@@ -211,58 +213,21 @@ async function done(work: Promise<void>): Promise<[]> {
 }
 
 async function listAll(operations: Operations, inode: number): Promise<string[]> {
-  const handle = operations.opendir(inode);
+  const handle = operations.directories.open(inode);
   const names: string[] = [];
   try {
     for (let cookie = 0; ; ) {
-      const entries = await operations.readdir(handle, cookie, false, ENTRIES_AT_ONCE);
+      const entries = await operations.directories.read(handle, cookie, false, ENTRIES_AT_ONCE);
       const last = entries.at(-1);
       if (last === undefined) return names;
       for (const { name } of entries) names.push(nameToText(name));
       cookie = last.cookie;
     }
   } finally {
-    operations.releasedir(handle);
+    operations.directories.release(handle);
   }
 }
 
 function nanoseconds(milliseconds: number): bigint {
   return BigInt(Math.trunc(milliseconds)) * 1_000_000n;
-}
-
-function toStat(attributes: Attributes): NativeStat {
-  const milliseconds = (timeNs: bigint) => Math.max(0, Number(timeNs / 1_000_000n));
-  return {
-    mode: modeOf(attributes.kind, attributes.mode),
-    uid: attributes.uid,
-    gid: attributes.gid,
-    size: attributes.sizeBytes,
-    nlink: attributes.links,
-    ino: attributes.inode % (LARGEST_NUMBER + 1),
-    rdev: attributes.device,
-    blksize: attributes.blockSizeBytes,
-    blocks: Math.ceil(attributes.allocatedBytes / 512),
-    atime: milliseconds(attributes.accessTimeNs),
-    mtime: milliseconds(attributes.modifyTimeNs),
-    ctime: milliseconds(attributes.changeTimeNs),
-  };
-}
-
-/** Numbers of blocks are 32 bits wide here: larger blocks are named until they fit. */
-function toSpace(space: FileSystemSpace): NativeSpace {
-  let bsize = space.blockSizeBytes;
-  while (space.totalBytes / bsize > LARGEST_NUMBER) bsize *= 2;
-  const free = Math.floor(space.freeBytes / bsize);
-  const files = Math.min(space.files + free, LARGEST_NUMBER);
-  return {
-    bsize,
-    frsize: bsize,
-    blocks: Math.floor(space.totalBytes / bsize),
-    bfree: free,
-    bavail: free,
-    files,
-    ffree: free,
-    favail: free,
-    namemax: MAXIMUM_NAME_BYTES,
-  };
 }

@@ -1,9 +1,9 @@
-// libfuse 2 names files by their paths: this finds the inodes, by one lookup per
-// component that was not looked up a moment ago.
+// libfuse 2 names files by their paths. This finds their inodes, by one lookup for
+// each component that was not looked up within the attribute timeout.
 import { FileError } from '../../protocol/errors.js';
 import { type FileName, ROOT_INODE } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { Operations } from '../operations.js';
+import type { Operations } from '../operations/operations.js';
 
 const MOST_KEPT = 10_000;
 
@@ -40,7 +40,7 @@ export class PathResolver {
     return { parent: await this.inode(path.slice(0, cut)), name };
   }
 
-  /** After names went or changed their meaning. */
+  /** Names were removed or renamed. */
   forget(): void {
     this.#kept.clear();
   }
@@ -48,7 +48,7 @@ export class PathResolver {
   async #child(parent: number, name: FileName, prefix: string): Promise<number> {
     const kept = this.#kept.get(prefix);
     if (kept !== undefined && kept.untilMs > this.#clock.monotonicMs()) return kept.inode;
-    const { inode } = await this.#operations.lookup(parent, name);
+    const { inode } = await this.#operations.names.lookup(parent, name);
     if (this.#kept.size >= MOST_KEPT) this.#kept.clear();
     this.#kept.set(prefix, { inode, untilMs: this.#clock.monotonicMs() + this.#keptMs });
     return inode;

@@ -1,6 +1,6 @@
-// fuse-native 2.2.6 hands utimens the access time twice; the modification time
-// stays behind in the request's C struct. Its memory is the handler's first
-// argument, so it is read from there, after checking that the struct looks as expected.
+// fuse-native 2.2.6 gives utimens the access time twice. The modification time is
+// in the request's C struct, whose memory is the handler's first argument: it is
+// read from there, after a check that the struct looks as expected.
 import type { Log } from '../../runtime/log.js';
 import type { NativeInstance } from './native-types.js';
 

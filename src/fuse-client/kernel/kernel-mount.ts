@@ -3,21 +3,21 @@ import type { FileService } from '../../protocol/services/files.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { KernelCache } from '../kernel-cache.js';
+import type { KernelCache } from '../cache/kernel-cache.js';
 import type { Mount, MountSettings } from '../mount-settings.js';
-import { type MediatorConnection, Operations } from '../operations.js';
-import { FuseDevice } from './device.js';
+import { attach, detach, findMount, raiseReadAhead, unmount } from '../mounting/mount-table.js';
+import { type MediatorConnection, Operations } from '../operations/operations.js';
+import { EPOCH_PROTOCOL_MINOR } from './codec/layout.js';
+import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './codec/notifications.js';
+import { FuseDevice } from './device/device.js';
 import { isBeingKilled } from './killed.js';
-import { EPOCH_PROTOCOL_MINOR } from './layout.js';
-import { attach, detach, findMount, raiseReadAhead, unmount } from './mount-table.js';
-import { MovedDirectories } from './moved-directories.js';
-import { encodeAllNamesInvalidation, encodeInvalidation, encodeNameInvalidation } from './replies.js';
+import { MovedDirectories } from './known/moved-directories.js';
 import { KernelSession } from './session.js';
 
-/** The kernel greets at once; a mount that does not hear from it within this time never will. */
-const GREETING_MS = 10_000;
+/** The kernel sends INIT at once; a mount that gets none within this time never will. */
+const INIT_TIMEOUT_MS = 10_000;
 
-/** Mounts; resolves when the kernel's greeting was answered. Rejects, with nothing left behind, when it can't. */
+/** Mounts; resolves when the kernel's INIT was answered. Rejects, with nothing left behind, when it can't. */
 export async function mountKernel(
   files: FileService,
   settings: MountSettings,
@@ -38,14 +38,14 @@ export async function mountKernel(
     },
     followRename: (from, to) => moved.follow(from, to, namesForgotten),
     forgetEverything: () => {
-      // Older kernels believe names for as long as they were told to.
+      // Older kernels keep names until their timeout.
       if (session.protocolMinor >= EPOCH_PROTOCOL_MINOR) void device.notify(encodeAllNamesInvalidation());
       for (const inode of session.knownInodes) void device.notify(encodeInvalidation(inode, 'content'));
     },
     forgotten: () => device.notified(),
   };
   const operations = new Operations(files, settings, cache, runtime, mediator);
-  const ready = signal();
+  const ready = deferred();
   const session: KernelSession = new KernelSession({
     operations,
     runtime,
@@ -57,17 +57,17 @@ export async function mountKernel(
   });
 
   const moved = new MovedDirectories(directory, session.places, log);
-  const gone = signal();
+  const gone = deferred();
   void gone.promise.then(() => ready.reject(new Error('unmounted before it was ready')));
   let timer: Timer | undefined;
   try {
-    // The mediator may take longer than the kernel.
     await operations.start();
-    timer = runtime.clock.after(GREETING_MS, () => ready.reject(new Error('the kernel did not greet')));
+    // Not before: the mediator may take longer than the kernel.
+    timer = runtime.clock.after(INIT_TIMEOUT_MS, () => ready.reject(new Error('the kernel did not greet')));
     device.start({ request: (bytes) => session.receive(bytes), ended: () => gone.resolve() });
     await ready.promise;
   } catch (error) {
-    // Before the unmount, which might ask something of the mount that nobody answers.
+    // Before the unmount, which might send the mount a request that nobody answers.
     await device.close();
     await detach(directory, log);
     await operations.end();
@@ -81,8 +81,8 @@ export async function mountKernel(
   const deviceNumber = await findMount(directory);
   let detaching: Promise<void> | undefined;
   const ended = gone.promise.then(async () => {
-    // Whoever waits for the end may end this process then: not before the name is gone, which comes after the connection
-    // where the mount is in use, or is left to us altogether (umount -f).
+    // The caller may end this process after this, so the mount's name must be gone by then. It goes after the connection when
+    // the mount is in use; after umount -f it stays, and is taken away here.
     await detaching?.catch(() => {});
     if (deviceNumber !== undefined && (await findMount(directory)) === deviceNumber) {
       await unmount(directory, 'lazily').catch((error: unknown) => log.error('mount.left', errorFields(error)));
@@ -92,7 +92,7 @@ export async function mountKernel(
   });
   let unmounting: Promise<void> | undefined;
   const storeAndUnmount = async () => {
-    await operations.flushAll();
+    await operations.files.flushAll();
     moved.end();
     detaching = detach(directory, log);
     await detaching;
@@ -110,8 +110,8 @@ export async function mountKernel(
   };
 }
 
-/** A promise that others settle. */
-function signal(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+/** A promise that its caller settles. */
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
   let resolve = () => {};
   let reject: (error: Error) => void = () => {};
   const promise = new Promise<void>((resolveIt, rejectIt) => {

@@ -1,5 +1,5 @@
-// Whether a program is being killed: the one case in which nobody will ask how
-// a request of it went.
+// Whether a program is being killed: the one case in which the outcome of its
+// request does not matter any more.
 import { readFile } from 'node:fs/promises';
 
 const SIGKILL = 9;
@@ -9,7 +9,7 @@ const SIGKILL = 9;
  * proc_pid_status(5), SigPnd), or is gone. False where that can't be known.
  */
 export async function isBeingKilled(threadId: number): Promise<boolean> {
-  // Requests of the kernel itself, and of programs in other namespaces.
+  // The kernel itself, or a program of another namespace.
   if (threadId === 0) return false;
   try {
     return hasKillPending(await readFile(`/proc/${threadId}/status`, 'latin1'));

@@ -1,62 +1,28 @@
 // One mounted session of the kernel's protocol: every request gets exactly one
-// reply, whatever its handler does. A malformed request costs itself, never the session.
+// reply, whatever its handler does. A malformed request fails; the session goes on.
+
 import { Buffer } from 'node:buffer';
-import type { FileErrorCode } from '../../protocol/errors.js';
-import { giveBack } from '../../protocol/wire/lent.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../errno.js';
-import type { Operations } from '../operations.js';
-import { DirectoryPlaces } from './directory-places.js';
-import { type FileArguments, type HandlerParts, handle, type RequestContext } from './handlers.js';
-import { InodeTable } from './inode-table.js';
-import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './layout.js';
-import { answerOfRemoved } from './removed-directories.js';
-import {
-  EMPTY_REPLY,
-  encodeError,
-  encodeInit,
-  encodeInitOtherMajor,
-  encodeReply,
-  offersLists,
-  type ReplyBody,
-} from './replies.js';
-import { type Arguments, parseArguments, parseHeader, type RequestHeader } from './requests.js';
+import type { Operations } from '../operations/operations.js';
+import { describeFailure, ERROR_NUMBERS, fileErrorCodeOf } from '../posix/errno.js';
+import { encodeInit, encodeInitOtherMajor, offersLists } from './codec/init-reply.js';
+import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './codec/layout.js';
+import { EMPTY_REPLY, encodeError, encodeReply } from './codec/replies.js';
+import type { Arguments, RequestHeader } from './codec/request-types.js';
+import { parseArguments, parseHeader } from './codec/requests.js';
+import type { FileArguments, HandlerDependencies } from './handlers/handler-types.js';
+import { handle } from './handlers/handlers.js';
+import { answerOfRemoved } from './handlers/removed-directories.js';
+import { Interrupts } from './interrupts.js';
+import { DirectoryPlaces } from './known/directory-places.js';
+import { InodeTable } from './known/inode-table.js';
+import { OpenRequest } from './open-request.js';
 
-/** Longer data keeps the buffer it came in; shorter is copied out, which is cheaper than another buffer. */
+/** Data of a write that is longer keeps the buffer it came in; shorter data is copied, which is cheaper than a new buffer. */
 const KEEP_BUFFER_BYTES = 256 * 1024;
 
-/**
- * An interrupted request gets this long to end by itself. Many programs live with signals all the time and expect no
- * EINTR from a file system; only a request that hangs needs to be given up, so that its program can be killed.
- */
-const INTERRUPT_GRACE_MS = 1000;
-
-/**
- * Requests that can be given up: they change nothing, or what they do goes on by itself. All others wait for their outcome,
- * which nobody could know after EINTR, until it is certain that nobody will ask: when the program is being killed.
- */
-const ABANDONABLE: ReadonlySet<Arguments['kind']> = new Set([
-  'lookup',
-  'getattr',
-  'readlink',
-  'open',
-  'read',
-  'write',
-  'copy',
-  'statfs',
-  'flush',
-  'setlk',
-  'fsync',
-  'fsyncdir',
-  'readdir',
-  'readdirplus',
-  'getxattr',
-  'listxattr',
-  'seek',
-]);
-
-export interface SessionParts {
+export interface SessionDependencies {
   operations: Operations;
   runtime: Runtime;
   attributeTimeoutMs: number;
@@ -65,78 +31,35 @@ export interface SessionParts {
   forgetAttributes(inode: number): void;
   /** Whether the thread with that id is about to end by a signal. */
   isBeingKilled(threadId: number): Promise<boolean>;
-  /** The kernel has greeted and was answered: the mount works. */
+  /** The kernel's INIT was answered: the mount works. */
   ready(): void;
 }
 
-/** A request that has not been answered; it can be answered once. */
-class OpenRequest implements RequestContext {
-  #answered = false;
-  #undo: (() => Promise<void>) | undefined;
-  #controller: AbortController | undefined;
-  interrupted = false;
-
-  readonly #send: (chunks: readonly Uint8Array[]) => boolean;
-
-  constructor(
-    readonly header: RequestHeader,
-    readonly kind: Arguments['kind'],
-    send: (chunks: readonly Uint8Array[]) => boolean,
-  ) {
-    this.#send = send;
-  }
-
-  signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    return this.#controller.signal;
-  }
-
-  ifUndelivered(action: () => Promise<void>): void {
-    this.#undo = action;
-  }
-
-  async answer(body: ReplyBody): Promise<void> {
-    const delivered = !this.#answered && this.#send(encodeReply(this.header.unique, body));
-    this.#answered = true;
-    giveBack(body);
-    if (!delivered) await this.#undo?.();
-  }
-
-  fail(code: FileErrorCode): void {
-    if (this.#answered) return;
-    this.#answered = true;
-    this.#send(encodeError(this.header.unique, ERROR_NUMBERS[code]));
-  }
-
-  abandon(): void {
-    this.#controller ??= new AbortController();
-    this.#controller.abort();
-    this.fail('EINTR');
-  }
-}
-
 export class KernelSession {
-  /** What the kernel speaks; 0 before it has greeted. */
+  /** The minor version of the kernel's protocol; 0 before it has sent INIT. */
   protocolMinor = 0;
   readonly #inodes = new InodeTable();
   readonly places = new DirectoryPlaces();
+  /** By their `unique`. */
   readonly #openRequests = new Map<number, OpenRequest>();
-  readonly #handlerParts: HandlerParts;
+  readonly #interrupts: Interrupts;
+  readonly #handlerDependencies: HandlerDependencies;
 
-  readonly #parts: SessionParts;
+  readonly #dependencies: SessionDependencies;
 
-  constructor(parts: SessionParts) {
-    this.#parts = parts;
-    const { operations, runtime, attributeTimeoutMs } = parts;
-    this.#handlerParts = {
+  constructor(dependencies: SessionDependencies) {
+    this.#dependencies = dependencies;
+    const { operations, runtime, attributeTimeoutMs } = dependencies;
+    this.#handlerDependencies = {
       operations,
       inodes: this.#inodes,
       places: this.places,
       clock: runtime.clock,
       attributeTimeoutMs,
-      lists: false,
-      forgetAttributes: parts.forgetAttributes,
+      obeysLists: false,
+      forgetAttributes: dependencies.forgetAttributes,
     };
+    this.#interrupts = new Interrupts(this.#openRequests, runtime.clock, dependencies.isBeingKilled);
   }
 
   /** Inodes that the kernel knows. */
@@ -153,17 +76,24 @@ export class KernelSession {
     let header: RequestHeader | undefined;
     try {
       header = parseHeader(bytes);
-      return this.#dispatch(header, parseArguments(header, bytes, { longSetxattr: this.#handlerParts.lists }));
+      return this.#dispatch(
+        header,
+        parseArguments(header, bytes, { longSetxattr: this.#handlerDependencies.obeysLists }),
+      );
     } catch (error) {
       const message = messageOf(error);
-      this.#parts.runtime.log.warn('mount.malformed', { error: message, opcode: header?.opcode, bytes: bytes.length });
-      if (header !== undefined) this.#parts.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
+      this.#dependencies.runtime.log.warn('mount.malformed', {
+        error: message,
+        opcode: header?.opcode,
+        bytes: bytes.length,
+      });
+      if (header !== undefined) this.#dependencies.send(encodeError(header.unique, ERROR_NUMBERS.EIO));
       return false;
     }
   }
 
   #dispatch(header: RequestHeader, request: Arguments): boolean {
-    const { operations, send } = this.#parts;
+    const { operations, send } = this.#dependencies;
     switch (request.kind) {
       case 'forget':
         for (const { inode, count } of request.forgets) {
@@ -185,9 +115,11 @@ export class KernelSession {
         send(encodeError(header.unique, ERROR_NUMBERS[request.code]));
         return false;
       case 'write': {
-        const keep = request.data.length >= KEEP_BUFFER_BYTES;
-        void this.#answer(header, keep ? request : { ...request, data: Buffer.from(request.data) });
-        return keep;
+        const { kind, handle, offset, data, writeFlags } = request;
+        const keepsBuffer = data.length >= KEEP_BUFFER_BYTES;
+        const own = keepsBuffer ? request : { kind, handle, offset, data: Buffer.from(data), writeFlags };
+        void this.#answer(header, own);
+        return keepsBuffer;
       }
       default:
         void this.#answer(header, request);
@@ -196,10 +128,10 @@ export class KernelSession {
   }
 
   async #answer(header: RequestHeader, request: FileArguments): Promise<void> {
-    const open = new OpenRequest(header, request.kind, this.#parts.send);
+    const open = new OpenRequest(header, request.kind, this.#dependencies.send);
     this.#openRequests.set(header.unique, open);
     try {
-      await open.answer(await handle(header, request, this.#handlerParts, open));
+      await open.answer(await handle(header, request, this.#handlerDependencies, open));
     } catch (error) {
       await this.#answerFailure(open, request, error);
     } finally {
@@ -209,7 +141,7 @@ export class KernelSession {
 
   async #answerFailure(open: OpenRequest, request: FileArguments, failure: unknown): Promise<void> {
     try {
-      await open.answer(answerOfRemoved(open.header, request, this.#handlerParts, failure));
+      await open.answer(answerOfRemoved(open.header, request, this.#handlerDependencies, failure));
     } catch (error) {
       const { code, expected } = fileErrorCodeOf(error);
       if (!expected) this.#logFailure(open.header, request.kind, error);
@@ -218,39 +150,25 @@ export class KernelSession {
   }
 
   #logFailure(header: RequestHeader, request: string, error: unknown): void {
-    this.#parts.runtime.log.warn('mount.failed', { request, inode: header.inode, error: describeFailure(error) });
+    this.#dependencies.runtime.log.warn('mount.failed', {
+      request,
+      inode: header.inode,
+      error: describeFailure(error),
+    });
   }
 
   #interrupt(header: RequestHeader, unique: number): void {
     const open = this.#openRequests.get(unique);
     if (open === undefined) {
-      // Not here yet, or answered by now: the kernel knows which, and asks again in the first case.
-      this.#parts.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
+      // It has not come yet, or is answered: on EAGAIN the kernel interrupts again in the first case.
+      this.#dependencies.send(encodeError(header.unique, ERROR_NUMBERS.EAGAIN));
       return;
     }
-    if (open.interrupted) return;
-    open.interrupted = true;
-    // Whoever waits for a lock with an alarm set wants to hear of it at once.
-    this.#giveUpLater(open, open.kind === 'setlk' ? 0 : INTERRUPT_GRACE_MS);
-  }
-
-  /** The kernel tells of the first signal only; the one that kills may be a later one. */
-  #giveUpLater(open: OpenRequest, graceMs: number): void {
-    const { unique, pid } = open.header;
-    const isOpen = () => this.#openRequests.get(unique) === open;
-    const look = async () => {
-      const giveUp = ABANDONABLE.has(open.kind) || (await this.#parts.isBeingKilled(pid));
-      if (!isOpen()) return;
-      if (giveUp) open.abandon();
-      else this.#giveUpLater(open, INTERRUPT_GRACE_MS);
-    };
-    this.#parts.runtime.clock.after(graceMs, () => {
-      if (isOpen()) void look();
-    });
+    this.#interrupts.interrupt(open);
   }
 
   #greet(header: RequestHeader, request: { major: number; minor: number } & InitArguments): void {
-    const { send, runtime, ready, operations } = this.#parts;
+    const { send, runtime, ready, operations } = this.#dependencies;
     if (request.major !== PROTOCOL_MAJOR) {
       runtime.log.info('mount.protocol', { major: request.major });
       if (request.major > PROTOCOL_MAJOR) send(encodeReply(header.unique, encodeInitOtherMajor()));
@@ -264,7 +182,7 @@ export class KernelSession {
     }
     const { minor, maximumReadaheadBytes, flags: offeredFlags, highFlags: offeredHighFlags } = request;
     this.protocolMinor = minor;
-    this.#handlerParts.lists = offersLists(offeredFlags);
+    this.#handlerDependencies.obeysLists = offersLists(offeredFlags);
     const locks = operations.locks.areKept;
     const greeting = encodeInit({ minor, maximumReadaheadBytes, offeredFlags, offeredHighFlags, locks });
     send(encodeReply(header.unique, greeting));

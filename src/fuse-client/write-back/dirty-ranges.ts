@@ -11,7 +11,7 @@ const GATHER_BYTES = 256 * 1024;
 interface Range {
   offset: number;
   data: Uint8Array;
-  /** Where neighbours are gathered: bytes beyond `used` belong to nobody yet. */
+  /** Where short neighbouring writes are copied together: bytes beyond `used` are free. */
   gather?: { bytes: Uint8Array; used: number };
 }
 
@@ -39,7 +39,7 @@ export class DirtyRanges {
     return last === undefined ? 0 : last.offset + last.data.length;
   }
 
-  /** Puts bytes on top of what is there. `data` belongs to this buffer from now on. */
+  /** Adds bytes; they replace older ones at the same place. `data` belongs to this buffer from now on. */
   lay(offset: number, data: Uint8Array): void {
     if (data.length === 0) return;
     this.#removeBetween(offset, offset + data.length);
@@ -124,7 +124,7 @@ export class DirtyRanges {
   }
 }
 
-/** Appends a short write to the range that ends where it starts; false when it must stand by itself. */
+/** Appends a short write to the range that ends where it starts; false when it needs a range of its own. */
 function gatherOnto(range: Range, offset: number, data: Uint8Array): boolean {
   if (data.length >= SMALL_WRITE_BYTES || range.offset + range.data.length !== offset) return false;
   if (range.gather === undefined) {
@@ -141,7 +141,7 @@ function gatherOnto(range: Range, offset: number, data: Uint8Array): boolean {
   return true;
 }
 
-/** A range without a gathering place: bytes that are seen elsewhere must not be appended to. */
+/** Part of a range, as a view. Nothing is gathered onto it: readers may have the bytes behind it. */
 function clip(range: Extent, from: number, to: number): Extent {
   const start = Math.max(range.offset, from);
   const end = Math.min(range.offset + range.data.length, to);

@@ -1,6 +1,7 @@
-// Bytes that all files together may keep unsent or on their way. Writers beyond
-// it wait until the mediator has taken some; they can be interrupted.
+// How many bytes all files together may keep unsent or on their way. Writers of
+// more wait until the mediator has stored some; they can be interrupted.
 import { FileError } from '../../protocol/errors.js';
+import { assert } from '../../runtime/assert.js';
 
 export class MemoryBudget {
   #used = 0;
@@ -25,10 +26,14 @@ export class MemoryBudget {
 
   remove(bytes: number): void {
     this.#used -= bytes;
+    assert(this.#used >= 0, 'more bytes have left the write-back buffers than came in');
     for (const wake of [...this.#waiting]) wake();
   }
 
-  /** Resolves when `bytes` more have room; one write always has when nothing else is there. EINTR when `signal` aborts; it is only asked for when needed. */
+  /**
+   * Resolves when there is room for `bytes` more; for a write that comes alone there always is. EINTR when `signal` aborts.
+   * `signal` is called only when the writer has to wait.
+   */
   async room(bytes: number, signal: () => AbortSignal): Promise<void> {
     while (this.#used > 0 && this.#used + bytes > this.#maximumBytes) {
       if (signal().aborted) throw new FileError('EINTR', 'interrupted while waiting for room in the write-back buffer');

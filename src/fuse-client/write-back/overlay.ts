@@ -1,5 +1,5 @@
-// What a reader sees of a file whose newest bytes are not yet stored: stored
-// bytes, cut where a pending truncation says, with pending writes on top. Pure.
+// What a reader sees of a file whose newest bytes are not stored yet: the stored
+// bytes up to a pending truncation, with pending writes on top. Pure.
 import type { Extent } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
 import { copyOf, lengthOf, type Pieces } from '../../protocol/values/pieces.js';
@@ -58,8 +58,8 @@ export function splitAt(extents: readonly Extent[], offset: number): Extent[] {
   });
 }
 
-/** Stored attributes as they will be once everything pending is stored. `writeTimeNs`: of the last write; null: the stored times are later. */
-export function attributesOver(
+/** The attributes once everything pending is stored. `writeTimeNs`: of the last write; null: the stored times are later. */
+export function attributesWithPending(
   attributes: Attributes,
   overlay: Pick<Overlay, 'cutAt' | 'end'>,
   writeTimeNs: bigint | null,
@@ -68,7 +68,7 @@ export function attributesOver(
   const sizeBytes = Math.max(kept, overlay.end);
   const allocatedBytes = overlay.cutAt === 0 ? overlay.end : Math.max(attributes.allocatedBytes, overlay.end - kept);
   const modifyTimeNs = writeTimeNs ?? attributes.modifyTimeNs;
-  // A change of the mode, say, may have come after it.
+  // A change of the mode, for example, may have come after the write.
   const changeTimeNs =
     writeTimeNs !== null && writeTimeNs > attributes.changeTimeNs ? writeTimeNs : attributes.changeTimeNs;
   return { ...attributes, sizeBytes, allocatedBytes, modifyTimeNs, changeTimeNs };

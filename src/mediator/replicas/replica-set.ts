@@ -1,7 +1,6 @@
 // All replicas of the cluster: follows their connections, has those that
 // appear admitted (admission.ts), asks idle ones whether they still answer,
 // and lets others wait until enough can be reached.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';

@@ -2,7 +2,6 @@
 // feed of changes (change-feed.ts), open files (session-files.ts) and locks
 // (session-locks.ts); all of it ends with the session. Only memory: a client
 // that comes back after a restart brings what it had.
-
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import {

@@ -1,7 +1,6 @@
 // Garbage collection: every data server forgets the versions that no block map
 // names any more, then the metaserver drops them from its list. What a server
 // that is down has to forget stays on the list until it is back.
-
 import { FileError } from '../../protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';

@@ -1,6 +1,5 @@
 // Read repair: versions that some replica lacks or holds wrongly, as a vote has
 // shown, wait here and are repaired in the background, a few at a time.
-
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';

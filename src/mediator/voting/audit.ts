@@ -1,7 +1,6 @@
 // The audit (`audit: all`): replicas that a read did not ask are asked for their
 // ballots later, while the mediator has no requests. So every read checks every
 // live replica and slows no request.
-
 import type { BlockReference } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';

@@ -1,6 +1,5 @@
 // Patches whose base is missing or wrong on some replicas: makes the whole new
 // content, so that it can be put in place of the patch.
-
 import { FileError } from '../../protocol/errors.js';
 import type { PutResult } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';

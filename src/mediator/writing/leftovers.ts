@@ -1,7 +1,6 @@
 // Leftovers: new versions of writes that failed. They are deleted again, from
 // servers that can't be reached as soon as they are back: those may have stored
 // them before they were lost. What a mediator that ends leaves, a scrub removes.
-
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';

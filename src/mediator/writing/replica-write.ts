@@ -1,7 +1,6 @@
 // One attempt to store new versions on the replicas: sends them to all that
 // can be reached, votes on the hashes they answer, and gives whole blocks to
 // those whose base was bad. Says who holds everything and who lacks something.
-
 import { FileError } from '../../protocol/errors.js';
 import { hashBlock } from '../../protocol/values/hash.js';
 import { errorFields } from '../../runtime/caught-errors.js';

@@ -1,6 +1,5 @@
 // Storage in LMDB, opened in its crash-safe mode: a write has reached the disk
 // when it answers. On a disk that takes no writes it is opened for reading.
-
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open } from 'lmdb';

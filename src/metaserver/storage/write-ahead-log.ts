@@ -5,7 +5,6 @@
 // The log has two files: while the database is brought up to date with one, the
 // other is written. Both have their full size from the start, so that a sync
 // need not write an inode.
-
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { assert } from '../../runtime/assert.js';

@@ -3,7 +3,6 @@
 // numbers big-endian. The header is a MessagePack array. Byte arrays of the
 // body travel raw behind it, in the order of their marks, and are never copied
 // on sending; the receiver gets views into one buffer per frame.
-
 import type { Buffer } from 'node:buffer';
 import { addExtension, Packr, RESERVE_START_SPACE } from 'msgpackr';
 import { messageOf } from '../../runtime/caught-errors.js';

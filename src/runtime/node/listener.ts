@@ -1,6 +1,5 @@
 // The listening side of Node's network: the same HTTP server on a TCP address
 // and, when asked, on a Unix-domain socket.
-
 import { Buffer } from 'node:buffer';
 import { lstat, unlink } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { AccessTimes, type AccessTimesMode, isDue } from '../../../src/fuse-client/access-times.js';
+import { AccessTimes, isDue } from '../../../src/fuse-client/files/access-times.js';
+import type { AccessTimesMode } from '../../../src/fuse-client/mount-settings.js';
 import type { Attributes, FileService } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { fixture } from './fixture.js';

@@ -9,9 +9,9 @@ describe('the write-back buffer of a file that is open for appending', () => {
   it('appends where the file really ends, and makes the kernel forget its older idea', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '12345');
-    const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.APPEND);
-    await parts.operations.write(handle, 2, Buffer.from('6'), {}, uninterrupted);
-    await parts.operations.flush(handle);
+    const { handle } = await parts.operations.files.open(inode, Flags.WRITE | Flags.APPEND);
+    await parts.operations.content.write(handle, 2, Buffer.from('6'), {}, uninterrupted);
+    await parts.operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), '123456');
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
   });
@@ -19,9 +19,9 @@ describe('the write-back buffer of a file that is open for appending', () => {
   it('puts pages of a mapping where they belong, also when they come with a file that is open for appending', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '12345');
-    const { handle } = await parts.operations.open(inode, Flags.BOTH | Flags.APPEND);
-    await parts.operations.write(handle, 0, Buffer.from('page!'), { ofPages: true }, uninterrupted);
-    await parts.operations.flush(handle);
+    const { handle } = await parts.operations.files.open(inode, Flags.BOTH | Flags.APPEND);
+    await parts.operations.content.write(handle, 0, Buffer.from('page!'), { ofPages: true }, uninterrupted);
+    await parts.operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), 'page!');
   });
 
@@ -33,24 +33,24 @@ describe('the write-back buffer of a file that is open for appending', () => {
       const { sizeBytes } = await files.getattr({ inode });
       await files.write({ inode, extents: [{ offset: sizeBytes, data: Buffer.from(text) }], modifyTimeNs: 1n });
     };
-    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
-    const plain = await operations.open(inode, Flags.WRITE);
-    await operations.write(plain.handle, 2, Buffer.from('__'), {}, uninterrupted);
-    await operations.write(handle, 4, Buffer.from('own-1,'), {}, uninterrupted);
-    await operations.write(handle, 10, Buffer.from('own-2,'), {}, uninterrupted);
+    const { handle } = await operations.files.open(inode, Flags.BOTH | Flags.APPEND);
+    const plain = await operations.files.open(inode, Flags.WRITE);
+    await operations.content.write(plain.handle, 2, Buffer.from('__'), {}, uninterrupted);
+    await operations.content.write(handle, 4, Buffer.from('own-1,'), {}, uninterrupted);
+    await operations.content.write(handle, 10, Buffer.from('own-2,'), {}, uninterrupted);
     await other('theirs-1,');
     parts.forgotten.length = 0;
-    await operations.fsync(handle);
+    await operations.files.fsync(handle);
     assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,');
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
-    await operations.write(handle, 25, Buffer.from('own-3,'), {}, uninterrupted);
+    await operations.content.write(handle, 25, Buffer.from('own-3,'), {}, uninterrupted);
     await other('theirs-2,');
     // What is heard of before it is stored is seen so at once.
-    await operations.lookup(ROOT_INODE, 'f');
-    await operations.write(handle, 31, Buffer.from('own-4,'), {}, uninterrupted);
-    const seen = await operations.read(handle, 25, 99, uninterrupted);
+    await operations.names.lookup(ROOT_INODE, 'f');
+    await operations.content.write(handle, 31, Buffer.from('own-4,'), {}, uninterrupted);
+    const seen = await operations.content.read(handle, 25, 99, uninterrupted);
     assert.equal(Buffer.concat(seen).toString(), 'theirs-2,own-3,own-4,');
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), '01__theirs-1,own-1,own-2,theirs-2,own-3,own-4,');
   });
 
@@ -59,10 +59,10 @@ describe('the write-back buffer of a file that is open for appending', () => {
       const parts = fixture();
       const { operations, files } = parts;
       const inode = await stored(parts, 'f', '0123456789');
-      const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
-      const plain = await operations.open(inode, Flags.WRITE);
-      await operations.setattr(inode, { sizeBytes: 0 }, CALLER, { handle });
-      await operations.write(handle, 10, Buffer.from('one,'), {}, uninterrupted);
+      const { handle } = await operations.files.open(inode, Flags.BOTH | Flags.APPEND);
+      const plain = await operations.files.open(inode, Flags.WRITE);
+      await operations.attributes.set(inode, { sizeBytes: 0 }, CALLER, { handle });
+      await operations.content.write(handle, 10, Buffer.from('one,'), {}, uninterrupted);
       let letGo = () => {};
       const held = new Promise<void>((resolve) => {
         letGo = resolve;
@@ -76,23 +76,23 @@ describe('the write-back buffer of a file that is open for appending', () => {
           if (theirs !== '') {
             const extents = [{ offset: result.sizeBytes, data: Buffer.from(theirs) }];
             await write({ inode, extents, modifyTimeNs: 1n });
-            await operations.lookup(ROOT_INODE, 'f');
+            await operations.names.lookup(ROOT_INODE, 'f');
           }
           Object.assign(files, { write });
           return result;
         },
       });
-      const syncing = operations.fsync(handle);
-      await operations.write(handle, 4, Buffer.from('two,'), {}, uninterrupted);
-      const { sizeBytes } = await operations.lookup(ROOT_INODE, 'f');
+      const syncing = operations.files.fsync(handle);
+      await operations.content.write(handle, 4, Buffer.from('two,'), {}, uninterrupted);
+      const { sizeBytes } = await operations.names.lookup(ROOT_INODE, 'f');
       assert.equal(sizeBytes, 8);
-      const seen = await operations.read(handle, 0, 99, uninterrupted);
+      const seen = await operations.content.read(handle, 0, 99, uninterrupted);
       assert.equal(Buffer.concat(seen).toString(), 'one,two,');
       letGo();
       await syncing;
       // Bytes for a place, not for the end: they lie where the file has theirs by now.
-      await operations.write(plain.handle, 4, Buffer.from('XX'), {}, uninterrupted);
-      await operations.fsync(handle);
+      await operations.content.write(plain.handle, 4, Buffer.from('XX'), {}, uninterrupted);
+      await operations.files.fsync(handle);
       assert.equal(await contentOf(parts, inode), `one,XX${`${theirs}two,`.slice(2)}`);
     });
   }
@@ -101,11 +101,11 @@ describe('the write-back buffer of a file that is open for appending', () => {
     const parts = fixture();
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', '0123');
-    const { handle } = await operations.open(inode, Flags.BOTH | Flags.APPEND);
-    await operations.write(handle, 4, Buffer.from('own'), {}, uninterrupted);
+    const { handle } = await operations.files.open(inode, Flags.BOTH | Flags.APPEND);
+    await operations.content.write(handle, 4, Buffer.from('own'), {}, uninterrupted);
     await files.setattr({ inode, changes: { sizeBytes: 0 }, caller: CALLER });
     parts.forgotten.length = 0;
-    await operations.fsync(handle);
+    await operations.files.fsync(handle);
     assert.equal(await contentOf(parts, inode), 'own');
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
   });
@@ -122,12 +122,12 @@ describe('the write-back buffer of a file that is open for appending', () => {
         return write.call(files, request);
       },
     });
-    const { handle } = await operations.open(inode, Flags.WRITE | Flags.APPEND);
+    const { handle } = await operations.files.open(inode, Flags.WRITE | Flags.APPEND);
     const size = 100_000;
     for (let count = 0; count < 150; count++) {
-      await operations.write(handle, 0, Buffer.alloc(size, count), {}, uninterrupted);
+      await operations.content.write(handle, 0, Buffer.alloc(size, count), {}, uninterrupted);
     }
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.ok(lengths.length > 2);
     assert.deepEqual(
       lengths.filter((length) => length % size !== 0),
@@ -139,13 +139,13 @@ describe('the write-back buffer of a file that is open for appending', () => {
     const parts = fixture();
     const { operations } = parts;
     const inode = await stored(parts, 'f', 'long content');
-    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE | Flags.APPEND);
-    await operations.write(handle, 0, Buffer.from('abcdef'), {}, uninterrupted);
-    await operations.flush(handle);
-    await operations.write(handle, 6, Buffer.from('ghi'), {}, uninterrupted);
-    await operations.setattr(inode, { sizeBytes: 3 }, CALLER, { handle });
-    await operations.write(handle, 3, Buffer.from('xyz'), {}, uninterrupted);
-    await operations.flush(handle);
+    const { handle } = await operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE | Flags.APPEND);
+    await operations.content.write(handle, 0, Buffer.from('abcdef'), {}, uninterrupted);
+    await operations.files.flush(handle);
+    await operations.content.write(handle, 6, Buffer.from('ghi'), {}, uninterrupted);
+    await operations.attributes.set(inode, { sizeBytes: 3 }, CALLER, { handle });
+    await operations.content.write(handle, 3, Buffer.from('xyz'), {}, uninterrupted);
+    await operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), 'abcxyz');
   });
 });

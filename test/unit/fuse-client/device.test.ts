@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
-import { FuseDevice } from '../../../src/fuse-client/kernel/device.js';
+import { FuseDevice } from '../../../src/fuse-client/kernel/device/device.js';
 import { silentLog } from '../../../src/runtime/log.js';
 
 interface FullDevice {

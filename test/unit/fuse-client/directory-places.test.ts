@@ -1,7 +1,7 @@
 // Where the kernel was told that directories are.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { DirectoryPlaces } from '../../../src/fuse-client/kernel/directory-places.js';
+import { DirectoryPlaces } from '../../../src/fuse-client/kernel/known/directory-places.js';
 import { type Attributes, type FileKind, ROOT_INODE } from '../../../src/protocol/services/files.js';
 
 const node = (inode: number, kind: FileKind = 'directory') => ({ inode, kind }) as Attributes;
@@ -9,11 +9,11 @@ const node = (inode: number, kind: FileKind = 'directory') => ({ inode, kind }) 
 /** /a (2) /a/b (3) /a/b/c (4) /x (5) */
 function tree(): DirectoryPlaces {
   const places = new DirectoryPlaces();
-  places.entered(ROOT_INODE, 'a', node(2), places.renames);
-  places.entered(2, 'b', node(3), places.renames);
-  places.entered(3, 'c', node(4), places.renames);
-  places.entered(ROOT_INODE, 'x', node(5), places.renames);
-  places.entered(ROOT_INODE, 'file', node(6, 'file'), places.renames);
+  places.noteEntry(ROOT_INODE, 'a', node(2), places.renames);
+  places.noteEntry(2, 'b', node(3), places.renames);
+  places.noteEntry(3, 'c', node(4), places.renames);
+  places.noteEntry(ROOT_INODE, 'x', node(5), places.renames);
+  places.noteEntry(ROOT_INODE, 'file', node(6, 'file'), places.renames);
   return places;
 }
 
@@ -24,7 +24,7 @@ describe('places of directories', () => {
     assert.deepEqual(places.pathTo({ parent: ROOT_INODE, name: 'new' }), ['new']);
     places.renamed({ parent: 2, name: 'b' }, { parent: ROOT_INODE, name: 'moved' }, false);
     assert.deepEqual(places.pathTo({ parent: 4, name: 'new' }), ['moved', 'c', 'new']);
-    places.entered(5, 'deep', node(3), places.renames);
+    places.noteEntry(5, 'deep', node(3), places.renames);
     assert.deepEqual(places.pathTo({ parent: 4, name: 'new' }), ['x', 'deep', 'c', 'new']);
     assert.equal(places.at({ parent: ROOT_INODE, name: 'moved' }), undefined);
   });
@@ -32,9 +32,9 @@ describe('places of directories', () => {
   it('are those of directories that the kernel knows, and of nothing else', () => {
     const places = tree();
     assert.equal(places.at({ parent: ROOT_INODE, name: 'file' }), undefined);
-    places.entered(3, '..', node(2), places.renames);
-    places.entered(3, '.', node(3), places.renames);
-    places.entered(2, '..', node(ROOT_INODE), places.renames);
+    places.noteEntry(3, '..', node(2), places.renames);
+    places.noteEntry(3, '.', node(3), places.renames);
+    places.noteEntry(2, '..', node(ROOT_INODE), places.renames);
     assert.equal(places.at({ parent: 2, name: 'b' }), 3);
     places.forget(3);
     assert.equal(places.at({ parent: 2, name: 'b' }), undefined);
@@ -56,15 +56,15 @@ describe('places of directories', () => {
     const places = tree();
     const { renames } = places;
     places.renamed({ parent: 2, name: 'b' }, { parent: 5, name: 'b' }, false);
-    places.entered(2, 'b', node(3), renames);
+    places.noteEntry(2, 'b', node(3), renames);
     assert.equal(places.at({ parent: 5, name: 'b' }), 3);
-    places.entered(5, 'new', node(9), renames);
+    places.noteEntry(5, 'new', node(9), renames);
     assert.equal(places.at({ parent: 5, name: 'new' }), 9);
   });
 
   it('end where they lead in a circle, as places that are old may', () => {
     const places = tree();
-    places.entered(4, 'a', node(2), places.renames);
+    places.noteEntry(4, 'a', node(2), places.renames);
     assert.equal(places.pathTo({ parent: 4, name: 'new' }), undefined);
   });
 });

@@ -49,12 +49,12 @@ async function mounted() {
   const parts = fixture({}, { sessions: sessions.service });
   await parts.operations.start();
   const inode = await stored(parts, 'a', 'before');
-  const open = async (flags: number = Flags.BOTH) => (await parts.operations.open(inode, flags)).handle;
+  const open = async (flags: number = Flags.BOTH) => (await parts.operations.files.open(inode, flags)).handle;
   const lock = (handle: number, owner: bigint, more: Partial<FileLock> = {}) =>
     parts.operations.locks.set(handle, { ...lockOf(owner), ...more }, false, uninterrupted());
   const write = (handle: number, text: string, ofPages = false) =>
-    parts.operations.write(handle, 0, Buffer.from(text), { ofPages }, uninterrupted);
-  const read = (handle: number) => parts.operations.read(handle, 0, 6, uninterrupted);
+    parts.operations.content.write(handle, 0, Buffer.from(text), { ofPages }, uninterrupted);
+  const read = (handle: number) => parts.operations.content.read(handle, 0, 6, uninterrupted);
   return {
     ...parts,
     parts,
@@ -81,12 +81,12 @@ describe('locks of open files', () => {
     await lock(first, 3n, { kind: 'flock' });
     await lock(second, 4n, { start: 40n, end: 49n });
     // Of process 1, through another descriptor.
-    await operations.flush(second, 1n);
-    await operations.flush(second, 9n);
+    await operations.files.flush(second, 1n);
+    await operations.files.flush(second, 9n);
     assert.deepEqual(sessions.unlocked, ['posix 1']);
-    await operations.release(first);
+    await operations.files.release(first);
     assert.deepEqual(sessions.unlocked, ['posix 1', 'posix 2', 'flock 3']);
-    await operations.release(second);
+    await operations.files.release(second);
     assert.deepEqual(sessions.unlocked, ['posix 1', 'posix 2', 'flock 3', 'posix 4']);
   });
 
@@ -106,36 +106,39 @@ describe('locks of open files', () => {
       await assert.rejects(read(holder), LOST);
       await assert.rejects(read(reader), LOST);
       await assert.rejects(write(holder, 'late'), LOST);
-      await assert.rejects(operations.fsync(holder), LOST);
-      await assert.rejects(operations.fallocate(holder, 0, 4, 0, false), LOST);
-      await assert.rejects(operations.setattr(inode, { sizeBytes: 1 }, { uid: 0, gid: 0 }, { handle: holder }), LOST);
+      await assert.rejects(operations.files.fsync(holder), LOST);
+      await assert.rejects(operations.content.fallocate(holder, 0, 4, 0, false), LOST);
+      await assert.rejects(
+        operations.attributes.set(inode, { sizeBytes: 1 }, { uid: 0, gid: 0 }, { handle: holder }),
+        LOST,
+      );
       await assert.rejects(lock(holder, 1n), LOST);
     }
     await assert.rejects(write(other, 'mapped', true), LOST, 'pages that may have been stored under the lock');
     // What was pending of the file is dropped, and all who may have written it are told.
     assert.equal(await contentOf(parts, inode), 'before');
-    await assert.rejects(operations.fsync(other), LOST);
-    await operations.fsync(other);
+    await assert.rejects(operations.files.fsync(other), LOST);
+    await operations.files.fsync(other);
     for (const handle of [holder, reader]) {
-      await operations.flush(handle).catch(() => {});
-      await operations.release(handle);
+      await operations.files.flush(handle).catch(() => {});
+      await operations.files.release(handle);
     }
     await write(other, 'pages!', true);
     const again = await open();
     await lock(again, 1n);
     await write(again, 'works!');
-    await operations.fsync(again);
+    await operations.files.fsync(again);
     assert.equal(await contentOf(parts, inode), 'works!');
     await read(former);
   });
 
   for (const [what, change] of [
     ['a write', ({ write }, handle) => write(handle, 'late')],
-    ['a hole', ({ operations }, handle) => operations.fallocate(handle, 0, 4, 3, false)],
+    ['a hole', ({ operations }, handle) => operations.content.fallocate(handle, 0, 4, 3, false)],
     [
       'a new size',
       async ({ operations, inode }, handle) => {
-        await operations.setattr(inode, { sizeBytes: 100 }, { uid: 0, gid: 0 }, { handle });
+        await operations.attributes.set(inode, { sizeBytes: 100 }, { uid: 0, gid: 0 }, { handle });
       },
     ],
   ] satisfies [string, (mount: Awaited<ReturnType<typeof mounted>>, handle: number) => Promise<void>][]) {
@@ -154,14 +157,14 @@ describe('locks of open files', () => {
       Object.assign(files, { write: waiting, fallocate: waiting, setattr: waiting } satisfies Partial<FileService>);
       const asked = (async () => {
         await change(mount, handle);
-        await operations.fsync(handle);
+        await operations.files.fsync(handle);
       })();
       const failed = assert.rejects(asked, LOST);
       await settle();
       await sessions.ends(parts, [of(1n)]);
       await failed;
       Object.assign(files, { write, fallocate, setattr });
-      await assert.rejects(operations.fsync(handle), LOST);
+      await assert.rejects(operations.files.fsync(handle), LOST);
       assert.equal(await contentOf(parts, inode), 'before');
     });
   }
@@ -172,7 +175,7 @@ describe('locks of open files', () => {
     await lock(handle, 1n);
     await write(handle, 'stored');
     await sessions.ends(parts, []);
-    await operations.fsync(handle);
+    await operations.files.fsync(handle);
     assert.equal(await contentOf(parts, inode), 'stored');
   });
 });

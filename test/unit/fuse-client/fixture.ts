@@ -1,6 +1,6 @@
 // Operations over files in memory, with a clock that the test turns.
-import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/kernel-cache.js';
-import { type MediatorConnection, Operations } from '../../../src/fuse-client/operations.js';
+import { forgetfulKernelCache, type KernelCache } from '../../../src/fuse-client/cache/kernel-cache.js';
+import { type MediatorConnection, Operations } from '../../../src/fuse-client/operations/operations.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -58,10 +58,10 @@ export function fixture({ maximumDirtyBytes = 64 * 2 ** 20 } = {}, mediator: Med
 
 /** Makes a file with this content, stored; answers its inode. */
 export async function stored({ operations }: Fixture, name: string, content: string): Promise<number> {
-  const { handle, attributes } = await operations.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
-  await operations.write(handle, 0, Buffer.from(content), {}, uninterrupted);
-  await operations.flush(handle);
-  await operations.release(handle);
+  const { handle, attributes } = await operations.files.create(ROOT_INODE, name, 0o644, Flags.WRITE, CALLER);
+  await operations.content.write(handle, 0, Buffer.from(content), {}, uninterrupted);
+  await operations.files.flush(handle);
+  await operations.files.release(handle);
   return attributes.inode;
 }
 

@@ -46,7 +46,7 @@ describe('the fuse-native binding', () => {
   it('finds inodes by paths, with one lookup per component for a while', async () => {
     const parts = fixture();
     const { operations, files, clock } = parts;
-    const { inode: directory } = await operations.mkdir(ROOT_INODE, nameFromText('ä'), 0o755, CALLER);
+    const { inode: directory } = await operations.names.mkdir(ROOT_INODE, nameFromText('ä'), 0o755, CALLER);
     const paths = new PathResolver(operations, clock, 1000);
     assert.equal(await paths.inode(nameFromText('/ä')), directory);
     assert.equal(await paths.inode(nameFromText('/ä')), directory);
@@ -57,7 +57,7 @@ describe('the fuse-native binding', () => {
     assert.equal(await paths.inode('/'), ROOT_INODE);
     const file = await stored(parts, 'f', '');
     assert.equal(await paths.inode('/f'), file);
-    await operations.rename(ROOT_INODE, 'f', ROOT_INODE, 'g', 'replace');
+    await operations.names.rename({ parent: ROOT_INODE, name: 'f' }, { parent: ROOT_INODE, name: 'g' }, 'replace');
     paths.forget();
     await assert.rejects(paths.inode('/f'), { code: 'ENOENT' });
     await assert.rejects(paths.parent('/'), { code: 'EBUSY' });
@@ -67,7 +67,7 @@ describe('the fuse-native binding', () => {
     const parts = fixture();
     const content = randomBytes(50_000).toString('hex');
     const inode = await stored(parts, 'f', content);
-    const { handle } = await parts.operations.open(inode, Flags.READ);
+    const { handle } = await parts.operations.files.open(inode, Flags.READ);
     const paths = new PathResolver(parts.operations, parts.clock, 1000);
     const { read } = nativeOperations(parts.operations, paths, CALLER, parts.log);
     const target = Buffer.alloc(128 * 1024);
@@ -84,7 +84,7 @@ describe('the fuse-native binding', () => {
     const { opendir, fsyncdir, releasedir } = nativeOperations(operations, paths, CALLER, log);
     const [status, handle] = await new Promise<number[]>((resolve) => opendir('/', 0, (...answer) => resolve(answer)));
     assert.equal(status, 0);
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     files.verifier = { mediator: 'another/0', history: 'another' };
     const sync = () => new Promise((resolve) => fsyncdir('/', 0, handle ?? 0, resolve));
     assert.deepEqual([await sync(), await sync()], [-constants.errno.EIO, 0]);

@@ -1,6 +1,6 @@
 // Changes that a mount was answered and that are lost, for the tests of who is told.
 import assert from 'node:assert/strict';
-import type { MediatorConnection } from '../../../src/fuse-client/operations.js';
+import type { MediatorConnection } from '../../../src/fuse-client/operations/operations.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, type Fixture, Flags, fixture } from './fixture.js';
@@ -23,35 +23,35 @@ export function crashBoth({ files }: Fixture): void {
 
 /** Everything that was changed before is durable, and the mount knows. */
 export async function sync({ operations }: Fixture): Promise<void> {
-  const handle = operations.opendir(ROOT_INODE);
-  await operations.fsyncdir(handle);
-  operations.releasedir(handle);
+  const handle = operations.directories.open(ROOT_INODE);
+  await operations.directories.fsync(handle);
+  operations.directories.release(handle);
 }
 
 /** A file and the folder that it is in, both durable. */
 export async function fileInFolder(parts: Fixture): Promise<{ folder: number; file: number }> {
   const { operations } = parts;
-  const folder = (await operations.mkdir(ROOT_INODE, 'folder', 0o755, CALLER)).inode;
-  const { handle, attributes } = await operations.create(folder, 'file', 0o644, Flags.WRITE, CALLER);
-  await operations.release(handle);
+  const folder = (await operations.names.mkdir(ROOT_INODE, 'folder', 0o755, CALLER)).inode;
+  const { handle, attributes } = await operations.files.create(folder, 'file', 0o644, Flags.WRITE, CALLER);
+  await operations.files.release(handle);
   await sync(parts);
   return { folder, file: attributes.inode };
 }
 
 export function chmod({ operations }: Fixture, inode: number): Promise<unknown> {
-  return operations.setattr(inode, { mode: 0o600 }, CALLER);
+  return operations.attributes.set(inode, { mode: 0o600 }, CALLER);
 }
 
 /** Whether an fsync of a new handle on the folder tells. */
 export async function isToldAt({ operations }: Fixture, folder: number): Promise<boolean> {
-  const handle = operations.opendir(folder);
+  const handle = operations.directories.open(folder);
   try {
-    await operations.fsyncdir(handle);
+    await operations.directories.fsync(handle);
     return false;
   } catch (error) {
     assert.ok(error instanceof FileError && error.code === 'EIO');
     return true;
   } finally {
-    operations.releasedir(handle);
+    operations.directories.release(handle);
   }
 }

@@ -2,8 +2,8 @@
 // when the mediator knows the mount again.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { repeatLost } from '../../../src/fuse-client/lost-requests.js';
-import { MountSession } from '../../../src/fuse-client/mount-session.js';
+import { retryLostRequests } from '../../../src/fuse-client/session/lost-requests.js';
+import { MountSession } from '../../../src/fuse-client/session/mount-session.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/services/files.js';
 import type { CallOptions } from '../../../src/protocol/services/service.js';
@@ -98,7 +98,7 @@ async function settle(): Promise<void> {
 describe('a request that is lost with the mediator', () => {
   it('is asked again with the same id, and says so', async () => {
     const mediator = new Mediator();
-    const files = repeatLost(mediator.files, mediator.lost, new RequestIds('mount'), noWait);
+    const files = retryLostRequests(mediator.files, mediator.lost, new RequestIds('mount'), noWait);
     mediator.losses = 2;
     assert.equal((await files.unlink(UNLINK)).inode, 2);
     await files.unlink(UNLINK);
@@ -112,7 +112,7 @@ describe('a request that is lost with the mediator', () => {
 
   it('needs no id when it changes nothing, and fails as the mediator says', async () => {
     const mediator = new Mediator();
-    const files = repeatLost(mediator.files, mediator.lost, new RequestIds('mount'), noWait);
+    const files = retryLostRequests(mediator.files, mediator.lost, new RequestIds('mount'), noWait);
     mediator.losses = 1;
     await assert.rejects(files.lookup({ parent: 1, name: 'a' }), { code: 'ENOENT' });
     assert.deepEqual(mediator.requests('lookup'), [
@@ -125,7 +125,9 @@ describe('a request that is lost with the mediator', () => {
     const mediator = new Mediator();
     const session = mediator.session();
     await session.start();
-    const files = repeatLost(mediator.files, mediator.lost, new RequestIds('mount'), (limits) => session.begun(limits));
+    const files = retryLostRequests(mediator.files, mediator.lost, new RequestIds('mount'), (limits) =>
+      session.begun(limits),
+    );
     let release = () => {};
     mediator.hold = new Promise((resolve) => {
       release = resolve;
@@ -148,7 +150,9 @@ describe('a request that is lost with the mediator', () => {
     const mediator = new Mediator();
     const session = mediator.session();
     await session.start();
-    const files = repeatLost(mediator.files, mediator.lost, new RequestIds('mount'), (limits) => session.begun(limits));
+    const files = retryLostRequests(mediator.files, mediator.lost, new RequestIds('mount'), (limits) =>
+      session.begun(limits),
+    );
     mediator.hold = new Promise(() => {});
     mediator.break();
     const giving = new AbortController();
@@ -168,12 +172,12 @@ describe('a request that is lost with the mediator', () => {
     const session = mediator.session();
     await session.start();
     mediator.losses = 1;
-    const locking = session.setLock(LOCK, false, new AbortController().signal);
+    const locking = session.locks.set(LOCK, false, new AbortController().signal);
     await settle();
     await mediator.clock.advance(500);
     await locking;
     mediator.losses = 1;
-    const unlocking = session.unlockAll(5, { kind: 'posix', owner: 1n });
+    const unlocking = session.locks.unlockAll(5, { kind: 'posix', owner: 1n });
     await settle();
     await mediator.clock.advance(500);
     await unlocking;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { MountSession } from '../../../src/fuse-client/mount-session.js';
+import { MountSession } from '../../../src/fuse-client/session/mount-session.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { FileLock, LockRange, OutdatedItem, SessionService } from '../../../src/protocol/services/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
@@ -92,7 +92,7 @@ describe("the mount's session", () => {
     const { mediator, heard, session, turn, forget } = await fixture();
     mediator.after = 2;
     let hasLock = false;
-    const locking = session.setLock(LOCK, true, new AbortController().signal).then(() => {
+    const locking = session.locks.set(LOCK, true, new AbortController().signal).then(() => {
       hasLock = true;
     });
     await turn();
@@ -110,7 +110,7 @@ describe("the mount's session", () => {
     const { mediator, session } = await fixture();
     mediator.after = 2;
     const giveUp = new AbortController();
-    const locking = session.setLock(LOCK, true, giveUp.signal);
+    const locking = session.locks.set(LOCK, true, giveUp.signal);
     giveUp.abort();
     await assert.rejects(locking, { code: 'CANCELLED' });
     assert.deepEqual(
@@ -122,10 +122,10 @@ describe("the mount's session", () => {
 
   it('takes back what it had when a change of it was given up, without a gap, and unlocks the rest', async () => {
     const { mediator, session } = await fixture();
-    await session.setLock({ ...LOCK, type: 'read', start: 3n, end: 5n }, false, new AbortController().signal);
+    await session.locks.set({ ...LOCK, type: 'read', start: 3n, end: 5n }, false, new AbortController().signal);
     mediator.after = 2;
     const giveUp = new AbortController();
-    const locking = session.setLock(LOCK, true, giveUp.signal);
+    const locking = session.locks.set(LOCK, true, giveUp.signal);
     giveUp.abort();
     await assert.rejects(locking, { code: 'CANCELLED' });
     const ranges = (locks: LockRange[]) => locks.map(({ start, end }) => `${start}-${end}`);
@@ -136,23 +136,23 @@ describe("the mount's session", () => {
 
   it('has lost what it had when the mediator does not give it back', async () => {
     const { mediator, session, heard } = await fixture();
-    await session.setLock({ ...LOCK, type: 'read' }, false, new AbortController().signal);
+    await session.locks.set({ ...LOCK, type: 'read' }, false, new AbortController().signal);
     mediator.after = 2;
     const giveUp = new AbortController();
-    const locking = session.setLock(LOCK, true, giveUp.signal);
+    const locking = session.locks.set(LOCK, true, giveUp.signal);
     await Promise.resolve();
     mediator.isRefusing = true;
     giveUp.abort();
     await assert.rejects(locking, { code: 'CANCELLED' });
     assert.deepEqual(heard, ['lost 3']);
-    assert.equal(session.hasLocks(3, LOCK), false);
+    assert.equal(session.locks.has(3, LOCK), false);
     await session.end();
   });
 
   it('does not wait for numbers of a mediator that is no more, and asks the next for the lock', async () => {
     const { mediator, heard, session, clock, turn, forget } = await fixture();
     mediator.after = 99;
-    const locking = session.setLock(LOCK, true, new AbortController().signal);
+    const locking = session.locks.set(LOCK, true, new AbortController().signal);
     await turn();
     mediator.after = 1;
     mediator.tell(new ServiceError('UNREACHABLE', 'gone'));
@@ -169,8 +169,8 @@ describe("the mount's session", () => {
 
   it('hears which locks it has lost before anything else of the mediator that it begins with again', async () => {
     const { mediator, heard, session, clock, turn } = await fixture();
-    await session.setLock(LOCK, false, new AbortController().signal);
-    await session.setLock({ ...LOCK, inode: 4 }, false, new AbortController().signal);
+    await session.locks.set(LOCK, false, new AbortController().signal);
+    await session.locks.set({ ...LOCK, inode: 4 }, false, new AbortController().signal);
     mediator.lost = [LOCK];
     mediator.tell(new ServiceError('NO_SESSION', 'silent'));
     await turn();
@@ -179,7 +179,7 @@ describe("the mount's session", () => {
     assert.deepEqual(mediator.begunAt, [null, 'm1'], 'it says with whom it had a session');
     assert.deepEqual(heard, ['lost 3', 'anything']);
     assert.deepEqual(
-      [3, 4].map((inode) => session.hasLocks(inode, LOCK)),
+      [3, 4].map((inode) => session.locks.has(inode, LOCK)),
       [false, true],
     );
     mediator.tell(new ServiceError('UNREACHABLE', 'gone'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { parseMountTable } from '../../../src/fuse-client/kernel/mount-table.js';
+import { parseMountTable } from '../../../src/fuse-client/mounting/mount-table.js';
 
 const TABLE = [
   '22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw',

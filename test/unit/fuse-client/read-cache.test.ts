@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { ReadCache } from '../../../src/fuse-client/read-cache.js';
+import { ReadCache } from '../../../src/fuse-client/cache/read-cache.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 
@@ -59,22 +59,22 @@ describe('the read cache', () => {
     const inode = await stored(setting, 'a', 'voted bytes');
     const reads = countReads(setting);
     const bytes = async (handle: number) =>
-      Buffer.concat(await operations.read(handle, 0, 5, uninterrupted)).toString();
-    const first = await operations.open(inode, Flags.READ, false, uninterrupted);
+      Buffer.concat(await operations.content.read(handle, 0, 5, uninterrupted)).toString();
+    const first = await operations.files.open(inode, Flags.READ, false, uninterrupted);
     assert.equal(await bytes(first.handle), 'voted');
     assert.equal(await bytes(first.handle), 'voted');
     assert.equal(reads.count, 1);
-    const second = await operations.open(inode, Flags.READ, false, uninterrupted);
+    const second = await operations.files.open(inode, Flags.READ, false, uninterrupted);
     await bytes(second.handle);
     assert.equal(reads.count, 2);
-    const writer = await operations.open(inode, Flags.WRITE, false, uninterrupted);
+    const writer = await operations.files.open(inode, Flags.WRITE, false, uninterrupted);
     await bytes(second.handle);
     await bytes(second.handle);
     assert.equal(reads.count, 4);
-    await operations.write(writer.handle, 0, Buffer.from('other'), {}, uninterrupted);
+    await operations.content.write(writer.handle, 0, Buffer.from('other'), {}, uninterrupted);
     assert.equal(await bytes(second.handle), 'other');
-    await operations.flush(writer.handle);
-    await operations.release(writer.handle);
+    await operations.files.flush(writer.handle);
+    await operations.files.release(writer.handle);
     assert.equal(await bytes(second.handle), 'other');
   });
 
@@ -85,14 +85,14 @@ describe('the read cache', () => {
     const large = await stored(setting, 'large', 'x'.repeat(28 * 1024 + 1));
     const empty = await stored(setting, 'empty', '');
     const reads = countReads(setting);
-    for (const inode of [large, empty]) await operations.open(inode, Flags.READ, false, uninterrupted);
-    await operations.open(small, Flags.WRITE, false, uninterrupted);
-    await operations.open(small, Flags.READ, false, uninterrupted);
+    for (const inode of [large, empty]) await operations.files.open(inode, Flags.READ, false, uninterrupted);
+    await operations.files.open(small, Flags.WRITE, false, uninterrupted);
+    await operations.files.open(small, Flags.READ, false, uninterrupted);
     assert.equal(reads.count, 0);
     const other = await stored(setting, 'other', 'voted');
-    const { handle } = await operations.open(other, Flags.READ, false, uninterrupted);
+    const { handle } = await operations.files.open(other, Flags.READ, false, uninterrupted);
     assert.equal(reads.count, 1);
-    assert.equal(Buffer.concat(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
+    assert.equal(Buffer.concat(await operations.content.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
     assert.equal(reads.count, 1);
   });
 
@@ -102,15 +102,18 @@ describe('the read cache', () => {
     const small = await stored(setting, 'small', 'voted');
     const copy = await stored(setting, 'copy', '');
     const reads = countReads(setting);
-    const source = await operations.open(small, Flags.READ, false, uninterrupted);
-    const target = await operations.open(copy, Flags.WRITE, false, uninterrupted);
-    assert.equal(Buffer.concat(await operations.read(source.handle, 0, 1 << 20, uninterrupted)).toString(), 'voted');
+    const source = await operations.files.open(small, Flags.READ, false, uninterrupted);
+    const target = await operations.files.open(copy, Flags.WRITE, false, uninterrupted);
+    assert.equal(
+      Buffer.concat(await operations.content.read(source.handle, 0, 1 << 20, uninterrupted)).toString(),
+      'voted',
+    );
     const request = {
       source: { handle: source.handle, offset: 0 },
       target: { handle: target.handle, offset: 0 },
       length: 1 << 30,
     };
-    assert.equal(await operations.copy(request, false, uninterrupted), 5);
+    assert.equal(await operations.content.copy(request, false, uninterrupted), 5);
     assert.equal(reads.count, 1);
     assert.equal(setting.files.lender.outstanding, 0);
   });
@@ -121,13 +124,13 @@ describe('the read cache', () => {
     const inode = await stored(setting, 'a', 'voted');
     const reads = countReads(setting);
     const open = async () => {
-      const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
+      const { handle } = await operations.files.open(inode, Flags.READ, false, uninterrupted);
       return handle;
     };
-    for (let round = 0; round < 16 + 160; round++) await operations.release(await open());
+    for (let round = 0; round < 16 + 160; round++) await operations.files.release(await open());
     assert.equal(reads.count, 16 + 10);
     const handle = await open();
-    await operations.read(handle, 0, 4096, uninterrupted);
+    await operations.content.read(handle, 0, 4096, uninterrupted);
     const before = reads.count;
     await open();
     assert.equal(reads.count, before + 1);
@@ -139,10 +142,10 @@ describe('the read cache', () => {
     const inode = await stored(setting, 'a', 'voted');
     const reads = countReads(setting);
     reads.failing = new FileError('EIO', 'no quorum');
-    const { handle } = await operations.open(inode, Flags.READ, false, uninterrupted);
-    await assert.rejects(operations.read(handle, 0, 4096, uninterrupted), { code: 'EIO' });
+    const { handle } = await operations.files.open(inode, Flags.READ, false, uninterrupted);
+    await assert.rejects(operations.content.read(handle, 0, 4096, uninterrupted), { code: 'EIO' });
     reads.failing = undefined;
-    assert.equal(Buffer.concat(await operations.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
+    assert.equal(Buffer.concat(await operations.content.read(handle, 0, 4096, uninterrupted)).toString(), 'voted');
   });
 });
 

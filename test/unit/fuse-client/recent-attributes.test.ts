@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { RecentAttributes } from '../../../src/fuse-client/recent-attributes.js';
+import { RecentAttributes } from '../../../src/fuse-client/cache/recent-attributes.js';
 import type { Attributes } from '../../../src/protocol/services/files.js';
 import type { Clock } from '../../../src/runtime/clock.js';
 
@@ -67,24 +67,24 @@ describe('attributes of answers to changes', () => {
 describe('knowledge that an inode has no extended attributes', () => {
   it('stands for as long as the kernel believes the attributes that said it, whatever they answered', () => {
     const { recent, pass } = fixture();
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.newest(attributes(1));
     pass(TRUSTED_MS);
-    assert.ok(recent.isBare(7));
+    assert.ok(recent.hasNoExtendedAttributes(7));
     pass(1);
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
   });
 
   it('ends with an attribute, also for an answer that is older than that, and when the inode is forgotten', () => {
     const { recent } = fixture();
     recent.remember(attributes(1));
     recent.remember({ ...attributes(2), extendedAttributes: 1 });
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.newest(attributes(1));
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
     recent.remember(attributes(3));
-    assert.ok(recent.isBare(7));
+    assert.ok(recent.hasNoExtendedAttributes(7));
     recent.forget(7);
-    assert.ok(!recent.isBare(7));
+    assert.ok(!recent.hasNoExtendedAttributes(7));
   });
 });

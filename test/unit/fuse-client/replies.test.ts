@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/layout.js';
 import {
   encodeAttributes,
   encodeDirectory,
   encodeEntry,
-  encodeError,
-  encodeInit,
-  encodeInvalidation,
-  encodeReply,
-  encodeStatfs,
-  kindOf,
-} from '../../../src/fuse-client/kernel/replies.js';
+} from '../../../src/fuse-client/kernel/codec/attribute-replies.js';
+import { encodeInit } from '../../../src/fuse-client/kernel/codec/init-reply.js';
+import { HighInitFlag, InitFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
+import { encodeInvalidation } from '../../../src/fuse-client/kernel/codec/notifications.js';
+import { encodeError, encodeReply, encodeStatfs } from '../../../src/fuse-client/kernel/codec/replies.js';
+import { kindOf } from '../../../src/fuse-client/posix/file-modes.js';
 import type { Attributes, DirectoryEntry } from '../../../src/protocol/services/files.js';
 
 const ATTRIBUTES: Attributes = {
@@ -89,8 +87,8 @@ describe('FUSE replies', () => {
       { name: '.', inode: 1, kind: 'directory', cookie: 1 },
       { name: 'f', inode: ATTRIBUTES.inode, kind: 'file', cookie: 3, attributes: ATTRIBUTES },
     ];
-    const { body, entered } = encodeDirectory(entries, 4096, 1000);
-    assert.deepEqual(entered, [{ name: 'f', attributes: ATTRIBUTES }]);
+    const { body, lookedUp } = encodeDirectory(entries, 4096, 1000);
+    assert.deepEqual(lookedUp, [{ name: 'f', attributes: ATTRIBUTES }]);
     assert.equal(Buffer.from(body[0] ?? []).readBigUInt64LE(0), 0n, 'the dot has no node');
   });
 

@@ -1,5 +1,5 @@
 // Requests as the kernel would send them, for tests that have no mount.
-import { IN_HEADER_BYTES } from '../../../src/fuse-client/kernel/layout.js';
+import { IN_HEADER_BYTES } from '../../../src/fuse-client/kernel/codec/layout.js';
 
 /** The caller of every request. */
 export const PROCESS_ID = 77;

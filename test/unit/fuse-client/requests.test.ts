@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
-import {
-  type Arguments,
-  MalformedRequest,
-  parseArguments,
-  parseHeader,
-} from '../../../src/fuse-client/kernel/requests.js';
+import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
+import type { Arguments } from '../../../src/fuse-client/kernel/codec/request-types.js';
+import { parseArguments, parseHeader } from '../../../src/fuse-client/kernel/codec/requests.js';
+import { MalformedRequest } from '../../../src/fuse-client/kernel/codec/whole-numbers.js';
 import { requestBytes, text, u32, u64 } from './request-bytes.js';
 
 function parse(opcode: number, ...pieces: Buffer[]): Arguments {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import { hasKillPending } from '../../../src/fuse-client/kernel/killed.js';
-import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
 import { contentOf, Flags, fixture, stored } from './fixture.js';
@@ -145,7 +145,7 @@ describe('a kernel session', () => {
     const { receive, replies } = sessionOver(parts);
     const content = 'x'.repeat(100_000);
     const inode = await stored(parts, 'f', content);
-    const { handle } = await parts.operations.open(inode, Flags.READ);
+    const { handle } = await parts.operations.files.open(inode, Flags.READ);
     const read = (unique: number) =>
       receive(requestBytes({ opcode: Opcode.READ, unique, inode }, u64(handle, 0), u32(content.length, 0, 0, 0, 0, 0)));
     read(10);
@@ -211,7 +211,7 @@ describe('a kernel session', () => {
     assert.equal(replies[0]?.error, -ERRNO.EINTR);
     parts.files.faults = {};
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await parts.operations.unlink(ROOT_INODE, 'f');
+    await parts.operations.names.unlink(ROOT_INODE, 'f');
     await assert.rejects(parts.files.getattr({ inode }), { code: 'ENOENT' });
   });
 
@@ -316,7 +316,7 @@ describe('a kernel session', () => {
     assert.equal(await last(Opcode.SETXATTR, u32(3, 0), text('security.capability'), Buffer.from('cap')), 0);
     assert.equal(await get(), 0);
     assert.equal(asked(), 1);
-    await parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    await parts.operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE);
     assert.equal(await get(), ERRNO.ENODATA);
     assert.equal(asked(), 1);
   });
@@ -332,7 +332,12 @@ describe('a kernel session', () => {
   it('answers for a directory that is gone until the kernel forgets it: no link, no entries, what is set', async () => {
     const parts = fixture();
     const { receive, replies } = sessionOver(parts);
-    const { inode } = await parts.operations.mkdir(ROOT_INODE, 'd', { mode: 0o755, umask: 0 }, { uid: 0, gid: 0 });
+    const { inode } = await parts.operations.names.mkdir(
+      ROOT_INODE,
+      'd',
+      { mode: 0o755, umask: 0 },
+      { uid: 0, gid: 0 },
+    );
     const ask = async (opcode: number, ...rest: Buffer[]) => {
       receive(requestBytes({ opcode, inode }, ...rest));
       await settle();
@@ -341,7 +346,7 @@ describe('a kernel session', () => {
     receive(requestBytes({ opcode: Opcode.LOOKUP }, text('d')));
     await settle();
     const handle = (await ask(Opcode.OPENDIR, u32(0, 0)))?.body.readBigUInt64LE(0) ?? 0n;
-    await parts.operations.rmdir(ROOT_INODE, 'd');
+    await parts.operations.names.rmdir(ROOT_INODE, 'd');
     const getattr = async () => ask(Opcode.GETATTR, u32(0, 0), u64(0));
     const seen = async () => {
       const reply = await getattr();

@@ -13,17 +13,17 @@ describe('a mount that asks by itself for its changes to be durable', () => {
     const parts = await mounted();
     const { operations, files, clock } = parts;
     const before = files.calls.fsync ?? 0;
-    for (const name of 'abc') await operations.mkdir(ROOT_INODE, name, 0o755, CALLER);
+    for (const name of 'abc') await operations.names.mkdir(ROOT_INODE, name, 0o755, CALLER);
     await clock.advance(SYNC_AFTER_MS - 1);
     assert.equal(files.calls.fsync, before);
     await clock.advance(1);
     assert.equal(files.calls.fsync, before + 1);
     await clock.advance(10 * SYNC_AFTER_MS);
     assert.equal(files.calls.fsync, before + 1);
-    const { handle } = await operations.create(ROOT_INODE, 'd', 0o644, Flags.WRITE, CALLER);
+    const { handle } = await operations.files.create(ROOT_INODE, 'd', 0o644, Flags.WRITE, CALLER);
     await clock.advance(SYNC_AFTER_MS);
     assert.equal(files.calls.fsync, before + 2);
-    await operations.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
+    await operations.content.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
     await clock.advance(10 * SYNC_AFTER_MS);
     assert.equal(files.calls.fsync, before + 2);
   });
@@ -31,18 +31,18 @@ describe('a mount that asks by itself for its changes to be durable', () => {
   it('hands what it hears to the handles that are open', async () => {
     const parts = await mounted();
     const { operations, clock } = parts;
-    const handle = operations.opendir(ROOT_INODE);
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    const handle = operations.directories.open(ROOT_INODE);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     crashBoth(parts);
     await clock.advance(SYNC_AFTER_MS);
     assert.equal(parts.log.named('mount.changes_lost').length, 1);
-    await assert.rejects(operations.fsyncdir(handle), LOST);
+    await assert.rejects(operations.directories.fsync(handle), LOST);
   });
 
   it('asks again until it is answered', async () => {
     const parts = await mounted();
     const { operations, files, clock } = parts;
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     const { fsync } = files;
     let asked = 0;
     files.fsync = async () => {
@@ -66,7 +66,7 @@ describe('a mount that asks by itself for its changes to be durable', () => {
     };
     await operations.start();
     files.fsync = fsync;
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     assert.equal(await isToldAt(parts, ROOT_INODE), true);
     await operations.end();
   });
@@ -74,10 +74,10 @@ describe('a mount that asks by itself for its changes to be durable', () => {
   it('leaves no timer behind, whatever it waits for', async () => {
     const parts = await mounted();
     const { operations, clock } = parts;
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     crashBoth(parts);
     assert.equal(await isToldAt(parts, ROOT_INODE), true);
-    await operations.mkdir(ROOT_INODE, 'b', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'b', 0o755, CALLER);
     assert.equal(clock.pending, 2);
     await operations.end();
     assert.equal(clock.pending, 0);
@@ -86,7 +86,7 @@ describe('a mount that asks by itself for its changes to be durable', () => {
   it('begins none after its end', async () => {
     const { operations, clock } = await mounted();
     await operations.end();
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     assert.equal(clock.pending, 0);
   });
 });
@@ -125,7 +125,7 @@ describe('a mount that may have missed what others changed', () => {
     const { operations } = parts;
     carriedOutAgain(parts);
     await sessions.tellMissed();
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     mediatorRestarted(parts);
     assert.equal(await isToldAt(parts, ROOT_INODE), false);
     await operations.end();
@@ -143,7 +143,7 @@ describe('a mount that may have missed what others changed', () => {
     await sessions.tellMissed();
     files.fsync = fsync;
     await clock.advance(SYNC_AFTER_MS);
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     mediatorRestarted(parts);
     assert.equal(await isToldAt(parts, ROOT_INODE), false);
     await operations.end();

@@ -2,7 +2,7 @@
 // metaserver have undone: which handles are told, by which calls, how often.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import { FallocateMode } from '../../../src/fuse-client/posix/fallocate.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { RemoteState } from '../../../src/protocol/wire/client.js';
@@ -29,16 +29,16 @@ describe('changes that were lost with the mediator and the metaserver', () => {
     const parts = await mounted();
     const { operations } = parts;
     const { folder, file } = await fileInFolder(parts);
-    const folders = [operations.opendir(folder), operations.opendir(folder)];
-    const reader = await operations.open(file, Flags.READ);
-    const writer = await operations.open(file, Flags.WRITE);
-    const made = await operations.create(folder, 'new', 0o644, Flags.WRITE, CALLER);
-    const unnamed = await operations.createUnnamed(folder, { mode: 0o644 }, Flags.WRITE, CALLER);
+    const folders = [operations.directories.open(folder), operations.directories.open(folder)];
+    const reader = await operations.files.open(file, Flags.READ);
+    const writer = await operations.files.open(file, Flags.WRITE);
+    const made = await operations.files.create(folder, 'new', 0o644, Flags.WRITE, CALLER);
+    const unnamed = await operations.files.createUnnamed(folder, { mode: 0o644 }, Flags.WRITE, CALLER);
     await chmod(parts, file);
     crashBoth(parts);
     const all = () => [
-      ...folders.map((handle) => operations.fsyncdir(handle)),
-      ...[reader, writer, made, unnamed].map(({ handle }) => operations.fsync(handle)),
+      ...folders.map((handle) => operations.directories.fsync(handle)),
+      ...[reader, writer, made, unnamed].map(({ handle }) => operations.files.fsync(handle)),
     ];
     await Promise.all(all().map((fsync) => assert.rejects(fsync, LOST)));
     await Promise.all(all());
@@ -50,28 +50,29 @@ describe('changes that were lost with the mediator and the metaserver', () => {
       const parts = await mounted();
       const { operations } = parts;
       const { file } = await fileInFolder(parts);
-      const { handle } = await operations.open(file, Flags.READ);
-      await operations.setattr(file, changes, CALLER);
+      const { handle } = await operations.files.open(file, Flags.READ);
+      await operations.attributes.set(file, changes, CALLER);
       crashBoth(parts);
-      await assert.rejects(operations.fsync(handle), LOST);
+      await assert.rejects(operations.files.fsync(handle), LOST);
     });
   }
 
   it('count of whatever kind they were, at all that they touched', async () => {
     const kinds: Record<string, (parts: Fixture, folder: number, file: number) => Promise<unknown>> = {
-      create: ({ operations }, folder) => operations.create(folder, 'a', 0o644, Flags.READ, CALLER),
-      mkdir: ({ operations }, folder) => operations.mkdir(folder, 'a', 0o755, CALLER),
+      create: ({ operations }, folder) => operations.files.create(folder, 'a', 0o644, Flags.READ, CALLER),
+      mkdir: ({ operations }, folder) => operations.names.mkdir(folder, 'a', 0o755, CALLER),
       mknod: ({ operations }, folder) =>
-        operations.mknod(folder, 'a', { kind: 'fifo', mode: 0o644, device: 0 }, CALLER),
-      symlink: ({ operations }, folder) => operations.symlink(folder, 'a', 'target', CALLER),
-      link: ({ operations }, folder, file) => operations.link(file, folder, 'a'),
-      unlink: ({ operations }, folder) => operations.unlink(folder, 'file'),
+        operations.names.mknod(folder, 'a', { kind: 'fifo', mode: 0o644, device: 0 }, CALLER),
+      symlink: ({ operations }, folder) => operations.names.symlink(folder, 'a', 'target', CALLER),
+      link: ({ operations }, folder, file) => operations.names.link(file, folder, 'a'),
+      unlink: ({ operations }, folder) => operations.names.unlink(folder, 'file'),
       rmdir: async (parts, folder) => {
-        await parts.operations.mkdir(folder, 'a', 0o755, CALLER);
+        await parts.operations.names.mkdir(folder, 'a', 0o755, CALLER);
         await sync(parts);
-        await parts.operations.rmdir(folder, 'a');
+        await parts.operations.names.rmdir(folder, 'a');
       },
-      rename: ({ operations }, folder) => operations.rename(folder, 'file', ROOT_INODE, 'a', 'replace'),
+      rename: ({ operations }, folder) =>
+        operations.names.rename({ parent: folder, name: 'file' }, { parent: ROOT_INODE, name: 'a' }, 'replace'),
       attributes: (parts, folder) => chmod(parts, folder),
       'an extended attribute': ({ operations }, folder) =>
         operations.extendedAttributes.set(folder, 'user.a', Buffer.from('b'), 'set'),
@@ -90,49 +91,49 @@ describe('changes that were lost with the mediator and the metaserver', () => {
     const parts = await mounted();
     const { operations, clock } = parts;
     const { folder, file } = await fileInFolder(parts);
-    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    await operations.names.mkdir(folder, 'a', 0o755, CALLER);
     await chmod(parts, file);
     crashBoth(parts);
     await sync(parts);
     for (const delayMs of [0, 0, TELL_ALL_MS - 1]) {
       await clock.advance(delayMs);
-      const opened = operations.opendir(folder);
-      await assert.rejects(operations.fsyncdir(opened), LOST);
-      await operations.fsyncdir(opened);
-      const { handle } = await operations.open(file, Flags.READ);
-      await assert.rejects(operations.fsync(handle), LOST);
-      await operations.fsync(handle);
+      const opened = operations.directories.open(folder);
+      await assert.rejects(operations.directories.fsync(opened), LOST);
+      await operations.directories.fsync(opened);
+      const { handle } = await operations.files.open(file, Flags.READ);
+      await assert.rejects(operations.files.fsync(handle), LOST);
+      await operations.files.fsync(handle);
     }
     await clock.advance(1);
     assert.equal(await isToldAt(parts, folder), false);
-    await operations.fsync((await operations.open(file, Flags.READ)).handle);
+    await operations.files.fsync((await operations.files.open(file, Flags.READ)).handle);
   });
 
   it('fail an fsync of a handle that was open then, however late it comes', async () => {
     const parts = await mounted();
     const { operations, clock } = parts;
     const { folder } = await fileInFolder(parts);
-    const [first, second] = [operations.opendir(folder), operations.opendir(folder)];
-    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    const [first, second] = [operations.directories.open(folder), operations.directories.open(folder)];
+    await operations.names.mkdir(folder, 'a', 0o755, CALLER);
     crashBoth(parts);
-    await assert.rejects(operations.fsyncdir(first), LOST);
+    await assert.rejects(operations.directories.fsync(first), LOST);
     await clock.advance(2 * TELL_ALL_MS);
-    await assert.rejects(operations.fsyncdir(second), LOST);
+    await assert.rejects(operations.directories.fsync(second), LOST);
   });
 
   it('fail the first fsync of all after that minute, when nobody has been told: who asks for none is not', async () => {
     const parts = await mounted();
     const { operations, clock } = parts;
     const { folder } = await fileInFolder(parts);
-    const early = operations.opendir(folder);
-    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    const early = operations.directories.open(folder);
+    await operations.names.mkdir(folder, 'a', 0o755, CALLER);
     crashBoth(parts);
     await sync(parts);
-    operations.releasedir(early);
+    operations.directories.release(early);
     await clock.advance(2 * TELL_ALL_MS);
-    const listing = operations.opendir(folder);
-    await operations.readdir(listing, 0, false, 10);
-    operations.releasedir(listing);
+    const listing = operations.directories.open(folder);
+    await operations.directories.read(listing, 0, false, 10);
+    operations.directories.release(listing);
     assert.deepEqual([await isToldAt(parts, folder), await isToldAt(parts, folder)], [true, false]);
   });
 
@@ -141,7 +142,7 @@ describe('changes that were lost with the mediator and the metaserver', () => {
     const { operations, clock } = parts;
     const changed: number[] = [];
     for (let n = 0; n < 10_001; n++) {
-      changed.push((await operations.mknod(ROOT_INODE, `${n}`, FIFO, CALLER)).inode);
+      changed.push((await operations.names.mknod(ROOT_INODE, `${n}`, FIFO, CALLER)).inode);
     }
     crashBoth(parts);
     await sync(parts).catch(() => {});
@@ -157,20 +158,20 @@ describe('changes that were lost with the mediator and the metaserver', () => {
     const parts = await mounted();
     const { operations } = parts;
     const { folder } = await fileInFolder(parts);
-    const handle = operations.opendir(folder);
-    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    const handle = operations.directories.open(folder);
+    await operations.names.mkdir(folder, 'a', 0o755, CALLER);
     crashBoth(parts);
-    await assert.rejects(operations.fsyncdir(handle), LOST);
-    await operations.mkdir(ROOT_INODE, 'b', 0o755, CALLER);
+    await assert.rejects(operations.directories.fsync(handle), LOST);
+    await operations.names.mkdir(ROOT_INODE, 'b', 0o755, CALLER);
     crashBoth(parts);
-    await operations.fsyncdir(handle);
+    await operations.directories.fsync(handle);
     assert.equal(await isToldAt(parts, ROOT_INODE), true);
   });
 });
 
 describe('a loss of changes is not told', () => {
   const untold: Record<string, (parts: Fixture, file: number) => Promise<unknown>> = {
-    'where nothing was changed': ({ operations }) => operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER),
+    'where nothing was changed': ({ operations }) => operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER),
     'where an fsync has covered the changes': async (parts, file) => {
       await chmod(parts, file);
       await sync(parts);
@@ -180,47 +181,47 @@ describe('a loss of changes is not told', () => {
       await parts.clock.advance(SYNC_AFTER_MS);
     },
     'for bytes, which are durable when they are answered': async ({ operations }, file) => {
-      const { handle } = await operations.open(file, Flags.WRITE);
-      await operations.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
-      await operations.flush(handle);
-      await operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
+      const { handle } = await operations.files.open(file, Flags.WRITE);
+      await operations.content.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
+      await operations.files.flush(handle);
+      await operations.content.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
     },
     'for a size, which is durable when it is answered': ({ operations }, file) =>
-      operations.setattr(file, { sizeBytes: 100 }, CALLER),
+      operations.attributes.set(file, { sizeBytes: 100 }, CALLER),
   };
   for (const [where, change] of Object.entries(untold)) {
     it(where, async () => {
       const parts = await mounted();
       const { operations } = parts;
       const { file } = await fileInFolder(parts);
-      const { handle } = await operations.open(file, Flags.BOTH);
+      const { handle } = await operations.files.open(file, Flags.BOTH);
       await change(parts, file);
       crashBoth(parts);
-      await operations.fsync(handle);
-      await operations.fsync((await operations.open(file, Flags.READ)).handle);
+      await operations.files.fsync(handle);
+      await operations.files.fsync((await operations.files.open(file, Flags.READ)).handle);
     });
   }
 
   it('for changes that came after it', async () => {
     const parts = await mounted();
     const { folder } = await fileInFolder(parts);
-    await parts.operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    await parts.operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     crashBoth(parts);
     assert.equal(await isToldAt(parts, ROOT_INODE), true);
-    await parts.operations.mkdir(folder, 'b', 0o755, CALLER);
+    await parts.operations.names.mkdir(folder, 'b', 0o755, CALLER);
     assert.equal(await isToldAt(parts, folder), false);
   });
 
   it('where the mediator has carried them out again, or only it has crashed, also one after the other', async () => {
     const parts = await mounted();
     const { operations, files } = parts;
-    const handle = operations.opendir(ROOT_INODE);
+    const handle = operations.directories.open(ROOT_INODE);
     const mediators = ['mediator/0', 'another/0', 'another/0', 'third/0'];
     const histories = ['another', 'another', 'third', 'third'];
     for (const [step, mediator] of mediators.entries()) {
-      await operations.mkdir(ROOT_INODE, `a${step}`, 0o755, CALLER);
+      await operations.names.mkdir(ROOT_INODE, `a${step}`, 0o755, CALLER);
       files.verifier = { mediator, history: histories[step] ?? '' };
-      await operations.fsyncdir(handle);
+      await operations.directories.fsync(handle);
     }
   });
 
@@ -244,7 +245,7 @@ describe('changes that are answered while an fsync is under way', () => {
         answer = () => resolve({ verifier: files.verifier });
       });
     const syncing = sync(parts);
-    await operations.mkdir(folder, 'a', 0o755, CALLER);
+    await operations.names.mkdir(folder, 'a', 0o755, CALLER);
     crash(parts);
     answer();
     await syncing;
@@ -262,10 +263,10 @@ describe('changes that are answered while an fsync is under way', () => {
   it('may be among those that it says are lost, and may be lost by the next crashes', async () => {
     const parts = await mounted();
     const folder = await changedDuringSync(parts, crashBoth);
-    const handle = parts.operations.opendir(folder);
+    const handle = parts.operations.directories.open(folder);
     crashBoth(parts);
     await sync(parts);
-    await assert.rejects(parts.operations.fsyncdir(handle), LOST);
+    await assert.rejects(parts.operations.directories.fsync(handle), LOST);
     await parts.clock.advance(TELL_ALL_MS);
     assert.equal(await isToldAt(parts, folder), true, 'nobody was told of the second loss');
   });
@@ -274,7 +275,7 @@ describe('changes that are answered while an fsync is under way', () => {
 describe('calls after a loss of changes', () => {
   async function lossAt(parts: Fixture, flags: number): Promise<number> {
     const { file } = await fileInFolder(parts);
-    const { handle } = await parts.operations.open(file, flags);
+    const { handle } = await parts.operations.files.open(file, flags);
     await chmod(parts, file);
     crashBoth(parts);
     await sync(parts);
@@ -285,25 +286,25 @@ describe('calls after a loss of changes', () => {
     it(`tell of it at the close that makes the name of a new file durable, open for ${name}`, async () => {
       const parts = await mounted();
       const { operations } = parts;
-      const { handle } = await operations.create(ROOT_INODE, 'new', 0o644, flags, CALLER);
+      const { handle } = await operations.files.create(ROOT_INODE, 'new', 0o644, flags, CALLER);
       crashBoth(parts);
-      await assert.rejects(operations.flush(handle), LOST);
-      await assert.rejects(operations.flush(handle), LOST);
-      await assert.rejects(operations.fsync(handle), LOST);
-      await operations.flush(handle);
+      await assert.rejects(operations.files.flush(handle), LOST);
+      await assert.rejects(operations.files.flush(handle), LOST);
+      await assert.rejects(operations.files.fsync(handle), LOST);
+      await operations.files.flush(handle);
     });
   }
 
   it('do not tell at a later close of a handle that is open for reading, whose name is durable', async () => {
     const parts = await mounted();
     const { operations } = parts;
-    const { handle, attributes } = await operations.create(ROOT_INODE, 'new', 0o644, Flags.READ, CALLER);
-    await operations.flush(handle);
+    const { handle, attributes } = await operations.files.create(ROOT_INODE, 'new', 0o644, Flags.READ, CALLER);
+    await operations.files.flush(handle);
     await chmod(parts, attributes.inode);
     crashBoth(parts);
     await sync(parts);
-    await operations.flush(handle);
-    await assert.rejects(operations.fsync(handle), LOST);
+    await operations.files.flush(handle);
+    await assert.rejects(operations.files.fsync(handle), LOST);
   });
 
   for (const [name, flags] of Object.entries({ reading: Flags.READ, writing: Flags.WRITE })) {
@@ -311,9 +312,9 @@ describe('calls after a loss of changes', () => {
       const parts = await mounted();
       const { operations } = parts;
       const handle = await lossAt(parts, flags);
-      await operations.flush(handle);
-      await assert.rejects(operations.fsync(handle), LOST);
-      await operations.fsync(handle);
+      await operations.files.flush(handle);
+      await assert.rejects(operations.files.fsync(handle), LOST);
+      await operations.files.fsync(handle);
     });
   }
 
@@ -323,17 +324,17 @@ describe('calls after a loss of changes', () => {
       const parts = await mounted();
       const { operations } = parts;
       const { file } = await fileInFolder(parts);
-      const early = await operations.open(file, Flags.BOTH);
+      const early = await operations.files.open(file, Flags.BOTH);
       await chmod(parts, file);
       crashBoth(parts);
       await sync(parts);
-      const { handle } = isOpenThen ? early : await operations.open(file, Flags.BOTH);
-      await operations.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
-      await operations.seek(handle, 0, 'data');
-      await operations.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
-      await operations.release(handle);
+      const { handle } = isOpenThen ? early : await operations.files.open(file, Flags.BOTH);
+      await operations.content.write(handle, 0, Buffer.from('bytes'), {}, uninterrupted);
+      await operations.content.seek(handle, 0, 'data');
+      await operations.content.fallocate(handle, 0, 1, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, false);
+      await operations.files.release(handle);
       assert.equal(parts.log.named('writeback.lost').length, 0);
-      await assert.rejects(operations.fsync((await operations.open(file, Flags.READ)).handle), LOST);
+      await assert.rejects(operations.files.fsync((await operations.files.open(file, Flags.READ)).handle), LOST);
     });
   }
 
@@ -341,8 +342,8 @@ describe('calls after a loss of changes', () => {
     const parts = await mounted();
     const { operations, files } = parts;
     const { file } = await fileInFolder(parts);
-    const { handle } = await operations.open(file, Flags.WRITE);
-    const write = () => operations.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
+    const { handle } = await operations.files.open(file, Flags.WRITE);
+    const write = () => operations.content.write(handle, 0, Buffer.alloc(9 * MEBIBYTE), {}, uninterrupted);
     files.faults = { writes: 'ENOSPC' };
     await write();
     await settle();
@@ -353,12 +354,12 @@ describe('calls after a loss of changes', () => {
   it('do not tell at a write, also where one has told of lost bytes before', async () => {
     const { parts, file, handle, write } = await lossOfBytes();
     const { operations } = parts;
-    await assert.rejects(operations.fsync(handle), { code: 'ENOSPC' });
+    await assert.rejects(operations.files.fsync(handle), { code: 'ENOSPC' });
     await chmod(parts, file);
     crashBoth(parts);
     await sync(parts);
     await write();
-    await assert.rejects(operations.fsync(handle), LOST);
+    await assert.rejects(operations.files.fsync(handle), LOST);
   });
 
   it('tell at a write of lost bytes all the same', async () => {
@@ -368,8 +369,8 @@ describe('calls after a loss of changes', () => {
     crashBoth(parts);
     await sync(parts);
     await assert.rejects(write(), { code: 'ENOSPC' });
-    await assert.rejects(operations.fsync(handle), { code: 'ENOSPC' });
-    await operations.fsync(handle);
+    await assert.rejects(operations.files.fsync(handle), { code: 'ENOSPC' });
+    await operations.files.fsync(handle);
   });
 
   it('tell by the next fsync, when one has failed for another reason', async () => {
@@ -380,9 +381,9 @@ describe('calls after a loss of changes', () => {
     files.fsync = async () => {
       throw new ServiceError('DEADLINE', 'the metaserver is away');
     };
-    await assert.rejects(operations.fsync(handle), { code: 'DEADLINE' });
+    await assert.rejects(operations.files.fsync(handle), { code: 'DEADLINE' });
     files.fsync = fsync;
-    await assert.rejects(operations.fsync(handle), LOST);
+    await assert.rejects(operations.files.fsync(handle), LOST);
   });
 
   it('tell by an fsync that is asked again, since its answer was lost with the connection', async () => {
@@ -398,15 +399,15 @@ describe('calls after a loss of changes', () => {
       return { verifier: files.verifier };
     };
     await operations.start();
-    const handle = operations.opendir(ROOT_INODE);
-    await operations.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
+    const handle = operations.directories.open(ROOT_INODE);
+    await operations.names.mkdir(ROOT_INODE, 'a', 0o755, CALLER);
     crashBoth(parts);
     answers.push(() => {
       change('down');
       throw new ServiceError('UNREACHABLE', 'the answer was lost');
     });
-    await assert.rejects(operations.fsyncdir(handle), LOST);
+    await assert.rejects(operations.directories.fsync(handle), LOST);
     assert.deepEqual(answers, []);
-    await operations.fsyncdir(handle);
+    await operations.directories.fsync(handle);
   });
 });

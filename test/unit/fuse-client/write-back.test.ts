@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
-import { FallocateMode } from '../../../src/fuse-client/fallocate.js';
+import { FallocateMode } from '../../../src/fuse-client/posix/fallocate.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { giveBack } from '../../../src/protocol/wire/lent.js';
@@ -16,15 +16,15 @@ describe('the write-back buffer', () => {
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', 'old content');
     const before = files.calls.write ?? 0;
-    const { handle } = await operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
-    await operations.flush(handle);
+    const { handle } = await operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE);
+    await operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), 'old content');
-    assert.equal((await operations.getattr(inode)).sizeBytes, 0);
-    await operations.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
-    await operations.flush(handle);
+    assert.equal((await operations.attributes.get(inode)).sizeBytes, 0);
+    await operations.content.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
+    await operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), 'new');
     assert.equal(files.calls.write, before + 1);
-    await operations.release(handle);
+    await operations.files.release(handle);
     assert.equal(files.calls.write, before + 1);
   });
 
@@ -32,10 +32,10 @@ describe('the write-back buffer', () => {
     it(`stores a truncation without bytes at the latest at the release (${closes} closes)`, async () => {
       const parts = fixture();
       const inode = await stored(parts, 'f', 'old');
-      const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE);
-      for (let count = 0; count < closes; count++) await parts.operations.flush(handle);
+      const { handle } = await parts.operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE);
+      for (let count = 0; count < closes; count++) await parts.operations.files.flush(handle);
       assert.equal(await contentOf(parts, inode), closes === 2 ? '' : 'old');
-      await parts.operations.release(handle);
+      await parts.operations.files.release(handle);
       assert.equal(await contentOf(parts, inode), '');
     });
   }
@@ -49,60 +49,60 @@ describe('the write-back buffer', () => {
         return {};
       },
     });
-    const empty = await operations.create(ROOT_INODE, 'empty', 0o644, Flags.WRITE, CALLER);
-    await operations.flush(empty.handle);
-    await operations.flush(empty.handle);
+    const empty = await operations.files.create(ROOT_INODE, 'empty', 0o644, Flags.WRITE, CALLER);
+    await operations.files.flush(empty.handle);
+    await operations.files.flush(empty.handle);
     assert.equal(syncs, 1);
-    const full = await operations.create(ROOT_INODE, 'full', 0o644, Flags.WRITE, CALLER);
-    await operations.write(full.handle, 0, Buffer.from('x'), {}, uninterrupted);
-    await operations.flush(full.handle);
+    const full = await operations.files.create(ROOT_INODE, 'full', 0o644, Flags.WRITE, CALLER);
+    await operations.content.write(full.handle, 0, Buffer.from('x'), {}, uninterrupted);
+    await operations.files.flush(full.handle);
     assert.equal(syncs, 1, 'the commit was durable already');
   });
 
   it('sends a write at once where each write has had its own fsync, until one has not', async () => {
     const parts = fixture();
     const { operations, files } = parts;
-    const { handle } = await operations.open(await stored(parts, 'f', ''), Flags.WRITE);
+    const { handle } = await operations.files.open(await stored(parts, 'f', ''), Flags.WRITE);
     let offset = 0;
     /** Whether it was sent before anybody asked. */
     const write = async (): Promise<boolean> => {
       const before = files.calls.write ?? 0;
-      await operations.write(handle, offset++, Buffer.from('x'), {}, uninterrupted);
+      await operations.content.write(handle, offset++, Buffer.from('x'), {}, uninterrupted);
       await settle();
       return (files.calls.write ?? 0) > before;
     };
     for (let count = 0; count < 3; count++) {
       assert.equal(await write(), false, `write ${count}`);
-      await operations.fsync(handle);
+      await operations.files.fsync(handle);
     }
     for (let count = 0; count < 3; count++) {
       assert.equal(await write(), true);
-      await operations.fsync(handle);
+      await operations.files.fsync(handle);
     }
     assert.equal(await write(), true);
     assert.equal(await write(), false, 'the second without an fsync');
-    await operations.fsync(handle);
+    await operations.files.fsync(handle);
     assert.equal(await write(), false, 'the habit is over');
-    await operations.fsync(handle);
-    assert.equal(await contentOf(parts, (await operations.lookup(ROOT_INODE, 'f')).inode), 'x'.repeat(9));
+    await operations.files.fsync(handle);
+    assert.equal(await contentOf(parts, (await operations.names.lookup(ROOT_INODE, 'f')).inode), 'x'.repeat(9));
   });
 
   it('keeps a truncation and the bytes after it in one commit, also where each write has had its own fsync', async () => {
     const parts = fixture();
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.WRITE);
+    const { handle } = await operations.files.open(inode, Flags.WRITE);
     for (let offset = 0; offset < 3; offset++) {
-      await operations.write(handle, offset, Buffer.from('x'), {}, uninterrupted);
-      await operations.fsync(handle);
+      await operations.content.write(handle, offset, Buffer.from('x'), {}, uninterrupted);
+      await operations.files.fsync(handle);
     }
     const before = files.calls.write ?? 0;
-    await operations.setattr(inode, { sizeBytes: 0 }, CALLER, { handle });
-    await operations.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
+    await operations.attributes.set(inode, { sizeBytes: 0 }, CALLER, { handle });
+    await operations.content.write(handle, 0, Buffer.from('new'), {}, uninterrupted);
     await settle();
     assert.equal(files.calls.write ?? 0, before);
-    await operations.write(handle, 3, Buffer.from('er'), {}, uninterrupted);
-    await operations.fsync(handle);
+    await operations.content.write(handle, 3, Buffer.from('er'), {}, uninterrupted);
+    await operations.files.fsync(handle);
     assert.equal(files.calls.write, before + 1);
     assert.equal(await contentOf(parts, inode), 'newer');
   });
@@ -111,7 +111,7 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', 'old');
     parts.files.faults = { openForWriting: 'EIO' };
-    await assert.rejects(parts.operations.open(inode, Flags.WRITE | Flags.TRUNCATE), { code: 'EIO' });
+    await assert.rejects(parts.operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE), { code: 'EIO' });
     assert.equal(await contentOf(parts, inode), 'old');
   });
 
@@ -120,11 +120,11 @@ describe('the write-back buffer', () => {
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', '');
     const before = files.calls.write ?? 0;
-    const { handle } = await operations.open(inode, Flags.WRITE);
+    const { handle } = await operations.files.open(inode, Flags.WRITE);
     for (let at = 0; at < 40; at++) {
-      await operations.write(handle, at * MEBIBYTE, Buffer.alloc(MEBIBYTE, at), {}, uninterrupted);
+      await operations.content.write(handle, at * MEBIBYTE, Buffer.alloc(MEBIBYTE, at), {}, uninterrupted);
     }
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.ok((files.calls.write ?? 0) - before <= 11, `${files.calls.write} writes`);
     const data = Buffer.concat((await files.read({ inode, offset: 39 * MEBIBYTE - 1, length: 2 })).pieces);
     assert.deepEqual([...data], [38, 39]);
@@ -134,25 +134,25 @@ describe('the write-back buffer', () => {
     const parts = fixture({ maximumDirtyBytes: MEBIBYTE });
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.WRITE);
+    const { handle } = await operations.files.open(inode, Flags.WRITE);
     files.faults = { hang: ['write'] };
-    await operations.write(handle, 0, Buffer.alloc(MEBIBYTE), {}, uninterrupted);
+    await operations.content.write(handle, 0, Buffer.alloc(MEBIBYTE), {}, uninterrupted);
     const controller = new AbortController();
-    const interrupted = operations.write(handle, MEBIBYTE, Buffer.alloc(10), {}, () => controller.signal);
-    const waiting = operations.write(handle, MEBIBYTE, Buffer.from('after'), {}, uninterrupted);
+    const interrupted = operations.content.write(handle, MEBIBYTE, Buffer.alloc(10), {}, () => controller.signal);
+    const waiting = operations.content.write(handle, MEBIBYTE, Buffer.from('after'), {}, uninterrupted);
     controller.abort();
     await assert.rejects(interrupted, { code: 'EINTR' });
     files.faults = {};
     await waiting;
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.equal((await files.getattr({ inode })).sizeBytes, MEBIBYTE + 5);
   });
 
   it('stores bytes of a file that stays open after a while', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '');
-    const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('aged'), {}, uninterrupted);
+    const { handle } = await parts.operations.files.open(inode, Flags.WRITE);
+    await parts.operations.content.write(handle, 0, Buffer.from('aged'), {}, uninterrupted);
     await parts.clock.advance(4999);
     assert.equal(await contentOf(parts, inode), '');
     await parts.clock.advance(1);
@@ -163,8 +163,8 @@ describe('the write-back buffer', () => {
   it('stores a synchronous write before it is answered', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '');
-    const { handle } = await parts.operations.open(inode, Flags.WRITE | Flags.SYNC);
-    await parts.operations.write(handle, 0, Buffer.from('now'), {}, uninterrupted);
+    const { handle } = await parts.operations.files.open(inode, Flags.WRITE | Flags.SYNC);
+    await parts.operations.content.write(handle, 0, Buffer.from('now'), {}, uninterrupted);
     assert.equal(await contentOf(parts, inode), 'now');
   });
 
@@ -173,31 +173,31 @@ describe('the write-back buffer', () => {
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', '');
     const older = await files.getattr({ inode });
-    const { handle } = await operations.open(inode, Flags.WRITE);
-    await operations.write(handle, 0, Buffer.from('four'), {}, uninterrupted);
-    await operations.flush(handle);
-    await operations.release(handle);
-    assert.equal(operations.current(older).sizeBytes, 4);
+    const { handle } = await operations.files.open(inode, Flags.WRITE);
+    await operations.content.write(handle, 0, Buffer.from('four'), {}, uninterrupted);
+    await operations.files.flush(handle);
+    await operations.files.release(handle);
+    assert.equal(operations.attributes.current(older).sizeBytes, 4);
   });
 
   it('takes set-user-id away when somebody else writes', async () => {
     const parts = fixture();
     const inode = await stored(parts, 'f', '');
-    await parts.operations.setattr(inode, { mode: 0o6755 }, CALLER);
-    const { handle } = await parts.operations.open(inode, Flags.WRITE);
-    await parts.operations.write(handle, 0, Buffer.from('x'), { killPrivileges: true }, uninterrupted);
-    assert.equal((await parts.operations.getattr(inode)).mode, 0o755);
+    await parts.operations.attributes.set(inode, { mode: 0o6755 }, CALLER);
+    const { handle } = await parts.operations.files.open(inode, Flags.WRITE);
+    await parts.operations.content.write(handle, 0, Buffer.from('x'), { killPrivileges: true }, uninterrupted);
+    assert.equal((await parts.operations.attributes.get(inode)).mode, 0o755);
   });
 
   it('keeps an unlinked file until its last close, then gives its space back', async () => {
     const parts = fixture();
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', 'kept');
-    const { handle } = await operations.open(inode, Flags.BOTH);
-    await operations.unlink(ROOT_INODE, 'f');
-    await operations.write(handle, 4, Buffer.from(' on'), {}, uninterrupted);
-    assert.equal(Buffer.concat(await operations.read(handle, 0, 10, uninterrupted)).toString(), 'kept on');
-    await operations.release(handle);
+    const { handle } = await operations.files.open(inode, Flags.BOTH);
+    await operations.names.unlink(ROOT_INODE, 'f');
+    await operations.content.write(handle, 4, Buffer.from(' on'), {}, uninterrupted);
+    assert.equal(Buffer.concat(await operations.content.read(handle, 0, 10, uninterrupted)).toString(), 'kept on');
+    await operations.files.release(handle);
     await assert.rejects(files.getattr({ inode }), FileError);
   });
 
@@ -205,9 +205,9 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const { operations, files } = parts;
     const inode = await stored(parts, 'f', 'x');
-    const { handle } = await operations.open(inode, Flags.READ);
-    const unlinking = operations.unlink(ROOT_INODE, 'f');
-    await operations.release(handle);
+    const { handle } = await operations.files.open(inode, Flags.READ);
+    const unlinking = operations.names.unlink(ROOT_INODE, 'f');
+    await operations.files.release(handle);
     await unlinking;
     await assert.rejects(files.getattr({ inode }), FileError);
   });
@@ -247,28 +247,28 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const { operations } = parts;
     const open = async (name: string, content: string) =>
-      (await operations.open(await stored(parts, name, content), Flags.BOTH)).handle;
+      (await operations.files.open(await stored(parts, name, content), Flags.BOTH)).handle;
     const [from, to] = [await open('from', 'x'.repeat(3 * MEBIBYTE)), await open('to', 'y')];
-    await operations.write(from, MEBIBYTE - 2, Buffer.from('pending'), {}, uninterrupted);
+    await operations.content.write(from, MEBIBYTE - 2, Buffer.from('pending'), {}, uninterrupted);
     const at = (handle: number, offset: number) => ({ handle, offset });
     type Place = ReturnType<typeof at>;
     const copy = (source: Place, target: Place, length: number) =>
-      operations.copy({ source, target, length }, false, uninterrupted);
+      operations.content.copy({ source, target, length }, false, uninterrupted);
     assert.equal(await copy(at(from, MEBIBYTE - 4), at(to, 1), 12), 12);
     assert.equal(await copy(at(to, 0), at(to, 20), 13), 13);
-    const seen = await operations.read(to, 0, 100, uninterrupted);
+    const seen = await operations.content.read(to, 0, 100, uninterrupted);
     assert.equal(Buffer.concat(seen).toString(), `yxxpendingxxx${'\0'.repeat(7)}yxxpendingxxx`);
     assert.equal(await copy(at(from, 3 * MEBIBYTE - 5), at(to, 5), 100), 5);
     assert.equal(await copy(at(from, 3 * MEBIBYTE), at(to, 5), 100), 0);
     assert.equal(await copy(at(from, 2 ** 60), at(to, 5), 100), 0);
     await assert.rejects(copy(at(from, 0), at(to, 2 ** 52), 100), { code: 'EFBIG' });
-    await operations.setattr(2, { sizeBytes: 40 * MEBIBYTE }, CALLER, { handle: from });
+    await operations.attributes.set(2, { sizeBytes: 40 * MEBIBYTE }, CALLER, { handle: from });
     const { lender } = parts.files;
     const lent = lender.outstanding;
     const most = await copy(at(from, 0), at(to, 0), 40 * MEBIBYTE);
     assert.ok(most > 0 && most < 40 * MEBIBYTE);
     assert.equal(lender.outstanding, lent);
-    const copied = Buffer.concat(await operations.read(to, 2 * MEBIBYTE, MEBIBYTE, uninterrupted));
+    const copied = Buffer.concat(await operations.content.read(to, 2 * MEBIBYTE, MEBIBYTE, uninterrupted));
     assert.ok(copied.equals(Buffer.alloc(MEBIBYTE, 'x')));
     parts.files.faults = { reads: 'EIO' };
     await assert.rejects(copy(at(from, 0), at(to, 0), 100), { code: 'EIO' });
@@ -278,11 +278,11 @@ describe('the write-back buffer', () => {
     const parts = fixture();
     const { operations } = parts;
     const inode = await stored(parts, 'f', 'stored');
-    const { handle } = await operations.open(inode, Flags.BOTH);
-    await operations.write(handle, 7, Buffer.from('x'), {}, uninterrupted);
-    for (const sizeBytes of [7, 6]) await operations.setattr(inode, { sizeBytes }, CALLER, { handle });
-    assert.equal((await operations.getattr(inode)).sizeBytes, 6);
-    await operations.flush(handle);
+    const { handle } = await operations.files.open(inode, Flags.BOTH);
+    await operations.content.write(handle, 7, Buffer.from('x'), {}, uninterrupted);
+    for (const sizeBytes of [7, 6]) await operations.attributes.set(inode, { sizeBytes }, CALLER, { handle });
+    assert.equal((await operations.attributes.get(inode)).sizeBytes, 6);
+    await operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), 'stored');
   });
 
@@ -292,7 +292,7 @@ describe('the write-back buffer', () => {
         const parts = fixture();
         const { operations } = parts;
         const inode = await stored(parts, 'f', 'x'.repeat(100));
-        const { handle } = await operations.open(inode, Flags.BOTH);
+        const { handle } = await operations.files.open(inode, Flags.BOTH);
         let model = Buffer.from('x'.repeat(100));
         let fill = 0;
         const resized = (size: number) =>
@@ -301,33 +301,33 @@ describe('the write-back buffer', () => {
         for (const action of steps) {
           if (action.kind === 'write') {
             fill = (fill + 1) % 256;
-            await operations.write(handle, action.at, Buffer.alloc(action.length, fill), {}, uninterrupted);
+            await operations.content.write(handle, action.at, Buffer.alloc(action.length, fill), {}, uninterrupted);
             model = resized(Math.max(model.length, action.at + action.length));
             model.fill(fill, action.at, action.at + action.length);
           } else if (action.kind === 'resize') {
-            await operations.setattr(inode, { sizeBytes: action.size }, CALLER, { handle });
+            await operations.attributes.set(inode, { sizeBytes: action.size }, CALLER, { handle });
             model = resized(action.size);
           } else if (action.kind === 'truncateAtOpen') {
-            await operations.release((await operations.open(inode, Flags.WRITE | Flags.TRUNCATE)).handle);
+            await operations.files.release((await operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE)).handle);
             model = Buffer.alloc(0);
           } else if (action.kind === 'zero') {
             const mode = action.grows ? FallocateMode.ZERO_RANGE : FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE;
-            await operations.fallocate(handle, action.at, action.length, mode, false);
+            await operations.content.fallocate(handle, action.at, action.length, mode, false);
             if (action.grows) model = resized(Math.max(model.length, action.at + action.length));
             model.fill(0, action.at, Math.min(model.length, action.at + action.length));
           } else if (action.kind === 'flush') {
-            const flushed = operations.flush(handle);
+            const flushed = operations.files.flush(handle);
             flushes.push(flushed);
             if (action.wait) await flushed;
           } else {
-            const seen = await operations.read(handle, action.at, action.length, uninterrupted);
+            const seen = await operations.content.read(handle, action.at, action.length, uninterrupted);
             assert.deepEqual(Buffer.concat(seen), Buffer.from(model.subarray(action.at, action.at + action.length)));
             giveBack(seen);
           }
-          assert.equal((await operations.getattr(inode)).sizeBytes, model.length);
+          assert.equal((await operations.attributes.get(inode)).sizeBytes, model.length);
         }
         await Promise.all(flushes);
-        await operations.release(handle);
+        await operations.files.release(handle);
         assert.equal(parts.files.lender.outstanding, 0);
         assert.equal(await contentOf(parts, inode), model.toString('latin1'));
       }),

@@ -9,14 +9,14 @@ async function withPending(): Promise<Fixture & { inode: number; handle: number;
   const parts = fixture();
   const { operations, clock } = parts;
   const inode = await stored(parts, 'f', '');
-  const { handle } = await operations.open(inode, Flags.WRITE);
+  const { handle } = await operations.files.open(inode, Flags.WRITE);
   await clock.advance(1000);
-  await operations.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
+  await operations.content.write(handle, 0, Buffer.from('x'), {}, uninterrupted);
   return { ...parts, inode, handle, writtenNs: clock.nowNs() };
 }
 
 async function timesOf({ operations }: Fixture, inode: number): Promise<bigint[]> {
-  const { modifyTimeNs, changeTimeNs } = await operations.getattr(inode);
+  const { modifyTimeNs, changeTimeNs } = await operations.attributes.get(inode);
   return [modifyTimeNs, changeTimeNs];
 }
 
@@ -26,7 +26,7 @@ describe('times around a write', () => {
     const { operations, clock, inode, handle, writtenNs } = parts;
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, writtenNs]);
     await clock.advance(2000);
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, writtenNs]);
   });
 
@@ -34,45 +34,45 @@ describe('times around a write', () => {
     const parts = await withPending();
     const { operations, clock, inode, handle, writtenNs } = parts;
     await clock.advance(1000);
-    const changed = await operations.setattr(inode, { mode: 0o600 }, CALLER);
+    const changed = await operations.attributes.set(inode, { mode: 0o600 }, CALLER);
     assert.ok(changed.changeTimeNs > writtenNs);
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, changed.changeTimeNs]);
     await clock.advance(1000);
-    const linked = await operations.link(inode, ROOT_INODE, 'g');
+    const linked = await operations.names.link(inode, ROOT_INODE, 'g');
     assert.ok(linked.changeTimeNs > changed.changeTimeNs);
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, linked.changeTimeNs]);
   });
 
   it('stay as they are set after a write: pending bytes are stored before', async () => {
     const { operations, inode, handle } = await withPending();
-    await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
-    await operations.flush(handle);
-    assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
+    await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
+    await operations.files.flush(handle);
+    assert.equal((await operations.attributes.get(inode)).modifyTimeNs, -5n);
   });
 
   it('stay as they are set after a store through a mapping, which the kernel is asked for before', async () => {
     const parts = fixture();
     const { operations, kernel } = parts;
     const inode = await stored(parts, 'f', '');
-    const { handle } = await operations.open(inode, Flags.BOTH);
+    const { handle } = await operations.files.open(inode, Flags.BOTH);
     let asked = 0;
     kernel.writeBack = async (dirty) => {
       asked++;
       assert.equal(dirty, inode);
-      await operations.write(handle, 0, Buffer.from('mapped'), { ofPages: true }, uninterrupted);
+      await operations.content.write(handle, 0, Buffer.from('mapped'), { ofPages: true }, uninterrupted);
     };
-    await operations.setattr(inode, { mode: 0o600 }, CALLER);
-    await operations.setattr(inode, { accessTimeNs: 5n }, CALLER);
+    await operations.attributes.set(inode, { mode: 0o600 }, CALLER);
+    await operations.attributes.set(inode, { accessTimeNs: 5n }, CALLER);
     assert.equal(asked, 0, 'only where a modification time is set');
-    await operations.setattr(inode, { modifyTimeNs: -5n }, CALLER);
+    await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
     assert.equal(asked, 1);
-    await operations.flush(handle);
-    assert.equal((await operations.getattr(inode)).modifyTimeNs, -5n);
+    await operations.files.flush(handle);
+    assert.equal((await operations.attributes.get(inode)).modifyTimeNs, -5n);
     assert.equal(await contentOf(parts, inode), 'mapped');
-    await operations.release(handle);
-    await operations.open(inode, Flags.WRITE);
-    await operations.setattr(inode, { modifyTimeNs: 7n }, CALLER);
+    await operations.files.release(handle);
+    await operations.files.open(inode, Flags.WRITE);
+    await operations.attributes.set(inode, { modifyTimeNs: 7n }, CALLER);
     assert.equal(asked, 1, 'a file that is open for writing alone has no mapping for stores');
   });
 
@@ -82,7 +82,7 @@ describe('times around a write', () => {
     await clock.advance(1000);
     const { changeTimeNs } = await files.setattr({ inode, changes: { modifyTimeNs: -5n }, caller: CALLER });
     assert.deepEqual(await timesOf(parts, inode), [-5n, changeTimeNs]);
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.deepEqual(await timesOf(parts, inode), [-5n, changeTimeNs]);
     assert.equal(await contentOf(parts, inode), 'x');
   });
@@ -94,9 +94,9 @@ describe('times around a write', () => {
     await files.setattr({ inode, changes: { modifyTimeNs: -5n }, caller: CALLER });
     await clock.advance(1000);
     const later = clock.nowNs();
-    await operations.write(handle, 1, Buffer.from('y'), {}, uninterrupted);
+    await operations.content.write(handle, 1, Buffer.from('y'), {}, uninterrupted);
     assert.deepEqual(await timesOf(parts, inode), [later, later]);
-    await operations.flush(handle);
+    await operations.files.flush(handle);
     assert.deepEqual(await timesOf(parts, inode), [later, later]);
   });
 });

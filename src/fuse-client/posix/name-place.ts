@@ -1,0 +1,7 @@
+import type { FileName } from '../../protocol/services/files.js';
+
+/** A name in a directory. */
+export interface NamePlace {
+  parent: number;
+  name: FileName;
+}

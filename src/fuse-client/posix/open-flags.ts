@@ -1,0 +1,11 @@
+// Flags of open(2), from asm-generic/fcntl.h, as the kernel hands them on.
+export const OpenFlag = {
+  ACCESS_MODE: 0o3,
+  READ_ONLY: 0,
+  READ_WRITE: 2,
+  EXCLUSIVE: 0o200,
+  TRUNCATE: 0o1000,
+  APPEND: 0o2000,
+  DATA_SYNC: 0o10000,
+  DIRECT: 0o40000,
+} as const;
