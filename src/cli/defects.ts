@@ -1,5 +1,5 @@
-// A defect ends the process with its cause in the log; going on with half a
-// state would be worse.
+// A program's fault that nothing handles ends the process, with its stack in the
+// log: its state can't be trusted any more. The supervisor starts a new one.
 import { errorFields, stackOf } from '../runtime/caught-errors.js';
 import type { Log } from '../runtime/log.js';
 import { EXIT_FAILURE } from './failure.js';

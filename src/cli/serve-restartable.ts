@@ -6,7 +6,7 @@ import { dataServerEnvironment } from '../runtime/node/malloc-options.js';
 import { SERVING_OPTIONS } from '../runtime/node/v8-options.js';
 import { COMMAND_FILE } from './command-file.js';
 import { CommandFailure } from './failure.js';
-import { type ServeRequest, selectServer } from './serve.js';
+import { type ServeRequest, selectServer } from './open-server.js';
 import { type FromSupervisor, isToSupervisor } from './supervisor/link.js';
 import { afterExit, isRequested } from './supervisor/restart-policy.js';
 

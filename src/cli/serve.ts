@@ -1,66 +1,18 @@
-// One server of the configuration in this process: what `nmrfs serve` and the
-// supervisor's children do.
-import type { Config, ServerConfig } from '../config.js';
-import { asPeer } from '../protocol/services/service.js';
-import { connectRemote } from '../protocol/wire/client.js';
-import { errorFields, messageOf } from '../runtime/caught-errors.js';
+// The life of a process that serves: it opens its server, serves until it is
+// told to stop, and ends. For `nmrfs serve` and for the supervisor's children.
+import type { Config } from '../config.js';
 import { nodeRuntime } from '../runtime/node/runtime.js';
 import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { exitOnDefect } from './defects.js';
-import { CommandFailure, describeFailure, EXIT_FAILURE, usageError } from './failure.js';
-import { claimStore } from './locks/claim-store.js';
-import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
-import { secretOption, unixPathOption } from './paths.js';
-import type { ControlService } from './supervisor/control.js';
-import { makeRunDirectory, readRecord } from './supervisor/instance.js';
+import { describeFailure, EXIT_FAILURE } from './failure.js';
+import { openServer, type Served, type ServeRequest, selectServer } from './open-server.js';
+import { makeRunDirectory } from './supervisor/instance.js';
 import { SupervisorLink } from './supervisor/link.js';
 import { untilSilent } from './until-silent.js';
 
-export type ServerKind = 'mediator' | 'meta' | 'data';
-
-export interface ServeRequest {
-  kind: ServerKind;
-  /** The server's name, or its number among those of its kind; may be left out where there is only one. */
-  id: string | undefined;
-  config: Config;
-  /** Data servers: wipe the store first. */
-  blank: boolean;
-  /** Mediator: mount here, in the same process. */
-  mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
-}
-
-interface Served {
-  /** Resolves when nothing is left to do; the process may end then. */
-  close(): Promise<void>;
-}
-
 /** Opening may be about to finish, and is closed in order then; a mediator that waits for its metaserver is not. */
 const EARLY_STOP_GRACE_MS = 1000;
-/** A new process needs its time to load and to open its store. */
-const RESTART_DEADLINE_MS = 50_000;
-
-/** The name and settings of the server that was asked for. Throws a usage error when there is none or no single one. */
-export function selectServer(
-  servers: readonly ServerConfig[],
-  id: string | undefined,
-): { server: ServerConfig; number: number } {
-  const index =
-    id === undefined && servers.length === 1
-      ? 0
-      : servers.findIndex((server, position) => server.name === id || String(position + 1) === id);
-  const server = servers[index];
-  if (server === undefined) {
-    const names = servers.map(({ name }) => name).join(', ');
-    throw usageError(
-      id === undefined
-        ? `which one? --id takes one of ${names}`
-        : `${id}: there is no such server; --id takes one of ${names}`,
-    );
-  }
-  return { server, number: index + 1 };
-}
-
 /** Serves until it is told to stop; resolves when it has. */
 export async function serveHere(request: ServeRequest): Promise<void> {
   compileEarly();
@@ -82,7 +34,7 @@ export async function serveHere(request: ServeRequest): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, EARLY_STOP_GRACE_MS));
       return undefined;
     });
-    const opened = await Promise.race([open(request, begin, runtime), stoppedEarly]);
+    const opened = await Promise.race([openServer(request, begin, runtime), stoppedEarly]);
     if (opened === undefined) {
       process.exit(0);
     }
@@ -133,136 +85,4 @@ function serverRuntime({ logLevel }: Config, logName: string, supervised: boolea
     return nodeRuntime({ logLevel, logName });
   }
   return nodeRuntime({ logLevel, logName, destination: process.stdout });
-}
-
-/** `begin` resolves when the server may begin; all code is loaded before that. */
-async function open(request: ServeRequest, begin: () => Promise<void>, runtime: Runtime): Promise<Served> {
-  switch (request.kind) {
-    case 'mediator':
-      return openMediatorProcess(request, begin, runtime);
-    case 'meta': {
-      const { runMetaserver } = await import('../metaserver/main.js');
-      const { server } = selectServer(request.config.metaservers, request.id);
-      await begin();
-      await claimStore(server);
-      // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
-      const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-      const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
-      return { close };
-    }
-    case 'data': {
-      const { runDataserver } = await import('../dataserver/main.js');
-      const { server, number } = selectServer(request.config.dataservers, request.id);
-      await begin();
-      await claimStore(server);
-      const options = {
-        ...common(request.config, server),
-        number,
-        testHooks: request.config.testHooks,
-        blank: request.blank,
-      };
-      const { close } = await runDataserver(options, runtime);
-      return { close };
-    }
-  }
-}
-
-function common(config: Config, server: ServerConfig) {
-  const { name, address, directory } = server;
-  return { name, address, directory, ...unixPathOption(config, name), ...secretOption(config) };
-}
-
-async function openMediatorProcess(
-  request: ServeRequest,
-  begin: () => Promise<void>,
-  runtime: Runtime,
-): Promise<Served> {
-  const { config } = request;
-  const { runMediator } = await import('../mediator/main.js');
-  const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
-  await begin();
-  const peer = ({ name, address }: ServerConfig) => ({ name, address, ...unixPathOption(config, name) });
-  const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
-  const restartServer = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
-  const running = await runMediator(
-    {
-      address: config.mediator.address,
-      maintenance: true,
-      readQuorum,
-      writeQuorum,
-      audit,
-      onWriteQuorumLost,
-      blockSizeBytes,
-      testHooks,
-      deadlineMs,
-      metaservers: config.metaservers.map(peer),
-      dataservers: config.dataservers.map(peer),
-      ...unixPathOption(config, 'mediator'),
-      ...secretOption(config),
-      ...(restartServer === undefined ? {} : { restartServer }),
-    },
-    runtime,
-  );
-  try {
-    const mount =
-      mounting === undefined || request.mount === undefined
-        ? undefined
-        : await mountHere(mounting.mountFileSystem, request.mount);
-    return {
-      async close() {
-        // What programs have written goes to the data servers first.
-        await mount?.unmount();
-        await running.close();
-      },
-    };
-  } catch (error) {
-    await running.close();
-    throw error;
-  }
-
-  async function mountHere(
-    mountFileSystem: typeof import('../fuse-client/mount.js').mountFileSystem,
-    { directory, binding }: { directory: string; binding: 'kernel' | 'fuse-native' },
-  ) {
-    const { clearDeadMount } = await import('./mounting/mounts.js');
-    if (await clearDeadMount(directory)) {
-      runtime.log.warn('mount.dead_cleared', { directory });
-    }
-    const { readOnly, accessTimes, maximumDirtyBytes } = config.mount;
-    const allowOther = chooseAllowOther(config.mount.allowOther);
-    const attributeTimeoutMs = chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding);
-    // In this process nothing but this object tells the mount from other callers.
-    const peer = {};
-    const sessions = asPeer(running.mediator.sessions, peer);
-    const options = {
-      ...{ directory, binding, allowOther, readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes, sessions },
-    };
-    const files = asPeer(running.mediator.files, peer);
-    const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
-      throw new CommandFailure(`${directory}: ${messageOf(error)}`);
-    });
-    running.mediator.addKept('mount', () => mount.kept());
-    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
-    return mount;
-  }
-}
-
-/** The way to ask the supervisor that started this process. */
-async function supervisorOf(
-  config: Config,
-  runtime: Runtime,
-): Promise<((name: string, blank: boolean) => Promise<void>) | undefined> {
-  const record = await readRecord(config);
-  if (record === undefined) {
-    return undefined;
-  }
-  const { address, secret } = record;
-  const remote = connectRemote(
-    { name: 'supervisor', address, secret, deadlineMs: RESTART_DEADLINE_MS, whileDown: 'wait' },
-    runtime,
-  );
-  const control = remote.service<ControlService>('control');
-  return async (name, blank) => {
-    await control.restart({ name, blank });
-  };
 }

@@ -1,5 +1,5 @@
-// Waiting for the end of a server that may be nobody's child any more: it is
-// gone when nobody listens at its address.
+// Waits for the end of a server whose parent may be gone, so that nobody can wait
+// for its process: it has ended when nobody listens at its address.
 import { connect } from 'node:net';
 import { parseAddress } from '../config/values.js';
 

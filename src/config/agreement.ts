@@ -1,5 +1,4 @@
-// What no single key can say of itself: whether the keys of a configuration
-// fit together.
+// Whether the keys of a configuration fit together; schema.ts checks each by itself.
 import { relative, resolve } from 'node:path';
 import { quorumProblem } from '../protocol/values/quorum.js';
 import { pathText } from './path-text.js';

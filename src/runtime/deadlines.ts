@@ -1,7 +1,7 @@
-// Deadlines of calls, nearly all of which are met: one timer of the clock
-// stands for all that are pending, and a deadline that is met costs no timer.
-// (Node's timers are made for the same, but keep a list per duration that is
-// made and thrown away again whenever a single call is under way.)
+// Deadlines of calls, nearly all of which are met: all that are pending share one
+// timer of the clock, so that a deadline that is met costs no timer. (Node's timers
+// aim at the same, but keep a list per duration, which is made and thrown away
+// again whenever only a single call is under way.)
 import type { Clock, Timer } from './clock.js';
 
 /** One in a list of those that are pending; its neighbours are itself when it is in none. */

@@ -2,7 +2,7 @@
 // Paths are absolute. Errors are Node's system errors (with .code).
 import type { Buffer } from 'node:buffer';
 
-/** Where direct reads begin and end, in the file and in memory: no disk in use asks for more. */
+/** Direct reads begin and end at multiples of this, in the file and in memory: no disk in use asks for more. */
 export const DIRECT_ALIGNMENT_BYTES = 4096;
 
 export interface DiskFile {
@@ -17,7 +17,7 @@ export interface DiskFile {
    * of DIRECT_ALIGNMENT_BYTES. Fails with EINVAL where that is not possible.
    */
   readDirect(target: Uint8Array, position: number): Promise<number>;
-  /** Whether the byte is in the system's cache, or nobody can say; it is when this answers. Blocks. */
+  /** Whether the byte is in the system's cache, or nobody can say. It is in the cache afterwards. Blocks. */
   isCached(position: number): boolean;
   /** Writes all chunks, in order, at `position`; growing the file if need be. Blocks; not durable before `sync`. */
   writeNow(chunks: readonly Uint8Array[], position: number): void;
@@ -35,7 +35,7 @@ export interface DiskFile {
 export interface DiskSpace {
   freeBytes: number;
   totalBytes: number;
-  /** Paths with the same one, on whatever host, have the same room. */
+  /** Paths with the same id, on whatever host, share the same room. */
   diskId: string;
 }
 

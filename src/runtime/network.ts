@@ -12,8 +12,9 @@ export interface Socket {
   queuedBytes(): number;
   /**
    * The one receiver; `chunk` is valid only during the call and must be copied to be kept.
-   * @param room asked after each chunk, when there: where the next bytes may be put, from its beginning on, to come to `receive`
-   * as a view of it, which saves that copy. Undefined: anywhere. The memory is on loan until the next chunk has come.
+   * @param room asked after each chunk, if given: memory to read the next bytes into, from its beginning on. They then come to
+   * `receive` as a view of it, which saves a copy. Undefined: the socket uses memory of its own. The memory is lent until the
+   * next chunk has come.
    */
   onData(receive: (chunk: Uint8Array) => void, room?: () => Uint8Array | undefined): void;
   /** Called once, when the socket is closed by either side or breaks. */

@@ -8,10 +8,10 @@
 // slow disk never stops the server from answering others.
 import type { Clock } from './clock.js';
 
-/** Longer than this, and a byte's share, is slow. */
+/** An operation is slow when it takes longer than this, plus the share of its bytes. */
 const BUDGET_MS = 1;
 const BUDGET_MS_PER_MIB = 4;
-/** How fast the memory follows: one operation that took 50 times its budget sends the next dozens to the pool. */
+/** The weight of each new measurement in the mean: one operation that took 50 times its budget sends the next dozens to the pool. */
 const WEIGHT = 0.1;
 /** An outlier counts as this much at most, or a single hiccup would be remembered for hundreds of operations. */
 const MAXIMUM_SHARE = 50;

@@ -1,20 +1,21 @@
-// A log for what loops would say over and over: a warning or an error is logged
-// at once, and then at most once a minute, with the number of times that it was not.
+// Limits the rate of log lines that loops would write over and over: the first is
+// written at once, later ones once a minute at most, with the number of those
+// that were left out.
 import type { Clock } from './clock.js';
 import type { Log, LogFields } from './log.js';
 import type { Runtime } from './runtime.js';
 
 const INTERVAL_MS = 60_000;
 
-interface Said {
+interface LastLine {
   atMs: number;
-  /** How often it was left out since then. */
+  /** Lines that were left out since. */
   unsaid: number;
 }
 
 /**
- * The same runtime, whose log leaves out repetitions of these events. Where an event names a server, those of each server are
- * counted apart. The next one that is logged has the number of those left out before it in the field `unsaid`.
+ * The same runtime with a log that limits warnings and errors of these events, per event and per server where they have a field
+ * `server`. The next line that is written has the number of those that were left out in the field `unsaid`.
  */
 export function sparingRepetitions(runtime: Runtime, events: readonly string[]): Runtime {
   const { clock, random, disk, network } = runtime;
@@ -22,7 +23,7 @@ export function sparingRepetitions(runtime: Runtime, events: readonly string[]):
 }
 
 function sparingLog(log: Log, clock: Clock, events: ReadonlySet<string>): Log {
-  const things = new Map<string, Said>();
+  const lines = new Map<string, LastLine>();
   const at =
     (level: 'warn' | 'error') =>
     (event: string, fields: LogFields = {}): void => {
@@ -30,15 +31,15 @@ function sparingLog(log: Log, clock: Clock, events: ReadonlySet<string>): Log {
         log[level](event, fields);
         return;
       }
-      const thing = `${event} ${String(fields.server ?? '')}`;
+      const key = `${event} ${String(fields.server ?? '')}`;
       const nowMs = clock.monotonicMs();
-      const said = things.get(thing);
-      if (said !== undefined && nowMs - said.atMs < INTERVAL_MS) {
-        said.unsaid++;
+      const last = lines.get(key);
+      if (last !== undefined && nowMs - last.atMs < INTERVAL_MS) {
+        last.unsaid++;
         return;
       }
-      things.set(thing, { atMs: nowMs, unsaid: 0 });
-      log[level](event, said === undefined || said.unsaid === 0 ? fields : { ...fields, unsaid: said.unsaid });
+      lines.set(key, { atMs: nowMs, unsaid: 0 });
+      log[level](event, last === undefined || last.unsaid === 0 ? fields : { ...fields, unsaid: last.unsaid });
     };
   return {
     debug: (event, fields) => log.debug(event, fields),

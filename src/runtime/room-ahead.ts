@@ -1,10 +1,10 @@
-// Room behind the end of a growing file that is taken before it is needed, by
-// writing zeros there: whoever fills the disk meanwhile can't have it. For a
-// database in one file, which needs new pages even to remove something.
+// Reserves disk space behind the end of a growing file by writing zeros there, so
+// that others who fill the disk can't take it. For a database in one file, which
+// needs new pages even to remove something.
 //
-// LMDB's binding must never see a write fail: it then writes its message over the
-// end of the memory that it has taken for it (mdb_page_flush in the lmdb package:
-// malloc(100)). So whoever uses it looks first whether the file takes anything.
+// A write of LMDB's binding must never fail: its error message overruns the memory
+// that it allocates for it (mdb_page_flush in the lmdb package: malloc(100)). So
+// the users of this class probe first whether the file takes a write.
 import { Buffer } from 'node:buffer';
 import type { DiskFile } from './disk.js';
 import { diskTrouble } from './disk-trouble.js';
@@ -20,15 +20,14 @@ export class RoomAhead {
     this.#file = file;
   }
 
-  /** How much of the room that was taken lies behind the first `usedBytes`. */
+  /** Bytes that are reserved behind the first `usedBytes`. */
   leftBytes(usedBytes: number): number {
     return Math.max(0, this.#end - usedBytes);
   }
 
   /**
-   * Takes the room up to `end`. Blocks, on the thread of whoever uses the file: nobody else may write behind `usedBytes`
-   * meanwhile. Fails with ENOSPC when the disk is full; what was taken by then counts, and so does room that an earlier process
-   * had taken, since writing over it needs none.
+   * Reserves the room up to `end`. Nobody else may write behind `usedBytes` meanwhile, hence it blocks the thread that uses the file.
+   * Fails with ENOSPC when the disk is full; what was reserved by then, also by an earlier call, stays reserved.
    */
   take(usedBytes: number, end: number): void {
     for (let at = Math.max(this.#end, usedBytes); at < end; at += ZEROS.length) {
@@ -38,10 +37,7 @@ export class RoomAhead {
     }
   }
 
-  /**
-   * Writes a zero over the last one of the room. Fails where the next write of the file would, except for want of room; does
-   * nothing where there is no room ahead. Blocks.
-   */
+  /** Writes one of the reserved zeros again. Fails as the next write of the file would, except for want of room. Blocks. */
   probe(usedBytes: number): void {
     if (this.#end <= usedBytes) return;
     try {

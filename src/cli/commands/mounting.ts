@@ -48,7 +48,10 @@ export function addMountCommands(program: Command): void {
 }
 
 async function mount(directory: string, options: MountOptions, command: Command): Promise<void> {
-  const { mountRemote, mountInBackground, readMountRequest } = await import('../mounting/mount-remote.js');
+  const [{ mountRemote, mountInBackground }, { readMountRequest }] = await Promise.all([
+    import('../mounting/mount-remote.js'),
+    import('../mounting/mount-request.js'),
+  ]);
   const configIsOptional = command.getOptionValueSource('config') === 'default';
   const request = await readMountRequest(directory, { ...options, configIsOptional });
   if (options.foreground === true) {

@@ -1,7 +1,7 @@
 // nmrfs up, down and serve: running servers.
 import { Argument, type Command, Option } from 'commander';
 import type { Config } from '../../config.js';
-import type { ServerKind } from '../serve.js';
+import type { ServerKind } from '../open-server.js';
 import { type ConfigOption, withConfig } from './options.js';
 
 interface UpOptions extends ConfigOption {

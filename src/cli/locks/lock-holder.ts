@@ -1,15 +1,13 @@
-// Which process has a lock, as it says itself in the lock's file. What stands
-// there may be an earlier process's words: the lock itself does not hang on it.
+// Which process has a lock, by what it has written into the lock's file, for
+// messages only. An earlier process may have written it: the lock itself does not
+// depend on it.
 import { ftruncateSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { pidNamespace, startOf } from './process-identity.js';
 
-/**
- * What says that the file takes no writes: its disk is full, read-only or failing, or it was opened for reading only (EBADF).
- * Who has the lock has it all the same.
- */
+/** Errors of a disk that takes no writes. The lock is held all the same; only its file does not say by whom. */
 const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EBADF', 'EIO'];
 
 export interface LockHolder {

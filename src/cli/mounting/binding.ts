@@ -15,8 +15,9 @@ export function chooseAllowOther(wanted: boolean | 'auto'): boolean {
 }
 
 /**
- * auto: what other mounts change, the kernel is told at once, so that it matters only to a mount that can't be told, whose
- * session ends after as long; with fuse-native nobody tells, and the kernel must ask often.
+ * auto, with the kernel binding: the mount tells the kernel at once what other mounts change, so the timeout matters only when
+ * the mediator can't reach the mount, and then its session ends after the same time. With fuse-native the kernel is told
+ * nothing, so it must ask often.
  */
 export function chooseAttributeTimeoutMs(wanted: number | 'auto', binding: 'kernel' | 'fuse-native'): number {
   if (wanted !== 'auto') return wanted;

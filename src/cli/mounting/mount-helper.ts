@@ -9,7 +9,8 @@ import { hasCode } from '../../runtime/caught-errors.js';
 import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure, describeFailure } from '../failure.js';
 import { parseMountOptions, unknownOptions } from './mount-options.js';
-import { mountInBackground, readMountRequest } from './mount-remote.js';
+import { mountInBackground } from './mount-remote.js';
+import { readMountRequest } from './mount-request.js';
 import { mountPoint } from './mounts.js';
 
 const NAME = 'mount.fuse.nmrfs';

@@ -1,9 +1,6 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { parseAddress } from '../../config/values.js';
-import { type Config, parseConfig } from '../../config.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
 import { connectRemote } from '../../protocol/wire/client.js';
@@ -12,97 +9,18 @@ import { messageOf } from '../../runtime/caught-errors.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import { COMMAND_FILE } from '../command-file.js';
-import { loadConfig } from '../config-file.js';
-import { configTemplate } from '../config-template.js';
 import { exitOnDefect } from '../defects.js';
-import { CommandFailure, describeFailure, usageError } from '../failure.js';
+import { CommandFailure, describeFailure } from '../failure.js';
 import { secretOption, unixPathOption } from '../paths.js';
 import { RotatingFile } from '../rotating-file.js';
-import { bindingEnvironment, chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
-import { isBelow, mountLogFile } from './mount-log.js';
-import { parseMountOptions, unknownOptions } from './mount-options.js';
-import { clearDeadMount, mountPoint, requireFolder } from './mounts.js';
+import { bindingEnvironment } from './binding.js';
+import { mountLogFile } from './mount-log.js';
+import type { MountRequest } from './mount-request.js';
+import { clearDeadMount } from './mounts.js';
 
 /** A file operation may wait for the mediator's own deadlines several times over. */
 const DEADLINES_PER_OPERATION = 10;
 const LOG_MODE = 0o640;
-
-export interface MountRequest {
-  config: Config;
-  directory: string;
-  mediator: string;
-  binding: 'kernel' | 'fuse-native';
-  readOnly: boolean;
-  allowOther: boolean;
-  accessTimes: 'noatime' | 'relatime';
-  attributeTimeoutMs: number;
-  /** What df shows as the device. */
-  source: string;
-  kernelOptions: readonly string[];
-  /** For a process that is to read the same request. */
-  given: GivenMount;
-}
-
-/** As on the command line. */
-export interface GivenMount {
-  config: string;
-  /** A missing configuration file means that there is nothing to configure, as long as the mediator is named. */
-  configIsOptional: boolean;
-  mediator?: string;
-  binding?: 'kernel' | 'fuse-native';
-  source?: string;
-  option: readonly string[];
-  /** The file that the log goes to. */
-  log?: string;
-}
-
-/** Reads the command line. Throws a usage error for what can't be meant. */
-export async function readMountRequest(directory: string, given: GivenMount): Promise<MountRequest> {
-  const { unknown, remount, ...options } = parseMountOptions(given.option);
-  if (unknown.length > 0) {
-    throw usageError(unknownOptions(unknown));
-  }
-  if (remount) {
-    throw usageError('-o remount: only "mount -o remount DIR" does that');
-  }
-  if (given.mediator !== undefined && parseAddress(given.mediator) === undefined) {
-    throw usageError(`${given.mediator}: a mediator is given as HOST:PORT`);
-  }
-  const config = await loadClientConfig(options.configFile ?? given.config, given);
-  const mediator = given.mediator ?? config.mediator.address;
-  const binding = chooseBinding(given.binding ?? config.mount.binding);
-  const request: MountRequest = {
-    config,
-    directory: await mountPoint(directory),
-    mediator,
-    binding,
-    readOnly: options.readOnly ?? config.mount.readOnly,
-    allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
-    accessTimes: options.accessTimes ?? config.mount.accessTimes,
-    attributeTimeoutMs:
-      options.attributeTimeoutMs ?? chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
-    source: given.source ?? mediator,
-    kernelOptions: options.kernelOptions,
-    given: given.log === undefined ? given : { ...given, log: resolve(given.log) },
-  };
-  await requireFolder(request.directory);
-  const { log } = request.given;
-  if (log !== undefined) {
-    await requireFolder(dirname(log));
-    if (await isBelow(request.directory, dirname(log))) {
-      throw usageError(`--log ${log}: must not lie in the mount itself`);
-    }
-  }
-  return request;
-}
-
-/** A client that is told where the mediator is needs no configuration file; a cluster with a secret does. */
-async function loadClientConfig(file: string, { mediator, configIsOptional }: GivenMount): Promise<Config> {
-  if (mediator !== undefined && configIsOptional && !existsSync(file)) {
-    return parseConfig(configTemplate({ dataServers: 1, basePort: 1 }), resolve(file));
-  }
-  return loadConfig(file);
-}
 
 /** Mounts in a process of its own and returns when it is mounted. Answers where that one's log is, if it has one. */
 export async function mountInBackground(request: MountRequest): Promise<string | undefined> {

@@ -9,7 +9,7 @@ import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { CommandFailure } from '../failure.js';
 
 const run = promisify(execFile);
-/** A living file system answers this question at once; a dead one fails at once; a hung one neither. */
+/** A living file system answers the probe at once, a dead one fails at once, and a hung one does neither. */
 const PROBE_DEADLINE_MS = 5000;
 
 export interface MountEntry {

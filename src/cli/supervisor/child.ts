@@ -1,6 +1,7 @@
 // One supervised server: its process, and what happens when that ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { assert } from '../../runtime/assert.js';
 import { SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import type { ChildState, ChildStatus } from './control.js';
 import { type FromSupervisor, isToSupervisor, type ToSupervisor } from './link.js';
@@ -155,6 +156,7 @@ export class ServerChild {
   }
 
   #spawn(): void {
+    assert(this.#process === undefined, 'a server has one process at a time');
     const parameters = [...this.#plan.parameters, ...(this.#blank ? ['--blank'] : [])];
     // A session of its own: Ctrl-C on the terminal reaches the supervisor only, which stops all in order.
     const child = spawn(process.execPath, [...SERVING_OPTIONS, ...parameters], {

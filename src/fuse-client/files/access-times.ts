@@ -2,7 +2,6 @@
 // mount sets them, as Linux does by relatime: at a read whose file has an access
 // time that is not after its last change, or that is a day old. A read never
 // waits for that, and a crash may lose it.
-
 import type { Attributes, FileService } from '../../protocol/services/files.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { dropOldest } from '../../runtime/drop-oldest.js';

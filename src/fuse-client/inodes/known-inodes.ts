@@ -1,7 +1,6 @@
 // What this mount knows of inodes: the files that are open here, attributes from
 // answers to changes, voted bytes for small reads. What another mount changes
 // is forgotten.
-
 import type { Attributes, Changed, FileService } from '../../protocol/services/files.js';
 import type { OutdatedItem } from '../../protocol/services/sessions.js';
 import { assert } from '../../runtime/assert.js';

@@ -2,7 +2,6 @@
 // metaserver loses them by a crash, the mediator carries them out again. When
 // both have crashed they are lost: then fsync fails once through each handle on
 // such an inode, also through one that is opened only for the fsync.
-
 import { FileError } from '../../protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../../protocol/services/files.js';
 import { isUnbroken, type Verifier } from '../../protocol/values/verifier.js';

@@ -1,6 +1,5 @@
 // One mounted session of the kernel's protocol: every request gets exactly one
 // reply, whatever its handler does. A malformed request fails; the session goes on.
-
 import { Buffer } from 'node:buffer';
 import { messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';

@@ -1,7 +1,6 @@
 // POSIX error names as the numbers that Linux uses for them, for both bindings.
 // Every error that is no FileError becomes EIO, or EINTR when the caller gave up:
 // a failure never looks like a success.
-
 import { FileError, type FileErrorCode, ServiceError } from '../../protocol/errors.js';
 import { stackOf } from '../../runtime/caught-errors.js';
 

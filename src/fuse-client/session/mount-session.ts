@@ -2,7 +2,6 @@
 // what this one has open, and keeps its locks. A lost connection is retried for
 // ever. A mediator that was started anew is told of all locks and open files
 // before it gets any other request.
-
 import { ServiceError } from '../../protocol/errors.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import {

@@ -1,6 +1,5 @@
 // The locks that this mount was granted. The mediator keeps the locks of all
 // mounts; the table here says them again to a mediator that was started anew.
-
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import { LockTable } from '../../protocol/services/lock-table.js';
 import type { CallOptions } from '../../protocol/services/service.js';

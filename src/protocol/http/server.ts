@@ -15,8 +15,8 @@ export interface ServeOptions extends HttpFace {
    */
   services: Record<string, object>;
   /**
-   * Methods ("service.method") that look at the byte arrays of a request only until they have answered, and answer none of
-   * them: their memory is used again then. Saves most of the garbage of large requests.
+   * Methods ("service.method") that neither keep byte arrays of a request beyond their reply nor put them into it. The memory
+   * of these arrays is used again, which saves most of the garbage of large requests.
    */
   transient?: readonly string[];
   /** Binary connections must pass challenge and response with it, and HTTP as HttpFace says. */

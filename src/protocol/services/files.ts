@@ -89,8 +89,9 @@ export interface FileSystemSpace {
 }
 
 /**
- * Requests that change something carry an id when their client asks again: they are carried out once then.
- * `umask` in requests that make something: taken off the mode, unless the directory has a default access control list. */
+ * Requests that change something carry an id if their client retries them: the retry is not carried out again.
+ * `umask` in requests that make something: taken off the mode, unless the directory has a default access control list.
+ */
 export interface FileService {
   lookup(request: { parent: number; name: FileName }, options?: CallOptions): Promise<Attributes>;
   getattr(request: { inode: number }, options?: CallOptions): Promise<Attributes>;
@@ -181,8 +182,8 @@ export interface FileService {
   /**
    * Cuts the file at `truncateTo` if given, then lays `extents` over it in order, in one commit: all of it is visible and
    * durable on Qw data servers and the metaserver when this answers, or none of it is. Extents from `appendedFrom` on were
-   * appended by a client that took this for the end of the file: they go, together, to where the file ends when they are
-   * stored. Not with a cut, whose end is certain.
+   * appended (O_APPEND) by a client that took `appendedFrom` for the end of the file: they move together to where the file
+   * ends when they are stored. Not together with `truncateTo`, which sets the end itself.
    */
   write(
     request: Attempt & {
@@ -196,8 +197,8 @@ export interface FileService {
     options?: CallOptions,
   ): Promise<Attributes>;
   /**
-   * fallocate(2), in one commit. `zeros`: the range reads as zeros and takes no space, but for the pages around its ends;
-   * otherwise ENOSPC when there is no room for it now, and nothing is set aside. Unless `keepsSize`, the file ends at
+   * fallocate(2), in one commit. `zeros`: the range reads as zeros and takes no space, except for the pages around its ends;
+   * without it: ENOSPC when there is no room for the range now, but no room is reserved. Unless `keepsSize`, the file ends at
    * `offset` + `length` or later.
    */
   fallocate(

@@ -156,26 +156,26 @@ export interface Commands {
   /** Version numbers first … first + count - 1, never given out again. */
   allocate: { request: { count: number }; result: { first: Version } };
   /**
-   * From now on no commit puts a version below `below`, of whichever mediator: what no block map names of these is needed by
-   * nobody, for ever. Answers the number that holds: one that was given before may be higher, and none is that was not handed out.
+   * From now on no commit, of whichever mediator, names a version below `below`: those that no block map names are garbage for
+   * ever. Answers the limit that holds: an earlier one may be higher, and none is higher than the next version to be allocated.
    */
   retireVersions: { request: { below: Version }; result: { below: Version } };
   /** These garbage entries are gone from all servers. */
   collected: { request: { sequences: number[] }; result: Record<string, never> };
-  /** Adds or changes what is known of a data server. A change of storeId drops its `missed` entries. */
+  /** Adds or changes the record of a data server. A change of storeId drops its `missed` entries. */
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
-  /** Whether the request with this command's id was carried out. If not, it is refused from now on. */
+  /** Whether the request with this command's id was carried out. If it was not, it is refused from now on. */
   abandon: { request: Record<string, never>; result: { isDone: boolean } };
   /**
-   * The results kept for a client go, since it will not ask again. With `requests`: only if it has made just so many until now
-   * (the query `clients`).
+   * Removes a client's results from the dedupe table, since it will not retry. With `requests`: only if the client has made exactly
+   * so many until now (see the query `clients`).
    */
   forgetResults: { request: { client: string; requests?: number | undefined }; result: Record<string, never> };
 }
 
-/** Commands that may be carried out twice: whoever repeats them needs no id, and none is looked at. */
+/** Idempotent commands: a retry needs no id, and an id is ignored. */
 export const REPEATABLE_COMMANDS = [
   'purge',
   'allocate',
@@ -215,7 +215,7 @@ export interface Queries {
     result: { blocks: (BlockReference & { inode: number })[] };
   };
   servers: { request: Record<string, never>; result: { servers: ServerRecord[] } };
-  /** Clients of which results are kept, in an order that stays, after `after`; `requests`: how many each has made. */
+  /** Clients with results in the dedupe table, in a fixed order, after `after`; `requests`: how many each has made. */
   clients: {
     request: { after?: string; limit: number };
     result: { clients: { client: string; requests: number }[] };

@@ -13,7 +13,7 @@ export interface CallOptions {
   peer?: object;
 }
 
-/** The same service, called as `peer`: for a caller in the same process, whom no connection tells from others. */
+/** The same service with `peer` in every call's options: for a caller in the same process, who has no connection to be known by. */
 export function asPeer<T extends object>(service: T, peer: object): T {
   const calls = new Map<string | symbol, unknown>();
   return new Proxy(service, {

@@ -5,7 +5,7 @@
 import type { FileName } from './files.js';
 import type { CallOptions } from './service.js';
 
-/** A session whose client has not been heard of for so long is over: its locks go, and files that only it held. */
+/** A lease: a session whose client is silent for so long is over, and so are its locks and the files that only it held. */
 export const SESSION_GRACE_MS = 10_000;
 /** The longest that `changes` and `setLock` wait for something to happen. */
 export const LONGEST_WAIT_MS = 5_000;
@@ -42,21 +42,21 @@ export interface FileLock extends LockRange {
 
 export interface SessionService {
   /**
-   * Begins the caller's session, or takes it up again on a new connection. `client`: random, chosen once by the client.
-   * `open`: all files that it has open or is about to open, from before; they live on without their names until they are
-   * closed. `locks` are what it had before; a mediator that does not know the client any more takes them over as far as
-   * nobody else got them meanwhile, and answers the others as `lost`. `mediator`: the process that the session was begun
-   * with last, as it called itself in its answer. One that has ended the session knows who has had the locks since; one that
-   * was started anew, only who has them. `known`: false when the client may have missed changes.
+   * Begins the caller's session, or resumes it on a new connection. `client`: random, chosen once by the client.
+   * `open`: all files that it has open or is opening; they live on without their names until they are closed. `locks`: those
+   * that it held before. A mediator that no longer knows the client grants them again unless others got them meanwhile, and
+   * answers those as `lost`. `mediator`: the process that the session was begun with last, by its name in that answer. The
+   * process that ended the session knows who has had the locks since; one that was started anew knows only who has them now.
+   * `known`: false when the client may have missed changes.
    */
   begin(
     request: { client: string; open: number[]; locks: FileLock[]; mediator: string | null },
     options?: CallOptions,
   ): Promise<{ known: boolean; last: number; lost: FileLock[]; mediator: string }>;
   /**
-   * What others have changed after number `after`, oldest first; waits for the first up to LONGEST_WAIT_MS. `missed`: more
-   * has changed than is remembered. `closed`: files that the client no longer has open, none of which it is opening now.
-   * NO_SESSION when the caller has none, as from the others.
+   * The changes of others after number `after`, oldest first; waits up to LONGEST_WAIT_MS for the first. `missed`: some were
+   * dropped, since there were too many. `closed`: files that the client no longer has open, and is not opening now.
+   * NO_SESSION when the caller has no session, as from the methods below.
    */
   changes(
     request: { after: number; closed: number[] },
@@ -64,8 +64,8 @@ export interface SessionService {
   ): Promise<{ items: OutdatedItem[]; last: number; missed: boolean }>;
   /**
    * Sets a lock, or takes the owner's away from the range (`type` null). Waits up to LONGEST_WAIT_MS with `wait`; EAGAIN:
-   * others have it; EDEADLK. `after`: the number of the last change that others made before it was granted. What the client
-   * has cached may not be used under the lock before it has heard of that one.
+   * others have it; EDEADLK. `after`: the number of the last change that others made before it was granted. The client may not
+   * use its caches under the lock before it has heard of that change.
    */
   setLock(
     request: LockRange & { type: LockType | null; pid: number; wait: boolean },

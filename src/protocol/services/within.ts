@@ -1,9 +1,9 @@
-// Work that several wait for, each within limits of its own.
+// Waiting within the limits of a call for work that others may wait for too.
 import type { Clock } from '../../runtime/clock.js';
 import { ServiceError } from '../errors.js';
 import type { CallOptions } from './service.js';
 
-/** What the work comes to. DEADLINE, or CANCELLED when the signal aborts: then it goes on without the one who waited. */
+/** The work's outcome. Fails with DEADLINE, or with CANCELLED when the signal aborts; the work itself goes on then. */
 export function within<T>(
   work: Promise<T>,
   { deadlineMs, signal }: CallOptions,

@@ -1,49 +1,54 @@
-// Numbers for requests that must not be carried out twice, as in the sessions
-// of NFSv4.1 (RFC 8881, 2.10.6): a client has slots, each for one request at a
-// time, and counts the requests of each slot. Whoever carries them out keeps
-// the last result per slot: what is asked again is answered from there, and a
-// next number in the slot says that the last result was received.
+// Ids that make requests idempotent, as in the sessions of NFSv4.1 (RFC 8881,
+// 2.10.6). A client has slots. Each slot is for one request at a time, and its
+// requests are numbered. The server's dedupe table keeps the last result of each
+// slot: it answers a retry from there, and takes the slot's next number to mean
+// that the client has received the last result.
+import { assert } from '../../runtime/assert.js';
 
 /**
- * Who asks, in which of its slots, and the how-manieth request there. An array, since it travels with every change. The slot
- * behind it is its second step's, see `secondStep`.
+ * The client, the slot, and the number of the request in that slot, from 1 on. An array, since it travels with every change. The
+ * next slot belongs to the same request: see `secondStep`.
  */
 export type RequestId = [client: string, slot: number, sequence: number];
 
-/** Of a command that must not be carried out twice. */
+/** A command that must not be carried out twice. */
 export interface Once {
   id?: RequestId | undefined;
 }
 
-/** A client's name is so many random bytes, in hexadecimal: no two clients of a cluster will ever draw the same. */
-export const CLIENT_ID_BYTES = 8;
-export const MAXIMUM_CLIENT_LENGTH = 64;
-/** Of a client's request that must not be carried out twice. */
+/** A client's request that must not be carried out twice. */
 export interface Attempt extends Once {
-  /** It was asked before, and the answer was lost. */
+  /** A retry: the request was sent before, and its answer was lost. */
   again?: true | undefined;
 }
 
+/** A client names itself by so many random bytes, in hexadecimal: no two clients of a cluster will ever draw the same. */
+export const CLIENT_ID_BYTES = 8;
+export const MAXIMUM_CLIENT_LENGTH = 64;
+
 export const MAXIMUM_SLOT = 2 ** 32 - 1;
-/** Slots that a request has: one for each command that it may take. */
+/** A request may need two commands, each with a slot of its own. */
 const SLOTS_PER_REQUEST = 2;
 
-/** The id of the second command of a request that takes two. */
+/** The id of the second command of a request that needs two. */
 export function secondStep([client, slot, sequence]: RequestId): RequestId {
   return [client, slot + 1, sequence];
 }
 
-/** Gives numbers to the requests of one client. */
+/** Gives ids to the requests of one client. */
 export class RequestIds {
-  /** Slots that no request is using, the lowest last: the fewer are used, the fewer results are kept. */
+  /** Slots that no request is using, the lowest last. The lowest is used first: the fewer slots, the fewer results are kept. */
   readonly #free: number[] = [];
-  /** Requests so far, by slot. */
+  /** The number of the last request of each slot. */
   readonly #sequences: number[] = [];
 
-  /** @param client random, and of nobody else ever */
+  /** @param client random: nobody else ever has the same */
   constructor(readonly client: string) {}
 
-  /** Does the work of one request, with its number. When it fails with its outcome unknown, it can't happen later than the next in its slot. */
+  /**
+   * Does the work of one request under an id of its own. When the work fails and its outcome is unknown, the server may still
+   * carry it out, but not after the next request of its slot: that one's number makes the server refuse it.
+   */
   async run<T>(work: (id: RequestId) => Promise<T>): Promise<T> {
     const slot = this.#free.pop() ?? this.#sequences.length;
     const sequence = (this.#sequences[slot] ?? 0) + 1;
@@ -58,6 +63,7 @@ export class RequestIds {
   #giveBack(slot: number): void {
     let at = this.#free.length;
     while (at > 0 && (this.#free[at - 1] ?? slot) < slot) at--;
+    assert(this.#free[at - 1] !== slot, 'a slot is free once');
     this.#free.splice(at, 0, slot);
   }
 }

@@ -1,17 +1,18 @@
-// Whether what a mediator has answered still stands: what the write verifier
-// of NFS is for unstable writes (RFC 1813, 4.4), for all changes.
+// Tells whether changes that a mediator has answered may have been lost since,
+// as the write verifier of NFS does for unstable writes (RFC 1813, 4.4).
 
-/** Comes with every answered fsync. Whoever got another one before finds out by `isUnbroken` what may have become of changes meanwhile. */
+/** Comes with every answered fsync. A client that holds changes from before compares it with the one it got earlier. */
 export interface Verifier {
-  /** The mediator, and how often changes that it had answered were lost. */
+  /** The mediator, and how often it has lost changes that it had answered. */
   mediator: string;
-  /** The metaserver's history: another one after each of its crashes. */
+  /** The metaserver's history: it gets a new one after each of its crashes. */
   history: string;
 }
 
 /**
- * Nothing that was answered after the first was given is lost: the same mediator has lost none, and would have carried out
- * again what a crash took; a new one finds the metaserver that the old one knew.
+ * Whether everything that was answered since `first` was given still stands. It does if either is the same:
+ * - the mediator: it has lost nothing, and has carried out again what a crash of the metaserver took;
+ * - the metaserver's history: it has not crashed, so a new mediator finds all that the old one had done.
  */
 export function isUnbroken(first: Verifier, second: Verifier): boolean {
   return first.mediator === second.mediator || first.history === second.history;

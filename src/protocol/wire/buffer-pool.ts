@@ -1,10 +1,10 @@
-// Buffers for the payloads of large requests, used again and again: taking
-// fresh memory for each of them costs more than copying what is in them.
+// A pool of buffers for the payloads of large messages: allocating a fresh one
+// for each costs more than copying its content.
 import { Buffer } from 'node:buffer';
 
-/** Smaller ones come from Node's own pool and cost little. */
+/** Smaller buffers are not pooled: Node's own pool makes them cheap. */
 const MINIMUM_BYTES = 64 * 1024;
-/** What one connection's peer may make this side keep. */
+/** The most that one connection keeps. */
 const MAXIMUM_KEPT_BYTES = 32 * 1024 * 1024;
 
 export class BufferPool {

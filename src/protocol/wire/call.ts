@@ -1,5 +1,6 @@
-// One call from its start to its only outcome: a result, an error, its
-// deadline, or its caller giving up, whichever is first.
+// One call, from its start to its only outcome: a result, an error, its deadline,
+// or its caller giving up, whichever is first. On the way of every request, hence
+// the arguments of the constructor stand in a row.
 import type { Timer } from '../../runtime/clock.js';
 import type { Deadlines } from '../../runtime/deadlines.js';
 import { ServiceError } from '../errors.js';
@@ -50,7 +51,7 @@ export class Call {
     }
   }
 
-  /** The request's body, once: a call that waits for a hung server must not keep its blocks in memory. */
+  /** Gives the request's body away, once: a call that waits for a hung server must not keep its blocks in memory. */
   takeBody(): object {
     const body = this.#body;
     this.#body = {};

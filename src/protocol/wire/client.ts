@@ -1,40 +1,27 @@
-// The calling end: a connection to one server that comes back by itself, for
-// ever. Calls are numbered and pipelined; what was in flight on a connection
-// that breaks fails at once, since nobody can know whether it was carried out.
+// The calling end of a connection to one server. Calls are numbered and
+// pipelined. Calls that are in flight when the connection breaks fail at once,
+// since nobody can know whether the server carried them out.
 import type { Buffer } from 'node:buffer';
-import { asError, messageOf, stackOf } from '../../runtime/caught-errors.js';
-import { type Clock, sleep } from '../../runtime/clock.js';
+import { asError, stackOf } from '../../runtime/caught-errors.js';
 import { Deadlines } from '../../runtime/deadlines.js';
-import type { Socket } from '../../runtime/network.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { malformed, ServiceError } from '../errors.js';
-import { HANDSHAKE_DEADLINE_MS, MAXIMUM_REQUESTS_IN_FLIGHT, REQUEST_QUEUE_BYTES } from '../limits.js';
+import { MAXIMUM_REQUESTS_IN_FLIGHT, REQUEST_QUEUE_BYTES } from '../limits.js';
 import type { CallOptions } from '../services/service.js';
-import { ClientHandshake, NONCE_BYTES } from './authentication.js';
 import { Call, type CallEvents } from './call.js';
 import { encodeCancel, encodeRequest, type Message } from './codec.js';
-import { Connection } from './connection.js';
+import type { Connection } from './connection.js';
 import { lend } from './lent.js';
+import { type Destination, type LinkEvents, ReconnectingLink } from './reconnecting-link.js';
 
-const FIRST_BACKOFF_MS = 20;
-const LONGEST_BACKOFF_MS = 500;
-/** How often calls that were held back because the network is slow are looked at. */
+/** How often to look whether a slow network takes the calls that were held back. */
 const HELD_POLL_MS = 4;
 
 export type RemoteState = 'connecting' | 'up' | 'down';
 
-export interface RemoteOptions {
-  /** HOST:PORT */
-  address: string;
-  /** Preferred when connecting to it works. */
-  unixPath?: string;
-  /** For log lines and errors: data1, meta1 … */
-  name: string;
-  secret?: string;
+export interface RemoteOptions extends Destination {
   /** Default deadline per call. */
   deadlineMs: number;
-  /** For connecting and, again, for the handshake; 5 seconds when absent. */
-  connectDeadlineMs?: number;
   /** Calls made while not connected: 'fail' at once with UNREACHABLE, or 'wait' for the connection until their deadline. */
   whileDown: 'fail' | 'wait';
   /** A call that misses its deadline breaks the connection, so that the server counts as down until it answers again. */
@@ -60,18 +47,16 @@ export function connectRemote(options: RemoteOptions, runtime: Runtime): Remote 
   return new ReconnectingRemote(options, runtime);
 }
 
-class ReconnectingRemote implements Remote, CallEvents {
+class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
   state: RemoteState = 'connecting';
   readonly #options: RemoteOptions;
   readonly #runtime: Runtime;
-  readonly #clock: Clock;
   readonly #deadlines: Deadlines;
   readonly #listeners: ((state: RemoteState) => void)[] = [];
   /** The connection when it is open. */
   #connection: Connection | undefined;
-  /** The attempt at hand, whose handshake is not through. */
-  #attempt: Connection | undefined;
-  /** Sent and not answered: abandoned calls stay until their reply, since they still occupy the server. */
+  readonly #link: ReconnectingLink;
+  /** Sent and not answered. A call that its caller abandoned stays until its reply comes: the server is still busy with it. */
   #inFlight = new Map<number, Call>();
   /** Not sent yet, in order. */
   readonly #held = new Set<Call>();
@@ -83,22 +68,20 @@ class ReconnectingRemote implements Remote, CallEvents {
   constructor(options: RemoteOptions, runtime: Runtime) {
     this.#options = options;
     this.#runtime = runtime;
-    this.#clock = runtime.clock;
     this.#deadlines = new Deadlines(runtime.clock);
     this.#whyDown = new ServiceError('UNREACHABLE', `not connected to ${options.name} yet`);
-    // Never rejects: it ends when this is closed.
-    void this.#stayConnected();
+    this.#link = new ReconnectingLink(options, runtime, this);
   }
 
   service<T>(name: string): T {
-    // A proxy behind an object: it is asked for a method once, and puts it into the object.
+    // The object's prototype is a proxy, which is asked for each method once: it puts the method into the object.
     const proxy = new Proxy(Object.create(null) as object, {
       get: (_target, member, service: object) => {
-        // Asking for `then` is how await finds out that this is no promise.
+        // `await` asks for `then` to see whether this is a promise.
         if (typeof member !== 'string' || member === 'then') return undefined;
         const full = `${name}.${member}`;
         const method = (body: object, options?: CallOptions) => this.#call(full, body, options);
-        // Whoever puts a proxy before the object may answer something else for it.
+        // Configurable, so that a proxy around this object may answer another method in its place.
         Object.defineProperty(service, member, { value: method, configurable: true, writable: true });
         return method;
       },
@@ -115,8 +98,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#closed = true;
     const error = new ServiceError('UNREACHABLE', 'closed by this side');
     this.#whyDown = error;
-    this.#attempt?.close(error);
-    this.#connection?.close(error);
+    this.#link.close(error);
     this.#failHeld(error);
     this.#deadlines.close();
     this.#change('down');
@@ -170,11 +152,11 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#pollHeld();
   }
 
-  /** A reply releases held calls, and so does a queue that has shrunk, which nobody reports. */
+  /** Held calls may go when a reply has come or the socket's queue has shrunk. Nobody reports the latter: it is polled. */
   #pollHeld(): void {
     if (this.#heldPolled || this.#held.size === 0 || this.#connection === undefined) return;
     this.#heldPolled = true;
-    this.#clock.after(HELD_POLL_MS, () => {
+    this.#runtime.clock.after(HELD_POLL_MS, () => {
       this.#heldPolled = false;
       this.#release();
     });
@@ -189,7 +171,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     this.#pollHeld();
   }
 
-  #take(message: Message, connection: Connection, payloads: Buffer | undefined): void {
+  received(message: Message, connection: Connection, payloads: Buffer | undefined): void {
     switch (message.kind) {
       case 'reply':
       case 'failure': {
@@ -211,89 +193,26 @@ class ReconnectingRemote implements Remote, CallEvents {
     }
   }
 
-  async #stayConnected(): Promise<void> {
-    let backoffMs = FIRST_BACKOFF_MS;
-    while (!this.#closed) {
-      const wasUp = await this.#connectOnce();
-      if (this.#closed) return;
-      backoffMs = wasUp ? FIRST_BACKOFF_MS : backoffMs;
-      // Not all clients of a server that comes back knock at the same moment.
-      await sleep(this.#clock, backoffMs * (0.5 + this.#runtime.random.fraction() / 2));
-      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
-    }
-  }
-
-  /** One connection from the attempt to its end; whether it was ever up. */
-  async #connectOnce(): Promise<boolean> {
-    let socket: Socket;
-    try {
-      socket = await this.#open();
-    } catch (error) {
-      const words = messageOf(error);
-      this.#down(new ServiceError('UNREACHABLE', `${this.#options.name} can't be reached: ${words}`));
-      return false;
-    }
-    if (this.#closed) {
-      socket.destroy();
-      return false;
-    }
-    return new Promise((resolve) => {
-      let wasUp = false;
-      const connection = new Connection({
-        socket,
-        handshake: new ClientHandshake(this.#options.secret, this.#runtime.random.bytes(NONCE_BYTES)),
-        handshakeDeadlineMs: this.#options.connectDeadlineMs ?? HANDSHAKE_DEADLINE_MS,
-        clock: this.#clock,
-        events: {
-          opened: () => {
-            wasUp = true;
-            this.#up(connection);
-          },
-          message: (message, _sizeBytes, payloads) => this.#take(message, connection, payloads),
-          closed: (error) => {
-            this.#attempt = undefined;
-            this.#down(new ServiceError(error.code, `${this.#options.name}: ${error.message}`));
-            resolve(wasUp);
-          },
-        },
-      });
-      this.#attempt = connection;
-    });
-  }
-
-  async #open(): Promise<Socket> {
-    const { address, unixPath, connectDeadlineMs = HANDSHAKE_DEADLINE_MS } = this.#options;
-    if (unixPath !== undefined) {
-      try {
-        return await this.#runtime.network.connect(`unix:${unixPath}`, connectDeadlineMs);
-      } catch (error) {
-        const reason = messageOf(error);
-        this.#runtime.log.debug('connection.unix_unavailable', { server: this.#options.name, unixPath, reason });
-      }
-    }
-    return this.#runtime.network.connect(address, connectDeadlineMs);
-  }
-
-  #up(connection: Connection): void {
-    this.#attempt = undefined;
+  up(connection: Connection): void {
     this.#connection = connection;
     this.#runtime.log.info('connection.up', { server: this.#options.name, peer: connection.peer });
     this.#change('up');
     this.#release();
   }
 
-  #down(error: ServiceError): void {
+  down(error: ServiceError): void {
     const wasUp = this.#connection !== undefined;
     this.#connection = undefined;
     this.#logDown(error);
-    // To a caller only REFUSED says more than that the fate of its call is unknown.
+    // REFUSED tells a caller why; every other code only means that the outcome of its call is unknown.
     const reason = error.code === 'REFUSED' ? error : new ServiceError('UNREACHABLE', error.message);
     if (!this.#closed) this.#whyDown = reason;
     this.#change('down');
     const lost = this.#inFlight;
     this.#inFlight = new Map();
     for (const call of lost.values()) call.fail(reason);
-    // What was held back while it was up belongs to what was sent: the next connection gets only what its users know it for.
+    // Calls that were held back while the connection was up fail with those that were sent. Only calls that were made
+    // while it was down wait for the next one.
     if (wasUp || this.#options.whileDown === 'fail' || error.code === 'REFUSED') this.#failHeld(reason);
   }
 
@@ -308,7 +227,7 @@ class ReconnectingRemote implements Remote, CallEvents {
     const fields = { server: this.#options.name, address: this.#options.address, reason: error.message };
     if (error.code === 'MALFORMED') log.warn('connection.malformed', fields);
     else if (error.code === 'FAILED') log.error('connection.failed', fields);
-    // Closing on purpose is no news, and neither is an attempt that fails like the one before.
+    // Closing on purpose is no news; neither is a further attempt that fails.
     else if (this.#closed || this.state === 'down') log.debug('connection.down', fields);
     else log.warn(error.code === 'REFUSED' ? 'auth.refused' : 'connection.down', fields);
   }

@@ -1,6 +1,6 @@
 // One connection, from either end: the handshake first, then messages. It ends
-// once, with an error that says why, and nothing that a peer sends can end
-// more than this.
+// once, with an error that says why. Whatever a peer sends, it ends no more than
+// its connection.
 import { Buffer } from 'node:buffer';
 import { stackOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
@@ -17,7 +17,7 @@ export interface ConnectionEvents {
   opened(): void;
   /**
    * @param sizeBytes of its frame
-   * @param payloads what its byte arrays are views of; `release` it when nobody looks at them any more, or never
+   * @param payloads the buffer that its byte arrays are views of. `release` gives it back when nobody looks at them any more; not to is safe
    */
   message(message: Message, sizeBytes: number, payloads: Buffer | undefined): void;
   /**
@@ -80,7 +80,7 @@ export class Connection {
 
   /**
    * Sends a frame; into the void when the connection has ended.
-   * @param sent called when nobody looks at the chunks any more, if it comes to that
+   * @param sent called when nobody looks at the chunks any more; never, when the connection ends before
    */
   send(chunks: readonly Uint8Array[], sent?: () => void): void {
     if (this.#state === 'open') this.#socket.write(chunks, sent);
@@ -132,7 +132,7 @@ export class Connection {
       this.#greeting = this.#greeting.subarray(4 + lengthBytes);
       this.#step(body);
     }
-    // A peer that hurries ahead of the handshake does not make this side keep what it sends.
+    // A peer that sends messages before the handshake is through can't make this side keep them.
     if (this.#state === 'handshake' && this.#greeting.length > 4 + MAXIMUM_HANDSHAKE_FRAME_BYTES) {
       throw malformed('messages before the end of the handshake');
     }

@@ -1,7 +1,7 @@
-// Reads over an encoded header without building anything, and refuses what
-// would cost the decoder more memory or stack than it is worth. Only what our
-// own encoder writes passes: MessagePack without timestamps, records or floats of
-// 32 bits, and three extensions: payload marks, objects by shape, large whole numbers.
+// Checks an encoded header before it is decoded, so that no peer can make the
+// decoder use too much memory or stack. Only what our own encoder writes passes:
+// MessagePack without timestamps, records or floats of 32 bits, and three
+// extensions: payload marks, objects by shape, large whole numbers.
 import { malformed } from '../errors.js';
 import { MAXIMUM_DEPTH, MAXIMUM_HEADER_VALUES } from '../limits.js';
 
@@ -14,7 +14,7 @@ export const SHAPE_EXTENSION = 0x53;
 /** MessagePack extension type that msgpackr gives a bigint beyond 64 bits, here always of 128. */
 const LARGE_NUMBER_EXTENSION = 0x42;
 
-/** Levels that the message itself adds around the body. */
+/** The message's own array is around the body. */
 const ENVELOPE_DEPTH = 1;
 
 const counts = new Float64Array(MAXIMUM_DEPTH + ENVELOPE_DEPTH);

@@ -1,9 +1,9 @@
-// Memory that is used again once whoever has it says that they are done. Not
-// to say so is always safe: the garbage collector takes it then.
+// Memory that its receiver gives back to be used again. Never giving it back is
+// safe too: then the garbage collector takes it.
 
 const lenders = new WeakMap<object, () => void>();
 
-/** Whoever gets `thing` may give it back, once, and must not look at it afterwards. */
+/** The receiver of `thing` may give it back, once, and must not look at it afterwards. */
 export function lend<T extends object>(thing: T, takeBack: () => void): T {
   lenders.set(thing, takeBack);
   return thing;

@@ -1,8 +1,8 @@
-// Calls that were lost with their connection: nobody knows whether they were
-// carried out. Makes them again, on the next connection, within the deadline
-// that every call has. Likewise those that the other side refuses because it has
-// ended the caller's session. What may be called so is the caller's to know: queries,
-// and requests that the other side recognises.
+// Retries calls that were lost with their connection, on the next connection and
+// within the deadline that every call has; likewise calls that the other side
+// refuses because it has ended the caller's session. Nobody knows whether a lost
+// call was carried out, so only idempotent ones may be made this way: queries, and
+// requests with an id.
 import type { Clock } from '../../runtime/clock.js';
 import { ServiceError } from '../errors.js';
 import type { CallOptions } from '../services/service.js';
@@ -22,7 +22,7 @@ export class RepeatedCalls {
     });
   }
 
-  /** How often the connection was lost, or the other side was found to have ended the session: it must be begun anew. */
+  /** How often the session must have been begun anew: the connection was lost, or the other side had ended the session. */
   get losses(): number {
     return this.#losses;
   }
@@ -36,9 +36,9 @@ export class RepeatedCalls {
         return await call({ deadlineMs: leftMs });
       } catch (error) {
         if (!(error instanceof ServiceError)) throw error;
-        // Of the calls that were under way, the first that says so counts.
+        // Several calls under way may hear of the same end of a session: it counts once.
         if (error.code === 'NO_SESSION' && this.#losses === losses) this.#losses++;
-        // A server that itself answers UNREACHABLE (its disk fails) would answer it again.
+        // UNREACHABLE on a connection that holds comes from the server itself (its disk fails), which would answer it again.
         const isLost = error.code === 'NO_SESSION' || (error.code === 'UNREACHABLE' && this.#losses !== losses);
         if (!isLost || !mayRepeat() || this.#clock.monotonicMs() >= endMs) throw error;
       }

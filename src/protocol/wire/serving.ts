@@ -47,14 +47,14 @@ class RunningRequest implements CallOptions {
   #controller: AbortController | undefined;
   #aborted = false;
 
-  /** @param payloads to be used again after the reply; undefined when the method may keep them */
+  /** @param payloads the buffer that goes back to the pool after the reply; undefined when the method may keep it */
   constructor(
     readonly sizeBytes: number,
     readonly payloads: Buffer | undefined,
     readonly peer: object,
   ) {}
 
-  /** Aborts when the caller cancels or its connection is gone. Made when asked for: most methods never do. */
+  /** Aborts when the caller cancels or its connection is gone. Made lazily: most methods never look at it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#aborted) this.#controller.abort();
@@ -70,7 +70,7 @@ class RunningRequest implements CallOptions {
 export interface ServingOptions {
   socket: Socket;
   methods: ReadonlyMap<string, ServedMethod>;
-  /** Methods that keep no byte array of a request beyond their reply, and answer none of them. */
+  /** Methods that neither keep byte arrays of a request beyond their reply nor put them into it. */
   transient: ReadonlySet<string>;
   secret: string | undefined;
   closed: (connection: ServingConnection) => void;
@@ -192,7 +192,7 @@ export class ServingConnection {
     if (crowded && !this.#paused) this.#connection.pause();
     if (!crowded && this.#paused) this.#connection.resume();
     this.#paused = crowded;
-    // The end of a request calls this by itself; a queue that shrinks does not.
+    // The end of a request calls this; nobody reports that the queue shrinks, so it is polled.
     if (crowded && queuedBytes > REPLY_QUEUE_LOW_BYTES && this.#queueTimer === undefined) {
       this.#queueTimer = this.#runtime.clock.after(REPLY_QUEUE_POLL_MS, () => {
         this.#queueTimer = undefined;

@@ -1,6 +1,6 @@
-// Objects that travel often: on the wire such an object is the number of its
-// shape and its values, not its members' names. The names cost more than all
-// the rest: a receiver must make texts of them and look each up, which took a
+// Shapes of objects that travel often. On the wire such an object is the number of
+// its shape and the values of its members, without their names. Names cost more
+// than all the rest: the receiver must decode and look up each, which took a
 // twelfth of a server's time for an fsync.
 //
 // A shape is known by its members' names in order. What has no shape here, or
@@ -91,14 +91,14 @@ const SHAPES: readonly Make[] = [
 /** The members of each shape, in order. */
 export const SHAPE_MEMBERS: readonly (readonly string[])[] = SHAPES.map((make) => Object.keys(make([])));
 
-/** Where names that have been seen so far lead. */
+/** A trie over the members' names: where the names so far lead. */
 export interface ShapePath {
   readonly next: Map<string, ShapePath>;
   /** The shape that ends here. */
   number: number | undefined;
 }
 
-/** Before the first name. */
+/** The root of the trie. */
 export const SHAPE_PATHS: ShapePath = pathsOf(SHAPE_MEMBERS);
 
 /** The object of [number, values …]; undefined when there is no such shape, or it has not so many members. */

@@ -1,6 +1,5 @@
 // /dev/fuse: whole requests come in as the kernel has them, replies go out by
 // a write that does not block. Never touches the mount.
-
 import { Buffer } from 'node:buffer';
 import { closeSync, writev, writevSync } from 'node:fs';
 import { messageOf } from '../../../runtime/caught-errors.js';

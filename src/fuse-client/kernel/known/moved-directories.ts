@@ -4,7 +4,6 @@
 // with all that is in it. So this mount looks the new name up by itself: from a
 // thread of the pool, since this very process gives the answer, one at a time,
 // and nothing waits for it.
-
 import { Buffer } from 'node:buffer';
 import { lstat } from 'node:fs/promises';
 import { errorFields } from '../../../runtime/caught-errors.js';
