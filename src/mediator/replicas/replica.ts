@@ -6,6 +6,7 @@ import type { DataServerState } from '../../protocol/services/admin.js';
 import type { BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import type { Clock } from '../../runtime/clock.js';
+import { checkedBlocks } from './checked-blocks.js';
 
 /** Weight of a new measurement in the moving average of the latency. */
 const LATENCY_WEIGHT = 0.1;
@@ -44,7 +45,7 @@ export class Replica {
   ) {
     this.#clock = clock;
     this.#changed = changed;
-    this.blocks = remote.service<BlockService>('blocks');
+    this.blocks = checkedBlocks(name, remote.service<BlockService>('blocks'));
     this.hooks = remote.service<HookService>('hooks');
   }
 

@@ -144,8 +144,7 @@ export class Recovery {
     }));
     const { results } = await replica.call(() => replica.blocks.get({ items }));
     const lacking = blocks.filter((block, position) => {
-      // A server that answers nonsense lacks them: no fault of this program.
-      const result = results?.[position];
+      const result = results[position];
       return result?.state !== 'present' || result.hash !== block.hash;
     });
     const outcomes = await Promise.all(lacking.map((block) => this.#put(replica, block)));
