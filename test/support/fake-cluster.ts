@@ -1,6 +1,5 @@
-// A mediator over fake replicas and a real namespace in memory: all of the
-// mediator's behaviour without processes.
-import { randomBytes } from 'node:crypto';
+// A mediator over data servers and a namespace in memory, in virtual time: all of
+// the mediator's behaviour without processes.
 import { type Mediator, type MediatorOptions, openMediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
@@ -9,9 +8,12 @@ import { ROOT_INODE } from '../../src/protocol/services/files.js';
 import type { CommandName, MetadataService, QueryName } from '../../src/protocol/services/metadata.js';
 import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import type { Disk } from '../../src/runtime/disk.js';
+import { silentLog } from '../../src/runtime/log.js';
 import type { Network } from '../../src/runtime/network.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
-import { FakeReplica } from './fake-replica.js';
+import { SeededRandom } from '../simulation/world/seeded-random.js';
+import { FaultyReplica } from './faulty-replica.js';
+import { VirtualClock } from './virtual-clock.js';
 
 /** What a part that must not be used throws when it is. */
 function unused<T extends object>(what: string): T {
@@ -28,25 +30,15 @@ export interface LoggedEvent {
   [field: string]: unknown;
 }
 
-/** Real time, real randomness, no disk and no network; log events are kept in `events`. */
-export function testRuntime(events: LoggedEvent[]): Runtime {
+/** Virtual time, seeded randomness, no disk and no network; log events are kept in `events`. */
+export function testRuntime(events: LoggedEvent[], seed = 1): Runtime & { clock: VirtualClock } {
   const record =
     (level: LoggedEvent['level']) =>
     (event: string, fields: object = {}) =>
       void events.push({ event, level, ...fields });
   return {
-    clock: {
-      nowNs: () => BigInt(Date.now()) * 1_000_000n,
-      monotonicMs: () => performance.now(),
-      after(delayMs, action) {
-        const timer = setTimeout(action, delayMs);
-        return { cancel: () => clearTimeout(timer) };
-      },
-    },
-    random: {
-      fraction: () => randomBytes(4).readUInt32LE() / 2 ** 32,
-      bytes: (count) => randomBytes(count),
-    },
+    clock: new VirtualClock(),
+    random: new SeededRandom(seed),
     disk: unused<Disk>('a disk'),
     network: unused<Network>('a network'),
     log: { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') },
@@ -63,14 +55,13 @@ export interface Kill {
 
 export interface FakeClusterOptions extends Partial<MediatorOptions> {
   servers?: number;
+  /** Of all randomness. */
+  seed?: number;
   /** Stands for the supervisor; without it servers are restarted by their own hook. */
-  restartServer?: (replica: FakeReplica, blank: boolean) => Promise<void>;
+  restartServer?: (replica: FaultyReplica, blank: boolean) => Promise<void>;
 }
 
 export class FakeCluster {
-  readonly events: LoggedEvent[] = [];
-  readonly runtime = testRuntime(this.events);
-  readonly replicas: FakeReplica[];
   /** What becomes of `collected`. lost: answered and forgotten, as by a metaserver that crashes right after; unanswered: it never arrives. */
   collectedFate: 'kept' | 'lost' | 'unanswered' = 'kept';
   /** In this order. */
@@ -90,8 +81,10 @@ export class FakeCluster {
   readonly #restartServer: FakeClusterOptions['restartServer'];
 
   private constructor(
+    readonly events: LoggedEvent[],
+    readonly runtime: Runtime & { clock: VirtualClock },
+    readonly replicas: readonly FaultyReplica[],
     options: MediatorOptions,
-    servers: number,
     metaserver: Metaserver,
     metadataStore: MemoryStore,
     /** What the metaserver's disk does before each write. */
@@ -102,13 +95,17 @@ export class FakeCluster {
     this.#metadataStore = metadataStore;
     this.#restartServer = restartServer;
     this.#metaserver = metaserver;
-    this.replicas = Array.from({ length: servers }, (_, index) => new FakeReplica(`data${index + 1}`));
   }
 
-  static async open({ servers = 5, restartServer, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
+  static async open({ servers = 5, seed, restartServer, ...options }: FakeClusterOptions = {}): Promise<FakeCluster> {
+    const events: LoggedEvent[] = [];
+    const runtime = testRuntime(events, seed);
+    const replicas = await Promise.all(
+      Array.from({ length: servers }, (_, index) => FaultyReplica.open(index + 1, runtime)),
+    );
     const disk: FakeCluster['metaserverDisk'] = {};
     const store = new MemoryStore();
-    const metaserver = await start(store, disk);
+    const metaserver = await start(store, disk, runtime);
     const complete: MediatorOptions = {
       readQuorum: 3,
       writeQuorum: servers,
@@ -121,7 +118,7 @@ export class FakeCluster {
       maintenance: true,
       ...options,
     };
-    return new FakeCluster(complete, servers, metaserver, store, disk, restartServer);
+    return new FakeCluster(events, runtime, replicas, complete, metaserver, store, disk, restartServer);
   }
 
   /** Another mediator over the same servers. */
@@ -200,7 +197,7 @@ export class FakeCluster {
   }
 
   async #start(store: MemoryStore): Promise<void> {
-    this.#starting = start(store, this.metaserverDisk);
+    this.#starting = start(store, this.metaserverDisk, this.runtime);
     this.#metaserver = await this.#starting;
     this.#starting = null;
     this.#tell('up');
@@ -233,11 +230,11 @@ export class FakeCluster {
     return {} as never;
   }
 
-  replica(number: number): FakeReplica {
+  replica(number: number): FaultyReplica {
     return this.#named(`data${number}`);
   }
 
-  #named(name: string): FakeReplica {
+  #named(name: string): FaultyReplica {
     const replica = this.replicas.find((each) => each.name === name);
     if (replica === undefined) throw new Error(`no ${name}`);
     return replica;
@@ -246,12 +243,14 @@ export class FakeCluster {
   async close(): Promise<void> {
     await Promise.all(this.#mediators.map((mediator) => mediator.close()));
     await this.#metaserver.close();
+    await Promise.all(this.replicas.map((replica) => replica.close()));
   }
 }
 
-function start(store: MemoryStore, disk: FakeCluster['metaserverDisk']): Promise<Metaserver> {
+/** A process of its own, whose log nobody reads. */
+function start(store: MemoryStore, disk: FakeCluster['metaserverDisk'], runtime: Runtime): Promise<Metaserver> {
   const engine = memoryEngine(store, { commitDelay: async () => disk.beforeWrite?.() });
-  return openMetaserver({ directory: '/meta' }, testRuntime([]), engine);
+  return openMetaserver({ directory: '/meta' }, { ...runtime, log: silentLog }, engine);
 }
 
 /** A new empty file in the root; its inode. */
@@ -266,11 +265,13 @@ export async function writeText({ files }: Mediator, inode: number, text: string
   await files.write({ inode, extents: [{ offset: 0, data: Buffer.from(text) }], modifyTimeNs: 1n });
 }
 
-/** Waits until the condition holds. */
+/** Turns of the event loop: in each the clock may go on, and far more is done in them than any test waits for. */
+const MOST_TURNS = 200_000;
+
+/** Waits until the condition holds, in whatever time. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 5000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let turn = 0; !(await condition()); turn++) {
+    if (turn > MOST_TURNS) throw new Error(`waited in vain for ${condition}`);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -99,7 +99,7 @@ describe('appending', () => {
       append(mediator, inode, 0, first).then(() => done.push('first')),
       append(mediator, inode, BLOCK, 'second').then(() => done.push('second')),
     ];
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await cluster?.runtime.clock.sleep(50);
     assert.deepEqual([done, (await mediator.files.getattr({ inode })).sizeBytes], [[], 0]);
     goOn();
     await Promise.all(both);

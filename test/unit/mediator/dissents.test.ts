@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { eventually, makeFile, writeText } from '../../support/fake-cluster.js';
-import { openCluster } from './fixture.js';
+import { openCluster, untilEachHolds } from './fixture.js';
 
 describe('the count of dissents', () => {
-  const FILES = 300;
+  const FILES = 100;
   const inodes: number[] = [];
 
   /** data1 of these servers comes back blank; resolves when its rebuild has begun. */
@@ -22,7 +22,7 @@ describe('the count of dissents', () => {
     const { put } = replica.blocks;
     // A disk that takes its time: what a read finds lacking waits to be repaired longer than the rebuild takes.
     replica.blocks.put = async (request, options) => {
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await cluster.runtime.clock.sleep(10);
       return put(request, options);
     };
     replica.crash();
@@ -67,7 +67,10 @@ describe('the count of dissents', () => {
       replica.restart();
       await eventually(async () => (await stateOf(mediator)) === 'up');
       await use(mediator, inode);
-      await eventually(() => JSON.stringify(replica.contents()) === JSON.stringify(cluster.replica(2).contents()));
+      const [own, others] = [replica, cluster.replica(2)].map(
+        (each) => async () => JSON.stringify(await each.contents()),
+      );
+      await eventually(async () => (await own?.()) === (await others?.()));
       await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
       const { dataservers } = await mediator.admin.status({});
       assert.equal(dataservers[0]?.dissents, 0);
@@ -78,7 +81,7 @@ describe('the count of dissents', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await writeText(mediator, inode, 'there');
-    for (const number of [1, 2]) cluster.replica(number).corrupt(inode, 0);
+    for (const number of [1, 2]) await cluster.replica(number).corrupt(inode, 0);
     await mediator.admin.scrub({});
     await eventually(async () => !(await mediator.admin.scrubProgress({})).running);
     await mediator.close();
@@ -94,10 +97,9 @@ describe('the count of dissents', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await writeText(mediator, inode, 'there');
-    cluster.replica(1).stored.clear();
+    await cluster.replica(1).lose();
     await mediator.files.read({ inode, offset: 0, length: 10 });
-    await eventually(() => cluster.replica(1).stored.size === 1);
-    const { dataservers } = await mediator.admin.status({});
-    assert.equal(dataservers[0]?.dissents, 1);
+    await untilEachHolds([cluster.replica(1)], 1);
+    await eventually(async () => (await mediator.admin.status({})).dataservers[0]?.dissents === 1);
   });
 });

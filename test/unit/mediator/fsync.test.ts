@@ -69,7 +69,7 @@ describe('an fsync asks the metaserver', () => {
     const writing = writeText(mediator, inode, 'new and longer').then(() => order.push('written'));
     await eventually(async () => (await mediator.files.getattr({ inode })).sizeBytes === 14);
     const syncing = mediator.files.fsync({ inode }).then(() => order.push('synced'));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await cluster.runtime.clock.sleep(20);
     assert.deepEqual(order, []);
     store();
     await Promise.all([writing, syncing]);

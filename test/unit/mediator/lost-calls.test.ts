@@ -5,7 +5,7 @@ import { type FileService, ROOT_INODE } from '../../../src/protocol/services/fil
 import type { CommandName } from '../../../src/protocol/services/metadata.js';
 import type { Attempt, RequestId } from '../../../src/protocol/values/request-ids.js';
 import { eventually, type Kill, makeFile, writeText } from '../../support/fake-cluster.js';
-import { BLOCK, CALLER, calls, openWithFile, text } from './fixture.js';
+import { BLOCK, CALLER, calls, openWithFile, text, untilEachHolds } from './fixture.js';
 
 describe('a commit that the metaserver is killed under', () => {
   const table: Kill['when'][][] = [['before'], ['after'], ['before', 'before', 'before'], ['before', 'after', 'after']];
@@ -158,8 +158,8 @@ describe('a request that a client asks again, of another mediator', () => {
     assert.equal(sizeBytes, 5);
     for (const each of [mediator, other]) assert.equal(await text(each, inode), 'later');
     // The versions that were not needed are forgotten.
-    const stored = () => cluster.replicas.flatMap((replica) => Object.keys(replica.contents()));
-    await eventually(() => new Set(stored()).size === 1);
+    await untilEachHolds(cluster.replicas, 1);
+    assert.equal(new Set((await Promise.all(cluster.replicas.map((each) => each.versions()))).flat()).size, 1);
   });
 
   it('changes size and mode once', async () => {

@@ -1,41 +1,85 @@
 // What a read answers for what the servers hold, and what it has mended on the way.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import { giveBack } from '../../../src/protocol/wire/lent.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
-import type { FakeReplica } from '../../support/fake-replica.js';
-import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
+import type { FaultyReplica } from '../../support/faulty-replica.js';
+import {
+  assertEqualReplicas,
+  BLOCK,
+  below,
+  CALLER,
+  openCluster,
+  randomBytes,
+  read,
+  text,
+  untilEachHolds,
+  write,
+} from './fixture.js';
 
-/** The replica that is asked in that place, from 0, about the first blocks of a file: the turn goes by inode. */
-function asked(cluster: FakeCluster, inode: number, place: number): FakeReplica {
-  return cluster.replica(((inode + place) % cluster.replicas.length) + 1);
+/** Numbers of the replicas in the order in which they are asked about the first blocks of the first file. */
+const ORDER = [3, 4, 5, 1, 2] as const;
+
+/** The replica that is asked in that place, from 0. */
+function asked(cluster: FakeCluster, place: 0 | 1 | 2 | 3 | 4): FaultyReplica {
+  return cluster.replica(ORDER[place]);
 }
 
 /** Gets of that replica wait for `before`; `after` is called when the mediator has the answer. */
-function around({ blocks }: FakeReplica, before: () => Promise<unknown>, after: () => void): void {
+function around({ blocks }: FaultyReplica, before: () => Promise<unknown>, after: () => void): void {
   const { get } = blocks;
   Object.assign(blocks, {
     async get(...call: Parameters<typeof get>) {
       await before();
       const reply = await get(...call);
-      setTimeout(after);
+      setImmediate(after);
       return reply;
     },
   });
 }
 
+async function untilEqual(replicas: readonly FaultyReplica[]): Promise<void> {
+  await eventually(async () => {
+    const all = await Promise.all(replicas.map((replica) => replica.contents()));
+    return new Set(all.map((contents) => JSON.stringify(contents))).size === 1;
+  });
+}
+
 describe('reading', () => {
+  it('asks the replicas in turn, another first for each file', async () => {
+    const { cluster, mediator } = await openCluster({ readQuorum: 5 });
+    const asked: string[] = [];
+    for (const { name, blocks } of cluster.replicas) {
+      const { get } = blocks;
+      Object.assign(blocks, {
+        get(...call: Parameters<typeof get>) {
+          asked.push(name);
+          return get(...call);
+        },
+      });
+    }
+    const first = await makeFile(mediator, 'a');
+    const second = await makeFile(mediator, 'b');
+    for (const inode of [first, second]) await write(mediator, inode, 0, 'x');
+    await read(mediator, first);
+    assert.deepEqual(
+      asked.splice(0),
+      ORDER.map((number) => `data${number}`),
+    );
+    await read(mediator, second);
+    assert.equal(asked[0], 'data4');
+  });
+
   it('answers what was written, whole blocks, parts and holes', async () => {
     const { mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     const model = Buffer.alloc(5 * BLOCK);
     let size = 0;
     for (let round = 0; round < 60; round++) {
-      const offset = Math.floor(Math.random() * 4 * BLOCK);
-      const data = randomBytes(1 + Math.floor(Math.random() * BLOCK));
+      const offset = below(4 * BLOCK);
+      const data = randomBytes(1 + below(BLOCK));
       if (round % 7 === 6) {
-        size = Math.floor(Math.random() * 4 * BLOCK);
+        size = below(4 * BLOCK);
         model.fill(0, size);
         await mediator.files.setattr({ inode, changes: { sizeBytes: size }, caller: CALLER });
       } else {
@@ -57,7 +101,7 @@ describe('reading', () => {
     const before = lent();
     const reply = await mediator.files.read({ inode, offset: 1, length: content.length });
     assert.ok(lent() > before);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await cluster.runtime.clock.sleep(20);
     assert.ok(Buffer.concat(reply.pieces).equals(content.subarray(1)));
     assert.ok(reply.pieces.length >= 5, `${reply.pieces.length} pieces: four of blocks, the rest of a hole`);
     giveBack(reply);
@@ -101,7 +145,7 @@ describe('reading', () => {
       const { cluster, mediator } = await openCluster({ readQuorum });
       const inode = await makeFile(mediator, 'a');
       await write(mediator, inode, 0, 'right bytes');
-      for (let number = 1; number <= corrupted; number++) cluster.replica(number).corrupt(inode, 0);
+      for (let number = 1; number <= corrupted; number++) await cluster.replica(number).corrupt(inode, 0);
       for (let number = 6 - crashed; number <= 5; number++) cluster.replica(number).crash();
       if (!success) {
         await assert.rejects(read(mediator, inode), { code: 'EIO' });
@@ -109,14 +153,11 @@ describe('reading', () => {
       }
       assert.equal(await text(mediator, inode), 'right bytes');
       const alive = cluster.replicas.filter(({ fault }) => fault === 'none');
-      await eventually(() =>
-        alive.every((one) => one.contents()[`${inode}/0/1`] === alive.at(-1)?.contents()[`${inode}/0/1`]),
-      );
-      const { dataservers } = await mediator.admin.status({});
-      assert.equal(
-        dataservers.reduce((sum, { repairs }) => sum + repairs, 0),
-        corrupted,
-      );
+      await untilEqual(alive);
+      await eventually(async () => {
+        const { dataservers } = await mediator.admin.status({});
+        return dataservers.reduce((sum, { repairs }) => sum + repairs, 0) === corrupted;
+      });
     });
   }
 
@@ -124,18 +165,18 @@ describe('reading', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'kept');
-    cluster.replica(2).stored.clear();
+    await cluster.replica(2).lose();
     assert.equal(await text(mediator, inode), 'kept');
-    await eventually(() => cluster.replica(2).stored.size === 1);
-    assertEqualReplicas(cluster);
+    await untilEachHolds([cluster.replica(2)], 1);
+    await assertEqualReplicas(cluster);
   });
 
   it('does not take bytes from a replica that votes for the right hash and sends others', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'honest bytes');
-    asked(cluster, inode, 0).fault = 'lying';
-    asked(cluster, inode, 1).fault = 'lying';
+    asked(cluster, 0).fault = 'lying';
+    asked(cluster, 1).fault = 'lying';
     for (let round = 0; round < 10; round++) assert.equal(await text(mediator, inode), 'honest bytes');
   });
 
@@ -143,13 +184,13 @@ describe('reading', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, randomBytes(4 * BLOCK));
-    for (let place = 1; place < 5; place++) asked(cluster, inode, place).corrupt(inode, 0);
+    for (const place of [1, 2, 3, 4] as const) await asked(cluster, place).corrupt(inode, 0);
     // The first, which is honest, and the fourth are to send the first block's bytes and the last one's, which waits for them
     // when the first block has lost its vote.
     const answered = new Set<number>();
-    const answers = (place: number, next: number | undefined) =>
+    const answers = (place: 0 | 3 | 4, next: number | undefined) =>
       around(
-        asked(cluster, inode, place),
+        asked(cluster, place),
         () => eventually(() => next === undefined || answered.has(next)),
         () => answered.add(place),
       );
@@ -164,7 +205,7 @@ describe('reading', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'hedged');
-    asked(cluster, inode, 0).fault = 'hung';
+    asked(cluster, 0).fault = 'hung';
     for (let round = 0; round < 10; round++) assert.equal(await text(mediator, inode), 'hedged');
     const { counters } = await mediator.admin.status({});
     assert.ok(
@@ -177,13 +218,9 @@ describe('reading', () => {
     const { cluster, mediator } = await openCluster({ audit: 'all', readQuorum: 1 });
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'audited');
-    for (const replica of cluster.replicas.slice(1)) replica.corrupt(inode, 0);
+    for (const replica of cluster.replicas.slice(1)) await replica.corrupt(inode, 0);
     assert.equal(await text(mediator, inode), 'audited');
-    await eventually(() =>
-      cluster.replicas.every(
-        (replica) => replica.contents()[`${inode}/0/1`] === cluster.replica(1).contents()[`${inode}/0/1`],
-      ),
-    );
+    await untilEqual(cluster.replicas);
     await mediator.admin.configure({ key: 'audit', value: 'quorum' });
     const before = cluster.replicas.reduce((sum, { calls }) => sum + (calls.get('get') ?? 0), 0);
     for (let round = 0; round < 10; round++) await read(mediator, inode);

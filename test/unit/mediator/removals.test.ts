@@ -3,16 +3,14 @@ import { describe, it } from 'mocha';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
-import { CALLER, openCluster, text, write } from './fixture.js';
+import { CALLER, openCluster, text, untilEachHolds, write } from './fixture.js';
 
 const NAME = { parent: ROOT_INODE, name: 'a' };
 
 /** A mediator after its first moments, with two mounts. */
 async function twoMounts() {
   const { cluster, mediator } = await openCluster();
-  const { clock } = cluster.runtime;
-  const { monotonicMs } = clock;
-  clock.monotonicMs = () => monotonicMs() + 2 * SESSION_GRACE_MS;
+  cluster.runtime.clock.jump(2 * SESSION_GRACE_MS);
   const join = async (client: string) => {
     const options = { peer: {} };
     await mediator.sessions.begin({ client, open: [], locks: [], mediator: null }, options);
@@ -36,14 +34,14 @@ describe('a name that goes while its file is open', () => {
           const looks = cluster.metadataCalls.get('orphans') ?? 0;
           await mediator.files.setattr({ inode, changes: { sizeBytes: 4 }, caller: CALLER });
           await eventually(() => (cluster.metadataCalls.get('orphans') ?? 0) > looks);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await cluster.runtime.clock.sleep(20);
         },
       });
       await mediator.files.unlink({ ...NAME, held: holder === 'another mount' ? [] : [inode] }, here);
       assert.equal(await text(mediator, inode), 'held');
       await mediator.files.release({ inode }, there);
       await mediator.files.release({ inode }, here);
-      await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 0));
+      await untilEachHolds(cluster.replicas, 0);
     });
   }
 

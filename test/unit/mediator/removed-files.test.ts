@@ -5,15 +5,16 @@ import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { eventually, type FakeCluster, makeFile, writeText } from '../../support/fake-cluster.js';
-import { openCluster, text } from './fixture.js';
+import { openCluster, text, untilEachHolds } from './fixture.js';
 
 /** All `get` of a server wait until nothing of the file is left there. Answers how many have been answered. */
 function lateBallots(cluster: FakeCluster): () => number {
-  const { blocks, stored } = cluster.replica(5);
+  const replica = cluster.replica(5);
+  const { blocks } = replica;
   const { get } = blocks;
   let answered = 0;
   blocks.get = async (request, options) => {
-    await eventually(() => stored.size === 0);
+    await untilEachHolds([replica], 0);
     const reply = await get(request, options);
     answered++;
     return reply;
@@ -61,16 +62,17 @@ describe('a file that is removed while it is open', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await writeText(mediator, inode, 'there');
-    cluster.replica(1).corrupt(inode, 0);
+    await cluster.replica(1).corrupt(inode, 0);
     // The repair's own vote finds nothing any more.
     let looks = 0;
     let answers = 0;
-    for (const { blocks, stored } of cluster.replicas) {
+    for (const replica of cluster.replicas) {
+      const { blocks } = replica;
       const { get } = blocks;
       blocks.get = async (request, options) => {
         if (++looks > 5) {
           await mediator.files.unlink({ parent: ROOT_INODE, name: 'a', held: [] }).catch(() => {});
-          await eventually(() => stored.size === 0);
+          await untilEachHolds([replica], 0);
         }
         return get(request, options).finally(() => answers++);
       };

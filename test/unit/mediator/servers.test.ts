@@ -1,11 +1,11 @@
 // How data servers come to hold what they should and nothing else: rebuilt, scrubbed, told to forget.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import type { ScrubProgress } from '../../../src/protocol/services/admin.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
-import { assertEqualReplicas, BLOCK, openCluster, text, write } from './fixture.js';
+import type { FaultyReplica } from '../../support/faulty-replica.js';
+import { assertEqualReplicas, BLOCK, openCluster, randomBytes, text, untilEachHolds, write } from './fixture.js';
 
 describe('servers that come back', () => {
   it('a blank one is rebuilt, is complete before it counts as up, and carries a vote then', async () => {
@@ -24,10 +24,10 @@ describe('servers that come back', () => {
       assert.ok(server);
       states.push(server.state);
       if (server.state === 'up') break;
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await cluster.runtime.clock.sleep(1);
     }
     assert.ok(states.includes('rebuilding'), states.join());
-    assertEqualReplicas(cluster);
+    await assertEqualReplicas(cluster);
     for (const number of [2, 3]) cluster.replica(number).crash();
     for (const [number, inode] of inodes.entries()) assert.equal(await text(mediator, inode), `content ${number}`);
   });
@@ -40,8 +40,8 @@ describe('servers that come back', () => {
     await write(mediator, inode, 0, 'new bytes');
     for (const number of [1, 2]) cluster.replica(number).restart();
     assert.equal(await text(mediator, inode), 'new bytes');
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
-    assertEqualReplicas(cluster);
+    await untilEachHolds(cluster.replicas, 1);
+    await assertEqualReplicas(cluster);
     for (const number of [3, 4]) cluster.replica(number).crash();
     assert.equal(await text(mediator, inode), 'new bytes');
   });
@@ -49,7 +49,7 @@ describe('servers that come back', () => {
   it('one of another cluster is not let in', async () => {
     const { cluster } = await openCluster();
     cluster.replica(1).crash();
-    cluster.replica(1).clusterId = 'another';
+    cluster.replica(1).claimedClusterId = 'another';
     cluster.replica(1).restart();
     await eventually(() =>
       cluster.events.some(({ event, server }) => event === 'replica.refused' && server === 'data1'),
@@ -61,6 +61,12 @@ async function scrubAll({ admin }: Mediator): Promise<ScrubProgress> {
   await admin.scrub({});
   await eventually(async () => !(await admin.scrubProgress({})).running);
   return admin.scrubProgress({});
+}
+
+/** The version of the file's first block that was allocated last of those that the replica holds, as inode/index/version. */
+async function newest(replica: FaultyReplica, inode: number): Promise<string> {
+  const ofFile = (await replica.versions()).filter((key) => key.startsWith(`${inode}/0/`));
+  return ofFile.at(-1) ?? '';
 }
 
 /** Has data1 keep the next put until the answer is called. */
@@ -87,12 +93,12 @@ describe('scrub', () => {
     const { reached, release } = holdPut(cluster);
     const writing = write(mediator, inode, 0, 'new');
     await reached;
-    await eventually(() => cluster.replicas.filter(({ stored }) => stored.size === 2).length === 4);
+    await untilEachHolds(cluster.replicas.slice(1), 2);
     assert.equal((await scrubAll(mediator)).orphansRemoved, 0);
     release();
     await writing;
     assert.equal(await text(mediator, inode), 'new');
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+    await untilEachHolds(cluster.replicas, 1);
   });
 
   it('has the write of another mediator start over, and loses none of its bytes', async () => {
@@ -104,28 +110,27 @@ describe('scrub', () => {
     const { reached, release } = holdPut(cluster);
     const writing = write(other, inode, 0, 'new');
     await reached;
-    await eventually(() => cluster.replicas.filter(({ stored }) => stored.size === 3).length === 4);
-    const retired = [...cluster.replica(2).stored.keys()].at(-1) ?? '';
+    await untilEachHolds(cluster.replicas.slice(1), 3);
+    const retired = await newest(cluster.replica(2), inode);
     assert.equal((await scrubAll(mediator)).orphansRemoved, 4);
     release();
     await writing;
     assert.equal(await text(mediator, inode), 'new bytes');
     await write(other, inode, 0, 'newer');
     assert.equal(await text(other, inode), 'newerytes');
-    await eventually(() => !cluster.replica(1).stored.has(retired));
+    await eventually(async () => !(await cluster.replica(1).versions()).includes(retired));
   });
 
   it('removes what an earlier mediator stored and never committed', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'kept');
-    const [known] = cluster.replica(1).stored.values();
-    assert.ok(known);
-    const orphan = { ...known, version: known.version + 1, data: Buffer.from('never committed') };
-    for (const { stored } of cluster.replicas) stored.set(`${inode}/0/${orphan.version}`, orphan);
+    const version = Number((await newest(cluster.replica(1), inode)).split('/').at(-1)) + 1;
+    const orphan = { inode, index: 0, version, data: Buffer.from('never committed') };
+    for (const { store } of cluster.replicas) await store.put({ items: [orphan], durable: true });
     const later = await cluster.mediator({ maintenance: false });
     assert.equal((await scrubAll(later)).orphansRemoved, 5);
-    assertEqualReplicas(cluster);
+    await assertEqualReplicas(cluster);
     assert.equal(await text(mediator, inode), 'kept');
   });
 
@@ -133,8 +138,8 @@ describe('scrub', () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, randomBytes(4 * BLOCK));
-    cluster.replica(4).corrupt(inode, 2);
-    cluster.replica(5).stored.clear();
+    await cluster.replica(4).corrupt(inode, 2);
+    await cluster.replica(5).lose();
     await mediator.admin.scrub({});
     for (;;) {
       const progress = await mediator.admin.scrubProgress({});
@@ -143,9 +148,9 @@ describe('scrub', () => {
         assert.equal(progress.done, 4);
         break;
       }
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await cluster.runtime.clock.sleep(5);
     }
-    assertEqualReplicas(cluster);
+    await assertEqualReplicas(cluster);
   });
 });
 
@@ -157,7 +162,7 @@ describe('garbage', () => {
       await write(mediator, inode, 0, 'old');
       opened.collectedFate = fate;
       await write(mediator, inode, 0, 'new');
-      await eventually(() => opened.replicas.every(({ stored }) => stored.size === 1));
+      await untilEachHolds(opened.replicas, 1);
       assert.equal(await opened.garbage(), 1);
       opened.collectedFate = 'kept';
       if (fate === 'lost') opened.reconnectMetaserver();

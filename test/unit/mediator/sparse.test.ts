@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { randomBytes, randomInt } from 'node:crypto';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
 import { MAXIMUM_FILE_BYTES } from '../../../src/protocol/services/files.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
-import { BLOCK, CALLER, openCluster, read, write } from './fixture.js';
+import { BLOCK, below, CALLER, openCluster, randomBytes, read, write } from './fixture.js';
 
 function zero({ files }: Mediator, inode: number, offset: number, length: number, keepsSize = true) {
   return files.fallocate({ inode, offset, length, zeros: true, keepsSize, modifyTimeNs: 7n });
@@ -41,8 +40,8 @@ describe('sparse files', () => {
     const model = Buffer.alloc(6 * BLOCK);
     let size = 0;
     for (let round = 0; round < 120; round++) {
-      const offset = randomInt(5 * BLOCK);
-      const length = randomInt(1, BLOCK * (round % 2 === 0 ? 1 : 5));
+      const offset = below(5 * BLOCK);
+      const length = 1 + below(BLOCK * (round % 2 === 0 ? 1 : 5) - 1);
       const end = Math.min(offset + length, 6 * BLOCK);
       if (round % 3 === 0) {
         const keepsSize = round % 2 === 0;

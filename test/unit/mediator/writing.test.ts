@@ -1,11 +1,20 @@
 // What a write, a cut or a removal does on all servers, and when it is refused instead.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { describe, it } from 'mocha';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
-import { assertEqualReplicas, BLOCK, CALLER, openCluster, read, text, write } from './fixture.js';
+import {
+  assertEqualReplicas,
+  BLOCK,
+  CALLER,
+  openCluster,
+  randomBytes,
+  read,
+  text,
+  untilEachHolds,
+  write,
+} from './fixture.js';
 
 describe('writing', () => {
   it('gives a replica a large write piece by piece, so that what is asked meanwhile is not late', async () => {
@@ -31,8 +40,7 @@ describe('writing', () => {
   it('is refused at opening when a server hangs that nobody has asked for a while', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
-    // As if a second had passed.
-    Object.assign(cluster.runtime.clock, { monotonicMs: () => performance.now() + 1000 });
+    cluster.runtime.clock.jump(1000);
     cluster.replica(3).fault = 'hung';
     await assert.rejects(mediator.files.open({ inode, forWriting: true }), { code: 'EIO' });
   });
@@ -44,8 +52,9 @@ describe('writing', () => {
     cluster.replica(3).fault = 'hung';
     await assert.rejects(write(mediator, inode, 0, 'after!'), { code: 'EIO' });
     assert.equal(await text(mediator, inode), 'before');
-    await eventually(() =>
-      cluster.replicas.filter(({ fault }) => fault === 'none').every(({ stored }) => stored.size === 1),
+    await untilEachHolds(
+      cluster.replicas.filter(({ fault }) => fault === 'none'),
+      1,
     );
   });
 
@@ -62,9 +71,9 @@ describe('writing', () => {
     };
     await assert.rejects(write(mediator, inode, 0, 'after!'), { code: 'EIO' });
     lost.blocks.put = put;
-    assert.equal(lost.stored.size, 2);
+    assert.equal((await lost.versions()).length, 2);
     lost.restart();
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+    await untilEachHolds(cluster.replicas, 1);
     assert.equal(await text(mediator, inode), 'before');
   });
 
@@ -103,28 +112,28 @@ describe('writing', () => {
     lost.fault = 'none';
     await writing;
     assert.equal(await text(mediator, inode), 'waited');
-    await eventually(() => cluster.replicas.every((replica) => replica.stored.size === 1));
-    assertEqualReplicas(cluster);
+    await untilEachHolds(cluster.replicas, 1);
+    await assertEqualReplicas(cluster);
   });
 
   it('a part of a block mends replicas whose base was bad', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'x'.repeat(9000));
-    cluster.replica(1).corrupt(inode, 0);
-    cluster.replica(2).stored.clear();
+    await cluster.replica(1).corrupt(inode, 0);
+    await cluster.replica(2).lose();
     await write(mediator, inode, 10, 'patch');
     const expected = `${'x'.repeat(10)}patch${'x'.repeat(8985)}`;
     assert.equal(await text(mediator, inode), expected);
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
-    assertEqualReplicas(cluster);
+    await untilEachHolds(cluster.replicas, 1);
+    await assertEqualReplicas(cluster);
   });
 
   it('a part of a block fails with EIO when its base has no quorum, a whole block does not', async () => {
     const { cluster, mediator } = await openCluster();
     const inode = await makeFile(mediator, 'a');
     await write(mediator, inode, 0, 'x'.repeat(9000));
-    for (const number of [1, 2, 3]) cluster.replica(number).corrupt(inode, 0);
+    for (const number of [1, 2, 3]) await cluster.replica(number).corrupt(inode, 0);
     await assert.rejects(write(mediator, inode, 10, 'patch'), { code: 'EIO' });
     await write(mediator, inode, 0, 'y'.repeat(9000));
     assert.equal(await text(mediator, inode), 'y'.repeat(9000));
@@ -140,7 +149,7 @@ describe('writing', () => {
     cluster.replica(1).fault = 'none';
     await write(mediator, inode, 0, 'short', 0);
     assert.equal(await text(mediator, inode), 'short');
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+    await untilEachHolds(cluster.replicas, 1);
   });
 
   it('concurrent writers through two mediators lose no bytes', async () => {
@@ -159,7 +168,7 @@ describe('writing', () => {
       await each.files.getattr({ inode });
       assert.equal(await text(each, inode), expected);
     }
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 1));
+    await untilEachHolds(cluster.replicas, 1);
   });
 
   it('an unlinked file frees its blocks everywhere, a held one after its release', async () => {
@@ -169,7 +178,7 @@ describe('writing', () => {
     await mediator.files.unlink({ parent: ROOT_INODE, name: 'a', held: [inode] });
     assert.equal(await text(mediator, inode), 'held');
     await mediator.files.release({ inode });
-    await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 0));
+    await untilEachHolds(cluster.replicas, 0);
     await assert.rejects(mediator.files.getattr({ inode }), { code: 'ENOENT' });
   });
 });
