@@ -1,5 +1,6 @@
 // Where the processes of one configuration meet: sockets, logs, the
 // supervisor's file, and the paths of files as people type them.
+import { Buffer } from 'node:buffer';
 import { join, relative, resolve } from 'node:path';
 import type { Config } from '../config.js';
 

@@ -1,5 +1,6 @@
 // A log file that does not grow for ever, and that ends no process: what can't
 // be written is counted, and said in the log when it can be written again.
+import { Buffer } from 'node:buffer';
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { messageOf } from '../runtime/caught-errors.js';
 

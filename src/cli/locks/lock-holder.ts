@@ -4,21 +4,24 @@
 import { ftruncateSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { z } from 'zod';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { pidNamespace, startOf } from './process-identity.js';
 
 /** Errors of a disk that takes no writes. The lock is held all the same; only its file does not say by whom. */
 const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EBADF', 'EIO'];
 
-export interface LockHolder {
-  name: string;
-  processId: number;
-  startTicks: string;
-  pidNamespace: string;
-  host: string;
+const lockHolder = z.object({
+  name: z.string(),
+  processId: z.number(),
+  startTicks: z.string(),
+  pidNamespace: z.string(),
+  host: z.string(),
   /** ISO 8601. */
-  since: string;
-}
+  since: z.string(),
+});
+
+export type LockHolder = z.infer<typeof lockHolder>;
 
 /** Says in the file that this process has the lock. */
 export async function writeHolder(file: number, name: string): Promise<void> {
@@ -40,10 +43,10 @@ export async function writeHolder(file: number, name: string): Promise<void> {
   }
 }
 
-/** undefined when nobody has said anything yet, or somebody has removed the file. */
+/** undefined when nobody has said anything yet, somebody has removed the file, or something else stands there. */
 export async function readHolder(path: string): Promise<LockHolder | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as LockHolder;
+    return lockHolder.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
   } catch (error) {
     if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) {
       return undefined;

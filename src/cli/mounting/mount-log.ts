@@ -1,5 +1,6 @@
 // Where a mount in the background writes its log: a file per mount, in the run
 // directory of its configuration, or where logs of this user belong.
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, realpath } from 'node:fs/promises';
