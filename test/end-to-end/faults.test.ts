@@ -42,15 +42,14 @@ async function must(cluster: Cluster, line: string): Promise<string> {
 withCluster('corruption and crash mixed, N = 5, Qr = 3', { servers: 5, readQuorum: 3 }, (cluster) => {
   it('adds them up against Qr: one of each is survived, and the corrupted one is repaired', async () => {
     await must(cluster(), 'echo mixed > mixed.txt');
-    await cluster().must('terminate', 'data1');
-    await cluster().untilState('down', 'data1');
-    await cluster().must('corrupt', '/mixed.txt', '--on', 'data2');
+    await cluster().terminate('data1');
+    await cluster().corrupt('/mixed.txt', 'data2');
     assert.equal(await must(cluster(), 'cat mixed.txt'), 'mixed\n');
     await cluster().untilEqual('data2', 'data3', 'data4', 'data5');
   });
 
   it('one crashed and two corrupted are too many: EIO, never wrong bytes', async () => {
-    await cluster().must('corrupt', '/mixed.txt', '--on', 'data2,data3');
+    await cluster().corrupt('/mixed.txt', 'data2', 'data3');
     const read = await cluster().shell('cat mixed.txt');
     assert.notEqual(read.status, 0);
     assert.equal(read.stdout, '');
@@ -58,7 +57,7 @@ withCluster('corruption and crash mixed, N = 5, Qr = 3', { servers: 5, readQuoru
   });
 
   it('is readable again when the crashed server returns, and then heals the corrupted ones', async () => {
-    await cluster().must('restart', 'data1');
+    await cluster().restart('data1');
     await cluster().untilState('up');
     assert.equal(await must(cluster(), 'cat mixed.txt'), 'mixed\n');
     await cluster().untilEqual(...names(5));
@@ -74,21 +73,19 @@ for (const { servers, readQuorum } of [
 
     it(`reads with ${survivable} corrupted, not with ${survivable + 1}`, async () => {
       await must(cluster(), 'echo many > many.txt');
-      await cluster().must('corrupt', '/many.txt', '--on', names(survivable).join(','));
+      await cluster().corrupt('/many.txt', ...names(survivable));
       assert.equal(await must(cluster(), 'cat many.txt'), 'many\n');
       await cluster().untilEqual(...names(servers));
-      await cluster().must('corrupt', '/many.txt', '--on', names(survivable + 1).join(','));
+      await cluster().corrupt('/many.txt', ...names(survivable + 1));
       assert.notEqual((await cluster().shell('cat many.txt')).status, 0);
       await must(cluster(), 'echo many > many.txt');
     });
 
     it(`reads with ${survivable} crashed and refuses to write; not with ${survivable + 1}`, async () => {
-      for (const name of names(survivable)) await cluster().must('terminate', name);
-      await cluster().untilState('down', ...names(survivable));
+      await cluster().terminate(...names(survivable));
       assert.notEqual((await cluster().shell('echo lost > many.txt')).status, 0);
       assert.equal(await must(cluster(), 'cat many.txt'), 'many\n');
-      await cluster().must('terminate', `data${survivable + 1}`);
-      await cluster().untilState('down', `data${survivable + 1}`);
+      await cluster().terminate(`data${survivable + 1}`);
       assert.notEqual((await cluster().shell('cat many.txt')).status, 0);
     });
   });
@@ -97,20 +94,18 @@ for (const { servers, readQuorum } of [
 withCluster('N = 5, Qr = 3, Qw = 3', { servers: 5, readQuorum: 3, writeQuorum: 3 }, (cluster) => {
   it('writes with two servers down', async () => {
     await must(cluster(), 'echo first > stale.txt');
-    for (const name of names(2)) await cluster().must('terminate', name);
-    await cluster().untilState('down', ...names(2));
+    await cluster().terminate(...names(2));
     await must(cluster(), 'echo second > stale.txt');
     assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
   });
 
   it('never takes the old bytes of a stale replica that returns for an answer, and brings it up to date', async () => {
-    for (const name of names(2)) await cluster().must('restart', name);
+    await cluster().restart(names(2));
     await cluster().untilState('up');
     assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
     await cluster().untilEqual(...names(5));
     // Now the two that were stale carry the vote.
-    for (const name of ['data3', 'data4']) await cluster().must('terminate', name);
-    await cluster().untilState('down', 'data3', 'data4');
+    await cluster().terminate('data3', 'data4');
     assert.equal(await must(cluster(), 'cat stale.txt'), 'second\n');
   });
 });
@@ -199,8 +194,7 @@ withCluster('a metaserver that is killed', { servers: 3 }, (cluster) => {
 withCluster('onWriteQuorumLost: block', { servers: 3, extraConfig: 'onWriteQuorumLost: block' }, (cluster) => {
   it('a write waits until the servers are back', async () => {
     await must(cluster(), 'echo one > waits.txt');
-    await cluster().must('terminate', 'data1');
-    await cluster().untilState('down', 'data1');
+    await cluster().terminate('data1');
     let ended = false;
     const write = cluster()
       .shell('echo two > waits.txt')
@@ -210,7 +204,7 @@ withCluster('onWriteQuorumLost: block', { servers: 3, extraConfig: 'onWriteQuoru
       });
     assert.equal(await must(cluster(), 'cat waits.txt'), 'one\n');
     assert.equal(ended, false);
-    await cluster().must('restart', 'data1');
+    await cluster().restart('data1');
     assert.equal((await write).status, 0);
     assert.equal(await must(cluster(), 'cat waits.txt'), 'two\n');
   });
