@@ -11,7 +11,24 @@ const LANES = availableParallelism() + 1;
 /** Each file of these folders is a run of its own; the files of any other layer, or folder of unit, share one. */
 const BY_FILE = ['end-to-end', 'end-to-end/programs'];
 /** What takes longest begins first, so that no run goes on alone at the end. Whatever is not named here comes after. */
-const LONGEST_FIRST = [];
+const LONGEST_FIRST = [
+  'unit/cli',
+  'end-to-end/real-tree',
+  'simulation',
+  'end-to-end/programs/databases',
+  'end-to-end/random-files',
+  'end-to-end/restart',
+  'conformance',
+  'end-to-end/programs/load',
+  'end-to-end/tables',
+  'end-to-end/several-mounts',
+  'end-to-end/mounting-signals',
+  'end-to-end/faults',
+  'end-to-end/lost-servers',
+  'end-to-end/programs/git',
+  'end-to-end/programs/builds',
+  'end-to-end/healthy',
+];
 
 /** One run, with its output shown as it comes; answers how many tests passed, failed and were skipped. */
 export function runAlone(parameters) {
