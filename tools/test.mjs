@@ -1,11 +1,10 @@
 // npm test: installs, builds, checks, and runs every test. The last line says
 // how many passed, failed and were skipped. Arguments go to mocha, for some of
 // the tests: a file of dist/test, or --grep.
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { accessSync, constants } from 'node:fs';
 import { runChecks } from './checks.mjs';
-import { build, install, run, tool } from './prepare.mjs';
+import { build, install } from './prepare.mjs';
+import { runAlone, runSideBySide } from './test-runs.mjs';
 
 function conclude({ passed, failed, skipped }) {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
@@ -33,28 +32,13 @@ function withFiles(parameters) {
     : ['dist/test/**/*.test.js', ...parameters];
 }
 
-/** Runs mocha; a run that ends without totals, or badly after good tests, counts as a failure more. */
-function runTests(parameters) {
-  const folder = mkdtempSync(join(tmpdir(), 'nmrfs-totals-'));
-  const file = join(folder, 'totals.json');
-  try {
-    const succeeded = run(tool('mocha'), withFiles(parameters), { env: { ...process.env, NMRFS_TEST_TOTALS: file } });
-    const totals = JSON.parse(readFileSync(file, 'utf8'));
-    return succeeded || totals.failed > 0 ? totals : { ...totals, failed: 1 };
-  } catch (error) {
-    process.stderr.write(`mocha left no totals: ${error.message}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function main() {
+async function main() {
   if (!install() || !build() || !mountsAreAsExpected()) {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const checks = runChecks();
-  const tests = runTests(process.argv.slice(2));
+  const parameters = process.argv.slice(2);
+  const tests = await (parameters.length === 0 ? runSideBySide() : runAlone(withFiles(parameters)));
   return {
     passed: checks.passed + tests.passed,
     failed: checks.failed + tests.failed,
@@ -62,4 +46,4 @@ function main() {
   };
 }
 
-conclude(main());
+conclude(await main());

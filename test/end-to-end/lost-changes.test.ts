@@ -2,10 +2,8 @@
 // that changes names: what it was answered last may be gone. Then every fsync
 // that answers for it says so, once, and everything else goes on.
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, it } from 'mocha';
-import { type Cluster, until } from '../support/cluster.js';
+import { after, before, describe, it } from 'mocha';
+import { PythonProgram } from '../support/python-program.js';
 import { requireFuse } from '../support/require-fuse.js';
 import { SecondMount } from '../support/second-mount.js';
 
@@ -89,59 +87,23 @@ interface Seen {
   last: [string, string[]];
 }
 
-class LosingProgram {
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #ended: Promise<void>;
-  readonly #lines: string[] = [];
-  #said = '';
-
-  constructor(folder: string) {
-    this.#process = spawn('python3', ['-u', '-c', PROGRAM, folder], { cwd: '/' });
-    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
-    this.#process.stderr.on('data', (chunk) => {
-      this.#said += String(chunk);
-    });
-    createInterface(this.#process.stdout).on('line', (line) => this.#lines.push(line));
-  }
-
-  tell(line: string): void {
-    this.#process.stdin.write(`${line}\n`);
-  }
-
-  async hear(): Promise<string> {
-    await until('the program to say something', async () => {
-      if (this.#said !== '') throw new Error(this.#said);
-      return this.#lines.length > 0;
-    });
-    return this.#lines.shift() ?? '';
-  }
-
-  async kill(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#ended;
-  }
-}
-
 describe('a program that changes names while the metaserver and the mediator are killed together', function () {
   this.timeout(240_000);
   let second: SecondMount;
-  let cluster: Cluster;
-  let program: LosingProgram | undefined;
+  let program: PythonProgram | undefined;
 
-  beforeEach(async function () {
+  before(async function () {
     requireFuse(this);
-    program = undefined;
     second = await SecondMount.start();
-    cluster = second.cluster;
   });
 
-  afterEach(async () => {
+  after(async () => {
     await program?.kill();
     await second?.destroy();
   });
 
-  async function crashUnder(working: LosingProgram, round: number): Promise<Seen> {
-    const pids = [await cluster.pidOf('meta1'), await cluster.pidOf('mediator')];
+  async function crashUnder(working: PythonProgram, round: number): Promise<Seen> {
+    const pids = [await second.cluster.pidOf('meta1'), await second.cluster.pidOf('mediator')];
     working.tell(`folder${round}`);
     assert.equal(await working.hear(), 'begun');
     for (const pid of pids) process.kill(pid, 'SIGKILL');
@@ -150,7 +112,7 @@ describe('a program that changes names while the metaserver and the mediator are
   }
 
   it('is told by one fsync of each descriptor when something is gone that it was answered', async () => {
-    program = new LosingProgram(second.folder);
+    program = new PythonProgram(PROGRAM, second.folder);
     let losses = 0;
     for (let round = 0; losses < ROUNDS_WITH_LOSS; round++) {
       assert.ok(round < MOST_ROUNDS, 'hardly ever was anything lost');

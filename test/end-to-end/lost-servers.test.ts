@@ -2,11 +2,11 @@
 // that change names: nothing fails, nothing is undone, and nothing is carried
 // out twice.
 import assert from 'node:assert/strict';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, it } from 'mocha';
-import { type Cluster, run, until } from '../support/cluster.js';
+import { after, afterEach, before, describe, it } from 'mocha';
+import { run, until } from '../support/cluster.js';
+import { PythonProgram } from '../support/python-program.js';
 import { requireFuse } from '../support/require-fuse.js';
 import { SecondMount } from '../support/second-mount.js';
 
@@ -109,66 +109,55 @@ interface Seen {
 
 class ChangingProgram {
   rounds = 0;
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #ended: Promise<void>;
-  #problem: string | undefined;
-  #last = '';
-  #said = '';
+  readonly #python: PythonProgram;
 
   constructor(folder: string, ...options: string[]) {
-    this.#process = spawn('python3', ['-u', '-c', PROGRAM, folder, String(THREADS), ...options], { cwd: '/' });
-    this.#ended = new Promise((resolve) => this.#process.once('close', () => resolve()));
-    this.#process.stderr.on('data', (chunk) => {
-      this.#said += String(chunk);
-    });
-    createInterface(this.#process.stdout).on('line', (line) => {
-      this.#last = line;
-      if (line === 'round') this.rounds++;
-      else this.#problem ??= line;
-    });
+    this.#python = new PythonProgram(PROGRAM, folder, String(THREADS), ...options);
   }
 
   async untilRounds(more: number): Promise<void> {
     const least = this.rounds + more;
     await until('changes to go on', async () => {
-      if (this.#process.exitCode !== null) throw new Error(`the program ended: ${this.#said}`);
-      if (this.#problem !== undefined) throw new Error(this.#problem);
+      this.#python.mustGoOn();
+      for (const line of this.#python.lines.splice(0)) {
+        if (line !== 'round') throw new Error(line);
+        this.rounds++;
+      }
       return this.rounds >= least;
     });
   }
 
   async finish(): Promise<Seen> {
-    this.#process.stdin.end();
-    await this.#ended;
-    assert.equal(this.#said, '');
-    return JSON.parse(this.#last) as Seen;
+    await this.#python.finish();
+    return JSON.parse(this.#python.lines.at(-1) ?? '') as Seen;
   }
 
-  async kill(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#ended;
+  kill(): Promise<void> {
+    return this.#python.kill();
   }
 }
 
 describe('programs that change names while servers are killed', function () {
   this.timeout(240_000);
   let second: SecondMount;
-  let cluster: Cluster;
   let program: ChangingProgram | undefined;
 
-  beforeEach(async function () {
+  before(async function () {
     requireFuse(this);
-    program = undefined;
     second = await SecondMount.start();
-    cluster = second.cluster;
   });
 
   afterEach(async () => {
     await program?.kill();
+    program = undefined;
+  });
+
+  after(async () => {
     await second?.destroy();
   });
 
   async function killAgainAndAgain(server: string, working: ChangingProgram): Promise<Seen> {
+    const { cluster } = second;
     for (let kill = 0; kill < KILLS; kill++) {
       await working.untilRounds(ROUNDS_BETWEEN);
       const pid = await cluster.pidOf(server);
@@ -183,17 +172,21 @@ describe('programs that change names while servers are killed', function () {
   }
 
   it('go on as if nothing had happened when it is the metaserver', async () => {
-    program = new ChangingProgram(cluster.mountPoint);
+    const folder = join(second.cluster.mountPoint, 'first');
+    await mkdir(folder);
+    program = new ChangingProgram(folder);
     const { problems, changes } = await killAgainAndAgain('meta1', program);
     assert.deepEqual(problems, []);
     assert.ok(changes > KILLS * ROUNDS_BETWEEN);
   });
 
   it('go on as if nothing had happened when it is the mediator of another process', async () => {
-    program = new ChangingProgram(second.folder, 'append');
+    const folder = join(second.folder, 'second');
+    await mkdir(folder);
+    program = new ChangingProgram(folder, 'append');
     const { problems, appended } = await killAgainAndAgain('mediator', program);
     assert.deepEqual(problems, []);
-    const { stdout } = await run('timeout', ['-k', '5', '50', 'cat', join(second.folder, 'log')], '/');
+    const { stdout } = await run('timeout', ['-k', '5', '50', 'cat', join(folder, 'log')], '/');
     assert.equal(stdout, Array.from({ length: appended }, (_, n) => `${n}\n`).join(''));
   });
 });

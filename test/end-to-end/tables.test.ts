@@ -90,8 +90,8 @@ for (const servers of [1, 5]) {
       await cluster?.destroy();
     });
 
-    async function useQuorum(readQuorum: number): Promise<void> {
-      await cluster.must('config', 'set', `readQuorum=${readQuorum}`);
+    function useQuorum(readQuorum: number): Promise<void> {
+      return cluster.configure('readQuorum', String(readQuorum));
     }
 
     for (const table of tables) {
@@ -100,15 +100,15 @@ for (const servers of [1, 5]) {
           const file = `corrupted-${table.readQuorum}-${faults}.txt`;
           await useQuorum(table.readQuorum);
           assert.equal((await cluster.shell(`echo "old content" > ${file}`)).status, 0);
-          const victims = names(faults).join(',');
-          if (faults > 0) await cluster.must('corrupt', `/${file}`, '--on', victims);
+          const victims = names(faults);
+          await cluster.corrupt(`/${file}`, ...victims);
 
           const read = await cluster.shell(`cat ${file}`);
           assert.equal(read.status === 0, expected.read, `read: ${read.stderr}`);
           if (expected.read) {
             assert.equal(read.stdout, 'old content\n');
             await cluster.untilEqual(...names(servers));
-            if (faults > 0) await cluster.must('corrupt', `/${file}`, '--on', victims);
+            await cluster.corrupt(`/${file}`, ...victims);
           } else {
             assert.match(read.stderr, /Input\/output error/);
           }
@@ -127,8 +127,7 @@ for (const servers of [1, 5]) {
         if (faults === 0) {
           assert.equal((await cluster.shell('echo "before the crash" > crash.txt')).status, 0);
         } else {
-          await cluster.must('terminate', `data${faults}`);
-          await cluster.untilState('down', `data${faults}`);
+          await cluster.terminate(`data${faults}`);
         }
         for (const table of tables) {
           const expected = table.crash[faults];
@@ -150,7 +149,7 @@ for (const servers of [1, 5]) {
     }
 
     it('serves what it had once the crashed servers are back', async () => {
-      for (const name of names(servers)) await cluster.must('restart', name);
+      await cluster.restart(names(servers));
       await cluster.untilState('up');
       await useQuorum(servers);
       const read = await cluster.shell('cat crash.txt');

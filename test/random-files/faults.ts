@@ -1,6 +1,7 @@
 // Faults of data servers while operations run, chosen by a seed and never
 // more at once than the configuration promises to survive. Before the next
 // faults all servers are back, caught up and repaired.
+import { messageOf } from '../../src/runtime/caught-errors.js';
 import type { SeededRandom } from '../simulation/world/seeded-random.js';
 import { type Cluster, until } from '../support/cluster.js';
 import type { Shape } from './shapes.js';
@@ -52,7 +53,7 @@ export class Faults {
 
   /** All servers are back and hold what they must. */
   async heal(): Promise<void> {
-    for (const server of this.#terminated.splice(0)) await this.#cluster.must('restart', server);
+    await this.#cluster.restart(this.#terminated.splice(0));
     await Promise.all(this.#recoveries.splice(0));
     await this.#cluster.untilState('up');
     const { unreadable } = JSON.parse(await this.#cluster.must('scrub', '--json')) as { unreadable: number };
@@ -86,18 +87,18 @@ export class Faults {
     const cluster = this.#cluster;
     const random = this.#random;
     switch (kind) {
-      case 'corrupt': {
-        const { status, stderr } = await cluster.command('corrupt', `/${random.pick(files)}`, '--on', server);
+      case 'corrupt':
         // What was written before is on its way to the servers: a block may have been replaced meanwhile.
-        if (status !== 0 && !stderr.includes('has no version')) throw new Error(`corrupt: ${stderr}`);
+        await cluster.corrupt(`/${random.pick(files)}`, server).catch((error) => {
+          if (!messageOf(error).includes('has no version')) throw error;
+        });
         return;
-      }
       case 'terminate':
-        await cluster.must('terminate', server);
+        await cluster.terminate(server);
         this.#terminated.push(server);
         return;
       case 'blank':
-        this.#recoveries.push(watched(cluster.must('restart', server, '--blank')));
+        this.#recoveries.push(watched(cluster.restart(server, { blank: true })));
         return;
       case 'kill': {
         const pid = await cluster.pidOf(server);

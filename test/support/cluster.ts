@@ -7,7 +7,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ClusterStatus, DataServerState } from '../../src/protocol/services/admin.js';
+import { SLOW_CALL_MS, withAdmin } from '../../src/cli/admin-client.js';
+import { loadConfig } from '../../src/cli/config-file.js';
+import type { AdminService, ClusterStatus, DataServerState } from '../../src/protocol/services/admin.js';
+import type { ListEntry } from '../../src/protocol/services/blocks.js';
 import { noteTrouble } from './trouble.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -20,6 +23,8 @@ const STEP_TIMEOUT_MS = 60_000;
 const READY = 'nmrfs is ready:';
 /** Subcommands after which servers have something to complain of. */
 const HARMFUL: ReadonlySet<string | undefined> = new Set(['corrupt', 'terminate', 'restart']);
+/** Entries of a data server's contents in one answer. */
+const CONTENTS_PAGE = 4096;
 /** A rebuild moves a whole store. */
 const REBUILD_TIMEOUT_MS = 180_000;
 
@@ -122,8 +127,43 @@ export class Cluster {
     return run('timeout', ['-k', '5', '50', 'bash', '-c', line], this.mountPoint);
   }
 
-  async status(): Promise<ClusterStatus> {
-    return JSON.parse(await this.must('status', '--json')) as ClusterStatus;
+  /** Asks the mediator in this very process: a command for each question costs half a second of a processor. */
+  async #ask<T>(question: (admin: AdminService) => Promise<T>): Promise<T> {
+    return withAdmin(await loadConfig(this.configFile), question);
+  }
+
+  status(): Promise<ClusterStatus> {
+    return this.#ask((admin) => admin.status({}));
+  }
+
+  /** Ends the processes of data servers, as `nmrfs terminate` does, and waits until the mediator knows. */
+  async terminate(...servers: string[]): Promise<void> {
+    this.#isHarmed = true;
+    await this.#ask(async (admin) => {
+      for (const server of servers) await admin.terminate({ server });
+    });
+    await this.untilState('down', ...servers);
+  }
+
+  /** A new process for each of the data servers, as `nmrfs restart` gives one. */
+  async restart(servers: string | string[], { blank = false } = {}): Promise<void> {
+    this.#isHarmed = true;
+    await this.#ask(async (admin) => {
+      for (const server of [servers].flat()) await admin.restart({ server, blank }, { deadlineMs: SLOW_CALL_MS });
+    });
+  }
+
+  /** Replaces all blocks of a file by wrong bytes on these data servers, as `nmrfs corrupt` does. */
+  async corrupt(path: string, ...servers: string[]): Promise<void> {
+    this.#isHarmed = true;
+    await this.#ask(async (admin) => {
+      for (const server of servers) await admin.corrupt({ path, server }, { deadlineMs: SLOW_CALL_MS });
+    });
+  }
+
+  /** Changes a setting that can change while all run. */
+  async configure(key: string, value: string): Promise<void> {
+    await this.#ask((admin) => admin.configure({ key, value }));
   }
 
   /** The process of a server, for a test that harms it. */
@@ -149,15 +189,17 @@ export class Cluster {
     await until(`${names.join(', ') || 'all servers'} ${state}`, reached, REBUILD_TIMEOUT_MS);
   }
 
-  /** version:length:hash of each block that a server holds, by key. */
+  /** length:hash of each block that a server holds, by key. */
   async contents(server: string): Promise<Record<string, string>> {
-    const listed = JSON.parse(await this.must('list-contents', server, '--json')) as {
-      inode: number;
-      index: number;
-      version: number;
-      length: number;
-      hash: string;
-    }[];
+    const listed: ListEntry[] = [];
+    await this.#ask(async (admin) => {
+      let page = await admin.listContents({ server, limit: CONTENTS_PAGE });
+      listed.push(...page.entries);
+      while (page.next !== undefined) {
+        page = await admin.listContents({ server, after: page.next, limit: CONTENTS_PAGE });
+        listed.push(...page.entries);
+      }
+    });
     return Object.fromEntries(
       listed.map(({ inode, index, version, length, hash }) => [`${inode}/${index}/${version}`, `${length}:${hash}`]),
     );

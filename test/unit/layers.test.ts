@@ -9,16 +9,17 @@ import { describe, it } from 'mocha';
 
 /** From dist/test/unit. */
 const PROGRAM = fileURLToPath(new URL('../../../tools/lint/check-layers.mjs', import.meta.url));
+const { faultsOf } = (await import(PROGRAM)) as { faultsOf: (path: string, text: string) => string[] };
 
-/** What the check says of a source folder with one file that imports one thing. */
-async function check(file: string, imported: string): Promise<string> {
+const importing = (imported: string) => `import type { Anything } from '${imported}';\n`;
+
+/** What the program says of a source folder with one file that imports one thing. */
+async function check(file: string, imported: string): Promise<{ status: number | null; stderr: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'nmrfs-layers-'));
   try {
     await mkdir(join(folder, dirname(file)), { recursive: true });
-    await writeFile(join(folder, file), `import type { Anything } from '${imported}';\n`);
-    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, folder], { encoding: 'utf8' });
-    assert.equal(status, stderr === '' ? 0 : 1);
-    return stderr;
+    await writeFile(join(folder, file), importing(imported));
+    return spawnSync(process.execPath, [PROGRAM, folder], { encoding: 'utf8' });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -53,14 +54,19 @@ const ALLOWED: [file: string, imported: string][] = [
   ['cli/serve.ts', '../mediator/main.js'],
 ];
 
-describe('layers', function () {
-  this.timeout(20_000);
-
+describe('layers', () => {
   for (const [file, imported, why] of REFUSED) {
-    it(`refuse ${imported} in ${file}`, async () => assert.match(await check(file, imported), why));
+    it(`refuse ${imported} in ${file}`, () => assert.match(faultsOf(file, importing(imported)).join('\n'), why));
   }
 
   for (const [file, imported] of ALLOWED) {
-    it(`allow ${imported} in ${file}`, async () => assert.equal(await check(file, imported), ''));
+    it(`allow ${imported} in ${file}`, () => assert.deepEqual(faultsOf(file, importing(imported)), []));
   }
+
+  it('are checked by a program that names each fault and fails', async () => {
+    const { status, stderr } = await check('protocol/errors.ts', '../config.js');
+    assert.equal(stderr, 'src/protocol/errors.ts imports src/config.js: src/config is above src/protocol\n');
+    assert.equal(status, 1);
+    assert.equal((await check('cli/serve.ts', '../mediator/main.js')).status, 0);
+  });
 });

@@ -16,7 +16,8 @@ export function checkLayers(root) {
   return faults.length === 0;
 }
 
-function faultsOf(path, text) {
+/** What is wrong with the imports of a file: its path below src, and its text. */
+export function faultsOf(path, text) {
   return [...text.matchAll(IMPORT)].flatMap(([, name]) => {
     if (!name.startsWith('.')) {
       return reservedFaults(path, name).map((fault) => `src/${path} imports ${name}: ${fault}`);

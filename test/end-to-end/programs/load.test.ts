@@ -1,10 +1,10 @@
 // fio and stress-ng: every way of reading and writing, and every operation on
 // names, in fixed amounts; both verify what they read.
 import assert from 'node:assert/strict';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
-import { succeed, Workplace } from '../../support/programs.js';
+import { requirePrograms, succeed, Workplace } from '../../support/programs.js';
 
 const MIB = 1024 * 1024;
 const FILE_BYTES = 4 * MIB;
@@ -85,100 +85,104 @@ const STRESSORS: Readonly<Record<string, { operations: number; options?: string 
 /** A stressor that takes this long is given up, and has then done fewer operations than it should. */
 const STRESSOR_LIMIT_S = 60;
 
-describe('fio', function () {
+describe('on one cluster', function () {
   this.timeout(180_000);
   let place: Workplace;
 
   before(async function () {
-    place = await Workplace.open(this, ['fio'], { servers: 5, readQuorum: 3 });
+    place = await Workplace.open(this, [], { servers: 5, readQuorum: 3 });
   });
 
   after(async () => {
     await place?.close();
   });
 
-  async function fio(options: string): Promise<FioReport['jobs'][number]> {
-    const report = JSON.parse(await succeed(`fio --output-format=json ${options}`, place.mounted)) as FioReport;
-    const [job] = report.jobs;
-    assert.ok(job !== undefined);
-    assert.equal(job.error, 0);
-    return job;
-  }
+  describe('fio', () => {
+    let folder: string;
 
-  FIO_JOBS.forEach(({ rw, engine, direct, options = '' }, index) => {
-    const title = [rw, engine, direct ? 'direct' : 'buffered', options].join(' ').trim();
-    it(`${title}: reads back what it wrote`, async () => {
-      const common = `--name=job --filename=file${index} --rw=${rw} --ioengine=${engine} --direct=${direct ? 1 : 0} ${options}`;
-      const sizes = `--size=${FILE_BYTES} --fallocate=none --randseed=${index + 1}`;
-      const job = `${common} ${sizes} --verify=crc32c --verify_fatal=1`;
-      const written = await fio(`${job} --do_verify=1 --end_fsync=1`);
-      // Blocks of random sizes don't fill the file to its last byte, and half of randrw reads.
-      const bytes = rw === 'randrw' ? FILE_BYTES / 4 : FILE_BYTES * 0.9;
-      assert.ok(written.write.io_bytes >= bytes, `${written.write.io_bytes} bytes written`);
-      assert.ok(written.read.io_bytes >= written.write.io_bytes, `${written.read.io_bytes} bytes verified`);
-      // fio itself can't tell later what it wrote in these modes, on any file system.
-      if (rw === 'randrw' || options.includes('bs_unaligned')) return;
-      const verified = await fio(`${job} --verify_only=1`);
-      assert.ok(verified.read.io_bytes >= bytes, `${verified.read.io_bytes} bytes verified later`);
+    before(async function () {
+      requirePrograms(this, 'fio');
+      folder = join(place.mounted, 'fio');
+      await mkdir(folder);
+    });
+
+    async function fio(options: string): Promise<FioReport['jobs'][number]> {
+      const report = JSON.parse(await succeed(`fio --output-format=json ${options}`, folder)) as FioReport;
+      const [job] = report.jobs;
+      assert.ok(job !== undefined);
+      assert.equal(job.error, 0);
+      return job;
+    }
+
+    FIO_JOBS.forEach(({ rw, engine, direct, options = '' }, index) => {
+      const title = [rw, engine, direct ? 'direct' : 'buffered', options].join(' ').trim();
+      it(`${title}: reads back what it wrote`, async () => {
+        const common = `--name=job --filename=file${index} --rw=${rw} --ioengine=${engine} --direct=${direct ? 1 : 0} ${options}`;
+        const sizes = `--size=${FILE_BYTES} --fallocate=none --randseed=${index + 1}`;
+        const job = `${common} ${sizes} --verify=crc32c --verify_fatal=1`;
+        const written = await fio(`${job} --do_verify=1 --end_fsync=1`);
+        // Blocks of random sizes don't fill the file to its last byte, and half of randrw reads.
+        const bytes = rw === 'randrw' ? FILE_BYTES / 4 : FILE_BYTES * 0.9;
+        assert.ok(written.write.io_bytes >= bytes, `${written.write.io_bytes} bytes written`);
+        assert.ok(written.read.io_bytes >= written.write.io_bytes, `${written.read.io_bytes} bytes verified`);
+        // fio itself can't tell later what it wrote in these modes, on any file system.
+        if (rw === 'randrw' || options.includes('bs_unaligned')) return;
+        const verified = await fio(`${job} --verify_only=1`);
+        assert.ok(verified.read.io_bytes >= bytes, `${verified.read.io_bytes} bytes verified later`);
+      });
+    });
+
+    it('finds wrong bytes when there are some', async () => {
+      await succeed('printf wrong | dd of=file0 bs=1 seek=1000000 conv=notrunc status=none', folder);
+      const job = `--name=job --filename=file0 --rw=write --size=${FILE_BYTES} --fallocate=none --randseed=1`;
+      await assert.rejects(fio(`${job} --verify=crc32c --verify_fatal=1 --verify_only=1`), /verify|status/);
     });
   });
 
-  it('finds wrong bytes when there are some', async () => {
-    await succeed('printf wrong | dd of=file0 bs=1 seek=1000000 conv=notrunc status=none', place.mounted);
-    const job = `--name=job --filename=file0 --rw=write --size=${FILE_BYTES} --fallocate=none --randseed=1`;
-    await assert.rejects(fio(`${job} --verify=crc32c --verify_fatal=1 --verify_only=1`), /verify|status/);
-  });
-});
+  describe('python3', () => {
+    let folder: string;
 
-describe('python3', function () {
-  this.timeout(180_000);
-  let place: Workplace;
+    before(async function () {
+      requirePrograms(this, 'python3');
+      folder = join(place.mounted, 'python3');
+      await mkdir(folder);
+    });
 
-  before(async function () {
-    place = await Workplace.open(this, ['python3'], { servers: 5, readQuorum: 3 });
-  });
-
-  after(async () => {
-    await place?.close();
-  });
-
-  it('stores tens of thousands of single bytes, each in a page of its own, with one fsync', async () => {
-    const program = `
+    it('stores tens of thousands of single bytes, each in a page of its own, with one fsync', async () => {
+      const program = `
 import os
 file = os.open('scattered', os.O_CREAT | os.O_WRONLY)
 for page in range(${SCATTERED_BYTES}):
     os.pwrite(file, b'x', page * 4096 + 4095)
 os.fsync(file)`;
-    await succeed(`python3 -c "${program}"`, place.mounted);
-    assert.equal(await succeed("tr -d '\\0' < scattered | wc -c", place.mounted), `${SCATTERED_BYTES}\n`);
-    assert.equal((await stat(join(place.mounted, 'scattered'))).size, SCATTERED_BYTES * 4096);
-  });
-});
-
-describe('stress-ng', function () {
-  this.timeout(180_000);
-  let place: Workplace;
-
-  before(async function () {
-    place = await Workplace.open(this, ['stress-ng'], { servers: 5, readQuorum: 3 });
-  });
-
-  after(async () => {
-    await place?.close();
-  });
-
-  for (const [name, { operations, options = '' }] of Object.entries(STRESSORS)) {
-    it(`${name}: ${operations} operations, verified, and nothing is left`, async () => {
-      const metrics = join(place.plain, `${name}.yaml`);
-      const output = await succeed(
-        `stress-ng --${name} 1 --${name}-ops ${operations} ${options} --verify --timeout ${STRESSOR_LIMIT_S} \
-           --temp-path . --metrics-brief --yaml ${metrics} 2>&1`,
-        place.mounted,
-      );
-      const [, done] = / bogo-ops: (\d+)/.exec(await readFile(metrics, 'utf8')) ?? [];
-      assert.ok(Number(done) >= operations, `${done} operations: ${output}`);
-      assert.doesNotMatch(output, /: fail:/);
-      assert.deepEqual(await readdir(place.mounted), []);
+      await succeed(`python3 -c "${program}"`, folder);
+      assert.equal(await succeed("tr -d '\\0' < scattered | wc -c", folder), `${SCATTERED_BYTES}\n`);
+      assert.equal((await stat(join(folder, 'scattered'))).size, SCATTERED_BYTES * 4096);
     });
-  }
+  });
+
+  describe('stress-ng', () => {
+    let folder: string;
+
+    before(async function () {
+      requirePrograms(this, 'stress-ng');
+      folder = join(place.mounted, 'stress-ng');
+      await mkdir(folder);
+    });
+
+    for (const [name, { operations, options = '' }] of Object.entries(STRESSORS)) {
+      it(`${name}: ${operations} operations, verified, and nothing is left`, async () => {
+        const metrics = join(place.plain, `${name}.yaml`);
+        const output = await succeed(
+          `stress-ng --${name} 1 --${name}-ops ${operations} ${options} --verify --timeout ${STRESSOR_LIMIT_S} \
+             --temp-path . --metrics-brief --yaml ${metrics} 2>&1`,
+          folder,
+        );
+        const [, done] = / bogo-ops: (\d+)/.exec(await readFile(metrics, 'utf8')) ?? [];
+        assert.ok(Number(done) >= operations, `${done} operations: ${output}`);
+        assert.doesNotMatch(output, /: fail:/);
+        assert.deepEqual(await readdir(folder), []);
+      });
+    }
+  });
 });

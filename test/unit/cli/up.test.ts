@@ -64,6 +64,11 @@ describe('nmrfs up', function () {
     }
   }
 
+  /** Running in the background: as the test before has left it, or started. */
+  async function ensureDetached(): Promise<void> {
+    if (!(await readable())) await cluster.must('up', '--detach');
+  }
+
   /** A cluster that something ended is started again for the next test. */
   async function resume(): Promise<void> {
     cluster = await Cluster.resume(cluster.folder);
@@ -166,20 +171,17 @@ describe('nmrfs up', function () {
   });
 
   it('unmounts what is written and not yet flushed, and has it after the next start', async () => {
-    await cluster.must('down');
-    await cluster.must('up', '--detach');
+    await ensureDetached();
     assert.equal((await cluster.shell('for i in $(seq 200); do echo $i > n$i; done')).status, 0);
     await cluster.must('down');
     await cluster.must('up', '--detach');
     const { stdout } = await cluster.shell('cat $(seq -f n%g 200) | md5sum; seq 200 | md5sum');
     const [first, second] = stdout.trim().split('\n');
     assert.equal(first, second);
-    await cluster.must('down');
   });
 
   it('says why, when a server can not start', async () => {
-    await cluster.must('down');
-    await cluster.must('up', '--detach');
+    await ensureDetached();
     const other = join(cluster.folder, 'other');
     await mkdir(other);
     const text = (await readFile(cluster.configFile, 'utf8')).replace('runDirectory: run', 'runDirectory: other/run');
@@ -196,7 +198,6 @@ describe('nmrfs up', function () {
       /nmrfs: meta1 is not up: .*another process serves meta1 from there: meta1, process \d+ on host .*\n$/,
     );
     assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
-    await cluster.must('down');
   });
 
   describe('beside it', () => {
@@ -211,12 +212,10 @@ describe('nmrfs up', function () {
       }
       servers = [];
       await cluster.command('umount', join(cluster.folder, 'second'));
-      await cluster.command('down');
     });
 
     it('the same file system is mounted a second time, and unmounted', async () => {
-      await cluster.must('down');
-      await cluster.must('up', '--detach');
+      await ensureDetached();
       const second = join(cluster.folder, 'second');
       await mkdir(second);
       const log = join(cluster.folder, 'run', 'logs', logName(second));
@@ -266,14 +265,12 @@ describe('nmrfs up', function () {
   });
 
   it('changes a setting at once and in the file', async () => {
-    await cluster.must('down');
-    await cluster.must('up', '--detach');
+    await ensureDetached();
     assert.match(await cluster.must('config', 'set', 'audit=quorum'), /audit: quorum \(in effect now\)/);
     assert.equal((await cluster.status()).audit, 'quorum');
     assert.match(await readFile(cluster.configFile, 'utf8'), /audit: quorum/);
     const refused = await cluster.command('config', 'set', 'readQuorum=2');
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /readQuorum 2: must be a whole number from 1 to 1/);
-    await cluster.must('down');
   });
 });

@@ -1,0 +1,106 @@
+// Runs of mocha, alone or several side by side. A run that ends without totals, or badly after good tests, counts as a failure more.
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root, tool } from './prepare.mjs';
+
+const TESTS = join('dist', 'test');
+/** One more than there are processors: most end-to-end tests wait for servers, while the others compute. */
+const LANES = availableParallelism() + 1;
+/** Each file of these folders is a run of its own; the files of any other layer, or folder of unit, share one. */
+const BY_FILE = ['end-to-end', 'end-to-end/programs'];
+/** What takes longest begins first, so that no run goes on alone at the end. Whatever is not named here comes after. */
+const LONGEST_FIRST = [
+  'unit/cli',
+  'end-to-end/real-tree',
+  'simulation',
+  'end-to-end/programs/databases',
+  'end-to-end/random-files',
+  'end-to-end/restart',
+  'conformance',
+  'end-to-end/programs/load',
+  'end-to-end/tables',
+  'end-to-end/several-mounts',
+  'end-to-end/mounting-signals',
+  'end-to-end/faults',
+  'end-to-end/lost-servers',
+  'end-to-end/programs/git',
+  'end-to-end/programs/builds',
+  'end-to-end/healthy',
+];
+
+/** One run, with its output shown as it comes; answers how many tests passed, failed and were skipped. */
+export function runAlone(parameters) {
+  return runMocha(parameters, 'inherit');
+}
+
+/** All tests. The output of a run is shown whole when it ends. */
+export async function runSideBySide() {
+  const waiting = allRuns();
+  const totals = { passed: 0, failed: 0, skipped: 0 };
+  const bad = [];
+  const takeTheNext = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const ended = await runOne(next);
+      for (const count of Object.keys(totals)) totals[count] += ended[count];
+      if (ended.failed > 0) bad.push(next.name);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, takeTheNext));
+  for (const name of bad) process.stdout.write(`FAILED  ${name}\n`);
+  return totals;
+}
+
+/** What a run leaves behind could hold a pipe open for ever; a file it can't. */
+async function runOne({ name, files }) {
+  const folder = mkdtempSync(join(tmpdir(), 'nmrfs-output-'));
+  const path = join(folder, 'output');
+  const output = openSync(path, 'a');
+  const startedMs = Date.now();
+  const totals = await runMocha(files, ['ignore', output, output]);
+  const seconds = Math.round((Date.now() - startedMs) / 1000);
+  closeSync(output);
+  process.stdout.write(`\n${name}, ${seconds} s\n${readFileSync(path, 'utf8')}`);
+  rmSync(folder, { recursive: true });
+  return totals;
+}
+
+/** In the order in which they begin. */
+function allRuns() {
+  const runs = new Map();
+  for (const path of readdirSync(join(root, TESTS), { recursive: true }).sort()) {
+    if (!path.endsWith('.test.js')) continue;
+    const name = runOf(path);
+    runs.set(name, [...(runs.get(name) ?? []), join(TESTS, path)]);
+  }
+  const place = ({ name }) => (LONGEST_FIRST.includes(name) ? LONGEST_FIRST.indexOf(name) : LONGEST_FIRST.length);
+  return [...runs].map(([name, files]) => ({ name, files })).sort((one, other) => place(one) - place(other));
+}
+
+/** The name of the run that a test file belongs to. */
+function runOf(path) {
+  const folders = path.split('/').slice(0, -1);
+  if (BY_FILE.includes(folders.join('/'))) return path.replace(/\.test\.js$/, '');
+  return folders.slice(0, folders[0] === 'unit' ? 2 : 1).join('/');
+}
+
+async function runMocha(parameters, stdio) {
+  const folder = mkdtempSync(join(tmpdir(), 'nmrfs-totals-'));
+  const file = join(folder, 'totals.json');
+  try {
+    const mocha = spawn(tool('mocha'), parameters, {
+      cwd: root,
+      stdio,
+      env: { ...process.env, NMRFS_TEST_TOTALS: file },
+    });
+    const status = await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
+    const totals = JSON.parse(readFileSync(file, 'utf8'));
+    return status === 0 || totals.failed > 0 ? totals : { ...totals, failed: 1 };
+  } catch (error) {
+    process.stderr.write(`mocha left no totals for ${parameters.join(' ')}: ${error.message}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
