@@ -1,7 +1,6 @@
 // MetadataService: what a mediator needs of a metaserver, in three methods.
 // A command is a plain value that carries its own time and identifiers and is
-// applied by a deterministic function; a query changes nothing. A replicated
-// metaserver puts commands through a log first: this is where it plugs in.
+// applied by a deterministic function; a query changes nothing.
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
 import type { Hash } from '../values/hash.js';
 import type { Once } from '../values/request-ids.js';
@@ -40,7 +39,7 @@ export interface BlockRange {
   end: number;
 }
 
-/** A version that no block map holds any more, until `pending` servers have forgotten it. */
+/** A version that no block map names any more, until all data servers have forgotten it. */
 export interface GarbageEntry extends BlockKey {
   sequence: number;
 }
@@ -257,7 +256,7 @@ export interface Queries {
 export type CommandName = keyof Commands;
 export type QueryName = keyof Queries;
 
-/** A command as it stands in a log. */
+/** A command with its name and time. */
 export type Command = {
   [K in CommandName]: { name: K; timeNs: bigint; request: Commands[K]['request'] } & Once;
 }[CommandName];
