@@ -4,8 +4,10 @@
 import { RESTART_BLANK_STATUS, RESTART_STATUS, TERMINATE_STATUS } from '../protocol/exit-status.js';
 import { serve } from '../protocol/http/server.js';
 import { asError } from '../runtime/caught-errors.js';
+import { sleep } from '../runtime/clock.js';
+import { diskTrouble } from '../runtime/disk-trouble.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { openDataserver } from './dataserver.js';
+import { type Dataserver, openDataserver } from './dataserver.js';
 import { wipeStore } from './identity.js';
 import type { IndexFactory } from './index/index-store.js';
 import { Opening } from './opening.js';
@@ -38,6 +40,9 @@ const PROCESS_EXITS: DataserverExits = {
   restart: (blank) => process.exit(blank ? RESTART_BLANK_STATUS : RESTART_STATUS),
 };
 
+/** How often a disk that was read-only is tried again. */
+const READ_ONLY_RETRY_MS = 500;
+
 /** Resolves when the store is open and served. */
 export async function runDataserver(options: RunDataserverOptions, runtime: Runtime): Promise<RunningDataserver> {
   const opening = new Opening();
@@ -49,20 +54,14 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
       transient: ['blocks.put'],
       xmlRpc: opening.xmlRpc,
       metrics: async () => (await opening.dataserver).metrics(),
-      health: () => (opening.isOpen ? { healthy: true } : { healthy: false, detail: 'the store is being opened' }),
+      health: () => (opening.isOpen ? { healthy: true } : { healthy: false, detail: opening.detail }),
       ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
       ...(options.secret === undefined ? {} : { secret: options.secret }),
     },
     runtime,
   );
   try {
-    if (options.blank) {
-      await wipeStore(options.directory, runtime);
-      runtime.log.info('store.wiped', { directory: options.directory });
-    }
-    // Imported only when it is used: the simulation runs without LMDB's native part.
-    const index = options.index ?? (await import('./index/lmdb-index.js')).lmdbIndex;
-    const dataserver = await openDataserver(options, runtime, index, options.exits ?? PROCESS_EXITS);
+    const dataserver = await openWhenWritable(options, runtime, opening);
     opening.opened(dataserver);
     runtime.log.info('server.ready', { name: options.name, address: server.address });
     return {
@@ -76,5 +75,33 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
     opening.failed(asError(error));
     await server.close();
     throw error;
+  }
+}
+
+/**
+ * Opens the store. A read-only disk can't have one open, since an index must be brought up to date: then waits until the disk
+ * takes writes, and calls fail with the reason meanwhile.
+ */
+async function openWhenWritable(
+  options: RunDataserverOptions,
+  runtime: Runtime,
+  opening: Opening,
+): Promise<Dataserver> {
+  const { directory, blank } = options;
+  // Imported only when it is used: the simulation runs without LMDB's native part.
+  const index = options.index ?? (await import('./index/lmdb-index.js')).lmdbIndex;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      if (blank) {
+        await wipeStore(directory, runtime);
+        runtime.log.info('store.wiped', { directory });
+      }
+      return await openDataserver(options, runtime, index, options.exits ?? PROCESS_EXITS);
+    } catch (error) {
+      if (!(error instanceof Error) || diskTrouble(error) !== 'read-only') throw error;
+      if (isFirst) runtime.log.error('store.read_only', { directory, reason: error.message });
+      opening.refuse(`the store is on a read-only disk, and is opened when that takes writes: ${error.message}`);
+      await sleep(runtime.clock, READ_ONLY_RETRY_MS);
+    }
   }
 }

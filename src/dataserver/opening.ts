@@ -1,5 +1,6 @@
 // The services of a data server whose store is still being opened: calls wait,
 // and go through once it is open.
+import { ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods, XmlRpcValue } from '../protocol/http/xml-rpc.js';
 import type { BlockService, HookService } from '../protocol/services/blocks.js';
 import type { Dataserver } from './dataserver.js';
@@ -8,14 +9,9 @@ import type { DataserverMethods } from './xml-rpc.js';
 export class Opening {
   #opened: Dataserver | undefined;
   #settle: { resolve: (dataserver: Dataserver) => void; reject: (error: Error) => void } | undefined;
-  readonly dataserver = new Promise<Dataserver>((resolve, reject) => {
-    this.#settle = { resolve, reject };
-  });
-
-  constructor() {
-    // runDataserver reports a failed opening. This keeps the promise from counting as unhandled when no call waits for it.
-    this.dataserver.catch(() => undefined);
-  }
+  /** Why the store is not open yet. */
+  detail = 'the store is being opened';
+  dataserver = this.#attempt();
 
   get isOpen(): boolean {
     return this.#opened !== undefined;
@@ -24,6 +20,13 @@ export class Opening {
   opened(dataserver: Dataserver): void {
     this.#opened = dataserver;
     this.#settle?.resolve(dataserver);
+  }
+
+  /** Fails the calls that wait. Later ones wait for the next attempt. */
+  refuse(detail: string): void {
+    this.detail = detail;
+    this.failed(new ServiceError('FAILED', detail));
+    this.dataserver = this.#attempt();
   }
 
   failed(error: Error): void {
@@ -58,6 +61,15 @@ export class Opening {
 
   #xmlRpc(name: keyof DataserverMethods, parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
     return this.#whenOpen(({ xmlRpc }) => xmlRpc[name](...parameters));
+  }
+
+  #attempt(): Promise<Dataserver> {
+    const attempt = new Promise<Dataserver>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    // runDataserver reports a failed opening. This keeps the promise from counting as unhandled when no call waits for it.
+    attempt.catch(() => undefined);
+    return attempt;
   }
 
   /** Once the store is open, calls go through without another promise: this is on the way of every block. */

@@ -11,6 +11,7 @@ import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { connectRemote } from '../../../src/protocol/wire/client.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { freePorts } from '../../support/cluster.js';
 import { content, first, key, putOne } from './harness.js';
 
 const runtime = { ...nodeRuntime({ logLevel: 'error', logName: 'test' }), log: silentLog };
@@ -52,6 +53,40 @@ async function withServer(
 }
 
 describe('a data server on its own address', () => {
+  it('waits for a disk that is read-only at its start, says so to whoever asks, and opens the store then', () =>
+    withFolder(async (directory) => {
+      const { disk } = runtime;
+      let isReadOnly = true;
+      const replaceFile: typeof disk.replaceFile = async (path, bytes) => {
+        if (isReadOnly)
+          throw Object.assign(new Error(`EROFS: read-only file system, open '${path}'`), { code: 'EROFS' });
+        await disk.replaceFile(path, bytes);
+      };
+      const guarded = { ...nodeRuntime({ logLevel: 'error', logName: 'test' }), log: silentLog };
+      guarded.disk = new Proxy(disk, {
+        get: (target, member) => {
+          if (member === 'replaceFile') return replaceFile;
+          const found: unknown = Reflect.get(target, member);
+          return typeof found === 'function' ? found.bind(target) : found;
+        },
+      });
+      const [port] = await freePorts(1);
+      const address = `127.0.0.1:${port}`;
+      const options = { name: 'data1', number: 1, directory, testHooks: true, address, blank: false };
+      const opening = runDataserver(options, guarded);
+      opening.catch(() => {});
+      const remote = connectRemote({ address, name: 'data1', deadlineMs: 5000, whileDown: 'wait' }, runtime);
+      try {
+        await assert.rejects(remote.service<BlockService>('blocks').status({}), /read-only disk.*EROFS/);
+        isReadOnly = false;
+        await (await opening).close();
+      } finally {
+        isReadOnly = false;
+        await remote.close();
+        await (await opening).close();
+      }
+    }));
+
   it('serves blocks, keeps them, and starts anew when it is wiped', () =>
     withFolder(async (directory) => {
       const data = content(200_000, 1);
