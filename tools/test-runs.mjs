@@ -40,25 +40,25 @@ export async function runSideBySide() {
   const waiting = allRuns();
   const totals = { passed: 0, failed: 0, skipped: 0 };
   const bad = [];
-  const takeTheNext = async () => {
+  const takeTheNext = async (lane) => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const ended = await runOne(next);
+      const ended = await runOne(next, `${lane}/${LANES}`);
       for (const count of Object.keys(totals)) totals[count] += ended[count];
       if (ended.failed > 0) bad.push(next.name);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, takeTheNext));
+  await Promise.all(Array.from({ length: LANES }, (_, lane) => takeTheNext(lane)));
   for (const name of bad) process.stdout.write(`FAILED  ${name}\n`);
   return totals;
 }
 
 /** What a run leaves behind could hold a pipe open for ever; a file it can't. */
-async function runOne({ name, files }) {
+async function runOne({ name, files }, lane) {
   const folder = mkdtempSync(join(tmpdir(), 'nmrfs-output-'));
   const path = join(folder, 'output');
   const output = openSync(path, 'a');
   const startedMs = Date.now();
-  const totals = await runMocha(files, ['ignore', output, output]);
+  const totals = await runMocha(files, ['ignore', output, output], { NMRFS_TEST_LANE: lane });
   const seconds = Math.round((Date.now() - startedMs) / 1000);
   closeSync(output);
   process.stdout.write(`\n${name}, ${seconds} s\n${readFileSync(path, 'utf8')}`);
@@ -85,14 +85,14 @@ function runOf(path) {
   return folders.slice(0, folders[0] === 'unit' ? 2 : 1).join('/');
 }
 
-async function runMocha(parameters, stdio) {
+async function runMocha(parameters, stdio, environment = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nmrfs-totals-'));
   const file = join(folder, 'totals.json');
   try {
     const mocha = spawn(tool('mocha'), parameters, {
       cwd: root,
       stdio,
-      env: { ...process.env, NMRFS_TEST_TOTALS: file },
+      env: { ...process.env, ...environment, NMRFS_TEST_TOTALS: file },
     });
     const status = await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
     const totals = JSON.parse(readFileSync(file, 'utf8'));

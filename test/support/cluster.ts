@@ -313,12 +313,16 @@ async function configText({
 
 /**
  * Ports that nobody listens at. They are below those that the system gives to outgoing connections, which could take one
- * before a server does.
+ * before a server does. Runs of tests that go on side by side take them from ranges of their own (NMRFS_TEST_LANE, from
+ * tools/test-runs.mjs): until a server has started, and while it is down, its port looks free.
  */
 export async function freePorts(count: number): Promise<number[]> {
+  const [lane = 0, lanes = 1] = (process.env.NMRFS_TEST_LANE ?? '0/1').split('/').map(Number);
+  const each = Math.floor((LOWEST_OUTGOING_PORT - LOWEST_PORT) / lanes);
+  const lowest = LOWEST_PORT + lane * each;
   const ports: number[] = [];
   while (ports.length < count) {
-    const port = randomInt(LOWEST_PORT, LOWEST_OUTGOING_PORT);
+    const port = randomInt(lowest, lowest + each);
     if (!ports.includes(port) && (await isFree(port))) ports.push(port);
   }
   return ports;
