@@ -10,7 +10,7 @@ import { Program } from '../support/program.js';
 import { requireFuse } from '../support/require-fuse.js';
 
 /** Shorter than the time for which the kernel believes attributes by itself: what is seen within it was pushed. */
-const PUSHED_MS = 900;
+const PUSHED_MS = 20_000;
 
 /** A mount that was stopped has found its mediator again, long before the kernel would ask by itself. */
 const TAKEN_UP_MS = 15_000;
