@@ -191,7 +191,20 @@ export class Cluster {
 
   /** length:hash of each block that a server holds, by key. */
   async contents(server: string): Promise<Record<string, string>> {
-    const listed: ListEntry[] = [];
+    const listed = await this.#list(server);
+    return Object.fromEntries(
+      listed.map(({ inode, index, version, length, hash }) => [`${inode}/${index}/${version}`, `${length}:${hash}`]),
+    );
+  }
+
+  /** How many files a server holds blocks of although no name leads to them. */
+  async nameless(server: string): Promise<number> {
+    const nameless = (await this.#list(server)).filter(({ path }) => path === null);
+    return new Set(nameless.map(({ inode }) => inode)).size;
+  }
+
+  async #list(server: string): Promise<(ListEntry & { path: string | null })[]> {
+    const listed: (ListEntry & { path: string | null })[] = [];
     await this.#ask(async (admin) => {
       let page = await admin.listContents({ server, limit: CONTENTS_PAGE });
       listed.push(...page.entries);
@@ -200,9 +213,7 @@ export class Cluster {
         listed.push(...page.entries);
       }
     });
-    return Object.fromEntries(
-      listed.map(({ inode, index, version, length, hash }) => [`${inode}/${index}/${version}`, `${length}:${hash}`]),
-    );
+    return listed;
   }
 
   /** Waits until all the named servers hold the very same blocks. */
