@@ -40,7 +40,7 @@ describe('the garbage collector', () => {
   });
 
   /** A store with one piece of garbage, whose metaserver refuses as told. */
-  async function refusing(refusals: Partial<Record<string, Error>>) {
+  async function refusing(refusals: Partial<Record<string, Error>>, each: (second: number) => void = () => {}) {
     const clock = new ManualClock();
     const deleted: number[] = [];
     const collected: number[] = [];
@@ -73,7 +73,10 @@ describe('the garbage collector', () => {
     const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
-    for (let second = 0; second < 20; second++) await clock.advance(1000);
+    for (let second = 0; second < 60; second++) {
+      each(second);
+      await clock.advance(1000);
+    }
     await collector.close();
     return { deleted, collected };
   }
@@ -81,6 +84,14 @@ describe('the garbage collector', () => {
   it('tells the servers once, however often the metaserver refuses to forget', async () => {
     const { deleted } = await refusing({ collected: new FileError('ENOSPC', 'full') });
     assert.deepEqual(deleted, [5]);
+  });
+
+  it('has the metaserver forget once it does not refuse any more', async () => {
+    const refusals: Partial<Record<string, Error>> = { collected: new FileError('EIO', 'the disk fails') };
+    const { collected } = await refusing(refusals, (second) => {
+      if (second === 5) delete refusals.collected;
+    });
+    assert.deepEqual(collected, [1]);
   });
 
   it('tells them again when nobody knows what the metaserver has kept', async () => {
