@@ -67,6 +67,8 @@ export class ContentChanges {
     options: CallOptions | undefined,
   ): Promise<Attributes> {
     const { id, again, inode, offset, length, zeros, keepsSize, modifyTimeNs } = request;
+    // fallocate(2); the kernel refuses it already.
+    if (!(offset >= 0 && length > 0)) throw new FileError('EINVAL', 'a range has at least one byte');
     const end = Math.min(offset + length, MAXIMUM_FILE_BYTES);
     if (end < offset + length && !(zeros && keepsSize)) {
       throw new FileError('EFBIG', `files end at ${MAXIMUM_FILE_BYTES} bytes`);

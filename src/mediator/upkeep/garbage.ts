@@ -36,6 +36,8 @@ export class GarbageCollector {
   readonly #task: Background;
   /** Each server has forgotten the garbage up to this sequence number. */
   readonly #forgottenUpTo = new Map<Replica, number>();
+  /** The metaserver has refused to drop garbage after this sequence number; null: it has dropped all that it was told to. */
+  #undroppedAfter: number | null = null;
   /** Grows when `#forgottenUpTo` is cleared: a pass of an earlier epoch must not fill it again. */
   #epoch = 0;
 
@@ -86,12 +88,17 @@ export class GarbageCollector {
     if (graceLeftMs <= 0) await this.#orphans.purgeUnheld().catch((error: unknown) => (failure = error));
     const epoch = this.#epoch;
     const answering = new Set(this.#replicas.reachable());
-    let after = Math.min(...[...answering].map((replica) => this.#forgottenBy(replica)));
+    const undropped = this.#undroppedAfter ?? Number.POSITIVE_INFINITY;
+    let after = Math.min(undropped, ...[...answering].map((replica) => this.#forgottenBy(replica)));
     while (!this.#task.closed && answering.size > 0) {
       const { entries } = await this.#metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
-      if (last === undefined) break;
+      if (last === undefined) {
+        this.#undroppedAfter = null;
+        break;
+      }
       if (epoch !== this.#epoch) return 0;
+      const before = after;
       after = last.sequence;
       await Promise.all(
         [...answering].map(async (replica) => {
@@ -99,7 +106,7 @@ export class GarbageCollector {
         }),
       );
       if (epoch !== this.#epoch) return 0;
-      await this.#dropForgotten(entries);
+      await this.#dropForgotten(entries, before);
     }
     if (failure !== undefined) throw failure;
     const nextMs = this.#replicas.reachable().every((replica) => answering.has(replica)) ? IDLE_MS : RETRY_MS;
@@ -126,8 +133,11 @@ export class GarbageCollector {
     return true;
   }
 
-  /** Drops from the metaserver's list what all servers have forgotten, those that are down included. */
-  async #dropForgotten(entries: readonly GarbageEntry[]): Promise<void> {
+  /**
+   * Drops from the metaserver's list what all servers have forgotten, those that are down included.
+   * @param before the sequence number before the first of the entries
+   */
+  async #dropForgotten(entries: readonly GarbageEntry[], before: number): Promise<void> {
     const everywhere = Math.min(...this.#replicas.replicas.map((replica) => this.#forgottenBy(replica)));
     const sequences = entries.map(({ sequence }) => sequence).filter((sequence) => sequence <= everywhere);
     if (sequences.length === 0) return;
@@ -135,9 +145,10 @@ export class GarbageCollector {
     try {
       await this.#metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
     } catch (error) {
-      // After a refusal, the next pass asks again. Otherwise it is not known whether they were dropped, and the metaserver may
-      // have crashed.
-      if (!(error instanceof FileError)) this.startOver();
+      // After a refusal, the next pass asks again, and no server is told again. Otherwise it is not known whether they were
+      // dropped, and the metaserver may have crashed.
+      if (error instanceof FileError) this.#undroppedAfter = Math.min(before, this.#undroppedAfter ?? before);
+      else this.startOver();
       throw error;
     }
     this.#counters.add('collectedVersions', sequences.length);
