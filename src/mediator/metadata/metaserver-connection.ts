@@ -13,6 +13,7 @@ import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
@@ -242,7 +243,9 @@ export class MetaserverConnection extends RepeatedCalls {
     });
   }
 
+  /** For background work. */
   #debug(event: string, error: unknown): void {
+    rethrowProgramFault(error);
     this.#runtime.log.debug(event, errorFields(error));
   }
 }

@@ -172,10 +172,11 @@ class LoggedStorage implements Storage {
   }
 
   async #runCheckpoint(leaving: Overlay, last: number): Promise<void> {
+    let failure: unknown;
     try {
       await this.#store(leaving.changes, NO_CHANGES, last);
     } catch (error) {
-      rethrowProgramFault(error);
+      failure = error;
       // Its log file stays as it is, since nothing is logged any more; what was logged meanwhile is newer.
       this.#fail(error);
       for (const [key, value] of this.#logged.changes) leaving.set(key, value);
@@ -184,6 +185,8 @@ class LoggedStorage implements Storage {
     this.#overlays = [this.#logged];
     this.#checkpointing = null;
     this.#schedule();
+    // Only now: a write that waits for the checkpoint may catch it, and must find nothing half done.
+    rethrowProgramFault(failure);
   }
 
   /** Writes all that is logged and these changes to the storage below, without the log. Only from within the queue. */
