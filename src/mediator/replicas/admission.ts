@@ -50,7 +50,8 @@ export class Admission {
     if (replica.store === null) return;
     await this.#register({ name: replica.name, storeId: replica.store.storeId, state: 'complete' });
     replica.rebuild = null;
-    if (replica.reachable) replica.state = 'up';
+    // It may have gone meanwhile, and be back with another store.
+    if (replica.state === 'rebuilding') replica.state = 'up';
   }
 
   async #tryToAdmit(replica: Replica, clusterId: string): Promise<void> {

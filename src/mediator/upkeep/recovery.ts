@@ -85,6 +85,7 @@ export class Recovery {
     const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
     const pass = this.#interrupted.get(replica) ?? { after: undefined, lacking: 0, logged: 0, isRetry: false };
     this.#interrupted.delete(replica);
+    const storeId = replica.store?.storeId;
     if (pass.after === undefined || replica.rebuild === null) {
       replica.rebuild = { done: 0, total };
       this.#runtime.log.info('rebuild.started', { server: replica.name, total });
@@ -113,7 +114,9 @@ export class Recovery {
         pass.logged = replica.rebuild.done;
         this.#runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
       }
-      if (!replica.reachable || this.#tasks.get(replica)?.closed) return false;
+      // A server that was wiped meanwhile is there again with another store.
+      if (replica.state !== 'rebuilding' || replica.store?.storeId !== storeId) return false;
+      if (this.#tasks.get(replica)?.closed) return false;
       if (page.done) break;
       if (isRefused) {
         this.#interrupted.set(replica, pass);
