@@ -101,7 +101,7 @@ describe('mounting by mount(8)', function () {
         `$user umount ${folder}/mnt`,
         `! grep ${folder}/mnt /proc/mounts`,
       ];
-      const outcome = await run('unshare', ['-m', 'bash', '-c', script.join('\n')], '/');
+      const outcome = await run('unshare', ['-m', 'bash', '--norc', '-c', script.join('\n')], '/');
       assert.equal(outcome.status, 0, outcome.stderr);
       assert.match(outcome.stdout, new RegExp(`^kept\n${mediator} .* fuse\\.nmrfs rw,.*user_id=${USER_ID}`));
     } finally {

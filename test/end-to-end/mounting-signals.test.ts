@@ -159,7 +159,7 @@ describe('signals around a mount', function () {
   /** Begins when it is told: until then it stands in the mount, which takes an answer as well. */
   function start(program: string): ChildProcess {
     const script = `cd '${mountPoint}' && read -r go && exec 2> /dev/null && ${program}`;
-    return spawn('bash', ['-c', script], { cwd: '/', stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    return spawn('bash', ['--norc', '-c', script], { cwd: '/', stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   }
 });
 

@@ -28,6 +28,7 @@ describe('a real tree', function () {
     const outcome = await run(
       'bash',
       [
+        '--norc',
         '-c',
         `find . -mindepth 1 -path ./${LEFT_OUT} -prune -o ! -type d -printf "%P %y %m %U %G %s %T@ %l\\n" -o -printf "%P %y %m %U %G %T@\\n" | LC_ALL=C sort`,
       ],
@@ -51,7 +52,11 @@ describe('a real tree', function () {
   it(`has at least ${MINIMUM_FILES} files and ${MINIMUM_BYTES} bytes`, async () => {
     const counted = await run(
       'bash',
-      ['-c', `find . -path ./${LEFT_OUT} -prune -o -type f -printf "%s\\n" | awk "{n++; s+=\\$1} END {print n, s}"`],
+      [
+        '--norc',
+        '-c',
+        `find . -path ./${LEFT_OUT} -prune -o -type f -printf "%s\\n" | awk "{n++; s+=\\$1} END {print n, s}"`,
+      ],
       SOURCE,
     );
     const [files = 0, bytes = 0] = counted.stdout.split(' ').map(Number);
@@ -61,7 +66,7 @@ describe('a real tree', function () {
   it('is copied in by cp -a', async () => {
     const tree = `${place.cluster.mountPoint}/tree`;
     const copy = `mkdir '${tree}' && find . -mindepth 1 -maxdepth 1 ! -name ${LEFT_OUT} -exec cp -a -t '${tree}' {} +`;
-    const copied = await run('timeout', ['300', 'bash', '-c', copy], SOURCE, TREE_TIMEOUT_MS);
+    const copied = await run('timeout', ['300', 'bash', '--norc', '-c', copy], SOURCE, TREE_TIMEOUT_MS);
     assert.equal(copied.status, 0, copied.stderr);
   });
 

@@ -43,7 +43,7 @@ describe('several mounts', function () {
   }
 
   const here = (line: string) => cluster.shell(line);
-  const there = (line: string) => run('timeout', ['-k', '5', '50', 'bash', '-c', line], second);
+  const there = (line: string) => run('timeout', ['-k', '5', '50', 'bash', '--norc', '-c', line], second);
 
   async function seenThere(line: string, expected: string): Promise<void> {
     const seen = async () => (await there(line)).stdout.trim() === expected;
@@ -80,7 +80,11 @@ describe('several mounts', function () {
     for (let round = 0; round < 50; round++) {
       const { status, stderr } = await run(
         'bash',
-        ['-c', `echo ${round} > mnt/new && mv mnt/new mnt/current && test "$(cat second/current)" = ${round}`],
+        [
+          '--norc',
+          '-c',
+          `echo ${round} > mnt/new && mv mnt/new mnt/current && test "$(cat second/current)" = ${round}`,
+        ],
         cluster.folder,
       );
       assert.equal(status, 0, `round ${round}: ${stderr}`);

@@ -77,7 +77,7 @@ class ClusterRun {
     if (this.#failure !== undefined) throw this.#failure;
     await this.#told(null, () => this.#faults.heal());
     await this.#compareAll();
-    await run('bash', ['-c', 'echo 3 > /proc/sys/vm/drop_caches'], '/');
+    await run('bash', ['--norc', '-c', 'echo 3 > /proc/sys/vm/drop_caches'], '/');
     await this.#compareAll();
     await this.#unmountSecond();
     await this.#cluster.stop();

@@ -124,7 +124,7 @@ export class Cluster {
 
   /** A shell command line in the mount point. It can't hang the test: it is given up after a while, with status 124. */
   shell(line: string): Promise<Outcome> {
-    return run('timeout', ['-k', '5', '50', 'bash', '-c', line], this.mountPoint);
+    return run('timeout', ['-k', '5', '50', 'bash', '--norc', '-c', line], this.mountPoint);
   }
 
   /** Asks the mediator in this very process: a command for each question costs half a second of a processor. */

@@ -59,7 +59,7 @@ let rights: Promise<string[]> | undefined;
 
 /** A bash script as the user, given up after a while with status 124. Not even root can enter every folder of theirs. */
 export function shellAsUser(directory: string, script: string): Promise<Outcome> {
-  return runAsUser('/', 'timeout', '-k', '5', '40', 'bash', '-c', `cd '${directory}' || exit\n${script}`);
+  return runAsUser('/', 'timeout', '-k', '5', '40', 'bash', '--norc', '-c', `cd '${directory}' || exit\n${script}`);
 }
 
 /** The nmrfs command as the user. */

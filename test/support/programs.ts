@@ -94,7 +94,7 @@ export class Workplace {
 
 /** Runs a bash script that must succeed, every command of it; answers what it printed. It is killed with all that it started when it takes too long. */
 export async function succeed(script: string, directory: string): Promise<string> {
-  const lines = ['-k', '5', `${TIME_LIMIT_S}`, 'bash', '-c', `set -e -o pipefail\n${script}`];
+  const lines = ['-k', '5', `${TIME_LIMIT_S}`, 'bash', '--norc', '-c', `set -e -o pipefail\n${script}`];
   const { status, stdout, stderr } = await run('timeout', lines, directory, HARD_LIMIT_MS);
   assert.equal(status, 0, `status ${status} of: ${script}\n${stdout.slice(-4000)}${stderr.slice(-4000)}`);
   return stdout;

@@ -14,7 +14,8 @@ export interface ShellResult {
 export function shell(script: string, directory: string): Promise<ShellResult> {
   return new Promise((resolve, reject) => {
     const options = { cwd: directory, timeout: TIME_LIMIT_MS, killSignal: 'SIGKILL', maxBuffer: 2 ** 26 } as const;
-    execFile('bash', ['-c', script], { ...options, encoding: 'latin1' }, (error, output, complaint) => {
+    // --norc, here and wherever bash is started: with a socket for its input it takes itself for a remote shell, and reads .bashrc.
+    execFile('bash', ['--norc', '-c', script], { ...options, encoding: 'latin1' }, (error, output, complaint) => {
       if (error === null) resolve({ status: 0, output, complaint });
       else if (typeof error.code === 'number') resolve({ status: error.code, output, complaint });
       else reject(new Error(`did not end within ${TIME_LIMIT_MS} ms: ${script}`));

@@ -288,7 +288,7 @@ function formatEntries(entries: readonly Entry[]): string {
 /** A line of shell with arguments $1, $2 …; it can't hang this tool. */
 function shell(line: string, ...parameters: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    const command = ['-k', '5', FILE_DEADLINE_SECONDS, 'bash', '-c', line, 'bash', ...parameters];
+    const command = ['-k', '5', FILE_DEADLINE_SECONDS, 'bash', '--norc', '-c', line, 'bash', ...parameters];
     execFile('timeout', command, { maxBuffer: 1 << 28 }, (error, stdout, stderr) => {
       resolve({ succeeded: error === null, output: error === null ? stdout : stdout + stderr });
     });
