@@ -123,7 +123,7 @@ export class MediatorFiles implements FileService {
         { kind: 'file', mode, device: 0, target: '', exclusive },
         options,
       );
-      if (result.created) this.#sessions.opened(result.attributes.inode, options);
+      if (result.created) this.#sessions.made(result.attributes.inode, options);
       return result;
     });
   }
