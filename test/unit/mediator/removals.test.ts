@@ -49,6 +49,15 @@ describe('a name that goes while its file is open', () => {
     });
   }
 
+  it('leaves the content to a mount that had it open before the mediator was started, and says so later', async () => {
+    const { mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'held');
+    await mediator.files.unlink({ ...NAME, held: [] }, { peer: {} });
+    await mediator.sessions.begin({ client: 'late', open: [inode], locks: [], mediator: 'before' }, { peer: {} });
+    assert.equal(await text(mediator, inode), 'held');
+  });
+
   it('leaves the file to the mount that is making it just now', async () => {
     const { mediator, here, there } = await twoMounts();
     const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: false, caller: CALLER };
