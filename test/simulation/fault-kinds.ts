@@ -46,7 +46,7 @@ export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
   'metadata disk': 1,
   'metadata stall': 1,
   'client link': 1,
-  'client stop': 3,
+  'client stop': 1,
   blackout: 1,
 };
 

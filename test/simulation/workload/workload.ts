@@ -15,8 +15,8 @@ import { OpenFileRequests } from './open-file-requests.js';
 const MAXIMUM_OPEN_WRITES = 4;
 
 /** Shares of requests about open files and locks. */
-const OPEN_FILE_SHARE = 0.1;
-const LOCK_SHARE = 0.1;
+const OPEN_FILE_SHARE = 0.06;
+const LOCK_SHARE = 0.05;
 
 export class Workload {
   readonly clients: Client[];
