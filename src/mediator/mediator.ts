@@ -193,7 +193,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     writer,
     content: new ContentChanges({ metadata, blockMap, writer, appends, earlier, garbage, sessions, replicas }),
     changes: new MetadataChanges({ metadata, blockMap, names, sessions, clock, blockSizeBytes }),
-    removals: new Removals({ metadata, blockMap, held, sessions, garbage }),
+    removals: new Removals({ metadata, blockMap, held, sessions, garbage, orphans }),
     held,
     sessions,
     replicas,

@@ -4,7 +4,6 @@ import type { Dataserver } from '../../src/dataserver/dataserver.js';
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
-import { retryLostRequests } from '../../src/fuse-client/session/lost-requests.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
@@ -14,10 +13,10 @@ import { serve } from '../../src/protocol/http/server.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
-import { RequestIds } from '../../src/protocol/values/request-ids.js';
-import { connectRemote, type Remote } from '../../src/protocol/wire/client.js';
-import { RepeatedCalls } from '../../src/protocol/wire/repeated-calls.js';
+import type { Runtime } from '../../src/runtime/runtime.js';
 import type { BallotWatch } from './ballots.js';
+import { type ConnectedClient, connectClient } from './clients.js';
+import { DeletionWatch } from './deletions.js';
 import { carryIn } from './world/disk.js';
 import { Host, type World } from './world/host.js';
 
@@ -41,12 +40,14 @@ export interface Sabotage {
   metadata?: (metadata: MetadataService) => MetadataService;
   /** The read quorum of the mediator in the place of the shape's. */
   readQuorum?: number;
+  /** What a mediator runs on. */
+  mediator?: (runtime: Runtime) => Runtime;
+  /** Replaces methods of the servers' classes, and answers what undoes that after the run. */
+  replace?: () => () => void;
 }
 
 /** A server that takes longer is down, milliseconds. */
 export const DEADLINE_MS = 400;
-/** Clients wait longer than most of what the mediator waits for. */
-const CLIENT_DEADLINE_MS = 4000;
 export const STORE_DIRECTORY = '/store';
 /** So short that its files take turns within a run. */
 const COMMIT_LOG_FILE_BYTES = 16 * 1024;
@@ -58,6 +59,7 @@ const DIRECT_READ_BYTES = 16 * 1024;
 export class DataHost {
   readonly host: Host;
   server: Dataserver | null = null;
+  readonly deletions = new DeletionWatch();
   #index: IndexFactory = memoryIndexFactory();
 
   constructor(
@@ -66,6 +68,7 @@ export class DataHost {
     world: World,
     sabotage: Sabotage,
     ballots: BallotWatch,
+    violation: (message: string) => void,
   ) {
     const name = `data${number}`;
     this.host = new Host(name, world, {
@@ -84,12 +87,15 @@ export class DataHost {
           this.#index,
           exits,
         );
-        const blocks = ballots.over(number, sabotage.blocks?.(server.blocks) ?? server.blocks);
+        const problem = await this.deletions.problemOf(server.blocks);
+        if (problem !== null) violation(`${name}: ${problem}`);
+        const blocks = ballots.over(number, this.deletions.over(sabotage.blocks?.(server.blocks) ?? server.blocks));
         await serve({ address: `${name}:1`, services: { blocks, hooks: server.hooks } }, runtime);
         this.server = server;
       },
       ended: (power) => {
         this.server = null;
+        if (power) this.deletions.powerLost();
         // A process that dies leaves its index behind, unless it is thrown away as a damaged one would be.
         if (power || world.random.chance(0.3)) this.#index = memoryIndexFactory();
       },
@@ -99,6 +105,7 @@ export class DataHost {
   /** An empty disk takes the place of the old one. The process must be gone. */
   wipe(): void {
     this.host.platter.wipe();
+    this.deletions.spoil();
     this.#index = memoryIndexFactory();
   }
 }
@@ -110,7 +117,7 @@ export class SimulatedCluster {
   /** The running ones, for looking at from outside. */
   metaserver: Metaserver | null = null;
   mediator: Mediator | null = null;
-  readonly clients: readonly { name: string; files: FileService; remote: Remote }[];
+  readonly clients: readonly ConnectedClient[];
   readonly #metadataStore = new MemoryStore();
 
   constructor(
@@ -118,6 +125,7 @@ export class SimulatedCluster {
     world: World,
     sabotage: Sabotage,
     ballots: BallotWatch,
+    violation: (message: string) => void,
   ) {
     this.metaserverHost = new Host('meta1', world, {
       start: async (runtime) => {
@@ -136,7 +144,7 @@ export class SimulatedCluster {
     });
     this.dataHosts = Array.from(
       { length: shape.servers },
-      (_, at) => new DataHost(at + 1, shape, world, sabotage, ballots),
+      (_, at) => new DataHost(at + 1, shape, world, sabotage, ballots, violation),
     );
     this.mediatorHost = new Host('mediator', world, {
       start: async (runtime) => {
@@ -154,7 +162,7 @@ export class SimulatedCluster {
             metaservers: [{ name: 'meta1', address: 'meta1:1' }],
             dataservers: this.dataHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
           },
-          runtime,
+          sabotage.mediator?.(runtime) ?? runtime,
         );
         this.mediator = mediator;
       },
@@ -162,11 +170,9 @@ export class SimulatedCluster {
         this.mediator = null;
       },
     });
-    this.clients = Array.from({ length: shape.clients }, (_, at) => {
-      const name = `client${at + 1}`;
-      const [files, remote] = connectClient(name, world);
-      return { name, files: sabotage.files?.(files) ?? files, remote };
-    });
+    this.clients = Array.from({ length: shape.clients }, (_, at) =>
+      connectClient(`client${at + 1}`, world, sabotage.files),
+    );
   }
 
   get hosts(): readonly Host[] {
@@ -186,36 +192,4 @@ function metadataSync({ process, troubles }: Host, world: World): () => Promise<
     carry(500, () => {
       if (troubles.failSyncs) throw Object.assign(new Error('EIO: the disk failed'), { code: 'EIO' });
     });
-}
-
-/** A client's host has no disk worth speaking of and never fails: what it sees is what is checked. It asks again what is lost, as a mount does. */
-function connectClient(name: string, world: World): [FileService, Remote] {
-  let remote: Remote | undefined;
-  let files: FileService | undefined;
-  const host = new Host(name, world, {
-    start: async (runtime) => {
-      remote = connectRemote(
-        {
-          name: 'mediator',
-          address: 'mediator:1',
-          deadlineMs: CLIENT_DEADLINE_MS,
-          whileDown: 'wait',
-          // A mediator that lost its power says nothing of it.
-          closeOnDeadline: true,
-        },
-        runtime,
-      );
-      const lost = new RepeatedCalls(remote, CLIENT_DEADLINE_MS, runtime.clock);
-      files = retryLostRequests(
-        remote.service<FileService>('files'),
-        lost,
-        new RequestIds(name),
-        async (limits) => limits,
-      );
-    },
-    ended: () => {},
-  });
-  host.start();
-  if (remote === undefined || files === undefined) throw new Error('the client did not start');
-  return [files, remote];
 }

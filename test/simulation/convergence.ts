@@ -1,17 +1,23 @@
 // The liveness phase: after the last fault everything must come back by
 // itself, be readable, and equal on all replicas, with nothing left over.
+import { LONGEST_WAIT_MS, SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import { formatHash } from '../../src/protocol/values/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { type CurrentBlock, currentBlocks } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
 import { versionKey } from './version-key.js';
+import type { Stage } from './workload/last-act.js';
 import type { Workload } from './workload/workload.js';
+import type { Host } from './world/host.js';
 import type { Scheduler } from './world/scheduler.js';
 
 export interface ConvergenceOptions {
   /** Every byte must be readable; false after faults that nothing promises to survive. */
   mustBeComplete: boolean;
   until(done: () => boolean, limitMs: number, words: string): Promise<void>;
+  killMediator(): void;
+  /** For longer than its session lives. */
+  stopClient(host: Host): void;
   complete<T>(work: () => Promise<T>, limitMs: number, words: string): Promise<T>;
 }
 
@@ -20,6 +26,8 @@ const COME_BACK_MS = 60_000;
 const POLL_MS = 250;
 /** Within this an idle server is asked whether it still answers, and is let in again. */
 const NOTICE_MS = 5000;
+/** After so long the session of a client that is stopped is over: it may have waited for an answer just before. */
+const SESSION_OVER_MS = SESSION_GRACE_MS + LONGEST_WAIT_MS + 500;
 const LIST_ENTRIES = 4000;
 
 export class Convergence {
@@ -44,16 +52,38 @@ export class Convergence {
       'not all could connect again',
     );
     await until(() => this.#settled(), COME_BACK_MS, 'requests did not settle');
+    await this.#options.complete(() => this.#workload.closeEverything(), COME_BACK_MS, 'locks were not given up');
     if (!this.#options.mustBeComplete) return this.#readBack();
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     // A server that lost its power without a word is thought to be up until it does not answer.
     await this.#scheduler.run(this.#scheduler.nowUs + NOTICE_MS * 1000);
     await this.#eventually(() => this.#servers(), 'not all data servers came back');
     await this.#readBack();
+    await this.#options.complete(() => this.#workload.lastAct(this.#stage), COME_BACK_MS, 'the last act did not end');
+    await this.#eventually(() => this.#servers(), 'not all data servers came back');
     await this.#scrub();
     await this.#eventually(() => this.#leftovers(), 'something was left over');
     await this.#eventually(() => this.#differences(), 'the replicas did not become equal');
     await this.#readBack();
+  }
+
+  get #stage(): Stage {
+    const { mediatorHost, clients } = this.#cluster;
+    const pass = (durationMs: number) =>
+      new Promise<void>((resolve) => this.#scheduler.after(durationMs * 1000, () => resolve()));
+    return {
+      pass,
+      restartMediator: async () => {
+        this.#options.killMediator();
+        mediatorHost.start();
+        while (!mediatorHost.isReady || !(await this.#workload.areAllConnected())) await pass(POLL_MS);
+      },
+      stopClient: async (name) => {
+        const host = clients.find((client) => client.name === name)?.host;
+        if (host !== undefined) this.#options.stopClient(host);
+        await pass(SESSION_OVER_MS);
+      },
+    };
   }
 
   #settled(): boolean {

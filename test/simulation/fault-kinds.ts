@@ -21,6 +21,7 @@ export type ControlFault =
   | 'metadata disk'
   | 'metadata stall'
   | 'client link'
+  | 'client stop'
   | 'blackout';
 
 /** How often each kind comes, in proportion. */
@@ -45,6 +46,7 @@ export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
   'metadata disk': 1,
   'metadata stall': 1,
   'client link': 1,
+  'client stop': 1,
   blackout: 1,
 };
 

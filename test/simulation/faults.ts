@@ -1,6 +1,8 @@
 // What goes wrong: processes die, stop and lose power, links break, are cut or
 // slow, disks fail, stall, fill up, rot or are replaced. In the safe mode the atlas is
 // asked first; beyond it, anything may happen at once.
+
+import { LONGEST_WAIT_MS, SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { CONTROL_FAULTS, type ControlFault, DATA_FAULTS, type DataFault, deck } from './fault-kinds.js';
@@ -26,6 +28,8 @@ export class Faults {
   #heldUpUs = 0;
   #holdUps = 0;
   #mediatorDiedUs = 0;
+  /** When each client was last stopped for longer than its session lives: until when, microseconds; endless while it is. */
+  readonly #silentUntilUs = new Map<string, number>();
   #fullUs = Number.NEGATIVE_INFINITY;
   #fullDisks = 0;
   metaserverCrashes = 0;
@@ -61,6 +65,15 @@ export class Faults {
     // Without its last mediator only a message that was on its way can still arrive.
     const isOrphaned = this.#mediatorDiedUs > cutOffUs;
     return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
+  }
+
+  /** Whether the client's session may have ended since then: it was stopped for long. */
+  wasSilent(client: string, sinceUs: number): boolean {
+    return (this.#silentUntilUs.get(client) ?? Number.NEGATIVE_INFINITY) >= sinceUs;
+  }
+
+  mediatorDied(sinceUs: number): boolean {
+    return this.#mediatorDiedUs >= sinceUs;
   }
 
   /** Whether a disk was full within the last seconds. */
@@ -143,6 +156,7 @@ export class Faults {
         return network.breakConnections('mediator', name);
       case 'syncs':
         host.troubles.failSyncs = true;
+        target.deletions.spoil();
         return this.#lasting(`the disk of ${name} fails to sync`, null, random.between(10, 1000), () => {
           host.troubles.failSyncs = false;
         });
@@ -183,6 +197,9 @@ export class Faults {
         this.#world.network.breakConnections(name, 'mediator');
         break;
       }
+      case 'client stop':
+        this.#stopClient(this.#someClient());
+        break;
       case 'blackout':
         this.#world.note('fault: no power anywhere');
         for (const { host, number } of this.#cluster.dataHosts) {
@@ -216,6 +233,10 @@ export class Faults {
     else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.#world.random.chance(0.5)));
   }
 
+  killMediator(): void {
+    this.#endMediator(false);
+  }
+
   #endMediator(power: boolean): void {
     if (this.#cluster.mediatorHost.process !== null) this.#mediatorDiedUs = this.#world.scheduler.nowUs;
     if (power) this.#cluster.mediatorHost.cutPower();
@@ -239,11 +260,40 @@ export class Faults {
     this.#lasting(`${host.name} is ${words}`, concerned, this.#downMs(), () => host.start());
   }
 
-  #stop(host: Host, concerned: number | 'way'): void {
+  #stop(host: Host, concerned: number | 'way' | null): void {
     const { process } = host;
     if (process === null || process.isStopped) return;
     process.stop();
     this.#lasting(`${host.name} is stopped`, concerned, this.#world.random.between(20, 3000), () => process.resume());
+  }
+
+  /** Mostly one that has locks. */
+  #someClient(): Host {
+    const { random } = this.#world;
+    const { clients } = this.#cluster;
+    const locking = clients.filter(({ session }) => session.locks.size > 0);
+    return random.pick(locking.length > 0 && random.chance(0.8) ? locking : clients).host;
+  }
+
+  /** A mount that is stopped: for a moment, or for longer than its session lives. */
+  #stopClient(host: Host): void {
+    const { process } = host;
+    if (process === null || process.isStopped) return;
+    if (this.#world.random.chance(0.7)) this.silence(host);
+    else this.#stop(host, null);
+  }
+
+  /** Stops a mount for longer than its session lives. */
+  silence({ name, process }: Host): void {
+    if (process === null) return;
+    const { random, scheduler } = this.#world;
+    this.#silentUntilUs.set(name, Number.POSITIVE_INFINITY);
+    process.stop();
+    const durationMs = SESSION_GRACE_MS + LONGEST_WAIT_MS + random.between(1000, 4000);
+    this.#lasting(`${name} is stopped`, null, durationMs, () => {
+      this.#silentUntilUs.set(name, scheduler.nowUs);
+      process.resume();
+    });
   }
 
   #stall(host: Host, concerned: number | 'way'): void {
@@ -254,11 +304,12 @@ export class Faults {
     );
   }
 
-  #fill({ host }: DataHost): void {
+  #fill({ host, deletions }: DataHost): void {
     const { platter, name } = host;
     if (platter.capacityBytes < ROOMY_BYTES) return;
     platter.capacityBytes = platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES;
     this.#fullDisks++;
+    deletions.spoil();
     this.#lasting(`the disk of ${name} is full`, null, this.#world.random.between(50, 2000), () => {
       platter.capacityBytes = ROOMY_BYTES;
       this.#fullDisks--;
@@ -267,12 +318,13 @@ export class Faults {
   }
 
   /** Some bits of the log flip. */
-  #rot({ host, number }: DataHost): void {
+  #rot({ host, number, deletions }: DataHost): void {
     const segments = host.platter.files().filter(([path]) => path.includes('/segments/'));
     if (segments.length === 0) return;
     const [path, file] = this.#world.random.pick(segments);
     const bits = this.#world.random.between(1, 4);
     for (let bit = 0; bit < bits; bit++) file.rot(this.#world.random);
+    deletions.spoil();
     this.#atlas.damages(number);
     this.#world.note(`fault: ${bits} bits of ${path} on ${host.name} have flipped`);
   }

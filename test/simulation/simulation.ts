@@ -36,6 +36,8 @@ export interface SimulationResult {
 const MILLISECOND_US = 1000;
 /** Of steps. */
 const OPERATOR_SHARE = 0.04;
+/** A mediator that is stopped itself ends a session so much later than it would. */
+const NOTICE_US = 5_000_000;
 const TRACE_LINES = 150;
 /** Events that a server logs only when its own code is wrong. */
 const ALARMS = new Set(['request.failed', 'connection.failed', 'connection.malformed', 'connection.listener_failed']);
@@ -71,7 +73,7 @@ export class Simulation {
       receiveLog: ({ host }, level, event, fields) => this.#log(host, level, event, fields),
     };
     const ballots = new BallotWatch(shape.readQuorum, shape.blockSizeBytes, () => this.#scheduler.nowUs);
-    this.#cluster = new SimulatedCluster(shape, this.#world, sabotage, ballots);
+    this.#cluster = new SimulatedCluster(shape, this.#world, sabotage, ballots, (message) => this.#fail(message));
     this.#atlas = new Atlas(this.#cluster, () => this.#scheduler.nowUs);
     this.#faults = new Faults(this.#cluster, this.#world, this.#atlas, mode, () => this.#workload.metaserverCrashed());
     this.#workload = new Workload(this.#cluster.clients, {
@@ -81,6 +83,8 @@ export class Simulation {
       note: (text) => this.#world.note(text),
       violation: (message) => this.#fail(message),
       metaserverCrashes: () => this.#faults.metaserverCrashes,
+      wasSilent: (client, sinceUs) => this.#faults.wasSilent(client, sinceUs),
+      mediatorDied: (sinceUs) => this.#faults.mediatorDied(sinceUs),
       isSettled: (request) => this.#faults.isSettled(request),
       readRefused: (inode, startedUs) => this.#judgeRefusal(inode, startedUs),
       ballots,
@@ -94,6 +98,7 @@ export class Simulation {
     const onRejection = (error: unknown) =>
       this.#fail(`a promise was rejected and nobody minds: ${error instanceof Error ? error.stack : String(error)}`);
     process.on('unhandledRejection', onRejection);
+    const undo = this.#options.sabotage?.replace?.();
     try {
       await this.#prepare();
       await this.#safetyPhase();
@@ -101,6 +106,7 @@ export class Simulation {
     } catch (error) {
       this.#fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
     } finally {
+      undo?.();
       process.off('unhandledRejection', onRejection);
     }
     const { done, refused, unknown } = this.#workload.answers;
@@ -148,6 +154,8 @@ export class Simulation {
       mustBeComplete: this.#options.mode === 'safe',
       until: (done, limitMs, words) => this.#until(done, limitMs, words),
       complete: (work, limitMs, words) => this.#complete(work, limitMs, words),
+      killMediator: () => this.#faults.killMediator(),
+      stopClient: (host) => this.#faults.silence(host),
     });
     await convergence.run();
   }
@@ -194,6 +202,7 @@ export class Simulation {
     if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
     if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
+    if (event === 'session.silent') this.#sessionEnded(fields);
     if (host === 'mediator' && fields.server === 'meta1') {
       if (event === 'connection.up') this.#workload.metaserverReturned();
       if (event === 'connection.down') this.#workload.mediatorForgot();
@@ -212,6 +221,13 @@ export class Simulation {
     if (['replica.up', 'replica.blank', 'replica.rebuilding'].includes(event)) {
       this.#atlas.seenByMediator(found.number, false);
     }
+  }
+
+  /** Only of a client that was stopped for long until just now a session ends by itself. */
+  #sessionEnded({ client }: Readonly<Record<string, unknown>>): void {
+    const found = this.#cluster.clients.find(({ session }) => session.client === client);
+    if (found === undefined || this.#faults.wasSilent(found.name, this.#scheduler.nowUs - NOTICE_US)) return;
+    this.#fail(`the session of ${found.name} was ended although it was heard of`);
   }
 
   #fail(message: string): void {

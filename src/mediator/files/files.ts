@@ -123,10 +123,7 @@ export class MediatorFiles implements FileService {
         { kind: 'file', mode, device: 0, target: '', exclusive },
         options,
       );
-      // A caller that has given up will never say that the file is closed; one that retries is counted then.
-      if (result.created && options?.signal?.aborted !== true) {
-        this.#sessions.opened(result.attributes.inode, options);
-      }
+      if (result.created) this.#sessions.made(result.attributes.inode, options);
       return result;
     });
   }
@@ -143,8 +140,7 @@ export class MediatorFiles implements FileService {
         { ...request, blockSizeBytes: this.#blockSizeBytes },
         id,
       );
-      // As above; what nobody holds is purged.
-      if (options?.signal?.aborted !== true) this.#sessions.hold(result.attributes.inode, options);
+      this.#sessions.hold(result.attributes.inode, options);
       this.#changes.created(result.attributes);
       return result;
     });

@@ -9,6 +9,7 @@ import type { BlockMap } from '../metadata/block-map.js';
 import type { HeldFiles } from '../sessions/held-files.js';
 import type { Sessions } from '../sessions/sessions.js';
 import type { GarbageCollector } from '../upkeep/garbage.js';
+import type { Orphans } from '../upkeep/orphans.js';
 
 interface Name {
   parent: number;
@@ -21,6 +22,7 @@ interface Dependencies {
   held: HeldFiles;
   sessions: Sessions;
   garbage: GarbageCollector;
+  orphans: Pick<Orphans, 'graceLeftMs'>;
 }
 
 export class Removals {
@@ -33,13 +35,15 @@ export class Removals {
   readonly #held: HeldFiles;
   readonly #sessions: Sessions;
   readonly #garbage: GarbageCollector;
+  readonly #orphans: Pick<Orphans, 'graceLeftMs'>;
 
-  constructor({ metadata, blockMap, held, sessions, garbage }: Dependencies) {
+  constructor({ metadata, blockMap, held, sessions, garbage, orphans }: Dependencies) {
     this.#metadata = metadata;
     this.#blockMap = blockMap;
     this.#held = held;
     this.#sessions = sessions;
     this.#garbage = garbage;
+    this.#orphans = orphans;
   }
 
   /** While a removal is under way, only the metaserver knows whether a file that is opened is still there. */
@@ -93,10 +97,12 @@ export class Removals {
     options: CallOptions | undefined,
   ): Promise<number[]> {
     const others = this.#sessions.countElsewhere(options);
-    if (others === 0) return held;
-    if (others <= MOST_HELD_NAMED) return [...held, ...this.#sessions.openElsewhere(options)];
+    // A mount that had it open before this mediator was started may not have said so yet. It is purged later, unless one does.
+    const mayBeHeld = this.#orphans.graceLeftMs > 0;
+    if (others === 0 && !mayBeHeld) return held;
+    if (others <= MOST_HELD_NAMED && !mayBeHeld) return [...held, ...this.#sessions.openElsewhere(options)];
     const inode = await this.#inodeOf(parent, name);
-    const isOpen = inode !== undefined && this.#sessions.isOpenElsewhere(inode, options);
+    const isOpen = inode !== undefined && (mayBeHeld || this.#sessions.isOpenElsewhere(inode, options));
     return isOpen ? [...held, inode] : held;
   }
 

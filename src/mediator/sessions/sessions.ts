@@ -105,6 +105,11 @@ export class Sessions {
     this.#of(options)?.open.add(inode);
   }
 
+  /** The caller has made a file, and has it open. One that has given up meanwhile does not know of it, and would never close it. */
+  made(inode: number, options: CallOptions | undefined): void {
+    if (!hasGivenUp(options)) this.opened(inode, options);
+  }
+
   /** How many files other mounts than the caller's have open; one that several have open counts several times. */
   countElsewhere(options: CallOptions | undefined): number {
     return this.#files.countElsewhere(this.#of(options)?.open);
@@ -121,7 +126,9 @@ export class Sessions {
 
   /** The caller has a file open that has no name, or has just lost its last one: it is kept. */
   hold(inode: number, options: CallOptions | undefined): void {
-    this.#files.hold(this.#of(options)?.open, inode);
+    if (!hasGivenUp(options)) this.#files.hold(this.#of(options)?.open, inode);
+    // It may have closed the file meanwhile, and have said so.
+    else if (this.#files.isOpenElsewhere(undefined, inode)) this.#files.hold(undefined, inode);
   }
 
   /** The caller has closed the file. It is released unless another mount has it open. */
@@ -267,6 +274,11 @@ export class Sessions {
     rethrowProgramFault(error);
     this.#runtime.log.error('session.release_failed', { client, ...errorFields(error) });
   }
+}
+
+/** Whether the caller, or the connection that it called by, is gone: it will not hear the answer. */
+function hasGivenUp(options: CallOptions | undefined): boolean {
+  return options?.signal?.aborted === true;
 }
 
 function noSession(): ServiceError {

@@ -138,6 +138,9 @@ export class NamespaceHistory {
     if (request.kind === 'lookup' && answer.state === 'done' && names.get(request.name) === UNKNOWN_INODE) {
       return [replaceCurrent(trail, new Map(names).set(request.name, answer.inode ?? UNKNOWN_INODE))];
     }
+    // What somebody has open without a name is refused for the name first, what is gone for itself.
+    const isTaken = request.kind === 'link' && names.has(request.name);
+    if (isTaken && answer.state === 'error' && answer.code === 'EEXIST') return [trail];
     const next = outcome(names, request, answer.state === 'done' ? (answer.inode ?? UNKNOWN_INODE) : UNKNOWN_INODE);
     if (next.code !== (answer.state === 'error' ? answer.code : null)) return [];
     if (answer.state === 'done') {

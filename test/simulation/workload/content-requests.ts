@@ -3,16 +3,19 @@ import { FileError } from '../../../src/protocol/errors.js';
 import { copyOf } from '../../../src/protocol/values/pieces.js';
 import { Contradiction, type FileHistory } from '../model/file-history.js';
 import { bytesOf, EXTENTS_PER_REQUEST, type ModelWrite } from '../model/file-state.js';
-import { CALLER, type Client, type Ledger } from './ledger.js';
+import { CALLER, type Client, type Ledger, type RefusableKind } from './ledger.js';
+import type { LockRequests } from './lock-requests.js';
 
 /** No file grows beyond so many blocks, so that requests meet in them. */
 export const MAXIMUM_FILE_BLOCKS = 4;
 
 export class ContentRequests {
   readonly #ledger: Ledger;
+  readonly #locks: LockRequests;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, locks: LockRequests) {
     this.#ledger = ledger;
+    this.#locks = locks;
   }
 
   async read(client: Client, history: FileHistory, offset: number, length: number): Promise<void> {
@@ -22,7 +25,7 @@ export class ContentRequests {
     const watched = ballots.readStarts(inode);
     history.lookStarts(id);
     try {
-      const answer = await this.#watch(id, inode, 'read', () => client.files.read({ inode, offset, length }));
+      const answer = await this.watch(client, id, inode, 'read', () => client.files.read({ inode, offset, length }));
       if (answer === null) {
         history.lookFails(id);
         return;
@@ -40,7 +43,7 @@ export class ContentRequests {
     const { inode } = history;
     const id = this.#ledger.start(client, `asks for the size of inode ${inode}`);
     history.lookStarts(id);
-    const attributes = await this.#watch(id, inode, 'stat', () => client.files.getattr({ inode }));
+    const attributes = await this.watch(client, id, inode, 'stat', () => client.files.getattr({ inode }));
     if (attributes === null) history.lookFails(id);
     else history.sizeSeen(id, attributes.sizeBytes);
   }
@@ -51,7 +54,7 @@ export class ContentRequests {
     const id = this.#ledger.start(client, `changes the mode of inode ${inode}`);
     history.lookStarts(id);
     const request = { inode, changes: { mode: 0o600 + this.#ledger.around.random.between(0, 63) }, caller: CALLER };
-    const attributes = await this.#watch(id, inode, 'mode', () => client.files.setattr(request));
+    const attributes = await this.watch(client, id, inode, 'mode', () => client.files.setattr(request));
     if (attributes === null) history.lookFails(id);
     else history.sizeSeen(id, attributes.sizeBytes);
   }
@@ -59,7 +62,7 @@ export class ContentRequests {
   async fsync(client: Client, inode: number): Promise<void> {
     const id = this.#ledger.start(client, `syncs inode ${inode}`);
     const marks = this.#ledger.marks();
-    const done = await this.#watch(id, inode, 'sync', () => client.files.fsync({ inode }));
+    const done = await this.watch(client, id, inode, 'sync', () => client.files.fsync({ inode }));
     if (done === null) return;
     this.#ledger.synced(marks);
     this.#ledger.verified(client, done.verifier);
@@ -155,11 +158,12 @@ export class ContentRequests {
       const { sizeBytes } = await send();
       this.#ledger.done(id, `done, ${sizeBytes} bytes`);
       history.writeSucceeds(id, sizeBytes);
+      this.#locks.answered(client, startedUs);
       this.#ledger.synced(marks);
     } catch (error) {
       if (error instanceof Contradiction) throw error;
       if (error instanceof FileError) {
-        this.#ledger.refused(id, inode, 'write', error);
+        this.#ledger.refused(client, id, inode, 'write', error);
         history.writeFails(id);
         return;
       }
@@ -171,20 +175,23 @@ export class ContentRequests {
   }
 
   /** A request that changes no content; null when it was refused or cut off. */
-  async #watch<T>(
+  async watch<T>(
+    client: Client,
     id: number,
     inode: number,
-    kind: 'read' | 'stat' | 'mode' | 'sync',
+    kind: Exclude<RefusableKind, 'write'>,
     send: () => Promise<T>,
   ): Promise<T | null> {
     const startedUs = this.#ledger.around.nowUs();
     try {
       const result = await send();
       this.#ledger.done(id);
+      this.#locks.answered(client, startedUs);
       return result;
     } catch (error) {
+      if (error instanceof Contradiction) throw error;
       if (error instanceof FileError) {
-        this.#ledger.refused(id, inode, kind, error);
+        this.#ledger.refused(client, id, inode, kind, error);
         if (kind === 'read' && error.code === 'EIO') await this.#ledger.around.readRefused(inode, startedUs);
       } else {
         this.#ledger.unknown(id, error);

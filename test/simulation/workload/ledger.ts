@@ -1,5 +1,7 @@
 // What is known of all requests of a run: who sent them, how they were
 // answered, which may still take effect, and the files they are about.
+import type { MountSession } from '../../../src/fuse-client/session/mount-session.js';
+import type { OpenInodes } from '../../../src/fuse-client/session/open-inodes.js';
 import type { FileError } from '../../../src/protocol/errors.js';
 import type { FileService } from '../../../src/protocol/services/files.js';
 import { isUnbroken, type Verifier } from '../../../src/protocol/values/verifier.js';
@@ -21,6 +23,10 @@ export interface Surroundings {
   violation(message: string): void;
   /** How often the metaserver has crashed so far. */
   metaserverCrashes(): number;
+  /** Whether the client's session may be over, or has been since then, since nothing was heard of it for long. */
+  wasSilent(client: string, sinceUs: number): boolean;
+  /** Whether the mediator has died since. */
+  mediatorDied(sinceUs: number): boolean;
   /** Whether a request that was cut off from its client can't change anything any more. */
   isSettled(request: { startedUs: number; cutOffUs: number }): boolean;
   /** A read was refused with EIO; judges whether it may have been. */
@@ -51,8 +57,14 @@ export interface CutOff {
 export interface Client {
   name: string;
   files: FileService;
+  session: MountSession;
+  /** Files that it has open, as its session says. */
+  open: OpenInodes;
   directory: number;
   names: NamespaceHistory;
+  /** Files that it has open, and since when each must be there for that; null where a crash may have undone that it was made. */
+  held: Map<number, number | null>;
+  locks: Map<number, HeldLock>;
   /** Of the last fsync. */
   verifier: Verifier | null;
   isBusy: boolean;
@@ -62,7 +74,15 @@ export interface Client {
   mustList: boolean;
 }
 
-export type RefusableKind = 'read' | 'stat' | 'mode' | 'sync' | 'write';
+/** A lock on a whole file that a client was granted, and was not told that it lost. */
+export interface HeldLock {
+  /** When it was asked for. */
+  sinceUs: number;
+  /** When another was granted it too, which may be only when the client's session is over. */
+  overlappedUs: number | null;
+}
+
+export type RefusableKind = 'read' | 'stat' | 'mode' | 'sync' | 'open' | 'write';
 
 /** What the folders had come to at some moment. */
 export interface Marks {
@@ -122,7 +142,7 @@ export class Ledger {
   }
 
   /** The request was refused. Throws when that refusal must not come. */
-  refused(id: number, inode: number, kind: RefusableKind, error: FileError): void {
+  refused(client: Client, id: number, inode: number, kind: RefusableKind, error: FileError): void {
     this.end(id, `refused: ${error.message}`);
     this.answers.refused++;
     switch (error.code) {
@@ -139,11 +159,18 @@ export class Ledger {
       case 'ENOENT':
       // It was carried out, the answer was lost, and when it was asked again the file was gone.
       case 'ESTALE':
+        if (this.#mustBeHeld(client, inode)) break;
         if (this.files.get(inode)?.owner.names.mayLack(inode) ?? true) return;
         break;
       default:
     }
     throw new Contradiction(`request ${id}: a ${kind} of inode ${inode} must not be refused with ${error.message}`);
+  }
+
+  /** What is open to the client stays, whoever takes its names. */
+  #mustBeHeld({ name, held }: Client, inode: number): boolean {
+    const sinceUs = held.get(inode) ?? null;
+    return sinceUs !== null && !this.around.wasSilent(name, sinceUs);
   }
 
   /** What each client's names have come to, and how often the metaserver has crashed. */

@@ -19,20 +19,16 @@ export class NameRequests {
     const { random } = this.#ledger.around;
     const names = [...client.names.likelyNames.keys()];
     if (names.length < 2) return this.create(client);
-    const name = random.pick(names);
+    const name = this.#heldName(client) ?? random.pick(names);
     const other = random.pick(NAMES);
     const directory = client.directory;
     const { files } = client;
     const roll = random.fraction();
     if (roll < 0.3) return this.create(client);
-    if (roll < 0.45) {
-      const answer = (): Promise<NameAnswer> =>
-        files.unlink({ parent: directory, name, held: [] }).then(({ inode }) => ({ state: 'done', inode }));
-      return this.#send(client, { kind: 'unlink', name }, answer);
-    }
+    if (roll < 0.45) return this.unlink(client, name);
     if (roll < 0.65) {
       const mode = random.pick(['replace', 'no-replace', 'exchange'] as const);
-      const request = { parent: directory, name, newParent: directory, newName: other, mode, held: [] };
+      const request = { parent: directory, name, newParent: directory, newName: other, mode, held: client.open.all };
       const answer = (): Promise<NameAnswer> => files.rename(request).then(() => ({ state: 'done' }));
       return this.#send(client, { kind: 'rename', name, newName: other, mode }, answer);
     }
@@ -51,6 +47,21 @@ export class NameRequests {
     return this.list(client);
   }
 
+  /** Now and then, the name of a file that somebody has open. */
+  #heldName({ names }: Client): string | undefined {
+    const { around, clients } = this.#ledger;
+    if (!around.random.chance(0.4)) return undefined;
+    const held = new Set(clients.flatMap((client) => [...client.held.keys()]));
+    return [...names.likelyNames].find(([, inode]) => held.has(inode))?.[0];
+  }
+
+  unlink(client: Client, name: string): Promise<void> {
+    return this.#send(client, { kind: 'unlink', name }, async () => {
+      const { inode } = await client.files.unlink({ parent: client.directory, name, held: client.open.all });
+      return { state: 'done', inode };
+    });
+  }
+
   async create(client: Client): Promise<void> {
     const { random } = this.#ledger.around;
     const name = random.pick(NAMES);
@@ -62,6 +73,9 @@ export class NameRequests {
       const { inode } = attributes;
       if (created && this.#ledger.files.has(inode)) throw new Contradiction(`inode ${inode} was given to two files`);
       this.#ledger.file(inode, client);
+      // What is made is open, and is closed at once.
+      client.open.add(inode);
+      client.open.remove(inode);
       return { state: 'done', inode, created };
     });
   }

@@ -1,43 +1,64 @@
 // What clients do: each sends one request at a time, several of them work on
 // the same files. Every request and answer goes to the models, which judge it.
-import { type FileService, ROOT_INODE } from '../../../src/protocol/services/files.js';
+import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { ConnectedClient } from '../clients.js';
 import { Contradiction } from '../model/file-history.js';
 import { NamespaceHistory } from '../model/namespace-history.js';
 import { ContentRequests, MAXIMUM_FILE_BLOCKS } from './content-requests.js';
+import { LastAct, type Stage } from './last-act.js';
 import { CALLER, type Client, Ledger, type OpenFile, type Surroundings } from './ledger.js';
+import { LockRequests } from './lock-requests.js';
 import { NameRequests } from './name-requests.js';
+import { OpenFileRequests } from './open-file-requests.js';
 
 /** Writes whose outcome is open, on one file; beyond it the file is left alone for a while. */
 const MAXIMUM_OPEN_WRITES = 4;
+
+/** Shares of requests about open files and locks. */
+const OPEN_FILE_SHARE = 0.06;
+const LOCK_SHARE = 0.05;
 
 export class Workload {
   readonly clients: Client[];
   readonly #ledger: Ledger;
   readonly #content: ContentRequests;
   readonly #names: NameRequests;
+  readonly #openFiles: OpenFileRequests;
+  readonly #locks: LockRequests;
   /** What this run's clients mostly do: shares of requests about names, and of the others, of reads. */
   readonly #nameShare: number;
   readonly #readShare: number;
+  /** The metaserver has crashed, and the mediator is not connected to it again yet. */
+  #isCrashUnnoticed = false;
 
+  readonly #connected: readonly ConnectedClient[];
   readonly #around: Surroundings;
 
-  constructor(clients: readonly { name: string; files: FileService }[], around: Surroundings) {
+  constructor(connected: readonly ConnectedClient[], around: Surroundings) {
+    this.#connected = connected;
     this.#around = around;
     this.#nameShare = around.random.pick([0.05, 0.2, 0.4]);
     this.#readShare = around.random.pick([0.2, 0.4, 0.6]);
-    this.clients = clients.map(({ name, files }) => ({
+    this.clients = connected.map(({ name, files, session, open }) => ({
       name,
       files,
+      session,
+      open,
       directory: 0,
       names: new NamespaceHistory(name),
+      held: new Map(),
+      locks: new Map(),
       verifier: null,
       isBusy: false,
       cutOff: null,
       mustList: false,
     }));
     this.#ledger = new Ledger(this.clients, around);
-    this.#content = new ContentRequests(this.#ledger);
+    this.#locks = new LockRequests(this.#ledger);
+    this.#content = new ContentRequests(this.#ledger, this.#locks);
     this.#names = new NameRequests(this.#ledger);
+    this.#openFiles = new OpenFileRequests(this.#ledger, this.#content);
+    for (const [at, one] of connected.entries()) one.onLostLocks = (locks) => this.#locks.lost(this.clients[at], locks);
   }
 
   /** How many requests were answered, refused, and left without an answer. */
@@ -58,8 +79,9 @@ export class Workload {
     return this.#ledger.cutOff.length > 0 || this.clients.some((client) => client.cutOff !== null);
   }
 
-  /** Makes every client's folder; before anything goes wrong. */
+  /** Begins every client's session, and makes its folder; before anything goes wrong. */
   async prepare(): Promise<void> {
+    await Promise.all(this.clients.map(({ session }) => session.start()));
     for (const client of this.clients) {
       const request = { parent: ROOT_INODE, name: client.name, mode: 0o755, caller: CALLER };
       client.directory = (await client.files.mkdir(request)).attributes.inode;
@@ -75,7 +97,7 @@ export class Workload {
     if (idle.length === 0) return false;
     const client = this.#around.random.pick(idle);
     client.isBusy = true;
-    this.#act(client)
+    this.#inProcess(client, () => this.#act(client))
       .catch((error: unknown) => {
         if (error instanceof Contradiction) this.#around.violation(error.message);
         else this.#around.violation(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -104,6 +126,8 @@ export class Workload {
 
   metaserverCrashed(): void {
     for (const { names } of this.clients) names.metaserverCrashed();
+    this.#isCrashUnnoticed = true;
+    this.#heldMayBeUndone();
     this.#contentMayBeUndone();
   }
 
@@ -111,6 +135,9 @@ export class Workload {
   metaserverReturned(): void {
     this.mediatorForgot();
     this.#contentMayBeUndone();
+    // Until now it may have answered an open from memory.
+    if (this.#isCrashUnnoticed) this.#heldMayBeUndone();
+    this.#isCrashUnnoticed = false;
   }
 
   /** The mediator has lost its connection to the metaserver, and with it what it remembers. */
@@ -136,9 +163,40 @@ export class Workload {
     }
   }
 
+  /** Reads and closes everything that is open, and gives up all locks. */
+  async closeEverything(): Promise<void> {
+    for (const client of this.clients) {
+      await this.#openFiles.closeAll(client);
+      // Whose lock is lost hears of it with this answer, if he has not before.
+      for (const inode of client.locks.keys()) await this.#content.fsync(client, inode);
+      await this.#locks.unlockAll(client);
+    }
+  }
+
+  /** After the faults: what chance seldom brings about. */
+  lastAct(stage: Stage): Promise<void> {
+    const requests = { content: this.#content, names: this.#names, openFiles: this.#openFiles, locks: this.#locks };
+    return new LastAct(this.#ledger, requests).play(stage, (client, act) => this.#inProcess(client, act));
+  }
+
   /** Inodes that have a name. */
   namedInodes(): Set<number> {
     return new Set(this.clients.flatMap((client) => [...client.names.likelyNames.values()]));
+  }
+
+  /** Whoever is stopped begins when he goes on. */
+  #inProcess({ name }: Client, act: () => Promise<void>): Promise<void> {
+    const process = this.#connected.find((one) => one.name === name)?.host.process;
+    return new Promise((resolve, reject) => {
+      process?.after(0, () => {
+        act().then(resolve, reject);
+      });
+    });
+  }
+
+  /** That what clients have open was made may be undone. */
+  #heldMayBeUndone(): void {
+    for (const { held } of this.clients) for (const inode of held.keys()) held.set(inode, null);
   }
 
   #contentMayBeUndone(): void {
@@ -149,7 +207,9 @@ export class Workload {
     const { random } = this.#around;
     if (client.cutOff === null && client.mustList) return this.#names.list(client);
     if (client.cutOff === null && random.chance(this.#nameShare)) return this.#names.change(client);
-    const file = this.#pickFile();
+    if (random.chance(OPEN_FILE_SHARE)) return this.#openFiles.act(client, this.#pickFile()?.history);
+    if (random.chance(LOCK_SHARE)) return this.#locks.act(client, this.#pickFile()?.history.inode);
+    const file = this.#pickFile(client);
     if (file === null) {
       if (client.cutOff === null) return this.#names.create(client);
       return;
@@ -166,7 +226,10 @@ export class Workload {
     return this.#content.write(client, history);
   }
 
-  #pickFile(): OpenFile | null {
+  /** Mostly the one that the client has locked, if any. */
+  #pickFile(client?: Client): OpenFile | null {
+    const [locked] = client?.locks.keys() ?? [];
+    if (locked !== undefined && this.#around.random.chance(0.5)) return this.#ledger.files.get(locked) ?? null;
     const named = [...this.namedInodes()].filter((inode) => this.#ledger.files.has(inode));
     if (named.length === 0) return null;
     return this.#ledger.files.get(this.#around.random.pick(named)) ?? null;

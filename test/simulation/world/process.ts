@@ -41,7 +41,8 @@ export class SimulatedProcess {
     this.clock = {
       nowNs: () => EPOCH_NS + BigInt(scheduler.nowUs) * 1000n + skewNs(),
       monotonicMs: () => (scheduler.nowUs - startUs) / 1000,
-      after: (delayMs, action) => this.after(delayMs * 1000, action),
+      // Never too early: whoever waits for what is left of a time would wait again, for ever at the same moment.
+      after: (delayMs, action) => this.after(Math.ceil(delayMs * 1000), action),
     };
     const receive =
       (level: LogLevel) =>

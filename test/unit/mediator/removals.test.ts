@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import type { Mediator } from '../../../src/mediator/mediator.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { CallOptions } from '../../../src/protocol/services/service.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { CALLER, openCluster, text, untilEachHolds, write } from './fixture.js';
@@ -45,6 +47,15 @@ describe('a name that goes while its file is open', () => {
     });
   }
 
+  it('leaves the content to a mount that had it open before the mediator was started, and says so later', async () => {
+    const { mediator } = await openCluster();
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'held');
+    await mediator.files.unlink({ ...NAME, held: [] }, { peer: {} });
+    await mediator.sessions.begin({ client: 'late', open: [inode], locks: [], mediator: 'before' }, { peer: {} });
+    assert.equal(await text(mediator, inode), 'held');
+  });
+
   it('leaves the file to the mount that is making it just now', async () => {
     const { mediator, here, there } = await twoMounts();
     const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: false, caller: CALLER };
@@ -55,4 +66,32 @@ describe('a name that goes while its file is open', () => {
     await write(mediator, inode, 0, 'open');
     assert.equal(await text(mediator, inode), 'open');
   });
+
+  /** The request is carried out and answered when its caller has gone: it is told of that by its signal. */
+  const given: Readonly<Record<string, (mediator: Mediator, options: CallOptions) => Promise<unknown>>> = {
+    'made with a name': async ({ files }, options) => {
+      const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: true, caller: CALLER };
+      const { inode } = (await files.create(request, options)).attributes;
+      await files.write({ inode, extents: [{ offset: 0, data: Buffer.from('made') }], modifyTimeNs: 0n });
+      await files.unlink({ ...NAME, held: [] });
+    },
+    'made without a name': async ({ files }, options) => {
+      await files.createUnnamed({ parent: ROOT_INODE, mode: 0o644, forWriting: true, caller: CALLER }, options);
+    },
+    'that lost its name': async (mediator, options) => {
+      const inode = await makeFile(mediator, 'a');
+      await write(mediator, inode, 0, 'closed since');
+      await mediator.files.unlink({ ...NAME, held: [inode] }, options);
+    },
+  };
+  for (const [what, make] of Object.entries(given)) {
+    it(`does not stay for a mount that never heard of the answer: a file ${what}`, async () => {
+      const { cluster, mediator, here } = await twoMounts();
+      const { files } = await mediator.files.statfs({});
+      await make(mediator, { ...here, signal: AbortSignal.abort() });
+      await eventually(() => mediator.kept().heldFiles === 0 && mediator.kept().sessionFiles === 0);
+      await eventually(async () => (await mediator.files.statfs({})).files === files);
+      await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 0));
+    });
+  }
 });

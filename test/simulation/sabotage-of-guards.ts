@@ -1,0 +1,113 @@
+// Guards of what destroys, each broken in the class that it is in: for a service
+// that is wrong in a whole answer see sabotage.ts.
+import { Catalog } from '../../src/dataserver/index/catalog.js';
+import { SegmentUses } from '../../src/dataserver/index/segment-uses.js';
+import { BatchWriter } from '../../src/dataserver/writing/batch-writer.js';
+import { HeldFiles } from '../../src/mediator/sessions/held-files.js';
+import { SessionFiles } from '../../src/mediator/sessions/session-files.js';
+import { SessionLocks } from '../../src/mediator/sessions/session-locks.js';
+import { Orphans } from '../../src/mediator/upkeep/orphans.js';
+import { SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
+import type { Runtime } from '../../src/runtime/runtime.js';
+import type { Sabotage } from './cluster.js';
+
+/** Defines other members in place of a class's for one run. */
+function instead<T extends object>(
+  { prototype }: { prototype: T },
+  members: (real: T) => Partial<T> & ThisType<T>,
+): () => () => void {
+  return () => {
+    const replaced = Object.getOwnPropertyDescriptors(members(realOf(prototype)));
+    const before = Object.keys(replaced).map(
+      (name) => [name, Object.getOwnPropertyDescriptor(prototype, name)] as const,
+    );
+    Object.defineProperties(prototype, replaced);
+    return () => {
+      for (const [name, descriptor] of before) if (descriptor) Object.defineProperty(prototype, name, descriptor);
+    };
+  };
+}
+
+function both(one: () => () => void, other: () => () => void): () => () => void {
+  return () => {
+    const undo = [one(), other()];
+    return () => {
+      for (const each of undo) each();
+    };
+  };
+}
+
+/** The members as they were. */
+function realOf<T extends object>(prototype: T): T {
+  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(prototype)) as T;
+}
+
+/** A mediator that ends sessions this soon after it last began to wait for their clients, whatever it hears of them since. */
+function deafSessions(runtime: Runtime): Runtime {
+  const { clock } = runtime;
+  return {
+    ...runtime,
+    clock: {
+      nowNs: () => clock.nowNs(),
+      monotonicMs: () => clock.monotonicMs(),
+      after(delayMs, action) {
+        const timer = clock.after(delayMs, action);
+        return delayMs === SESSION_GRACE_MS ? { cancel() {} } : timer;
+      },
+    },
+  };
+}
+
+export const SABOTAGES_OF_GUARDS: Readonly<Record<string, Sabotage>> = {
+  'a mediator that ends the session of a client that it hears of': { mediator: deafSessions },
+  'a mediator that gives the locks of a session to others before it is over': {
+    replace: instead(SessionLocks, (real) => ({
+      set(client, lock) {
+        for (const other of clientsOf.get(this) ?? []) if (other !== client) this.lapse(other);
+        clientsOf.set(this, new Set([...(clientsOf.get(this) ?? []), client]));
+        return real.set.call(this, client, lock);
+      },
+    })),
+  },
+  'a mediator that tells nobody that his locks were given away': {
+    replace: instead(SessionLocks, (real) => ({
+      takeOver(...from) {
+        real.takeOver.apply(this, from);
+        return [];
+      },
+      lostBy: () => [],
+    })),
+  },
+  'a mediator that does not look who else has a file open': {
+    replace: instead(SessionFiles, () => ({ isOpenElsewhere: () => false })),
+  },
+  'a mediator that purges files that are held': {
+    replace: instead(HeldFiles, () => ({ mayBePurged: () => true })),
+  },
+  'a mediator that purges files before it is known who holds them': {
+    replace: instead(Orphans, () => ({
+      get graceLeftMs() {
+        return 0;
+      },
+    })),
+  },
+  'a data server that takes whole segments for dead': {
+    replace: instead(Catalog, () => ({
+      useOf: () => ({ liveBytes: 0, tombstones: 0, oldestDeleted: Number.POSITIVE_INFINITY }),
+    })),
+  },
+  'a data server whose compaction drops deletions that still matter': {
+    replace: both(
+      instead(SegmentUses, () => ({ addTombstones() {} })),
+      instead(BatchWriter, (real) => ({
+        submit(mutation) {
+          // Of moves, those of tombstones concern no block.
+          if (mutation.kind !== 'move' || mutation.blocks.length > 0) return real.submit.call(this, mutation);
+          mutation.plan().then(({ done }) => done(), mutation.failed);
+        },
+      })),
+    ),
+  },
+};
+
+const clientsOf = new WeakMap<SessionLocks, ReadonlySet<string>>();
