@@ -91,7 +91,7 @@ describe('a name that goes while its file is open', () => {
       await make(mediator, { ...here, signal: AbortSignal.abort() });
       await eventually(() => mediator.kept().heldFiles === 0 && mediator.kept().sessionFiles === 0);
       await eventually(async () => (await mediator.files.statfs({})).files === files);
-      await eventually(() => cluster.replicas.every(({ stored }) => stored.size === 0));
+      await untilEachHolds(cluster.replicas, 0);
     });
   }
 });
