@@ -64,32 +64,13 @@ export class SessionLocks {
     signal: AbortSignal,
   ): Promise<void> {
     const { type, ...range } = lock;
-    if (type === null) {
-      this.#granted.unset(SELF, range);
-      await this.#retry((limits) => this.#service.setLock({ ...lock, wait: false }, limits));
-      return;
-    }
-    for (;;) {
-      if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
-      let told = this.#told;
-      const ask = (limits: CallOptions) => {
-        told = this.#told;
-        return this.#service.setLock({ ...lock, wait }, limits);
-      };
-      try {
-        // A lock whose grant was lost with the connection is granted again: it conflicts with locks of others only.
-        const { granted, after } = await this.#retry(ask, signal);
-        if (!granted) continue;
-        // The changes of the previous holder must not be hidden by a cache.
-        await this.#heard.forgottenUpTo(after, signal);
-        // The mediator was told meanwhile which locks this mount has, and this one was not among them: it may be lost.
-        if (told !== this.#told) continue;
-      } catch (error) {
-        if (error instanceof ServiceError) await this.#restore(range);
-        throw error;
-      }
-      this.#granted.set(SELF, { ...range, type });
-      return;
+    try {
+      if (type === null) await this.#unset(range);
+      else await this.#obtain({ ...range, type }, wait, signal);
+    } catch (error) {
+      // The mediator may have carried it out or not.
+      if (error instanceof ServiceError) await this.#restore(range);
+      throw error;
     }
   }
 
@@ -116,7 +97,32 @@ export class SessionLocks {
     if (locks.length > 0) this.#onLost(locks);
   }
 
-  /** After a request with an unknown outcome: the owner has in the range what it had before, unless others got that meanwhile. */
+  async #unset(range: LockRange & { pid: number }): Promise<void> {
+    this.#granted.unset(SELF, range);
+    await this.#retry((limits) => this.#service.setLock({ ...range, type: null, wait: false }, limits));
+  }
+
+  async #obtain(lock: FileLock, wait: boolean, signal: AbortSignal): Promise<void> {
+    let told: number;
+    const ask = (limits: CallOptions) => {
+      told = this.#told;
+      return this.#service.setLock({ ...lock, wait }, limits);
+    };
+    for (;;) {
+      if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
+      told = this.#told;
+      // A lock whose grant was lost with the connection is granted again: it conflicts with locks of others only.
+      const { granted, after } = await this.#retry(ask, signal);
+      if (!granted) continue;
+      // The changes of the previous holder must not be hidden by a cache.
+      await this.#heard.forgottenUpTo(after, signal);
+      // If the mediator was told meanwhile which locks this mount has, this one was not among them, and may be lost.
+      if (told === this.#told) break;
+    }
+    this.#granted.set(SELF, lock);
+  }
+
+  /** After a request with an unknown outcome: the owner has in the range what this mount's table says, unless others got that. */
   async #restore({ inode, kind, owner, start, end }: LockRange): Promise<void> {
     const range = { inode, kind, owner, start, end };
     try {

@@ -73,8 +73,8 @@ export interface SessionService {
     options?: CallOptions,
   ): Promise<{ granted: boolean; after: number }>;
   /**
-   * After a request with an unknown outcome: in the range, the owner has `locks` again, which it had before, and no others. It is
-   * one step: nobody who waits is served in between. `lost`: those that exclude what others were granted.
+   * After a request with an unknown outcome: in the range, the owner has `locks`, and no others. It is one step: nobody who waits
+   * is served in between. `lost`: those that exclude what others were granted.
    */
   restoreLocks(request: LockRange & { locks: FileLock[] }, options?: CallOptions): Promise<{ lost: FileLock[] }>;
   /** Of the locks of other owners that would be in the way, the one that begins first. */

@@ -20,10 +20,10 @@ interface Mounted {
   log: RecordingLog;
   lost: string[];
   /**
-   * Of the next request; the mediator carries it out unless unheard. unanswered: it fails. held: it is answered when `answer` is
-   * called. cut: it fails, and all later ones are unheard. unheard: it and all later ones fail.
+   * Of the next request; the mediator carries it out unless it is unheard or missed. unanswered: it fails. held: it is answered when `answer` is
+   * called. cut: it fails, and all later ones are unheard. unheard: it and all later ones fail. missed: it fails, the next are answered.
    */
-  fate: 'answered' | 'unanswered' | 'held' | 'cut' | 'unheard';
+  fate: 'answered' | 'unanswered' | 'held' | 'cut' | 'unheard' | 'missed';
   answer: () => void;
   /** The mount begins its session again. */
   begin: () => Promise<void>;
@@ -53,6 +53,10 @@ function fixture() {
     let interrupt = () => {};
     const answered = async <T>(call: () => Promise<T>): Promise<T> => {
       if (made.fate === 'unheard') throw new ServiceError('UNREACHABLE', 'on the way there');
+      if (made.fate === 'missed') {
+        made.fate = 'answered';
+        throw new ServiceError('DEADLINE', 'on the way there');
+      }
       const result = await call();
       const { fate } = made;
       made.fate = fate === 'cut' ? 'unheard' : 'answered';
@@ -162,6 +166,15 @@ describe('a lock whose change was interrupted', () => {
     assert.equal(await seenBy(b), 'read 3-4');
     await set(b, 'write', 0, 2);
     await set(b, 'write', 5, 9);
+  });
+
+  it('is gone after an unlock that the mediator has not heard of', async () => {
+    const { mount } = fixture();
+    const [a, b] = [await mount(), await mount()];
+    await set(a, 'write');
+    a.fate = 'missed';
+    await assert.rejects(set(a, null, 2, 9), { code: 'DEADLINE' });
+    assert.equal(await seenBy(b), 'write 0-1');
   });
 
   it('leaves alone what another request of its owner was granted meanwhile', async () => {
