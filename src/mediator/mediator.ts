@@ -82,6 +82,8 @@ export interface Mediator {
 /** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
   'garbage.interrupted',
+  'garbage.orphan_kept',
+  'garbage.refused',
   'recovery.interrupted',
   'rebuild.incomplete',
   'repair.failed',
@@ -149,13 +151,13 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const held = new HeldFiles({
     released: async (inode) => {
-      await orphans.purgeReleased(inode);
+      await orphans.purgeUnlessNamed(inode);
       garbage.wake();
     },
     sparingEnded: () => garbage.wake(),
   });
   const purged = (inode: number) => blockMap.forget(inode);
-  const orphans = new Orphans({ metadata, held, clock: runtime.clock, purged });
+  const orphans = new Orphans({ metadata, held, runtime, purged });
   const garbage = new GarbageCollector({ metadata, replicas, orphans, counters, runtime });
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));

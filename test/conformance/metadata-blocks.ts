@@ -240,6 +240,8 @@ const orphans: Cases = {
     const [lost, named] = [await make(), await make()];
     assert.deepEqual([lost.kind, lost.links, lost.mode, lost.uid, lost.gid], ['file', 0, 0o640, 5, 6]);
     assert.deepEqual(await meta.ask('orphans', { limit: 10 }), { inodes: [lost.inode, named.inode] });
+    assert.deepEqual(await meta.ask('orphans', { limit: 1 }), { inodes: [lost.inode] });
+    assert.deepEqual(await meta.ask('orphans', { after: lost.inode, limit: 10 }), { inodes: [named.inode] });
     await meta.fill(named.inode, 2, 100);
     const { attributes } = await meta.do('link', { inode: named.inode, parent: ROOT, name: 'file' });
     assert.equal(attributes.links, 1);

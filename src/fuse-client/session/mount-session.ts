@@ -50,8 +50,6 @@ export class MountSession {
   /** Requests that wait until the session is begun. */
   readonly #waiting = new Set<() => void>();
   #isFirst = true;
-  /** How often the mediator was told of all locks. */
-  #begins = 0;
   #loop: Promise<void> = Promise.resolve();
 
   readonly #service: SessionService;
@@ -71,8 +69,10 @@ export class MountSession {
       heard: this.#heard,
       log: runtime.log,
       retry: (request, signal) => this.#retry(request, signal),
-      begins: () => this.#begins,
       onLost: (locks) => this.#listener.lostLocks(locks),
+      onUnclear: () => {
+        this.#begunAt = null;
+      },
     });
   }
 
@@ -154,16 +154,14 @@ export class MountSession {
 
   async #begin(): Promise<void> {
     const losses = this.#losses;
-    this.#begins++;
     // What was closed is not in the list of what is open.
     this.#listener.takeClosed();
     const { client } = this;
-    const request = { client, open: this.#listener.open(), locks: this.locks.all, mediator: this.#mediator };
+    const request = { client, open: this.#listener.open(), locks: this.locks.tellAll(), mediator: this.#mediator };
     const { known, last, lost, mediator } = await this.#service.begin(request);
     this.#mediator = mediator;
     // Before requests that wait are sent: what was written under a lost lock must not be stored.
-    this.locks.lost(lost);
-    if (lost.length > 0) this.#listener.lostLocks(lost);
+    this.locks.lose(lost);
     if (!known) this.#heard.restart(last, this.#isFirst ? Promise.resolve() : this.#listener.missedChanges());
     this.#isFirst = false;
     this.#begunAt = losses;

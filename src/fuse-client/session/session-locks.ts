@@ -1,6 +1,6 @@
 // The locks that this mount was granted. The mediator keeps the locks of all
 // mounts; the table here says them again to a mediator that was started anew.
-import { FileError, ServiceError } from '../../protocol/errors.js';
+import { ServiceError } from '../../protocol/errors.js';
 import { LockTable } from '../../protocol/services/lock-table.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { FileLock, LockOwner, LockRange, LockType, SessionService } from '../../protocol/services/sessions.js';
@@ -19,29 +19,31 @@ export interface SessionLocksDependencies {
   log: Log;
   /** Retries a request that was lost with the connection, once the session is begun again. */
   retry<T>(request: (limits: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** How often the mediator was told of all locks: one that was granted before and not told of may be lost. */
-  begins(): number;
   /** Called with locks that another mount was granted meanwhile. */
   onLost(locks: readonly FileLock[]): void;
+  /** Called when the mediator may take other locks for granted than this mount: the next begin of the session tells it. */
+  onUnclear(): void;
 }
 
 export class SessionLocks {
   readonly #granted = new LockTable();
+  /** How often the mediator was told which locks there are: one that was granted before and not told of may be lost. */
+  #told = 0;
 
   readonly #service: SessionService;
   readonly #heard: HeardChanges;
   readonly #log: Log;
   readonly #retry: SessionLocksDependencies['retry'];
-  readonly #begins: () => number;
   readonly #onLost: SessionLocksDependencies['onLost'];
+  readonly #onUnclear: SessionLocksDependencies['onUnclear'];
 
-  constructor({ service, heard, log, retry, begins, onLost }: SessionLocksDependencies) {
+  constructor({ service, heard, log, retry, onLost, onUnclear }: SessionLocksDependencies) {
     this.#service = service;
     this.#heard = heard;
     this.#log = log;
     this.#retry = retry;
-    this.#begins = begins;
     this.#onLost = onLost;
+    this.#onUnclear = onUnclear;
   }
 
   /** Files with locks. */
@@ -49,7 +51,9 @@ export class SessionLocks {
     return this.#granted.size;
   }
 
-  get all(): FileLock[] {
+  /** All locks, for a session that is begun. */
+  tellAll(): FileLock[] {
+    this.#told++;
     return this.#granted.heldBy(SELF);
   }
 
@@ -60,32 +64,13 @@ export class SessionLocks {
     signal: AbortSignal,
   ): Promise<void> {
     const { type, ...range } = lock;
-    if (type === null) {
-      this.#granted.unset(SELF, range);
-      await this.#retry((limits) => this.#service.setLock({ ...lock, wait: false }, limits));
-      return;
-    }
-    for (;;) {
-      if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
-      let begins = this.#begins();
-      const ask = (limits: CallOptions) => {
-        begins = this.#begins();
-        return this.#service.setLock({ ...lock, wait }, limits);
-      };
-      try {
-        // A lock whose grant was lost with the connection is granted again: it conflicts with locks of others only.
-        const { granted, after } = await this.#retry(ask, signal);
-        if (!granted) continue;
-        // The changes of the previous holder must not be hidden by a cache.
-        await this.#heard.forgottenUpTo(after, signal);
-        // It may have been granted by a mediator that is no more, and the next one was not told of it.
-        if (begins !== this.#begins()) continue;
-      } catch (error) {
-        if (error instanceof ServiceError) await this.#restore(range);
-        throw error;
-      }
-      this.#granted.set(SELF, { ...range, type });
-      return;
+    try {
+      if (type === null) await this.#unset(range);
+      else await this.#obtain({ ...range, type }, wait, signal);
+    } catch (error) {
+      // The mediator may have carried it out or not.
+      if (error instanceof ServiceError) await this.#restore(range);
+      throw error;
     }
   }
 
@@ -107,42 +92,49 @@ export class SessionLocks {
   }
 
   /** The mediator has granted these to others. */
-  lost(locks: readonly FileLock[]): void {
+  lose(locks: readonly FileLock[]): void {
     for (const lock of locks) this.#granted.unset(SELF, lock);
+    if (locks.length > 0) this.#onLost(locks);
   }
 
-  /**
-   * After a request with an unknown outcome: tells the mediator which locks this owner had before. Each replaces the new lock in
-   * one step, so that nobody else can be granted it in between.
-   */
-  async #restore(range: LockRange): Promise<void> {
-    try {
-      let { start } = range;
-      const before = this.#granted.heldBy(SELF, range).sort((one, other) => (one.start < other.start ? -1 : 1));
-      for (const lock of before) {
-        await this.#setAgain(lock);
-        if (lock.start > start) await this.#unset({ ...range, start, end: lock.start - 1n });
-        start = lock.end + 1n;
-      }
-      if (start <= range.end) await this.#unset({ ...range, start });
-    } catch (error) {
-      this.#log.warn('session.lock_unclear', { inode: range.inode, ...errorFields(error) });
+  async #unset(range: LockRange & { pid: number }): Promise<void> {
+    this.#granted.unset(SELF, range);
+    await this.#retry((limits) => this.#service.setLock({ ...range, type: null, wait: false }, limits));
+  }
+
+  async #obtain(lock: FileLock, wait: boolean, signal: AbortSignal): Promise<void> {
+    let told: number;
+    const ask = (limits: CallOptions) => {
+      told = this.#told;
+      return this.#service.setLock({ ...lock, wait }, limits);
+    };
+    for (;;) {
+      if (signal.aborted) throw new ServiceError('CANCELLED', 'given up');
+      told = this.#told;
+      // A lock whose grant was lost with the connection is granted again: it conflicts with locks of others only.
+      const { granted, after } = await this.#retry(ask, signal);
+      if (!granted) continue;
+      // The changes of the previous holder must not be hidden by a cache.
+      await this.#heard.forgottenUpTo(after, signal);
+      // If the mediator was told meanwhile which locks this mount has, this one was not among them, and may be lost.
+      if (told === this.#told) break;
     }
+    this.#granted.set(SELF, lock);
   }
 
-  /** Sets a lock that this mount has. It is lost when another mount was granted one that excludes it. */
-  async #setAgain(lock: FileLock): Promise<void> {
+  /** After a request with an unknown outcome: the owner has in the range what this mount's table says, unless others got that. */
+  async #restore({ inode, kind, owner, start, end }: LockRange): Promise<void> {
+    const range = { inode, kind, owner, start, end };
     try {
-      await this.#service.setLock({ ...lock, wait: false });
+      const { lost } = await this.#retry((limits) => {
+        this.#told++;
+        return this.#service.restoreLocks({ ...range, locks: this.#granted.heldBy(SELF, range) }, limits);
+      });
+      this.lose(lost);
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      this.lost([lock]);
-      this.#onLost([lock]);
+      this.#log.warn('session.lock_unclear', { inode, ...errorFields(error) });
+      this.#onUnclear();
     }
-  }
-
-  async #unset(range: LockRange): Promise<void> {
-    await this.#service.setLock({ ...range, type: null, pid: 0, wait: false });
   }
 }
 

@@ -45,12 +45,12 @@ export class Admission {
     return admission;
   }
 
-  /** The rebuild of the replica is complete: the metaserver notes it, and the replica counts as up from now on. */
+  /** The replica's store holds every block: the metaserver notes it, and the replica counts as up from now on. */
   async markComplete(replica: Replica): Promise<void> {
     if (replica.store === null) return;
     await this.#register({ name: replica.name, storeId: replica.store.storeId, state: 'complete' });
     replica.rebuild = null;
-    // It may have gone meanwhile, and be back with another store.
+    // Meanwhile it may have gone down, or be back with another store.
     if (replica.state === 'rebuilding') replica.state = 'up';
   }
 

@@ -2,7 +2,7 @@
 // comes back gets back those that nobody else can have noticed to be gone: no
 // other client was granted a lock that excludes them, not even one that was given
 // back since, because what such a lock guards may have changed under it.
-import { excludeEachOther } from '../../protocol/services/lock-table.js';
+import { excludeEachOther, isCovered } from '../../protocol/services/lock-table.js';
 import type { FileLock } from '../../protocol/services/sessions.js';
 import { dropOldest } from '../../runtime/drop-oldest.js';
 
@@ -43,13 +43,8 @@ export class LapsedLocks {
 
 /** Whether the owner of these locks holds this one: the whole range, with this type or a stronger one. */
 export function isAmong(lock: FileLock, locks: readonly FileLock[]): boolean {
-  return locks.some(
-    ({ inode, kind, owner, type, start, end }) =>
-      inode === lock.inode &&
-      kind === lock.kind &&
-      owner === lock.owner &&
-      (type === 'write' || type === lock.type) &&
-      start <= lock.start &&
-      lock.end <= end,
+  return isCovered(
+    lock,
+    locks.filter(({ type }) => type === 'write' || type === lock.type),
   );
 }

@@ -2,7 +2,7 @@
 // of a session that expired are remembered, for a client that comes back
 // (lapsed-locks.ts).
 import { FileError } from '../../protocol/errors.js';
-import { LockTable } from '../../protocol/services/lock-table.js';
+import { isCovered, LockTable } from '../../protocol/services/lock-table.js';
 import { type FileLock, LONGEST_WAIT_MS, type LockRange } from '../../protocol/services/sessions.js';
 import type { Clock } from '../../runtime/clock.js';
 import { isAmong, LapsedLocks } from './lapsed-locks.js';
@@ -26,9 +26,21 @@ export class SessionLocks {
     return this.#table.size;
   }
 
-  /** Of the locks that a client with a live session believes to have, those that it has lost. */
-  lostBy(client: string, locks: readonly FileLock[]): FileLock[] {
-    return locks.filter((lock) => !isAmong(lock, this.#table.heldBy(client)));
+  /** See SessionService.restoreLocks. Returns the locks that are lost. */
+  restore(client: string, range: LockRange, locks: readonly FileLock[]): FileLock[] {
+    return this.#table.replace(client, range, locks);
+  }
+
+  /**
+   * A client with a live session says which locks it has, and gets them back in one step; answers those that it has lost. A
+   * lock on whose bytes the owner has none now was lost earlier, and the answer that said so did not arrive. If the owner has one
+   * of another type there, only the answer to a change did not arrive.
+   */
+  resume(client: string, locks: readonly FileLock[]): FileLock[] {
+    const held = this.#table.heldBy(client);
+    const had = locks.filter((lock) => isCovered(lock, held));
+    const lost = locks.filter((lock) => !had.includes(lock));
+    return [...lost, ...this.#table.replace(client, null, had)];
   }
 
   /**

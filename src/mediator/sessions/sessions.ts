@@ -64,6 +64,9 @@ export class Sessions {
       begin: (request, options) => this.#begin(request, options),
       changes: (request, options) => this.#changes(request, options),
       setLock: (request, options) => this.#setLock(request, options),
+      restoreLocks: async ({ locks, ...range }, options) => ({
+        lost: this.#locks.restore(this.#expect(options).client, range, locks),
+      }),
       getLock: async (request, options) => ({ conflict: this.#locks.conflict(this.#expect(options).client, request) }),
       end: async (_request, options) => {
         const session = this.#of(options);
@@ -172,10 +175,8 @@ export class Sessions {
     );
     for (const inode of open) session.open.add(inode);
     const known = earlier !== undefined;
-    // Also for a known session: an earlier answer that named lost locks may not have arrived. A mount names a lock here only
-    // while it counts as granted.
     const lost = known
-      ? this.#locks.lostBy(client, locks)
+      ? this.#locks.resume(client, locks)
       : this.#locks.takeOver(client, locks, mediator === this.#name);
     return { known, last: this.#feed.last, lost, mediator: this.#name };
   }

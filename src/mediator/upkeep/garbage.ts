@@ -12,7 +12,7 @@ import { Background, type NextRunMs } from './background.js';
 import type { Orphans } from './orphans.js';
 
 const BATCH_ENTRIES = 2000;
-/** After a reachable server has failed; one that is down wakes this task when it returns. */
+/** After a reachable server has failed, or the metaserver has refused; one that is down wakes this task when it returns. */
 const RETRY_MS = 5000;
 /** Without a cause: a commit that took effect although its answer was lost leaves garbage that nobody reports. */
 const IDLE_MS = 30_000;
@@ -36,7 +36,7 @@ export class GarbageCollector {
   readonly #task: Background;
   /** Each server has forgotten the garbage up to this sequence number. */
   readonly #forgottenUpTo = new Map<Replica, number>();
-  /** The metaserver has refused to drop garbage after this sequence number; null: it has dropped all that it was told to. */
+  /** The metaserver may still list what all servers have forgotten, from after this sequence number on; null: it does not. */
   #undroppedAfter: number | null = null;
   /** Grows when `#forgottenUpTo` is cleared: a pass of an earlier epoch must not fill it again. */
   #epoch = 0;
@@ -83,18 +83,16 @@ export class GarbageCollector {
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
     const { graceLeftMs } = this.#orphans;
-    let failure: unknown;
-    // What keeps files from being purged keeps no versions from being collected.
-    if (graceLeftMs <= 0) await this.#orphans.purgeUnheld().catch((error: unknown) => (failure = error));
+    const isPurged = graceLeftMs > 0 || (await this.#orphans.purgeUnheld(() => this.#task.closed));
     const epoch = this.#epoch;
     const answering = new Set(this.#replicas.reachable());
-    const undropped = this.#undroppedAfter ?? Number.POSITIVE_INFINITY;
-    let after = Math.min(undropped, ...[...answering].map((replica) => this.#forgottenBy(replica)));
+    let isDropped = true;
+    let after = Math.min(this.#undroppedAfter ?? Number.POSITIVE_INFINITY, this.#forgottenByAll(answering));
     while (!this.#task.closed && answering.size > 0) {
       const { entries } = await this.#metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
       const last = entries.at(-1);
       if (last === undefined) {
-        this.#undroppedAfter = null;
+        if (isDropped) this.#undroppedAfter = null;
         break;
       }
       if (epoch !== this.#epoch) return 0;
@@ -106,15 +104,23 @@ export class GarbageCollector {
         }),
       );
       if (epoch !== this.#epoch) return 0;
-      await this.#dropForgotten(entries, before);
+      // A metaserver whose disk is full or fails would refuse the next, too. The servers gain room all the same.
+      if (isDropped) isDropped = await this.#dropForgotten(entries, before);
+      if (!isDropped) after = Math.max(after, this.#forgottenByAll(answering));
     }
-    if (failure !== undefined) throw failure;
-    const nextMs = this.#replicas.reachable().every((replica) => answering.has(replica)) ? IDLE_MS : RETRY_MS;
+    const isTold = this.#replicas.reachable().every((replica) => answering.has(replica));
+    const nextMs = isPurged && isDropped && isTold ? IDLE_MS : RETRY_MS;
     return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
   }
 
   #forgottenBy(replica: Replica): number {
     return this.#forgottenUpTo.get(replica) ?? 0;
+  }
+
+  #forgottenByAll(replicas: Iterable<Replica>): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const replica of replicas) least = Math.min(least, this.#forgottenBy(replica));
+    return least;
   }
 
   /** Has the server forget these versions; whether it has answered. @param last the highest sequence number among them */
@@ -134,23 +140,25 @@ export class GarbageCollector {
   }
 
   /**
-   * Drops from the metaserver's list what all servers have forgotten, those that are down included.
-   * @param before the sequence number before the first of the entries
+   * Drops from the metaserver's list what all servers have forgotten, those that are down included. If that fails, no server is
+   * told again: a later pass asks the metaserver again. @returns false when the metaserver refuses
+   * @param before the sequence number before the first entry
    */
-  async #dropForgotten(entries: readonly GarbageEntry[], before: number): Promise<void> {
-    const everywhere = Math.min(...this.#replicas.replicas.map((replica) => this.#forgottenBy(replica)));
+  async #dropForgotten(entries: readonly GarbageEntry[], before: number): Promise<boolean> {
+    const everywhere = this.#forgottenByAll(this.#replicas.replicas);
     const sequences = entries.map(({ sequence }) => sequence).filter((sequence) => sequence <= everywhere);
-    if (sequences.length === 0) return;
+    if (sequences.length === 0) return true;
     const timeNs = this.#runtime.clock.nowNs();
     try {
       await this.#metadata.execute({ name: 'collected', timeNs, request: { sequences }, durable: false });
     } catch (error) {
-      // After a refusal, the next pass asks again, and no server is told again. Otherwise it is not known whether they were
-      // dropped, and the metaserver may have crashed.
-      if (error instanceof FileError) this.#undroppedAfter = Math.min(before, this.#undroppedAfter ?? before);
-      else this.startOver();
-      throw error;
+      // If it was carried out and only the answer was lost, it does no harm to ask again.
+      this.#undroppedAfter = Math.min(before, this.#undroppedAfter ?? before);
+      if (!(error instanceof FileError)) throw error;
+      this.#runtime.log.warn('garbage.refused', errorFields(error));
+      return false;
     }
     this.#counters.add('collectedVersions', sequences.length);
+    return true;
   }
 }

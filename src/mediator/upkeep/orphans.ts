@@ -3,7 +3,9 @@
 import { FileError } from '../../protocol/errors.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../protocol/services/sessions.js';
-import type { Clock } from '../../runtime/clock.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
 import type { HeldFiles } from '../sessions/held-files.js';
 
 const BATCH_INODES = 1000;
@@ -11,7 +13,7 @@ const BATCH_INODES = 1000;
 interface Dependencies {
   metadata: MetadataService;
   held: HeldFiles;
-  clock: Clock;
+  runtime: Runtime;
   /** Called when a file may be gone, with all its blocks. */
   purged: (inode: number) => void;
 }
@@ -19,33 +21,52 @@ interface Dependencies {
 export class Orphans {
   readonly #metadata: MetadataService;
   readonly #held: HeldFiles;
-  readonly #clock: Clock;
+  readonly #runtime: Runtime;
   readonly #purged: (inode: number) => void;
   readonly #startMs: number;
 
-  constructor({ metadata, held, clock, purged }: Dependencies) {
+  constructor({ metadata, held, runtime, purged }: Dependencies) {
     this.#metadata = metadata;
     this.#held = held;
-    this.#clock = clock;
+    this.#runtime = runtime;
     this.#purged = purged;
-    this.#startMs = clock.monotonicMs();
+    this.#startMs = runtime.clock.monotonicMs();
   }
 
   /** How long after a start no orphan is purged: until then, mounts that hold one from before say so. */
   get graceLeftMs(): number {
-    return this.#startMs + SESSION_GRACE_MS - this.#clock.monotonicMs();
+    return this.#startMs + SESSION_GRACE_MS - this.#runtime.clock.monotonicMs();
   }
 
-  /** Purges orphans that may be purged, some at a time; a later call takes the others. */
-  async purgeUnheld(): Promise<void> {
-    const { inodes } = await this.#metadata.query({ name: 'orphans', request: { limit: BATCH_INODES } });
-    for (const inode of inodes) {
-      if (this.#held.mayBePurged(inode)) await this.#purge(inode);
+  /**
+   * Purges all orphans that may be purged. One that can't be purged is logged and keeps none of the others from it, unless the
+   * metaserver does not answer. @returns false when some must be tried again
+   */
+  async purgeUnheld(isClosing: () => boolean): Promise<boolean> {
+    let isDone = true;
+    let request: { after?: number; limit: number } = { limit: BATCH_INODES };
+    for (;;) {
+      const { inodes } = await this.#metadata.query({ name: 'orphans', request });
+      for (const inode of inodes) {
+        if (isClosing()) return false;
+        if (!this.#held.mayBePurged(inode)) continue;
+        try {
+          await this.purgeUnlessNamed(inode);
+        } catch (error) {
+          rethrowProgramFault(error);
+          isDone = false;
+          this.#runtime.log.warn('garbage.orphan_kept', { inode, ...errorFields(error) });
+          if (!(error instanceof FileError)) return false;
+        }
+      }
+      const last = inodes.at(-1);
+      if (last === undefined || inodes.length < BATCH_INODES) return isDone;
+      request = { after: last, limit: BATCH_INODES };
     }
   }
 
-  /** The last mount has closed a held file: purges it, unless it has got a name meanwhile. */
-  async purgeReleased(inode: number): Promise<void> {
+  /** Purges a file unless it has got a name meanwhile. */
+  async purgeUnlessNamed(inode: number): Promise<void> {
     try {
       await this.#purge(inode);
     } catch (error) {
@@ -59,7 +80,7 @@ export class Orphans {
       for (let done = false; !done; ) {
         ({ done } = await this.#metadata.execute({
           name: 'purge',
-          timeNs: this.#clock.nowNs(),
+          timeNs: this.#runtime.clock.nowNs(),
           request: { inode },
           durable: false,
         }));

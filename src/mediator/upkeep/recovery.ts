@@ -28,19 +28,24 @@ interface Dependencies {
   runtime: Runtime;
 }
 
-/** Where a pass over all blocks stands. */
-interface Pass {
+/**
+ * How far the pass of a rebuild over all blocks has come. It is kept when the pass is interrupted, since a server is noted to have
+ * missed what is committed behind this place meanwhile, and catches up on it.
+ */
+interface Place {
+  /** The store that is being rebuilt. */
+  storeId: string | undefined;
+  /** The last block that was looked at; undefined: none. */
   after: { inode: number; index: number } | undefined;
+  done: number;
+  /** Blocks up to here that the store still lacks. */
   lacking: number;
-  logged: number;
-  /** The replica has refused a block of the page that comes next; when it does so once more, the pass goes on without. */
-  isRetry: boolean;
 }
 
 export class Recovery {
   readonly #tasks = new Map<Replica, Background>();
-  /** Passes of replicas that refused a repair: they go on where they were. */
-  readonly #interrupted = new Map<Replica, Pass>();
+  /** Of rebuilds that are under way or interrupted. */
+  readonly #places = new Map<Replica, Place>();
 
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
@@ -58,8 +63,6 @@ export class Recovery {
       this.#tasks.set(replica, new Background('recovery', () => this.#recover(replica), runtime));
     }
     replicas.onChange((replica) => {
-      // It may have lost what was not synced, or its store.
-      this.#interrupted.delete(replica);
       if (replica.reachable) this.#tasks.get(replica)?.wake();
     });
   }
@@ -75,63 +78,74 @@ export class Recovery {
 
   async #recover(replica: Replica): Promise<NextRunMs> {
     if (!replica.reachable) return null;
-    if (replica.state === 'blank') replica.state = 'rebuilding';
+    if (replica.state === 'blank') {
+      this.#places.delete(replica);
+      replica.state = 'rebuilding';
+    }
     if (replica.state === 'rebuilding' && !(await this.#rebuild(replica))) return replica.reachable ? RETRY_MS : null;
     return this.#catchUp(replica);
   }
 
-  /** One pass over all blocks; true when the replica holds them all afterwards. */
+  /** A pass over all blocks, from where the last one was interrupted; true when the replica holds them all afterwards. */
   async #rebuild(replica: Replica): Promise<boolean> {
     const { blocks: total } = await this.#metadata.query({ name: 'statistics', request: {} });
-    const pass = this.#interrupted.get(replica) ?? { after: undefined, lacking: 0, logged: 0, isRetry: false };
-    this.#interrupted.delete(replica);
-    const storeId = replica.store?.storeId;
-    if (pass.after === undefined || replica.rebuild === null) {
-      replica.rebuild = { done: 0, total };
-      this.#runtime.log.info('rebuild.started', { server: replica.name, total });
-    }
+    const place = this.#placeOf(replica, total);
+    const report = (): void => {
+      replica.rebuild = { done: place.done, total: Math.max(total, place.done) };
+    };
+    report();
+    let logged = place.done;
     for (;;) {
       const page = await this.#metadata.query({
         name: 'allBlocks',
-        request: pass.after === undefined ? { limit: BATCH_BLOCKS } : { after: pass.after, limit: BATCH_BLOCKS },
+        request: place.after === undefined ? { limit: BATCH_BLOCKS } : { after: place.after, limit: BATCH_BLOCKS },
       });
+      if (!this.#isRebuilding(replica, place)) return false;
       const lacking = await this.#fill(replica, page.blocks);
-      const isRefused = this.#repairer.isRefusing(replica) && replica.reachable;
-      if (isRefused && !pass.isRetry) {
-        this.#interrupted.set(replica, { ...pass, isRetry: true });
-        return false;
-      }
-      pass.isRetry = false;
-      pass.lacking += lacking;
+      // It would refuse all the others, too: the next attempt offers it the same page again.
+      if (this.#repairer.takesNothing(replica)) return false;
       const last = page.blocks.at(-1);
-      if (last !== undefined) pass.after = { inode: last.inode, index: last.index };
-      replica.rebuild = {
-        done: replica.rebuild.done + page.blocks.length,
-        total: Math.max(total, replica.rebuild.done + page.blocks.length),
-      };
+      if (last !== undefined) place.after = { inode: last.inode, index: last.index };
+      // Single blocks that it has refused wait for the next pass, so that this one comes to its end.
+      place.lacking += lacking;
+      place.done += page.blocks.length;
+      report();
       this.#counters.add('rebuiltBlocks', page.blocks.length);
-      if (replica.rebuild.done - pass.logged >= PROGRESS_LOG_BLOCKS || page.done) {
-        pass.logged = replica.rebuild.done;
+      if (place.done - logged >= PROGRESS_LOG_BLOCKS || page.done) {
+        logged = place.done;
         this.#runtime.log.info('rebuild.progress', { server: replica.name, ...replica.rebuild });
       }
-      // A server that was wiped meanwhile is there again with another store.
-      if (replica.state !== 'rebuilding' || replica.store?.storeId !== storeId) return false;
-      if (this.#tasks.get(replica)?.closed) return false;
+      if (!this.#isRebuilding(replica, place)) return false;
       if (page.done) break;
-      if (isRefused) {
-        this.#interrupted.set(replica, pass);
-        return false;
-      }
       await sleep(this.#runtime.clock, PAUSE_MS);
     }
-    if (pass.lacking > 0) {
-      replica.rebuild = { ...replica.rebuild, done: replica.rebuild.done - pass.lacking };
-      this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking: pass.lacking });
+    this.#places.delete(replica);
+    if (place.lacking > 0) {
+      replica.rebuild = { done: place.done - place.lacking, total: Math.max(total, place.done) };
+      this.#runtime.log.warn('rebuild.incomplete', { server: replica.name, lacking: place.lacking });
       return false;
     }
     await this.#replicas.markComplete(replica);
     this.#runtime.log.info('rebuild.done', { server: replica.name, total: replica.rebuild?.total ?? total });
     return true;
+  }
+
+  /** @param total the number of all blocks, for the log */
+  #placeOf(replica: Replica, total: number): Place {
+    const storeId = replica.store?.storeId;
+    let place = this.#places.get(replica);
+    if (place === undefined || place.storeId !== storeId) {
+      place = { storeId, after: undefined, done: 0, lacking: 0 };
+      this.#places.set(replica, place);
+      this.#runtime.log.info('rebuild.started', { server: replica.name, total });
+    }
+    return place;
+  }
+
+  /** Whether the replica is up with the store that is being rebuilt: it may have come back blank. */
+  #isRebuilding(replica: Replica, { storeId }: Place): boolean {
+    const isClosed = this.#tasks.get(replica)?.closed !== false;
+    return !isClosed && replica.state === 'rebuilding' && replica.store?.storeId === storeId;
   }
 
   /** Puts those of these versions on the replica that it lacks. Returns how many it still lacks afterwards. */
@@ -175,8 +189,8 @@ export class Recovery {
       after = { inode: last.inode, index: last.index };
       const still = await this.#fill(replica, blocks);
       lacking += still;
-      // What it refuses now, it would refuse of all the others too.
-      if (this.#repairer.isRefusing(replica)) return replica.reachable ? RETRY_MS : null;
+      // It would refuse all the others, too.
+      if (this.#repairer.takesNothing(replica)) return replica.reachable ? RETRY_MS : null;
       if (still === 0) {
         await this.#metadata.execute({
           name: 'caughtUp',

@@ -32,6 +32,13 @@ export interface RepairOutcome {
   repaired: readonly Replica[];
 }
 
+interface Refusal {
+  /** When it is forgotten, on the monotonic clock. */
+  untilMs: number;
+  /** The replica said that its disk is full. */
+  isFull: boolean;
+}
+
 interface Dependencies {
   /** A function, since the reader reports dissenters to the repair queue and so is made later. */
   reader: () => Reader;
@@ -42,8 +49,8 @@ interface Dependencies {
 export class Repairer {
   /** What is being repaired, by `keyOf`. */
   readonly #underWay = new Map<string, readonly Replica[]>();
-  /** Replicas that have refused a repair, and until when, on the monotonic clock. */
-  readonly #refusingUntilMs = new Map<Replica, number>();
+  /** Replicas that have refused a repair. */
+  readonly #refusals = new Map<Replica, Refusal>();
 
   readonly #reader: () => Reader;
   readonly #metadata: MetadataService;
@@ -65,9 +72,16 @@ export class Repairer {
     return this.#underWay.get(keyOf(block))?.includes(replica) ?? false;
   }
 
-  /** Whether the replica has refused a repair in the last REFUSAL_MS: its disk is full or fails. */
+  /** Whether the replica has refused a repair in the last REFUSAL_MS. */
   isRefusing(replica: Replica): boolean {
-    return (this.#refusingUntilMs.get(replica) ?? 0) > this.#runtime.clock.monotonicMs();
+    return this.#refusal(replica) !== undefined;
+  }
+
+  /** Whether it has done so because its disk is full or fails: it would refuse all other blocks, too. */
+  takesNothing(replica: Replica): boolean {
+    const refusal = this.#refusal(replica);
+    if (refusal === undefined) return false;
+    return refusal.isFull || (replica.store?.trouble ?? null) !== null;
   }
 
   /**
@@ -122,8 +136,16 @@ export class Repairer {
     return { state: 'repaired', holders, repaired };
   }
 
+  #refusal(replica: Replica): Refusal | undefined {
+    const refusal = this.#refusals.get(replica);
+    return refusal !== undefined && refusal.untilMs > this.#runtime.clock.monotonicMs() ? refusal : undefined;
+  }
+
   #refused(replica: Replica, { inode, index, version }: BlockKey, why: LogFields): void {
-    this.#refusingUntilMs.set(replica, this.#runtime.clock.monotonicMs() + REFUSAL_MS);
+    this.#refusals.set(replica, {
+      untilMs: this.#runtime.clock.monotonicMs() + REFUSAL_MS,
+      isFull: why.result === 'full' || this.#refusal(replica)?.isFull === true,
+    });
     this.#runtime.log.warn('repair.failed', { inode, index, version, server: replica.name, ...why });
   }
 }

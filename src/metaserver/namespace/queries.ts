@@ -11,6 +11,7 @@ import {
   missedRange,
   nameFromKey,
   numberFromKey,
+  orphanKey,
   rowsOf,
   wholeTable,
   xattrKey,
@@ -125,9 +126,10 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
 
   clients,
 
-  orphans(tables, { limit }) {
+  orphans(tables, { after, limit }) {
     const { from, to } = wholeTable('orphans');
-    return { inodes: tables.view.scan(from, to, limit).map(({ key }) => numberFromKey(key, 1)) };
+    const start = after === undefined ? from : justAfter(orphanKey(after));
+    return { inodes: tables.view.scan(start, to, limit).map(({ key }) => numberFromKey(key, 1)) };
   },
 
   path: (tables, { inode }) => ({ path: pathOf(tables, inode) }),

@@ -42,7 +42,10 @@ const CHECKS: Checks = {
     ...(request.after === undefined ? {} : { after: check.text(request, 'after', MAXIMUM_CLIENT_LENGTH) }),
     limit: limit(request),
   }),
-  orphans: (request) => ({ limit: limit(request) }),
+  orphans: (request) => ({
+    ...(request.after === undefined ? {} : { after: check.inode(request, 'after') }),
+    limit: limit(request),
+  }),
   path: (request) => ({ inode: check.inode(request) }),
   statistics: () => ({}),
   health: (request) => ({ limit: limit(request) }),

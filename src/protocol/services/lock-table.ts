@@ -82,6 +82,30 @@ export class LockTable {
     this.#serve(range.inode);
   }
 
+  /**
+   * Gives a client these locks in the place of those that it holds, in one step: nobody who waits is served in between.
+   * @param range replaces only what one owner holds there; null: everything of the client
+   * @returns the locks that those of others exclude; nothing is left of them in the range
+   */
+  replace(client: string, range: LockRange | null, locks: readonly FileLock[]): FileLock[] {
+    const inodes = range === null ? [...this.#files.keys()] : [range.inode];
+    for (const inode of inodes) {
+      const file = this.#file(inode);
+      file.held = file.held.flatMap((lock) => {
+        if (range !== null) return isOf(lock, client, range) ? without(lock, range) : [lock];
+        return lock.client === client ? [] : [lock];
+      });
+    }
+    const lost: FileLock[] = [];
+    for (const lock of locks) {
+      const wanted = { ...lock, client };
+      if (this.#isBlocked(wanted)) lost.push(lock);
+      else this.#place(wanted);
+    }
+    for (const inode of inodes) this.#serve(inode);
+    return lost;
+  }
+
   /** Everything of a client, held or waited for. */
   drop(client: string): void {
     for (const [inode, file] of [...this.#files]) {
@@ -93,17 +117,13 @@ export class LockTable {
     }
   }
 
-  /** What a client holds; with a range, only its owner's part of it. */
+  /** What a client holds; with a range, only its owner's locks, each cut to the part in the range. */
   heldBy(client: string, range?: LockRange): FileLock[] {
     const files = range === undefined ? [...this.#files.values()] : [this.#files.get(range.inode)];
     return files
       .flatMap((file) => file?.held ?? [])
-      .filter((lock) =>
-        range === undefined
-          ? lock.client === client
-          : isOf(lock, client, range) && lock.start <= range.end && range.start <= lock.end,
-      )
-      .map(({ client: _client, ...lock }) => lock);
+      .filter((lock) => (range === undefined ? lock.client === client : isOf(lock, client, range)))
+      .flatMap(({ client: _client, ...lock }) => (range === undefined ? [lock] : within(lock, range)));
   }
 
   #file(inode: number): { held: Held[]; waiting: Waiter[] } {
@@ -206,10 +226,26 @@ export function excludeEachOther(one: FileLock, other: FileLock): boolean {
   );
 }
 
+/** Whether these locks, of any type, cover each byte of the range for its owner. */
+export function isCovered(range: LockRange, locks: readonly FileLock[]): boolean {
+  let left = [range];
+  for (const lock of locks) {
+    if (lock.inode !== range.inode || lock.kind !== range.kind || lock.owner !== range.owner) continue;
+    left = left.flatMap((part) => without(part, lock));
+  }
+  return left.length === 0;
+}
+
+/** The part of a lock inside of a range. */
+function within(lock: FileLock, { start, end }: LockRange): FileLock[] {
+  if (lock.end < start || end < lock.start) return [];
+  return [{ ...lock, start: lock.start < start ? start : lock.start, end: lock.end > end ? end : lock.end }];
+}
+
 /** What is left of a lock outside of a range. */
-function without(lock: Held, { start, end }: LockRange): Held[] {
+function without<T extends LockRange>(lock: T, { start, end }: LockRange): T[] {
   if (lock.end < start || end < lock.start) return [lock];
-  const left: Held[] = [];
+  const left: T[] = [];
   if (lock.start < start) left.push({ ...lock, end: start - 1n });
   if (lock.end > end) left.push({ ...lock, start: end + 1n });
   return left;

@@ -219,8 +219,8 @@ export interface Queries {
     request: { after?: string; limit: number };
     result: { clients: { client: string; requests: number }[] };
   };
-  /** Inodes without names that wait for purge. */
-  orphans: { request: { limit: number }; result: { inodes: number[] } };
+  /** Inodes without names that wait for purge, in order; only those after `after`. */
+  orphans: { request: { after?: number; limit: number }; result: { inodes: number[] } };
   /** The path of an inode, one of them if it has several names; null for an orphan. */
   path: { request: { inode: number }; result: { path: string | null } };
   statistics: {

@@ -45,7 +45,8 @@ export interface SessionService {
    * Begins the caller's session, or resumes it on a new connection. `client`: random, chosen once by the client.
    * `open`: all files that it has open or is opening; they live on without their names until they are closed. `locks`: those
    * that it held before. A mediator that no longer knows the client grants them again unless others got them meanwhile, and
-   * answers those as `lost`. `mediator`: the process that the session was begun with last, by its name in that answer. The
+   * answers those as `lost`. One that knows the client gives it exactly these, since answers to earlier requests may have been
+   * lost, and answers as `lost` those that others exclude by now. `mediator`: the process that the session was begun with last, by its name in that answer. The
    * process that ended the session knows who has had the locks since; one that was started anew knows only who has them now.
    * `known`: false when the client may have missed changes.
    */
@@ -71,6 +72,11 @@ export interface SessionService {
     request: LockRange & { type: LockType | null; pid: number; wait: boolean },
     options?: CallOptions,
   ): Promise<{ granted: boolean; after: number }>;
+  /**
+   * After a request with an unknown outcome: in the range, the owner has `locks`, and no others. It is one step: nobody who waits
+   * is served in between. `lost`: those that exclude what others were granted.
+   */
+  restoreLocks(request: LockRange & { locks: FileLock[] }, options?: CallOptions): Promise<{ lost: FileLock[] }>;
   /** Of the locks of other owners that would be in the way, the one that begins first. */
   getLock(request: FileLock, options?: CallOptions): Promise<{ conflict: FileLock | null }>;
   /** The client is going: everything it had is given up at once. */

@@ -70,6 +70,7 @@ class Mediator {
         options?.signal?.addEventListener('abort', () => reject(new ServiceError('CANCELLED', 'ended')));
       }),
     setLock: (request) => this.call('setLock', request, { granted: true, after: 0 }),
+    restoreLocks: (request) => this.call('restoreLocks', request, { lost: [] }),
     getLock: (request) => this.call('getLock', request, { conflict: null }),
     end: async () => ({}),
   };

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
 import { MountSession } from '../../../src/fuse-client/session/mount-session.js';
-import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import type { FileLock, LockRange, OutdatedItem, SessionService } from '../../../src/protocol/services/sessions.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
@@ -13,14 +14,13 @@ const LOCK = { inode: 3, kind: 'flock', owner: 1n, start: 0n, end: 9n, type: 'wr
 
 /** A mediator that answers when it is told. */
 class Mediator {
-  readonly unlocked: LockRange[] = [];
+  /** What it was told that an owner had before, by inode. */
+  readonly restored: [number, FileLock[]][] = [];
   readonly closed: number[][] = [];
   readonly begun: number[][] = [];
   /** Locks that a session began with. */
   readonly begunWith: FileLock[][] = [];
   readonly locked: LockRange[] = [];
-  /** Refuses every lock. */
-  isRefusing = false;
   /** The mediators that it said it had begun with before. */
   readonly begunAt: (string | null)[] = [];
   /** What the next that is begun has lost. */
@@ -43,10 +43,13 @@ class Mediator {
         options.signal.addEventListener('abort', () => reject(new ServiceError('CANCELLED', 'given up')));
       });
     },
-    setLock: async (request: LockRange & { type: string | null }) => {
-      if (this.isRefusing && request.type !== null) throw new FileError('EAGAIN', 'another has it');
-      (request.type === null ? this.unlocked : this.locked).push(request);
+    setLock: async (request: LockRange) => {
+      this.locked.push(request);
       return { granted: true, after: this.after };
+    },
+    restoreLocks: async ({ inode, locks }: LockRange & { locks: FileLock[] }) => {
+      this.restored.push([inode, locks]);
+      return { lost: [] };
     },
     end: async () => ({}),
   } as unknown as SessionService;
@@ -113,39 +116,8 @@ describe("the mount's session", () => {
     const locking = session.locks.set(LOCK, true, giveUp.signal);
     giveUp.abort();
     await assert.rejects(locking, { code: 'CANCELLED' });
-    assert.deepEqual(
-      mediator.unlocked.map(({ inode }) => inode),
-      [3],
-    );
-    await session.end();
-  });
-
-  it('takes back what it had when a change of it was given up, without a gap, and unlocks the rest', async () => {
-    const { mediator, session } = await fixture();
-    await session.locks.set({ ...LOCK, type: 'read', start: 3n, end: 5n }, false, new AbortController().signal);
-    mediator.after = 2;
-    const giveUp = new AbortController();
-    const locking = session.locks.set(LOCK, true, giveUp.signal);
-    giveUp.abort();
-    await assert.rejects(locking, { code: 'CANCELLED' });
-    const ranges = (locks: LockRange[]) => locks.map(({ start, end }) => `${start}-${end}`);
-    assert.deepEqual(ranges(mediator.locked), ['3-5', '0-9', '3-5']);
-    assert.deepEqual(ranges(mediator.unlocked), ['0-2', '6-9']);
-    await session.end();
-  });
-
-  it('has lost what it had when the mediator does not give it back', async () => {
-    const { mediator, session, heard } = await fixture();
-    await session.locks.set({ ...LOCK, type: 'read' }, false, new AbortController().signal);
-    mediator.after = 2;
-    const giveUp = new AbortController();
-    const locking = session.locks.set(LOCK, true, giveUp.signal);
-    await Promise.resolve();
-    mediator.isRefusing = true;
-    giveUp.abort();
-    await assert.rejects(locking, { code: 'CANCELLED' });
-    assert.deepEqual(heard, ['lost 3']);
-    assert.equal(session.locks.has(3, LOCK), false);
+    assert.deepEqual(mediator.restored, [[3, []]]);
+    assert.equal(getEventListeners(giveUp.signal, 'abort').length, 0);
     await session.end();
   });
 

@@ -1,106 +1,167 @@
-// When garbage is looked for; what becomes of it is tested with the writes and removals that make it.
+// When garbage is looked for, and what becomes of it when the metaserver refuses; the rest is tested with the writes and
+// removals that make it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
+import type { Replica } from '../../../src/mediator/replicas/replica.js';
 import type { ReplicaSet } from '../../../src/mediator/replicas/replica-set.js';
 import { HeldFiles } from '../../../src/mediator/sessions/held-files.js';
 import { GarbageCollector } from '../../../src/mediator/upkeep/garbage.js';
 import { Orphans } from '../../../src/mediator/upkeep/orphans.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import type { GarbageEntry, MetadataService } from '../../../src/protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
-import { testRuntime } from '../../support/fake-cluster.js';
+import { type LoggedEvent, testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
+
+interface Store {
+  garbage?: number;
+  orphans?: number[];
+}
+
+/** Two servers that forget, and a metaserver that refuses the commands for which `refuse` has an error. */
+function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
+  const clock = new ManualClock();
+  const events: LoggedEvent[] = [];
+  const runtime = { ...testRuntime(events), clock };
+  const made = {
+    clock,
+    events,
+    garbage: Array.from({ length: garbage }, (_, at): GarbageEntry => {
+      return { sequence: at + 1, inode: 9, index: at, version: 1 };
+    }),
+    orphans: unnamed,
+    /** Versions that the servers were told to forget. */
+    deleted: 0,
+    /** How often the metaserver was told what is forgotten. */
+    collections: 0,
+    /** How often the garbage was looked for, and when, after the grace period. */
+    passesMs: [] as number[],
+    reachable: [] as Replica[],
+    refuse: (_name: string, _inode: number): Error | null => null,
+  };
+  const metadata = {
+    query: async ({ name, request }: { name: string; request: { after?: number; limit: number } }) => {
+      const { after = 0, limit } = request;
+      if (name === 'orphans') return { inodes: made.orphans.filter((inode) => inode > after).slice(0, limit) };
+      return { entries: made.garbage.filter(({ sequence }) => sequence > after).slice(0, limit) };
+    },
+    execute: async ({ name, request }: { name: string; request: { sequences: number[]; inode: number } }) => {
+      if (name === 'collected') made.collections++;
+      const refusal = made.refuse(name, request.inode);
+      if (refusal !== null) throw refusal;
+      if (name === 'purge') {
+        made.orphans = made.orphans.filter((inode) => inode !== request.inode);
+        return { done: true };
+      }
+      const gone = new Set(request.sequences);
+      made.garbage = made.garbage.filter(({ sequence }) => !gone.has(sequence));
+      return {};
+    },
+  } as unknown as MetadataService;
+  const servers = ['data1', 'data2'].map((name) => ({
+    name,
+    call: async <T>(call: () => Promise<T>) => call(),
+    blocks: {
+      delete: async ({ items }: { items: object[] }) => {
+        made.deleted += items.length;
+      },
+    },
+  })) as unknown as Replica[];
+  made.reachable.push(...servers);
+  const replicas = {
+    reachable: () => {
+      made.passesMs.push(clock.monotonicMs() - SESSION_GRACE_MS);
+      return made.reachable;
+    },
+    replicas: servers,
+    onChange() {},
+  } as unknown as ReplicaSet;
+  const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
+  const orphans = new Orphans({ metadata, held, runtime, purged() {} });
+  const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
+  return Object.assign(made, { held, collector });
+}
+
+function logs({ events }: { events: LoggedEvent[] }, wanted: string): boolean {
+  return events.some(({ event }) => event === wanted);
+}
 
 describe('the garbage collector', () => {
   it('waits a second for more, and less when somebody finds no room', async () => {
-    const clock = new ManualClock();
-    const passes: number[] = [];
-    const query = async () => {
-      passes.push(clock.monotonicMs() - SESSION_GRACE_MS);
-      return { inodes: [], entries: [] };
-    };
-    const metadata = { query } as unknown as MetadataService;
-    const replicas = { reachable: () => [], replicas: [], onChange() {} } as unknown as ReplicaSet;
-    const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
-    const orphans = new Orphans({ metadata, held, clock, purged() {} });
-    const runtime = { ...testRuntime([]), clock };
-    const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
+    const { clock, collector, passesMs, reachable } = collecting({});
+    reachable.length = 0;
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
     await clock.advance(999);
-    assert.deepEqual(passes, []);
+    assert.deepEqual(passesMs, []);
     await clock.advance(1);
     collector.wake();
     collector.hurry();
     collector.hurry();
     await clock.advance(1000);
-    assert.deepEqual(passes, [1000, 1100]);
+    assert.deepEqual([...new Set(passesMs)], [1000, 1100]);
     await collector.close();
   });
 
-  /** A store with one piece of garbage, whose metaserver refuses as told. */
-  async function refusing(refusals: Partial<Record<string, Error>>, each: (second: number) => void = () => {}) {
-    const clock = new ManualClock();
-    const deleted: number[] = [];
-    const collected: number[] = [];
-    const metadata = {
-      query: async ({ name, request }: { name: string; request: { after: number } }) => {
-        if (refusals[name] !== undefined) throw refusals[name];
-        return { inodes: [7], entries: request.after === 0 ? [{ sequence: 1, inode: 7, index: 0, version: 5 }] : [] };
-      },
-      execute: async ({ name, request }: { name: string; request: { sequences: number[] } }) => {
-        if (refusals[name] !== undefined) throw refusals[name];
-        if (name === 'collected') collected.push(...request.sequences);
-        return { done: true };
-      },
-    } as unknown as MetadataService;
-    const replica = {
-      name: 'data1',
-      reachable: true,
-      call: (call: () => Promise<object>) => call(),
-      blocks: {
-        delete: async ({ items }: { items: { version: number }[] }) => {
-          deleted.push(...items.map(({ version }) => version));
-          return {};
-        },
-      },
-    };
-    const replicas = { reachable: () => [replica], replicas: [replica], onChange() {} } as unknown as ReplicaSet;
-    const runtime = { ...testRuntime([]), clock };
-    const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
-    const orphans = new Orphans({ metadata, held, clock, purged: () => {} });
-    const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
-    await clock.advance(SESSION_GRACE_MS);
-    collector.wake();
-    for (let second = 0; second < 60; second++) {
-      each(second);
-      await clock.advance(1000);
-    }
-    await collector.close();
-    return { deleted, collected };
-  }
-
-  it('tells the servers once, however often the metaserver refuses to forget', async () => {
-    const { deleted } = await refusing({ collected: new FileError('ENOSPC', 'full') });
-    assert.deepEqual(deleted, [5]);
+  it('tells the servers once, and the metaserver again until it no longer refuses', async () => {
+    const made = collecting({ garbage: 4500 });
+    await made.clock.advance(SESSION_GRACE_MS);
+    made.refuse = () => new FileError('EROFS', 'the disk takes nothing');
+    made.collector.wake();
+    await made.clock.advance(60_000);
+    assert.equal(made.deleted, 2 * 4500, 'each server once');
+    assert.ok(made.collections <= 13, `asked ${made.collections} times in a minute`);
+    assert.equal(made.garbage.length, 4500);
+    assert.ok(logs(made, 'garbage.refused'));
+    // A pass without any server to tell changes nothing about it.
+    const servers = made.reachable.splice(0);
+    made.collector.wake();
+    await made.clock.advance(5000);
+    made.reachable.push(...servers);
+    made.refuse = () => null;
+    await made.clock.advance(30_000);
+    assert.deepEqual([made.garbage.length, made.deleted], [0, 2 * 4500]);
+    await made.collector.close();
   });
 
-  it('has the metaserver forget once it does not refuse any more', async () => {
-    const refusals: Partial<Record<string, Error>> = { collected: new FileError('EIO', 'the disk fails') };
-    const { collected } = await refusing(refusals, (second) => {
-      if (second === 5) delete refusals.collected;
+  it('asks the metaserver alone again when its answer was lost', async () => {
+    const made = collecting({ garbage: 10 });
+    await made.clock.advance(SESSION_GRACE_MS);
+    made.refuse = () => new ServiceError('DEADLINE', 'no answer');
+    made.collector.wake();
+    await made.clock.advance(1000);
+    made.refuse = () => null;
+    await made.clock.advance(1000);
+    assert.deepEqual([made.garbage.length, made.deleted], [0, 2 * 10]);
+    await made.collector.close();
+  });
+
+  it('purges files that nobody holds, however many are held', async () => {
+    const made = collecting({ orphans: Array.from({ length: 2500 }, (_, at) => at + 1) });
+    for (let inode = 1; inode <= 2400; inode++) made.held.hold(inode);
+    await made.clock.advance(SESSION_GRACE_MS);
+    made.collector.wake();
+    await made.clock.advance(1000);
+    assert.equal(made.orphans.length, 2400);
+    await made.collector.close();
+  });
+
+  for (const refusal of [new FileError('EIO', 'a bad page'), new ServiceError('DEADLINE', 'no answer')]) {
+    it(`collects although a file can't be purged (${refusal.code}), and purges it later`, async () => {
+      const made = collecting({ garbage: 10, orphans: [7, 8] });
+      await made.clock.advance(SESSION_GRACE_MS);
+      made.refuse = (name, inode) => (name === 'purge' && inode === 7 ? refusal : null);
+      made.collector.wake();
+      await made.clock.advance(1000);
+      assert.equal(made.garbage.length, 0);
+      // A metaserver that does not answer is not asked for the next one.
+      assert.deepEqual(made.orphans, refusal instanceof FileError ? [7] : [7, 8]);
+      assert.ok(logs(made, 'garbage.orphan_kept'));
+      made.refuse = () => null;
+      await made.clock.advance(5000);
+      assert.deepEqual(made.orphans, []);
+      await made.collector.close();
     });
-    assert.deepEqual(collected, [1]);
-  });
-
-  it('tells them again when nobody knows what the metaserver has kept', async () => {
-    const { deleted } = await refusing({ collected: new ServiceError('UNREACHABLE', 'gone') });
-    assert.ok(deleted.length > 1);
-  });
-
-  it('collects although files without a name can not be purged', async () => {
-    const { collected } = await refusing({ purge: new FileError('EROFS', 'read-only') });
-    assert.deepEqual(collected, [1]);
-  });
+  }
 });

@@ -105,7 +105,7 @@ describe('the table of locks', () => {
     const step = fc.record({
       client: fc.constantFrom('a', 'b'),
       owner: fc.integer({ min: 1, max: 2 }),
-      action: fc.constantFrom('read', 'write', 'unset') as fc.Arbitrary<LockType | 'unset'>,
+      action: fc.constantFrom('read', 'write', 'unset', 'replace') as fc.Arbitrary<LockType | 'unset' | 'replace'>,
       start: fc.integer({ min: 0, max: BYTES - 1 }),
       length: fc.integer({ min: 1, max: BYTES }),
     });
@@ -116,10 +116,16 @@ describe('the table of locks', () => {
         for (const { client, owner, action, start, length } of steps) {
           const covered = bytes.slice(start, start + length);
           const who = `${client}/${owner}`;
-          const range = lock(owner, action === 'unset' ? 'read' : action, start, Math.min(BYTES, start + length) - 1);
-          if (action === 'unset') {
-            table.unset(client, range);
-            for (const byte of covered) byte.delete(who);
+          const type = action === 'write' ? 'write' : 'read';
+          const range = lock(owner, type, start, Math.min(BYTES, start + length) - 1);
+          if (action === 'unset' || action === 'replace') for (const byte of covered) byte.delete(who);
+          if (action === 'unset') table.unset(client, range);
+          else if (action === 'replace') {
+            // By a read lock on the first byte alone.
+            const first = lock(owner, 'read', start, start);
+            const isFree = [...(covered[0] ?? [])].every(([, other]) => other === 'read');
+            assert.deepEqual(table.replace(client, range, [first]), isFree ? [] : [first]);
+            if (isFree) covered[0]?.set(who, 'read');
           } else {
             const isFree = covered.every((byte) =>
               [...byte].every(([other, type]) => other === who || (type === 'read' && action === 'read')),
