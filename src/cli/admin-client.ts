@@ -32,6 +32,8 @@ export async function ifRunning<T>(config: Config, use: (admin: AdminService) =>
       return undefined;
     }
     return await use(remote.service<AdminService>('admin'));
+  } catch (error) {
+    throw asWrongServer(error, 'mediator', config.mediator.address);
   } finally {
     await remote.close();
   }
