@@ -6,6 +6,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { disagreements } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
+import { counted } from './config/values.js';
 import { yamlProblems } from './config/yaml-problems.js';
 import { type Quorums, survives } from './protocol/values/quorum.js';
 
@@ -93,11 +94,11 @@ export function describeSurvival(servers: number, quorums: Quorums): string {
   const { settled, afterWrite } = survives(servers, quorums);
   const down = servers - quorums.writeQuorum;
   return (
-    `Reads survive ${count(settled, 'bad or missing replica')} of ${servers} once all servers hold a block` +
+    `Reads survive ${counted(settled, 'bad or missing replica')} of ${servers} once all servers hold a block` +
     `${settled === afterWrite ? '' : `, ${afterWrite} right after a write`}; ` +
     (down === 0
-      ? `writes need all ${count(servers, 'server')}.`
-      : `writes go on with up to ${count(down, 'server')} down.`)
+      ? `writes need all ${counted(servers, 'server')}.`
+      : `writes go on with up to ${counted(down, 'server')} down.`)
   );
 }
 
@@ -126,8 +127,4 @@ function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
     mount: { ...mount, directory: absolute(mount.directory) },
     runDirectory: absolute(runDirectory),
   };
-}
-
-function count(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }

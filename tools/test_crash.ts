@@ -31,7 +31,7 @@ async function testCrash(session: Session): Promise<void> {
     write: left >= state.writeQuorum,
     content: before.output,
   });
-  session.say(`\nto start them again: ${servers.map(({ name }) => `npx nmrfs restart ${name}`).join('; ')}`);
+  session.say(`\nto start them again: ${session.restartCommand(servers.map(({ name }) => name))}`);
 }
 
 await runTool('test_crash', testCrash);

@@ -1,6 +1,6 @@
 // The way from the command line to the mediator of a configuration.
 import type { Config } from '../config.js';
-import { ServiceError } from '../protocol/errors.js';
+import { asWrongServer, ServiceError } from '../protocol/errors.js';
 import type { AdminService } from '../protocol/services/admin.js';
 import { connectRemote, type Remote } from '../protocol/wire/client.js';
 import { CommandFailure } from './failure.js';
@@ -17,6 +17,8 @@ export async function withAdmin<T>(config: Config, use: (admin: AdminService) =>
   try {
     await requireUp(remote, config.mediator.address);
     return await use(remote.service<AdminService>('admin'));
+  } catch (error) {
+    throw asWrongServer(error, 'mediator', config.mediator.address);
   } finally {
     await remote.close();
   }
@@ -30,6 +32,8 @@ export async function ifRunning<T>(config: Config, use: (admin: AdminService) =>
       return undefined;
     }
     return await use(remote.service<AdminService>('admin'));
+  } catch (error) {
+    throw asWrongServer(error, 'mediator', config.mediator.address);
   } finally {
     await remote.close();
   }

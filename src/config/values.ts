@@ -1,4 +1,5 @@
-// Values that are written as text in the configuration: addresses and sizes.
+// Values that are written as text: addresses and sizes in the configuration, and
+// numbers of things for people.
 
 const KIB = 1024;
 const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
@@ -39,4 +40,9 @@ export function formatSize(sizeBytes: number): string {
     unit += 1;
   }
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A number of things for people: 1 block, 2 blocks. */
+export function counted(value: number, noun: string): string {
+  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }

@@ -86,3 +86,12 @@ export class ServiceError extends Error {
 export function malformed(what: string): ServiceError {
   return new ServiceError('MALFORMED', what);
 }
+
+/**
+ * For the first call to a server: one that does not know the method is of another kind. Any other error stays as it is.
+ * @param kind what was expected, as "data server"
+ */
+export function asWrongServer(error: unknown, kind: string, address: string): unknown {
+  const isOfAnotherKind = error instanceof ServiceError && error.code === 'UNKNOWN_METHOD';
+  return isOfAnotherKind ? new ServiceError('REFUSED', `what answers at ${address} is no ${kind}`) : error;
+}

@@ -62,6 +62,7 @@ describe('the scripts with faults', function () {
     const outcome = await script('test_corrupt');
     assert.equal(outcome.status, 1);
     assert.match(outcome.stderr, /^test_corrupt: .*test_corrupt-\d+\.txt can't be made: .*Input\/output error/);
+    assert.match(outcome.stderr, /\nDown: data3\. To start them again: npx nmrfs restart data3\n$/);
     assert.equal(await everything(), found);
   });
 });

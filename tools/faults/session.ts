@@ -2,10 +2,11 @@
 // asked by XML-RPC only, like any other client, and the outcome to expect.
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../../src/cli/config-file.js';
 import { readRecord } from '../../src/cli/supervisor/instance.js';
+import { counted } from '../../src/config/values.js';
 import type { Config, ServerConfig } from '../../src/config.js';
 import { callXmlRpc, type XmlRpcValue } from '../../src/protocol/http/xml-rpc.js';
 
@@ -126,7 +127,7 @@ export class Session {
       const entries = await this.list(server);
       const ours = this.ofFile(entries);
       const others = entries.length - ours.length;
-      const rest = others === 0 ? '' : ` and ${others} block${others === 1 ? '' : 's'} of other files`;
+      const rest = others === 0 ? '' : ` and ${counted(others, 'block')} of other files`;
       this.say(formatEntries(ours) + rest);
       return entries;
     } catch (error) {
@@ -157,6 +158,13 @@ export class Session {
       writeQuorum: Number(read(status, 'writeQuorum')),
       servers: servers.map((server) => ({ name: String(read(server, 'name')), state: String(read(server, 'state')) })),
     };
+  }
+
+  /** What a person types to start these servers again, with what they hold. */
+  restartCommand(names: readonly string[]): string {
+    const file = relative(process.cwd(), this.#config.file);
+    const option = file === 'nmrfs.yaml' ? '' : ` --config ${file}`;
+    return names.map((name) => `npx nmrfs restart ${name}${option}`).join('; ');
   }
 
   /** Entries of the blocks of the file. */
@@ -237,8 +245,16 @@ export class Session {
     const written = made.succeeded ? await this.write('1234') : made;
     if (!written.succeeded) {
       await this.end();
-      throw new Error(`${this.path} can't be made: ${written.output.trim()}`);
+      throw new Error(`${this.path} can't be made: ${written.output.trim()}${await this.#whoIsDown()}`);
     }
+  }
+
+  /** Further lines for a failure: the servers that are down, and what starts them again. */
+  async #whoIsDown(): Promise<string> {
+    const state = await this.state().catch(() => undefined);
+    const names = (state?.servers ?? []).filter((server) => server.state === 'down').map(({ name }) => name);
+    if (names.length === 0) return '';
+    return `\nDown: ${names.join(', ')}. To start them again: ${this.restartCommand(names)}`;
   }
 
   #options(): { secret?: string } {

@@ -41,12 +41,13 @@ async function corrupt(path: string, options: CorruptOptions): Promise<void> {
   const { config, withAdmin, print } = await load(options);
   const { innerPath } = await import('../paths.js');
   const { SLOW_CALL_MS } = await import('../admin-client.js');
+  const { counted } = await import('../../config/values.js');
   const inner = innerPath(config, path);
   await withAdmin(config, async (admin) => {
     for (const server of options.on) {
       const request = { path: inner, server, ...(options.text === undefined ? {} : { text: options.text }) };
       const { blocks } = await admin.corrupt(request, { deadlineMs: SLOW_CALL_MS });
-      print(`${server}: ${blocks} block${blocks === 1 ? '' : 's'} of ${inner} corrupted`);
+      print(`${server}: ${counted(blocks, 'block')} of ${inner} corrupted`);
     }
   });
 }

@@ -1,5 +1,6 @@
 // nmrfs scrub: a vote on every block, with a progress bar.
 import type { Command } from 'commander';
+import { counted } from '../../config/values.js';
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import { type PrintOptions, withPrint } from './options.js';
 
@@ -38,15 +39,20 @@ async function scrub(path: string | undefined, options: PrintOptions): Promise<v
   if (options.json === true) {
     printJson(result);
   } else {
-    print(
-      `${result.done} blocks voted on: ${result.dissents} with dissent, ${result.repaired} replicas repaired, ` +
-        `${result.unreadable} without a quorum, ${result.orphansRemoved} versions of no file removed`,
-    );
+    print(scrubText(result));
   }
   if (result.unreadable > 0) {
     const { CommandFailure } = await import('../failure.js');
-    throw new CommandFailure(`${result.unreadable} blocks have no quorum and could not be repaired`);
+    const blocks = counted(result.unreadable, 'block');
+    throw new CommandFailure(`no quorum on ${blocks}, which can't be repaired`);
   }
+}
+
+export function scrubText({ done, dissents, repaired, unreadable, orphansRemoved }: ScrubProgress): string {
+  return (
+    `${counted(done, 'block')} voted on: ${dissents} with dissent, ${counted(repaired, 'replica')} repaired, ` +
+    `${unreadable} without a quorum, ${counted(orphansRemoved, 'version')} of no file removed`
+  );
 }
 
 async function startBar(progress: ScrubProgress) {

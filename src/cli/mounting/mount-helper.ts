@@ -8,7 +8,7 @@ import { remount } from '../../fuse-client/mounting/mount-table.js';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { COMMAND_FILE } from '../command-file.js';
 import { CommandFailure, describeFailure } from '../failure.js';
-import { parseMountOptions, unknownOptions } from './mount-options.js';
+import { optionsProblem, parseMountOptions } from './mount-options.js';
 import { mountInBackground } from './mount-remote.js';
 import { readMountRequest } from './mount-request.js';
 import { mountPoint } from './mounts.js';
@@ -67,9 +67,11 @@ export async function runMountHelper(words: readonly string[]): Promise<void> {
       EXIT_INVOCATION,
     );
   }
-  const { unknown, remount: again, kernelOptions, accessTimes, readOnly, configFile } = parseMountOptions(call.options);
-  if (unknown.length > 0 && !call.sloppy) {
-    throw new CommandFailure(unknownOptions(unknown), EXIT_INVOCATION);
+  const parsed = parseMountOptions(call.options);
+  const { unknown, remount: again, kernelOptions, accessTimes, readOnly, configFile } = parsed;
+  const problem = optionsProblem(call.sloppy ? { ...parsed, unknown: [] } : parsed);
+  if (problem !== undefined) {
+    throw new CommandFailure(problem, EXIT_INVOCATION);
   }
   const given = call.options.filter((option) => !unknown.includes(option));
   try {

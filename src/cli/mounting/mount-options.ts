@@ -14,6 +14,8 @@ export interface MountOptions {
   /** For the kernel, which obeys them for every file system; the last of two that contradict each other counts. */
   kernelOptions: string[];
   unknown: string[];
+  /** Known options whose values don't fit. */
+  unfit: string[];
 }
 
 /** Options that the kernel itself obeys. */
@@ -32,6 +34,12 @@ const IGNORED_PREFIXES: readonly string[] = [
   ...['user_id=', 'group_id=', 'max_read=', 'blksize='],
 ];
 
+/** What fits, by the names of the options that have a value. */
+const VALUE_RULES: ReadonlyMap<string, string> = new Map([
+  ['attribute_timeout', 'must be a whole number of milliseconds, 0 to 9999999'],
+  ['config', 'must name the configuration file'],
+]);
+
 const KNOWN = [
   ...[
     'ro',
@@ -49,14 +57,20 @@ const KNOWN = [
 
 /** @param options each by itself, in the order given */
 export function parseMountOptions(options: readonly string[]): MountOptions {
-  const parsed: MountOptions = { remount: false, kernelOptions: [], unknown: [] };
+  const parsed: MountOptions = { remount: false, kernelOptions: [], unknown: [], unfit: [] };
   for (const option of options) apply(parsed, option);
   return parsed;
 }
 
-/** What to say of unknown options. */
-export function unknownOptions(unknown: readonly string[]): string {
-  return `-o ${unknown.join(',')}: known options are ${KNOWN}`;
+/** What to say of options that can't be obeyed; undefined when there are none. */
+export function optionsProblem({ unknown, unfit }: Pick<MountOptions, 'unknown' | 'unfit'>): string | undefined {
+  const [option] = unfit;
+  if (option !== undefined) return `-o ${option}: ${VALUE_RULES.get(nameOf(option))}`;
+  return unknown.length === 0 ? undefined : `-o ${unknown.join(',')}: known options are ${KNOWN}`;
+}
+
+function nameOf(option: string): string {
+  return option.split('=', 1)[0] ?? '';
 }
 
 function apply(parsed: MountOptions, option: string): void {
@@ -68,12 +82,16 @@ function apply(parsed: MountOptions, option: string): void {
     return;
   }
   const [, name, value] = /^([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
-  if (name === 'attribute_timeout' && value !== undefined && /^\d{1,7}$/.test(value)) {
+  if (name === 'attribute_timeout' && /^\d{1,7}$/.test(value ?? '')) {
     parsed.attributeTimeoutMs = Number(value);
     return;
   }
   if (name === 'config' && value !== undefined && value !== '') {
     parsed.configFile = value;
+    return;
+  }
+  if (name !== undefined && VALUE_RULES.has(name)) {
+    parsed.unfit.push(option);
     return;
   }
   switch (option) {

@@ -1,11 +1,12 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { asWrongServer } from '../../protocol/errors.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
 import { connectRemote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
-import { messageOf } from '../../runtime/caught-errors.js';
+import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import { COMMAND_FILE } from '../command-file.js';
@@ -96,6 +97,12 @@ export async function mountRemote(request: MountRequest): Promise<void> {
   process.exit(0);
 }
 
+/** Why the mediator did not answer the first call, in words for a person. */
+function whyNotAnswered(error: unknown, address: string): unknown {
+  if (hasCode(error, 'UNKNOWN_METHOD')) return asWrongServer(error, 'mediator', address);
+  return new CommandFailure(`the mediator at ${address} does not answer: ${messageOf(error)}`);
+}
+
 async function mountHere(request: MountRequest): Promise<void> {
   compileEarly();
   const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
@@ -121,7 +128,7 @@ async function mountHere(request: MountRequest): Promise<void> {
   try {
     const files = remote.service<FileService>('files');
     await files.statfs({}, { deadlineMs: config.deadlineMs }).catch((error: unknown) => {
-      throw new CommandFailure(`the mediator at ${mediator} does not answer: ${String(error)}`);
+      throw whyNotAnswered(error, mediator);
     });
     await clearDeadMount(directory);
     const { maximumDirtyBytes } = config.mount;

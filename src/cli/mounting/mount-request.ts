@@ -9,7 +9,7 @@ import { configTemplate } from '../config-template.js';
 import { usageError } from '../failure.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs, chooseBinding } from './binding.js';
 import { isBelow } from './mount-log.js';
-import { parseMountOptions, unknownOptions } from './mount-options.js';
+import { optionsProblem, parseMountOptions } from './mount-options.js';
 import { mountPoint, requireFolder } from './mounts.js';
 
 export interface MountRequest {
@@ -43,11 +43,12 @@ export interface GivenMount {
 
 /** Reads the command line. Throws a usage error for what can't be meant. */
 export async function readMountRequest(directory: string, given: GivenMount): Promise<MountRequest> {
-  const { unknown, remount, ...options } = parseMountOptions(given.option);
-  if (unknown.length > 0) {
-    throw usageError(unknownOptions(unknown));
+  const options = parseMountOptions(given.option);
+  const problem = optionsProblem(options);
+  if (problem !== undefined) {
+    throw usageError(problem);
   }
-  if (remount) {
+  if (options.remount) {
     throw usageError('-o remount: only "mount -o remount DIR" does that');
   }
   if (given.mediator !== undefined && parseAddress(given.mediator) === undefined) {

@@ -100,8 +100,13 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
     ...(notes.length > 0
       ? [...notes.map((note) => `  but ${note}`), `  see: ${command} status${option}`]
       : [`  ${describeSurvival(dataservers.length, config)}`, '  try:', ...tries.map((line) => `    ${line}`)]),
-    `  logs: ${logDirectory(config)}   stop: Ctrl-C or ${command} down${option}`,
+    `  logs: ${logDirectory(config)}   stop: ${isDetached() ? '' : 'Ctrl-C or '}${command} down${option}`,
   ].join('\n');
+}
+
+/** Whether `nmrfs up --detach` has started this process: no terminal's Ctrl-C reaches it. */
+function isDetached(): boolean {
+  return process.send !== undefined;
 }
 
 /** Warnings and errors as they come: time, level, server, event and its fields. */

@@ -2,7 +2,7 @@
 // the right cluster, and its store is compared with the one that the metaserver
 // has on record. Must never admit a server of another cluster, nor take an
 // unknown store for complete.
-import { ServiceError } from '../../protocol/errors.js';
+import { asWrongServer, ServiceError } from '../../protocol/errors.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { MetadataService, ServerRecord } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';
@@ -73,7 +73,9 @@ export class Admission {
 
   /** Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
   async #identify(replica: Replica, clusterId: string): Promise<StoreStatus> {
-    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs });
+    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
+      throw asWrongServer(error, 'data server', replica.address);
+    });
     if (store.name !== replica.name) {
       throw new ServiceError('REFUSED', `the server at ${replica.address} calls itself ${store.name}`);
     }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { parseHelperCall } from '../../../src/cli/mounting/mount-helper.js';
-import { parseMountOptions } from '../../../src/cli/mounting/mount-options.js';
+import { optionsProblem, parseMountOptions } from '../../../src/cli/mounting/mount-options.js';
 
-const NOTHING = { remount: false, kernelOptions: [], unknown: [] };
+const NOTHING = { remount: false, kernelOptions: [], unknown: [], unfit: [] };
 
 describe('the options of a mount', () => {
   const cases: { options: string; expected: Partial<ReturnType<typeof parseMountOptions>> }[] = [
@@ -19,12 +19,29 @@ describe('the options of a mount', () => {
     { options: 'config=/etc/a=b.yaml', expected: { configFile: '/etc/a=b.yaml' } },
     { options: 'remount,noexec', expected: { remount: true, kernelOptions: ['noexec'] } },
     { options: 'noexec,nosuid,exec', expected: { kernelOptions: ['noexec', 'nosuid', 'exec'] } },
-    { options: 'attribute_timeout=soon', expected: { unknown: ['attribute_timeout=soon'] } },
-    { options: 'shiny,config=,ro=1', expected: { unknown: ['shiny', 'config=', 'ro=1'] } },
+    { options: 'attribute_timeout=soon', expected: { unfit: ['attribute_timeout=soon'] } },
+    { options: 'attribute_timeout', expected: { unfit: ['attribute_timeout'] } },
+    { options: 'shiny,config=,ro=1', expected: { unknown: ['shiny', 'ro=1'], unfit: ['config='] } },
   ];
   for (const { options, expected } of cases) {
     it(`${options || 'none'}: ${JSON.stringify(expected)}`, () =>
       assert.deepEqual(parseMountOptions(options.split(',')), { ...NOTHING, ...expected }));
+  }
+});
+
+describe('a problem with the options of a mount', () => {
+  const cases: { options: string; expected: RegExp | undefined }[] = [
+    { options: 'ro,attribute_timeout=0', expected: undefined },
+    { options: 'shiny,ro', expected: /^-o shiny: known options are ro, / },
+    { options: 'attribute_timeout=abc', expected: /^-o attribute_timeout=abc: must be a whole number of milliseconds/ },
+    { options: 'config=', expected: /^-o config=: must name the configuration file$/ },
+  ];
+  for (const { options, expected } of cases) {
+    it(`is said in a line: ${options}`, () => {
+      const problem = optionsProblem(parseMountOptions(options.split(',')));
+      if (expected === undefined) assert.equal(problem, undefined);
+      else assert.match(problem ?? '', expected);
+    });
   }
 });
 

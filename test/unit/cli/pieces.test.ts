@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { COMMAND_FILE } from '../../../src/cli/command-file.js';
 import { nameList } from '../../../src/cli/commands/options.js';
+import { scrubText } from '../../../src/cli/commands/scrub.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { CommandFailure, describeFailure } from '../../../src/cli/failure.js';
 import { chooseAttributeTimeoutMs, chooseBinding } from '../../../src/cli/mounting/binding.js';
@@ -32,6 +33,21 @@ describe('tables', () => {
       ],
     );
     assert.deepEqual(text.replace(RED, 'longer').split('\n').slice(1), ['a          1  x', 'longer  1000']);
+  });
+});
+
+describe('the last line of a scrub', () => {
+  const nothing = { running: false, done: 0, total: 0, dissents: 0, repaired: 0, unreadable: 0, orphansRemoved: 0 };
+
+  it('has singular and plural', () => {
+    assert.equal(
+      scrubText({ ...nothing, done: 1, repaired: 1, orphansRemoved: 1 }),
+      '1 block voted on: 0 with dissent, 1 replica repaired, 0 without a quorum, 1 version of no file removed',
+    );
+    assert.equal(
+      scrubText({ ...nothing, done: 2 }),
+      '2 blocks voted on: 0 with dissent, 0 replicas repaired, 0 without a quorum, 0 versions of no file removed',
+    );
   });
 });
 

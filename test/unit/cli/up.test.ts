@@ -161,6 +161,7 @@ describe('nmrfs up', function () {
     const { status, stdout, stderr } = await cluster.command('up', '--detach');
     assert.equal(status, 0, stderr);
     assert.match(stdout, /nmrfs is ready/);
+    assert.match(stdout, / stop: (npx )?nmrfs down/);
     assert.equal((await cluster.shell('cat a.txt')).stdout, 'kept\n');
     const { children } = await record();
     assert.equal((await cluster.command('up', '--detach')).status, 1);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import type { ScrubProgress } from '../../../src/protocol/services/admin.js';
 import { eventually, type FakeCluster, makeFile } from '../../support/fake-cluster.js';
 import type { FaultyReplica } from '../../support/faulty-replica.js';
@@ -54,6 +55,20 @@ describe('servers that come back', () => {
     await eventually(() =>
       cluster.events.some(({ event, server }) => event === 'replica.refused' && server === 'data1'),
     );
+  });
+});
+
+describe('a server of another kind at the address of a data server', () => {
+  it('is refused in words that say so', async () => {
+    const { cluster, mediator } = await openCluster();
+    const replica = cluster.replica(1);
+    replica.crash();
+    replica.blocks.status = async () => {
+      throw new ServiceError('UNKNOWN_METHOD', 'there is no method blocks.status');
+    };
+    replica.restart();
+    const reason = async () => (await mediator.admin.status({})).dataservers[0]?.reason;
+    await eventually(async () => (await reason()) === 'what answers at 127.0.0.1:2 is no data server');
   });
 });
 
