@@ -1,4 +1,5 @@
 // Names: looking them up, making, linking, renaming and removing what they stand for.
+import { FileError } from '../../protocol/errors.js';
 import type { Attributes, Caller, FileKind, FileName, FileService, RenameMode } from '../../protocol/services/files.js';
 import type { KnownInodes } from '../inodes/known-inodes.js';
 import { type AskedMode, modeAndUmask } from '../posix/asked-mode.js';
@@ -23,8 +24,15 @@ export class Names {
   async lookup(parent: number, name: FileName): Promise<Attributes> {
     checkName(name);
     // By a file handle: open_by_handle_at(2), or the kernel's NFS server. The number may be of any kind of file.
-    if (name === '.') return this.#attributes.get(parent);
+    if (name === '.') return this.#byHandle(parent);
     return this.#known.current(await this.#files.lookup({ parent, name }));
+  }
+
+  /** Must find no removed file, though some mount may still hold it: what this kernel holds, it does not look up. */
+  async #byHandle(inode: number): Promise<Attributes> {
+    const attributes = await this.#attributes.get(inode);
+    if (attributes.links === 0) throw new FileError('ENOENT', `inode ${inode} is removed`);
+    return attributes;
   }
 
   async readlink(inode: number): Promise<string> {
