@@ -6,9 +6,11 @@
  * name without a folder behind it is a file.
  */
 export const LAYERS = {
-  '': [['runtime'], ['protocol'], ['config'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
+  '': [['runtime'], ['protocol'], ['config', 'replication'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
+  replication: [['core']],
+  'replication/core': [['members'], ['core'], ['.'], ['raft']],
   mediator: [
     ['settings', 'counters'],
     ['replicas', 'metadata', 'sessions'],

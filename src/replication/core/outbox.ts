@@ -1,0 +1,100 @@
+// Gathers what a core wants sent and stored, and hands it out.
+import { assert } from '../../runtime/assert.js';
+import type { Entry, Envelope, HardState, Mark, Outgoing, Sends, Writes } from './core.js';
+import type { MemberId } from './members.js';
+
+export class Outbox<Message extends Envelope> {
+  #messages: Outgoing<Message>[] = [];
+  #afterwards: Outgoing<Message>[] = [];
+  #install: Mark | null = null;
+  #hardState: HardState | null = null;
+  #entries: Entry[] = [];
+  #snapshotsFor: MemberId[] = [];
+  /** The batch that is being stored: what is stored when it is done. */
+  #underWay: { term: number | null; last: { index: number; term: number } | null } | null = null;
+  #storedTerm: number;
+  #storedLast: { index: number; term: number };
+
+  constructor(hardState: HardState, last: { index: number; term: number }) {
+    this.#storedTerm = hardState.term;
+    this.#storedLast = last;
+  }
+
+  /** The last entry that was stored, which the log may have replaced since: whoever counts it compares the term. */
+  get storedLast(): { index: number; term: number } {
+    return this.#storedLast;
+  }
+
+  /** Whether something is to be stored, or is being stored. */
+  get isStoring(): boolean {
+    return this.#underWay !== null || this.#hasSomethingToStore();
+  }
+
+  setHardState(hardState: HardState): void {
+    // An answer to a leader or candidate of an earlier term may speak of entries that are replaced before they are stored.
+    if (hardState.term > (this.#hardState?.term ?? this.#storedTerm)) this.#afterwards = [];
+    this.#hardState = hardState;
+  }
+
+  put(entry: Entry): void {
+    while ((this.#entries.at(-1)?.index ?? 0) >= entry.index) this.#entries.pop();
+    this.#entries.push(entry);
+  }
+
+  install(mark: Mark): void {
+    this.#entries = [];
+    this.#install = mark;
+  }
+
+  /** Sent when everything is stored that was to be stored up to now. */
+  sendAfterwards(message: Outgoing<Message>): void {
+    this.#afterwards.push(message);
+  }
+
+  /** Sent at once if the term of the message is on the disk: nobody hears of a term that this member may forget. */
+  sendNow(message: Outgoing<Message>): void {
+    const isTrial = 'isTrial' in message && message.isTrial;
+    if (isTrial || message.term <= this.#storedTerm) this.#messages.push(message);
+    else this.#afterwards.push(message);
+  }
+
+  sendSnapshot(member: MemberId): void {
+    this.#snapshotsFor.push(member);
+  }
+
+  takeSends(): Sends<Message> {
+    const sends = { messages: this.#messages, snapshotsFor: this.#snapshotsFor };
+    this.#messages = [];
+    this.#snapshotsFor = [];
+    return sends;
+  }
+
+  takeWrites(): Writes<Message> | null {
+    assert(this.#underWay === null, 'one batch of writes is under way');
+    if (!this.#hasSomethingToStore() && this.#afterwards.length === 0) return null;
+    const writes = {
+      install: this.#install,
+      hardState: this.#hardState,
+      entries: this.#entries,
+      afterwards: this.#afterwards,
+    };
+    const last = this.#entries.at(-1) ?? this.#install;
+    this.#underWay = { term: this.#hardState?.term ?? null, last: last && { index: last.index, term: last.term } };
+    this.#install = null;
+    this.#hardState = null;
+    this.#entries = [];
+    this.#afterwards = [];
+    return writes;
+  }
+
+  stored(): void {
+    assert(this.#underWay !== null, 'only what was taken is stored');
+    this.#storedTerm = this.#underWay.term ?? this.#storedTerm;
+    this.#storedLast = this.#underWay.last ?? this.#storedLast;
+    this.#underWay = null;
+  }
+
+  #hasSomethingToStore(): boolean {
+    return this.#install !== null || this.#hardState !== null || this.#entries.length > 0;
+  }
+}
