@@ -99,8 +99,9 @@ export interface CoreStatus {
   readonly term: number;
   readonly leader: MemberId | null;
   readonly lastIndex: number;
-  /** Everything up to there is committed. What of it is not stored here yet must not be applied. */
   readonly committed: number;
+  /** Everything up to there is committed, and on the disk here. */
+  readonly applicable: number;
   readonly members: Members;
   /** Of the leader: the highest round of heartbeats that a quorum has answered. */
   readonly confirmedRound: number;

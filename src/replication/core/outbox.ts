@@ -10,19 +10,19 @@ export class Outbox<Message extends Envelope> {
   #hardState: HardState | null = null;
   #entries: Entry[] = [];
   #snapshotsFor: MemberId[] = [];
-  /** The batch that is being stored: what is stored when it is done. */
-  #underWay: { term: number | null; last: { index: number; term: number } | null } | null = null;
+  /** The writes that are under way: the term they store, and the first entry. */
+  #underWay: { term: number | null; first: number | null } | null = null;
   #storedTerm: number;
-  #storedLast: { index: number; term: number };
 
-  constructor(hardState: HardState, last: { index: number; term: number }) {
+  constructor(hardState: HardState) {
     this.#storedTerm = hardState.term;
-    this.#storedLast = last;
   }
 
-  /** The last entry that was stored, which the log may have replaced since: whoever counts it compares the term. */
-  get storedLast(): { index: number; term: number } {
-    return this.#storedLast;
+  /** Up to where the log, which ends at `lastIndex`, is on the disk as it is. */
+  storedUpTo(lastIndex: number): number {
+    const pending = this.#firstPending;
+    const first = Math.min(pending ?? Number.POSITIVE_INFINITY, this.#underWay?.first ?? Number.POSITIVE_INFINITY);
+    return Math.min(lastIndex, first - 1);
   }
 
   /** Whether something is to be stored, or is being stored. */
@@ -78,8 +78,7 @@ export class Outbox<Message extends Envelope> {
       entries: this.#entries,
       afterwards: this.#afterwards,
     };
-    const last = this.#entries.at(-1) ?? this.#install;
-    this.#underWay = { term: this.#hardState?.term ?? null, last: last && { index: last.index, term: last.term } };
+    this.#underWay = { term: this.#hardState?.term ?? null, first: this.#firstPending };
     this.#install = null;
     this.#hardState = null;
     this.#entries = [];
@@ -90,8 +89,12 @@ export class Outbox<Message extends Envelope> {
   stored(): void {
     assert(this.#underWay !== null, 'only what was taken is stored');
     this.#storedTerm = this.#underWay.term ?? this.#storedTerm;
-    this.#storedLast = this.#underWay.last ?? this.#storedLast;
     this.#underWay = null;
+  }
+
+  /** Installing replaces everything. */
+  get #firstPending(): number | null {
+    return this.#install !== null ? 1 : (this.#entries[0]?.index ?? null);
   }
 
   #hasSomethingToStore(): boolean {

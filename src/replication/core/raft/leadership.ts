@@ -56,8 +56,7 @@ export class Leadership {
 
   /** What a majority has stored and may be committed; at least `committed`. */
   committable(committed: number): number {
-    const stored = this.#outbox.storedLast;
-    const own = this.#log.termAt(stored.index) === stored.term ? stored.index : 0;
+    const own = this.#outbox.storedUpTo(this.#log.lastIndex);
     const index = reachedByMajority(this.#log.members, (voter) =>
       voter === this.#settings.self ? own : (this.#others.get(voter)?.matched ?? 0),
     );
@@ -84,9 +83,9 @@ export class Leadership {
     const { electionTicks, heartbeatTicks } = this.#settings;
     if (++this.#ticksSinceHeartbeat >= heartbeatTicks) this.startRound(committed);
     if (this.#transfer !== null && ++this.#transfer.ticks >= electionTicks) this.#transfer = null;
-    const { index } = this.#outbox.storedLast;
-    if (!this.#outbox.isStoring || index !== this.#storedBefore) this.#ticksOfStoring = 0;
-    this.#storedBefore = index;
+    const stored = this.#outbox.storedUpTo(this.#log.lastIndex);
+    if (!this.#outbox.isStoring || stored !== this.#storedBefore) this.#ticksOfStoring = 0;
+    this.#storedBefore = stored;
     if (++this.#ticksOfStoring > electionTicks) return false;
     if (++this.#ticksSinceCheck < electionTicks) return true;
     this.#ticksSinceCheck = 0;

@@ -38,7 +38,7 @@ export class Raft implements Core<RaftMessage> {
     this.#vote = stored.hardState.vote;
     this.#committed = stored.mark.index;
     this.#damagedUpTo = stored.damagedUpTo;
-    this.#outbox = new Outbox(stored.hardState, { index: this.#log.lastIndex, term: this.#log.lastTerm });
+    this.#outbox = new Outbox(stored.hardState);
     this.#resetPatience();
     if (this.#isOnlyVoter) this.#startCampaign(false, false);
   }
@@ -51,6 +51,7 @@ export class Raft implements Core<RaftMessage> {
       leader: this.#leader,
       lastIndex: this.#log.lastIndex,
       committed: this.#committed,
+      applicable: Math.min(this.#committed, this.#outbox.storedUpTo(this.#log.lastIndex)),
       members: this.#log.members,
       confirmedRound: leadership?.confirmedRound ?? 0,
       lastRound: leadership?.lastRound ?? 0,
