@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'mocha';
 import { ELECTION_TICKS } from './make-cores.js';
-import { type Faults, NO_FAULTS, SimulatedGroup } from './simulated-group.js';
+import { type Faults, NO_FAULTS, SimulatedGroup, type Tamper } from './simulated-group.js';
 import type { MakeCore } from './simulated-member.js';
 
 /** Long enough for some elections in a row. */
@@ -47,7 +47,7 @@ export interface Run {
 export const FAULT_KINDS = Object.keys(KINDS);
 
 /** Runs a group under faults, heals it, and sees that it goes on with all that was committed. */
-export function runGroup(make: MakeCore, { kind, seed, size, units }: Run, tamper = {}): SimulatedGroup {
+export function runGroup(make: MakeCore, { kind, seed, size, units }: Run, tamper: Tamper = {}): SimulatedGroup {
   const faults = KINDS[kind] ?? assert.fail(kind);
   const group = new SimulatedGroup({ seed, size, make, faults, electionTicks: ELECTION_TICKS, tamper });
   group.run(units);

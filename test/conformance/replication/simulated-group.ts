@@ -13,7 +13,7 @@ import {
 } from '../../../src/replication/core/members.js';
 import { SeededRandom } from '../../simulation/world/seeded-random.js';
 import { Invariants } from './invariants.js';
-import { type MakeCore, SimulatedMember } from './simulated-member.js';
+import { type MakeCore, SimulatedMember, type State } from './simulated-member.js';
 
 export interface Faults {
   /** Share of messages. */
@@ -51,8 +51,16 @@ export interface GroupOptions {
   faults: Faults;
   /** The shortest time without a leader that makes a member ask for votes, in ticks. */
   electionTicks: number;
-  /** What a sabotage makes of a message, or of what a disk keeps. */
-  tamper?: { message?(message: Outgoing<Envelope>): Outgoing<Envelope>; restart?(member: SimulatedMember): void };
+  tamper?: Tamper;
+}
+
+/** What a sabotage changes. */
+export interface Tamper {
+  message?(message: Outgoing<Envelope>): Outgoing<Envelope>;
+  state?(state: State): State;
+  restart?(member: SimulatedMember): void;
+  /** What is to be sent after a write is sent before it. */
+  answersEarly?: boolean;
 }
 
 /** Ticks are so much longer or shorter than a unit of time, at most. */
@@ -63,7 +71,7 @@ const MOST_MEMBERS = 9;
 interface Transit {
   dueAt: number;
   message: Envelope & { entries?: readonly Entry[] };
-  state?: SimulatedMember['applied'];
+  state?: State;
 }
 
 export class SimulatedGroup {
@@ -181,6 +189,7 @@ export class SimulatedGroup {
       const writes = core.takeWrites();
       if (writes !== null) {
         member.writing = { writes, dueAt: this.#now + this.#random.between(0, this.faults.longestWrite) };
+        if (this.#options.tamper?.answersEarly) for (const message of writes.afterwards) this.#post(member, message);
       }
     }
     this.invariants.observe(member);
@@ -191,7 +200,7 @@ export class SimulatedGroup {
     const { messages, snapshotsFor } = member.core?.takeSends() ?? assert.fail();
     for (const message of messages) this.#post(member, message);
     for (const to of snapshotsFor) {
-      const state = member.applied;
+      const state = this.#options.tamper?.state?.(member.applied) ?? member.applied;
       const { term } = member.core?.status ?? assert.fail();
       this.#carry({ kind: 'state', from: member.id, to, term }, state);
       member.core?.snapshotEnded(to);
@@ -205,7 +214,7 @@ export class SimulatedGroup {
       member.received = null;
     }
     this.invariants.stored(member, writes.entries);
-    for (const message of writes.afterwards) this.#post(member, message);
+    if (!this.#options.tamper?.answersEarly) for (const message of writes.afterwards) this.#post(member, message);
     this.#settle(member);
   }
 
@@ -228,7 +237,7 @@ export class SimulatedGroup {
     this.#carry({ ...fields, entries } as Envelope);
   }
 
-  #carry(message: Envelope, state?: SimulatedMember['applied']): void {
+  #carry(message: Envelope, state?: State): void {
     const times = this.#random.chance(this.faults.repetition) ? 2 : 1;
     for (let copy = 0; copy < times; copy++) {
       if (this.#random.chance(this.faults.loss)) continue;
@@ -257,8 +266,13 @@ export class SimulatedGroup {
     const status = this.leader?.core?.status;
     if (status === undefined) return false;
     const { voters } = status.members;
-    const bad = voters.filter((id) => id === member.id || (this.members.get(id)?.damagedUpTo ?? 0) > 0);
+    const bad = voters.filter((id) => id === member.id || this.#hasLost(id));
     return voters.length - bad.length >= majority(status.members);
+  }
+
+  #hasLost(id: MemberId): boolean {
+    const member = this.members.get(id);
+    return member === undefined || member.isRemoved || member.damagedUpTo > 0;
   }
 
   /** A server that comes back blank is another member. */
@@ -292,7 +306,8 @@ export class SimulatedGroup {
       this.#add(id, null);
       return withLearner(members, id);
     }
-    if (members.voters.length < 2) return members;
+    // Who removes healthy members while others are damaged gives the group up.
+    if (members.voters.length < 2 || members.voters.some((id) => this.#hasLost(id))) return members;
     const leaving = this.#random.pick(members.voters);
     return withoutMember(members, leaving);
   }

@@ -66,7 +66,7 @@ export class Raft implements Core<RaftMessage> {
       return;
     }
     this.#ticksOfSilence++;
-    if (this.#ticksOfSilence < this.#patienceTicks || !this.#mayElect || !this.#isVoter) return;
+    if (this.#ticksOfSilence < this.#patienceTicks || !this.#mayCampaign) return;
     // A disk that stalls would make it a leader that can't lead.
     if (this.#outbox.isStoring) return;
     this.#startCampaign(!this.#isOnlyVoter, false);
@@ -155,7 +155,7 @@ export class Raft implements Core<RaftMessage> {
         this.#leadership?.heard(message, this.#committed);
         break;
       case 'takeOver':
-        if (this.#isVoter && this.#mayElect && this.#leadership === null) this.#startCampaign(false, true);
+        if (this.#mayCampaign && this.#leadership === null) this.#startCampaign(false, true);
     }
   }
 
@@ -167,6 +167,15 @@ export class Raft implements Core<RaftMessage> {
 
   get #isVoter(): boolean {
     return this.#log.members.voters.includes(this.#settings.self);
+  }
+
+  /**
+   * Whether it may ask for votes. A member whose removal is not committed may be the only one that has it in its log: section
+   * 4.2.2 of the dissertation. Its own vote does not count.
+   */
+  get #mayCampaign(): boolean {
+    if (!this.#mayElect) return false;
+    return this.#isVoter || this.#log.membersAt(this.#committed).voters.includes(this.#settings.self);
   }
 
   get #isOnlyVoter(): boolean {
