@@ -9,7 +9,7 @@ export const LAYERS = {
   '': [['runtime'], ['protocol'], ['config', 'replication'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
-  replication: [['core'], ['log']],
+  replication: [['core'], ['log'], ['member']],
   'replication/core': [['members'], ['core'], ['.'], ['raft']],
   mediator: [
     ['settings', 'counters'],

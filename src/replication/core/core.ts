@@ -133,6 +133,8 @@ export interface Core<Message extends Envelope = Envelope> {
   snapshotEnded(member: MemberId): void;
   /** The entries up to `index`, all committed and stored, are not needed any more. */
   compact(index: number): void;
+  /** An entry of the log that is not on the disk yet; undefined for others. */
+  unstored(index: number): Entry | undefined;
   takeSends(): Sends<Message>;
   /** null when there is nothing to store and nothing to send afterwards. Not while other writes are under way. */
   takeWrites(): Writes<Message> | null;

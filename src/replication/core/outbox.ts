@@ -11,7 +11,7 @@ export class Outbox<Message extends Envelope> {
   #entries: Entry[] = [];
   #snapshotsFor: MemberId[] = [];
   /** The writes that are under way: the term they store, and the first entry. */
-  #underWay: { term: number | null; first: number | null } | null = null;
+  #underWay: { term: number | null; first: number | null; entries: readonly Entry[] } | null = null;
   #storedTerm: number;
 
   constructor(hardState: HardState) {
@@ -28,6 +28,11 @@ export class Outbox<Message extends Envelope> {
   /** Whether something is to be stored, or is being stored. */
   get isStoring(): boolean {
     return this.#underWay !== null || this.#hasSomethingToStore();
+  }
+
+  /** An entry that is not on the disk yet. */
+  unstored(index: number): Entry | undefined {
+    return entryIn(this.#entries, index) ?? entryIn(this.#underWay?.entries ?? [], index);
   }
 
   setHardState(hardState: HardState): void {
@@ -78,7 +83,7 @@ export class Outbox<Message extends Envelope> {
       entries: this.#entries,
       afterwards: this.#afterwards,
     };
-    this.#underWay = { term: this.#hardState?.term ?? null, first: this.#firstPending };
+    this.#underWay = { term: this.#hardState?.term ?? null, first: this.#firstPending, entries: this.#entries };
     this.#install = null;
     this.#hardState = null;
     this.#entries = [];
@@ -100,4 +105,10 @@ export class Outbox<Message extends Envelope> {
   #hasSomethingToStore(): boolean {
     return this.#install !== null || this.#hardState !== null || this.#entries.length > 0;
   }
+}
+
+/** Entries of one batch follow each other. */
+function entryIn(entries: readonly Entry[], index: number): Entry | undefined {
+  const first = entries[0]?.index ?? 0;
+  return entries[index - first];
 }

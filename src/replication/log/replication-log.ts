@@ -95,6 +95,11 @@ export class ReplicationLog {
     return { hardState: this.#hardState, mark: this.#shape.mark, entries, damagedUpTo: this.#damagedUpTo };
   }
 
+  /** The last index that this member may have acknowledged and has lost since; 0 for a whole log. */
+  get damagedUpTo(): number {
+    return this.#damagedUpTo;
+  }
+
   get lastIndex(): number {
     return this.#shape.lastIndex;
   }
@@ -158,14 +163,14 @@ export class ReplicationLog {
     return this.#shape.mark.index;
   }
 
-  /** Entries that are in memory; undefined when one of them is not. Throws for what the log does not have. */
-  readNow(first: number, last: number): Entry[] | undefined {
-    const entries: Entry[] = [];
-    for (const { entry } of this.#placesOf(first, last)) {
-      if (entry === null) return undefined;
-      entries.push(entry);
-    }
-    return entries;
+  /** Whether the log has the entry, in memory or on the disk. */
+  has(index: number): boolean {
+    return index > this.#shape.mark.index && index <= this.#shape.lastIndex;
+  }
+
+  /** An entry that is in memory; undefined for others. */
+  cached(index: number): Entry | undefined {
+    return this.#places[index - this.#shape.mark.index - 1]?.entry ?? undefined;
   }
 
   /** Entries, from the disk where need be. Rejects when they can't be read, or have changed meanwhile. */

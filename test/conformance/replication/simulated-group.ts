@@ -226,11 +226,10 @@ export class SimulatedGroup {
       return;
     }
     const { first, last, ...fields } = sent as Envelope & { first: number; last: number };
-    const pending = new Map(member.writing?.writes.entries.map((entry) => [entry.index, entry]));
     const entries: Entry[] = [];
     for (let index = first; index <= last; index++) {
-      const entry = pending.get(index) ?? member.entryAt(index);
-      // Replaced meanwhile, or not yet taken to be stored: as good as lost.
+      const entry = member.core?.unstored(index) ?? member.entryAt(index);
+      // Replaced meanwhile: as good as lost.
       if (entry === undefined) return;
       entries.push(entry);
     }

@@ -1,7 +1,18 @@
 // Raft, as in «In Search of an Understandable Consensus Algorithm» (Ongaro and Ousterhout), with pre-vote, check-quorum,
 // leadership transfer, learners, and changes of one member at a time from Ongaro's dissertation, chapters 3, 4 and 9.
 import { assert } from '../../../runtime/assert.js';
-import type { Content, Core, CoreStatus, Mark, MembersRefusal, Role, Sends, StoredState, Writes } from '../core.js';
+import type {
+  Content,
+  Core,
+  CoreStatus,
+  Entry,
+  Mark,
+  MembersRefusal,
+  Role,
+  Sends,
+  StoredState,
+  Writes,
+} from '../core.js';
 import { LogShape } from '../log-shape.js';
 import { isMajority, type MemberId, type Members, voterDifference } from '../members.js';
 import { Outbox } from '../outbox.js';
@@ -110,6 +121,10 @@ export class Raft implements Core<RaftMessage> {
   compact(index: number): void {
     assert(index <= this.#committed, 'only what is committed is compacted');
     if (index > this.#log.mark.index) this.#log.compact(index);
+  }
+
+  unstored(index: number): Entry | undefined {
+    return this.#outbox.unstored(index);
   }
 
   takeSends(): Sends<RaftMessage> {
