@@ -156,6 +156,8 @@ export class Raft implements Core<RaftMessage> {
       case 'heartbeat':
         this.#follow(message.term, message.from);
         this.#commit(Math.min(message.committed, this.#log.lastIndex));
+        // The leader names only what this member has acknowledged: damage has taken it since.
+        if (message.committed > this.#log.lastIndex) this.#refuse(message.from, message.committed, message.term);
         this.#outbox.sendNow({ kind: 'heard', ...this.#envelope(message.from), round: message.round });
         break;
       case 'snapshot':
@@ -326,8 +328,7 @@ export class Raft implements Core<RaftMessage> {
       // What is committed is the same everywhere, and may be compacted here.
       matched = Math.max(matched, this.#committed);
     } else if (this.#log.termAt(previousIndex) !== previousTerm) {
-      const hint = this.#log.lastUpTo(Math.min(previousIndex, this.#log.lastIndex), previousTerm);
-      this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(from), isMatch: false, index: previousIndex, hint });
+      this.#refuse(from, previousIndex, previousTerm);
       return;
     }
     for (const entry of entries) {
@@ -340,6 +341,12 @@ export class Raft implements Core<RaftMessage> {
     this.#commit(Math.min(message.committed, matched));
     const hint = { index: matched, term: previousTerm };
     this.#outbox.sendAfterwards({ kind: 'appended', ...this.#envelope(from), isMatch: true, index: matched, hint });
+  }
+
+  /** The entry of this index and term is not in the log; one before it may be the leader's too. */
+  #refuse(to: MemberId, index: number, term: number): void {
+    const hint = this.#log.lastUpTo(index, term);
+    this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(to), isMatch: false, index, hint });
   }
 
   #install(from: MemberId, mark: Mark): void {
