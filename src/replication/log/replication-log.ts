@@ -50,6 +50,8 @@ export class ReplicationLog {
   #lastFrame = 0;
   #nextSegment = 1;
   #failure: Error | null = null;
+  /** Until the first change after a start: what it stores again, and whether it replaces the log. */
+  #beginning: { tail: readonly LogRecord[]; isReset: boolean } | null = null;
   readonly #pacer: Pacer;
 
   readonly #shape: LogShape;
@@ -66,7 +68,7 @@ export class ReplicationLog {
   }
 
   /**
-   * Opens the log in `directory`, which exists, or makes one. Rejects on a disk that takes no writes.
+   * Reads the log in `directory`, which exists. Nothing is written before the first change, so a log opens on any disk.
    * @param state what the state stands for: the log of a member that has lost it begins there
    */
   static async open(directory: string, state: Mark, settings: LogSettings, runtime: Runtime): Promise<ReplicationLog> {
@@ -133,7 +135,7 @@ export class ReplicationLog {
     this.#cachedBytes = 0;
     this.#hardState = hardState ?? this.#hardState;
     this.#damagedUpTo = 0;
-    await this.#write(() => this.#switch(0, true));
+    await this.#write(() => this.#begin(true));
     this.#segments = this.#segments.slice(-1);
     for (const segment of before) await this.#release(segment);
   }
@@ -142,7 +144,7 @@ export class ReplicationLog {
   async heal(): Promise<void> {
     if (this.#damagedUpTo === 0) return;
     this.#damagedUpTo = 0;
-    await this.#write(() => this.#switch(0, false));
+    await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin(false)));
   }
 
   /** Entries up to `index` are not needed any more. @returns the index behind which the log begins now */
@@ -212,6 +214,7 @@ export class ReplicationLog {
   }
 
   async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
+    if (this.#beginning !== null) await this.#begin(false);
     const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
     if (!this.#current.hasRoom(bytesAtMost)) await this.#switch(bytesAtMost, false);
     const segment = this.#current;
@@ -248,6 +251,15 @@ export class ReplicationLog {
     const last = this.#segments.at(-1);
     assert(last !== undefined, 'an open log has a segment to write');
     return last.segment;
+  }
+
+  /** Begins to write after a start, or in place of what was. The last frame may never have reached the disk: it is stored again. */
+  async #begin(isReset: boolean): Promise<void> {
+    const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
+    const rewritten = isReset || wasReset ? [] : tail;
+    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset);
+    this.#beginning = null;
+    if (rewritten.length > 0) await this.#append(rewritten, entriesOf(rewritten));
   }
 
   /** Goes on in the next segment, which has room for a frame of so many bytes. */
@@ -322,8 +334,6 @@ export class ReplicationLog {
       segments.set(found.name, segment);
       this.#segments.push({ segment, mark: found.mark });
       this.#nextSegment = Math.max(this.#nextSegment, found.header.number + 1);
-      // What is read may be in the system's cache only.
-      await segment.sync();
     }
     for (const { entry, segment, position, bytes } of recovered.entries) {
       if (!isUsable) {
@@ -340,8 +350,12 @@ export class ReplicationLog {
       const fields = { directory: this.#directory, lastIndex: this.lastIndex, damagedUpTo: this.#damagedUpTo };
       log.error('replication.log_damaged', fields);
     }
-    await this.#switch(0, !isUsable);
+    this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable };
   }
+}
+
+function entriesOf(records: readonly LogRecord[]): Entry[] {
+  return records.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
 }
 
 async function readEntry({ segment, position, bytes }: Place, index: number): Promise<Entry | undefined> {
