@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import type { Disk } from '../../runtime/disk.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark } from '../core/core.js';
+import type { MemberId } from '../core/members.js';
 import { type Begin, type Frame, type LogRecord, laterFrames, leadingFrames } from './frame.js';
 import { decodeHeader, type FoundSegment, FRAMES_START, type SegmentHeader } from './segment.js';
 
@@ -45,16 +46,21 @@ interface Scanned {
 }
 
 /**
- * Reads all files of the log in `directory`.
+ * Reads all files of the log in `directory`. Those of another owner do not count.
  * @param stateIndex the entry up to which nothing needs to be there, since the state has it
  */
-export async function recoverLog(directory: string, stateIndex: number, disk: Disk): Promise<Recovered> {
+export async function recoverLog(
+  directory: string,
+  owner: MemberId,
+  stateIndex: number,
+  disk: Disk,
+): Promise<Recovered> {
   const names = (await disk.list(directory)).filter((name) => NAME.test(name)).sort();
   const scanned: Scanned[] = [];
   const free: string[] = [];
   for (const name of names) {
     const found = scan(name, Buffer.from((await disk.readFile(join(directory, name))) ?? []));
-    if (found === undefined) free.push(name);
+    if (found?.begin.owner !== owner) free.push(name);
     else scanned.push(found);
   }
   scanned.sort((one, other) => one.header.number - other.header.number);

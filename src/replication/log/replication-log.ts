@@ -9,11 +9,14 @@ import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
 import { LogShape } from '../core/log-shape.js';
+import type { MemberId } from '../core/members.js';
 import { decodeFrame, encodeFrame, type LogRecord } from './frame.js';
 import { type Recovered, recoverLog } from './recovery.js';
 import { FRAMES_START, openSegment, prepareSegment, type Segment } from './segment.js';
 
 export interface LogSettings {
+  /** A log of another member does not count. */
+  readonly owner: MemberId;
   /** Of a segment. */
   readonly segmentBytes: number;
   /** Of entries that are kept in memory, the newest. */
@@ -72,10 +75,11 @@ export class ReplicationLog {
    * @param state what the state stands for: the log of a member that has lost it begins there
    */
   static async open(directory: string, state: Mark, settings: LogSettings, runtime: Runtime): Promise<ReplicationLog> {
-    const recovered = await recoverLog(directory, state.index, runtime.disk);
+    const recovered = await recoverLog(directory, settings.owner, state.index, runtime.disk);
     const { mark, entries } = recovered;
-    // It may end before the state, when it was lost, or begin behind it, when its beginning was.
-    const isUsable = mark !== null && mark.index <= state.index && mark.index + entries.length >= state.index;
+    // It may end before the state, when it was lost, begin behind it, when its beginning was, or part from it, when the state
+    // was written without it.
+    const isUsable = mark !== null && termAt(mark, entries, state.index) === state.term;
     const log = new ReplicationLog(new LogShape(isUsable ? mark : state), directory, settings, runtime);
     try {
       await log.#takeOver(recovered, isUsable);
@@ -268,6 +272,7 @@ export class ReplicationLog {
     const { lastIndex: index, lastTerm: term, members } = this.#shape;
     const mark: Mark = { index, term, members };
     const begin = {
+      owner: this.#settings.owner,
       hardState: this.#hardState,
       damagedUpTo: this.#damagedUpTo,
       mark,
@@ -324,7 +329,9 @@ export class ReplicationLog {
   async #takeOver(recovered: Recovered, isUsable: boolean): Promise<void> {
     const { disk, log } = this.#runtime;
     this.#free.push(...recovered.free);
-    this.#hardState = recovered.hardState;
+    // A state of a term shows that there was that term.
+    const isOlder = recovered.hardState.term < this.#shape.mark.term;
+    this.#hardState = isOlder ? { term: this.#shape.mark.term, vote: null } : recovered.hardState;
     this.#damagedUpTo = recovered.damagedUpTo;
     this.#nextFrame = recovered.highestFrame + 1;
     this.#lastFrame = recovered.lastFrame;
@@ -352,6 +359,10 @@ export class ReplicationLog {
     }
     this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable };
   }
+}
+
+function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {
+  return index === mark.index ? mark.term : entries[index - mark.index - 1]?.entry.term;
 }
 
 function entriesOf(records: readonly LogRecord[]): Entry[] {

@@ -13,7 +13,7 @@ import type { MemberId, Members } from '../core/members.js';
 import type { ReplicationLog } from '../log/replication-log.js';
 import { Lease } from './lease.js';
 import { Proposals } from './proposals.js';
-import type { ReceivedState, StateMachine } from './state-machine.js';
+import type { ReceivedState, StateMachine, States } from './state-machine.js';
 import type { Message, Transport } from './transport.js';
 
 /** Entries are read from the log and applied so many at a time. */
@@ -31,6 +31,8 @@ export interface MemberParts {
   core: Core;
   log: ReplicationLog;
   state: StateMachine;
+  /** Not needed by a group of one. */
+  states?: States;
   transport: Transport;
   runtime: Runtime;
   events: MemberEvents;
@@ -86,7 +88,7 @@ export class GroupMember {
 
   /** Another member sends its state. Resolves when it was installed or is not needed. */
   async receiveState(from: MemberId, term: number, mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const received = await this.#parts.state.receive(mark, chunks);
+    const received = await this.#states.receive(mark, chunks);
     if (this.#isStopped || this.#received !== null) {
       await received.discard();
       return;
@@ -145,6 +147,12 @@ export class GroupMember {
     });
   }
 
+  get #states(): States {
+    const { states } = this.#parts;
+    assert(states !== undefined, 'a group of several has states to send');
+    return states;
+  }
+
   #notLeader(): ServiceError {
     const { leader } = this.status;
     return new ServiceError('NOT_LEADER', leader === null ? 'no leader is known' : `${leader} leads`);
@@ -194,13 +202,13 @@ export class GroupMember {
   }
 
   #send(): void {
-    const { core, state, transport, runtime } = this.#parts;
+    const { core, transport, runtime } = this.#parts;
     const { lastRound, term } = core.status;
     if (lastRound > 0) this.#lease.began(lastRound);
     const { messages, snapshotsFor } = core.takeSends();
     for (const message of messages) this.#post(message);
     for (const to of snapshotsFor) {
-      const { mark, chunks } = state.snapshot();
+      const { mark, chunks } = this.#states.snapshot();
       transport
         .sendState(to, term, mark, chunks)
         .catch((error: unknown) => {

@@ -6,7 +6,7 @@ import { type MemberId, type Members, withLearner, withVoter } from '../../../sr
 import { Raft } from '../../../src/replication/core/raft/raft.js';
 import { ReplicationLog } from '../../../src/replication/log/replication-log.js';
 import { GroupMember } from '../../../src/replication/member/group-member.js';
-import type { ReceivedState, StateMachine } from '../../../src/replication/member/state-machine.js';
+import type { ReceivedState, StateMachine, States } from '../../../src/replication/member/state-machine.js';
 import type { Message } from '../../../src/replication/member/transport.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
@@ -19,7 +19,7 @@ const ELECTION_TICKS = 12;
 const LOG = { segmentBytes: 16_384, cacheBytes: 1000 };
 
 /** All that was applied, in order. It is stored when it is told to be. */
-class ListState implements StateMachine {
+class ListState implements StateMachine, States {
   applied: Mark;
   words: string[] = [];
   stored: { mark: Mark; words: string[] };
@@ -92,7 +92,7 @@ class Server {
     const { clock, random } = this.#group;
     this.state.restart();
     const runtime: Runtime = { clock, random, log: silentLog, disk: this.disk.mount(), network: undefined as never };
-    this.log = await ReplicationLog.open('/log', this.state.applied, LOG, runtime);
+    this.log = await ReplicationLog.open('/log', this.state.applied, { ...LOG, owner: this.id }, runtime);
     const core = new Raft(
       {
         self: this.id,
@@ -109,6 +109,7 @@ class Server {
       core,
       log: this.log,
       state: this.state,
+      states: this.state,
       transport: {
         send: (message) => this.#group.carry(message),
         sendState: async (to, term, mark, chunks) => {

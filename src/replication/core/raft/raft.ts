@@ -47,7 +47,8 @@ export class Raft implements Core<RaftMessage> {
     for (const entry of stored.entries) this.#log.put(entry);
     this.#term = stored.hardState.term;
     this.#vote = stored.hardState.vote;
-    this.#committed = stored.mark.index;
+    // Alone, whatever is stored is committed.
+    this.#committed = this.#isOnlyVoter ? this.#log.lastIndex : stored.mark.index;
     this.#damagedUpTo = stored.damagedUpTo;
     this.#outbox = new Outbox(stored.hardState);
     this.#resetPatience();
