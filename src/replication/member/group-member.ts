@@ -67,7 +67,6 @@ export class GroupMember {
   }
 
   start(): void {
-    this.#schedule();
     this.#advance();
   }
 
@@ -158,12 +157,15 @@ export class GroupMember {
     return new ServiceError('NOT_LEADER', leader === null ? 'no leader is known' : `${leader} leads`);
   }
 
-  #schedule(): void {
+  /** Time matters to those who wait for others: not to a leader that is alone. */
+  #schedule({ role, members }: CoreStatus): void {
     const { runtime, tickMs, core } = this.#parts;
+    const isAlone = role === 'leader' && members.voters.length + members.learners.length === 1;
+    if (this.#timer !== null || this.#isStopped || isAlone) return;
     this.#timer = runtime.clock.after(tickMs, () => {
+      this.#timer = null;
       core.tick();
       this.#advance();
-      if (!this.#isStopped) this.#schedule();
     });
   }
 
@@ -176,17 +178,18 @@ export class GroupMember {
       const writes = core.takeWrites();
       if (writes !== null) this.#storeInBackground(writes);
     }
-    this.#noteStatus();
     this.#applyInBackground();
   }
 
   #noteStatus(): void {
-    const { isServing, confirmedRound } = this.status;
+    const { status } = this;
+    const { isServing, confirmedRound } = status;
+    this.#schedule(status);
     if (isServing) this.#lease.confirmed(confirmedRound);
     for (const waiter of this.#roundWaiters.filter(({ round }) => round <= confirmedRound)) waiter.resolve();
     this.#roundWaiters = this.#roundWaiters.filter(({ round }) => round > confirmedRound);
     // A leader serves once all that earlier leaders have committed is applied here.
-    const mayServe = isServing && this.#parts.state.applied.index >= this.status.applicable;
+    const mayServe = isServing && this.#parts.state.applied.index >= status.applicable;
     if (mayServe === this.#isServing || (isServing && this.#isServing)) return;
     this.#isServing = mayServe;
     if (!mayServe) this.#abandon('another server leads now');
@@ -290,18 +293,18 @@ export class GroupMember {
   }
 
   #applyInBackground(): void {
-    if (this.#isApplying) return;
     const { state, core } = this.#parts;
-    while (state.applied.index < core.status.applicable) {
+    const { applicable } = core.status;
+    while (!this.#isApplying && state.applied.index < applicable) {
       const first = state.applied.index + 1;
-      const last = Math.min(core.status.applicable, first + APPLY_AT_ONCE - 1);
+      const last = Math.min(applicable, first + APPLY_AT_ONCE - 1);
       const entries = this.#entriesNow(first, last);
       if (entries === undefined) {
         this.#isApplying = true;
         void this.#applyFromDisk(first, last);
-        return;
+      } else {
+        this.#apply(entries);
       }
-      this.#apply(entries);
     }
     this.#noteStatus();
   }
