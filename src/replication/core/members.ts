@@ -31,11 +31,6 @@ export function majority({ voters }: Members): number {
   return Math.floor(voters.length / 2) + 1;
 }
 
-/** How many voters must be lost before the group stops. */
-export function survivable({ voters }: Members): number {
-  return voters.length - majority({ voters, learners: [] });
-}
-
 export function isMajority(members: Members, has: (voter: MemberId) => boolean): boolean {
   return members.voters.filter(has).length >= majority(members);
 }

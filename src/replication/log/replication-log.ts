@@ -2,6 +2,7 @@
 // The next segment is always ready, with its full size, so that an append waits for one sync of the data, and fits on a disk that
 // is full. An entry replaces what was stored at its index and behind it by being stored later: nothing is overwritten.
 import { Buffer } from 'node:buffer';
+import { join } from 'node:path';
 import { assert } from '../../runtime/assert.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
@@ -309,11 +310,14 @@ export class ReplicationLog {
 
   async #prepare(leastBytes: number): Promise<Segment> {
     const number = this.#nextSegment++;
-    const name = this.#free.pop() ?? `segment-${number}`;
+    const recycled = this.#free.pop();
+    const name = recycled ?? `segment-${number}`;
     try {
       return await prepareSegment(this.#directory, name, number, leastBytes, this.#runtime);
     } catch (error) {
-      this.#free.push(name);
+      // A file of full size is worth more than its room: the next segment needs no other.
+      if (recycled !== undefined) this.#free.push(recycled);
+      else await this.#runtime.disk.remove(join(this.#directory, name));
       throw error;
     }
   }
