@@ -3,8 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Key, Storage } from '../../../src/metaserver/engine/storage.js';
+import { encodeBatch } from '../../../src/metaserver/storage/batch.js';
 import { groupEngine } from '../../../src/metaserver/storage/group-storage.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import { saltedChecksum } from '../../../src/protocol/values/hash.js';
 import { type Loss, MemoryDisk } from '../../support/memory-disk.js';
 import { seeded, TestRuntime } from './harness.js';
 
@@ -262,5 +264,62 @@ describe('a storage behind a log', () => {
     await (await other.open()).close();
     for (const path of one.disk.paths()) other.disk.spoil(path, one.disk.content(path));
     assert.deepEqual(contents(await other.open()), {});
+  });
+
+  describe('of before there were groups', () => {
+    const SALT = 77n;
+
+    /** A store that lacks two writes of its log, and its log, of which the last write may be torn or the first one damaged. */
+    async function earlierWorld(spoil: (log: Buffer) => void): Promise<World> {
+      const world = new World();
+      const progress = Buffer.alloc(16);
+      progress.writeBigUInt64LE(4n, 0);
+      progress.writeBigUInt64LE(SALT, 8);
+      world.store.change(new Map([['\u00ff'.repeat(1900), progress]]));
+      world.store.change(new Map([['a', Buffer.from('stored')]]));
+      const log = Buffer.concat([
+        earlierRecord(5, { b: 'logged' }),
+        earlierRecord(6, { a: null, c: 'too' }),
+        earlierRecord(2, { z: 'of an earlier round' }),
+      ]);
+      spoil(log);
+      await world.disk.replaceFile('/store/commits-1.log', log);
+      await world.disk.replaceFile('/store/commits-2.log', Buffer.alloc(64));
+      return world;
+    }
+
+    function earlierRecord(number: number, rows: Rows): Buffer {
+      const batch = encodeBatch(
+        new Map(Object.entries(rows).map(([key, text]) => [key, text === null ? null : Buffer.from(text)])),
+        0n,
+      );
+      const changes = batch.subarray(8);
+      const bytes = Buffer.alloc(Math.ceil((24 + changes.length) / 8) * 8);
+      bytes.writeBigUInt64LE(BigInt(number), 8);
+      bytes.writeUInt32LE(changes.length, 16);
+      bytes.writeUInt32LE(Number(BigInt.asUintN(32, saltedChecksum(bytes.subarray(8, 20), SALT))), 20);
+      bytes.set(changes, 24);
+      bytes.writeBigUInt64LE(saltedChecksum(bytes.subarray(8), SALT), 0);
+      return bytes;
+    }
+
+    it('has what its log has, once, and needs that no more', async () => {
+      const world = await earlierWorld(() => {});
+      assert.deepEqual(contents(await world.open()), { b: 'logged', c: 'too' });
+      assert.deepEqual(
+        world.disk.paths().filter((path) => path.includes('commits')),
+        [],
+      );
+      world.cutPower('all');
+      assert.deepEqual(contents(await world.open()), { b: 'logged', c: 'too' });
+    });
+
+    it('is refused when a write before others is damaged', async () => {
+      const world = await earlierWorld((log) => void log.writeUInt8(1, 30));
+      await assert.rejects(
+        world.open(),
+        /commits-1.log and commits-2.log are damaged: write 6 is there, and write 5 is not/,
+      );
+    });
   });
 });
