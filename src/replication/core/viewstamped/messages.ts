@@ -45,4 +45,5 @@ export interface Fetched extends Envelope {
   readonly entries: readonly Entry[];
 }
 
-export type ViewstampedMessage = LeaderMessage | Probe | Silence | StartViewChange | DoViewChange | Fetch | Fetched;
+export type ChangeMessage = Probe | Silence | StartViewChange | DoViewChange | Fetch | Fetched;
+export type ViewstampedMessage = LeaderMessage | ChangeMessage;

@@ -23,96 +23,69 @@ import type {
   StoredState,
   Writes,
 } from '../core.js';
-import type { LeaderMessage, Snapshot } from '../leader-messages.js';
+import type { Append, Heartbeat, Snapshot } from '../leader-messages.js';
 import { Leadership } from '../leadership.js';
-import { isMajority, type MemberId, type Members } from '../members.js';
+import type { MemberId, Members } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
-import type { DoViewChange, Fetch, Fetched, StartViewChange, ViewstampedMessage } from './messages.js';
-import { NewLog, sendingPoint } from './new-log.js';
-import { Patience } from './patience.js';
-import { nextView, primaryOf } from './views.js';
+import type { ViewstampedMessage } from './messages.js';
+import { ViewChange } from './view-change.js';
 
 export class Viewstamped implements Core<ViewstampedMessage> {
-  #view: number;
-  /** Whom it expects to lead the view. */
-  #expected: MemberId | null;
-  /** Known to lead the view. */
-  #leader: MemberId | null = null;
   /** While it leads. */
   #leadership: Leadership | null = null;
-  /** From when it enters a view until the view begins. `newLog` is the primary's. */
-  #change: { readonly released: number; newLog: NewLog | null } | null = null;
-  /** While it asks whether others hear a primary: who does not, and its view. */
-  #silent: Map<MemberId, number> | null = null;
-  /** To whom a state is being sent because it fetches what is compacted here. */
-  #stateFor: MemberId | null = null;
 
   readonly #settings: CoreSettings;
   readonly #outbox: Outbox<ViewstampedMessage>;
   readonly #replica: Replica;
-  readonly #patience: Patience;
+  readonly #views: ViewChange;
 
   constructor(settings: CoreSettings, stored: StoredState) {
     this.#settings = settings;
-    this.#view = stored.hardState.term;
-    this.#expected = stored.hardState.vote;
     this.#outbox = new Outbox(stored.hardState);
     this.#replica = new Replica(settings.self, stored, this.#outbox);
-    this.#patience = new Patience(settings);
-    if (this.#replica.isOnlyVoter && this.#replica.mayElect) this.#enterNext([this.#view], () => true);
+    this.#views = new ViewChange(settings, stored.hardState, this.#outbox, this.#replica);
   }
 
   get status(): CoreStatus {
-    const { term, leader, leadership } = { term: this.#view, leader: this.#leader, leadership: this.#leadership };
-    return this.#replica.status({ role: this.#role, term, leader, leadership });
+    const { view: term, leader } = this.#views;
+    return this.#replica.status({ role: this.#role, term, leader, leadership: this.#leadership });
   }
 
   tick(): void {
-    if (this.#leadership !== null) {
-      if (!this.#leadership.tick(this.#committed)) this.#stepDown();
-      return;
-    }
-    this.#patience.tick();
-    if (!this.#patience.isOver) {
-      if (this.#patience.isTimeToRepeat) this.#repeat();
-      return;
-    }
-    // A primary that has not found its log by now gives the view up: the others wait for it as long as it speaks.
-    if (this.#change !== null) this.#change.newLog = null;
-    // A disk that stalls would make it a primary that can't lead.
-    if (this.#replica.mayCampaign && !this.#outbox.isStoring) this.#probe();
+    if (this.#leadership === null) this.#views.tick();
+    else if (!this.#leadership.tick(this.#committed)) this.#views.stepDown();
+    this.#noteView();
   }
 
   step(message: ViewstampedMessage): void {
+    const { from, term } = message;
+    const { view } = this.#views;
     switch (message.kind) {
-      case 'probe':
-        this.#answerProbe(message.from);
-        break;
-      case 'silence':
-        this.#silent?.set(message.from, message.term);
-        this.#decideChange();
-        break;
-      case 'startViewChange':
-        this.#startViewChange(message);
-        break;
-      case 'doViewChange':
-        this.#doViewChange(message);
-        break;
-      case 'fetch':
-        if (message.term === this.#view) this.#answerFetch(message);
-        break;
-      case 'fetched':
-        if (message.term === this.#view) this.#fetched(message);
+      case 'append':
+      case 'heartbeat':
+        if (term < view) this.#answerOldView(from);
+        else this.#stepOfPrimary(message);
         break;
       case 'snapshot':
-        if (message.term === this.#view) this.#snapshot(message);
-        else if (message.term < this.#view) this.#answerOldView(message.from);
+        if (term < view) this.#answerOldView(from);
+        else if (term === view) this.#stateCame(message);
+        break;
+      case 'appended':
+      case 'heard':
+        // It is in a later view, and takes nothing from this primary any more.
+        if (term > view && this.#leadership !== null) this.#views.stepDown(term);
+        if (term !== view) break;
+        if (message.kind === 'heard') this.#leadership?.heard(message, this.#committed);
+        else this.#leadership?.appended(message);
+        this.#commitByMajority();
+        this.#handOver();
         break;
       default:
-        this.#stepOfLeader(message);
+        this.#views.step(message);
     }
+    this.#noteView();
   }
 
   snapshotArrived(from: MemberId, term: number, mark: Mark): void {
@@ -126,7 +99,7 @@ export class Viewstamped implements Core<ViewstampedMessage> {
 
   proposeMembers(members: Members): number | MembersRefusal {
     if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    return this.#replica.refusalOf(members, this.#view) ?? this.#addEntry({ kind: 'members', members });
+    return this.#replica.refusalOf(members, this.#views.view) ?? this.#addEntry({ kind: 'members', members });
   }
 
   startRound(): number {
@@ -137,12 +110,13 @@ export class Viewstamped implements Core<ViewstampedMessage> {
   transfer(member: MemberId): boolean {
     const isBegun = this.#leadership?.beginTransfer(member) ?? false;
     this.#handOver();
+    this.#noteView();
     return isBegun;
   }
 
   snapshotEnded(member: MemberId): void {
     this.#leadership?.snapshotEnded(member);
-    if (this.#stateFor === member) this.#stateFor = null;
+    this.#views.stateEnded(member);
   }
 
   compact(index: number): void {
@@ -165,7 +139,8 @@ export class Viewstamped implements Core<ViewstampedMessage> {
   stored(): void {
     this.#outbox.stored();
     this.#commitByMajority();
-    this.#beginIfComplete();
+    this.#views.beginIfComplete();
+    this.#noteView();
   }
 
   get #committed(): number {
@@ -174,228 +149,49 @@ export class Viewstamped implements Core<ViewstampedMessage> {
 
   get #role(): Role {
     if (this.#leadership !== null) return 'leader';
-    if (this.#change !== null || this.#silent !== null) return 'candidate';
+    if (this.#views.isChanging) return 'candidate';
     return this.#replica.isVoter ? 'follower' : 'learner';
   }
 
-  #stepOfLeader(message: Exclude<LeaderMessage, Snapshot>): void {
-    const { kind, from, term } = message;
-    if (kind === 'appended' || kind === 'heard') {
-      // It is in a later view, and takes nothing from this primary any more.
-      if (term > this.#view && this.#leadership !== null) this.#stepDown(term);
-      if (term !== this.#view || this.#leadership === null) return;
-      if (kind === 'heard') {
-        this.#leadership.heard(message, this.#committed);
-        return;
-      }
-      this.#leadership.appended(message);
-      this.#commitByMajority();
-      this.#handOver();
-      return;
+  /** Leads from when its view begins, and no longer. */
+  #noteView(): void {
+    if (!this.#views.isLeading) this.#leadership = null;
+    else if (this.#leadership === null) {
+      this.#leadership = new Leadership(this.#views.view, this.#settings, this.#replica.log, this.#outbox);
+      this.#addEntry({ kind: 'nothing' });
+      this.#leadership.startRound(this.#committed);
     }
-    if (term < this.#view) {
-      this.#answerOldView(from);
-      return;
-    }
-    this.#follow(term, from);
-    if (kind === 'append') {
+  }
+
+  #stepOfPrimary(message: Append | Heartbeat): void {
+    this.#views.follow(message.term, message.from);
+    if (message.kind === 'append') {
       this.#replica.append(message);
       return;
     }
     this.#replica.commit(Math.min(message.committed, this.#replica.log.lastIndex));
-    this.#outbox.sendNow({ kind: 'heard', ...this.#envelope(from), round: message.round });
+    const { from, to, term, round } = message;
+    this.#outbox.sendNow({ kind: 'heard', from: to, to: from, term, round });
+  }
+
+  #stateCame(message: Snapshot): void {
+    if (message.from !== this.#views.leader) {
+      this.#views.fetchedState(message);
+      return;
+    }
+    this.#views.follow(message.term, message.from);
+    this.#replica.takeState(message);
   }
 
   /** The old primary learns that there is a later view, and stops leading. */
-  #answerOldView(from: MemberId): void {
-    const { lastIndex, lastTerm } = this.#replica.log;
-    const fields = { isMatch: false, index: lastIndex, hint: { index: lastIndex, term: lastTerm } };
-    this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(from), ...fields });
-  }
-
-  #probe(): void {
-    this.#leader = null;
-    this.#patience.reset();
-    if (this.#replica.isOnlyVoter) {
-      this.#enterNext([this.#view], () => true);
-      return;
-    }
-    this.#silent = new Map([[this.#settings.self, this.#view]]);
-    for (const to of this.#otherVoters) this.#outbox.sendNow({ kind: 'probe', ...this.#envelope(to) });
-    this.#decideChange();
-  }
-
-  #answerProbe(from: MemberId): void {
-    if (!this.#replica.mayElect || this.#leadership !== null) return;
-    if (this.#patience.mayBeLed || this.#patience.hasHopeLately) return;
-    this.#outbox.sendNow({ kind: 'silence', ...this.#envelope(from) });
-  }
-
-  #decideChange(): void {
-    const silent = this.#silent;
-    if (silent === null || !isMajority(this.#replica.log.members, (voter) => silent.has(voter))) return;
-    this.#enterNext([...silent.values()], (voter) => silent.has(voter));
-  }
-
-  /** Enters the next view behind all of these whose primary is fit, and has the others enter it. */
-  #enterNext(views: readonly number[], isFit: (voter: MemberId) => boolean, released = 0): void {
-    const { members } = this.#replica.log;
-    const view = nextView(Math.max(this.#view, ...views), members, isFit);
-    this.#enter(view, primaryOf(view, members), released);
-    this.#announce();
-  }
-
-  #enter(view: number, primary: MemberId, released: number): void {
-    const { self } = this.#settings;
-    assert(view > this.#view || this.#expected === null, 'a view has one primary');
-    this.#idle();
-    this.#setHardState(view, primary);
-    this.#change = { released, newLog: primary === self ? new NewLog(self, this.#replica.log) : null };
-    this.#patience.hope();
-    if (primary !== self) this.#answerChange();
-  }
-
-  #startViewChange({ from, term, primary, released }: StartViewChange): void {
-    if (term === this.#view && primary === this.#expected) {
-      if (this.#change === null) return;
-      if (from === primary) this.#patience.hope();
-      if (primary !== this.#settings.self) this.#answerChange();
-    } else if (this.#mayEnter(term, released)) this.#enter(term, primary, released);
-  }
-
-  #doViewChange(message: DoViewChange): void {
-    if (this.#mayEnter(message.term, message.released))
-      this.#enter(message.term, this.#settings.self, message.released);
-    const newLog = this.#change?.newLog ?? null;
-    if (newLog === null || message.term !== this.#view) return;
-    const before = newLog.fetching?.from;
-    newLog.answered(message);
-    if (newLog.fetching !== null && newLog.fetching.from !== before) this.#fetch();
-    this.#beginIfComplete();
-  }
-
-  /** A member that leads, or may be led, enters no other view, unless its primary has released it. */
-  #mayEnter(view: number, released: number): boolean {
-    if (!this.#replica.mayElect) return false;
-    if (view < this.#view || (view === this.#view && (this.#expected !== null || this.#leader !== null))) return false;
-    return released >= this.#view || (this.#leadership === null && !this.#patience.mayBeLed);
-  }
-
-  #announce(): void {
-    const { change, expected } = { change: this.#change, expected: this.#expected };
-    assert(change !== null && expected !== null, 'only a change of the view is announced');
-    const fields = { primary: expected, released: change.released };
-    for (const to of this.#otherVoters) {
-      this.#outbox.sendNow({ kind: 'startViewChange', ...this.#envelope(to), ...fields });
-    }
-  }
-
-  #answerChange(): void {
-    const { change, expected } = { change: this.#change, expected: this.#expected };
-    assert(change !== null && expected !== null, 'only a change of the view is answered');
-    const { lastIndex, lastTerm } = this.#replica.log;
-    const fields = { lastIndex, lastTerm, committed: this.#committed, released: change.released };
-    this.#outbox.sendAfterwards({ kind: 'doViewChange', ...this.#envelope(expected), ...fields });
-  }
-
-  /** What was sent may be lost. */
-  #repeat(): void {
-    if (this.#change === null) return;
-    if (this.#change.newLog !== null) {
-      this.#announce();
-      this.#fetch();
-    } else if (this.#expected !== this.#settings.self) this.#answerChange();
-  }
-
-  #fetch(): void {
-    const fetching = this.#change?.newLog?.fetching ?? null;
-    if (fetching === null) return;
-    const { index, term } = fetching.point;
-    this.#outbox.sendNow({ kind: 'fetch', ...this.#envelope(fetching.from), index, indexTerm: term });
-  }
-
-  #answerFetch({ from, index, indexTerm }: Fetch): void {
-    if (this.#change === null || this.#expected !== from) return;
-    this.#patience.hope();
-    const { log } = this.#replica;
-    const point = sendingPoint(log, { index, term: indexTerm });
-    if (point === null) {
-      if (this.#stateFor !== null) return;
-      this.#stateFor = from;
-      this.#outbox.sendSnapshot(from);
-      return;
-    }
-    const range = { first: point.index + 1, last: log.lastWithin(point.index + 1, this.#settings.maximumAppendBytes) };
-    const fields = { previousIndex: point.index, previousTerm: point.term };
-    this.#outbox.sendNow({ kind: 'fetched', ...this.#envelope(from), ...fields, ...range });
-  }
-
-  #fetched({ from, previousIndex, previousTerm, entries }: Fetched): void {
-    const newLog = this.#change?.newLog ?? null;
-    if (newLog === null || newLog.fetching?.from !== from) return;
-    const matched = this.#replica.take(previousIndex, previousTerm, entries);
-    if (matched === null) newLog.differs({ index: previousIndex, term: previousTerm });
-    else newLog.took(matched);
-    this.#patience.hope();
-    this.#fetch();
-    this.#beginIfComplete();
-  }
-
-  #snapshot(message: Snapshot): void {
-    const newLog = this.#change?.newLog ?? null;
-    if (message.from === this.#leader) {
-      this.#follow(message.term, message.from);
-      this.#replica.takeState(message);
-    } else if (newLog !== null && newLog.fetching?.from === message.from) {
-      this.#replica.install(message.mark);
-      newLog.took(Math.max(message.mark.index, this.#committed));
-      this.#patience.hope();
-      this.#fetch();
-      this.#beginIfComplete();
-    }
-  }
-
-  /** Begins the view when its log is found and on the disk. */
-  #beginIfComplete(): void {
-    const newLog = this.#change?.newLog ?? null;
-    if (newLog === null || newLog.fetching !== null || !newLog.hasQuorum || this.#outbox.isStoring) return;
-    this.#idle();
-    this.#replica.commit(newLog.committed);
-    this.#leader = this.#settings.self;
-    this.#leadership = new Leadership(this.#view, this.#settings, this.#replica.log, this.#outbox);
-    this.#addEntry({ kind: 'nothing' });
-    this.#leadership.startRound(this.#committed);
-  }
-
-  #handOver(): void {
-    const to = this.#leadership?.successor ?? null;
-    if (to !== null) this.#enterNext([], (voter) => voter === to, this.#view);
-  }
-
-  #follow(view: number, leader: MemberId): void {
-    assert(view > this.#view || this.#leadership === null, 'a view has one primary');
-    this.#idle();
-    if (view > this.#view) this.#setHardState(view, leader);
-    this.#leader = leader;
-    this.#patience.led();
-  }
-
-  #stepDown(view = this.#view): void {
-    this.#idle();
-    if (view > this.#view) this.#setHardState(view, null);
-    this.#patience.released();
-  }
-
-  /** It neither leads nor follows nor changes the view. */
-  #idle(): void {
-    this.#leadership = null;
-    this.#leader = null;
-    this.#change = null;
-    this.#silent = null;
+  #answerOldView(to: MemberId): void {
+    const { lastIndex: index, lastTerm } = this.#replica.log;
+    const envelope = { from: this.#settings.self, to, term: this.#views.view };
+    this.#outbox.sendNow({ kind: 'appended', ...envelope, isMatch: false, index, hint: { index, term: lastTerm } });
   }
 
   #addEntry(content: Content): number {
-    const index = this.#replica.add(this.#view, content);
+    const index = this.#replica.add(this.#views.view, content);
     if (content.kind === 'members') this.#leadership?.membersChanged();
     return index;
   }
@@ -404,20 +200,11 @@ export class Viewstamped implements Core<ViewstampedMessage> {
     if (this.#leadership === null) return;
     this.#replica.commit(this.#leadership.committable(this.#committed));
     // A primary that was removed leads until then.
-    if (!this.#replica.isVoter && this.#replica.log.lastChange <= this.#committed) this.#stepDown();
+    if (!this.#replica.isVoter && this.#replica.log.lastChange <= this.#committed) this.#views.stepDown();
   }
 
-  #setHardState(view: number, expected: MemberId | null): void {
-    this.#view = view;
-    this.#expected = expected;
-    this.#outbox.setHardState({ term: view, vote: expected });
-  }
-
-  get #otherVoters(): MemberId[] {
-    return this.#replica.log.members.voters.filter((voter) => voter !== this.#settings.self);
-  }
-
-  #envelope(to: MemberId) {
-    return { from: this.#settings.self, to, term: this.#view };
+  #handOver(): void {
+    const to = this.#leadership?.successor ?? null;
+    if (to !== null && this.#views.isLeading) this.#views.handOver(to);
   }
 }
