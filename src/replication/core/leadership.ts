@@ -1,4 +1,5 @@
 // What a member does while it leads: it sends entries and heartbeats, counts answers, and commits.
+import { assert } from '../../runtime/assert.js';
 import type { MemberProgress } from './core.js';
 import type { Appended, Heard, LeaderOutbox } from './leader-messages.js';
 import type { LogShape } from './log-shape.js';
@@ -116,10 +117,13 @@ export class Leadership {
   /** Sends whatever may be sent by now. */
   sendEntries(committed: number): void {
     for (const [to, progress] of this.#others) {
-      if (progress.state !== 'snapshot' && progress.next <= this.#log.mark.index) {
+      if (progress.next <= this.#log.mark.index) {
+        if (!progress.mayBeginSnapshot) continue;
         progress.beginSnapshot();
         this.#outbox.sendSnapshot(to);
-      } else if (progress.mayProbe) {
+        continue;
+      }
+      if (progress.mayProbe) {
         this.#sendRange(to, progress.next, committed);
         progress.probed();
       }
@@ -136,7 +140,8 @@ export class Leadership {
     progress.heardRound = Math.max(progress.heardRound, message.round);
     progress.heard();
     // What was under way may be lost: an empty message shows where the member is.
-    if (progress.state === 'streaming' && progress.matched < progress.next - 1) {
+    const isInLog = progress.next > this.#log.mark.index;
+    if (progress.state === 'streaming' && progress.matched < progress.next - 1 && isInLog) {
       this.#sendRange(message.from, progress.next, committed, progress.next - 1);
     }
   }
@@ -164,7 +169,7 @@ export class Leadership {
   #sendRange(to: MemberId, first: number, committed: number, atMost = Number.POSITIVE_INFINITY): number {
     const previousTerm = this.#log.termAt(first - 1);
     const last = Math.min(atMost, this.#log.lastWithin(first, this.#settings.maximumAppendBytes));
-    if (previousTerm === undefined) return first - 1;
+    assert(previousTerm !== undefined, 'what is sent follows what the log has');
     this.#outbox.sendNow({
       kind: 'append',
       ...this.#envelope(to),

@@ -37,6 +37,11 @@ export class Progress {
     return this.state === 'probing' && !this.#hasProbe;
   }
 
+  /** Whether the whole state may be sent now, if it is needed. */
+  get mayBeginSnapshot(): boolean {
+    return this.state === 'streaming' || this.mayProbe;
+  }
+
   probed(): void {
     this.#hasProbe = true;
   }

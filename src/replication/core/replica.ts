@@ -2,7 +2,7 @@
 // has a leader.
 import { assert } from '../../runtime/assert.js';
 import type { Content, CoreStatus, Entry, Mark, MembersRefusal, Role, StoredState } from './core.js';
-import type { Append, LeaderOutbox, Snapshot } from './leader-messages.js';
+import type { Append, Heartbeat, LeaderMessage, LeaderOutbox, Snapshot } from './leader-messages.js';
 import type { Leadership } from './leadership.js';
 import { LogShape } from './log-shape.js';
 import { type MemberId, type Members, voterDifference } from './members.js';
@@ -26,9 +26,10 @@ export class Replica {
   constructor(self: MemberId, stored: StoredState, outbox: LeaderOutbox) {
     this.log = new LogShape(stored.mark);
     for (const entry of stored.entries) this.log.put(entry);
-    this.#committed = stored.mark.index;
-    this.#damagedUpTo = stored.damagedUpTo;
     this.#self = self;
+    // Alone, whatever is stored is committed.
+    this.#committed = this.isOnlyVoter ? this.log.lastIndex : stored.mark.index;
+    this.#damagedUpTo = stored.damagedUpTo;
     this.#outbox = outbox;
   }
 
@@ -81,16 +82,23 @@ export class Replica {
   /** Takes what the leader of its own term sends, and answers once it is stored. */
   append(message: Append): void {
     const { from, to, term, previousIndex, previousTerm, entries } = message;
-    const envelope = { kind: 'appended', from: to, to: from, term } as const;
     const matched = this.take(previousIndex, previousTerm, entries);
     if (matched === null) {
-      const hint = this.log.lastUpTo(previousIndex, previousTerm);
-      this.#outbox.sendNow({ ...envelope, isMatch: false, index: previousIndex, hint });
+      this.#refuse(message, previousIndex, previousTerm);
       return;
     }
     this.commit(Math.min(message.committed, matched));
     const hint = { index: matched, term: previousTerm };
-    this.#outbox.sendAfterwards({ ...envelope, isMatch: true, index: matched, hint });
+    this.#outbox.sendAfterwards({ kind: 'appended', from: to, to: from, term, isMatch: true, index: matched, hint });
+  }
+
+  /** The leader of its own term is there. */
+  heartbeat(message: Heartbeat): void {
+    const { from, to, term, committed, round } = message;
+    this.commit(Math.min(committed, this.log.lastIndex));
+    // The leader names only what this member has acknowledged: damage has taken it since.
+    if (committed > this.log.lastIndex) this.#refuse(message, committed, term);
+    this.#outbox.sendNow({ kind: 'heard', from: to, to: from, term, round });
   }
 
   /**
@@ -152,6 +160,12 @@ export class Replica {
   compact(index: number): void {
     assert(index <= this.#committed, 'only what is committed is compacted');
     if (index > this.log.mark.index) this.log.compact(index);
+  }
+
+  /** The entry of this index and term is not in the log; one before it may be the leader's too. */
+  #refuse({ from, to, term }: LeaderMessage, index: number, indexTerm: number): void {
+    const hint = this.log.lastUpTo(index, indexTerm);
+    this.#outbox.sendNow({ kind: 'appended', from: to, to: from, term, isMatch: false, index, hint });
   }
 
   #put(entry: Entry): void {

@@ -9,10 +9,12 @@ import { Buffer } from 'node:buffer';
 import { saltedChecksum } from '../../protocol/values/hash.js';
 import { assert } from '../../runtime/assert.js';
 import type { Content, Entry, HardState, Mark } from '../core/core.js';
-import type { Members } from '../core/members.js';
+import type { MemberId, Members } from '../core/members.js';
 
 /** What a segment begins with: it says all that earlier segments do, but for entries. */
 export interface Begin {
+  /** Whose log it is. */
+  readonly owner: MemberId;
   readonly hardState: HardState;
   readonly damagedUpTo: number;
   /** The entry before the first of this segment. */

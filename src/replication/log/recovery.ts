@@ -4,7 +4,8 @@ import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import type { Disk } from '../../runtime/disk.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark } from '../core/core.js';
-import { type Begin, type Frame, laterFrames, leadingFrames } from './frame.js';
+import type { MemberId } from '../core/members.js';
+import { type Begin, type Frame, type LogRecord, laterFrames, leadingFrames } from './frame.js';
 import { decodeHeader, type FoundSegment, FRAMES_START, type SegmentHeader } from './segment.js';
 
 const NAME = /^segment-\d+$/;
@@ -23,6 +24,8 @@ export interface Recovered {
   readonly mark: Mark | null;
   readonly entries: readonly FoundEntry[];
   readonly damagedUpTo: number;
+  /** What the last frame holds that counts: it may be in the system's cache only. */
+  readonly tail: readonly LogRecord[];
   /** The last frame that counts, and the highest number that any frame has. */
   readonly lastFrame: number;
   readonly highestFrame: number;
@@ -43,16 +46,21 @@ interface Scanned {
 }
 
 /**
- * Reads all files of the log in `directory`.
+ * Reads all files of the log in `directory`. Those of another owner do not count.
  * @param stateIndex the entry up to which nothing needs to be there, since the state has it
  */
-export async function recoverLog(directory: string, stateIndex: number, disk: Disk): Promise<Recovered> {
+export async function recoverLog(
+  directory: string,
+  owner: MemberId,
+  stateIndex: number,
+  disk: Disk,
+): Promise<Recovered> {
   const names = (await disk.list(directory)).filter((name) => NAME.test(name)).sort();
   const scanned: Scanned[] = [];
   const free: string[] = [];
   for (const name of names) {
     const found = scan(name, Buffer.from((await disk.readFile(join(directory, name))) ?? []));
-    if (found === undefined) free.push(name);
+    if (found?.begin.owner !== owner) free.push(name);
     else scanned.push(found);
   }
   scanned.sort((one, other) => one.header.number - other.header.number);
@@ -107,6 +115,7 @@ class Replay {
   #mark: Mark | null = null;
   #entries: FoundEntry[] = [];
   #damagedUpTo = 0;
+  #tail: readonly LogRecord[] = [];
   #lastFrame = 0;
   #highestFrame = 0;
   #segments: FoundSegment[] = [];
@@ -125,7 +134,9 @@ class Replay {
       const place = { segment: name, position: frame.start, bytes: frame.end - frame.start };
       lastIndex = Math.max(lastIndex, this.#replay(frame, place));
       end = frame.end;
-      if (!this.#hasGap) this.#lastFrame = frame.number;
+      if (this.#hasGap) continue;
+      this.#lastFrame = frame.number;
+      this.#tail = frame.records;
     }
     const lost = later.filter(({ number }) => number > this.#lastFrame && number <= limit);
     for (const frame of later) this.#highestFrame = Math.max(this.#highestFrame, frame.number);
@@ -142,6 +153,7 @@ class Replay {
       mark: this.#mark,
       entries: this.#entries,
       damagedUpTo: this.#damagedUpTo,
+      tail: this.#tail.filter(({ kind }) => kind !== 'begin'),
       lastFrame: this.#lastFrame,
       highestFrame: this.#highestFrame,
       segments: this.#segments,

@@ -9,11 +9,14 @@ import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
 import { LogShape } from '../core/log-shape.js';
+import type { MemberId } from '../core/members.js';
 import { decodeFrame, encodeFrame, type LogRecord } from './frame.js';
 import { type Recovered, recoverLog } from './recovery.js';
 import { FRAMES_START, openSegment, prepareSegment, type Segment } from './segment.js';
 
 export interface LogSettings {
+  /** A log of another member does not count. */
+  readonly owner: MemberId;
   /** Of a segment. */
   readonly segmentBytes: number;
   /** Of entries that are kept in memory, the newest. */
@@ -50,6 +53,8 @@ export class ReplicationLog {
   #lastFrame = 0;
   #nextSegment = 1;
   #failure: Error | null = null;
+  /** Until the first change after a start: what it stores again, and whether it replaces the log. */
+  #beginning: { tail: readonly LogRecord[]; isReset: boolean } | null = null;
   readonly #pacer: Pacer;
 
   readonly #shape: LogShape;
@@ -66,14 +71,15 @@ export class ReplicationLog {
   }
 
   /**
-   * Opens the log in `directory`, which exists, or makes one. Rejects on a disk that takes no writes.
+   * Reads the log in `directory`, which exists. Nothing is written before the first change, so a log opens on any disk.
    * @param state what the state stands for: the log of a member that has lost it begins there
    */
   static async open(directory: string, state: Mark, settings: LogSettings, runtime: Runtime): Promise<ReplicationLog> {
-    const recovered = await recoverLog(directory, state.index, runtime.disk);
+    const recovered = await recoverLog(directory, settings.owner, state.index, runtime.disk);
     const { mark, entries } = recovered;
-    // It may end before the state, when it was lost, or begin behind it, when its beginning was.
-    const isUsable = mark !== null && mark.index <= state.index && mark.index + entries.length >= state.index;
+    // It may end before the state, when it was lost, begin behind it, when its beginning was, or part from it, when the state
+    // was written without it.
+    const isUsable = mark !== null && termAt(mark, entries, state.index) === state.term;
     const log = new ReplicationLog(new LogShape(isUsable ? mark : state), directory, settings, runtime);
     try {
       await log.#takeOver(recovered, isUsable);
@@ -133,7 +139,7 @@ export class ReplicationLog {
     this.#cachedBytes = 0;
     this.#hardState = hardState ?? this.#hardState;
     this.#damagedUpTo = 0;
-    await this.#write(() => this.#switch(0, true));
+    await this.#write(() => this.#begin(true));
     this.#segments = this.#segments.slice(-1);
     for (const segment of before) await this.#release(segment);
   }
@@ -142,7 +148,7 @@ export class ReplicationLog {
   async heal(): Promise<void> {
     if (this.#damagedUpTo === 0) return;
     this.#damagedUpTo = 0;
-    await this.#write(() => this.#switch(0, false));
+    await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin(false)));
   }
 
   /** Entries up to `index` are not needed any more. @returns the index behind which the log begins now */
@@ -212,6 +218,7 @@ export class ReplicationLog {
   }
 
   async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
+    if (this.#beginning !== null) await this.#begin(false);
     const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
     if (!this.#current.hasRoom(bytesAtMost)) await this.#switch(bytesAtMost, false);
     const segment = this.#current;
@@ -250,12 +257,22 @@ export class ReplicationLog {
     return last.segment;
   }
 
+  /** Begins to write after a start, or in place of what was. The last frame may never have reached the disk: it is stored again. */
+  async #begin(isReset: boolean): Promise<void> {
+    const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
+    const rewritten = isReset || wasReset ? [] : tail;
+    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset);
+    this.#beginning = null;
+    if (rewritten.length > 0) await this.#append(rewritten, entriesOf(rewritten));
+  }
+
   /** Goes on in the next segment, which has room for a frame of so many bytes. */
   async #switch(frameBytes: number, isReset: boolean): Promise<void> {
     const segment = await this.#nextSegmentWith(frameBytes);
     const { lastIndex: index, lastTerm: term, members } = this.#shape;
     const mark: Mark = { index, term, members };
     const begin = {
+      owner: this.#settings.owner,
       hardState: this.#hardState,
       damagedUpTo: this.#damagedUpTo,
       mark,
@@ -312,7 +329,9 @@ export class ReplicationLog {
   async #takeOver(recovered: Recovered, isUsable: boolean): Promise<void> {
     const { disk, log } = this.#runtime;
     this.#free.push(...recovered.free);
-    this.#hardState = recovered.hardState;
+    // A state of a term shows that there was that term.
+    const isOlder = recovered.hardState.term < this.#shape.mark.term;
+    this.#hardState = isOlder ? { term: this.#shape.mark.term, vote: null } : recovered.hardState;
     this.#damagedUpTo = recovered.damagedUpTo;
     this.#nextFrame = recovered.highestFrame + 1;
     this.#lastFrame = recovered.lastFrame;
@@ -322,8 +341,6 @@ export class ReplicationLog {
       segments.set(found.name, segment);
       this.#segments.push({ segment, mark: found.mark });
       this.#nextSegment = Math.max(this.#nextSegment, found.header.number + 1);
-      // What is read may be in the system's cache only.
-      await segment.sync();
     }
     for (const { entry, segment, position, bytes } of recovered.entries) {
       if (!isUsable) {
@@ -340,8 +357,16 @@ export class ReplicationLog {
       const fields = { directory: this.#directory, lastIndex: this.lastIndex, damagedUpTo: this.#damagedUpTo };
       log.error('replication.log_damaged', fields);
     }
-    await this.#switch(0, !isUsable);
+    this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable };
   }
+}
+
+function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {
+  return index === mark.index ? mark.term : entries[index - mark.index - 1]?.entry.term;
+}
+
+function entriesOf(records: readonly LogRecord[]): Entry[] {
+  return records.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
 }
 
 async function readEntry({ segment, position, bytes }: Place, index: number): Promise<Entry | undefined> {

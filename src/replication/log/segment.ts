@@ -88,10 +88,6 @@ export class Segment {
     return target.subarray(0, read);
   }
 
-  sync(): Promise<void> {
-    return this.#file.sync();
-  }
-
   close(): Promise<void> {
     return this.#file.close();
   }

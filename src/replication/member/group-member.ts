@@ -13,7 +13,7 @@ import type { MemberId, Members } from '../core/members.js';
 import type { ReplicationLog } from '../log/replication-log.js';
 import { Lease } from './lease.js';
 import { Proposals } from './proposals.js';
-import type { ReceivedState, StateMachine } from './state-machine.js';
+import type { ReceivedState, StateMachine, States } from './state-machine.js';
 import type { Message, Transport } from './transport.js';
 
 /** Entries are read from the log and applied so many at a time. */
@@ -31,6 +31,8 @@ export interface MemberParts {
   core: Core;
   log: ReplicationLog;
   state: StateMachine;
+  /** Not needed by a group of one. */
+  states?: States;
   transport: Transport;
   runtime: Runtime;
   events: MemberEvents;
@@ -65,7 +67,6 @@ export class GroupMember {
   }
 
   start(): void {
-    this.#schedule();
     this.#advance();
   }
 
@@ -86,7 +87,7 @@ export class GroupMember {
 
   /** Another member sends its state. Resolves when it was installed or is not needed. */
   async receiveState(from: MemberId, term: number, mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const received = await this.#parts.state.receive(mark, chunks);
+    const received = await this.#states.receive(mark, chunks);
     if (this.#isStopped || this.#received !== null) {
       await received.discard();
       return;
@@ -145,17 +146,26 @@ export class GroupMember {
     });
   }
 
+  get #states(): States {
+    const { states } = this.#parts;
+    assert(states !== undefined, 'a group of several has states to send');
+    return states;
+  }
+
   #notLeader(): ServiceError {
     const { leader } = this.status;
     return new ServiceError('NOT_LEADER', leader === null ? 'no leader is known' : `${leader} leads`);
   }
 
-  #schedule(): void {
+  /** Time matters to those who wait for others: not to a leader that is alone. */
+  #schedule({ role, members }: CoreStatus): void {
     const { runtime, tickMs, core } = this.#parts;
+    const isAlone = role === 'leader' && members.voters.length + members.learners.length === 1;
+    if (this.#timer !== null || this.#isStopped || isAlone) return;
     this.#timer = runtime.clock.after(tickMs, () => {
+      this.#timer = null;
       core.tick();
       this.#advance();
-      if (!this.#isStopped) this.#schedule();
     });
   }
 
@@ -168,17 +178,18 @@ export class GroupMember {
       const writes = core.takeWrites();
       if (writes !== null) this.#storeInBackground(writes);
     }
-    this.#noteStatus();
     this.#applyInBackground();
   }
 
   #noteStatus(): void {
-    const { isServing, confirmedRound } = this.status;
+    const { status } = this;
+    const { isServing, confirmedRound } = status;
+    this.#schedule(status);
     if (isServing) this.#lease.confirmed(confirmedRound);
     for (const waiter of this.#roundWaiters.filter(({ round }) => round <= confirmedRound)) waiter.resolve();
     this.#roundWaiters = this.#roundWaiters.filter(({ round }) => round > confirmedRound);
     // A leader serves once all that earlier leaders have committed is applied here.
-    const mayServe = isServing && this.#parts.state.applied.index >= this.status.applicable;
+    const mayServe = isServing && this.#parts.state.applied.index >= status.applicable;
     if (mayServe === this.#isServing || (isServing && this.#isServing)) return;
     this.#isServing = mayServe;
     if (!mayServe) this.#abandon('another server leads now');
@@ -194,13 +205,13 @@ export class GroupMember {
   }
 
   #send(): void {
-    const { core, state, transport, runtime } = this.#parts;
+    const { core, transport, runtime } = this.#parts;
     const { lastRound, term } = core.status;
     if (lastRound > 0) this.#lease.began(lastRound);
     const { messages, snapshotsFor } = core.takeSends();
     for (const message of messages) this.#post(message);
     for (const to of snapshotsFor) {
-      const { mark, chunks } = state.snapshot();
+      const { mark, chunks } = this.#states.snapshot();
       transport
         .sendState(to, term, mark, chunks)
         .catch((error: unknown) => {
@@ -282,18 +293,18 @@ export class GroupMember {
   }
 
   #applyInBackground(): void {
-    if (this.#isApplying) return;
     const { state, core } = this.#parts;
-    while (state.applied.index < core.status.applicable) {
+    const { applicable } = core.status;
+    while (!this.#isApplying && state.applied.index < applicable) {
       const first = state.applied.index + 1;
-      const last = Math.min(core.status.applicable, first + APPLY_AT_ONCE - 1);
+      const last = Math.min(applicable, first + APPLY_AT_ONCE - 1);
       const entries = this.#entriesNow(first, last);
       if (entries === undefined) {
         this.#isApplying = true;
         void this.#applyFromDisk(first, last);
-        return;
+      } else {
+        this.#apply(entries);
       }
-      this.#apply(entries);
     }
     this.#noteStatus();
   }

@@ -6,6 +6,10 @@ export interface StateMachine {
   readonly applied: Mark;
   /** Applies entries that are committed and on the disk of this member, in order, from the next one on. Never fails. */
   apply(entries: readonly Entry[]): void;
+}
+
+/** Whole states, for members that lack what is in no log any more. */
+export interface States {
   /** The whole state as it is now. It stays readable, unchanged, until the end of `chunks` or a `return`. */
   snapshot(): { mark: Mark; chunks: AsyncIterable<Uint8Array> };
   /** Takes a state in without touching the own one. */

@@ -253,7 +253,7 @@ export class SimulatedGroup {
       if (random.chance(0.2)) this.#start(member);
     } else if (random.chance(this.faults.crash)) {
       member.crash();
-      if (random.chance(this.faults.damage) && this.#mayLose(member)) member.damage();
+      if (this.#mayLose(member) && random.chance(this.faults.damage)) member.damage();
     } else if (random.chance(this.faults.wipe) && this.#mayLose(member)) {
       this.#replace(member);
     }
@@ -265,6 +265,8 @@ export class SimulatedGroup {
     const status = this.leader?.core?.status;
     if (status === undefined) return false;
     const { voters } = status.members;
+    // A learner may become a voter before anybody sees that it has lost something.
+    if (!voters.includes(member.id)) return false;
     const bad = voters.filter((id) => id === member.id || this.#hasLost(id));
     return voters.length - bad.length >= majority(status.members);
   }

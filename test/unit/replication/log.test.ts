@@ -11,7 +11,7 @@ import { ManualClock } from '../../support/manual-clock.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 
 const BLANK: Mark = { index: 0, term: 0, members: { voters: ['a'], learners: [] } };
-const SETTINGS = { segmentBytes: 12_000, cacheBytes: 2000 };
+const SETTINGS = { owner: 'a', segmentBytes: 12_000, cacheBytes: 2000 };
 
 /** What a log holds, or should. */
 interface Content {

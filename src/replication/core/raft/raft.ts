@@ -139,8 +139,7 @@ export class Raft implements Core<RaftMessage> {
         break;
       case 'heartbeat':
         this.#follow(message.term, message.from);
-        this.#replica.commit(Math.min(message.committed, this.#log.lastIndex));
-        this.#outbox.sendNow({ kind: 'heard', ...this.#envelope(message.from), round: message.round });
+        this.#replica.heartbeat(message);
         break;
       case 'snapshot':
         this.#follow(message.term, message.from);

@@ -165,13 +165,8 @@ export class Viewstamped implements Core<ViewstampedMessage> {
 
   #stepOfPrimary(message: Append | Heartbeat): void {
     this.#views.follow(message.term, message.from);
-    if (message.kind === 'append') {
-      this.#replica.append(message);
-      return;
-    }
-    this.#replica.commit(Math.min(message.committed, this.#replica.log.lastIndex));
-    const { from, to, term, round } = message;
-    this.#outbox.sendNow({ kind: 'heard', from: to, to: from, term, round });
+    if (message.kind === 'append') this.#replica.append(message);
+    else this.#replica.heartbeat(message);
   }
 
   #stateCame(message: Snapshot): void {
