@@ -16,7 +16,7 @@ export const LAYERS = {
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
   replication: [['core'], ['log'], ['member']],
-  'replication/core': [['members'], ['core'], ['.'], ['raft']],
+  'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
     ['settings', 'counters'],
     ['replicas', 'metadata', 'sessions'],

@@ -3,32 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { BLANK_HARD_STATE, type Core } from '../../../src/replication/core/core.js';
 import { runGroup } from './core-suite.js';
-import { makeRaft } from './make-cores.js';
+import { makeRaft, makeViewstamped } from './make-cores.js';
 import type { Tamper } from './simulated-group.js';
 import type { MakeCore } from './simulated-member.js';
 
 const MOST_SEEDS = 100;
 
-const SABOTAGES: [what: string, tamper: Tamper, faults: string, found: RegExp][] = [
-  [
-    'a member that votes for everybody',
-    {
-      message: (message) =>
-        message.kind === 'vote' && 'isTrial' in message && !message.isTrial ? { ...message, isGranted: true } : message,
-    },
-    'everything',
-    /election safety|leader completeness/,
-  ],
-  [
-    'a member that forgets for whom it voted',
-    {
-      restart(member) {
-        member.hardState = { ...member.hardState, vote: null };
-      },
-    },
-    'crashes',
-    /election safety/,
-  ],
+type Sabotage = [what: string, tamper: Tamper, faults: string, found: RegExp];
+
+const OF_ALL: Sabotage[] = [
   [
     'a member that forgets its term',
     {
@@ -37,7 +20,7 @@ const SABOTAGES: [what: string, tamper: Tamper, faults: string, found: RegExp][]
       },
     },
     'crashes',
-    /election safety|a term has one leader|terms never go down|log matching/,
+    /election safety|a term has one leader|a view has one primary|terms never go down|log matching/,
   ],
   [
     'a member that acknowledges what it has not stored yet',
@@ -69,19 +52,78 @@ const SABOTAGES: [what: string, tamper: Tamper, faults: string, found: RegExp][]
   ],
 ];
 
-describe('groups of cores', () => {
-  for (const [what, tamper, kind, found] of SABOTAGES) {
-    it(`notice ${what}`, function () {
-      this.timeout(120_000);
-      notices(makeRaft, tamper, kind, found);
-    });
-  }
+const OF_RAFT: Sabotage[] = [
+  [
+    'a member that votes for everybody',
+    {
+      message: (message) =>
+        message.kind === 'vote' && 'isTrial' in message && !message.isTrial ? { ...message, isGranted: true } : message,
+    },
+    'everything',
+    /election safety|leader completeness/,
+  ],
+  [
+    'a member that forgets for whom it voted',
+    {
+      restart(member) {
+        member.hardState = { ...member.hardState, vote: null };
+      },
+    },
+    'crashes',
+    /election safety/,
+  ],
+];
 
-  it('notice a leader that counts heartbeats which nobody has answered', function () {
-    this.timeout(120_000);
-    notices((...parameters) => withoutAsking(makeRaft(...parameters)), {}, 'partitions', /reads/);
+const OF_VIEWSTAMPED: Sabotage[] = [
+  [
+    'a member that hides its log from the next primary',
+    { message: (message) => (message.kind === 'doViewChange' ? { ...message, lastIndex: 0, lastTerm: 0 } : message) },
+    'partitions',
+    /leader completeness|committed is in the log|what is committed is never replaced/,
+  ],
+  [
+    'a member that enters a view although it hears its primary',
+    {
+      message: (message) =>
+        message.kind === 'startViewChange' || message.kind === 'doViewChange'
+          ? { ...message, released: message.term }
+          : message,
+    },
+    'partitions',
+    /reads/,
+  ],
+  [
+    'a primary that begins its view again',
+    {
+      restart(member) {
+        member.hardState = { term: Math.max(0, member.hardState.term - 1), vote: null };
+      },
+    },
+    'crashes',
+    /log matching|state machine safety|terms never go down/,
+  ],
+];
+
+const CORES: [name: string, make: MakeCore, sabotages: Sabotage[]][] = [
+  ['raft', makeRaft, [...OF_ALL, ...OF_RAFT]],
+  ['viewstamped', makeViewstamped, [...OF_ALL, ...OF_VIEWSTAMPED]],
+];
+
+for (const [name, make, sabotages] of CORES) {
+  describe(`groups of ${name}`, () => {
+    for (const [what, tamper, kind, found] of sabotages) {
+      it(`notice ${what}`, function () {
+        this.timeout(120_000);
+        notices(make, tamper, kind, found);
+      });
+    }
+
+    it('notice a leader that counts heartbeats which nobody has answered', function () {
+      this.timeout(120_000);
+      notices((...parameters) => withoutAsking(make(...parameters)), {}, 'partitions', /reads/);
+    });
   });
-});
+}
 
 /** Throws unless some seed shows the fault. */
 function notices(make: MakeCore, tamper: Tamper, kind: string, found: RegExp): void {

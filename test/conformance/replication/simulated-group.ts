@@ -291,8 +291,10 @@ export class SimulatedGroup {
     const status = leader.core?.status ?? assert.fail();
     const { members } = status;
     const gone = members.voters.find((id) => this.members.get(id)?.isRemoved === true);
+    // Who makes a voter of a damaged learner may give the group up: it does not count yet.
     const ready = status.progress.find(
-      ({ member, matched }) => members.learners.includes(member) && matched + 10 >= status.lastIndex,
+      ({ member, matched }) =>
+        members.learners.includes(member) && matched + 10 >= status.lastIndex && !this.#hasLost(member),
     );
     leader.core?.proposeMembers(this.#nextMembers(members, gone, ready?.member));
     this.#settle(leader);

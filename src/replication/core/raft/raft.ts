@@ -13,17 +13,16 @@ import type {
   StoredState,
   Writes,
 } from '../core.js';
-import { LogShape } from '../log-shape.js';
-import { isMajority, type MemberId, type Members, voterDifference } from '../members.js';
+import { Leadership } from '../leadership.js';
+import { isMajority, type MemberId, type Members } from '../members.js';
 import { Outbox } from '../outbox.js';
-import { Leadership } from './leadership.js';
-import type { Append, AskVote, RaftMessage, Vote } from './messages.js';
-import type { RaftSettings } from './settings.js';
+import { Replica } from '../replica.js';
+import type { CoreSettings } from '../settings.js';
+import type { AskVote, RaftMessage, Vote } from './messages.js';
 
 export class Raft implements Core<RaftMessage> {
   #term: number;
   #vote: MemberId | null;
-  #committed: number;
   #leader: MemberId | null = null;
   /** While it leads. */
   #leadership: Leadership | null = null;
@@ -32,44 +31,27 @@ export class Raft implements Core<RaftMessage> {
   #ticksOfSilence = 0;
   #patienceTicks = 0;
 
-  readonly #settings: RaftSettings;
-  readonly #log: LogShape;
+  readonly #settings: CoreSettings;
+  readonly #replica: Replica;
   readonly #outbox: Outbox<RaftMessage>;
-  readonly #damagedUpTo: number;
 
-  constructor(settings: RaftSettings, stored: StoredState) {
+  constructor(settings: CoreSettings, stored: StoredState) {
     assert(
       settings.heartbeatTicks * 2 < settings.electionTicks,
       'two heartbeats fit into the shortest election time-out',
     );
     this.#settings = settings;
-    this.#log = new LogShape(stored.mark);
-    for (const entry of stored.entries) this.#log.put(entry);
     this.#term = stored.hardState.term;
     this.#vote = stored.hardState.vote;
-    // Alone, whatever is stored is committed.
-    this.#committed = this.#isOnlyVoter ? this.#log.lastIndex : stored.mark.index;
-    this.#damagedUpTo = stored.damagedUpTo;
     this.#outbox = new Outbox(stored.hardState);
+    this.#replica = new Replica(settings.self, stored, this.#outbox);
     this.#resetPatience();
-    if (this.#isOnlyVoter) this.#startCampaign(false, false);
+    if (this.#replica.isOnlyVoter) this.#startCampaign(false, false);
   }
 
   get status(): CoreStatus {
-    const leadership = this.#leadership;
-    return {
-      role: this.#role,
-      term: this.#term,
-      leader: this.#leader,
-      lastIndex: this.#log.lastIndex,
-      committed: this.#committed,
-      applicable: Math.min(this.#committed, this.#outbox.storedUpTo(this.#log.lastIndex)),
-      members: this.#log.members,
-      confirmedRound: leadership?.confirmedRound ?? 0,
-      lastRound: leadership?.lastRound ?? 0,
-      isServing: leadership !== null && !leadership.isHandingOver && this.#hasCommittedInTerm,
-      progress: leadership?.progress ?? [],
-    };
+    const { term, leader, leadership } = { term: this.#term, leader: this.#leader, leadership: this.#leadership };
+    return this.#replica.status({ role: this.#role, term, leader, leadership });
   }
 
   tick(): void {
@@ -78,10 +60,10 @@ export class Raft implements Core<RaftMessage> {
       return;
     }
     this.#ticksOfSilence++;
-    if (this.#ticksOfSilence < this.#patienceTicks || !this.#mayCampaign) return;
+    if (this.#ticksOfSilence < this.#patienceTicks || !this.#replica.mayCampaign) return;
     // A disk that stalls would make it a leader that can't lead.
     if (this.#outbox.isStoring) return;
-    this.#startCampaign(!this.#isOnlyVoter, false);
+    this.#startCampaign(!this.#replica.isOnlyVoter, false);
   }
 
   step(message: RaftMessage): void {
@@ -101,8 +83,8 @@ export class Raft implements Core<RaftMessage> {
 
   proposeMembers(members: Members): number | MembersRefusal {
     if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    if (!this.#hasCommittedInTerm || this.#log.lastChange > this.#committed) return 'a change is under way';
-    if (voterDifference(this.#log.members, members) > 1) return 'more than one voter differs';
+    const refusal = this.#replica.refusalOf(members, this.#term);
+    if (refusal !== null) return refusal;
     return this.#addEntry({ kind: 'members', members });
   }
 
@@ -112,7 +94,9 @@ export class Raft implements Core<RaftMessage> {
   }
 
   transfer(member: MemberId): boolean {
-    return this.#leadership?.beginTransfer(member) ?? false;
+    const isBegun = this.#leadership?.beginTransfer(member) ?? false;
+    this.#handOver();
+    return isBegun;
   }
 
   snapshotEnded(member: MemberId): void {
@@ -120,8 +104,7 @@ export class Raft implements Core<RaftMessage> {
   }
 
   compact(index: number): void {
-    assert(index <= this.#committed, 'only what is committed is compacted');
-    if (index > this.#log.mark.index) this.#log.compact(index);
+    this.#replica.compact(index);
   }
 
   unstored(index: number): Entry | undefined {
@@ -152,61 +135,41 @@ export class Raft implements Core<RaftMessage> {
         break;
       case 'append':
         this.#follow(message.term, message.from);
-        this.#append(message);
+        this.#replica.append(message);
         break;
       case 'heartbeat':
         this.#follow(message.term, message.from);
-        this.#commit(Math.min(message.committed, this.#log.lastIndex));
-        // The leader names only what this member has acknowledged: damage has taken it since.
-        if (message.committed > this.#log.lastIndex) this.#refuse(message.from, message.committed, message.term);
-        this.#outbox.sendNow({ kind: 'heard', ...this.#envelope(message.from), round: message.round });
+        this.#replica.heartbeat(message);
         break;
       case 'snapshot':
         this.#follow(message.term, message.from);
-        this.#install(message.from, message.mark);
+        this.#replica.takeState(message);
         break;
       case 'appended':
         this.#leadership?.appended(message);
+        this.#handOver();
         this.#commitByMajority();
         break;
       case 'heard':
         this.#leadership?.heard(message, this.#committed);
         break;
       case 'takeOver':
-        if (this.#mayCampaign && this.#leadership === null) this.#startCampaign(false, true);
+        if (this.#replica.mayCampaign && this.#leadership === null) this.#startCampaign(false, true);
     }
+  }
+
+  get #log() {
+    return this.#replica.log;
+  }
+
+  get #committed(): number {
+    return this.#replica.committed;
   }
 
   get #role(): Role {
     if (this.#leadership !== null) return 'leader';
     if (this.#campaign !== null) return 'candidate';
-    return this.#isVoter ? 'follower' : 'learner';
-  }
-
-  get #isVoter(): boolean {
-    return this.#log.members.voters.includes(this.#settings.self);
-  }
-
-  /**
-   * Whether it may ask for votes. A member whose removal is not committed may be the only one that has it in its log: section
-   * 4.2.2 of the dissertation. Its own vote does not count.
-   */
-  get #mayCampaign(): boolean {
-    if (!this.#mayElect) return false;
-    return this.#isVoter || this.#log.membersAt(this.#committed).voters.includes(this.#settings.self);
-  }
-
-  get #isOnlyVoter(): boolean {
-    return this.#isVoter && this.#log.members.voters.length === 1;
-  }
-
-  /** Whether it may vote and be voted for: not while its log lacks what it may have acknowledged. */
-  get #mayElect(): boolean {
-    return this.#committed >= this.#damagedUpTo;
-  }
-
-  get #hasCommittedInTerm(): boolean {
-    return this.#log.termAt(this.#committed) === this.#term;
+    return this.#replica.isVoter ? 'follower' : 'learner';
   }
 
   /** Takes notice of a higher term. @returns whether the message counts */
@@ -250,7 +213,7 @@ export class Raft implements Core<RaftMessage> {
 
   #voteOn(message: AskVote): void {
     const { from, isTrial, term, lastIndex, lastTerm } = message;
-    if (!this.#mayElect) return;
+    if (!this.#replica.mayElect) return;
     const isFree = isTrial ? term > this.#term : this.#vote === from || (this.#vote === null && this.#leader === null);
     const log = this.#log;
     const isComplete = lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
@@ -322,65 +285,22 @@ export class Raft implements Core<RaftMessage> {
     else this.#resetPatience();
   }
 
-  #append(message: Append): void {
-    const { from, previousIndex, previousTerm, entries } = message;
-    let matched = previousIndex + entries.length;
-    if (previousIndex < this.#committed) {
-      // What is committed is the same everywhere, and may be compacted here.
-      matched = Math.max(matched, this.#committed);
-    } else if (this.#log.termAt(previousIndex) !== previousTerm) {
-      this.#refuse(from, previousIndex, previousTerm);
-      return;
-    }
-    for (const entry of entries) {
-      const present = this.#log.termAt(entry.index);
-      if (present === entry.term || entry.index <= this.#log.mark.index) continue;
-      assert(entry.index > this.#committed, 'what is committed is never replaced');
-      this.#log.put(entry);
-      this.#outbox.put(entry);
-    }
-    this.#commit(Math.min(message.committed, matched));
-    const hint = { index: matched, term: previousTerm };
-    this.#outbox.sendAfterwards({ kind: 'appended', ...this.#envelope(from), isMatch: true, index: matched, hint });
-  }
-
-  /** The entry of this index and term is not in the log; one before it may be the leader's too. */
-  #refuse(to: MemberId, index: number, term: number): void {
-    const hint = this.#log.lastUpTo(index, term);
-    this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(to), isMatch: false, index, hint });
-  }
-
-  #install(from: MemberId, mark: Mark): void {
-    if (mark.index > this.#committed) {
-      if (this.#log.termAt(mark.index) !== mark.term) {
-        this.#log.install(mark);
-        this.#outbox.install(mark);
-      }
-      this.#commit(mark.index);
-    }
-    const { index, term } = { index: this.#committed, term: this.#log.termAt(this.#committed) ?? mark.term };
-    const fields = { isMatch: true, index, hint: { index, term } };
-    this.#outbox.sendAfterwards({ kind: 'appended', ...this.#envelope(from), ...fields });
-  }
-
   #addEntry(content: Content): number {
-    const entry = { index: this.#log.lastIndex + 1, term: this.#term, content };
-    this.#log.put(entry);
-    this.#outbox.put(entry);
+    const index = this.#replica.add(this.#term, content);
     if (content.kind === 'members') this.#leadership?.membersChanged();
-    return entry.index;
+    return index;
   }
 
   #commitByMajority(): void {
-    if (this.#leadership !== null) this.#commit(this.#leadership.committable(this.#committed));
+    if (this.#leadership === null) return;
+    this.#replica.commit(this.#leadership.committable(this.#committed));
+    // A leader that was removed leads until then.
+    if (!this.#replica.isVoter && this.#log.lastChange <= this.#committed) this.#follow(this.#term, null);
   }
 
-  #commit(index: number): void {
-    if (index <= this.#committed) return;
-    assert(index <= this.#log.lastIndex, 'what is committed is in the log');
-    this.#committed = index;
-    // A leader that was removed leads until then.
-    if (this.#leadership !== null && !this.#isVoter && this.#log.lastChange <= index) this.#follow(this.#term, null);
+  #handOver(): void {
+    const to = this.#leadership?.successor ?? null;
+    if (to !== null) this.#outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
   }
 
   #setHardState(term: number, vote: MemberId | null): void {

@@ -1,12 +1,11 @@
 // What a member does while it leads: it sends entries and heartbeats, counts answers, and commits.
-import { assert } from '../../../runtime/assert.js';
-import type { MemberProgress } from '../core.js';
-import type { LogShape } from '../log-shape.js';
-import { isMajority, type MemberId, reachedByMajority } from '../members.js';
-import type { Outbox } from '../outbox.js';
-import type { Appended, Heard, OutgoingRaftMessage, RaftMessage } from './messages.js';
+import { assert } from '../../runtime/assert.js';
+import type { MemberProgress } from './core.js';
+import type { Appended, Heard, LeaderOutbox } from './leader-messages.js';
+import type { LogShape } from './log-shape.js';
+import { isMajority, type MemberId, reachedByMajority } from './members.js';
 import { Progress } from './progress.js';
-import type { RaftSettings } from './settings.js';
+import type { CoreSettings } from './settings.js';
 
 export class Leadership {
   readonly #others = new Map<MemberId, Progress>();
@@ -20,11 +19,11 @@ export class Leadership {
   #transfer: { to: MemberId; ticks: number } | null = null;
 
   readonly #term: number;
-  readonly #settings: RaftSettings;
+  readonly #settings: CoreSettings;
   readonly #log: LogShape;
-  readonly #outbox: Outbox<RaftMessage>;
+  readonly #outbox: LeaderOutbox;
 
-  constructor(term: number, settings: RaftSettings, log: LogShape, outbox: Outbox<RaftMessage>) {
+  constructor(term: number, settings: CoreSettings, log: LogShape, outbox: LeaderOutbox) {
     this.#term = term;
     this.#settings = settings;
     this.#log = log;
@@ -44,6 +43,12 @@ export class Leadership {
 
   get isHandingOver(): boolean {
     return this.#transfer !== null;
+  }
+
+  /** Who is to take over, once it has everything. */
+  get successor(): MemberId | null {
+    const to = this.#transfer?.to;
+    return to !== undefined && this.#others.get(to)?.matched === this.#log.lastIndex ? to : null;
   }
 
   get progress(): MemberProgress[] {
@@ -104,7 +109,7 @@ export class Leadership {
     this.#lastRound++;
     for (const [to, { matched }] of this.#others) {
       const fields = { committed: Math.min(matched, committed), round: this.#lastRound };
-      this.#send({ kind: 'heartbeat', ...this.#envelope(to), ...fields });
+      this.#outbox.sendNow({ kind: 'heartbeat', ...this.#envelope(to), ...fields });
     }
     return this.#lastRound;
   }
@@ -148,13 +153,11 @@ export class Leadership {
     progress.isActive = true;
     if (!isMatch) progress.mismatch(index, hint, this.#log);
     else if (index <= this.#log.lastIndex) progress.match(index);
-    this.#handOver();
   }
 
   beginTransfer(to: MemberId): boolean {
     if (this.#transfer !== null || !this.#log.members.voters.includes(to) || !this.#others.has(to)) return false;
     this.#transfer = { to, ticks: 0 };
-    this.#handOver();
     return true;
   }
 
@@ -162,18 +165,12 @@ export class Leadership {
     this.#others.get(member)?.endSnapshot();
   }
 
-  #handOver(): void {
-    const to = this.#transfer?.to;
-    if (to === undefined || this.#others.get(to)?.matched !== this.#log.lastIndex) return;
-    this.#send({ kind: 'takeOver', ...this.#envelope(to) });
-  }
-
   /** @returns the last entry that is sent */
   #sendRange(to: MemberId, first: number, committed: number, atMost = Number.POSITIVE_INFINITY): number {
     const previousTerm = this.#log.termAt(first - 1);
     const last = Math.min(atMost, this.#log.lastWithin(first, this.#settings.maximumAppendBytes));
     assert(previousTerm !== undefined, 'what is sent follows what the log has');
-    this.#send({
+    this.#outbox.sendNow({
       kind: 'append',
       ...this.#envelope(to),
       previousIndex: first - 1,
@@ -187,9 +184,5 @@ export class Leadership {
 
   #envelope(to: MemberId) {
     return { from: this.#settings.self, to, term: this.#term };
-  }
-
-  #send(message: OutgoingRaftMessage): void {
-    this.#outbox.sendNow(message);
   }
 }

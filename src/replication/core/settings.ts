@@ -1,9 +1,9 @@
-import type { MemberId } from '../members.js';
 // What an administrator, or a simulation, decides about a member. Times are in ticks.
+import type { MemberId } from './members.js';
 
-export interface RaftSettings {
+export interface CoreSettings {
   readonly self: MemberId;
-  /** A follower that hears no leader for so long, or for up to twice as long, asks for votes. */
+  /** A follower that hears no leader for so long, or for up to twice as long, has another one chosen. */
   readonly electionTicks: number;
   /** Less than half of electionTicks. */
   readonly heartbeatTicks: number;

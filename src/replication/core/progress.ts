@@ -1,5 +1,5 @@
 // What a leader knows of another member, and what it may send to it.
-import type { LogShape } from '../log-shape.js';
+import type { LogShape } from './log-shape.js';
 
 export class Progress {
   /** What the member is known to have stored. */
