@@ -6,7 +6,13 @@
  * name without a folder behind it is a file.
  */
 export const LAYERS = {
-  '': [['runtime'], ['protocol'], ['config', 'replication'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
+  '': [
+    ['runtime'],
+    ['protocol'],
+    ['config', 'replication'],
+    ['mediator', 'metaserver', 'dataserver', 'fuse-client'],
+    ['cli'],
+  ],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
   replication: [['core'], ['log'], ['member']],
