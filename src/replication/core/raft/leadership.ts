@@ -111,7 +111,8 @@ export class Leadership {
   /** Sends whatever may be sent by now. */
   sendEntries(committed: number): void {
     for (const [to, progress] of this.#others) {
-      if (progress.state !== 'snapshot' && progress.next <= this.#log.mark.index) {
+      if (progress.next <= this.#log.mark.index) {
+        if (!progress.mayBeginSnapshot) continue;
         progress.beginSnapshot();
         this.#outbox.sendSnapshot(to);
       } else if (progress.mayProbe) {

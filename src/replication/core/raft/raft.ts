@@ -17,7 +17,7 @@ import { LogShape } from '../log-shape.js';
 import { isMajority, type MemberId, type Members, voterDifference } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Leadership } from './leadership.js';
-import type { Append, AskVote, RaftMessage, Vote } from './messages.js';
+import type { Append, AskVote, Heartbeat, RaftMessage, Vote } from './messages.js';
 import type { RaftSettings } from './settings.js';
 
 export class Raft implements Core<RaftMessage> {
@@ -155,8 +155,8 @@ export class Raft implements Core<RaftMessage> {
         break;
       case 'heartbeat':
         this.#follow(message.term, message.from);
-        this.#commit(Math.min(message.committed, this.#log.lastIndex));
         this.#outbox.sendNow({ kind: 'heard', ...this.#envelope(message.from), round: message.round });
+        this.#heartbeat(message);
         break;
       case 'snapshot':
         this.#follow(message.term, message.from);
@@ -317,6 +317,15 @@ export class Raft implements Core<RaftMessage> {
     this.#leader = leader;
     if (leader !== null) this.#ticksOfSilence = 0;
     else this.#resetPatience();
+  }
+
+  #heartbeat({ from, committed }: Heartbeat): void {
+    const { lastIndex, lastTerm } = this.#log;
+    this.#commit(Math.min(committed, lastIndex));
+    if (committed <= lastIndex) return;
+    // The leader counts on entries that this member has lost, and would not send them again by itself.
+    const hint = { index: lastIndex, term: lastTerm };
+    this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(from), isMatch: false, index: committed, hint });
   }
 
   #append(message: Append): void {
