@@ -220,20 +220,8 @@ export class SimulatedGroup {
 
   /** Adds the entries that a message names. */
   #post(member: SimulatedMember, message: Outgoing<Envelope>): void {
-    const sent = this.#options.tamper?.message?.(message) ?? message;
-    if (!('first' in sent)) {
-      this.#carry(sent);
-      return;
-    }
-    const { first, last, ...fields } = sent as Envelope & { first: number; last: number };
-    const entries: Entry[] = [];
-    for (let index = first; index <= last; index++) {
-      const entry = member.core?.unstored(index) ?? member.entryAt(index);
-      // Replaced meanwhile: as good as lost.
-      if (entry === undefined) return;
-      entries.push(entry);
-    }
-    this.#carry({ ...fields, entries } as Envelope);
+    const sent = member.withEntries(this.#options.tamper?.message?.(message) ?? message);
+    if (sent !== null) this.#carry(sent);
   }
 
   #carry(message: Envelope, state?: State): void {
