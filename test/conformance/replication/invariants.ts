@@ -39,7 +39,10 @@ export class Invariants {
     }
     if (status.committed <= this.#committed) return;
     this.#committed = status.committed;
-    const holders = this.#holders.get(`${status.committed}/${status.term}`) ?? new Set();
+    // Of an earlier term when the last leader has committed it and handed over in the same moment.
+    const index = status.committed;
+    const { term } = member.core?.unstored(index) ?? member.entryAt(index) ?? member.base.mark;
+    const holders = this.#holders.get(`${status.committed}/${term}`) ?? new Set();
     const { members } = status;
     const held = members.voters.filter((voter) => holders.has(voter)).length;
     const needed = majority(members);

@@ -1,6 +1,15 @@
 // Scripts of a group: a command a line, and below it, indented, what the members said and did. Lines with # are for readers.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeRaft } from './make-cores.js';
 import { ScriptedGroup } from './scripted-group.js';
+
+/** The sources' folder: the build copies no scripts. */
+export const SCRIPTS_FOLDER = fileURLToPath(
+  new URL('../../../../test/conformance/replication/scripts', import.meta.url),
+);
 
 type Command = (group: ScriptedGroup, words: readonly string[]) => void;
 
@@ -72,13 +81,17 @@ const COMMANDS: Record<string, Command> = {
 };
 
 /** @returns the script with what its commands say today */
-export function runScript(script: string): string {
-  const group = new ScriptedGroup();
+export function runScript(script: string, make = makeRaft): string {
+  const group = new ScriptedGroup(make);
   const lines = script
     .trimEnd()
     .split('\n')
     .filter((line) => !line.startsWith(' '));
   return `${lines.flatMap((line) => [line, ...indented(run(group, line))]).join('\n')}\n`;
+}
+
+export function readScript(file: string): string {
+  return readFileSync(join(SCRIPTS_FOLDER, file), 'utf8');
 }
 
 function run(group: ScriptedGroup, line: string): string[] {

@@ -1,12 +1,13 @@
 // A group in which nothing happens that a script does not ask for: clocks stand still, and messages wait, until a command moves
-// them. It says in lines what every member does. Faults are the script's, so nothing here is random.
+// them. It says in lines what every member does, and checks what must hold in every group.
 import assert from 'node:assert/strict';
 import type { Core, Envelope, Outgoing } from '../../../src/replication/core/core.js';
 import type { MemberId, Members } from '../../../src/replication/core/members.js';
 import { SeededRandom } from '../../simulation/world/seeded-random.js';
-import { ELECTION_TICKS, makeRaft } from './make-cores.js';
+import { Invariants } from './invariants.js';
+import { ELECTION_TICKS } from './make-cores.js';
 import { messageText, roleText, type ScriptMessage, statusText, writesText } from './script-text.js';
-import { SimulatedMember } from './simulated-member.js';
+import { type MakeCore, SimulatedMember } from './simulated-member.js';
 
 /** A script that delivers more at once has messages that go round for ever. */
 const MOST_DELIVERIES = 5000;
@@ -40,6 +41,12 @@ export class ScriptedGroup {
   readonly #roles = new Map<MemberId, string>();
   readonly #committed = new Map<MemberId, number>();
   #lines: string[] = [];
+  readonly #invariants = new Invariants();
+  readonly #make: MakeCore;
+
+  constructor(make: MakeCore) {
+    this.#make = make;
+  }
 
   /** @returns what was said since the last call */
   takeLines(): string[] {
@@ -61,7 +68,7 @@ export class ScriptedGroup {
     assert(!this.#members.has(id), `${id} is new`);
     const patience = new Patience(0);
     this.#patience.set(id, patience);
-    this.#members.set(id, new SimulatedMember(id, founders, makeRaft, patience));
+    this.#members.set(id, new SimulatedMember(id, founders, this.#make, patience));
     this.#roles.set(id, AT_FIRST);
     this.start(id);
   }
@@ -224,7 +231,8 @@ export class ScriptedGroup {
       core.snapshotEnded(to);
     }
     if (member.writing === null) this.#write(member, core);
-    for (const _applied of member.applyNext());
+    this.#invariants.observe(member);
+    for (const { entry, digest } of member.applyNext()) this.#invariants.applied(member, entry, digest);
   }
 
   #write(member: SimulatedMember, core: Core): void {
@@ -238,7 +246,9 @@ export class ScriptedGroup {
   }
 
   #finishWriting(member: SimulatedMember): void {
-    const { afterwards } = member.finishWriting();
+    const { install, entries, afterwards } = member.finishWriting();
+    if (install !== null) this.#invariants.installed(member);
+    this.#invariants.stored(member, entries);
     for (const message of afterwards) this.#send(member, message);
     this.#settle(member);
   }

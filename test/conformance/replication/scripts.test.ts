@@ -1,23 +1,19 @@
 // Classic situations of Raft as scripts, which are read like text. What their commands say is compared with what stands in them.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, it } from 'mocha';
-import { runScript } from './run-script.js';
+import { readScript, runScript, SCRIPTS_FOLDER } from './run-script.js';
 
-/** The sources' folder: the build copies no scripts. */
-const FOLDER = fileURLToPath(new URL('../../../../test/conformance/replication/scripts', import.meta.url));
 const isRewriting = process.env.NMRFS_REWRITE_SCRIPTS === '1';
 const SHOWN_LINES = 8;
 
 describe('scripts of raft', () => {
-  for (const name of readdirSync(FOLDER).sort()) {
+  for (const name of readdirSync(SCRIPTS_FOLDER).sort()) {
     it(name.replace(/\.txt$/, '').replaceAll('-', ' '), () => {
-      const file = join(FOLDER, name);
-      const expected = readFileSync(file, 'utf8');
+      const expected = readScript(name);
       const actual = runScript(expected);
-      if (isRewriting) writeFileSync(file, actual);
+      if (isRewriting) writeFileSync(join(SCRIPTS_FOLDER, name), actual);
       else if (actual !== expected) assert.fail(differenceOf(name, expected.split('\n'), actual.split('\n')));
     });
   }

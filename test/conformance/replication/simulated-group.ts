@@ -24,6 +24,8 @@ export interface Faults {
   longestWrite: number;
   /** Chance per unit of time of each. */
   crash: number;
+  /** That a member that crashes starts again at once. */
+  quickRestart: number;
   damage: number;
   wipe: number;
   partition: number;
@@ -37,6 +39,7 @@ export const NO_FAULTS: Faults = {
   longestDelay: 1,
   longestWrite: 1,
   crash: 0,
+  quickRestart: 0,
   damage: 0,
   wipe: 0,
   partition: 0,
@@ -242,6 +245,7 @@ export class SimulatedGroup {
     } else if (random.chance(this.faults.crash)) {
       member.crash();
       if (random.chance(this.faults.damage) && this.#mayLose(member)) member.damage();
+      if (random.chance(this.faults.quickRestart)) this.#start(member);
     } else if (random.chance(this.faults.wipe) && this.#mayLose(member)) {
       this.#replace(member);
     }
