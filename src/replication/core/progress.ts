@@ -37,7 +37,7 @@ export class Progress {
     return this.state === 'probing' && !this.#hasProbe;
   }
 
-  /** Whether the whole state may be sent now, if it is needed. */
+  /** After one that has ended it is the answer to a heartbeat that allows another, or the state would be sent in a loop. */
   get mayBeginSnapshot(): boolean {
     return this.state === 'streaming' || this.mayProbe;
   }
@@ -65,7 +65,7 @@ export class Progress {
    */
   mismatch(index: number, hint: { index: number; term: number }, log: LogShape): void {
     if (this.state === 'snapshot' || (this.state === 'probing' && index !== this.next - 1)) return;
-    const common = Math.min(index - 1, log.lastUpTo(hint.index, hint.term).index);
+    const common = Math.min(index - 1, hint.index, log.lastUpTo(hint.index, hint.term).index);
     this.matched = Math.min(this.matched, common);
     this.next = common + 1;
     this.#enter('probing');

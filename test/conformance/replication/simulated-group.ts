@@ -24,6 +24,8 @@ export interface Faults {
   longestWrite: number;
   /** Chance per unit of time of each. */
   crash: number;
+  /** That a member that crashes starts again at once. */
+  quickRestart: number;
   damage: number;
   wipe: number;
   partition: number;
@@ -37,6 +39,7 @@ export const NO_FAULTS: Faults = {
   longestDelay: 1,
   longestWrite: 1,
   crash: 0,
+  quickRestart: 0,
   damage: 0,
   wipe: 0,
   partition: 0,
@@ -220,20 +223,8 @@ export class SimulatedGroup {
 
   /** Adds the entries that a message names. */
   #post(member: SimulatedMember, message: Outgoing<Envelope>): void {
-    const sent = this.#options.tamper?.message?.(message) ?? message;
-    if (!('first' in sent)) {
-      this.#carry(sent);
-      return;
-    }
-    const { first, last, ...fields } = sent as Envelope & { first: number; last: number };
-    const entries: Entry[] = [];
-    for (let index = first; index <= last; index++) {
-      const entry = member.core?.unstored(index) ?? member.entryAt(index);
-      // Replaced meanwhile: as good as lost.
-      if (entry === undefined) return;
-      entries.push(entry);
-    }
-    this.#carry({ ...fields, entries } as Envelope);
+    const sent = member.withEntries(this.#options.tamper?.message?.(message) ?? message);
+    if (sent !== null) this.#carry(sent);
   }
 
   #carry(message: Envelope, state?: State): void {
@@ -254,6 +245,7 @@ export class SimulatedGroup {
     } else if (random.chance(this.faults.crash)) {
       member.crash();
       if (this.#mayLose(member) && random.chance(this.faults.damage)) member.damage();
+      if (random.chance(this.faults.quickRestart)) this.#start(member);
     } else if (random.chance(this.faults.wipe) && this.#mayLose(member)) {
       this.#replace(member);
     }

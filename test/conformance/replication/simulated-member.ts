@@ -4,9 +4,11 @@ import {
   BLANK_HARD_STATE,
   type Core,
   type Entry,
+  type EntryRange,
   type Envelope,
   type HardState,
   type Mark,
+  type Outgoing,
   type StoredState,
   type Writes,
 } from '../../../src/replication/core/core.js';
@@ -80,12 +82,25 @@ export class SimulatedMember {
     this.core = null;
   }
 
-  /** The entries from a random one on are lost; that there were some is known. */
-  damage(): void {
+  /** The entries from `first` on are lost, or from a random one on; that there were some is known. */
+  damage(first = this.base.mark.index + this.#random.between(1, this.entries.length)): void {
     assert(this.core === null, 'a disk is damaged while its server is down');
     if (this.entries.length === 0) return;
     this.damagedUpTo = Math.max(this.damagedUpTo, this.lastIndex);
-    this.entries.length = this.#random.between(0, this.entries.length - 1);
+    this.entries.length = first - 1 - this.base.mark.index;
+  }
+
+  /** @returns the message with the entries that it names; null when they were replaced meanwhile: it is as good as lost */
+  withEntries(message: Outgoing<Envelope>): Envelope | null {
+    if (!('first' in message)) return message;
+    const { first, last, ...fields } = message as Envelope & EntryRange;
+    const entries: Entry[] = [];
+    for (let index = first; index <= last; index++) {
+      const entry = this.core?.unstored(index) ?? this.entryAt(index);
+      if (entry === undefined) return null;
+      entries.push(entry);
+    }
+    return { ...fields, entries } as Envelope;
   }
 
   finishWriting(): Writes<Envelope> {
