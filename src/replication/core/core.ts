@@ -20,7 +20,7 @@ export interface Entry {
 /** What a member must never forget besides its log. */
 export interface HardState {
   readonly term: number;
-  /** Whom it voted for in that term. */
+  /** Whom it voted for in that term; whom it expects to lead the view, in viewstamped replication. */
   readonly vote: MemberId | null;
 }
 
