@@ -88,7 +88,8 @@ export class Leadership {
   tick(committed: number): boolean {
     const { electionTicks, heartbeatTicks } = this.#settings;
     if (++this.#ticksSinceHeartbeat >= heartbeatTicks) this.startRound(committed);
-    if (this.#transfer !== null && ++this.#transfer.ticks >= electionTicks) this.#transfer = null;
+    // The other may have been told and not have heard it yet: it would be elected whatever lease there is.
+    if (this.#transfer !== null && ++this.#transfer.ticks >= electionTicks) return false;
     const stored = this.#outbox.storedUpTo(this.#log.lastIndex);
     if (!this.#outbox.isStoring || stored !== this.#storedBefore) this.#ticksOfStoring = 0;
     this.#storedBefore = stored;

@@ -96,9 +96,9 @@ export class Replica {
   heartbeat(message: Heartbeat): void {
     const { from, to, term, committed, round } = message;
     this.commit(Math.min(committed, this.log.lastIndex));
+    this.#outbox.sendNow({ kind: 'heard', from: to, to: from, term, round });
     // The leader names only what this member has acknowledged: damage has taken it since.
     if (committed > this.log.lastIndex) this.#refuse(message, committed, term);
-    this.#outbox.sendNow({ kind: 'heard', from: to, to: from, term, round });
   }
 
   /**

@@ -79,8 +79,7 @@ export async function recoverLog(
  * of what is before, some may be gone, and the rest is there for members that lag behind.
  */
 function firstNeeded(segments: readonly Scanned[], stateIndex: number): number {
-  let first = segments.findLastIndex(({ begin }) => begin.mark.index <= stateIndex);
-  if (first < 0) return 0;
+  let first = lastBeginning(segments, stateIndex);
   while (first > 0) {
     const before = segments[first - 1];
     const begin = segments[first]?.begin;
@@ -89,6 +88,25 @@ function firstNeeded(segments: readonly Scanned[], stateIndex: number): number {
     first--;
   }
   return first;
+}
+
+/** A log may begin with a segment unless the entry before it was replaced later. */
+function lastBeginning(segments: readonly Scanned[], stateIndex: number): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (let place = segments.length - 1; place > 0; place--) {
+    const segment = segments[place];
+    if (segment === undefined) continue;
+    lowest = Math.min(lowest, ...indexesIn(segment));
+    const { index } = segment.begin.mark;
+    if (segment.begin.isReset || (index <= stateIndex && index < lowest)) return place;
+  }
+  return 0;
+}
+
+function* indexesIn({ frames, later }: Scanned): Generator<number> {
+  for (const { records } of [...frames, ...later]) {
+    for (const record of records) if (record.kind === 'entry') yield record.entry.index;
+  }
 }
 
 /** undefined for a file that was never begun. */
@@ -126,13 +144,16 @@ class Replay {
   add(segment: Scanned, limit: number): void {
     const { name, header, sizeBytes, begin, frames, later } = segment;
     if ((frames[0]?.number ?? 0) <= limit) this.#begin(begin);
-    let lastIndex = 0;
+    let lowestIndex = Number.POSITIVE_INFINITY;
     let end = FRAMES_START;
     for (const frame of frames) {
       this.#highestFrame = Math.max(this.#highestFrame, frame.number);
       if (frame.number > limit) continue;
       const place = { segment: name, position: frame.start, bytes: frame.end - frame.start };
-      lastIndex = Math.max(lastIndex, this.#replay(frame, place));
+      this.#replay(frame, place);
+      for (const record of frame.records) {
+        if (record.kind === 'entry') lowestIndex = Math.min(lowestIndex, record.entry.index);
+      }
       end = frame.end;
       if (this.#hasGap) continue;
       this.#lastFrame = frame.number;
@@ -144,7 +165,7 @@ class Replay {
       this.#hasGap = true;
       this.#replay(frame, { segment: name, position: 0, bytes: 0 });
     }
-    this.#segments.push({ name, header, sizeBytes, mark: begin.mark, end, lastIndex });
+    this.#segments.push({ name, header, sizeBytes, mark: begin.mark, end, lowestIndex });
   }
 
   result(): Omit<Recovered, 'free'> {
@@ -178,15 +199,12 @@ class Replay {
     this.#hardState = begin.hardState;
   }
 
-  /** @returns the highest index of an entry in the frame */
-  #replay(frame: Frame, place: Omit<FoundEntry, 'entry'>): number {
-    let highest = 0;
+  #replay(frame: Frame, place: Omit<FoundEntry, 'entry'>): void {
+    const first = (this.#mark?.index ?? 0) + 1;
     for (const record of frame.records) {
       if (record.kind === 'hardState') this.#hardState = record.hardState;
       if (record.kind !== 'entry') continue;
       const { entry } = record;
-      highest = Math.max(highest, entry.index);
-      const first = (this.#mark?.index ?? 0) + 1;
       if (this.#hasGap || entry.index > first + this.#entries.length || entry.index < first) {
         this.#damagedUpTo = Math.max(this.#damagedUpTo, entry.index);
         continue;
@@ -194,6 +212,5 @@ class Replay {
       this.#entries.length = entry.index - first;
       this.#entries.push({ entry, ...place });
     }
-    return highest;
   }
 }

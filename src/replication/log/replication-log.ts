@@ -152,22 +152,32 @@ export class ReplicationLog {
     await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin(false)));
   }
 
-  /** Entries up to `index` are not needed any more. @returns the index behind which the log begins now */
+  /** Entries up to `index`, all committed, are not needed any more. @returns the index behind which the log begins now */
   async compact(index: number): Promise<number> {
-    for (;;) {
-      const [first, second] = this.#segments;
-      if (first === undefined || second === undefined) break;
-      if (first.segment.lastIndex > index || second.mark.index > index) break;
-      this.#segments.shift();
-      const gone = second.mark.index - this.#shape.mark.index;
-      if (gone > 0) {
-        for (const place of this.#places.splice(0, gone)) this.#cachedBytes -= cachedBytesOf(place);
-        this.#cachedFrom = Math.max(0, this.#cachedFrom - gone);
-        this.#shape.compact(second.mark.index);
-      }
-      await this.#release(first.segment);
+    const gone = this.#segments.slice(0, this.#firstNeeded(index)).map(({ segment }) => segment);
+    if (gone.length === 0) return this.#shape.mark.index;
+    this.#segments = this.#segments.slice(gone.length);
+    const begin = this.#segments[0]?.mark.index ?? this.#shape.mark.index;
+    const entries = begin - this.#shape.mark.index;
+    if (entries > 0) {
+      for (const place of this.#places.splice(0, entries)) this.#cachedBytes -= cachedBytesOf(place);
+      this.#cachedFrom = Math.max(0, this.#cachedFrom - entries);
+      this.#shape.compact(begin);
     }
+    for (const segment of gone) await this.#release(segment);
     return this.#shape.mark.index;
+  }
+
+  /** The place of the last segment that the log may begin with: see recovery.ts. */
+  #firstNeeded(index: number): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let place = this.#segments.length - 1; place > 0; place--) {
+      const one = this.#segments[place];
+      if (one === undefined) continue;
+      lowest = Math.min(lowest, one.segment.lowestIndex);
+      if (one.mark.index <= index && one.mark.index < lowest) return place;
+    }
+    return 0;
   }
 
   /** Whether the log has the entry, in memory or on the disk. */
@@ -240,7 +250,7 @@ export class ReplicationLog {
     this.#places.push(place);
     this.#cachedFrom = Math.min(this.#cachedFrom, kept);
     this.#cachedBytes += place.dataBytes;
-    place.segment.lastIndex = Math.max(place.segment.lastIndex, entry.index);
+    place.segment.lowestIndex = Math.min(place.segment.lowestIndex, entry.index);
   }
 
   #trimCache(): void {
@@ -261,17 +271,29 @@ export class ReplicationLog {
   /** Begins to write after a start, or in place of what was. The last frame may never have reached the disk: it is stored again. */
   async #begin(isReset: boolean): Promise<void> {
     const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
-    const rewritten = isReset || wasReset ? [] : tail;
-    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset);
+    const rewritten = isReset || wasReset ? [] : tail.filter((record) => this.#isKept(record));
+    const entries = rewritten.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
+    const before = (entries[0]?.index ?? this.#shape.lastIndex + 1) - 1;
+    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset, before);
     this.#beginning = null;
-    if (rewritten.length > 0) await this.#append(rewritten, entriesOf(rewritten));
+    if (rewritten.length > 0) await this.#append(rewritten, entries);
   }
 
-  /** Goes on in the next segment, which has room for a frame of so many bytes. */
-  async #switch(frameBytes: number, isReset: boolean): Promise<void> {
+  #isKept(record: LogRecord): boolean {
+    return record.kind !== 'entry' || record.entry.index > this.#shape.mark.index;
+  }
+
+  /**
+   * Goes on in the next segment, which has room for a frame of so many bytes.
+   * @param before the entry before the first that it gets
+   */
+  async #switch(frameBytes: number, isReset: boolean, before = this.#shape.lastIndex): Promise<void> {
     const segment = await this.#nextSegmentWith(frameBytes);
-    const { lastIndex: index, lastTerm: term, members } = this.#shape;
-    const mark: Mark = { index, term, members };
+    const mark: Mark = {
+      index: before,
+      term: this.#shape.termAt(before) ?? 0,
+      members: this.#shape.membersAt(before),
+    };
     const begin = {
       owner: this.#settings.owner,
       hardState: this.#hardState,
@@ -367,10 +389,6 @@ export class ReplicationLog {
 
 function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {
   return index === mark.index ? mark.term : entries[index - mark.index - 1]?.entry.term;
-}
-
-function entriesOf(records: readonly LogRecord[]): Entry[] {
-  return records.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
 }
 
 async function readEntry({ segment, position, bytes }: Place, index: number): Promise<Entry | undefined> {

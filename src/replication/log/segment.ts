@@ -32,14 +32,14 @@ export interface FoundSegment {
   readonly mark: Mark;
   /** Behind the last frame that counts. */
   readonly end: number;
-  readonly lastIndex: number;
+  readonly lowestIndex: number;
 }
 
 export class Segment {
   /** Where the next frame goes. */
   end = FRAMES_START;
-  /** The highest index of an entry in it; 0 when it has none. */
-  lastIndex = 0;
+  /** Of the entries in it; infinite when it has none. */
+  lowestIndex = Number.POSITIVE_INFINITY;
 
   readonly directory: string;
   readonly name: string;
@@ -124,7 +124,7 @@ export async function openSegment(directory: string, found: FoundSegment, disk: 
   const file = await disk.open(join(directory, found.name), 'reading');
   const segment = new Segment(directory, found.name, found.header, file, found.sizeBytes);
   segment.end = found.end;
-  segment.lastIndex = found.lastIndex;
+  segment.lowestIndex = found.lowestIndex;
   return segment;
 }
 

@@ -29,6 +29,8 @@ export class Raft implements Core<RaftMessage> {
   /** While it asks for votes: who has answered what. */
   #campaign: { isTrial: boolean; votes: Map<MemberId, boolean> } | null = null;
   #ticksOfSilence = 0;
+  /** Since its start it has neither heard a leader nor waited for one as long as it must. */
+  #isFresh: boolean;
   #patienceTicks = 0;
 
   readonly #settings: CoreSettings;
@@ -45,6 +47,8 @@ export class Raft implements Core<RaftMessage> {
     this.#vote = stored.hardState.vote;
     this.#outbox = new Outbox(stored.hardState);
     this.#replica = new Replica(settings.self, stored, this.#outbox);
+    // Who has no term has heard no leader.
+    this.#isFresh = stored.hardState.term > 0;
     this.#resetPatience();
     if (this.#replica.isOnlyVoter) this.#startCampaign(false, false);
   }
@@ -59,7 +63,7 @@ export class Raft implements Core<RaftMessage> {
       if (!this.#leadership.tick(this.#committed)) this.#follow(this.#term, null);
       return;
     }
-    this.#ticksOfSilence++;
+    if (++this.#ticksOfSilence >= this.#settings.electionTicks) this.#isFresh = false;
     if (this.#ticksOfSilence < this.#patienceTicks || !this.#replica.mayCampaign) return;
     // A disk that stalls would make it a leader that can't lead.
     if (this.#outbox.isStoring) return;
@@ -195,8 +199,10 @@ export class Raft implements Core<RaftMessage> {
     }
   }
 
+  /** A member that has just been started may have answered a leader right before. */
   get #hasLeaderLately(): boolean {
-    return this.#leadership !== null || (this.#leader !== null && this.#ticksOfSilence < this.#settings.electionTicks);
+    if (this.#leadership !== null) return true;
+    return (this.#leader !== null || this.#isFresh) && this.#ticksOfSilence < this.#settings.electionTicks;
   }
 
   /** The sender learns the higher term, and stops leading or asking. */
@@ -281,8 +287,12 @@ export class Raft implements Core<RaftMessage> {
     this.#leadership = null;
     this.#campaign = null;
     this.#leader = leader;
-    if (leader !== null) this.#ticksOfSilence = 0;
-    else this.#resetPatience();
+    if (leader === null) {
+      this.#resetPatience();
+      return;
+    }
+    this.#ticksOfSilence = 0;
+    this.#isFresh = false;
   }
 
   #addEntry(content: Content): number {
