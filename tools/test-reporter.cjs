@@ -14,7 +14,8 @@ module.exports = class extends Mocha.reporters.Spec {
       const { passes, failures, pending } = runner.stats;
       const file = process.env.NMRFS_TEST_TOTALS;
       if (file !== undefined) {
-        writeFileSync(file, JSON.stringify({ passed: passes, failed: failures, skipped: pending }));
+        const totals = { passed: passes, failed: failures, skipped: pending, failures: this.failures.map(inOneLine) };
+        writeFileSync(file, JSON.stringify(totals));
       }
       setTimeout(() => {
         process.stderr.write(`still open after the last test: ${process.getActiveResourcesInfo().join(', ')}\n`);
@@ -23,3 +24,9 @@ module.exports = class extends Mocha.reporters.Spec {
     });
   }
 };
+
+/** The title of a test that failed, and the first line of why. */
+function inOneLine(test) {
+  const [why] = String(test.err?.message ?? '').split('\n', 1);
+  return `${test.fullTitle()}: ${why}`;
+}

@@ -9,10 +9,9 @@ const TESTS = join('dist', 'test');
 /** One more than there are processors: most end-to-end tests wait for servers, while the others compute. */
 const LANES = availableParallelism() + 1;
 /** Each file of these folders is a run of its own; the files of any other layer, or folder of unit, share one. */
-const BY_FILE = ['end-to-end', 'end-to-end/programs'];
+const BY_FILE = ['end-to-end', 'end-to-end/programs', 'unit/cli'];
 /** What takes longest begins first, so that no run goes on alone at the end. Whatever is not named here comes after. */
 const LONGEST_FIRST = [
-  'unit/cli',
   'end-to-end/real-tree',
   'simulation',
   'end-to-end/programs/databases',
@@ -30,25 +29,37 @@ const LONGEST_FIRST = [
   'end-to-end/healthy',
 ];
 
+const running = new Set();
+let isStopped = false;
+
+/** A terminal interrupts mocha too, which then ends what it has started; whoever terminates this process alone does not. */
+function stop(signal) {
+  isStopped = true;
+  if (signal === 'SIGTERM') for (const mocha of running) mocha.kill('SIGINT');
+}
+
 /** One run, with its output shown as it comes; answers how many tests passed, failed and were skipped. */
 export function runAlone(parameters) {
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   return runMocha(parameters, 'inherit');
 }
 
-/** All tests. The output of a run is shown whole when it ends. */
+/** All tests. The output of a run is shown whole when it ends, and what failed again at the end. */
 export async function runSideBySide() {
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   const waiting = allRuns();
   const totals = { passed: 0, failed: 0, skipped: 0 };
   const bad = [];
   const takeTheNext = async (lane) => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = waiting.shift(); next !== undefined && !isStopped; next = waiting.shift()) {
       const ended = await runOne(next, `${lane}/${LANES}`);
       for (const count of Object.keys(totals)) totals[count] += ended[count];
-      if (ended.failed > 0) bad.push(next.name);
+      for (const failure of ended.failures) bad.push(`${next.name}: ${failure}`);
     }
   };
   await Promise.all(Array.from({ length: LANES }, (_, lane) => takeTheNext(lane)));
-  for (const name of bad) process.stdout.write(`FAILED  ${name}\n`);
+  for (const failure of bad) process.stdout.write(`FAILED  ${failure}\n`);
+  if (isStopped && totals.failed === 0) totals.failed = 1;
   return totals;
 }
 
@@ -94,12 +105,15 @@ async function runMocha(parameters, stdio, environment = {}) {
       stdio,
       env: { ...process.env, ...environment, NMRFS_TEST_TOTALS: file },
     });
+    running.add(mocha);
     const status = await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
+    running.delete(mocha);
     const totals = JSON.parse(readFileSync(file, 'utf8'));
-    return status === 0 || totals.failed > 0 ? totals : { ...totals, failed: 1 };
+    if ((status === 0 && !isStopped) || totals.failed > 0) return totals;
+    return { ...totals, failed: 1, failures: [isStopped ? 'stopped' : `mocha ended with status ${status}`] };
   } catch (error) {
     process.stderr.write(`mocha left no totals for ${parameters.join(' ')}: ${error.message}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: ['mocha left no totals'] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
