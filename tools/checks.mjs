@@ -1,7 +1,7 @@
 // The checks that need no running system: formatting and lint, the layers, types,
-// and unused code. npm run lint, and the first part of npm test.
+// and unused code. npm run lint, and one of the runs of npm test.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { checkLayers } from './lint/check-layers.mjs';
 import { build, install, root, run, tool } from './prepare.mjs';
 
@@ -11,19 +11,19 @@ const CHECKS = {
   'knip: unused files, exports and dependencies': () => run(tool('knip'), ['--no-progress']),
 };
 
-/** Runs all of them; answers how many passed and failed. Types are checked by the build. */
-export function runChecks() {
-  let passed = 0;
-  let failed = 0;
+/** Runs all of them, and leaves the totals where npm test finds them. Types are checked by the build. */
+function runChecks() {
+  const failures = [];
   for (const [name, fits] of Object.entries(CHECKS)) {
     const isFit = fits();
     process.stdout.write(`${isFit ? 'passed' : 'FAILED'}  ${name}\n`);
-    passed += isFit ? 1 : 0;
-    failed += isFit ? 0 : 1;
+    if (!isFit) failures.push(name);
   }
-  return { passed, failed };
+  const file = process.env.NMRFS_TEST_TOTALS;
+  const passed = Object.keys(CHECKS).length - failures.length;
+  if (file !== undefined)
+    writeFileSync(file, JSON.stringify({ passed, failed: failures.length, skipped: 0, failures }));
+  return failures.length === 0;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  process.exitCode = install() && build() && runChecks().failed === 0 ? 0 : 1;
-}
+process.exitCode = install() && build() && runChecks() ? 0 : 1;

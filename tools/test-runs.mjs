@@ -1,4 +1,5 @@
-// Runs of mocha, alone or several side by side. A run that ends without totals, or badly after good tests, counts as a failure more.
+// Runs of mocha, alone or several side by side, and the checks beside them. A run that ends without totals, or badly after good
+// tests, counts as a failure more.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -9,56 +10,76 @@ const TESTS = join('dist', 'test');
 /** One more than there are processors: most end-to-end tests wait for servers, while the others compute. */
 const LANES = availableParallelism() + 1;
 /** Each file of these folders is a run of its own; the files of any other layer, or folder of unit, share one. */
-const BY_FILE = ['end-to-end', 'end-to-end/programs'];
+const BY_FILE = ['end-to-end', 'end-to-end/programs', 'unit/cli'];
+const CHECKS = { name: 'checks', program: process.execPath, parameters: [join('tools', 'checks.mjs')] };
 /** What takes longest begins first, so that no run goes on alone at the end. Whatever is not named here comes after. */
 const LONGEST_FIRST = [
-  'unit/cli',
-  'end-to-end/real-tree',
   'simulation',
   'end-to-end/programs/databases',
-  'end-to-end/random-files',
-  'end-to-end/restart',
   'conformance',
+  'end-to-end/real-tree',
   'end-to-end/programs/load',
-  'end-to-end/tables',
-  'end-to-end/several-mounts',
-  'end-to-end/mounting-signals',
-  'end-to-end/faults',
-  'end-to-end/lost-servers',
+  'end-to-end/random-files',
   'end-to-end/programs/git',
+  'end-to-end/lost-servers',
+  'end-to-end/several-mounts',
+  'unit/cli/up',
   'end-to-end/programs/builds',
+  'end-to-end/faults',
+  'end-to-end/restart',
+  'end-to-end/mounting-signals',
+  'end-to-end/metaserver-disk',
+  'unit/cli/up-readiness',
+  'end-to-end/large-directory',
+  'end-to-end/mount-suite',
+  'end-to-end/mounting-by-fstab',
+  'end-to-end/mounting-as-user',
+  'unit/dataserver',
+  'end-to-end/tables',
   'end-to-end/healthy',
 ];
 
-/** One run, with its output shown as it comes; answers how many tests passed, failed and were skipped. */
-export function runAlone(parameters) {
-  return runMocha(parameters, 'inherit');
+const running = new Set();
+let isStopped = false;
+
+/** A terminal interrupts mocha too, which then ends what it has started; whoever terminates this process alone does not. */
+function stop(signal) {
+  isStopped = true;
+  if (signal === 'SIGTERM') for (const child of running) child.kill('SIGINT');
 }
 
-/** All tests. The output of a run is shown whole when it ends. */
+/** One run, with its output shown as it comes; answers how many tests passed, failed and were skipped. */
+export function runAlone(parameters) {
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  return runProgram(tool('mocha'), parameters, 'inherit');
+}
+
+/** All tests. The output of a run is shown whole when it ends, and what failed again at the end. */
 export async function runSideBySide() {
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   const waiting = allRuns();
   const totals = { passed: 0, failed: 0, skipped: 0 };
   const bad = [];
   const takeTheNext = async (lane) => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    for (let next = waiting.shift(); next !== undefined && !isStopped; next = waiting.shift()) {
       const ended = await runOne(next, `${lane}/${LANES}`);
       for (const count of Object.keys(totals)) totals[count] += ended[count];
-      if (ended.failed > 0) bad.push(next.name);
+      for (const failure of ended.failures) bad.push(`${next.name}: ${failure}`);
     }
   };
   await Promise.all(Array.from({ length: LANES }, (_, lane) => takeTheNext(lane)));
-  for (const name of bad) process.stdout.write(`FAILED  ${name}\n`);
+  for (const failure of bad) process.stdout.write(`FAILED  ${failure}\n`);
+  if (isStopped && totals.failed === 0) totals.failed = 1;
   return totals;
 }
 
 /** What a run leaves behind could hold a pipe open for ever; a file it can't. */
-async function runOne({ name, files }, lane) {
+async function runOne({ name, program, parameters }, lane) {
   const folder = mkdtempSync(join(tmpdir(), 'nmrfs-output-'));
   const path = join(folder, 'output');
   const output = openSync(path, 'a');
   const startedMs = Date.now();
-  const totals = await runMocha(files, ['ignore', output, output], { NMRFS_TEST_LANE: lane });
+  const totals = await runProgram(program, parameters, ['ignore', output, output], { NMRFS_TEST_LANE: lane });
   const seconds = Math.round((Date.now() - startedMs) / 1000);
   closeSync(output);
   process.stdout.write(`\n${name}, ${seconds} s\n${readFileSync(path, 'utf8')}`);
@@ -75,7 +96,8 @@ function allRuns() {
     runs.set(name, [...(runs.get(name) ?? []), join(TESTS, path)]);
   }
   const place = ({ name }) => (LONGEST_FIRST.includes(name) ? LONGEST_FIRST.indexOf(name) : LONGEST_FIRST.length);
-  return [...runs].map(([name, files]) => ({ name, files })).sort((one, other) => place(one) - place(other));
+  const tests = [...runs].map(([name, files]) => ({ name, program: tool('mocha'), parameters: files }));
+  return [CHECKS, ...tests].sort((one, other) => place(one) - place(other));
 }
 
 /** The name of the run that a test file belongs to. */
@@ -85,21 +107,25 @@ function runOf(path) {
   return folders.slice(0, folders[0] === 'unit' ? 2 : 1).join('/');
 }
 
-async function runMocha(parameters, stdio, environment = {}) {
+/** The program leaves its totals in a file. */
+async function runProgram(program, parameters, stdio, environment = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'nmrfs-totals-'));
   const file = join(folder, 'totals.json');
   try {
-    const mocha = spawn(tool('mocha'), parameters, {
+    const child = spawn(program, parameters, {
       cwd: root,
       stdio,
       env: { ...process.env, ...environment, NMRFS_TEST_TOTALS: file },
     });
-    const status = await new Promise((resolve, reject) => mocha.once('error', reject).once('exit', resolve));
+    running.add(child);
+    const status = await new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
+    running.delete(child);
     const totals = JSON.parse(readFileSync(file, 'utf8'));
-    return status === 0 || totals.failed > 0 ? totals : { ...totals, failed: 1 };
+    if ((status === 0 && !isStopped) || totals.failed > 0) return totals;
+    return { ...totals, failed: 1, failures: [isStopped ? 'stopped' : `ended with status ${status}`] };
   } catch (error) {
-    process.stderr.write(`mocha left no totals for ${parameters.join(' ')}: ${error.message}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    process.stderr.write(`no totals were left by ${parameters.join(' ')}: ${error.message}\n`);
+    return { passed: 0, failed: 1, skipped: 0, failures: ['left no totals'] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@
 // close or fsync answered for is stored.
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes, Caller, FileName, FileService } from '../../protocol/services/files.js';
+import { dropOldest } from '../../runtime/drop-oldest.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { KernelCache } from '../cache/kernel-cache.js';
 import { type FileHandle, type HandleTable, NO_OWNERS } from '../handles/handle-table.js';
@@ -33,7 +34,11 @@ export interface Opened {
   attributes: Attributes;
 }
 
+/** Files without a name whose open was refused once, and which have not come again. */
+const MOST_REFUSED = 1000;
+
 export class OpenFiles {
+  readonly #refused = new Set<number>();
   readonly #files: FileService;
   readonly #handles: HandleTable;
   readonly #known: KnownInodes;
@@ -141,6 +146,7 @@ export class OpenFiles {
     const truncates = (flags & OpenFlag.TRUNCATE) !== 0;
     const forWriting = truncates || (flags & OpenFlag.ACCESS_MODE) !== OpenFlag.READ_ONLY;
     const attributes = await this.#files.open({ inode, forWriting });
+    if (attributes.links === 0) await this.#refuseOnce(inode);
     if (truncates && signal().aborted) throw new FileError('EINTR', 'given up before anything was cut');
     const handle = this.#hold(attributes, flags, forWriting);
     const { file } = this.#handles.file(handle);
@@ -158,6 +164,18 @@ export class OpenFiles {
       this.#known.noteChange();
     }
     return { handle, attributes: this.#known.current(attributes) };
+  }
+
+  /**
+   * Another mount may have replaced a file without a name since the kernel looked the name up. A path is walked anew then, and an
+   * open of /proc/self/fd/N comes a second time.
+   */
+  async #refuseOnce(inode: number): Promise<void> {
+    if (this.#refused.delete(inode)) return;
+    dropOldest(this.#refused, MOST_REFUSED - 1);
+    this.#refused.add(inode);
+    if (this.#known.file(inode) === undefined) await this.#files.release({ inode });
+    throw new FileError('ENOENT', `inode ${inode} has no name any more`);
   }
 
   /** Registers a handle on a file that the service has opened or made for it. */

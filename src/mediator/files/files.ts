@@ -213,7 +213,9 @@ export class MediatorFiles implements FileService {
     // The only mediator sees all changes, so what it remembers includes what was closed last. Otherwise one round trip brings
     // the attributes and the block map that the first read needs.
     const remembered = this.#isSole && !this.#removals.underWay ? this.#blockMap.remembered(inode) : undefined;
-    return remembered ?? this.#blockMap.refresh(inode);
+    const attributes = remembered ?? (await this.#blockMap.refresh(inode));
+    if (attributes.links === 0) this.#removals.openedNameless(inode, options);
+    return attributes;
   }
 
   async release({ inode }: Request<'release'>, options?: CallOptions): Reply<'release'> {

@@ -22,7 +22,7 @@ interface Dependencies {
   held: HeldFiles;
   sessions: Sessions;
   garbage: GarbageCollector;
-  orphans: Pick<Orphans, 'graceLeftMs'>;
+  orphans: Pick<Orphans, 'graceLeftMs' | 'isPurging'>;
 }
 
 export class Removals {
@@ -35,7 +35,7 @@ export class Removals {
   readonly #held: HeldFiles;
   readonly #sessions: Sessions;
   readonly #garbage: GarbageCollector;
-  readonly #orphans: Pick<Orphans, 'graceLeftMs'>;
+  readonly #orphans: Pick<Orphans, 'graceLeftMs' | 'isPurging'>;
 
   constructor({ metadata, blockMap, held, sessions, garbage, orphans }: Dependencies) {
     this.#metadata = metadata;
@@ -89,6 +89,12 @@ export class Removals {
     } finally {
       this.#underWay--;
     }
+  }
+
+  /** A file without a name, which is there until it is known who holds it, is opened: it must stay now. */
+  openedNameless(inode: number, options: CallOptions | undefined): void {
+    if (this.#orphans.isPurging(inode)) throw new FileError('ENOENT', `inode ${inode} is being removed`);
+    this.#sessions.hold(inode, options);
   }
 
   /** The files that must live on if they lose their last name with this one. */

@@ -24,6 +24,8 @@ export class Orphans {
   readonly #runtime: Runtime;
   readonly #purged: (inode: number) => void;
   readonly #startMs: number;
+  /** Files of which a purge is under way. */
+  readonly #purging = new Set<number>();
 
   constructor({ metadata, held, runtime, purged }: Dependencies) {
     this.#metadata = metadata;
@@ -36,6 +38,11 @@ export class Orphans {
   /** How long after a start no orphan is purged: until then, mounts that hold one from before say so. */
   get graceLeftMs(): number {
     return this.#startMs + SESSION_GRACE_MS - this.#runtime.clock.monotonicMs();
+  }
+
+  /** Whether the file may go at any moment: nobody opens it any more. */
+  isPurging(inode: number): boolean {
+    return this.#purging.has(inode);
   }
 
   /**
@@ -76,6 +83,7 @@ export class Orphans {
 
   /** Fails with EINVAL when the file has a name. */
   async #purge(inode: number): Promise<void> {
+    this.#purging.add(inode);
     try {
       for (let done = false; !done; ) {
         ({ done } = await this.#metadata.execute({
@@ -86,6 +94,7 @@ export class Orphans {
         }));
       }
     } finally {
+      this.#purging.delete(inode);
       // A purge that failed may have been carried out.
       this.#purged(inode);
     }

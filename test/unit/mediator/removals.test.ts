@@ -56,6 +56,24 @@ describe('a name that goes while its file is open', () => {
     assert.equal(await text(mediator, inode), 'held');
   });
 
+  it('leaves the content to a mount that opens it after that, while it is not known who holds it', async () => {
+    const { cluster, mediator } = await openCluster();
+    const here = { peer: {} };
+    // Its session outlives the time in which the mounts of before may come.
+    cluster.runtime.clock.jump(SESSION_GRACE_MS / 2);
+    await mediator.sessions.begin({ client: 'here', open: [], locks: [], mediator: null }, here);
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'held');
+    await mediator.files.unlink({ ...NAME, held: [] }, { peer: {} });
+    await mediator.files.open({ inode, forWriting: false }, here);
+    const purges = () => cluster.metadataCalls.get('orphans') ?? 0;
+    const before = purges();
+    await eventually(() => purges() > before);
+    assert.equal(await text(mediator, inode), 'held');
+    await mediator.files.release({ inode }, here);
+    await untilEachHolds(cluster.replicas, 0);
+  });
+
   it('leaves the file to the mount that is making it just now', async () => {
     const { mediator, here, there } = await twoMounts();
     const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: false, caller: CALLER };
