@@ -22,6 +22,7 @@ const KINDS: Record<string, Faults> = {
     membership: 0.05,
   },
   partitions: { ...NO_FAULTS, longestDelay: 3, longestWrite: 2, partition: 0.02, transfer: 0.01 },
+  'cuts in a quick network': { ...NO_FAULTS, longestDelay: 0, longestWrite: 0, partition: 0.04 },
   'members that come and go': { ...NO_FAULTS, longestDelay: 3, longestWrite: 2, membership: 0.05, transfer: 0.01 },
   'crashes in the midst of elections': {
     ...NO_FAULTS,

@@ -60,7 +60,7 @@ function ofAny(make: MakeCore): Sabotage[] {
           return { ...core.status, confirmedRound: core.status.lastRound };
         },
       })),
-      by: { faults: 'partitions' },
+      by: { faults: 'cuts in a quick network' },
       found: /reads/,
     },
     {
@@ -203,18 +203,6 @@ export const VIEWSTAMPED_SABOTAGES: readonly Sabotage[] = [
     },
     by: { faults: 'partitions' },
     found: /leader completeness|committed is in the log|what is committed is never replaced/,
-  },
-  {
-    what: 'a member that enters a view although it hears its primary',
-    make: makeViewstamped,
-    tamper: {
-      message: (message) =>
-        message.kind === 'startViewChange' || message.kind === 'doViewChange'
-          ? { ...message, released: message.term }
-          : message,
-    },
-    by: { faults: 'partitions' },
-    found: /reads/,
   },
   {
     what: 'a primary that begins its view again',
