@@ -4,8 +4,8 @@ import { serve } from '../protocol/http/server.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { EngineFactory } from './engine/storage.js';
 import { type MetaserverOptions, openMetaserver } from './metaserver.js';
+import { groupEngine } from './storage/group-storage.js';
 import { lmdbEngine } from './storage/lmdb-engine.js';
-import { loggedEngine } from './storage/logged-engine.js';
 
 export interface RunMetaserverOptions extends MetaserverOptions {
   /** As configured; appears in the log. */
@@ -29,7 +29,7 @@ export interface RunningMetaserver {
 
 /** Resolves when the namespace is open and served. */
 export async function runMetaserver(options: RunMetaserverOptions, runtime: Runtime): Promise<RunningMetaserver> {
-  const metaserver = await openMetaserver(options, runtime, options.engine ?? loggedEngine(lmdbEngine));
+  const metaserver = await openMetaserver(options, runtime, options.engine ?? groupEngine(lmdbEngine));
   try {
     const server = await serve(
       {

@@ -46,7 +46,7 @@ const HISTORY_BYTES = 8;
 const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
-  'metadata.log_unusable',
+  'replication.log_unprepared',
   'metadata.command_failed',
 ];
 

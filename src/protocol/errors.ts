@@ -54,6 +54,8 @@ export class FileError extends Error {
 /**
  * What went wrong between two servers.
  * - UNREACHABLE: no connection, or it broke before the reply; the request may or may not have been carried out
+ * - NOT_LEADER: another server of the group answers such requests; nothing was done
+ * - OUTCOME_UNKNOWN: it may be carried out, now or later, or not
  * - DEADLINE: no reply in time; likewise
  * - CANCELLED: the caller gave up
  * - MALFORMED: the message can't be understood or breaks a limit
@@ -64,6 +66,8 @@ export class FileError extends Error {
  */
 export type ServiceErrorCode =
   | 'UNREACHABLE'
+  | 'NOT_LEADER'
+  | 'OUTCOME_UNKNOWN'
   | 'DEADLINE'
   | 'CANCELLED'
   | 'MALFORMED'

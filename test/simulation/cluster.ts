@@ -7,7 +7,7 @@ import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
-import { loggedEngine } from '../../src/metaserver/storage/logged-engine.js';
+import { groupEngine } from '../../src/metaserver/storage/group-storage.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { serve } from '../../src/protocol/http/server.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
@@ -130,7 +130,7 @@ export class SimulatedCluster {
     this.metaserverHost = new Host('meta1', world, {
       start: async (runtime) => {
         const base = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
-        const engine = loggedEngine(base, COMMIT_LOG_FILE_BYTES);
+        const engine = groupEngine(base, COMMIT_LOG_FILE_BYTES);
         const { commitIntervalMs } = shape;
         const metaserver = await openMetaserver({ directory: STORE_DIRECTORY, commitIntervalMs }, runtime, engine);
         const metadata = sabotage.metadata?.(metaserver.metadata) ?? metaserver.metadata;

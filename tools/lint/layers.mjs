@@ -6,9 +6,17 @@
  * name without a folder behind it is a file.
  */
 export const LAYERS = {
-  '': [['runtime'], ['protocol'], ['config'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
+  '': [
+    ['runtime'],
+    ['protocol'],
+    ['config', 'replication'],
+    ['mediator', 'metaserver', 'dataserver', 'fuse-client'],
+    ['cli'],
+  ],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
+  replication: [['core'], ['log'], ['member']],
+  'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
     ['settings', 'counters'],
     ['replicas', 'metadata', 'sessions'],

@@ -7,9 +7,9 @@ import { ServiceError } from '../../protocol/errors.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { EngineFactory, Key, Room, Row, Storage } from '../engine/storage.js';
+import type { Changes } from './batch.js';
 import { asDiskError, isUnusable } from './lmdb-errors.js';
 import { type Database, LmdbRoom, reserveBytesOn } from './lmdb-room.js';
-import type { Changes } from './log-record.js';
 
 const DATA_FILE = 'data.mdb';
 /**

@@ -1,0 +1,408 @@
+// The log of a member on its disk: entries, and what a member must not forget besides. It consists of segments of a fixed size.
+// The next segment is always ready, with its full size, so that an append waits for one sync of the data, and fits on a disk that
+// is full. An entry replaces what was stored at its index and behind it by being stored later: nothing is overwritten.
+import { Buffer } from 'node:buffer';
+import { join } from 'node:path';
+import { assert } from '../../runtime/assert.js';
+import { asError, errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import { Pacer } from '../../runtime/pacer.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
+import { LogShape } from '../core/log-shape.js';
+import type { MemberId } from '../core/members.js';
+import { decodeFrame, encodeFrame, type LogRecord } from './frame.js';
+import { type Recovered, recoverLog } from './recovery.js';
+import { FRAMES_START, openSegment, prepareSegment, type Segment } from './segment.js';
+
+export interface LogSettings {
+  /** A log of another member does not count. */
+  readonly owner: MemberId;
+  /** Of a segment. */
+  readonly segmentBytes: number;
+  /** Of entries that are kept in memory, the newest. */
+  readonly cacheBytes: number;
+}
+
+interface Place {
+  readonly segment: Segment;
+  readonly position: number;
+  readonly bytes: number;
+  readonly dataBytes: number;
+  /** null when only the disk has it. */
+  entry: Entry | null;
+}
+
+/** Room for the beginning of a segment, with all members. */
+const BEGIN_BYTES = 8192;
+
+export class ReplicationLog {
+  #hardState: HardState = BLANK_HARD_STATE;
+  #damagedUpTo = 0;
+  /** Of the entries behind the mark, in order. */
+  #places: Place[] = [];
+  /** The first of them that is in memory, and how much is. */
+  #cachedFrom = 0;
+  #cachedBytes = 0;
+  /** In order; the last one is written. */
+  #segments: { segment: Segment; mark: Mark }[] = [];
+  #spare: Promise<Segment> | null = null;
+  /** Files that may be used again. */
+  #free: string[] = [];
+  #nextFrame = 1;
+  /** The last frame that counts. */
+  #lastFrame = 0;
+  #nextSegment = 1;
+  #failure: Error | null = null;
+  /** Until the first change after a start: what it stores again, and whether it replaces the log. */
+  #beginning: { tail: readonly LogRecord[]; isReset: boolean } | null = null;
+  readonly #pacer: Pacer;
+
+  readonly #shape: LogShape;
+  readonly #directory: string;
+  readonly #settings: LogSettings;
+  readonly #runtime: Runtime;
+
+  private constructor(shape: LogShape, directory: string, settings: LogSettings, runtime: Runtime) {
+    this.#shape = shape;
+    this.#directory = directory;
+    this.#settings = settings;
+    this.#runtime = runtime;
+    this.#pacer = new Pacer(runtime.clock);
+  }
+
+  /**
+   * Reads the log in `directory`, which exists. Nothing is written before the first change, so a log opens on any disk.
+   * @param state what the state stands for: the log of a member that has lost it begins there
+   */
+  static async open(directory: string, state: Mark, settings: LogSettings, runtime: Runtime): Promise<ReplicationLog> {
+    const recovered = await recoverLog(directory, settings.owner, state.index, runtime.disk);
+    const { mark, entries } = recovered;
+    // It may end before the state, when it was lost, begin behind it, when its beginning was, or part from it, when the state
+    // was written without it.
+    const isUsable = mark !== null && termAt(mark, entries, state.index) === state.term;
+    const log = new ReplicationLog(new LogShape(isUsable ? mark : state), directory, settings, runtime);
+    try {
+      await log.#takeOver(recovered, isUsable);
+      return log;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
+  }
+
+  /** What a core starts with. The data of entries may be missing: a core does not look at them. */
+  get stored(): StoredState {
+    const first = this.#shape.mark.index + 1;
+    const entries = this.#places.map(({ entry, dataBytes }, at): Entry => {
+      if (entry !== null) return entry;
+      const index = first + at;
+      return { index, term: this.#shape.termAt(index) ?? 0, content: { kind: 'data', data: null, bytes: dataBytes } };
+    });
+    return { hardState: this.#hardState, mark: this.#shape.mark, entries, damagedUpTo: this.#damagedUpTo };
+  }
+
+  /** The last index that this member may have acknowledged and has lost since; 0 for a whole log. */
+  get damagedUpTo(): number {
+    return this.#damagedUpTo;
+  }
+
+  get lastIndex(): number {
+    return this.#shape.lastIndex;
+  }
+
+  get mark(): Mark {
+    return this.#shape.mark;
+  }
+
+  /** Of all files that hold entries. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { segment }) => sum + segment.end, 0);
+  }
+
+  /**
+   * Stores together; durable when it resolves. The entries can be read at once. Not to be called while another call runs. After a
+   * rejection nobody knows what is stored, and the log must be closed and opened anew.
+   */
+  async append(hardState: HardState | null, entries: readonly Entry[]): Promise<void> {
+    const records: LogRecord[] = entries.map((entry) => ({ kind: 'entry', entry }));
+    if (hardState !== null) records.unshift({ kind: 'hardState', hardState });
+    await this.#write(() => this.#append(records, entries));
+    this.#hardState = hardState ?? this.#hardState;
+  }
+
+  /** A state was installed: it replaces the whole log. */
+  async reset(mark: Mark, hardState: HardState | null): Promise<void> {
+    const before = this.#segments.map(({ segment }) => segment);
+    this.#shape.install(mark);
+    this.#places = [];
+    this.#cachedFrom = 0;
+    this.#cachedBytes = 0;
+    this.#hardState = hardState ?? this.#hardState;
+    this.#damagedUpTo = 0;
+    await this.#write(() => this.#begin(true));
+    this.#segments = this.#segments.slice(-1);
+    for (const segment of before) await this.#release(segment);
+  }
+
+  /** Everything that this member may have acknowledged is there again. */
+  async heal(): Promise<void> {
+    if (this.#damagedUpTo === 0) return;
+    this.#damagedUpTo = 0;
+    await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin(false)));
+  }
+
+  /** Entries up to `index`, all committed, are not needed any more. @returns the index behind which the log begins now */
+  async compact(index: number): Promise<number> {
+    const gone = this.#segments.slice(0, this.#firstNeeded(index)).map(({ segment }) => segment);
+    if (gone.length === 0) return this.#shape.mark.index;
+    this.#segments = this.#segments.slice(gone.length);
+    const begin = this.#segments[0]?.mark.index ?? this.#shape.mark.index;
+    const entries = begin - this.#shape.mark.index;
+    if (entries > 0) {
+      for (const place of this.#places.splice(0, entries)) this.#cachedBytes -= cachedBytesOf(place);
+      this.#cachedFrom = Math.max(0, this.#cachedFrom - entries);
+      this.#shape.compact(begin);
+    }
+    for (const segment of gone) await this.#release(segment);
+    return this.#shape.mark.index;
+  }
+
+  /** The place of the last segment that the log may begin with: see recovery.ts. */
+  #firstNeeded(index: number): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (let place = this.#segments.length - 1; place > 0; place--) {
+      const one = this.#segments[place];
+      if (one === undefined) continue;
+      lowest = Math.min(lowest, one.segment.lowestIndex);
+      if (one.mark.index <= index && one.mark.index < lowest) return place;
+    }
+    return 0;
+  }
+
+  /** Whether the log has the entry, in memory or on the disk. */
+  has(index: number): boolean {
+    return index > this.#shape.mark.index && index <= this.#shape.lastIndex;
+  }
+
+  /** An entry that is in memory; undefined for others. */
+  cached(index: number): Entry | undefined {
+    return this.#places[index - this.#shape.mark.index - 1]?.entry ?? undefined;
+  }
+
+  /** Entries, from the disk where need be. Rejects when they can't be read, or have changed meanwhile. */
+  async read(first: number, last: number): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (const [at, place] of this.#placesOf(first, last).entries()) {
+      const index = first + at;
+      const entry = place.entry ?? (await readEntry(place, index));
+      if (entry === undefined) throw new Error(`entry ${index} of the log can't be read`);
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  async close(): Promise<void> {
+    const spare = await this.#spare?.catch(() => null);
+    this.#spare = null;
+    for (const { segment } of this.#segments) await segment.close();
+    this.#segments = [];
+    await spare?.close();
+  }
+
+  /** Nothing is written after a failure. */
+  async #write(action: () => Promise<void>): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
+    try {
+      await action();
+    } catch (error) {
+      this.#failure = asError(error);
+      throw error;
+    }
+  }
+
+  #placesOf(first: number, last: number): Place[] {
+    const start = first - this.#shape.mark.index - 1;
+    const places = this.#places.slice(Math.max(0, start), start + last - first + 1);
+    assert(start >= 0 && places.length === last - first + 1, 'only entries that are there are read');
+    return places;
+  }
+
+  async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
+    if (this.#beginning !== null) await this.#begin(false);
+    const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
+    if (!this.#current.hasRoom(bytesAtMost)) await this.#switch(bytesAtMost, false);
+    const segment = this.#current;
+    const number = this.#nextFrame++;
+    const frame = encodeFrame(number, records, segment.header.salt);
+    const position = segment.end;
+    for (const entry of entries) this.#put(entry, { segment, position, bytes: frame.length });
+    this.#trimCache();
+    await segment.append(frame, this.#pacer);
+    this.#lastFrame = number;
+  }
+
+  #put(entry: Entry, frame: Pick<Place, 'segment' | 'position' | 'bytes'>): void {
+    const place = { ...frame, dataBytes: bytesOf(entry), entry };
+    this.#shape.put(entry);
+    const kept = entry.index - this.#shape.mark.index - 1;
+    for (const gone of this.#places.splice(kept)) this.#cachedBytes -= cachedBytesOf(gone);
+    this.#places.push(place);
+    this.#cachedFrom = Math.min(this.#cachedFrom, kept);
+    this.#cachedBytes += place.dataBytes;
+    place.segment.lowestIndex = Math.min(place.segment.lowestIndex, entry.index);
+  }
+
+  #trimCache(): void {
+    while (this.#cachedBytes > this.#settings.cacheBytes && this.#cachedFrom < this.#places.length - 1) {
+      const place = this.#places[this.#cachedFrom++];
+      if (place?.entry == null || place.entry.content.kind !== 'data') continue;
+      this.#cachedBytes -= place.dataBytes;
+      place.entry = null;
+    }
+  }
+
+  get #current(): Segment {
+    const last = this.#segments.at(-1);
+    assert(last !== undefined, 'an open log has a segment to write');
+    return last.segment;
+  }
+
+  /** Begins to write after a start, or in place of what was. The last frame may never have reached the disk: it is stored again. */
+  async #begin(isReset: boolean): Promise<void> {
+    const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
+    const rewritten = isReset || wasReset ? [] : tail.filter((record) => this.#isKept(record));
+    const entries = rewritten.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
+    const before = (entries[0]?.index ?? this.#shape.lastIndex + 1) - 1;
+    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset, before);
+    this.#beginning = null;
+    if (rewritten.length > 0) await this.#append(rewritten, entries);
+  }
+
+  #isKept(record: LogRecord): boolean {
+    return record.kind !== 'entry' || record.entry.index > this.#shape.mark.index;
+  }
+
+  /**
+   * Goes on in the next segment, which has room for a frame of so many bytes.
+   * @param before the entry before the first that it gets
+   */
+  async #switch(frameBytes: number, isReset: boolean, before = this.#shape.lastIndex): Promise<void> {
+    const segment = await this.#nextSegmentWith(frameBytes);
+    const mark: Mark = {
+      index: before,
+      term: this.#shape.termAt(before) ?? 0,
+      members: this.#shape.membersAt(before),
+    };
+    const begin = {
+      owner: this.#settings.owner,
+      hardState: this.#hardState,
+      damagedUpTo: this.#damagedUpTo,
+      mark,
+      previousFrame: this.#lastFrame,
+      isReset,
+    };
+    this.#segments.push({ segment, mark });
+    // Twice: a log without its beginning has forgotten for whom it voted.
+    const number = this.#nextFrame;
+    this.#nextFrame += 2;
+    const { salt } = segment.header;
+    const both = [number, number + 1].map((each) => encodeFrame(each, [{ kind: 'begin', begin }], salt));
+    await segment.append(Buffer.concat(both), this.#pacer);
+    this.#lastFrame = number + 1;
+    this.#prepareSpare();
+  }
+
+  async #nextSegmentWith(frameBytes: number): Promise<Segment> {
+    const needed = FRAMES_START + BEGIN_BYTES + frameBytes;
+    const spare = await this.#spare?.catch(() => null);
+    this.#spare = null;
+    if (spare != null && spare.sizeBytes >= needed) return spare;
+    if (spare != null) await this.#release(spare);
+    return this.#prepare(Math.max(needed, this.#settings.segmentBytes));
+  }
+
+  #prepareSpare(): void {
+    this.#spare = this.#prepare(this.#settings.segmentBytes);
+    this.#spare.catch((error: unknown) => {
+      rethrowProgramFault(error);
+      this.#runtime.log.warn('replication.log_unprepared', { directory: this.#directory, ...errorFields(error) });
+    });
+  }
+
+  async #prepare(leastBytes: number): Promise<Segment> {
+    const number = this.#nextSegment++;
+    const recycled = this.#free.pop();
+    const name = recycled ?? `segment-${number}`;
+    try {
+      return await prepareSegment(this.#directory, name, number, leastBytes, this.#runtime);
+    } catch (error) {
+      // A file of full size is worth more than its room: the next segment needs no other.
+      if (recycled !== undefined) this.#free.push(recycled);
+      else await this.#runtime.disk.remove(join(this.#directory, name));
+      throw error;
+    }
+  }
+
+  /** One file is kept for the next segment; more would only take room. */
+  async #release(segment: Segment): Promise<void> {
+    await segment.close();
+    if (this.#free.length === 0) this.#free.push(segment.name);
+    else await this.#runtime.disk.remove(segment.path);
+  }
+
+  /** Whatever is there is read only; what comes is written to a new segment. */
+  async #takeOver(recovered: Recovered, isUsable: boolean): Promise<void> {
+    const { disk, log } = this.#runtime;
+    this.#free.push(...recovered.free);
+    // A state of a term shows that there was that term.
+    const isOlder = recovered.hardState.term < this.#shape.mark.term;
+    this.#hardState = isOlder ? { term: this.#shape.mark.term, vote: null } : recovered.hardState;
+    this.#damagedUpTo = recovered.damagedUpTo;
+    this.#nextFrame = recovered.highestFrame + 1;
+    this.#lastFrame = recovered.lastFrame;
+    const segments = new Map<string, Segment>();
+    for (const found of recovered.segments) {
+      const segment = await openSegment(this.#directory, found, disk);
+      segments.set(found.name, segment);
+      this.#segments.push({ segment, mark: found.mark });
+      this.#nextSegment = Math.max(this.#nextSegment, found.header.number + 1);
+    }
+    for (const { entry, segment, position, bytes } of recovered.entries) {
+      if (!isUsable) {
+        this.#damagedUpTo = Math.max(this.#damagedUpTo, entry.index);
+        continue;
+      }
+      const from = segments.get(segment);
+      assert(from !== undefined, 'entries are found in segments that are found');
+      this.#put(entry, { segment: from, position, bytes });
+      this.#trimCache();
+    }
+    if (this.#damagedUpTo <= this.#shape.mark.index) this.#damagedUpTo = 0;
+    if (this.#damagedUpTo > 0) {
+      const fields = { directory: this.#directory, lastIndex: this.lastIndex, damagedUpTo: this.#damagedUpTo };
+      log.error('replication.log_damaged', fields);
+    }
+    this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable };
+  }
+}
+
+function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {
+  return index === mark.index ? mark.term : entries[index - mark.index - 1]?.entry.term;
+}
+
+async function readEntry({ segment, position, bytes }: Place, index: number): Promise<Entry | undefined> {
+  const content = await segment.read(position, bytes);
+  for (const record of decodeFrame(content, 0, segment.header.salt)?.records ?? []) {
+    if (record.kind === 'entry' && record.entry.index === index) return record.entry;
+  }
+  return undefined;
+}
+
+function cachedBytesOf({ entry, dataBytes }: Place): number {
+  return entry === null ? 0 : dataBytes;
+}
+
+function bytesOf({ content }: Entry): number {
+  return content.kind === 'data' ? content.bytes : 0;
+}

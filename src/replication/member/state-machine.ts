@@ -1,0 +1,25 @@
+// What a group replicates, as a member sees it.
+import type { Entry, Mark } from '../core/core.js';
+
+export interface StateMachine {
+  /** The last entry that was applied, and who was a member then. */
+  readonly applied: Mark;
+  /** Applies entries that are committed and on the disk of this member, in order, from the next one on. Never fails. */
+  apply(entries: readonly Entry[]): void;
+}
+
+/** Whole states, for members that lack what is in no log any more. */
+export interface States {
+  /** The whole state as it is now. It stays readable, unchanged, until the end of `chunks` or a `return`. */
+  snapshot(): { mark: Mark; chunks: AsyncIterable<Uint8Array> };
+  /** Takes a state in without touching the own one. */
+  receive(mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedState>;
+}
+
+/** A whole state of another member, ready to replace the own one. */
+export interface ReceivedState {
+  readonly mark: Mark;
+  /** On stable storage when it resolves, whole or not at all. */
+  install(): Promise<void>;
+  discard(): Promise<void>;
+}
