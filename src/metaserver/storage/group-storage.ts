@@ -198,7 +198,6 @@ class GroupStorage implements Storage {
     );
     return new Promise((resolve, reject) => {
       const member = new GroupMember({
-        self: this.#self,
         core,
         log,
         state: this.#rows,

@@ -162,6 +162,13 @@ export class Replica {
     if (index > this.log.mark.index) this.log.compact(index);
   }
 
+  /** To a leader of an earlier term, which learns this one. */
+  refuseAll(to: MemberId, term: number): void {
+    const { lastIndex: index, lastTerm } = this.log;
+    const hint = { index, term: lastTerm };
+    this.#outbox.sendNow({ kind: 'appended', from: this.#self, to, term, isMatch: false, index, hint });
+  }
+
   /** The entry of this index and term is not in the log; one before it may be the leader's too. */
   #refuse({ from, to, term }: LeaderMessage, index: number, indexTerm: number): void {
     const hint = this.log.lastUpTo(index, indexTerm);

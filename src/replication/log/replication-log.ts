@@ -2,18 +2,17 @@
 // The next segment is always ready, with its full size, so that an append waits for one sync of the data, and fits on a disk that
 // is full. An entry replaces what was stored at its index and behind it by being stored later: nothing is overwritten.
 import { Buffer } from 'node:buffer';
-import { join } from 'node:path';
 import { assert } from '../../runtime/assert.js';
-import { asError, errorFields } from '../../runtime/caught-errors.js';
-import { rethrowProgramFault } from '../../runtime/faults.js';
+import { asError } from '../../runtime/caught-errors.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
-import { LogShape } from '../core/log-shape.js';
 import type { MemberId } from '../core/members.js';
-import { decodeFrame, encodeFrame, type LogRecord } from './frame.js';
+import { encodeFrame, type LogRecord } from './frame.js';
+import { PlacedEntries } from './placed-entries.js';
 import { type Recovered, recoverLog } from './recovery.js';
-import { FRAMES_START, openSegment, prepareSegment, type Segment } from './segment.js';
+import { FRAMES_START, openSegment, type Segment } from './segment.js';
+import { SegmentSupply } from './segment-supply.js';
 
 export interface LogSettings {
   /** A log of another member does not count. */
@@ -24,47 +23,31 @@ export interface LogSettings {
   readonly cacheBytes: number;
 }
 
-interface Place {
-  readonly segment: Segment;
-  readonly position: number;
-  readonly bytes: number;
-  readonly dataBytes: number;
-  /** null when only the disk has it. */
-  entry: Entry | null;
-}
-
 /** Room for the beginning of a segment, with all members. */
 const BEGIN_BYTES = 8192;
 
 export class ReplicationLog {
   #hardState: HardState = BLANK_HARD_STATE;
   #damagedUpTo = 0;
-  /** Of the entries behind the mark, in order. */
-  #places: Place[] = [];
-  /** The first of them that is in memory, and how much is. */
-  #cachedFrom = 0;
-  #cachedBytes = 0;
   /** In order; the last one is written. */
   #segments: { segment: Segment; mark: Mark }[] = [];
-  #spare: Promise<Segment> | null = null;
-  /** Files that may be used again. */
-  #free: string[] = [];
   #nextFrame = 1;
   /** The last frame that counts. */
   #lastFrame = 0;
-  #nextSegment = 1;
   #failure: Error | null = null;
   /** Until the first change after a start: what it stores again, and whether it replaces the log. */
   #beginning: { tail: readonly LogRecord[]; isReset: boolean } | null = null;
   readonly #pacer: Pacer;
 
-  readonly #shape: LogShape;
+  readonly #entries: PlacedEntries;
+  readonly #supply: SegmentSupply;
   readonly #directory: string;
   readonly #settings: LogSettings;
   readonly #runtime: Runtime;
 
-  private constructor(shape: LogShape, directory: string, settings: LogSettings, runtime: Runtime) {
-    this.#shape = shape;
+  private constructor(mark: Mark, directory: string, settings: LogSettings, runtime: Runtime) {
+    this.#entries = new PlacedEntries(mark, settings.cacheBytes);
+    this.#supply = new SegmentSupply(directory, settings.segmentBytes, runtime);
     this.#directory = directory;
     this.#settings = settings;
     this.#runtime = runtime;
@@ -81,7 +64,7 @@ export class ReplicationLog {
     // It may end before the state, when it was lost, begin behind it, when its beginning was, or part from it, when the state
     // was written without it.
     const isUsable = mark !== null && termAt(mark, entries, state.index) === state.term;
-    const log = new ReplicationLog(new LogShape(isUsable ? mark : state), directory, settings, runtime);
+    const log = new ReplicationLog(isUsable ? mark : state, directory, settings, runtime);
     try {
       await log.#takeOver(recovered, isUsable);
       return log;
@@ -93,13 +76,8 @@ export class ReplicationLog {
 
   /** What a core starts with. The data of entries may be missing: a core does not look at them. */
   get stored(): StoredState {
-    const first = this.#shape.mark.index + 1;
-    const entries = this.#places.map(({ entry, dataBytes }, at): Entry => {
-      if (entry !== null) return entry;
-      const index = first + at;
-      return { index, term: this.#shape.termAt(index) ?? 0, content: { kind: 'data', data: null, bytes: dataBytes } };
-    });
-    return { hardState: this.#hardState, mark: this.#shape.mark, entries, damagedUpTo: this.#damagedUpTo };
+    const { shapes: entries, shape } = this.#entries;
+    return { hardState: this.#hardState, mark: shape.mark, entries, damagedUpTo: this.#damagedUpTo };
   }
 
   /** The last index that this member may have acknowledged and has lost since; 0 for a whole log. */
@@ -108,11 +86,11 @@ export class ReplicationLog {
   }
 
   get lastIndex(): number {
-    return this.#shape.lastIndex;
+    return this.#entries.shape.lastIndex;
   }
 
   get mark(): Mark {
-    return this.#shape.mark;
+    return this.#entries.shape.mark;
   }
 
   /** Of all files that hold entries. */
@@ -134,15 +112,12 @@ export class ReplicationLog {
   /** A state was installed: it replaces the whole log. */
   async reset(mark: Mark, hardState: HardState | null): Promise<void> {
     const before = this.#segments.map(({ segment }) => segment);
-    this.#shape.install(mark);
-    this.#places = [];
-    this.#cachedFrom = 0;
-    this.#cachedBytes = 0;
+    this.#entries.reset(mark);
     this.#hardState = hardState ?? this.#hardState;
     this.#damagedUpTo = 0;
     await this.#write(() => this.#begin(true));
     this.#segments = this.#segments.slice(-1);
-    for (const segment of before) await this.#release(segment);
+    for (const segment of before) await this.#supply.release(segment);
   }
 
   /** Everything that this member may have acknowledged is there again. */
@@ -155,17 +130,11 @@ export class ReplicationLog {
   /** Entries up to `index`, all committed, are not needed any more. @returns the index behind which the log begins now */
   async compact(index: number): Promise<number> {
     const gone = this.#segments.slice(0, this.#firstNeeded(index)).map(({ segment }) => segment);
-    if (gone.length === 0) return this.#shape.mark.index;
+    if (gone.length === 0) return this.#entries.shape.mark.index;
     this.#segments = this.#segments.slice(gone.length);
-    const begin = this.#segments[0]?.mark.index ?? this.#shape.mark.index;
-    const entries = begin - this.#shape.mark.index;
-    if (entries > 0) {
-      for (const place of this.#places.splice(0, entries)) this.#cachedBytes -= cachedBytesOf(place);
-      this.#cachedFrom = Math.max(0, this.#cachedFrom - entries);
-      this.#shape.compact(begin);
-    }
-    for (const segment of gone) await this.#release(segment);
-    return this.#shape.mark.index;
+    this.#entries.compact(this.#segments[0]?.mark.index ?? 0);
+    for (const segment of gone) await this.#supply.release(segment);
+    return this.#entries.shape.mark.index;
   }
 
   /** The place of the last segment that the log may begin with: see recovery.ts. */
@@ -182,32 +151,23 @@ export class ReplicationLog {
 
   /** Whether the log has the entry, in memory or on the disk. */
   has(index: number): boolean {
-    return index > this.#shape.mark.index && index <= this.#shape.lastIndex;
+    return index > this.#entries.shape.mark.index && index <= this.#entries.shape.lastIndex;
   }
 
   /** An entry that is in memory; undefined for others. */
   cached(index: number): Entry | undefined {
-    return this.#places[index - this.#shape.mark.index - 1]?.entry ?? undefined;
+    return this.#entries.cached(index);
   }
 
   /** Entries, from the disk where need be. Rejects when they can't be read, or have changed meanwhile. */
-  async read(first: number, last: number): Promise<Entry[]> {
-    const entries: Entry[] = [];
-    for (const [at, place] of this.#placesOf(first, last).entries()) {
-      const index = first + at;
-      const entry = place.entry ?? (await readEntry(place, index));
-      if (entry === undefined) throw new Error(`entry ${index} of the log can't be read`);
-      entries.push(entry);
-    }
-    return entries;
+  read(first: number, last: number): Promise<Entry[]> {
+    return this.#entries.read(first, last);
   }
 
   async close(): Promise<void> {
-    const spare = await this.#spare?.catch(() => null);
-    this.#spare = null;
     for (const { segment } of this.#segments) await segment.close();
     this.#segments = [];
-    await spare?.close();
+    await this.#supply.close();
   }
 
   /** Nothing is written after a failure. */
@@ -221,13 +181,6 @@ export class ReplicationLog {
     }
   }
 
-  #placesOf(first: number, last: number): Place[] {
-    const start = first - this.#shape.mark.index - 1;
-    const places = this.#places.slice(Math.max(0, start), start + last - first + 1);
-    assert(start >= 0 && places.length === last - first + 1, 'only entries that are there are read');
-    return places;
-  }
-
   async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
     if (this.#beginning !== null) await this.#begin(false);
     const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
@@ -236,30 +189,9 @@ export class ReplicationLog {
     const number = this.#nextFrame++;
     const frame = encodeFrame(number, records, segment.header.salt);
     const position = segment.end;
-    for (const entry of entries) this.#put(entry, { segment, position, bytes: frame.length });
-    this.#trimCache();
+    for (const entry of entries) this.#entries.put(entry, { segment, position, bytes: frame.length });
     await segment.append(frame, this.#pacer);
     this.#lastFrame = number;
-  }
-
-  #put(entry: Entry, frame: Pick<Place, 'segment' | 'position' | 'bytes'>): void {
-    const place = { ...frame, dataBytes: bytesOf(entry), entry };
-    this.#shape.put(entry);
-    const kept = entry.index - this.#shape.mark.index - 1;
-    for (const gone of this.#places.splice(kept)) this.#cachedBytes -= cachedBytesOf(gone);
-    this.#places.push(place);
-    this.#cachedFrom = Math.min(this.#cachedFrom, kept);
-    this.#cachedBytes += place.dataBytes;
-    place.segment.lowestIndex = Math.min(place.segment.lowestIndex, entry.index);
-  }
-
-  #trimCache(): void {
-    while (this.#cachedBytes > this.#settings.cacheBytes && this.#cachedFrom < this.#places.length - 1) {
-      const place = this.#places[this.#cachedFrom++];
-      if (place?.entry == null || place.entry.content.kind !== 'data') continue;
-      this.#cachedBytes -= place.dataBytes;
-      place.entry = null;
-    }
   }
 
   get #current(): Segment {
@@ -273,26 +205,26 @@ export class ReplicationLog {
     const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
     const rewritten = isReset || wasReset ? [] : tail.filter((record) => this.#isKept(record));
     const entries = rewritten.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
-    const before = (entries[0]?.index ?? this.#shape.lastIndex + 1) - 1;
+    const before = (entries[0]?.index ?? this.#entries.shape.lastIndex + 1) - 1;
     await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset, before);
     this.#beginning = null;
     if (rewritten.length > 0) await this.#append(rewritten, entries);
   }
 
   #isKept(record: LogRecord): boolean {
-    return record.kind !== 'entry' || record.entry.index > this.#shape.mark.index;
+    return record.kind !== 'entry' || record.entry.index > this.#entries.shape.mark.index;
   }
 
   /**
    * Goes on in the next segment, which has room for a frame of so many bytes.
    * @param before the entry before the first that it gets
    */
-  async #switch(frameBytes: number, isReset: boolean, before = this.#shape.lastIndex): Promise<void> {
-    const segment = await this.#nextSegmentWith(frameBytes);
+  async #switch(frameBytes: number, isReset: boolean, before = this.#entries.shape.lastIndex): Promise<void> {
+    const segment = await this.#supply.take(FRAMES_START + BEGIN_BYTES + frameBytes);
     const mark: Mark = {
       index: before,
-      term: this.#shape.termAt(before) ?? 0,
-      members: this.#shape.membersAt(before),
+      term: this.#entries.shape.termAt(before) ?? 0,
+      members: this.#entries.shape.membersAt(before),
     };
     const begin = {
       owner: this.#settings.owner,
@@ -310,54 +242,17 @@ export class ReplicationLog {
     const both = [number, number + 1].map((each) => encodeFrame(each, [{ kind: 'begin', begin }], salt));
     await segment.append(Buffer.concat(both), this.#pacer);
     this.#lastFrame = number + 1;
-    this.#prepareSpare();
-  }
-
-  async #nextSegmentWith(frameBytes: number): Promise<Segment> {
-    const needed = FRAMES_START + BEGIN_BYTES + frameBytes;
-    const spare = await this.#spare?.catch(() => null);
-    this.#spare = null;
-    if (spare != null && spare.sizeBytes >= needed) return spare;
-    if (spare != null) await this.#release(spare);
-    return this.#prepare(Math.max(needed, this.#settings.segmentBytes));
-  }
-
-  #prepareSpare(): void {
-    this.#spare = this.#prepare(this.#settings.segmentBytes);
-    this.#spare.catch((error: unknown) => {
-      rethrowProgramFault(error);
-      this.#runtime.log.warn('replication.log_unprepared', { directory: this.#directory, ...errorFields(error) });
-    });
-  }
-
-  async #prepare(leastBytes: number): Promise<Segment> {
-    const number = this.#nextSegment++;
-    const recycled = this.#free.pop();
-    const name = recycled ?? `segment-${number}`;
-    try {
-      return await prepareSegment(this.#directory, name, number, leastBytes, this.#runtime);
-    } catch (error) {
-      // A file of full size is worth more than its room: the next segment needs no other.
-      if (recycled !== undefined) this.#free.push(recycled);
-      else await this.#runtime.disk.remove(join(this.#directory, name));
-      throw error;
-    }
-  }
-
-  /** One file is kept for the next segment; more would only take room. */
-  async #release(segment: Segment): Promise<void> {
-    await segment.close();
-    if (this.#free.length === 0) this.#free.push(segment.name);
-    else await this.#runtime.disk.remove(segment.path);
+    this.#supply.prepareNext();
   }
 
   /** Whatever is there is read only; what comes is written to a new segment. */
   async #takeOver(recovered: Recovered, isUsable: boolean): Promise<void> {
     const { disk, log } = this.#runtime;
-    this.#free.push(...recovered.free);
+    const numbers = recovered.segments.map(({ header }) => header.number);
+    this.#supply.found(recovered.free, Math.max(0, ...numbers));
     // A state of a term shows that there was that term.
-    const isOlder = recovered.hardState.term < this.#shape.mark.term;
-    this.#hardState = isOlder ? { term: this.#shape.mark.term, vote: null } : recovered.hardState;
+    const isOlder = recovered.hardState.term < this.#entries.shape.mark.term;
+    this.#hardState = isOlder ? { term: this.#entries.shape.mark.term, vote: null } : recovered.hardState;
     this.#damagedUpTo = recovered.damagedUpTo;
     this.#nextFrame = recovered.highestFrame + 1;
     this.#lastFrame = recovered.lastFrame;
@@ -366,7 +261,6 @@ export class ReplicationLog {
       const segment = await openSegment(this.#directory, found, disk);
       segments.set(found.name, segment);
       this.#segments.push({ segment, mark: found.mark });
-      this.#nextSegment = Math.max(this.#nextSegment, found.header.number + 1);
     }
     for (const { entry, segment, position, bytes } of recovered.entries) {
       if (!isUsable) {
@@ -375,10 +269,9 @@ export class ReplicationLog {
       }
       const from = segments.get(segment);
       assert(from !== undefined, 'entries are found in segments that are found');
-      this.#put(entry, { segment: from, position, bytes });
-      this.#trimCache();
+      this.#entries.put(entry, { segment: from, position, bytes });
     }
-    if (this.#damagedUpTo <= this.#shape.mark.index) this.#damagedUpTo = 0;
+    if (this.#damagedUpTo <= this.#entries.shape.mark.index) this.#damagedUpTo = 0;
     if (this.#damagedUpTo > 0) {
       const fields = { directory: this.#directory, lastIndex: this.lastIndex, damagedUpTo: this.#damagedUpTo };
       log.error('replication.log_damaged', fields);
@@ -389,20 +282,4 @@ export class ReplicationLog {
 
 function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {
   return index === mark.index ? mark.term : entries[index - mark.index - 1]?.entry.term;
-}
-
-async function readEntry({ segment, position, bytes }: Place, index: number): Promise<Entry | undefined> {
-  const content = await segment.read(position, bytes);
-  for (const record of decodeFrame(content, 0, segment.header.salt)?.records ?? []) {
-    if (record.kind === 'entry' && record.entry.index === index) return record.entry;
-  }
-  return undefined;
-}
-
-function cachedBytesOf({ entry, dataBytes }: Place): number {
-  return entry === null ? 0 : dataBytes;
-}
-
-function bytesOf({ content }: Entry): number {
-  return content.kind === 'data' ? content.bytes : 0;
 }

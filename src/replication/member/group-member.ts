@@ -6,43 +6,23 @@ import { assert } from '../../runtime/assert.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
-import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
-import type { Core, CoreStatus, Entry, Envelope, Mark, Outgoing, Writes } from '../core/core.js';
+import type { CoreStatus, Entry, Envelope, Mark, Writes } from '../core/core.js';
 import type { MemberId, Members } from '../core/members.js';
-import type { ReplicationLog } from '../log/replication-log.js';
+import { EntrySender } from './entry-sender.js';
 import { Lease } from './lease.js';
+import type { MemberParts } from './member-parts.js';
 import { Proposals } from './proposals.js';
-import type { ReceivedState, StateMachine, States } from './state-machine.js';
-import type { Message, Transport } from './transport.js';
+import { RoundWaiters } from './round-waiters.js';
+import type { ReceivedState, States } from './state-machine.js';
+import type { Message } from './transport.js';
 
 /** Entries are read from the log and applied so many at a time. */
 const APPLY_AT_ONCE = 64;
 
-export interface MemberEvents {
-  /** It leads now, and may answer, or it does not any more. */
-  servingChanged(isServing: boolean): void;
-  /** The log can't be written: the member has stopped, and must be opened anew. */
-  failed(error: unknown): void;
-}
-
-export interface MemberParts {
-  self: MemberId;
-  core: Core;
-  log: ReplicationLog;
-  state: StateMachine;
-  /** Not needed by a group of one. */
-  states?: States;
-  transport: Transport;
-  runtime: Runtime;
-  events: MemberEvents;
-  tickMs: number;
-  /** The shortest time without a leader after which a member asks for votes. */
-  electionTimeoutMs: number;
-}
-
 export class GroupMember {
   readonly #proposals = new Proposals();
+  readonly #rounds = new RoundWaiters();
   readonly #lease: Lease;
   /** Everything that writes the log. */
   readonly #writing = new SerialQueue();
@@ -51,14 +31,14 @@ export class GroupMember {
   #isServing = false;
   #isStopped = false;
   #timer: Timer | null = null;
-  /** Wait for a round of heartbeats that a quorum answers. */
-  #roundWaiters: { round: number; resolve: () => void; reject: (error: ServiceError) => void }[] = [];
   #received: ReceivedState | null = null;
 
+  readonly #sender: EntrySender;
   readonly #parts: MemberParts;
 
   constructor(parts: MemberParts) {
     this.#parts = parts;
+    this.#sender = new EntrySender(parts);
     this.#lease = new Lease(parts.runtime.clock, parts.electionTimeoutMs);
   }
 
@@ -104,19 +84,14 @@ export class GroupMember {
 
   /** Resolves when the data is applied here. Rejects with NOT_LEADER when nothing was done, with OUTCOME_UNKNOWN otherwise. */
   async propose(data: Uint8Array): Promise<void> {
-    const index = this.#isStopped ? null : this.#parts.core.propose(data, data.length);
-    if (index === null) throw this.#notLeader();
-    const applied = this.#proposals.wait(index, this.status.term);
-    this.#advance();
-    await applied;
+    await this.#applied(this.#isStopped ? null : this.#parts.core.propose(data, data.length));
   }
 
   /** Resolves when this member knows that it led at some moment since the call. */
   async confirmLeadership(): Promise<void> {
     if (!this.#isServing) throw this.#notLeader();
     if (this.#lease.isValid) return;
-    const round = this.#parts.core.startRound();
-    const confirmed = new Promise<void>((resolve, reject) => this.#roundWaiters.push({ round, resolve, reject }));
+    const confirmed = this.#rounds.wait(this.#parts.core.startRound());
     this.#advance();
     await confirmed;
   }
@@ -124,11 +99,8 @@ export class GroupMember {
   /** Resolves when the group has the members. */
   async changeMembers(members: Members): Promise<void> {
     const index = this.#isStopped ? 'not leader' : this.#parts.core.proposeMembers(members);
-    if (index === 'not leader') throw this.#notLeader();
-    if (typeof index === 'string') throw new ServiceError('REFUSED', index);
-    const applied = this.#proposals.wait(index, this.status.term);
-    this.#advance();
-    await applied;
+    if (typeof index === 'string' && index !== 'not leader') throw new ServiceError('REFUSED', index);
+    await this.#applied(index === 'not leader' ? null : index);
   }
 
   /** @returns whether a transfer was begun */
@@ -150,6 +122,14 @@ export class GroupMember {
     const { states } = this.#parts;
     assert(states !== undefined, 'a group of several has states to send');
     return states;
+  }
+
+  /** @param index of an entry that was proposed just now; null when this is not the leader */
+  async #applied(index: number | null): Promise<void> {
+    if (index === null) throw this.#notLeader();
+    const applied = this.#proposals.wait(index, this.status.term);
+    this.#advance();
+    await applied;
   }
 
   #notLeader(): ServiceError {
@@ -174,10 +154,8 @@ export class GroupMember {
     if (this.#isStopped) return;
     const { core } = this.#parts;
     this.#send();
-    if (!this.#isStoring) {
-      const writes = core.takeWrites();
-      if (writes !== null) this.#storeInBackground(writes);
-    }
+    const writes = this.#isStoring ? null : core.takeWrites();
+    if (writes !== null) this.#storeInBackground(writes);
     this.#applyInBackground();
   }
 
@@ -186,8 +164,7 @@ export class GroupMember {
     const { isServing, confirmedRound } = status;
     this.#schedule(status);
     if (isServing) this.#lease.confirmed(confirmedRound);
-    for (const waiter of this.#roundWaiters.filter(({ round }) => round <= confirmedRound)) waiter.resolve();
-    this.#roundWaiters = this.#roundWaiters.filter(({ round }) => round > confirmedRound);
+    this.#rounds.confirmed(confirmedRound);
     // A leader serves once all that earlier leaders have committed is applied here.
     const mayServe = isServing && this.#parts.state.applied.index >= status.applicable;
     if (mayServe === this.#isServing || (isServing && this.#isServing)) return;
@@ -199,9 +176,7 @@ export class GroupMember {
   #abandon(why: string): void {
     this.#lease.end();
     this.#proposals.abandon(why);
-    const waiters = this.#roundWaiters;
-    this.#roundWaiters = [];
-    for (const { reject } of waiters) reject(this.#notLeader());
+    this.#rounds.abandon(this.#notLeader());
   }
 
   #send(): void {
@@ -209,7 +184,7 @@ export class GroupMember {
     const { lastRound, term } = core.status;
     if (lastRound > 0) this.#lease.began(lastRound);
     const { messages, snapshotsFor } = core.takeSends();
-    for (const message of messages) this.#post(message);
+    for (const message of messages) this.#sender.post(message);
     for (const to of snapshotsFor) {
       const { mark, chunks } = this.#states.snapshot();
       transport
@@ -225,42 +200,6 @@ export class GroupMember {
     }
   }
 
-  /** Adds the entries that the message names. */
-  #post(message: Outgoing<Envelope>): void {
-    const { log, transport, runtime } = this.#parts;
-    if (!('first' in message)) {
-      transport.send(message);
-      return;
-    }
-    const { first, last, ...fields } = message as Envelope & { first: number; last: number };
-    const entries = this.#entriesNow(first, last);
-    if (entries !== undefined) {
-      transport.send({ ...fields, entries });
-      return;
-    }
-    // Compacted or replaced meanwhile: the message is as good as lost.
-    if (!log.has(first) || !log.has(last)) return;
-    log.read(first, last).then(
-      (read) => transport.send({ ...fields, entries: read }),
-      (error: unknown) => {
-        rethrowProgramFault(error);
-        runtime.log.warn('replication.log_unread', { first, last, ...errorFields(error) });
-      },
-    );
-  }
-
-  /** undefined when not all of them are in memory. */
-  #entriesNow(first: number, last: number): Entry[] | undefined {
-    const { core, log } = this.#parts;
-    const entries: Entry[] = [];
-    for (let index = first; index <= last; index++) {
-      const entry = core.unstored(index) ?? log.cached(index);
-      if (entry === undefined) return undefined;
-      entries.push(entry);
-    }
-    return entries;
-  }
-
   #storeInBackground(writes: Writes<Envelope>): void {
     this.#isStoring = true;
     const { core } = this.#parts;
@@ -271,7 +210,7 @@ export class GroupMember {
           core.stored();
           this.#isStoring = false;
           if (this.#isStopped) return;
-          for (const message of writes.afterwards) this.#post(message);
+          for (const message of writes.afterwards) this.#sender.post(message);
           this.#advance();
         },
         (error: unknown) => this.#fail(error),
@@ -298,7 +237,7 @@ export class GroupMember {
     while (!this.#isApplying && state.applied.index < applicable) {
       const first = state.applied.index + 1;
       const last = Math.min(applicable, first + APPLY_AT_ONCE - 1);
-      const entries = this.#entriesNow(first, last);
+      const entries = this.#sender.inMemory(first, last);
       if (entries === undefined) {
         this.#isApplying = true;
         void this.#applyFromDisk(first, last);

@@ -106,7 +106,6 @@ class Server {
       this.log.stored,
     );
     this.member = new GroupMember({
-      self: this.id,
       core,
       log: this.log,
       state: this.state,

@@ -14,11 +14,13 @@ import type {
   Writes,
 } from '../core.js';
 import { Leadership } from '../leadership.js';
-import { isMajority, type MemberId, type Members } from '../members.js';
+import type { MemberId, Members } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
+import { Campaign } from './campaign.js';
 import type { AskVote, RaftMessage, Vote } from './messages.js';
+import { Silence } from './silence.js';
 
 export class Raft implements Core<RaftMessage> {
   #term: number;
@@ -26,36 +28,28 @@ export class Raft implements Core<RaftMessage> {
   #leader: MemberId | null = null;
   /** While it leads. */
   #leadership: Leadership | null = null;
-  /** While it asks for votes: who has answered what. */
-  #campaign: { isTrial: boolean; votes: Map<MemberId, boolean> } | null = null;
-  #ticksOfSilence = 0;
-  /** Since its start it has neither heard a leader nor waited for one as long as it must. */
-  #isFresh: boolean;
-  #patienceTicks = 0;
+  /** While it asks for votes. */
+  #campaign: Campaign | null = null;
 
   readonly #settings: CoreSettings;
   readonly #replica: Replica;
+  readonly #silence: Silence;
   readonly #outbox: Outbox<RaftMessage>;
 
   constructor(settings: CoreSettings, stored: StoredState) {
-    assert(
-      settings.heartbeatTicks * 2 < settings.electionTicks,
-      'two heartbeats fit into the shortest election time-out',
-    );
     this.#settings = settings;
     this.#term = stored.hardState.term;
     this.#vote = stored.hardState.vote;
     this.#outbox = new Outbox(stored.hardState);
     this.#replica = new Replica(settings.self, stored, this.#outbox);
     // Who has no term has heard no leader.
-    this.#isFresh = stored.hardState.term > 0;
-    this.#resetPatience();
+    this.#silence = new Silence(settings, stored.hardState.term > 0);
     if (this.#replica.isOnlyVoter) this.#startCampaign(false, false);
   }
 
   get status(): CoreStatus {
-    const { term, leader, leadership } = { term: this.#term, leader: this.#leader, leadership: this.#leadership };
-    return this.#replica.status({ role: this.#role, term, leader, leadership });
+    const parts = { role: this.#role, term: this.#term, leader: this.#leader, leadership: this.#leadership };
+    return this.#replica.status(parts);
   }
 
   tick(): void {
@@ -63,8 +57,7 @@ export class Raft implements Core<RaftMessage> {
       if (!this.#leadership.tick(this.#committed)) this.#follow(this.#term, null);
       return;
     }
-    if (++this.#ticksOfSilence >= this.#settings.electionTicks) this.#isFresh = false;
-    if (this.#ticksOfSilence < this.#patienceTicks || !this.#replica.mayCampaign) return;
+    if (!this.#silence.tick() || !this.#replica.mayCampaign) return;
     // A disk that stalls would make it a leader that can't lead.
     if (this.#outbox.isStoring) return;
     this.#startCampaign(!this.#replica.isOnlyVoter, false);
@@ -87,9 +80,7 @@ export class Raft implements Core<RaftMessage> {
 
   proposeMembers(members: Members): number | MembersRefusal {
     if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    const refusal = this.#replica.refusalOf(members, this.#term);
-    if (refusal !== null) return refusal;
-    return this.#addEntry({ kind: 'members', members });
+    return this.#replica.refusalOf(members, this.#term) ?? this.#addEntry({ kind: 'members', members });
   }
 
   startRound(): number {
@@ -181,7 +172,7 @@ export class Raft implements Core<RaftMessage> {
     switch (message.kind) {
       case 'askVote':
         // Who has heard the leader lately helps nobody to overthrow it.
-        if (!message.isTransfer && this.#hasLeaderLately) return false;
+        if (!message.isTransfer && (this.#leadership ?? this.#silence.isShort(this.#leader !== null))) return false;
         if (!message.isTrial) this.#follow(message.term, null);
         return true;
       case 'vote':
@@ -199,21 +190,12 @@ export class Raft implements Core<RaftMessage> {
     }
   }
 
-  /** A member that has just been started may have answered a leader right before. */
-  get #hasLeaderLately(): boolean {
-    if (this.#leadership !== null) return true;
-    return (this.#leader !== null || this.#isFresh) && this.#ticksOfSilence < this.#settings.electionTicks;
-  }
-
   /** The sender learns the higher term, and stops leading or asking. */
   #answerOldTerm(message: RaftMessage): void {
     if (message.kind === 'append' || message.kind === 'heartbeat' || message.kind === 'snapshot') {
-      const hint = { index: this.#log.lastIndex, term: this.#log.lastTerm };
-      const fields = { isMatch: false, index: this.#log.lastIndex, hint };
-      this.#outbox.sendNow({ kind: 'appended', ...this.#envelope(message.from), ...fields });
+      this.#replica.refuseAll(message.from, this.#term);
     } else if (message.kind === 'askVote' && message.isTrial) {
-      const fields = { isTrial: true, isGranted: false };
-      this.#outbox.sendNow({ kind: 'vote', ...this.#envelope(message.from), ...fields });
+      this.#outbox.sendNow({ kind: 'vote', ...this.#envelope(message.from), isTrial: true, isGranted: false });
     }
   }
 
@@ -231,7 +213,7 @@ export class Raft implements Core<RaftMessage> {
       return;
     }
     if (isGranted) {
-      this.#ticksOfSilence = 0;
+      this.#silence.interrupt();
       this.#setHardState(this.#term, from);
     }
     this.#outbox.sendAfterwards({ kind: 'vote', ...this.#envelope(from), isTrial, isGranted });
@@ -241,16 +223,16 @@ export class Raft implements Core<RaftMessage> {
     const campaign = this.#campaign;
     if (campaign === null || campaign.isTrial !== message.isTrial) return;
     if (message.isGranted && message.term !== this.#term + (campaign.isTrial ? 1 : 0)) return;
-    campaign.votes.set(message.from, message.isGranted);
+    campaign.count(message.from, message.isGranted);
     this.#decideCampaign();
   }
 
   #startCampaign(isTrial: boolean, isTransfer: boolean): void {
     const { self } = this.#settings;
     this.#leader = null;
-    this.#resetPatience();
+    this.#silence.wait();
     if (!isTrial) this.#setHardState(this.#term + 1, self);
-    this.#campaign = { isTrial, votes: new Map([[self, true]]) };
+    this.#campaign = new Campaign(self, isTrial);
     const term = this.#term + (isTrial ? 1 : 0);
     const { lastIndex, lastTerm } = this.#log;
     for (const to of this.#log.members.voters) {
@@ -262,15 +244,10 @@ export class Raft implements Core<RaftMessage> {
   }
 
   #decideCampaign(): void {
-    const campaign = this.#campaign;
-    if (campaign === null) return;
-    const { members } = this.#log;
-    if (isMajority(members, (voter) => campaign.votes.get(voter) === true)) {
-      if (campaign.isTrial) this.#startCampaign(false, false);
-      else this.#lead();
-    } else if (!isMajority(members, (voter) => campaign.votes.get(voter) !== false)) {
-      this.#campaign = null;
-    }
+    const isWon = this.#campaign?.outcome(this.#log.members) ?? null;
+    if (isWon === false) this.#campaign = null;
+    else if (isWon && this.#campaign?.isTrial) this.#startCampaign(false, false);
+    else if (isWon) this.#lead();
   }
 
   #lead(): void {
@@ -287,12 +264,8 @@ export class Raft implements Core<RaftMessage> {
     this.#leadership = null;
     this.#campaign = null;
     this.#leader = leader;
-    if (leader === null) {
-      this.#resetPatience();
-      return;
-    }
-    this.#ticksOfSilence = 0;
-    this.#isFresh = false;
+    if (leader === null) this.#silence.wait();
+    else this.#silence.end();
   }
 
   #addEntry(content: Content): number {
@@ -317,12 +290,6 @@ export class Raft implements Core<RaftMessage> {
     this.#term = term;
     this.#vote = vote;
     this.#outbox.setHardState({ term, vote });
-  }
-
-  #resetPatience(): void {
-    const { electionTicks, fraction } = this.#settings;
-    this.#ticksOfSilence = 0;
-    this.#patienceTicks = electionTicks + Math.floor(fraction() * electionTicks);
   }
 
   #envelope(to: MemberId) {
