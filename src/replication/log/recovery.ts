@@ -26,8 +26,8 @@ export interface Recovered {
   readonly damagedUpTo: number;
   /** What the last frame holds that counts: it may be in the system's cache only. */
   readonly tail: readonly LogRecord[];
-  /** The last frame that counts, and the highest number that any frame has. */
-  readonly lastFrame: number;
+  /** The last frame that counts and was on the disk before the last append, and the highest number that any frame has. */
+  readonly durableFrame: number;
   readonly highestFrame: number;
   /** Those with entries or a beginning, in order. */
   readonly segments: readonly FoundSegment[];
@@ -135,6 +135,7 @@ class Replay {
   #damagedUpTo = 0;
   #tail: readonly LogRecord[] = [];
   #lastFrame = 0;
+  #durableFrame = 0;
   #highestFrame = 0;
   #segments: FoundSegment[] = [];
   /** Entries are missing: those behind them are of no use. */
@@ -156,6 +157,9 @@ class Replay {
       }
       end = frame.end;
       if (this.#hasGap) continue;
+      // The beginning is one append, with all that came before it on the disk.
+      const isBeginning = frame.records[0]?.kind === 'begin';
+      this.#durableFrame = isBeginning ? begin.previousFrame : frame.number - 1;
       this.#lastFrame = frame.number;
       this.#tail = frame.records;
     }
@@ -175,7 +179,7 @@ class Replay {
       entries: this.#entries,
       damagedUpTo: this.#damagedUpTo,
       tail: this.#tail.filter(({ kind }) => kind !== 'begin'),
-      lastFrame: this.#lastFrame,
+      durableFrame: this.#durableFrame,
       highestFrame: this.#highestFrame,
       segments: this.#segments,
     };

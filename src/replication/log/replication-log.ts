@@ -255,7 +255,8 @@ export class ReplicationLog {
     this.#hardState = isOlder ? { term: this.#entries.shape.mark.term, vote: null } : recovered.hardState;
     this.#damagedUpTo = recovered.damagedUpTo;
     this.#nextFrame = recovered.highestFrame + 1;
-    this.#lastFrame = recovered.lastFrame;
+    // What the last append has stored is stored again: whether it is still there does not matter.
+    this.#lastFrame = recovered.durableFrame;
     const segments = new Map<string, Segment>();
     for (const found of recovered.segments) {
       const segment = await openSegment(this.#directory, found, disk);
