@@ -40,6 +40,8 @@ export class DiskHealth {
   /** Why the last write failed; null when it succeeded. */
   #failure: Failure | null = null;
   #failedMs = 0;
+  /** Whether the storage alone has failed, in the background: commands have not seen that yet. */
+  #isOfStorage = false;
   /** The last look found no room. */
   #isFull = false;
 
@@ -52,7 +54,7 @@ export class DiskHealth {
   }
 
   get health(): Health {
-    const failure = this.#failure ?? this.#roomFailure;
+    const failure = this.#failure;
     const left = this.#room === null ? 0 : this.#leftBytes(this.#room);
     return {
       trouble: failure?.trouble ?? (this.#isFull || left <= 0 ? 'full' : null),
@@ -82,6 +84,7 @@ export class DiskHealth {
   /** A write has failed. */
   failed(error: unknown): void {
     const failure = failureOf(error);
+    this.#isOfStorage = false;
     this.#failedMs = this.#runtime.clock.monotonicMs();
     if (this.#failure?.trouble !== failure.trouble) this.#runtime.log.error('metadata.disk_trouble', { ...failure });
     this.#failure = failure;
@@ -91,6 +94,7 @@ export class DiskHealth {
   worked(): void {
     if (this.#failure === null) return;
     this.#failure = null;
+    this.#isOfStorage = false;
     this.#runtime.log.info('metadata.disk_recovered', {});
   }
 
@@ -111,10 +115,6 @@ export class DiskHealth {
     return this.#failure?.trouble === 'full' && !takesRoom ? null : this.#failure;
   }
 
-  get #roomFailure(): Failure | null {
-    return this.#room === null || this.#room.failure === null ? null : failureOf(this.#room.failure);
-  }
-
   /** Each row that was changed since the last look may have taken a page. */
   #leftBytes({ leftBytes }: Room): number {
     return leftBytes - (this.#engine.changes - this.#changes) * ROW_BYTES;
@@ -125,11 +125,22 @@ export class DiskHealth {
     try {
       this.#room = await this.#engine.room();
       this.#changes = changes - uncommittedKeys;
+      this.#noteStorage(this.#room.failure);
     } catch (error) {
       rethrowProgramFault(error);
       this.failed(error);
     }
     this.#lookedMs = this.#runtime.clock.monotonicMs();
+  }
+
+  /** What is written in the background has failed, or works again. */
+  #noteStorage(error: Error | null): void {
+    if (error !== null && this.#failure === null) {
+      this.failed(error);
+      this.#isOfStorage = true;
+    } else if (error === null && this.#isOfStorage) {
+      this.worked();
+    }
   }
 
   #lookInBackground(): void {

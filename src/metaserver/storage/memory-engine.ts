@@ -49,6 +49,8 @@ export interface MemoryEngineOptions {
   commitDelay?: () => Promise<void>;
   /** Room for changes that take room; infinite when absent. */
   leftBytes?: () => number;
+  /** Why what is written in the background fails; it does not when absent. */
+  failure?: () => Error | null;
 }
 
 /** A factory of storages over `store`; the folder has no meaning. */
@@ -65,7 +67,7 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
       },
       async room() {
         const leftBytes = options.leftBytes?.() ?? Number.POSITIVE_INFINITY;
-        return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: null };
+        return { leftBytes, totalBytes: Number.POSITIVE_INFINITY, failure: options.failure?.() ?? null };
       },
       async checkpoint() {},
       async close() {},

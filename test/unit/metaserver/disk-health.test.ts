@@ -11,6 +11,8 @@ import { change, codeOf, makeRequest, ROOT, TestMetaserver, TestRuntime } from '
 class Disk {
   readonly store = new MemoryStore();
   failure: string | null = null;
+  /** What fails in the background only. */
+  backgroundFailure: Error | null = null;
   /** It can't be asked for its room. */
   isUnknown = false;
   writes = 0;
@@ -25,6 +27,7 @@ class Disk {
       if (this.isUnknown) throw Object.assign(new Error('EIO: refused'), { code: 'EIO' });
       return this.leftBytes;
     },
+    failure: () => this.backgroundFailure,
   });
 }
 
@@ -34,6 +37,21 @@ async function opened(disk = new Disk()) {
   const health = async () => (await meta.ask('health', { limit: 10 })).trouble;
   return { disk, meta, log, health };
 }
+
+describe('a metaserver whose storage fails in the background', () => {
+  it('says so, refuses changes from then on, and takes them when it works again', async () => {
+    const { disk, meta, health } = await opened();
+    disk.backgroundFailure = Object.assign(new Error('EROFS: refused'), { code: 'EROFS' });
+    disk.failure = 'EROFS';
+    assert.equal(await health(), 'read-only');
+    assert.equal(await codeOf(meta.make(ROOT, 'new')), 'EROFS');
+    disk.backgroundFailure = null;
+    disk.failure = null;
+    assert.equal(await health(), null);
+    await meta.make(ROOT, 'new');
+    await meta.close();
+  });
+});
 
 describe('a metaserver whose disk is full', () => {
   async function full() {
