@@ -94,7 +94,10 @@ export const contentCases: MountCase[] = [
     name: 'appenders side by side lose nothing',
     async run(directory) {
       // Made before: fuse-native does not say that who makes a file appends to it.
-      await succeed(': > f; for i in 1 2 3 4; do (for n in $(seq 50); do echo "$i $n" >> f; done) & done; wait', directory);
+      await succeed(
+        ': > f; for i in 1 2 3 4; do (for n in $(seq 50); do echo "$i $n" >> f; done) & done; wait',
+        directory,
+      );
       assert.equal(await succeed('sort -u f | wc -l; wc -l < f', directory), '200\n200\n');
     },
   },
