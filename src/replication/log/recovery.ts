@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Disk } from '../../runtime/disk.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark } from '../core/core.js';
 import type { MemberId } from '../core/members.js';
-import { type Begin, type Frame, type LogRecord, laterFrames, leadingFrames } from './frame.js';
+import { type Begin, type Frame, laterFrames, leadingFrames } from './frame.js';
 import { decodeHeader, type FoundSegment, FRAMES_START, type SegmentHeader } from './segment.js';
 
 const NAME = /^segment-\d+$/;
@@ -24,11 +24,15 @@ export interface Recovered {
   readonly mark: Mark | null;
   readonly entries: readonly FoundEntry[];
   readonly damagedUpTo: number;
-  /** What the last frame holds that counts: it may be in the system's cache only. */
-  readonly tail: readonly LogRecord[];
-  /** The last frame that counts and was on the disk before the last append, and the highest number that any frame has. */
+  /** What the last append has stored: it may be in the system's cache only. */
+  readonly tail: readonly Entry[];
+  /** Whether the last append has replaced the log. */
+  readonly endsWithReset: boolean;
+  /** The last frame that was on the disk before the last append. */
   readonly durableFrame: number;
+  /** The highest number that any frame has, and any segment; those that don't count included. */
   readonly highestFrame: number;
+  readonly highestSegment: number;
   /** Those with entries or a beginning, in order. */
   readonly segments: readonly FoundSegment[];
   /** Files that hold nothing that counts. */
@@ -64,14 +68,31 @@ export async function recoverLog(
     else scanned.push(found);
   }
   scanned.sort((one, other) => one.header.number - other.header.number);
-  const needed = scanned.slice(firstNeeded(scanned, stateIndex));
+  const counting = withoutStoredAgain(scanned);
+  const needed = counting.slice(firstNeeded(counting, stateIndex));
   for (const { name } of scanned) if (!needed.some((segment) => segment.name === name)) free.push(name);
   const replay = new Replay();
-  needed.forEach((segment, place) => {
-    const later = needed.slice(place + 1).map(({ begin }) => begin.previousFrame);
-    replay.add(segment, Math.min(Number.POSITIVE_INFINITY, ...later));
-  });
-  return { ...replay.result(), free };
+  for (const segment of needed) replay.add(segment);
+  const highestFrame = Math.max(0, ...scanned.flatMap(allFrames).map(({ number }) => number));
+  const highestSegment = scanned.at(-1)?.header.number ?? 0;
+  return { ...replay.result(), highestFrame, highestSegment, free };
+}
+
+function allFrames({ frames, later }: Scanned): Frame[] {
+  return [...frames, ...later];
+}
+
+/** A start stores again what the last append before it has stored: that frame, if it is there, does not count any more. */
+function withoutStoredAgain(segments: readonly Scanned[]): Scanned[] {
+  let limit = Number.POSITIVE_INFINITY;
+  const counting: Scanned[] = [];
+  for (const segment of segments.toReversed()) {
+    const counts = ({ number }: Frame) => number <= limit;
+    const frames = segment.frames.filter(counts);
+    if (frames.length > 0) counting.unshift({ ...segment, frames, later: segment.later.filter(counts) });
+    limit = Math.min(limit, segment.begin.previousFrame);
+  }
+  return counting;
 }
 
 /**
@@ -79,34 +100,25 @@ export async function recoverLog(
  * of what is before, some may be gone, and the rest is there for members that lag behind.
  */
 function firstNeeded(segments: readonly Scanned[], stateIndex: number): number {
-  let first = lastBeginning(segments, stateIndex);
-  while (first > 0) {
-    const before = segments[first - 1];
-    const begin = segments[first]?.begin;
-    const isJoined = before?.later.length === 0 && before.frames.at(-1)?.number === begin?.previousFrame;
-    if (!isJoined || begin?.isReset) break;
-    first--;
-  }
-  return first;
-}
-
-/** A log may begin with a segment unless the entry before it was replaced later. */
-function lastBeginning(segments: readonly Scanned[], stateIndex: number): number {
+  let first: number | undefined;
   let lowest = Number.POSITIVE_INFINITY;
-  for (let place = segments.length - 1; place > 0; place--) {
-    const segment = segments[place];
-    if (segment === undefined) continue;
+  for (const [place, segment] of [...segments.entries()].reverse()) {
+    const { isReset, mark, previousFrame } = segment.begin;
+    if (isReset) return place;
     lowest = Math.min(lowest, ...indexesIn(segment));
-    const { index } = segment.begin.mark;
-    if (segment.begin.isReset || (index <= stateIndex && index < lowest)) return place;
+    // Not with one whose mark was replaced later.
+    if ((first !== undefined || mark.index <= stateIndex) && mark.index < lowest) first = place;
+    if (first !== undefined && segments[place - 1]?.frames.at(-1)?.number !== previousFrame) break;
   }
-  return 0;
+  return first ?? 0;
 }
 
-function* indexesIn({ frames, later }: Scanned): Generator<number> {
-  for (const { records } of [...frames, ...later]) {
-    for (const record of records) if (record.kind === 'entry') yield record.entry.index;
-  }
+function indexesIn(segment: Scanned): number[] {
+  return allFrames(segment).flatMap((frame) => entriesOf(frame).map(({ index }) => index));
+}
+
+function entriesOf({ records }: Frame): Entry[] {
+  return records.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
 }
 
 /** undefined for a file that was never begun. */
@@ -133,54 +145,46 @@ class Replay {
   #mark: Mark | null = null;
   #entries: FoundEntry[] = [];
   #damagedUpTo = 0;
-  #tail: readonly LogRecord[] = [];
+  #tail: readonly Entry[] = [];
+  #endsWithReset = false;
   #lastFrame = 0;
   #durableFrame = 0;
-  #highestFrame = 0;
   #segments: FoundSegment[] = [];
   /** Entries are missing: those behind them are of no use. */
   #hasGap = false;
 
-  /** @param limit frames with higher numbers do not count */
-  add(segment: Scanned, limit: number): void {
-    const { name, header, sizeBytes, begin, frames, later } = segment;
-    if ((frames[0]?.number ?? 0) <= limit) this.#begin(begin);
+  add({ name, header, sizeBytes, begin, frames, later }: Scanned): void {
+    this.#begin(begin);
     let lowestIndex = Number.POSITIVE_INFINITY;
-    let end = FRAMES_START;
     for (const frame of frames) {
-      this.#highestFrame = Math.max(this.#highestFrame, frame.number);
-      if (frame.number > limit) continue;
-      const place = { segment: name, position: frame.start, bytes: frame.end - frame.start };
-      this.#replay(frame, place);
-      for (const record of frame.records) {
-        if (record.kind === 'entry') lowestIndex = Math.min(lowestIndex, record.entry.index);
-      }
-      end = frame.end;
+      this.#replay(frame, { segment: name, position: frame.start, bytes: frame.end - frame.start });
+      for (const { index } of entriesOf(frame)) lowestIndex = Math.min(lowestIndex, index);
       if (this.#hasGap) continue;
-      // The beginning is one append, with all that came before it on the disk.
+      // The two beginnings are one append.
       const isBeginning = frame.records[0]?.kind === 'begin';
       this.#durableFrame = isBeginning ? begin.previousFrame : frame.number - 1;
+      this.#endsWithReset = isBeginning && begin.isReset;
       this.#lastFrame = frame.number;
-      this.#tail = frame.records;
+      this.#tail = entriesOf(frame);
     }
-    const lost = later.filter(({ number }) => number > this.#lastFrame && number <= limit);
-    for (const frame of later) this.#highestFrame = Math.max(this.#highestFrame, frame.number);
-    for (const frame of lost) {
+    for (const frame of later) {
+      if (frame.number <= this.#lastFrame) continue;
       this.#hasGap = true;
       this.#replay(frame, { segment: name, position: 0, bytes: 0 });
     }
+    const end = frames.at(-1)?.end ?? FRAMES_START;
     this.#segments.push({ name, header, sizeBytes, mark: begin.mark, end, lowestIndex });
   }
 
-  result(): Omit<Recovered, 'free'> {
+  result(): Omit<Recovered, 'free' | 'highestFrame' | 'highestSegment'> {
     return {
       hardState: this.#hardState,
       mark: this.#mark,
       entries: this.#entries,
       damagedUpTo: this.#damagedUpTo,
-      tail: this.#tail.filter(({ kind }) => kind !== 'begin'),
+      tail: this.#tail,
+      endsWithReset: this.#endsWithReset,
       durableFrame: this.#durableFrame,
-      highestFrame: this.#highestFrame,
       segments: this.#segments,
     };
   }

@@ -23,9 +23,6 @@ export interface LogSettings {
   readonly cacheBytes: number;
 }
 
-/** Room for the beginning of a segment, with all members. */
-const BEGIN_BYTES = 8192;
-
 export class ReplicationLog {
   #hardState: HardState = BLANK_HARD_STATE;
   #damagedUpTo = 0;
@@ -36,7 +33,7 @@ export class ReplicationLog {
   #lastFrame = 0;
   #failure: Error | null = null;
   /** Until the first change after a start: what it stores again, and whether it replaces the log. */
-  #beginning: { tail: readonly LogRecord[]; isReset: boolean } | null = null;
+  #beginning: { tail: readonly Entry[]; isReset: boolean } | null = null;
   readonly #pacer: Pacer;
 
   readonly #entries: PlacedEntries;
@@ -103,7 +100,7 @@ export class ReplicationLog {
    * rejection nobody knows what is stored, and the log must be closed and opened anew.
    */
   async append(hardState: HardState | null, entries: readonly Entry[]): Promise<void> {
-    const records: LogRecord[] = entries.map((entry) => ({ kind: 'entry', entry }));
+    const records = asRecords(entries);
     if (hardState !== null) records.unshift({ kind: 'hardState', hardState });
     await this.#write(() => this.#append(records, entries));
     this.#hardState = hardState ?? this.#hardState;
@@ -115,7 +112,8 @@ export class ReplicationLog {
     this.#entries.reset(mark);
     this.#hardState = hardState ?? this.#hardState;
     this.#damagedUpTo = 0;
-    await this.#write(() => this.#begin(true));
+    this.#beginning = null;
+    await this.#write(() => this.#switch(0, true));
     this.#segments = this.#segments.slice(-1);
     for (const segment of before) await this.#supply.release(segment);
   }
@@ -124,7 +122,7 @@ export class ReplicationLog {
   async heal(): Promise<void> {
     if (this.#damagedUpTo === 0) return;
     this.#damagedUpTo = 0;
-    await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin(false)));
+    await this.#write(() => (this.#beginning === null ? this.#switch(0, false) : this.#begin()));
   }
 
   /** Entries up to `index`, all committed, are not needed any more. @returns the index behind which the log begins now */
@@ -182,7 +180,7 @@ export class ReplicationLog {
   }
 
   async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
-    if (this.#beginning !== null) await this.#begin(false);
+    if (this.#beginning !== null) await this.#begin();
     const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
     if (!this.#current.hasRoom(bytesAtMost)) await this.#switch(bytesAtMost, false);
     const segment = this.#current;
@@ -200,27 +198,23 @@ export class ReplicationLog {
     return last.segment;
   }
 
-  /** Begins to write after a start, or in place of what was. The last frame may never have reached the disk: it is stored again. */
-  async #begin(isReset: boolean): Promise<void> {
-    const { tail, isReset: wasReset } = this.#beginning ?? { tail: [], isReset: false };
-    const rewritten = isReset || wasReset ? [] : tail.filter((record) => this.#isKept(record));
-    const entries = rewritten.flatMap((record) => (record.kind === 'entry' ? [record.entry] : []));
-    const before = (entries[0]?.index ?? this.#entries.shape.lastIndex + 1) - 1;
-    await this.#switch(encodeFrame(0, rewritten, 0n).length, isReset || wasReset, before);
+  /** Begins to write after a start. What was stored last may never have reached the disk: it is stored again. */
+  async #begin(): Promise<void> {
+    const { tail, isReset } = this.#beginning ?? { tail: [], isReset: false };
+    await this.#switch(
+      0,
+      isReset,
+      tail.filter(({ index }) => index > this.#entries.shape.mark.index),
+    );
     this.#beginning = null;
-    if (rewritten.length > 0) await this.#append(rewritten, entries);
-  }
-
-  #isKept(record: LogRecord): boolean {
-    return record.kind !== 'entry' || record.entry.index > this.#entries.shape.mark.index;
   }
 
   /**
    * Goes on in the next segment, which has room for a frame of so many bytes.
-   * @param before the entry before the first that it gets
+   * @param again entries at the end of the log that the segment begins with
    */
-  async #switch(frameBytes: number, isReset: boolean, before = this.#entries.shape.lastIndex): Promise<void> {
-    const segment = await this.#supply.take(FRAMES_START + BEGIN_BYTES + frameBytes);
+  async #switch(frameBytes: number, isReset: boolean, again: readonly Entry[] = []): Promise<void> {
+    const before = (again[0]?.index ?? this.#entries.shape.lastIndex + 1) - 1;
     const mark: Mark = {
       index: before,
       term: this.#entries.shape.termAt(before) ?? 0,
@@ -234,12 +228,17 @@ export class ReplicationLog {
       previousFrame: this.#lastFrame,
       isReset,
     };
-    this.#segments.push({ segment, mark });
+    const records: LogRecord[] = [{ kind: 'begin', begin }, ...asRecords(again)];
     // Twice: a log without its beginning has forgotten for whom it voted.
     const number = this.#nextFrame;
     this.#nextFrame += 2;
+    const bytesOfBoth = 2 * encodeFrame(number, records, 0n).length;
+    const segment = await this.#supply.take(FRAMES_START + bytesOfBoth + frameBytes);
     const { salt } = segment.header;
-    const both = [number, number + 1].map((each) => encodeFrame(each, [{ kind: 'begin', begin }], salt));
+    const both = [number, number + 1].map((each) => encodeFrame(each, records, salt));
+    const position = segment.end;
+    for (const entry of again) this.#entries.put(entry, { segment, position, bytes: bytesOfBoth / 2 });
+    this.#segments.push({ segment, mark });
     await segment.append(Buffer.concat(both), this.#pacer);
     this.#lastFrame = number + 1;
     this.#supply.prepareNext();
@@ -248,8 +247,7 @@ export class ReplicationLog {
   /** Whatever is there is read only; what comes is written to a new segment. */
   async #takeOver(recovered: Recovered, isUsable: boolean): Promise<void> {
     const { disk, log } = this.#runtime;
-    const numbers = recovered.segments.map(({ header }) => header.number);
-    this.#supply.found(recovered.free, Math.max(0, ...numbers));
+    this.#supply.found(recovered.free, recovered.highestSegment);
     // A state of a term shows that there was that term.
     const isOlder = recovered.hardState.term < this.#entries.shape.mark.term;
     this.#hardState = isOlder ? { term: this.#entries.shape.mark.term, vote: null } : recovered.hardState;
@@ -277,8 +275,12 @@ export class ReplicationLog {
       const fields = { directory: this.#directory, lastIndex: this.lastIndex, damagedUpTo: this.#damagedUpTo };
       log.error('replication.log_damaged', fields);
     }
-    this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable };
+    this.#beginning = { tail: isUsable ? recovered.tail : [], isReset: !isUsable || recovered.endsWithReset };
   }
+}
+
+function asRecords(entries: readonly Entry[]): LogRecord[] {
+  return entries.map((entry) => ({ kind: 'entry', entry }));
 }
 
 function termAt(mark: Mark, entries: Recovered['entries'], index: number): number | undefined {

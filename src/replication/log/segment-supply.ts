@@ -21,7 +21,7 @@ export class SegmentSupply {
     this.#runtime = runtime;
   }
 
-  /** @param highestNumber of the segments that are in use */
+  /** @param highestNumber of the segments that were ever begun */
   found(free: readonly string[], highestNumber: number): void {
     this.#free.push(...free);
     this.#nextNumber = highestNumber + 1;

@@ -99,7 +99,15 @@ describe('the log of a member', () => {
           disk.changesLeft = random.between(0, 4);
           disk.tearsLastWrite = random.chance(0.5);
         }
-        const done = await place.log?.append(hardState, entries).then(
+        const isReset = random.chance(0.05);
+        if (isReset) {
+          // The state is stored first.
+          place.state = { ...BLANK, index: last + random.between(1, 9), term: expected.hardState.term };
+          expected = { ...expected, mark: place.state.index, entries: [] };
+          Object.assign(next, expected, { hardState: hardState ?? expected.hardState });
+        }
+        const writing = isReset ? place.log?.reset(place.state, hardState) : place.log?.append(hardState, entries);
+        const done = await writing?.then(
           () => true,
           () => false,
         );
