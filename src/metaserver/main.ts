@@ -4,7 +4,7 @@ import { serve } from '../protocol/http/server.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { EngineFactory } from './engine/storage.js';
 import { type MetaserverOptions, openMetaserver } from './metaserver.js';
-import { groupEngine } from './storage/group-storage.js';
+import { groupEngine } from './storage/group-engine.js';
 import { lmdbEngine } from './storage/lmdb-engine.js';
 
 export interface RunMetaserverOptions extends MetaserverOptions {

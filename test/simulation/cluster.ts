@@ -7,7 +7,7 @@ import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
-import { groupEngine } from '../../src/metaserver/storage/group-storage.js';
+import { groupEngine } from '../../src/metaserver/storage/group-engine.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { serve } from '../../src/protocol/http/server.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';

@@ -9,7 +9,7 @@ import { diskTrouble } from '../../runtime/disk-trouble.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import { getThrough, scanThrough } from '../engine/layers.js';
 import { Overlay } from '../engine/overlay.js';
-import { type Key, ROW_BYTES, type Room, type Row, type Storage } from '../engine/storage.js';
+import { type BaseStorage, type Key, type Replacement, ROW_BYTES, type Room, type Row } from '../engine/storage.js';
 import { type Changes, changesOf, digestAfter, digestBefore, encodeBatch } from './batch.js';
 import { encodeProgress, PROGRESS_KEY, type Progress } from './progress.js';
 
@@ -32,9 +32,9 @@ export class AppliedRows {
   readonly #queue = new SerialQueue();
 
   readonly #self: MemberId;
-  readonly #base: Storage;
+  readonly #base: BaseStorage;
 
-  constructor(base: Storage, { self, mark, digest }: Progress) {
+  constructor(base: BaseStorage, { self, mark, digest }: Progress) {
     this.#base = base;
     this.#self = self;
     this.#applied = mark;
@@ -103,6 +103,20 @@ export class AppliedRows {
   /** Resolves when the storage has everything that was applied before the call. */
   checkpoint(): Promise<void> {
     return this.#queue.run(() => this.#checkpoint(NO_CHANGES));
+  }
+
+  /** Everything is replaced by rows that another member has sent, which stand for `progress`. */
+  install(replacement: Replacement, progress: Progress): Promise<void> {
+    return this.#queue.run(async () => {
+      await replacement.install();
+      this.#fresh = new Overlay();
+      this.#overlays = [this.#fresh];
+      this.#applied = progress.mark;
+      this.#digest = progress.digest;
+      this.#stored = progress.mark.index;
+      this.#proposed = null;
+      this.#failure = null;
+    });
   }
 
   /** Makes changes without the log, as an entry of a term of its own: whatever the log has at its index is not this. */

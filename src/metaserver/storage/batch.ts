@@ -12,11 +12,17 @@ const CHANGE_HEADER_BYTES = 6;
 
 /** @param before the digest of all batches before this one */
 export function encodeBatch(changes: Changes, before: bigint): Buffer {
+  const bytes = encodeChanges(changes, DIGEST_BYTES);
+  bytes.writeBigUInt64LE(before, 0);
+  return bytes;
+}
+
+/** @param start what is left free before them */
+export function encodeChanges(changes: Changes, start = 0): Buffer {
   let changesBytes = 0;
   for (const [key, value] of changes) changesBytes += CHANGE_HEADER_BYTES + key.length + (value?.length ?? 0);
-  const bytes = Buffer.allocUnsafe(DIGEST_BYTES + changesBytes);
-  bytes.writeBigUInt64LE(before, 0);
-  let at = DIGEST_BYTES;
+  const bytes = Buffer.allocUnsafe(start + changesBytes);
+  let at = start;
   for (const [key, value] of changes) {
     bytes.writeUInt16LE(key.length, at);
     bytes.writeUInt32LE(value === null ? 0 : value.length + 1, at + 2);

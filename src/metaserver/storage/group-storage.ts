@@ -1,9 +1,7 @@
 // A storage whose writes are entries of a group's log: a write is durable once a majority of the group has logged it. A group of
 // one, which a lone metaserver is, writes without its log while the log can't be used.
 import { join } from 'node:path';
-import type { Mark } from '../../replication/core/core.js';
-import type { MemberId } from '../../replication/core/members.js';
-import { Raft } from '../../replication/core/raft/raft.js';
+import type { MemberId, Members } from '../../replication/core/members.js';
 import { ReplicationLog } from '../../replication/log/replication-log.js';
 import { GroupMember } from '../../replication/member/group-member.js';
 import type { Transport } from '../../replication/member/transport.js';
@@ -11,75 +9,37 @@ import { assert } from '../../runtime/assert.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
-import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
-import type { EngineFactory, Key, Room, Row, Storage } from '../engine/storage.js';
+import type { BaseStorage, Key, Room, Row, Storage } from '../engine/storage.js';
 import { AppliedRows } from './applied-rows.js';
 import type { Changes } from './batch.js';
-import { readEarlierLog, removeEarlierLog } from './earlier-log.js';
-import { decodeProgress, encodeProgress, PROGRESS_KEY, type Progress } from './progress.js';
+import { GroupLeadership } from './group-leadership.js';
+import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';
+import type { Progress } from './progress.js';
+import { WholeStates } from './whole-states.js';
 
-/** Of a segment of the log: some thousand small writes. */
-const SEGMENT_BYTES = 2 * 1024 * 1024;
 const CACHE_BYTES = 8 * 1024 * 1024;
-const TICK_MS = 25;
-const ELECTION_TICKS = 12;
-const HEARTBEAT_TICKS = 2;
-const MAXIMUM_APPEND_BYTES = 1024 * 1024;
-const MAXIMUM_IN_FLIGHT = 64;
 /** How far the storage may lag behind the log, in time and in rows. */
 const CHECKPOINT_INTERVAL_MS = 1000;
 const CHECKPOINT_ROWS = 2048;
-const MEMBER_ID_BYTES = 8;
 const NO_CHANGES: Changes = new Map();
-/** There is nobody to say anything to. */
-const ALONE: Transport = {
-  send: (message) => assert(false, `${message.kind} has nobody to go to`),
-  sendState: () => Promise.reject(new Error('there is nobody to send a state to')),
-};
 
-/** @param segmentBytes of a segment of the log; 2 MiB when absent */
-export function groupEngine(base: EngineFactory, segmentBytes = SEGMENT_BYTES): EngineFactory {
-  return async (directory, runtime) => {
-    const storage = await base(directory, runtime);
-    try {
-      const progress = await readProgress(directory, storage, runtime);
-      const group = new GroupStorage({ directory, base: storage, progress, segmentBytes, runtime });
-      await group.open();
-      return group;
-    } catch (error) {
-      await storage.close();
-      throw error;
-    }
-  };
-}
-
-/** A new store founds a group of one, and so does one that was last used before there were groups. */
-async function readProgress(directory: string, storage: Storage, runtime: Runtime): Promise<Progress> {
-  const row = storage.get(PROGRESS_KEY);
-  const found = row === undefined ? undefined : decodeProgress(row);
-  if (found !== undefined && 'self' in found) return found;
-  const changes = found === undefined ? NO_CHANGES : await readEarlierLog(directory, found, runtime.disk);
-  const self = randomHex(runtime.random, MEMBER_ID_BYTES);
-  const mark: Mark = { index: 0, term: 0, members: { voters: [self], learners: [] } };
-  const progress = { self, mark, digest: 0n };
-  await storage.write(new Map(changes).set(PROGRESS_KEY, encodeProgress(progress)));
-  await removeEarlierLog(directory, runtime.disk);
-  return progress;
-}
-
-interface Parts {
+export interface GroupStorageParts {
   directory: string;
-  base: Storage;
+  base: BaseStorage;
   progress: Progress;
+  protocol: Protocol;
+  transport: Transport;
   segmentBytes: number;
   runtime: Runtime;
 }
 
-class GroupStorage implements Storage {
+export class GroupStorage implements Storage {
+  readonly leadership: GroupLeadership;
+  readonly self: MemberId;
   readonly #rows: AppliedRows;
-  readonly #self: MemberId;
+  readonly #states: WholeStates;
   #log: ReplicationLog | null = null;
   /** null while the log can't be written. */
   #member: GroupMember | null = null;
@@ -91,15 +51,20 @@ class GroupStorage implements Storage {
   /** Opening, closing, and writes without the log. */
   readonly #queue = new SerialQueue();
 
-  readonly #parts: Parts;
+  readonly #parts: GroupStorageParts;
 
-  constructor(parts: Parts) {
+  constructor(parts: GroupStorageParts) {
     this.#parts = parts;
-    this.#self = parts.progress.self;
+    this.self = parts.progress.self;
     this.#rows = new AppliedRows(parts.base, parts.progress);
+    this.#states = new WholeStates(parts.base, this.#rows, this.self);
+    this.leadership = new GroupLeadership(() => this.#member, parts.runtime.clock);
   }
 
-  /** Rejects for a log that is damaged or can't be read. On a disk that takes no writes, the storage can be read. */
+  /**
+   * Resolves when it leads, for a group of one, else when it takes part. Rejects for a log that can't be read, or of a group of one
+   * that is damaged. On a disk that takes no writes, a group of one can be read.
+   */
   async open(): Promise<void> {
     try {
       await this.#queue.run(() => this.#openLog());
@@ -108,6 +73,20 @@ class GroupStorage implements Storage {
       this.#noteFailure(error);
     }
     this.#schedule();
+  }
+
+  /** null while it can't take part. */
+  get member(): GroupMember | null {
+    return this.#member;
+  }
+
+  get appliedIndex(): number {
+    return this.#rows.applied.index;
+  }
+
+  /** Why it takes no part, or can't store what it has applied. */
+  get failure(): Error | null {
+    return this.#failure ?? this.#rows.failure;
   }
 
   get(key: Key): Uint8Array | undefined {
@@ -120,18 +99,17 @@ class GroupStorage implements Storage {
 
   async write(changes: Changes): Promise<void> {
     const member = this.#member;
-    if (member === null || this.#rows.failure !== null) {
+    if (this.#isAlone && (member === null || this.#rows.failure !== null)) {
       await this.#queue.run(() => this.#writeThrough(changes));
       return;
     }
+    if (member === null) throw this.leadership.notLeader();
     try {
       await member.propose(this.#rows.encode(changes));
     } catch (error) {
-      throw this.#failure ?? error;
+      throw (this.#isAlone ? this.#failure : null) ?? error;
     }
-    const isLogFull = (this.#log?.bytes ?? 0) > this.#parts.segmentBytes;
-    if (isLogFull || this.#rows.freshRows > CHECKPOINT_ROWS) this.#checkpointInBackground();
-    else this.#schedule();
+    this.#noteApplied();
   }
 
   async room(): Promise<Room> {
@@ -159,57 +137,58 @@ class GroupStorage implements Storage {
     await this.#parts.base.close();
   }
 
-  /** Opens the log, applies what it has, and leads. */
+  /** Whether the group has no other member, as far as this one knows. */
+  get #isAlone(): boolean {
+    return isOnly(this.#log?.members ?? this.#rows.applied.members, this.self);
+  }
+
   async #openLog(): Promise<void> {
     const { directory, segmentBytes, runtime } = this.#parts;
     const logDirectory = join(directory, 'log');
     await runtime.disk.makeDirectory(logDirectory);
-    const settings = { owner: this.#self, segmentBytes, cacheBytes: CACHE_BYTES };
-    const { index } = this.#rows.applied;
+    const settings = { owner: this.self, segmentBytes, cacheBytes: CACHE_BYTES };
     const log = await ReplicationLog.open(logDirectory, this.#rows.applied, settings, runtime);
-    if (log.damagedUpTo > 0) {
+    const isAlone = isOnly(log.members, this.self);
+    if (isAlone && log.damagedUpTo > 0) {
       await log.close();
       throw new Error(
         `the log in ${logDirectory} is damaged: entry ${log.damagedUpTo} was there, and entry ${log.lastIndex + 1} is not whole. ` +
-          `Without this folder the metaserver starts with what its database has, up to entry ${index}`,
+          `Without this folder the metaserver starts with what its database has, up to entry ${this.appliedIndex}`,
       );
     }
     this.#log = log;
-    // Alone, whatever the log has is committed.
-    if (log.lastIndex > index) {
+    const { index } = this.#rows.applied;
+    if (isAlone && log.lastIndex > index) {
+      // Alone, whatever the log has is committed.
       this.#rows.apply(await log.read(index + 1, log.lastIndex));
       runtime.log.info('metadata.log_replayed', { entries: log.lastIndex - index });
     }
-    await this.#lead(log);
+    const leading = this.#takePart(log);
+    if (isAlone) await leading;
+    else leading.catch((error: unknown) => this.#noteFailure(error));
   }
 
-  #lead(log: ReplicationLog): Promise<void> {
-    const { runtime } = this.#parts;
-    const core = new Raft(
-      {
-        self: this.#self,
-        electionTicks: ELECTION_TICKS,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        maximumAppendBytes: MAXIMUM_APPEND_BYTES,
-        maximumInFlight: MAXIMUM_IN_FLIGHT,
-        fraction: () => runtime.random.fraction(),
-      },
-      log.stored,
-    );
+  /** Resolves when it leads for the first time. Rejects when the log fails before. */
+  #takePart(log: ReplicationLog): Promise<void> {
+    const { protocol, transport, runtime } = this.#parts;
+    const core = makeCore(protocol, this.self, log.stored, runtime.random);
     return new Promise((resolve, reject) => {
       const member = new GroupMember({
         core,
         log,
         state: this.#rows,
-        transport: ALONE,
+        states: this.#states,
+        transport,
         runtime,
         events: {
           servingChanged: (isServing) => {
-            if (!isServing) return;
-            this.#member = member;
-            this.#failure = null;
-            resolve();
+            if (isServing) {
+              this.#failure = null;
+              resolve();
+            }
+            this.#noteServing(member, isServing);
           },
+          applied: () => this.#noteApplied(),
           failed: (error) => {
             this.#member = null;
             this.#failure = asError(error);
@@ -219,10 +198,17 @@ class GroupStorage implements Storage {
           },
         },
         tickMs: TICK_MS,
-        electionTimeoutMs: ELECTION_TICKS * TICK_MS,
+        electionTimeoutMs: ELECTION_TIMEOUT_MS,
       });
+      this.#member = member;
       member.start();
     });
+  }
+
+  #noteServing(member: GroupMember, isServing: boolean): void {
+    const { term } = member.status;
+    if (!this.#isAlone) this.#parts.runtime.log.info(isServing ? 'raft.elected' : 'raft.stepped_down', { term });
+    this.leadership.changed();
   }
 
   async #closeLog(): Promise<void> {
@@ -231,6 +217,7 @@ class GroupStorage implements Storage {
     await member?.stop();
     await this.#log?.close();
     this.#log = null;
+    if (member?.isServing) this.leadership.changed();
   }
 
   /** Writes to the storage, which then has everything, and goes on with a log that begins there. */
@@ -244,11 +231,22 @@ class GroupStorage implements Storage {
   /** After a failure: the storage gets everything, then the log is opened again. */
   async #restart(): Promise<void> {
     if (this.#isClosed || (this.#member !== null && this.#rows.failure === null)) return;
-    if (this.#member === null) await this.#writeThrough(NO_CHANGES);
-    else await this.#rows.checkpoint();
+    const isAlone = this.#isAlone;
+    if (this.#member === null && isAlone) return this.#writeThrough(NO_CHANGES);
+    if (!isAlone) await this.#closeLog();
+    await this.#rows.checkpoint();
+    if (this.#member === null) await this.#openLog();
+    this.#failure = null;
+  }
+
+  #noteApplied(): void {
+    const isLogFull = (this.#log?.bytes ?? 0) > this.#parts.segmentBytes;
+    if (isLogFull || this.#rows.freshRows > CHECKPOINT_ROWS) this.#checkpointInBackground();
+    else this.#schedule();
   }
 
   #checkpointInBackground(): void {
+    if (this.#isCheckpointing || this.#isClosed) return;
     this.#isCheckpointing = true;
     this.checkpoint()
       .catch((error: unknown) => this.#noteFailure(error))
@@ -258,8 +256,9 @@ class GroupStorage implements Storage {
       });
   }
 
+  /** Who is being sent a state needs the entries behind it. */
   async #compact(): Promise<void> {
-    await this.#member?.compact(this.#rows.stored);
+    if (!this.#states.isSending) await this.#member?.compact(this.#rows.stored);
   }
 
   #schedule(): void {
@@ -283,4 +282,8 @@ class GroupStorage implements Storage {
     this.#failure ??= this.#member === null ? asError(error) : null;
     this.#parts.runtime.log.error('metadata.take_over_failed', errorFields(error));
   }
+}
+
+function isOnly({ voters, learners }: Members, member: MemberId): boolean {
+  return voters.length === 1 && voters[0] === member && learners.length === 0;
 }

@@ -7,7 +7,7 @@ import { asError } from '../../runtime/caught-errors.js';
 import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
-import type { MemberId } from '../core/members.js';
+import type { MemberId, Members } from '../core/members.js';
 import { encodeFrame, type LogRecord } from './frame.js';
 import { PlacedEntries } from './placed-entries.js';
 import { type Recovered, recoverLog } from './recovery.js';
@@ -84,6 +84,11 @@ export class ReplicationLog {
 
   get lastIndex(): number {
     return this.#entries.shape.lastIndex;
+  }
+
+  /** As of the last entry. */
+  get members(): Members {
+    return this.#entries.shape.members;
   }
 
   get mark(): Mark {

@@ -29,6 +29,8 @@ export class GroupMember {
   #isStoring = false;
   #isApplying = false;
   #isServing = false;
+  /** It leads a group of one. */
+  #isAlone = false;
   #isStopped = false;
   #timer: Timer | null = null;
   #received: ReceivedState | null = null;
@@ -40,6 +42,10 @@ export class GroupMember {
     this.#parts = parts;
     this.#sender = new EntrySender(parts);
     this.#lease = new Lease(parts.runtime.clock, parts.electionTimeoutMs);
+  }
+
+  get isServing(): boolean {
+    return this.#isServing;
   }
 
   get status(): CoreStatus {
@@ -87,10 +93,15 @@ export class GroupMember {
     await this.#applied(this.#isStopped ? null : this.#parts.core.propose(data, data.length));
   }
 
+  /** Whether this member leads now, for sure. */
+  get leads(): boolean {
+    return this.#isServing && (this.#isAlone || this.#lease.isValid);
+  }
+
   /** Resolves when this member knows that it led at some moment since the call. */
   async confirmLeadership(): Promise<void> {
     if (!this.#isServing) throw this.#notLeader();
-    if (this.#lease.isValid) return;
+    if (this.leads) return;
     const confirmed = this.#rounds.wait(this.#parts.core.startRound());
     this.#advance();
     await confirmed;
@@ -140,8 +151,8 @@ export class GroupMember {
   /** Time matters to those who wait for others: not to a leader that is alone. */
   #schedule({ role, members }: CoreStatus): void {
     const { runtime, tickMs, core } = this.#parts;
-    const isAlone = role === 'leader' && members.voters.length + members.learners.length === 1;
-    if (this.#timer !== null || this.#isStopped || isAlone) return;
+    this.#isAlone = role === 'leader' && members.voters.length + members.learners.length === 1;
+    if (this.#timer !== null || this.#isStopped || this.#isAlone) return;
     this.#timer = runtime.clock.after(tickMs, () => {
       this.#timer = null;
       core.tick();
@@ -194,6 +205,7 @@ export class GroupMember {
           runtime.log.warn('replication.state_not_sent', { to, ...errorFields(error) });
         })
         .finally(() => {
+          void chunks.return?.();
           core.snapshotEnded(to);
           this.#advance();
         });
@@ -263,6 +275,7 @@ export class GroupMember {
     const { state, log } = this.#parts;
     state.apply(entries);
     for (const entry of entries) this.#proposals.applied(entry);
+    this.#parts.events.applied();
     if (log.damagedUpTo === 0 || state.applied.index < log.damagedUpTo) return;
     this.#writing.run(() => log.heal()).catch((error: unknown) => this.#fail(error));
   }

@@ -8,6 +8,8 @@ import type { Transport } from './transport.js';
 export interface MemberEvents {
   /** It leads now, and may answer, or it does not any more. */
   servingChanged(isServing: boolean): void;
+  /** Entries were applied here. */
+  applied(): void;
   /** The log can't be written: the member has stopped, and must be opened anew. */
   failed(error: unknown): void;
 }

@@ -10,8 +10,8 @@ export interface StateMachine {
 
 /** Whole states, for members that lack what is in no log any more. */
 export interface States {
-  /** The whole state as it is now. It stays readable, unchanged, until the end of `chunks` or a `return`. */
-  snapshot(): { mark: Mark; chunks: AsyncIterable<Uint8Array> };
+  /** A whole state of late. It stays readable, unchanged, until the end of `chunks` or its `return`, which must come. */
+  snapshot(): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> };
   /** Takes a state in without touching the own one. */
   receive(mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedState>;
 }

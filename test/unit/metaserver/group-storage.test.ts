@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Key, Storage } from '../../../src/metaserver/engine/storage.js';
 import { encodeBatch } from '../../../src/metaserver/storage/batch.js';
-import { groupEngine } from '../../../src/metaserver/storage/group-storage.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { saltedChecksum } from '../../../src/protocol/values/hash.js';
 import { type Loss, MemoryDisk } from '../../support/memory-disk.js';

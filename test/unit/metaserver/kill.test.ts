@@ -11,7 +11,7 @@ import { describe, it } from 'mocha';
 import { Engine } from '../../../src/metaserver/engine/engine.js';
 import type { Storage } from '../../../src/metaserver/engine/storage.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
-import { groupEngine } from '../../../src/metaserver/storage/group-storage.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { checkConsistency } from './consistency.js';

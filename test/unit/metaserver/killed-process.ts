@@ -1,7 +1,7 @@
 // A process for the kill test: makes files one after the other, every tenth
 // durably, and prints the name of each durable one once it is promised.
 import { openMetaserver } from '../../../src/metaserver/metaserver.js';
-import { groupEngine } from '../../../src/metaserver/storage/group-storage.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { makeRequest, ROOT, TestRuntime } from './harness.js';

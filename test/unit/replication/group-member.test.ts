@@ -119,7 +119,7 @@ class Server {
         },
       },
       runtime,
-      events: { servingChanged: () => {}, failed: () => void this.failures++ },
+      events: { servingChanged: () => {}, applied: () => {}, failed: () => void this.failures++ },
       tickMs: TICK_MS,
       electionTimeoutMs: TICK_MS * ELECTION_TICKS,
     });

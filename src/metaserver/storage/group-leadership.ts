@@ -1,0 +1,63 @@
+// Whether a member of a group leads, for what stands on its storage.
+import { ServiceError } from '../../protocol/errors.js';
+import type { GroupMember } from '../../replication/member/group-member.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
+import type { Leadership } from '../engine/storage.js';
+import { nameOf } from './progress.js';
+
+/** A member that has everything takes over within a round trip; one that lags behind is not waited for any longer. */
+const HAND_OVER_LIMIT_MS = 1000;
+const HAND_OVER_POLL_MS = 10;
+
+export class GroupLeadership implements Leadership {
+  readonly #listeners: (() => void)[] = [];
+
+  readonly #member: () => GroupMember | null;
+  readonly #clock: Clock;
+
+  constructor(member: () => GroupMember | null, clock: Clock) {
+    this.#member = member;
+    this.#clock = clock;
+  }
+
+  get isServing(): boolean {
+    return this.#member()?.isServing ?? false;
+  }
+
+  get isCertain(): boolean {
+    return this.#member()?.leads ?? false;
+  }
+
+  async confirm(): Promise<void> {
+    const member = this.#member();
+    if (member === null) throw this.notLeader();
+    await member.confirmLeadership();
+  }
+
+  notLeader(): ServiceError {
+    const leader = this.#member()?.status.leader ?? null;
+    return new ServiceError('NOT_LEADER', leader === null ? 'no leader is known' : `${nameOf(leader)} leads`);
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  async handOver(): Promise<void> {
+    const member = this.#member();
+    if (member === null) return;
+    const { progress, members } = member.status;
+    const [next] = progress
+      .filter((other) => other.isActive && members.voters.includes(other.member))
+      .sort((one, other) => other.matched - one.matched);
+    if (next === undefined || !member.transfer(next.member)) return;
+    const endMs = this.#clock.monotonicMs() + HAND_OVER_LIMIT_MS;
+    while (member.status.role === 'leader' && this.#clock.monotonicMs() < endMs) {
+      await sleep(this.#clock, HAND_OVER_POLL_MS);
+    }
+  }
+}
