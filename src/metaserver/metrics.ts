@@ -14,7 +14,7 @@ export class Metrics {
   readonly #commits: Histogram;
   readonly #failedCommits: Counter;
 
-  constructor(uncommittedRows: () => number, statistics: () => Statistics) {
+  constructor(uncommittedRows: () => number, statistics: () => Statistics | undefined) {
     const registers = [this.#registry];
     const commands = this.#commands;
     new Counter({
@@ -64,7 +64,7 @@ export class Metrics {
           what === 'garbage' ? 'Versions that data servers have yet to forget' : `Number of ${what} in the namespace`,
         registers,
         collect() {
-          this.set(statistics()[what]);
+          this.set(statistics()?.[what] ?? 0);
         },
       });
     }

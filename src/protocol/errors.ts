@@ -68,6 +68,7 @@ export type ServiceErrorCode =
   | 'UNREACHABLE'
   | 'NOT_LEADER'
   | 'OUTCOME_UNKNOWN'
+  | 'CLOSING'
   | 'DEADLINE'
   | 'CANCELLED'
   | 'MALFORMED'
