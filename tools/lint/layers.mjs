@@ -15,7 +15,7 @@ export const LAYERS = {
   ],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
-  replication: [['core'], ['log'], ['member']],
+  replication: [['core'], ['log'], ['member'], ['link']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
     ['settings', 'counters'],

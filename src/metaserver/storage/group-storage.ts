@@ -80,6 +80,11 @@ export class GroupStorage implements Storage {
     return this.#member;
   }
 
+  /** As of the last entry here. */
+  get members(): Members {
+    return this.#log?.members ?? this.#rows.applied.members;
+  }
+
   get appliedIndex(): number {
     return this.#rows.applied.index;
   }
@@ -139,7 +144,7 @@ export class GroupStorage implements Storage {
 
   /** Whether the group has no other member, as far as this one knows. */
   get #isAlone(): boolean {
-    return isOnly(this.#log?.members ?? this.#rows.applied.members, this.self);
+    return isOnly(this.members, this.self);
   }
 
   async #openLog(): Promise<void> {

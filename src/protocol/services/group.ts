@@ -26,12 +26,19 @@ export interface GroupStatus {
   totalBytes: number;
 }
 
+export interface Greeting {
+  name: string;
+  /** Its member id; null for a server that does not know yet whether it founds a group. */
+  id: string | null;
+  /** Whether it belongs to a group, or has asked for that only. */
+  hasGroup: boolean;
+  /** The configured name of the cluster. */
+  cluster: string;
+}
+
 export interface GroupService {
-  /** Who it is. `id`: its member id; null for a blank server. `cluster`: the configured name of the cluster. */
-  hello(
-    request: { name: string; id: string | null; cluster: string },
-    options?: CallOptions,
-  ): Promise<{ name: string; id: string | null; cluster: string }>;
+  /** Each says who it is. REFUSED by a server of another cluster. */
+  hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Messages of the protocol, which may get lost: see src/replication. */

@@ -1,0 +1,104 @@
+// GroupService of a metaserver.
+import { malformed } from '../../protocol/errors.js';
+import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
+import { IncomingStates } from '../../replication/link/incoming-states.js';
+import type { Peers } from '../../replication/link/peers.js';
+import { readMark, readMessage } from '../../replication/link/read-message.js';
+import type { GroupMember } from '../../replication/member/group-member.js';
+import { messageOf } from '../../runtime/caught-errors.js';
+import { diskTrouble } from '../../runtime/disk-trouble.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { GroupStorage } from '../storage/group-storage.js';
+import { nameOf } from '../storage/progress.js';
+import type { Enrolment } from './enrolment.js';
+
+export interface GroupServiceParts {
+  own: () => Greeting;
+  peers: Peers;
+  /** null while this server is blank. */
+  storage: () => GroupStorage | null;
+  enrolment: () => Enrolment | null;
+  notLeader: () => Error;
+  runtime: Runtime;
+}
+
+export function groupService(parts: GroupServiceParts): GroupService {
+  const { own, peers, storage, enrolment, notLeader, runtime } = parts;
+  const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
+  return {
+    async hello(request) {
+      peers.heard(readGreeting(request));
+      return own();
+    },
+    async join({ id }) {
+      if (typeof id !== 'string') throw malformed('id is no text');
+      const enroling = enrolment();
+      if (enroling === null) throw notLeader();
+      await enroling.join(id);
+      return {};
+    },
+    async send({ messages }) {
+      if (!Array.isArray(messages)) throw malformed('messages is no list');
+      const present = storage();
+      if (present?.member == null) throw notLeader();
+      for (const given of messages) {
+        const message = readMessage(given);
+        // The member that this server was before it lost its disk gets none.
+        if (message.to === present.self) present.member?.receive(message);
+      }
+      return {};
+    },
+    async beginState({ from, term, mark }) {
+      if (typeof from !== 'string' || !Number.isSafeInteger(term)) throw malformed('from or term');
+      return { state: states.begin(from, term, readMark(mark)) };
+    },
+    async stateChunk({ state, bytes }) {
+      if (!(bytes instanceof Uint8Array)) throw malformed('bytes are no bytes');
+      await states.chunk(state, bytes);
+      return {};
+    },
+    async endState({ state }) {
+      await states.end(state);
+      return {};
+    },
+    status: () => statusOf(storage()),
+  };
+}
+
+async function statusOf(storage: GroupStorage | null): Promise<GroupStatus> {
+  const known = storage?.member?.status;
+  const room = await storage?.room();
+  const failure = storage?.failure ?? null;
+  const lastIndex = known?.lastIndex ?? 0;
+  return {
+    role: roleOf(known),
+    isServing: storage?.leadership.isServing ?? false,
+    leader: known?.leader == null ? null : nameOf(known.leader),
+    term: known?.term ?? 0,
+    lastIndex,
+    committedIndex: known?.committed ?? 0,
+    appliedIndex: storage?.appliedIndex ?? 0,
+    voters: (known?.members.voters ?? []).map(nameOf),
+    learners: (known?.members.learners ?? []).map(nameOf),
+    trouble: failure === null ? null : diskTrouble(failure),
+    reason: failure === null ? '' : messageOf(failure),
+    freeBytes: Math.max(0, room?.leftBytes ?? 0),
+    totalBytes: room?.totalBytes ?? 0,
+  };
+}
+
+function roleOf(status: GroupMember['status'] | undefined): GroupRole {
+  return status === undefined || status.members.voters.length === 0 ? 'blank' : status.role;
+}
+
+function memberOf(storage: GroupStorage | null, notLeader: () => Error): GroupMember {
+  const member = storage?.member;
+  if (member == null) throw notLeader();
+  return member;
+}
+
+function readGreeting({ name, id, hasGroup, cluster }: Greeting): Greeting {
+  const isRight = typeof name === 'string' && typeof cluster === 'string' && typeof hasGroup === 'boolean';
+  if (!isRight || (id !== null && typeof id !== 'string')) throw malformed('a greeting');
+  return { name, id, hasGroup, cluster };
+}

@@ -1,0 +1,129 @@
+// Several metaservers: they find each other, one leads, and what was stored is there whoever leads.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { type RunningMetaserver, runMetaserver } from '../../../src/metaserver/main.js';
+import type { GroupService, GroupStatus } from '../../../src/protocol/services/group.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import { connectRemote, type Remote } from '../../../src/protocol/wire/client.js';
+import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { freePorts, until } from '../../support/cluster.js';
+import { makeRequest } from './harness.js';
+
+const ROOT = 1;
+const LIMIT_MS = 30_000;
+
+class Group {
+  readonly names: string[];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'nmrfs-group-'));
+  readonly #running = new Map<string, RunningMetaserver>();
+  readonly #remotes = new Map<string, Remote>();
+  readonly #runtime = nodeRuntime({ logLevel: 'error', logName: 'test' });
+
+  private constructor(
+    readonly ports: readonly number[],
+    readonly protocol: 'raft' | 'viewstamped',
+  ) {
+    this.names = ports.map((_, at) => `meta${at + 1}`);
+  }
+
+  static async of(count: number, protocol: 'raft' | 'viewstamped'): Promise<Group> {
+    return new Group(await freePorts(count), protocol);
+  }
+
+  async start(name: string): Promise<void> {
+    const members = this.names.map((each, at) => ({ name: each, address: `127.0.0.1:${this.ports[at]}` }));
+    const { address } = members.find((each) => each.name === name) ?? assert.fail();
+    const group = { cluster: 'test', protocol: this.protocol, members };
+    const directory = join(this.#directory, name);
+    this.#running.set(name, await runMetaserver({ name, address, directory, group }, this.#runtime));
+    const remote = connectRemote({ name, address, deadlineMs: 3000, whileDown: 'wait' }, this.#runtime);
+    this.#remotes.set(name, remote);
+  }
+
+  async stop(name: string, isBlank = false): Promise<void> {
+    await this.#remotes.get(name)?.close();
+    await this.#running.get(name)?.close();
+    this.#remotes.delete(name);
+    this.#running.delete(name);
+    if (isBlank) rmSync(join(this.#directory, name), { recursive: true });
+  }
+
+  async close(): Promise<void> {
+    for (const name of this.#running.keys()) await this.stop(name);
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  status(name: string): Promise<GroupStatus> {
+    return (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').status({});
+  }
+
+  metadata(name: string): MetadataService {
+    return (this.#remotes.get(name) ?? assert.fail()).service<MetadataService>('metadata');
+  }
+
+  /** Resolves to the name of the one that serves, once it has so many voters. */
+  async leader(voters: number): Promise<string> {
+    let found: string | undefined;
+    await until(`a leader of ${voters}`, async () => {
+      for (const name of this.#running.keys()) {
+        const status = await this.status(name);
+        if (status.isServing && status.voters.length === voters && status.learners.length === 0) found = name;
+      }
+      return found !== undefined;
+    }, LIMIT_MS);
+    return found ?? assert.fail();
+  }
+
+  async make(leader: string, name: string): Promise<void> {
+    const request = makeRequest(ROOT, name);
+    await this.metadata(leader).execute({ name: 'make', timeNs: 1n, request, durable: true });
+  }
+
+  async entries(leader: string): Promise<string[]> {
+    const request = { inode: ROOT, cookie: 0, limit: 1000, attributes: false };
+    const { entries } = await this.metadata(leader).query({ name: 'readdir', request });
+    return entries.map(({ name }) => Buffer.from(name).toString()).sort();
+  }
+}
+
+for (const protocol of ['raft', 'viewstamped'] as const) {
+  describe(`metaservers of a group of ${protocol}`, function () {
+    this.timeout(120_000);
+
+    it('find each other, lose nothing when the leader stops, and take back one that was away and one that is blank', async () => {
+      const group = await Group.of(3, protocol);
+      try {
+        for (const name of group.names) await group.start(name);
+        const first = await group.leader(3);
+        await group.make(first, 'one');
+        const others = group.names.filter((name) => name !== first);
+        for (const name of others) {
+          await assert.rejects(group.entries(name), { code: 'NOT_LEADER' });
+        }
+        await group.stop(first);
+        const second = await group.leader(3);
+        assert.notEqual(second, first);
+        assert.deepEqual(await group.entries(second), ['one']);
+        await group.make(second, 'two');
+        await group.start(first);
+        const [third = ''] = group.names.filter((name) => name !== first && name !== second);
+        await group.stop(third, true);
+        await group.make(await group.leader(3), 'three');
+        await group.start(third);
+        const fourth = await group.leader(3);
+        await until('the blank one', async () => {
+          const { appliedIndex, role } = await group.status(third);
+          return role !== 'blank' && role !== 'learner' && appliedIndex >= (await group.status(fourth)).committedIndex;
+        }, LIMIT_MS);
+        await group.stop(second);
+        const last = await group.leader(3);
+        assert.deepEqual(await group.entries(last), ['one', 'three', 'two']);
+      } finally {
+        await group.close();
+      }
+    });
+  });
+}
