@@ -232,7 +232,7 @@ export class Executor implements MetadataService {
       rethrowProgramFault(error);
       this.#disk.failed(error);
       throw new ServiceError(
-        'UNREACHABLE',
+        'OUTCOME_UNKNOWN',
         `the metaserver's disk failed, the outcome is unknown: ${messageOf(error)}`,
       );
     }
@@ -252,6 +252,6 @@ export class Executor implements MetadataService {
   }
 
   #checkOpen(): void {
-    if (this.#state === 'closed') throw new ServiceError('UNREACHABLE', 'the metaserver is closing');
+    if (this.#state === 'closed') throw new ServiceError('CLOSING', 'the metaserver is closing');
   }
 }
