@@ -169,7 +169,7 @@ export class FakeCluster {
     if (kill.when === 'late') throw new ServiceError('DEADLINE', 'the metaserver did not answer in time');
     await kill.meanwhile?.();
     this.reconnectMetaserver();
-    throw new ServiceError('UNREACHABLE', 'the metaserver was killed');
+    throw new ServiceError('OUTCOME_UNKNOWN', 'the metaserver was killed');
   }
 
   async #unlessCrashed<T>(call: () => Promise<T>): Promise<T> {
@@ -192,7 +192,7 @@ export class FakeCluster {
   async crashMetaserver(owner: FakeCluster = this): Promise<void> {
     this.#metadataStore.crash();
     this.#tell('down');
-    for (const fail of this.#unanswered) fail(new ServiceError('UNREACHABLE', 'the metaserver crashed'));
+    for (const fail of this.#unanswered) fail(new ServiceError('OUTCOME_UNKNOWN', 'the metaserver crashed'));
     await this.#start(owner.#metadataStore);
   }
 
