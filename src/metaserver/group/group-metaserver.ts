@@ -11,9 +11,10 @@ import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
+import type { Progress } from '../storage/progress.js';
 import { Enrolment } from './enrolment.js';
 import { groupService } from './group-service.js';
-import { askToJoin, beginBlank } from './joining.js';
+import { askToJoin, becomeNew, beginBlank } from './joining.js';
 
 export interface GroupOptions {
   /** The configured name of the cluster. */
@@ -77,10 +78,15 @@ export class GroupMetaserver {
   }
 
   async #start(): Promise<void> {
-    const { directory, name, group, segmentBytes = SEGMENT_BYTES } = this.#options;
+    const { directory, name } = this.#options;
     const progress = (await readProgress(directory, this.#base, name, this.#runtime)) ?? (await this.#begin());
-    if (progress === undefined || this.#isClosed) return;
-    const storage = new GroupStorage({
+    if (progress !== undefined) await this.#takePart(progress);
+  }
+
+  async #takePart(progress: Progress): Promise<void> {
+    if (this.#isClosed) return;
+    const { directory, group, segmentBytes = SEGMENT_BYTES } = this.#options;
+    const storage: GroupStorage = new GroupStorage({
       directory,
       base: this.#base,
       progress,
@@ -88,6 +94,9 @@ export class GroupMetaserver {
       transport: new GroupLink(progress.self, this.#peers, this.#runtime.log),
       segmentBytes,
       runtime: this.#runtime,
+      diverged: () => {
+        this.#starting = this.#replace(storage);
+      },
     });
     await storage.open();
     this.#storage = storage;
@@ -96,6 +105,13 @@ export class GroupMetaserver {
     this.#peers.announce();
     await askToJoin(progress.self, () => this.#greeting.hasGroup, this.#joining);
     this.#peers.announce();
+  }
+
+  /** Its rows can't be trusted: it comes back as a new member. */
+  async #replace(storage: GroupStorage): Promise<void> {
+    await storage.abandon();
+    this.#enrolment?.close();
+    if (!this.#isClosed) await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
   }
 
   /** Everything that was answered is durable when it resolves. */

@@ -35,9 +35,16 @@ export async function beginBlank(parts: JoiningParts): Promise<Progress | undefi
     }
     await sleep(runtime.clock, PAUSE_MS);
   }
+  return becomeNew(base, name, runtime);
+}
+
+/** A member that belongs to no group yet. It has no rows. */
+export async function becomeNew(base: BaseStorage, name: string, runtime: Runtime): Promise<Progress> {
   const mark: Mark = { index: 0, term: 0, members: { voters: [], learners: [] } };
   const progress = { self: newMemberId(name, runtime), mark, digest: 0n };
-  await base.write(new Map([[PROGRESS_KEY, encodeProgress(progress)]]));
+  const replacement = await base.replacement();
+  await replacement.add([{ key: PROGRESS_KEY, value: encodeProgress(progress) }]);
+  await replacement.install();
   return progress;
 }
 

@@ -3,6 +3,7 @@
 import { Buffer } from 'node:buffer';
 import type { Entry, Mark } from '../../replication/core/core.js';
 import type { MemberId } from '../../replication/core/members.js';
+import { DivergedError } from '../../replication/member/state-machine.js';
 import { assert } from '../../runtime/assert.js';
 import { asError } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
@@ -177,7 +178,7 @@ export class AppliedRows {
   #applyBatch(data: unknown): void {
     assert(data instanceof Uint8Array, 'batches are bytes');
     const batch = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    assert(digestBefore(batch) === this.#digest, 'a replica has what the leader had');
+    if (digestBefore(batch) !== this.#digest) throw new DivergedError('the rows are not those that the leader had');
     const own = this.#proposed?.batch === data ? this.#proposed.changes : undefined;
     for (const [key, value] of own ?? changesOf(batch)) this.#fresh.set(key, value);
     this.#digest = digestAfter(batch);

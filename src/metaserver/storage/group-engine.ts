@@ -14,6 +14,7 @@ import { decodeProgress, encodeProgress, PROGRESS_KEY, type Progress } from './p
 /** Of a segment of the log: some thousand small writes. */
 export const SEGMENT_BYTES = 2 * 1024 * 1024;
 const MEMBER_ID_BYTES = 8;
+const SURELY_NOT = () => assert(false, 'whoever is alone has nobody to differ from');
 const NO_CHANGES: Changes = new Map();
 /** There is nobody to say anything to. */
 const ALONE: Transport = {
@@ -36,6 +37,7 @@ export function groupEngine(base: BaseFactory, segmentBytes = SEGMENT_BYTES): En
         transport: ALONE,
         segmentBytes,
         runtime,
+        diverged: SURELY_NOT,
       } as const;
       const group = new GroupStorage(parts);
       await group.open();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { MemberId, Members } from '../../replication/core/members.js';
 import { ReplicationLog } from '../../replication/log/replication-log.js';
 import { GroupMember } from '../../replication/member/group-member.js';
+import { DivergedError } from '../../replication/member/state-machine.js';
 import type { Transport } from '../../replication/member/transport.js';
 import { assert } from '../../runtime/assert.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
@@ -33,6 +34,8 @@ export interface GroupStorageParts {
   transport: Transport;
   segmentBytes: number;
   runtime: Runtime;
+  /** The rows are not those of the other members: they must be replaced. */
+  diverged: () => void;
 }
 
 export class GroupStorage implements Storage {
@@ -127,6 +130,13 @@ export class GroupStorage implements Storage {
     await this.#compact();
   }
 
+  /** Stores nothing any more, and leaves the storage below open. */
+  async abandon(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#queue.run(() => this.#closeLog());
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -196,6 +206,10 @@ export class GroupStorage implements Storage {
           applied: () => this.#noteApplied(),
           failed: (error) => {
             this.#member = null;
+            if (error instanceof DivergedError) {
+              this.#noteDivergence(error);
+              return;
+            }
             this.#failure = asError(error);
             this.#noteFailure(error);
             this.#schedule();
@@ -208,6 +222,14 @@ export class GroupStorage implements Storage {
       this.#member = member;
       member.start();
     });
+  }
+
+  #noteDivergence(error: DivergedError): void {
+    const { runtime, diverged } = this.#parts;
+    assert(!this.#isAlone, 'whoever is alone has nobody to differ from');
+    this.#failure = error;
+    runtime.log.error('replica.diverged', { member: this.self, index: this.appliedIndex, ...errorFields(error) });
+    diverged();
   }
 
   #noteServing(member: GroupMember, isServing: boolean): void {

@@ -254,7 +254,12 @@ export class GroupMember {
         this.#isApplying = true;
         void this.#applyFromDisk(first, last);
       } else {
-        this.#apply(entries);
+        try {
+          this.#apply(entries);
+        } catch (error) {
+          this.#fail(error);
+          return;
+        }
       }
     }
     this.#noteStatus();

@@ -4,8 +4,16 @@ import type { Entry, Mark } from '../core/core.js';
 export interface StateMachine {
   /** The last entry that was applied, and who was a member then. */
   readonly applied: Mark;
-  /** Applies entries that are committed and on the disk of this member, in order, from the next one on. Never fails. */
+  /**
+   * Applies entries that are committed and on the disk of this member, in order, from the next one on. Throws DivergedError when
+   * the state is not what the leader's was: then it applies nothing any more.
+   */
   apply(entries: readonly Entry[]): void;
+}
+
+/** The state of this member differs from the others', which have applied the same: it must be replaced. */
+export class DivergedError extends Error {
+  override readonly name = 'DivergedError';
 }
 
 /** Whole states, for members that lack what is in no log any more. */

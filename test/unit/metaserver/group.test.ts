@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { type RunningMetaserver, runMetaserver } from '../../../src/metaserver/main.js';
+import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
+import { decodeProgress, encodeProgress, PROGRESS_KEY } from '../../../src/metaserver/storage/progress.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { GroupService, GroupStatus } from '../../../src/protocol/services/group.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
@@ -62,6 +64,22 @@ class Group {
     return (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').status({});
   }
 
+  async memberId(name: string): Promise<string | null> {
+    const greeting = { name: 'meta1', id: null, hasGroup: false, cluster: 'test' };
+    const { id } = await (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').hello(greeting);
+    return id;
+  }
+
+  /** Of a server that is stopped. @returns its member id */
+  async spoilDigest(name: string): Promise<string> {
+    const storage = await lmdbEngine(join(this.#directory, name), this.#runtime);
+    const progress = decodeProgress(storage.get(PROGRESS_KEY) ?? assert.fail());
+    assert('self' in progress);
+    await storage.write(new Map([[PROGRESS_KEY, encodeProgress({ ...progress, digest: progress.digest + 1n })]]));
+    await storage.close();
+    return progress.self;
+  }
+
   metadata(name: string): MetadataService {
     return (this.#remotes.get(name) ?? assert.fail()).service<MetadataService>('metadata');
   }
@@ -105,6 +123,28 @@ class Group {
     return entries.map(({ name }) => Buffer.from(name).toString()).sort();
   }
 }
+
+describe('a metaserver whose rows differ from those of its group', () => {
+  it('says so, and comes back as a new member with the rows of the others', async () => {
+    const group = await Group.of(3, 'raft');
+    try {
+      for (const name of group.names) await group.start(name);
+      const leader = await group.leader(3);
+      await group.make('one');
+      const [other = ''] = group.names.filter((name) => name !== leader);
+      await group.stop(other);
+      const before = await group.spoilDigest(other);
+      await group.start(other);
+      await group.make('two');
+      await until('a new member', async () => (await group.memberId(other)) !== before, LIMIT_MS);
+      await until('a voter', async () => (await group.status(other)).role === 'follower', LIMIT_MS);
+      await group.stop(leader);
+      assert.deepEqual(await group.entries(), ['one', 'two']);
+    } finally {
+      await group.close();
+    }
+  }).timeout(120_000);
+});
 
 for (const protocol of ['raft', 'viewstamped'] as const) {
   describe(`metaservers of a group of ${protocol}`, function () {
