@@ -1,7 +1,7 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
-import { connectRemote, type Remote } from '../protocol/wire/client.js';
+import { connectRemote, type Remote, type RemoteOptions } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
 import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
@@ -36,13 +36,12 @@ export interface RunningMediator {
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
   const remotes: Remote[] = [];
-  const connect = ({ name, address, unixPath }: Peer, whileDown: 'fail' | 'wait', deadlineMs: number) => {
+  const connect = ({ name, address, unixPath }: Peer, limits: Pick<RemoteOptions, 'whileDown' | 'deadlineMs'>) => {
     const remote = connectRemote(
       {
         name,
         address,
-        deadlineMs,
-        whileDown,
+        ...limits,
         ...(unixPath === undefined ? {} : { unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
       },
@@ -52,11 +51,16 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     return { name, address, remote };
   };
   const parts: MediatorParts = {
-    // Nothing works without the metaserver, so calls wait for it while it is down for a short time.
     metaservers: options.metaservers.map((peer) =>
-      connect(peer, 'wait', Math.max(METADATA_DEADLINE_MS, options.deadlineMs)),
+      connect(peer, {
+        // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
+        whileDown: options.metaservers.length === 1 ? 'wait' : 'fail',
+        deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+      }),
     ),
-    dataservers: options.dataservers.map((peer) => connect(peer, 'fail', options.deadlineMs)),
+    dataservers: options.dataservers.map((peer) =>
+      connect(peer, { whileDown: 'fail', deadlineMs: options.deadlineMs }),
+    ),
     ...(options.restartServer === undefined ? {} : { restartServer: options.restartServer }),
   };
   const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));

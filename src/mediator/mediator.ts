@@ -3,13 +3,12 @@
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';
-import type { MetadataService } from '../protocol/services/metadata.js';
 import type { SessionService } from '../protocol/services/sessions.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/values/request-ids.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { MediatorAdmin, type MetaserverPart } from './admin/admin.js';
+import { MediatorAdmin } from './admin/admin.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
 import { ContentChanges } from './files/content-changes.js';
@@ -22,6 +21,7 @@ import { type Kept, keptBy } from './kept.js';
 import { BlockMap } from './metadata/block-map.js';
 import { EarlierAttempts } from './metadata/earlier-attempts.js';
 import { KnownNames } from './metadata/known-names.js';
+import { followMetaservers, type MetaserverPart } from './metadata/leader-remote.js';
 import { METADATA_DEADLINE_MS, MetaserverConnection } from './metadata/metaserver-connection.js';
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
@@ -98,13 +98,13 @@ const LOOPS = [
  */
 export async function openMediator(options: MediatorOptions, parts: MediatorParts, given: Runtime): Promise<Mediator> {
   const runtime = sparingRepetitions(given, LOOPS);
-  const first = parts.metaservers[0];
-  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
+  const metaservers = followMetaservers({ metaservers: parts.metaservers, deadlineMs, runtime });
   const counters = new Counters(() => replicas.totals());
   const connection = new MetaserverConnection({
-    remote: first.remote,
-    metadata: first.remote.service<MetadataService>('metadata'),
-    deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+    remote: metaservers,
+    metadata: metaservers.metadata,
+    deadlineMs,
     ids: new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
     counters,
     runtime,
@@ -161,7 +161,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const garbage = new GarbageCollector({ metadata, replicas, orphans, counters, runtime });
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));
-  first.remote.onStateChange((state) => {
+  metaservers.onStateChange((state) => {
     if (state !== 'down') return;
     blockMap.clear();
     names.clear();
@@ -219,8 +219,14 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
-  await connection.start();
-  await replicas.start(connection.clusterId);
+  try {
+    await connection.start();
+    await replicas.start(connection.clusterId);
+  } catch (error) {
+    connection.close();
+    metaservers.close();
+    throw error;
+  }
   if (options.maintenance) {
     recovery.wake();
     garbage.wake();
@@ -243,6 +249,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
+      metaservers.close();
     },
   };
 }

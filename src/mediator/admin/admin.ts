@@ -2,10 +2,10 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import type { Remote } from '../../protocol/wire/client.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Counters } from '../counters.js';
+import type { MetaserverPart } from '../metadata/leader-remote.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';
@@ -30,12 +30,6 @@ const METASERVER_ANSWER_MS = 1000;
 const RESTART_LIMIT_MS = 55_000;
 /** A server that runs is given this long to be let in, even if its supervisor has used up the time of the restart. */
 const ADMISSION_LIMIT_MS = 5000;
-
-export interface MetaserverPart {
-  name: string;
-  address: string;
-  remote: Remote;
-}
 
 export interface AdminParts {
   /** Of this mediator, as status shows it. */
