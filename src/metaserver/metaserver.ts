@@ -3,6 +3,7 @@
 import { ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
+import type { CallOptions } from '../protocol/services/service.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
@@ -63,6 +64,10 @@ export class NamespaceHost implements Metaserver {
   #led: LedNamespace | null = null;
   /** How often this server has begun to lead, or ceased to. */
   #changes = 0;
+  /** How often this server has been ready to answer. */
+  #reigns = 0;
+  /** Who has asked, in this reign, who it is. */
+  #introduced = new WeakSet<object>();
   /** Beginning to lead, and closing. */
   readonly #queue = new SerialQueue();
   #isClosed = false;
@@ -83,9 +88,12 @@ export class NamespaceHost implements Metaserver {
     );
     // Every member of a served object can be called over the network: this one has the service's members and no others.
     this.metadata = {
-      execute: async (message) => (await this.#leading()).execute(message),
-      query: async (message) => (await this.#leading()).query(message),
-      sync: async () => (await this.#leading()).sync(),
+      execute: async (message, options) => (await this.#leading(options)).execute(message),
+      query: async (message, options) => {
+        if (message.name === 'statistics') this.#introduce(options);
+        return (await this.#leading(options)).query(message);
+      },
+      sync: async (_request, options) => (await this.#leading(options)).sync(),
     };
     this.xmlRpc = metaserverMethods(this.metadata);
   }
@@ -103,6 +111,11 @@ export class NamespaceHost implements Metaserver {
     }
   }
 
+  /** Whether this server answers, for sure. */
+  get isServing(): boolean {
+    return this.#led !== null && (this.#storage?.leadership?.isCertain ?? true);
+  }
+
   metrics(): Promise<string> {
     return this.#metrics.text();
   }
@@ -113,12 +126,24 @@ export class NamespaceHost implements Metaserver {
   }
 
   /** What carries out commands and answers queries, once it is certain that no other server does. */
-  #leading(): LedNamespace['executor'] | Promise<LedNamespace['executor']> {
+  #leading(options: CallOptions | undefined): LedNamespace['executor'] | Promise<LedNamespace['executor']> {
     const led = this.#led;
-    if (led === null) throw this.#refusal();
+    if (led === null || !this.#knowsReign(options)) throw this.#refusal();
     const leadership = this.#storage?.leadership;
     if (leadership === undefined || leadership.isCertain) return led.executor;
     return leadership.confirm().then(() => led.executor);
+  }
+
+  #introduce(options: CallOptions | undefined): void {
+    if (options?.peer !== undefined) this.#introduced.add(options.peer);
+  }
+
+  /**
+   * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
+   * soon as it sees that, which it does by the query `statistics`: it must ask that first.
+   */
+  #knowsReign(options: CallOptions | undefined): boolean {
+    return this.#reigns <= 1 || options?.peer === undefined || this.#introduced.has(options.peer);
   }
 
   #refusal(): ServiceError {
@@ -145,8 +170,13 @@ export class NamespaceHost implements Metaserver {
     if (this.#isClosed || this.#led !== null || storage.leadership?.isServing === false) return;
     const led = await LedNamespace.open(storage, this.#settings, this.#metrics, this.#runtime);
     // It may have lost the lead meanwhile, and won it again.
-    if (changes !== this.#changes) led.abandon(this.#refusal());
-    else this.#led = led;
+    if (changes !== this.#changes) {
+      led.abandon(this.#refusal());
+      return;
+    }
+    this.#led = led;
+    this.#reigns++;
+    this.#introduced = new WeakSet();
   }
 
   async #close(): Promise<void> {

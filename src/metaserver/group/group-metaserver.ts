@@ -60,6 +60,7 @@ export class GroupMetaserver {
       peers: this.#peers,
       storage: () => this.#storage,
       enrolment: () => this.#enrolment,
+      isServing: () => this.host.isServing,
       notLeader: () => this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known'),
       runtime,
     });

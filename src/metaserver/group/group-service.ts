@@ -18,12 +18,14 @@ export interface GroupServiceParts {
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
   enrolment: () => Enrolment | null;
+  /** Whether it answers MetadataService. */
+  isServing: () => boolean;
   notLeader: () => Error;
   runtime: Runtime;
 }
 
 export function groupService(parts: GroupServiceParts): GroupService {
-  const { own, peers, storage, enrolment, notLeader, runtime } = parts;
+  const { own, peers, storage, enrolment, isServing, notLeader, runtime } = parts;
   const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
   return {
     async hello(request) {
@@ -61,18 +63,18 @@ export function groupService(parts: GroupServiceParts): GroupService {
       await states.end(state);
       return {};
     },
-    status: () => statusOf(storage()),
+    status: () => statusOf(storage(), isServing()),
   };
 }
 
-async function statusOf(storage: GroupStorage | null): Promise<GroupStatus> {
+async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
   const known = storage?.member?.status;
   const room = await storage?.room();
   const failure = storage?.failure ?? null;
   const lastIndex = known?.lastIndex ?? 0;
   return {
     role: roleOf(known),
-    isServing: storage?.leadership.isServing ?? false,
+    isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
     term: known?.term ?? 0,
     lastIndex,

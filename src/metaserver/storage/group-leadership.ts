@@ -11,21 +11,25 @@ const HAND_OVER_POLL_MS = 10;
 
 export class GroupLeadership implements Leadership {
   readonly #listeners: (() => void)[] = [];
+  #wasServing = false;
 
   readonly #member: () => GroupMember | null;
+  readonly #isAlone: () => boolean;
   readonly #clock: Clock;
 
-  constructor(member: () => GroupMember | null, clock: Clock) {
+  /** @param isAlone whether the group has no other member: then nobody else can lead, whatever befalls the log */
+  constructor(member: () => GroupMember | null, isAlone: () => boolean, clock: Clock) {
     this.#member = member;
+    this.#isAlone = isAlone;
     this.#clock = clock;
   }
 
   get isServing(): boolean {
-    return this.#member()?.isServing ?? false;
+    return this.#isAlone() || (this.#member()?.isServing ?? false);
   }
 
   get isCertain(): boolean {
-    return this.#member()?.leads ?? false;
+    return this.#isAlone() || (this.#member()?.leads ?? false);
   }
 
   async confirm(): Promise<void> {
@@ -36,14 +40,19 @@ export class GroupLeadership implements Leadership {
 
   notLeader(): ServiceError {
     const leader = this.#member()?.status.leader ?? null;
-    return new ServiceError('NOT_LEADER', leader === null ? 'no leader is known' : `${nameOf(leader)} leads`);
+    if (leader === null) return new ServiceError('NOT_LEADER', 'no leader is known');
+    return new ServiceError('NOT_LEADER', `${nameOf(leader)} leads`, nameOf(leader));
   }
 
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
+  /** The member has begun to serve, or ceased to. */
   changed(): void {
+    const { isServing } = this;
+    if (isServing === this.#wasServing) return;
+    this.#wasServing = isServing;
     for (const listener of this.#listeners) listener();
   }
 

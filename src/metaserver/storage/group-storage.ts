@@ -61,7 +61,11 @@ export class GroupStorage implements Storage {
     this.self = parts.progress.self;
     this.#rows = new AppliedRows(parts.base, parts.progress);
     this.#states = new WholeStates(parts.base, this.#rows, this.self);
-    this.leadership = new GroupLeadership(() => this.#member, parts.runtime.clock);
+    this.leadership = new GroupLeadership(
+      () => this.#member,
+      () => this.#isAlone,
+      parts.runtime.clock,
+    );
   }
 
   /**

@@ -105,7 +105,9 @@ class Group {
   async #ask<T>(voters: number, action: (metadata: MetadataService) => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await action(this.metadata(await this.leader(voters)));
+        const metadata = this.metadata(await this.leader(voters));
+        await metadata.query({ name: 'statistics', request: {} });
+        return await action(metadata);
       } catch (error) {
         if (!(error instanceof ServiceError) || !LEAD_CHANGED.has(error.code)) throw error;
       }
