@@ -72,6 +72,12 @@ export class GroupMetaserver {
     return new GroupMetaserver(await base(options.directory, runtime), options, runtime);
   }
 
+  /** Whether its vote counts in its group, as far as it knows. */
+  get isVoter(): boolean {
+    const storage = this.#storage;
+    return storage?.members.voters.includes(storage.self) ?? false;
+  }
+
   /** Resolves when this server belongs to its group; one that is alone can be used then. */
   start(): Promise<void> {
     this.#starting = this.#start();
