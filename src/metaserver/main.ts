@@ -16,6 +16,12 @@ export interface RunMetaserverOptions extends MetaserverOptions {
   unixPath?: string;
   /** The cluster's secret, when it has one. */
   secret?: string;
+  /** All metaservers of the cluster, this one too, and how they agree. */
+  group?: {
+    cluster: string;
+    protocol: 'raft' | 'viewstamped';
+    members: { name: string; address: string; unixPath?: string }[];
+  };
   /** Where the rows are kept; LMDB behind a log when absent. The simulation passes its own. */
   engine?: EngineFactory;
 }
