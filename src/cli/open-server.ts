@@ -66,7 +66,8 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
       await claimStore(server);
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-      const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
+      const options = { ...common(request.config, server), rootOwner, group: groupOf(request.config) };
+      const { close } = await runMetaserver(options, runtime);
       return { close };
     }
     case 'data': {
@@ -86,6 +87,16 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
   }
 }
 
+/** All metaservers of the cluster, and how they agree. */
+function groupOf(config: Config) {
+  const { cluster, metaservers, metadataProtocol: protocol } = config;
+  return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
+}
+
+function peerOf(config: Config, { name, address }: ServerConfig) {
+  return { name, address, ...unixPathOption(config, name) };
+}
+
 function common(config: Config, server: ServerConfig) {
   const { name, address, directory } = server;
   return { name, address, directory, ...unixPathOption(config, name), ...secretOption(config) };
@@ -100,7 +111,7 @@ async function openMediatorProcess(
   const { runMediator } = await import('../mediator/main.js');
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
   await begin();
-  const peer = ({ name, address }: ServerConfig) => ({ name, address, ...unixPathOption(config, name) });
+  const peer = (server: ServerConfig) => peerOf(config, server);
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
   const restartServer = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
   const running = await runMediator(
