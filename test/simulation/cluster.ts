@@ -34,6 +34,8 @@ export interface ClusterShape {
 
 /** Puts something broken in the place of a service, to see whether the checks notice. */
 export interface Sabotage {
+  /** How many metaservers it needs; one when absent. */
+  metaservers?: number;
   files?: (files: FileService) => FileService;
   blocks?: (blocks: BlockService) => BlockService;
   metadata?: (metadata: MetadataService) => MetadataService;

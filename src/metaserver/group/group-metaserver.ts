@@ -12,9 +12,9 @@ import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
 import type { Progress } from '../storage/progress.js';
-import { Enrolment } from './enrolment.js';
 import { groupService } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
+import { Membership } from './membership.js';
 
 export interface GroupOptions {
   /** The configured name of the cluster. */
@@ -38,7 +38,7 @@ export class GroupMetaserver {
   readonly group: GroupService;
   readonly #peers: Peers;
   #storage: GroupStorage | null = null;
-  #enrolment: Enrolment | null = null;
+  #membership: Membership | null = null;
   #starting: Promise<void> | null = null;
   #isClosed = false;
 
@@ -59,7 +59,7 @@ export class GroupMetaserver {
       own,
       peers: this.#peers,
       storage: () => this.#storage,
-      enrolment: () => this.#enrolment,
+      membership: () => this.#membership,
       isServing: () => this.host.isServing,
       notLeader: () => this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known'),
       runtime,
@@ -107,7 +107,7 @@ export class GroupMetaserver {
     });
     await storage.open();
     this.#storage = storage;
-    this.#enrolment = new Enrolment(storage, this.#runtime);
+    this.#membership = new Membership(storage, this.#runtime);
     await this.host.begin(storage);
     this.#peers.announce();
     await askToJoin(progress.self, () => this.#greeting.hasGroup, this.#joining);
@@ -117,7 +117,7 @@ export class GroupMetaserver {
   /** Its rows can't be trusted: it comes back as a new member. */
   async #replace(storage: GroupStorage): Promise<void> {
     await storage.abandon();
-    this.#enrolment?.close();
+    this.#membership?.close();
     if (!this.#isClosed) await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
   }
 
@@ -126,7 +126,7 @@ export class GroupMetaserver {
     this.#isClosed = true;
     // Its failure is for whoever has started it.
     await this.#starting?.catch(() => {});
-    this.#enrolment?.close();
+    this.#membership?.close();
     await this.host.close();
     await this.#peers.close();
     if (this.#storage === null) await this.#base.close();

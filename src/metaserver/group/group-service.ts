@@ -10,14 +10,14 @@ import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
-import type { Enrolment } from './enrolment.js';
+import type { Membership } from './membership.js';
 
 export interface GroupServiceParts {
   own: () => Greeting;
   peers: Peers;
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
-  enrolment: () => Enrolment | null;
+  membership: () => Membership | null;
   /** Whether it answers MetadataService. */
   isServing: () => boolean;
   notLeader: () => Error;
@@ -25,18 +25,28 @@ export interface GroupServiceParts {
 }
 
 export function groupService(parts: GroupServiceParts): GroupService {
-  const { own, peers, storage, enrolment, isServing, notLeader, runtime } = parts;
+  const { own, peers, storage, membership, isServing, notLeader, runtime } = parts;
   const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
+  const changing = () => {
+    const members = membership();
+    if (members === null) throw notLeader();
+    return members;
+  };
   return {
     async hello(request) {
       peers.heard(readGreeting(request));
       return own();
     },
     async join({ id }) {
-      if (typeof id !== 'string') throw malformed('id is no text');
-      const enroling = enrolment();
-      if (enroling === null) throw notLeader();
-      await enroling.join(id);
+      await changing().join(textOf(id));
+      return {};
+    },
+    async remove({ name }) {
+      await changing().remove(textOf(name));
+      return {};
+    },
+    async transfer({ name }) {
+      await changing().transfer(textOf(name));
       return {};
     },
     async send({ messages }) {
@@ -97,6 +107,11 @@ function memberOf(storage: GroupStorage | null, notLeader: () => Error): GroupMe
   const member = storage?.member;
   if (member == null) throw notLeader();
   return member;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw malformed('a name or an id that is no text');
+  return value;
 }
 
 function readGreeting({ name, id, hasGroup, cluster }: Greeting): Greeting {

@@ -1,5 +1,6 @@
 // Whether a member of a group leads, for what stands on its storage.
 import { ServiceError } from '../../protocol/errors.js';
+import type { MemberId } from '../../replication/core/members.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Leadership } from '../engine/storage.js';
@@ -56,12 +57,14 @@ export class GroupLeadership implements Leadership {
     for (const listener of this.#listeners) listener();
   }
 
-  async handOver(): Promise<void> {
+  async handOver(to?: MemberId): Promise<void> {
     const member = this.#member();
     if (member === null) return;
     const { progress, members } = member.status;
     const [next] = progress
-      .filter((other) => other.isActive && members.voters.includes(other.member))
+      .filter(({ member, isActive }) =>
+        to === undefined ? isActive && members.voters.includes(member) : member === to,
+      )
       .sort((one, other) => other.matched - one.matched);
     if (next === undefined || !member.transfer(next.member)) return;
     const endMs = this.#clock.monotonicMs() + HAND_OVER_LIMIT_MS;

@@ -41,6 +41,10 @@ export interface GroupService {
   hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Takes a server out of the group; nothing happens when it does not belong to it. NOT_LEADER when another one leads. */
+  remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Has another server lead. NOT_LEADER when another one leads now. */
+  transfer(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Messages of the protocol, which may get lost: see src/replication. */
   send(request: { messages: object[] }, options?: CallOptions): Promise<Record<string, never>>;
   /** A whole state in chunks. Answers the number by which the chunks name it. */

@@ -1,4 +1,4 @@
-// What a leader does for newcomers: they are learners until they have nearly everything, then voters. A server that has come back
+// Who belongs to the group, changed by its leader. Newcomers are learners until they have nearly everything, then voters. A server that has come back
 // without its disk takes the place of the member that it was.
 import { ServiceError } from '../../protocol/errors.js';
 import type { CoreStatus } from '../../replication/core/core.js';
@@ -22,7 +22,7 @@ const LOOK_MS = 100;
 /** A learner that lacks no more entries than this has them before anybody waits for it. */
 const MOST_BEHIND = 64;
 
-export class Enrolment {
+export class Membership {
   #timer: Timer | null = null;
   #isClosed = false;
   /** Changes of the members. */
@@ -45,6 +45,36 @@ export class Enrolment {
       if (!hasMember(members, id)) await this.#change(withLearner(members, id), 'replication.learner_added', id);
     });
     this.#schedule();
+  }
+
+  /** Takes a server out of the group, its every id. Rejects with NOT_LEADER, also when it was this one, which has handed over. */
+  async remove(name: string): Promise<void> {
+    await this.#queue.run(async () => {
+      for (;;) {
+        const { members } = this.#status;
+        const id = [...members.learners, ...members.voters].find((each) => nameOf(each) === name);
+        if (id === undefined) return;
+        if (members.voters.includes(id) && members.voters.length === 1) {
+          throw new ServiceError('REFUSED', `${name} is the only metaserver`);
+        }
+        if (id === this.#storage.self) {
+          await this.#storage.leadership.handOver();
+          throw this.#storage.leadership.notLeader();
+        }
+        await this.#change(withoutMember(members, id), 'replication.member_removed', id);
+      }
+    });
+  }
+
+  /** Has that server lead. Resolves when this one does not any more, or leads itself already and was named. */
+  async transfer(name: string): Promise<void> {
+    const { members } = this.#status;
+    const id = members.voters.find((each) => nameOf(each) === name);
+    if (id === undefined) throw new ServiceError('REFUSED', `${name} is no voter of the group`);
+    if (id !== this.#storage.self) await this.#storage.leadership.handOver(id);
+    if (id !== this.#storage.self && this.#storage.leadership.isServing) {
+      throw new ServiceError('REFUSED', `${name} did not take over in time`);
+    }
   }
 
   close(): void {
