@@ -11,14 +11,9 @@ import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';
 import type { BallotBox } from '../voting/ballot-box.js';
 import type { Reader } from '../voting/reader.js';
-import {
-  BEHIND_LIMIT,
-  dataServerStatus,
-  type MetaserverHealth,
-  metaserverStatus,
-  survivalNow,
-} from './cluster-status.js';
+import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
+import { askGroup, type MetaserverHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
@@ -64,13 +59,19 @@ export class MediatorAdmin implements AdminService {
   }
 
   async status(): Promise<ClusterStatus> {
-    const [health] = await Promise.all([this.#metaserverHealth(), this.#replicas.refresh(FRESH_NUMBERS_MS)]);
+    const parts = this.#parts.metaservers;
+    const [health, answers] = await Promise.all([
+      this.#metaserverHealth(),
+      askGroup(parts),
+      this.#replicas.refresh(FRESH_NUMBERS_MS),
+    ]);
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = this.#parts.metaservers.map((part) => metaserverStatus(part, health));
+    const metaservers = metaserverStatuses(parts, answers, health);
     const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
+    const { address } = this.#parts;
     const { readable, writable, survives, survivesNow } = survivalNow(this.#settings, metaservers, dataservers);
     return {
       readQuorum: this.#settings.readQuorum,
@@ -79,7 +80,8 @@ export class MediatorAdmin implements AdminService {
       writable,
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
-      mediator: { address: this.#parts.address },
+      mediator: { address },
+      mediators: [{ name: 'mediator', address, state: 'active', epoch: 0 }],
       metaservers,
       dataservers,
       survives,
