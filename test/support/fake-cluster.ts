@@ -159,7 +159,12 @@ export class FakeCluster {
         })),
         ...(restartServer === undefined
           ? {}
-          : { restartServer: (name, blank) => restartServer(this.#named(name), blank) }),
+          : {
+              supervisor: {
+                restart: (name, blank) => restartServer(this.#named(name), blank),
+                terminate: () => Promise.reject(new Error('unused')),
+              },
+            }),
       },
       this.runtime,
     );

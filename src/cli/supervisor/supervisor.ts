@@ -193,7 +193,13 @@ export class Supervisor {
     const control: ControlService = {
       list: async () => ({ servers: this.#children.map((child) => child.status) }),
       restart: async ({ name, blank }) => {
-        await this.#restart(name, blank);
+        const child = this.#store(name);
+        this.#logs.write('supervisor', 'info', 'server.restarting', { server: name, blank });
+        await child.restart(blank);
+        return {};
+      },
+      terminate: async ({ name }) => {
+        await this.#store(name).terminate();
         return {};
       },
       stop: async () => {
@@ -209,16 +215,16 @@ export class Supervisor {
     await this.#record();
   }
 
-  async #restart(name: string, blank: boolean): Promise<void> {
-    const child = this.#dataservers.find(({ status }) => status.name === name);
+  /** A metaserver or a data server, to be ended or started anew. */
+  #store(name: string): ServerChild {
+    const child = [...this.#metaservers, ...this.#dataservers].find(({ status }) => status.name === name);
     if (child === undefined) {
-      throw new ServiceError('FAILED', `${name}: there is no such data server here`);
+      throw new ServiceError('FAILED', `${name}: there is no such server here`);
     }
     if (this.#stopping !== undefined) {
       throw new ServiceError('FAILED', 'nmrfs is being stopped');
     }
-    this.#logs.write('supervisor', 'info', 'server.restarting', { server: name, blank });
-    await child.restart(blank);
+    return child;
   }
 
   #child(

@@ -13,6 +13,7 @@ import type { BallotBox } from '../voting/ballot-box.js';
 import type { Reader } from '../voting/reader.js';
 import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
+import { MetaserverHooks, type ServerSupervisor } from './metaserver-hooks.js';
 import { askGroup, type MetaserverHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
@@ -30,8 +31,8 @@ export interface AdminParts {
   /** Of this mediator, as status shows it. */
   address: string;
   testHooks: boolean;
-  /** Asks the supervisor of a server to start it; absent when nobody supervises servers here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
   metadata: MetadataService;
   metaservers: readonly MetaserverPart[];
   replicas: ReplicaSet;
@@ -50,12 +51,14 @@ export class MediatorAdmin implements AdminService {
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
   readonly #settings: MediatorSettings;
+  readonly #metaservers: MetaserverHooks;
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
     this.#metadata = parts.metadata;
     this.#replicas = parts.replicas;
     this.#settings = parts.settings;
+    this.#metaservers = new MetaserverHooks(parts.metaservers, parts.supervisor);
   }
 
   async status(): Promise<ClusterStatus> {
@@ -164,6 +167,7 @@ export class MediatorAdmin implements AdminService {
 
   async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.terminate(server);
     const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     await replica.hooks.terminate({});
@@ -172,11 +176,13 @@ export class MediatorAdmin implements AdminService {
 
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.restart(server, blank);
     const replica = this.#replicas.byName(server);
     const endMs = this.#parts.clock.monotonicMs() + RESTART_LIMIT_MS;
     // The server is back after the connection to the old process is lost, unless that is lost already.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    if (this.#parts.restartServer !== undefined) await this.#parts.restartServer(server, blank);
+    const { supervisor } = this.#parts;
+    if (supervisor !== undefined) await supervisor.restart(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
       throw new ServiceError(
