@@ -3,7 +3,13 @@
 import { type RunningServer, serve } from '../protocol/http/server.js';
 import { connectRemote, type Remote, type RemoteOptions } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
+import {
+  type Mediator,
+  type MediatorOptions,
+  type MediatorParts,
+  openMediator,
+  type ServerSupervisor,
+} from './mediator.js';
 import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
 
 /** A server that the mediator connects to. */
@@ -20,8 +26,8 @@ export interface RunMediatorOptions extends MediatorOptions {
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];
-  /** Asks the supervisor to start a server anew; absent when nobody supervises the servers here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
 }
 
 export interface RunningMediator {
@@ -61,7 +67,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     dataservers: options.dataservers.map((peer) =>
       connect(peer, { whileDown: 'fail', deadlineMs: options.deadlineMs }),
     ),
-    ...(options.restartServer === undefined ? {} : { restartServer: options.restartServer }),
+    ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
   };
   const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));
   let mediator: Mediator | undefined;

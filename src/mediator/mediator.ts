@@ -9,6 +9,7 @@ import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { MediatorAdmin } from './admin/admin.js';
+import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
 import { ContentChanges } from './files/content-changes.js';
@@ -42,6 +43,8 @@ import { Reader } from './voting/reader.js';
 import { Appends } from './writing/appends.js';
 import { FileWriter } from './writing/file-writer.js';
 
+export type { ServerSupervisor } from './admin/metaserver-hooks.js';
+
 export interface MediatorOptions extends MediatorSettings {
   /** Shown in `status`. */
   address: string;
@@ -60,8 +63,8 @@ export interface MediatorOptions extends MediatorSettings {
 export interface MediatorParts {
   metaservers: MetaserverPart[];
   dataservers: ReplicaParts[];
-  /** Asks the supervisor of that server to start it anew; absent when nobody supervises it here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
 }
 
 export interface Mediator {
@@ -78,6 +81,9 @@ export interface Mediator {
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
+
+/** A mediator that is stopped waits no longer for its metaservers. */
+const SETTLE_MS = 3000;
 
 /** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
@@ -206,7 +212,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const admin = new MediatorAdmin({
     address: options.address,
     testHooks: options.testHooks,
-    ...(parts.restartServer === undefined ? {} : { restartServer: parts.restartServer }),
+    ...(parts.supervisor === undefined ? {} : { supervisor: parts.supervisor }),
     metadata,
     metaservers: parts.metaservers,
     replicas,
@@ -243,6 +249,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
+      // Several metaservers that are stopped together have no majority to store what the leader has only answered.
+      if (parts.metaservers.length > 1) await connection.settle(SETTLE_MS);
       connection.close();
       sessions.close();
       auditor.close();

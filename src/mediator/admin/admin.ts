@@ -11,14 +11,10 @@ import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';
 import type { BallotBox } from '../voting/ballot-box.js';
 import type { Reader } from '../voting/reader.js';
-import {
-  BEHIND_LIMIT,
-  dataServerStatus,
-  type MetaserverHealth,
-  metaserverStatus,
-  survivalNow,
-} from './cluster-status.js';
+import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
+import { MetaserverHooks, type ServerSupervisor } from './metaserver-hooks.js';
+import { askGroup, type MetaserverHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
@@ -35,8 +31,8 @@ export interface AdminParts {
   /** Of this mediator, as status shows it. */
   address: string;
   testHooks: boolean;
-  /** Asks the supervisor of a server to start it; absent when nobody supervises servers here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
   metadata: MetadataService;
   metaservers: readonly MetaserverPart[];
   replicas: ReplicaSet;
@@ -55,22 +51,30 @@ export class MediatorAdmin implements AdminService {
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
   readonly #settings: MediatorSettings;
+  readonly #metaservers: MetaserverHooks;
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
     this.#metadata = parts.metadata;
     this.#replicas = parts.replicas;
     this.#settings = parts.settings;
+    this.#metaservers = new MetaserverHooks(parts.metaservers, parts.supervisor);
   }
 
   async status(): Promise<ClusterStatus> {
-    const [health] = await Promise.all([this.#metaserverHealth(), this.#replicas.refresh(FRESH_NUMBERS_MS)]);
+    const parts = this.#parts.metaservers;
+    const [health, answers] = await Promise.all([
+      this.#metaserverHealth(),
+      askGroup(parts),
+      this.#replicas.refresh(FRESH_NUMBERS_MS),
+    ]);
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = this.#parts.metaservers.map((part) => metaserverStatus(part, health));
+    const metaservers = metaserverStatuses(parts, answers, health);
     const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
+    const { address } = this.#parts;
     const { readable, writable, survives, survivesNow } = survivalNow(this.#settings, metaservers, dataservers);
     return {
       readQuorum: this.#settings.readQuorum,
@@ -79,7 +83,8 @@ export class MediatorAdmin implements AdminService {
       writable,
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
-      mediator: { address: this.#parts.address },
+      mediator: { address },
+      mediators: [{ name: 'mediator', address, state: 'active', epoch: 0 }],
       metaservers,
       dataservers,
       survives,
@@ -162,6 +167,7 @@ export class MediatorAdmin implements AdminService {
 
   async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.terminate(server);
     const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     await replica.hooks.terminate({});
@@ -170,11 +176,13 @@ export class MediatorAdmin implements AdminService {
 
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.restart(server, blank);
     const replica = this.#replicas.byName(server);
     const endMs = this.#parts.clock.monotonicMs() + RESTART_LIMIT_MS;
     // The server is back after the connection to the old process is lost, unless that is lost already.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    if (this.#parts.restartServer !== undefined) await this.#parts.restartServer(server, blank);
+    const { supervisor } = this.#parts;
+    if (supervisor !== undefined) await supervisor.restart(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
       throw new ServiceError(

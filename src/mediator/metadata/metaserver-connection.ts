@@ -157,6 +157,12 @@ export class MetaserverConnection extends RepeatedCalls {
     if (losses === this.losses) this.unsynced.markDurable(answered);
   }
 
+  /** Resolves when all that was answered is durable, or the time is over. */
+  async settle(deadlineMs: number): Promise<void> {
+    if (this.unsynced.isEmpty) return;
+    await this.sync({ deadlineMs }).catch((error: unknown) => this.#debug('metadata.unsynced', error));
+  }
+
   /** From now on nothing is asked without a caller. */
   close(): void {
     this.#isClosed = true;

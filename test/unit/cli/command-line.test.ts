@@ -79,6 +79,13 @@ describe('the nmrfs command', () => {
     assert.match(second.stderr, /^nmrfs: .*is there already; it stays as it is\n$/);
   });
 
+  it('wipes no lone metaserver', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    const { status, stderr } = await nmrfs('serve', 'meta', '--blank', '--config', file);
+    assert.equal(status, 1);
+    assert.match(stderr, /^nmrfs: meta1: meta1 is the only metaserver: with its store all names would be lost\n$/);
+  });
+
   it('makes one of several metaservers, and says what they survive', async () => {
     const made = await nmrfs('init', 'several', '--metaservers', '3');
     assert.equal(made.status, 0, made.stderr);
