@@ -1,18 +1,21 @@
 // The log of one member, and up to where it is committed: what a follower does with what its leader sends, in every protocol that
 // has a leader.
 import { assert } from '../../runtime/assert.js';
-import type { Content, CoreStatus, Entry, Mark, MembersRefusal, Role, StoredState } from './core.js';
+import type { Content, CoreStatus, Entry, Mark, Role, StoredState } from './core.js';
 import type { Append, Heartbeat, LeaderMessage, LeaderOutbox, Snapshot } from './leader-messages.js';
-import type { Leadership } from './leadership.js';
 import { LogShape } from './log-shape.js';
-import { type MemberId, type Members, voterDifference } from './members.js';
+import type { MemberId } from './members.js';
 
 export interface Standing {
   readonly role: Role;
   readonly term: number;
   readonly leader: MemberId | null;
   /** While it leads. */
-  readonly leadership: Leadership | null;
+  readonly leadership: {
+    readonly confirmedRound: number;
+    readonly lastRound: number;
+    readonly isHandingOver: boolean;
+  } | null;
 }
 
 export class Replica {
@@ -75,7 +78,6 @@ export class Replica {
       confirmedRound: leadership?.confirmedRound ?? 0,
       lastRound: leadership?.lastRound ?? 0,
       isServing: leadership !== null && !leadership.isHandingOver && this.hasCommittedIn(term),
-      progress: leadership?.progress ?? [],
     };
   }
 
@@ -142,13 +144,6 @@ export class Replica {
     const entry = { index: this.log.lastIndex + 1, term, content };
     this.#put(entry);
     return entry.index;
-  }
-
-  /** Whether the leader of `term` may make this change: one at a time, and none before its first entry is committed. */
-  refusalOf(members: Members, term: number): MembersRefusal | null {
-    if (!this.hasCommittedIn(term) || this.log.lastChange > this.#committed) return 'a change is under way';
-    if (voterDifference(this.log.members, members) > 1) return 'more than one voter differs';
-    return null;
   }
 
   commit(index: number): void {

@@ -2,11 +2,11 @@
 import { describe } from 'mocha';
 import { coreSuite } from './core-suite.js';
 import { makeRaft, makeViewstamped } from './make-cores.js';
+import { membershipSuite } from './membership-suite.js';
 
-describe('raft', () => {
-  coreSuite(makeRaft, 20, 1);
-});
-
-describe('viewstamped', () => {
-  coreSuite(makeViewstamped, 20, 1);
-});
+for (const [protocol, make] of Object.entries({ raft: makeRaft, viewstamped: makeViewstamped })) {
+  describe(protocol, () => {
+    coreSuite(make, 20, 1);
+    membershipSuite(make);
+  });
+}

@@ -280,15 +280,14 @@ export class SimulatedGroup {
   }
 
   #changeMembers(leader: SimulatedMember): void {
-    const status = leader.core?.status ?? assert.fail();
-    const { members } = status;
+    assert(leader.core !== null, 'a leader runs');
+    const { members, lastIndex } = leader.core.status;
     const gone = members.voters.find((id) => this.members.get(id)?.isRemoved === true);
     // Who makes a voter of a damaged learner may give the group up: it does not count yet.
-    const ready = status.progress.find(
-      ({ member, matched }) =>
-        members.learners.includes(member) && matched + 10 >= status.lastIndex && !this.#hasLost(member),
+    const ready = leader.core.progress.find(
+      ({ member, matched }) => members.learners.includes(member) && matched + 10 >= lastIndex && !this.#hasLost(member),
     );
-    leader.core?.proposeMembers(this.#nextMembers(members, gone, ready?.member));
+    leader.core.proposeMembers(this.#nextMembers(members, gone, ready?.member));
     this.#settle(leader);
   }
 
