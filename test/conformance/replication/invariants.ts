@@ -1,6 +1,6 @@
 // What must hold in every group, at every moment: the invariants of figure 3 of the Raft paper, in the words of any protocol.
 import assert from 'node:assert/strict';
-import type { Entry } from '../../../src/replication/core/core.js';
+import type { CoreStatus, Entry } from '../../../src/replication/core/core.js';
 import { type MemberId, majority } from '../../../src/replication/core/members.js';
 import { digestOf, type SimulatedMember } from './simulated-member.js';
 
@@ -24,9 +24,8 @@ export class Invariants {
   }
 
   /** After each step of a member. */
-  observe(member: SimulatedMember): void {
-    const status = member.core?.status;
-    if (status?.role !== 'leader') return;
+  observe(member: SimulatedMember, status: CoreStatus): void {
+    if (status.role !== 'leader') return;
     const other = this.#leaders.get(status.term);
     assert(
       other === undefined || other === member.id,

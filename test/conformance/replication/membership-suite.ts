@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'mocha';
 import { type Members, withoutMember } from '../../../src/replication/core/members.js';
+import { NO_FAULTS } from './faults.js';
 import { ELECTION_TICKS } from './make-cores.js';
-import { NO_FAULTS, SimulatedGroup } from './simulated-group.js';
+import { SimulatedGroup } from './simulated-group.js';
 import type { MakeCore, SimulatedMember } from './simulated-member.js';
 
 const SEEDS = 20;
