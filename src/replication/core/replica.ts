@@ -30,9 +30,10 @@ export class Replica {
     this.log = new LogShape(stored.mark);
     for (const entry of stored.entries) this.log.put(entry);
     this.#self = self;
-    // Alone, whatever is stored is committed.
-    this.#committed = this.isOnlyVoter ? this.log.lastIndex : stored.mark.index;
     this.#damagedUpTo = stored.damagedUpTo;
+    // Alone, whatever is stored is committed. What a damaged log has lost may say that there are other voters.
+    const isAlone = this.isOnlyVoter && this.log.lastIndex >= stored.damagedUpTo;
+    this.#committed = isAlone ? this.log.lastIndex : stored.mark.index;
     this.#outbox = outbox;
   }
 
@@ -55,11 +56,14 @@ export class Replica {
 
   /**
    * Whether it may have a leader chosen. A member whose removal is not committed may be the only one that has it in its log:
-   * section 4.2.2 of Ongaro's dissertation. Its own vote does not count.
+   * section 4.2.2 of Ongaro's dissertation. Its own vote does not count. All changes before the last one in a log are committed,
+   * though a member that was restarted does not know it.
    */
   get mayCampaign(): boolean {
     if (!this.mayElect) return false;
-    return this.isVoter || this.log.membersAt(this.#committed).voters.includes(this.#self);
+    if (this.isVoter) return true;
+    const { lastChange } = this.log;
+    return lastChange > this.#committed && this.log.membersAt(lastChange - 1).voters.includes(this.#self);
   }
 
   hasCommittedIn(term: number): boolean {
