@@ -94,6 +94,7 @@ export interface MemberProgress {
   readonly needsSnapshot: boolean;
 }
 
+/** As it is when it is read. */
 export interface CoreStatus {
   readonly role: Role;
   readonly term: number;
@@ -109,13 +110,20 @@ export interface CoreStatus {
   readonly lastRound: number;
   /** Whether this is the leader, an entry of its own term is committed, and it is not about to hand over. */
   readonly isServing: boolean;
-  readonly progress: readonly MemberProgress[];
 }
 
-export type MembersRefusal = 'not leader' | 'a change is under way' | 'more than one voter differs';
+export type MembersRefusal =
+  | 'not leader'
+  | 'the leader is new: an entry of its own must be committed first'
+  | 'a change is under way'
+  | 'more than one voter differs'
+  | 'no voter would be left';
 
 export interface Core<Message extends Envelope = Envelope> {
+  /** Cheap: a driver reads it after each step. */
   readonly status: CoreStatus;
+  /** Of the leader: how far the others are; nobody at others. */
+  readonly progress: readonly MemberProgress[];
   /** Time passes. All time limits of the settings are in ticks. */
   tick(): void;
   step(message: Message): void;

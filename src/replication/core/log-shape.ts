@@ -70,10 +70,11 @@ export class LogShape {
     const term = this.termAt(index);
     assert(term !== undefined, 'only what is there is compacted');
     const members = this.membersAt(index);
+    const next = index + 1;
+    const nextTerm = this.termAt(next);
+    const later = this.#terms.filter(({ first }) => first > next);
+    this.#terms = nextTerm === undefined ? [] : [{ term: nextTerm, first: next }, ...later];
     this.#bytes.splice(0, index - this.#mark.index);
-    const begin = this.#terms.findLastIndex(({ first }) => first <= index + 1);
-    this.#terms = this.#terms.slice(Math.max(0, begin));
-    if (this.#bytes.length === 0) this.#terms = [];
     this.#changes = this.#changes.filter((change) => change.index > index);
     this.#mark = { index, term, members };
   }

@@ -16,8 +16,8 @@ export class Progress {
    * snapshot: it needs what the log has no more.
    */
   state: 'probing' | 'streaming' | 'snapshot' = 'probing';
-  /** A probe is under way. */
-  #hasProbe = false;
+  /** A probe is under way: the last round of heartbeats that was sent before it. */
+  #probedIn: number | null = null;
   /** The last entry of each message that is under way. */
   #inFlight: number[] = [];
 
@@ -34,7 +34,7 @@ export class Progress {
   }
 
   get mayProbe(): boolean {
-    return this.state === 'probing' && !this.#hasProbe;
+    return this.state === 'probing' && this.#probedIn === null;
   }
 
   /** After one that has ended it is the answer to a heartbeat that allows another, or the state would be sent in a loop. */
@@ -42,8 +42,9 @@ export class Progress {
     return this.state === 'streaming' || this.mayProbe;
   }
 
-  probed(): void {
-    this.#hasProbe = true;
+  /** @param round the last one that was sent */
+  probed(round: number): void {
+    this.#probedIn = round;
   }
 
   streamed(last: number): void {
@@ -71,9 +72,13 @@ export class Progress {
     this.#enter('probing');
   }
 
-  /** A message may have been lost: what is under way is asked about again. */
-  heard(): void {
-    this.#hasProbe = false;
+  /**
+   * A message may have been lost: what is under way is asked about again. A probe is not, by the answer to a heartbeat that was sent
+   * before it: that says nothing about the probe.
+   */
+  heard(round: number): void {
+    this.heardRound = Math.max(this.heardRound, round);
+    if (this.#probedIn !== null && round > this.#probedIn) this.#probedIn = null;
     if (this.#inFlight.length === this.#maximumInFlight) this.#inFlight.shift();
   }
 
@@ -86,12 +91,12 @@ export class Progress {
     this.next = this.matched + 1;
     this.#enter('probing');
     // Not at once again: the next answer to a heartbeat lets it go on.
-    this.#hasProbe = true;
+    this.#probedIn = this.heardRound;
   }
 
   #enter(state: Progress['state']): void {
     this.state = state;
-    this.#hasProbe = false;
+    this.#probedIn = null;
     this.#inFlight = [];
   }
 }

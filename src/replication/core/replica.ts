@@ -1,18 +1,21 @@
 // The log of one member, and up to where it is committed: what a follower does with what its leader sends, in every protocol that
 // has a leader.
 import { assert } from '../../runtime/assert.js';
-import type { Content, CoreStatus, Entry, Mark, MembersRefusal, Role, StoredState } from './core.js';
+import type { Content, CoreStatus, Entry, Mark, Role, StoredState } from './core.js';
 import type { Append, Heartbeat, LeaderMessage, LeaderOutbox, Snapshot } from './leader-messages.js';
-import type { Leadership } from './leadership.js';
 import { LogShape } from './log-shape.js';
-import { type MemberId, type Members, voterDifference } from './members.js';
+import type { MemberId } from './members.js';
 
 export interface Standing {
   readonly role: Role;
   readonly term: number;
   readonly leader: MemberId | null;
   /** While it leads. */
-  readonly leadership: Leadership | null;
+  readonly leadership: {
+    readonly confirmedRound: number;
+    readonly lastRound: number;
+    readonly isHandingOver: boolean;
+  } | null;
 }
 
 export class Replica {
@@ -27,9 +30,10 @@ export class Replica {
     this.log = new LogShape(stored.mark);
     for (const entry of stored.entries) this.log.put(entry);
     this.#self = self;
-    // Alone, whatever is stored is committed.
-    this.#committed = this.isOnlyVoter ? this.log.lastIndex : stored.mark.index;
     this.#damagedUpTo = stored.damagedUpTo;
+    // Alone, whatever is stored is committed. What a damaged log has lost may say that there are other voters.
+    const isAlone = this.isOnlyVoter && this.log.lastIndex >= stored.damagedUpTo;
+    this.#committed = isAlone ? this.log.lastIndex : stored.mark.index;
     this.#outbox = outbox;
   }
 
@@ -52,11 +56,14 @@ export class Replica {
 
   /**
    * Whether it may have a leader chosen. A member whose removal is not committed may be the only one that has it in its log:
-   * section 4.2.2 of Ongaro's dissertation. Its own vote does not count.
+   * section 4.2.2 of Ongaro's dissertation. Its own vote does not count. All changes before the last one in a log are committed,
+   * though a member that was restarted does not know it.
    */
   get mayCampaign(): boolean {
     if (!this.mayElect) return false;
-    return this.isVoter || this.log.membersAt(this.#committed).voters.includes(this.#self);
+    if (this.isVoter) return true;
+    const { lastChange } = this.log;
+    return lastChange > this.#committed && this.log.membersAt(lastChange - 1).voters.includes(this.#self);
   }
 
   hasCommittedIn(term: number): boolean {
@@ -75,7 +82,6 @@ export class Replica {
       confirmedRound: leadership?.confirmedRound ?? 0,
       lastRound: leadership?.lastRound ?? 0,
       isServing: leadership !== null && !leadership.isHandingOver && this.hasCommittedIn(term),
-      progress: leadership?.progress ?? [],
     };
   }
 
@@ -142,13 +148,6 @@ export class Replica {
     const entry = { index: this.log.lastIndex + 1, term, content };
     this.#put(entry);
     return entry.index;
-  }
-
-  /** Whether the leader of `term` may make this change: one at a time, and none before its first entry is committed. */
-  refusalOf(members: Members, term: number): MembersRefusal | null {
-    if (!this.hasCommittedIn(term) || this.log.lastChange > this.#committed) return 'a change is under way';
-    if (voterDifference(this.log.members, members) > 1) return 'more than one voter differs';
-    return null;
   }
 
   commit(index: number): void {

@@ -189,7 +189,7 @@ export const RAFT_SABOTAGES: readonly Sabotage[] = [
       proposeMembers: (members) => whileLogHas('lastChange', { get: () => 0 }, () => core.proposeMembers(members)),
     })),
     by: { faults: 'members that come and go while links are cut' },
-    found: /election safety|leader completeness/,
+    found: /election safety|leader completeness|state machine safety/,
   },
 ];
 

@@ -231,8 +231,9 @@ export class ScriptedGroup {
       core.snapshotEnded(to);
     }
     if (member.writing === null) this.#write(member, core);
-    this.#invariants.observe(member);
-    for (const { entry, digest } of member.applyNext()) this.#invariants.applied(member, entry, digest);
+    const { status } = core;
+    this.#invariants.observe(member, status);
+    for (const { entry, digest } of member.applyNext(status)) this.#invariants.applied(member, entry, digest);
   }
 
   #write(member: SimulatedMember, core: Core): void {

@@ -1,51 +1,14 @@
 // A group whose network loses, repeats, delays and overtakes, and whose members crash, lose disks, and come and go. All of it
 // follows from a seed. Time passes in units; a member ticks about once a unit.
 import assert from 'node:assert/strict';
-import type { Entry, Envelope, Outgoing } from '../../../src/replication/core/core.js';
-import {
-  hasMember,
-  type MemberId,
-  type Members,
-  majority,
-  withLearner,
-  withoutMember,
-  withVoter,
-} from '../../../src/replication/core/members.js';
+import type { CoreStatus, Envelope, Outgoing } from '../../../src/replication/core/core.js';
+import { hasMember, type MemberId } from '../../../src/replication/core/members.js';
 import { SeededRandom } from '../../simulation/world/seeded-random.js';
+import { Administrator } from './administrator.js';
+import { type Faults, NO_FAULTS } from './faults.js';
 import { Invariants } from './invariants.js';
 import { type MakeCore, SimulatedMember, type State } from './simulated-member.js';
-
-export interface Faults {
-  /** Share of messages. */
-  loss: number;
-  repetition: number;
-  /** In units of time. */
-  longestDelay: number;
-  longestWrite: number;
-  /** Chance per unit of time of each. */
-  crash: number;
-  /** That a member that crashes starts again at once. */
-  quickRestart: number;
-  damage: number;
-  wipe: number;
-  partition: number;
-  membership: number;
-  transfer: number;
-}
-
-export const NO_FAULTS: Faults = {
-  loss: 0,
-  repetition: 0,
-  longestDelay: 1,
-  longestWrite: 1,
-  crash: 0,
-  quickRestart: 0,
-  damage: 0,
-  wipe: 0,
-  partition: 0,
-  membership: 0,
-  transfer: 0,
-};
+import { SimulatedNetwork } from './simulated-network.js';
 
 export interface GroupOptions {
   seed: number;
@@ -69,22 +32,14 @@ export interface Tamper {
 /** Ticks are so much longer or shorter than a unit of time, at most. */
 const DRIFT = 0.1;
 const COMPACTION = 0.02;
-const MOST_MEMBERS = 9;
-
-interface Transit {
-  dueAt: number;
-  message: Envelope & { entries?: readonly Entry[] };
-  state?: State;
-}
 
 export class SimulatedGroup {
   readonly invariants = new Invariants();
   readonly members = new Map<MemberId, SimulatedMember>();
   faults: Faults;
+  /** How often a member did what its core wanted done: after each tick, message, proposal and write. */
+  steps = 0;
   #now = 0;
-  #network: Transit[] = [];
-  /** Links that carry nothing, as FROM>TO. */
-  #cut = new Set<string>();
   #proposals = 0;
   #made = 0;
   /** When each round of heartbeats was begun, as MEMBER/TERM/ROUND. */
@@ -92,12 +47,17 @@ export class SimulatedGroup {
   readonly #speeds = new Map<MemberId, number>();
   readonly #clocks = new Map<MemberId, number>();
   readonly #random: SeededRandom;
+  readonly #network: SimulatedNetwork;
+  readonly #administrator: Administrator;
   readonly #options: GroupOptions;
 
   constructor(options: GroupOptions) {
     this.#options = options;
     this.faults = options.faults;
     this.#random = new SeededRandom(options.seed);
+    this.#network = new SimulatedNetwork(this.#random);
+    const startNew = () => this.#add(this.#newId(), null);
+    this.#administrator = new Administrator({ all: this.members, size: options.size, random: this.#random, startNew });
     const founders = Array.from({ length: options.size }, () => this.#newId()).sort();
     for (const id of founders) this.#add(id, founders);
   }
@@ -111,7 +71,7 @@ export class SimulatedGroup {
   /** No more faults: everything runs, and all links work. */
   heal(): void {
     this.faults = NO_FAULTS;
-    this.#cut.clear();
+    this.#network.heal();
     for (const member of this.members.values()) if (member.core === null) this.#start(member);
   }
 
@@ -156,7 +116,10 @@ export class SimulatedGroup {
     const began = this.#roundsBegan.get(`${member.id}/${term}/${confirmedRound}`) ?? Number.NEGATIVE_INFINITY;
     const lease = this.#options.electionTicks * (1 - 2 * DRIFT);
     if (isServing && began + lease > this.#now) this.invariants.read(member);
-    if (this.#random.chance(this.faults.membership)) this.#changeMembers(member);
+    if (this.#random.chance(this.faults.membership)) {
+      this.#administrator.changeMembers(member);
+      this.#settle(member);
+    }
     if (this.#random.chance(this.faults.transfer)) {
       member.core?.transfer(this.#random.pick(member.core.status.members.voters));
       this.#settle(member);
@@ -164,11 +127,9 @@ export class SimulatedGroup {
   }
 
   #deliver(): void {
-    const due = this.#network.filter(({ dueAt }) => dueAt <= this.#now);
-    this.#network = this.#network.filter(({ dueAt }) => dueAt > this.#now);
-    for (const { message, state } of due) {
+    for (const { message, state } of this.#network.takeDue(this.#now)) {
       const member = this.members.get(message.to);
-      if (member?.core == null || this.#cut.has(`${message.from}>${message.to}`)) continue;
+      if (member?.core == null) continue;
       if (state === undefined) member.core.step(message);
       else if (member.writing === null && member.received === null) {
         member.received = state;
@@ -183,11 +144,10 @@ export class SimulatedGroup {
   #settle(member: SimulatedMember): void {
     const { core } = member;
     if (core === null) return;
-    const { lastRound, term, role } = core.status;
-    if (role === 'leader' && !this.#roundsBegan.has(`${member.id}/${term}/${lastRound}`)) {
-      this.#roundsBegan.set(`${member.id}/${term}/${lastRound}`, this.#now);
-    }
-    this.#send(member);
+    this.steps++;
+    const { status } = core;
+    this.#noteRound(member.id, status);
+    this.#send(member, status.term);
     if (member.writing === null) {
       const writes = core.takeWrites();
       if (writes !== null) {
@@ -195,17 +155,21 @@ export class SimulatedGroup {
         if (this.#options.tamper?.answersEarly) for (const message of writes.afterwards) this.#post(member, message);
       }
     }
-    this.invariants.observe(member);
-    for (const { entry, digest } of member.applyNext()) this.invariants.applied(member, entry, digest);
+    this.invariants.observe(member, status);
+    for (const { entry, digest } of member.applyNext(status)) this.invariants.applied(member, entry, digest);
   }
 
-  #send(member: SimulatedMember): void {
+  #noteRound(id: MemberId, { role, term, lastRound }: CoreStatus): void {
+    const round = `${id}/${term}/${lastRound}`;
+    if (role === 'leader' && !this.#roundsBegan.has(round)) this.#roundsBegan.set(round, this.#now);
+  }
+
+  #send(member: SimulatedMember, term: number): void {
     const { messages, snapshotsFor } = member.core?.takeSends() ?? assert.fail();
     for (const message of messages) this.#post(member, message);
     for (const to of snapshotsFor) {
       const state = this.#options.tamper?.state?.(member.applied) ?? member.applied;
-      const { term } = member.core?.status ?? assert.fail();
-      this.#carry({ kind: 'state', from: member.id, to, term }, state);
+      this.#network.carry(this.#now, this.faults, { kind: 'state', from: member.id, to, term }, state);
       member.core?.snapshotEnded(to);
     }
   }
@@ -224,16 +188,7 @@ export class SimulatedGroup {
   /** Adds the entries that a message names. */
   #post(member: SimulatedMember, message: Outgoing<Envelope>): void {
     const sent = member.withEntries(this.#options.tamper?.message?.(message) ?? message);
-    if (sent !== null) this.#carry(sent);
-  }
-
-  #carry(message: Envelope, state?: State): void {
-    const times = this.#random.chance(this.faults.repetition) ? 2 : 1;
-    for (let copy = 0; copy < times; copy++) {
-      if (this.#random.chance(this.faults.loss)) continue;
-      const dueAt = this.#now + this.#random.between(0, this.faults.longestDelay);
-      this.#network.push(state === undefined ? { dueAt, message } : { dueAt, message, state });
-    }
+    if (sent !== null) this.#network.carry(this.#now, this.faults, sent);
   }
 
   #trouble(): void {
@@ -244,93 +199,34 @@ export class SimulatedGroup {
       if (random.chance(0.2)) this.#start(member);
     } else if (random.chance(this.faults.crash)) {
       member.crash();
-      if (this.#mayLose(member) && random.chance(this.faults.damage)) member.damage();
+      if (this.#administrator.mayLose(member, this.leader) && random.chance(this.faults.damage)) member.damage();
       if (random.chance(this.faults.quickRestart)) this.#start(member);
-    } else if (random.chance(this.faults.wipe) && this.#mayLose(member)) {
-      this.#replace(member);
+    } else if (random.chance(this.faults.wipe) && this.#administrator.mayLose(member, this.leader)) {
+      this.#wipe(member);
     }
-    if (random.chance(this.faults.partition)) this.#partition(all.map(({ id }) => id));
-  }
-
-  /** Whether the group survives it when this disk loses something, as far as can be seen from outside. */
-  #mayLose(member: SimulatedMember): boolean {
-    const status = this.leader?.core?.status;
-    if (status === undefined) return false;
-    const { voters } = status.members;
-    // A learner may become a voter before anybody sees that it has lost something.
-    if (!voters.includes(member.id)) return false;
-    const bad = voters.filter((id) => id === member.id || this.#hasLost(id));
-    return voters.length - bad.length >= majority(status.members);
-  }
-
-  #hasLost(id: MemberId): boolean {
-    const member = this.members.get(id);
-    return member === undefined || member.isRemoved || member.damagedUpTo > 0;
+    if (random.chance(this.faults.partition)) this.#network.partition(all.map(({ id }) => id));
   }
 
   /** A server that comes back blank is another member. */
-  #replace(member: SimulatedMember): void {
+  #wipe(member: SimulatedMember): void {
     member.crash();
     member.isRemoved = true;
-    const leader = this.leader;
-    const members = leader?.core?.status.members;
-    if (leader?.core == null || members === undefined || !members.voters.includes(member.id)) return;
-    leader.core.proposeMembers(withoutMember(members, member.id));
+    const { leader } = this;
+    if (leader === undefined) return;
+    this.#administrator.remove(member.id, leader);
     this.#settle(leader);
-  }
-
-  #changeMembers(leader: SimulatedMember): void {
-    const status = leader.core?.status ?? assert.fail();
-    const { members } = status;
-    const gone = members.voters.find((id) => this.members.get(id)?.isRemoved === true);
-    // Who makes a voter of a damaged learner may give the group up: it does not count yet.
-    const ready = status.progress.find(
-      ({ member, matched }) =>
-        members.learners.includes(member) && matched + 10 >= status.lastIndex && !this.#hasLost(member),
-    );
-    leader.core?.proposeMembers(this.#nextMembers(members, gone, ready?.member));
-    this.#settle(leader);
-  }
-
-  #nextMembers(members: Members, gone: MemberId | undefined, ready: MemberId | undefined): Members {
-    if (gone !== undefined) return withoutMember(members, gone);
-    if (ready !== undefined) return withVoter(members, ready);
-    const size = members.voters.length + members.learners.length;
-    if (size < this.#options.size || (size < MOST_MEMBERS && this.#random.chance(0.5))) {
-      const id = this.#newId();
-      this.#add(id, null);
-      return withLearner(members, id);
-    }
-    // Who removes healthy members while others are damaged gives the group up.
-    if (members.voters.length < 2 || members.voters.some((id) => this.#hasLost(id))) return members;
-    const leaving = this.#random.pick(members.voters);
-    return withoutMember(members, leaving);
-  }
-
-  #partition(all: readonly MemberId[]): void {
-    this.#cut.clear();
-    if (this.#random.chance(0.4)) return;
-    const isOneWay = this.#random.chance(0.3);
-    const side = new Set(all.filter(() => this.#random.chance(0.5)));
-    for (const from of all) {
-      for (const to of all) {
-        if (side.has(from) === side.has(to)) continue;
-        if (isOneWay && side.has(from)) continue;
-        // Some links of a partial partition go on working.
-        if (!this.#random.chance(0.1)) this.#cut.add(`${from}>${to}`);
-      }
-    }
   }
 
   #newId(): MemberId {
     return `m${String(++this.#made).padStart(3, '0')}`;
   }
 
-  #add(id: MemberId, founders: readonly MemberId[] | null): void {
+  #add(id: MemberId, founders: readonly MemberId[] | null): MemberId {
     const member = new SimulatedMember(id, founders, this.#options.make, this.#random);
     this.members.set(id, member);
     this.#speeds.set(id, 1 - DRIFT + this.#random.fraction() * 2 * DRIFT);
     this.#start(member);
+    return id;
   }
 
   #start(member: SimulatedMember): void {

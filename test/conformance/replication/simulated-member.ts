@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {
   BLANK_HARD_STATE,
   type Core,
+  type CoreStatus,
   type Entry,
   type EntryRange,
   type Envelope,
@@ -113,8 +114,7 @@ export class SimulatedMember {
   }
 
   /** What is committed and stored, one entry at a time. */
-  *applyNext(): Generator<{ entry: Entry; digest: string }> {
-    const { applicable, committed } = this.core?.status ?? assert.fail();
+  *applyNext({ applicable, committed }: CoreStatus): Generator<{ entry: Entry; digest: string }> {
     while (this.applied.mark.index < applicable) {
       const entry = this.entryAt(this.applied.mark.index + 1);
       assert(entry !== undefined, `${this.id} applies what it has`);

@@ -258,4 +258,11 @@ describe('viewstamped replication', () => {
       assert.deepEqual(point === null ? null : [point.index, point.term], from, `${index}/${term}`);
     }
   });
+
+  it('sends the state to who lacks what is compacted, also of the view with which the log begins now', () => {
+    const log = shapeOf(1, 1, 1, 1);
+    log.compact(3);
+    assert.deepEqual(log.lastUpTo(1, 1), { index: 3, term: 1 });
+    assert.equal(sendingPoint(log, { index: 2, term: 1 }), null);
+  });
 });

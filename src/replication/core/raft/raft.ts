@@ -2,11 +2,11 @@
 // leadership transfer, learners, and changes of one member at a time from Ongaro's dissertation, chapters 3, 4 and 9.
 import { assert } from '../../../runtime/assert.js';
 import type {
-  Content,
   Core,
   CoreStatus,
   Entry,
   Mark,
+  MemberProgress,
   MembersRefusal,
   Role,
   Sends,
@@ -44,7 +44,7 @@ export class Raft implements Core<RaftMessage> {
     this.#replica = new Replica(settings.self, stored, this.#outbox);
     // Who has no term has heard no leader.
     this.#silence = new Silence(settings, stored.hardState.term > 0);
-    if (this.#replica.isOnlyVoter) this.#startCampaign(false, false);
+    if (this.#replica.isOnlyVoter && this.#replica.mayElect) this.#startCampaign(false, false);
   }
 
   get status(): CoreStatus {
@@ -52,9 +52,13 @@ export class Raft implements Core<RaftMessage> {
     return this.#replica.status(parts);
   }
 
+  get progress(): readonly MemberProgress[] {
+    return this.#leadership?.progress ?? [];
+  }
+
   tick(): void {
     if (this.#leadership !== null) {
-      if (!this.#leadership.tick(this.#committed)) this.#follow(this.#term, null);
+      if (!this.#leadership.tick()) this.#follow(this.#term, null);
       return;
     }
     if (!this.#silence.tick() || !this.#replica.mayCampaign) return;
@@ -74,18 +78,16 @@ export class Raft implements Core<RaftMessage> {
   }
 
   propose(data: unknown, bytes: number): number | null {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return null;
-    return this.#addEntry({ kind: 'data', data, bytes });
+    return this.#leadership?.propose({ kind: 'data', data, bytes }) ?? null;
   }
 
   proposeMembers(members: Members): number | MembersRefusal {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    return this.#replica.refusalOf(members, this.#term) ?? this.#addEntry({ kind: 'members', members });
+    return this.#leadership?.proposeMembers(members) ?? 'not leader';
   }
 
   startRound(): number {
     assert(this.#leadership !== null, 'only a leader has rounds of heartbeats');
-    return this.#leadership.startRound(this.#committed);
+    return this.#leadership.startRound();
   }
 
   transfer(member: MemberId): boolean {
@@ -107,7 +109,7 @@ export class Raft implements Core<RaftMessage> {
   }
 
   takeSends(): Sends<RaftMessage> {
-    this.#leadership?.sendEntries(this.#committed);
+    this.#leadership?.sendEntries();
     return this.#outbox.takeSends();
   }
 
@@ -146,7 +148,7 @@ export class Raft implements Core<RaftMessage> {
         this.#commitByMajority();
         break;
       case 'heard':
-        this.#leadership?.heard(message, this.#committed);
+        this.#leadership?.heard(message);
         break;
       case 'takeOver':
         if (this.#replica.mayCampaign && this.#leadership === null) this.#startCampaign(false, true);
@@ -155,10 +157,6 @@ export class Raft implements Core<RaftMessage> {
 
   get #log() {
     return this.#replica.log;
-  }
-
-  get #committed(): number {
-    return this.#replica.committed;
   }
 
   get #role(): Role {
@@ -253,9 +251,8 @@ export class Raft implements Core<RaftMessage> {
   #lead(): void {
     this.#campaign = null;
     this.#leader = this.#settings.self;
-    this.#leadership = new Leadership(this.#term, this.#settings, this.#log, this.#outbox);
-    this.#addEntry({ kind: 'nothing' });
-    this.#leadership.startRound(this.#committed);
+    this.#leadership = new Leadership(this.#term, this.#settings, this.#replica, this.#outbox);
+    this.#leadership.begin();
   }
 
   #follow(term: number, leader: MemberId | null): void {
@@ -268,21 +265,18 @@ export class Raft implements Core<RaftMessage> {
     else this.#silence.end();
   }
 
-  #addEntry(content: Content): number {
-    const index = this.#replica.add(this.#term, content);
-    if (content.kind === 'members') this.#leadership?.membersChanged();
-    return index;
-  }
-
   #commitByMajority(): void {
-    if (this.#leadership === null) return;
-    this.#replica.commit(this.#leadership.committable(this.#committed));
-    // A leader that was removed leads until then.
-    if (!this.#replica.isVoter && this.#log.lastChange <= this.#committed) this.#follow(this.#term, null);
+    if (this.#leadership === null || this.#leadership.commit()) return;
+    // It was removed. The others need not wait until they miss it.
+    this.#askToTakeOver(this.#leadership.mostAdvanced);
+    this.#follow(this.#term, null);
   }
 
   #handOver(): void {
-    const to = this.#leadership?.successor ?? null;
+    this.#askToTakeOver(this.#leadership?.successor ?? null);
+  }
+
+  #askToTakeOver(to: MemberId | null): void {
     if (to !== null) this.#outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
   }
 

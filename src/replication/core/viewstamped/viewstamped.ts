@@ -12,11 +12,11 @@
 // - A heartbeat or entries of a new primary are the StartView.
 import { assert } from '../../../runtime/assert.js';
 import type {
-  Content,
   Core,
   CoreStatus,
   Entry,
   Mark,
+  MemberProgress,
   MembersRefusal,
   Role,
   Sends,
@@ -53,9 +53,13 @@ export class Viewstamped implements Core<ViewstampedMessage> {
     return this.#replica.status({ role: this.#role, term, leader, leadership: this.#leadership });
   }
 
+  get progress(): readonly MemberProgress[] {
+    return this.#leadership?.progress ?? [];
+  }
+
   tick(): void {
     if (this.#leadership === null) this.#views.tick();
-    else if (!this.#leadership.tick(this.#committed)) this.#views.stepDown();
+    else if (!this.#leadership.tick()) this.#views.stepDown();
     this.#noteView();
   }
 
@@ -77,7 +81,7 @@ export class Viewstamped implements Core<ViewstampedMessage> {
         // It is in a later view, and takes nothing from this primary any more.
         if (term > view && this.#leadership !== null) this.#views.stepDown(term);
         if (term !== view) break;
-        if (message.kind === 'heard') this.#leadership?.heard(message, this.#committed);
+        if (message.kind === 'heard') this.#leadership?.heard(message);
         else this.#leadership?.appended(message);
         this.#commitByMajority();
         this.#handOver();
@@ -93,18 +97,16 @@ export class Viewstamped implements Core<ViewstampedMessage> {
   }
 
   propose(data: unknown, bytes: number): number | null {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return null;
-    return this.#addEntry({ kind: 'data', data, bytes });
+    return this.#leadership?.propose({ kind: 'data', data, bytes }) ?? null;
   }
 
   proposeMembers(members: Members): number | MembersRefusal {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    return this.#replica.refusalOf(members, this.#views.view) ?? this.#addEntry({ kind: 'members', members });
+    return this.#leadership?.proposeMembers(members) ?? 'not leader';
   }
 
   startRound(): number {
     assert(this.#leadership !== null, 'only a primary has rounds of heartbeats');
-    return this.#leadership.startRound(this.#committed);
+    return this.#leadership.startRound();
   }
 
   transfer(member: MemberId): boolean {
@@ -128,7 +130,7 @@ export class Viewstamped implements Core<ViewstampedMessage> {
   }
 
   takeSends(): Sends<ViewstampedMessage> {
-    this.#leadership?.sendEntries(this.#committed);
+    this.#leadership?.sendEntries();
     return this.#outbox.takeSends();
   }
 
@@ -143,13 +145,9 @@ export class Viewstamped implements Core<ViewstampedMessage> {
     this.#noteView();
   }
 
-  get #committed(): number {
-    return this.#replica.committed;
-  }
-
   get #role(): Role {
     if (this.#leadership !== null) return 'leader';
-    if (this.#views.isChanging) return 'candidate';
+    if (this.#views.isChanging && this.#replica.mayCampaign) return 'candidate';
     return this.#replica.isVoter ? 'follower' : 'learner';
   }
 
@@ -157,9 +155,8 @@ export class Viewstamped implements Core<ViewstampedMessage> {
   #noteView(): void {
     if (!this.#views.isLeading) this.#leadership = null;
     else if (this.#leadership === null) {
-      this.#leadership = new Leadership(this.#views.view, this.#settings, this.#replica.log, this.#outbox);
-      this.#addEntry({ kind: 'nothing' });
-      this.#leadership.startRound(this.#committed);
+      this.#leadership = new Leadership(this.#views.view, this.#settings, this.#replica, this.#outbox);
+      this.#leadership.begin();
     }
   }
 
@@ -185,17 +182,12 @@ export class Viewstamped implements Core<ViewstampedMessage> {
     this.#outbox.sendNow({ kind: 'appended', ...envelope, isMatch: false, index, hint: { index, term: lastTerm } });
   }
 
-  #addEntry(content: Content): number {
-    const index = this.#replica.add(this.#views.view, content);
-    if (content.kind === 'members') this.#leadership?.membersChanged();
-    return index;
-  }
-
   #commitByMajority(): void {
-    if (this.#leadership === null) return;
-    this.#replica.commit(this.#leadership.committable(this.#committed));
-    // A primary that was removed leads until then.
-    if (!this.#replica.isVoter && this.#replica.log.lastChange <= this.#committed) this.#views.stepDown();
+    if (this.#leadership === null || this.#leadership.commit()) return;
+    // It was removed. The others need not wait until they miss it.
+    const to = this.#leadership.mostAdvanced;
+    if (to === null) this.#views.stepDown();
+    else this.#views.handOver(to);
   }
 
   #handOver(): void {
