@@ -107,9 +107,9 @@ export class Membership {
 
   /** One change at a time. */
   async #promote(): Promise<void> {
-    const { members, progress, lastIndex } = this.#status;
+    const { members, lastIndex } = this.#status;
     for (const learner of members.learners) {
-      const known = progress.find(({ member }) => member === learner);
+      const known = this.#storage.member?.progress.find(({ member }) => member === learner);
       if (known?.isActive !== true || known.matched + MOST_BEHIND < lastIndex) continue;
       const earlier = [...members.voters, ...members.learners].find(
         (other) => other !== learner && nameOf(other) === nameOf(learner),

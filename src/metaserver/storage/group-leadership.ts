@@ -60,8 +60,8 @@ export class GroupLeadership implements Leadership {
   async handOver(to?: MemberId): Promise<void> {
     const member = this.#member();
     if (member === null) return;
-    const { progress, members } = member.status;
-    const [next] = progress
+    const { members } = member.status;
+    const [next] = member.progress
       .filter(({ member, isActive }) =>
         to === undefined ? isActive && members.voters.includes(member) : member === to,
       )

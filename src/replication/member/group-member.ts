@@ -7,7 +7,7 @@ import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
-import type { CoreStatus, Entry, Envelope, Mark, Writes } from '../core/core.js';
+import type { CoreStatus, Entry, Envelope, Mark, MemberProgress, Writes } from '../core/core.js';
 import type { MemberId, Members } from '../core/members.js';
 import { EntrySender } from './entry-sender.js';
 import { Lease } from './lease.js';
@@ -46,6 +46,11 @@ export class GroupMember {
 
   get isServing(): boolean {
     return this.#isServing;
+  }
+
+  /** Of the leader: how far the others are. */
+  get progress(): readonly MemberProgress[] {
+    return this.#parts.core.progress;
   }
 
   get status(): CoreStatus {
