@@ -8,7 +8,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { DiskHealth } from './disk-health.js';
 import { Engine } from './engine/engine.js';
 import type { Storage } from './engine/storage.js';
-import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
+import { Executor, isOfGroup, MAXIMUM_LOST_INODES } from './executor.js';
 import type { Metrics } from './metrics.js';
 import { initialise } from './namespace/initial-state.js';
 import { statistics } from './namespace/queries.js';
@@ -86,7 +86,8 @@ export class LedNamespace {
     const isNew = this.#tables.clusterId() === undefined;
     this.#engine.transaction(() => this.#begin(rootOwner));
     await this.#engine.commit().catch((error: unknown) => {
-      if (isNew) throw error;
+      // A member of a group that can't store does not lead for long.
+      if (isNew || isOfGroup(error)) throw error;
       // No command is applied before this is stored, which is tried again; queries are answered.
       this.#disk.failed(error);
     });

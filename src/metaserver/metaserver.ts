@@ -11,7 +11,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { SerialQueue } from '../runtime/serial-queue.js';
 import type { EngineFactory, Storage } from './engine/storage.js';
 import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
-import { Metrics } from './metrics.js';
+import { type GroupPlace, Metrics } from './metrics.js';
 import { metaserverMethods } from './xml-rpc.js';
 
 export interface MetaserverOptions {
@@ -33,6 +33,7 @@ export interface Metaserver {
 }
 
 const COMMIT_INTERVAL_MS = 50;
+const LEAD_RETRY_MS = 1000;
 
 /** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
 export const LOOPS = [
@@ -116,6 +117,11 @@ export class NamespaceHost implements Metaserver {
     return this.#led !== null && (this.#storage?.leadership?.isCertain ?? true);
   }
 
+  /** Shows in the metrics where the group is, as this server sees it. */
+  showGroup(place: () => GroupPlace): void {
+    this.#metrics.showGroup(place);
+  }
+
   metrics(): Promise<string> {
     return this.#metrics.text();
   }
@@ -152,16 +158,21 @@ export class NamespaceHost implements Metaserver {
   }
 
   #changed(): void {
-    const storage = this.#storage;
     this.#changes++;
     this.#led?.abandon(this.#refusal());
     this.#led = null;
+    this.#beginToLead();
+  }
+
+  #beginToLead(): void {
+    const storage = this.#storage;
     if (storage?.leadership?.isServing !== true || this.#isClosed) return;
     this.#queue
       .run(() => this.#lead(storage))
       .catch((error: unknown) => {
         rethrowProgramFault(error);
         this.#runtime.log.error('metadata.not_led', errorFields(error));
+        this.#runtime.clock.after(LEAD_RETRY_MS, () => this.#beginToLead());
       });
   }
 

@@ -12,7 +12,7 @@ import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
 import type { Progress } from '../storage/progress.js';
-import { groupService } from './group-service.js';
+import { groupService, placeOf } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
 import { Membership } from './membership.js';
 
@@ -55,6 +55,7 @@ export class GroupMetaserver {
     const own = () => this.#greeting;
     const others = group.members.filter((member) => member.name !== name);
     this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.host.showGroup(() => placeOf(this.#storage));
     this.group = groupService({
       own,
       peers: this.#peers,

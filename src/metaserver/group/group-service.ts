@@ -5,9 +5,10 @@ import { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { readMark, readMessage } from '../../replication/link/read-message.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
-import { messageOf } from '../../runtime/caught-errors.js';
+import { asError, messageOf } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
 import type { Membership } from './membership.js';
@@ -77,25 +78,32 @@ export function groupService(parts: GroupServiceParts): GroupService {
   };
 }
 
-async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
+/** What is known without asking the disk. */
+export function placeOf(storage: GroupStorage | null): GroupPlace & Pick<GroupStatus, 'role'> {
   const known = storage?.member?.status;
-  const room = await storage?.room();
-  const failure = storage?.failure ?? null;
-  const lastIndex = known?.lastIndex ?? 0;
   return {
     role: roleOf(known),
-    isServing,
-    leader: known?.leader == null ? null : nameOf(known.leader),
     term: known?.term ?? 0,
-    lastIndex,
+    lastIndex: known?.lastIndex ?? 0,
     committedIndex: known?.committed ?? 0,
     appliedIndex: storage?.appliedIndex ?? 0,
+  };
+}
+
+async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
+  const known = storage?.member?.status;
+  const room = await storage?.room().catch(asError);
+  const failure = storage?.failure ?? (room instanceof Error ? room : null);
+  return {
+    ...placeOf(storage),
+    isServing,
+    leader: known?.leader == null ? null : nameOf(known.leader),
     voters: (known?.members.voters ?? []).map(nameOf),
     learners: (known?.members.learners ?? []).map(nameOf),
     trouble: failure === null ? null : diskTrouble(failure),
     reason: failure === null ? '' : messageOf(failure),
-    freeBytes: Math.max(0, room?.leftBytes ?? 0),
-    totalBytes: room?.totalBytes ?? 0,
+    freeBytes: room === undefined || room instanceof Error ? 0 : Math.max(0, room.leftBytes),
+    totalBytes: room === undefined || room instanceof Error ? 0 : room.totalBytes,
   };
 }
 
