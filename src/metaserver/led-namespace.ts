@@ -80,6 +80,8 @@ export class LedNamespace {
   /** Another server leads. What was answered and is not durable is dropped. */
   abandon(why: ServiceError): void {
     this.executor.abandon(why);
+    // A commit that waits for its turn would write into a later reign of this server.
+    this.#engine.retire(why);
   }
 
   async #start(rootOwner: { uid: number; gid: number }): Promise<void> {

@@ -40,6 +40,7 @@ export class GroupMetaserver {
   #storage: GroupStorage | null = null;
   #membership: Membership | null = null;
   #starting: Promise<void> | null = null;
+  #link: GroupLink | null = null;
   #isClosed = false;
 
   readonly #base: BaseStorage;
@@ -61,6 +62,7 @@ export class GroupMetaserver {
       peers: this.#peers,
       storage: () => this.#storage,
       membership: () => this.#membership,
+      link: () => this.#link,
       isServing: () => this.host.isServing,
       notLeader: () => this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known'),
       runtime,
@@ -94,12 +96,20 @@ export class GroupMetaserver {
   async #takePart(progress: Progress): Promise<void> {
     if (this.#isClosed) return;
     const { directory, group, segmentBytes = SEGMENT_BYTES } = this.#options;
+    const { clock, log } = this.#runtime;
+    const link = new GroupLink({
+      self: progress.self,
+      peers: this.#peers,
+      deliver: (message) => storage.member?.receive(message),
+      clock,
+      log,
+    });
     const storage: GroupStorage = new GroupStorage({
       directory,
       base: this.#base,
       progress,
       protocol: group.protocol,
-      transport: new GroupLink(progress.self, this.#peers, this.#runtime.log),
+      transport: link,
       segmentBytes,
       runtime: this.#runtime,
       diverged: () => {
@@ -108,6 +118,7 @@ export class GroupMetaserver {
     });
     await storage.open();
     this.#storage = storage;
+    this.#link = link;
     this.#membership = new Membership(storage, this.#runtime);
     await this.host.begin(storage);
     this.#peers.announce();

@@ -1,9 +1,10 @@
 // GroupService of a metaserver.
 import { malformed } from '../../protocol/errors.js';
 import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
+import type { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
-import { readMark, readMessage } from '../../replication/link/read-message.js';
+import { readMark } from '../../replication/link/read-message.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
 import { asError, messageOf } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
@@ -19,6 +20,7 @@ export interface GroupServiceParts {
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
   membership: () => Membership | null;
+  link: () => GroupLink | null;
   /** Whether it answers MetadataService. */
   isServing: () => boolean;
   notLeader: () => Error;
@@ -26,7 +28,7 @@ export interface GroupServiceParts {
 }
 
 export function groupService(parts: GroupServiceParts): GroupService {
-  const { own, peers, storage, membership, isServing, notLeader, runtime } = parts;
+  const { own, peers, storage, membership, link, isServing, notLeader, runtime } = parts;
   const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
   const changing = () => {
     const members = membership();
@@ -50,16 +52,10 @@ export function groupService(parts: GroupServiceParts): GroupService {
       await changing().transfer(textOf(name));
       return {};
     },
-    async send({ messages }) {
-      if (!Array.isArray(messages)) throw malformed('messages is no list');
-      const present = storage();
-      if (present?.member == null) throw notLeader();
-      for (const given of messages) {
-        const message = readMessage(given);
-        // The member that this server was before it lost its disk gets none.
-        if (message.to === present.self) present.member?.receive(message);
-      }
-      return {};
+    async send({ from, messages }) {
+      const connected = link();
+      if (connected === null) throw notLeader();
+      return { messages: await connected.received(textOf(from), messages) };
     },
     async beginState({ from, term, mark }) {
       if (typeof from !== 'string' || !Number.isSafeInteger(term)) throw malformed('from or term');

@@ -45,8 +45,8 @@ export interface GroupService {
   remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Has another server lead. NOT_LEADER when another one leads now. */
   transfer(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
-  /** Messages of the protocol, which may get lost: see src/replication. */
-  send(request: { messages: object[] }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Messages of the protocol, which may get lost: see src/replication. Answers messages to the sender, if there are any soon. */
+  send(request: { from: string; messages: object[] }, options?: CallOptions): Promise<{ messages: object[] }>;
   /** A whole state in chunks. Answers the number by which the chunks name it. */
   beginState(request: { from: string; term: number; mark: object }, options?: CallOptions): Promise<{ state: number }>;
   stateChunk(request: { state: number; bytes: Uint8Array }, options?: CallOptions): Promise<Record<string, never>>;

@@ -297,8 +297,9 @@ export class GroupMember {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#abandon('its log failed');
-    if (this.#isServing) this.#parts.events.servingChanged(false);
+    const wasServing = this.#isServing;
     this.#isServing = false;
+    if (wasServing) this.#parts.events.servingChanged(false);
     this.#parts.events.failed(error);
   }
 }

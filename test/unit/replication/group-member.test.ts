@@ -119,7 +119,11 @@ class Server {
         },
       },
       runtime,
-      events: { servingChanged: () => {}, applied: () => {}, failed: () => void this.failures++ },
+      events: {
+        servingChanged: (isServing) => assert.equal(this.member?.isServing, isServing, 'whoever is told asks at once'),
+        applied: () => {},
+        failed: () => void this.failures++,
+      },
       tickMs: TICK_MS,
       electionTimeoutMs: TICK_MS * ELECTION_TICKS,
     });
