@@ -39,7 +39,10 @@ const LEAD_RETRY_MS = 1000;
 export const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
+  'metadata.not_led',
   'replication.log_unprepared',
+  'replication.not_greeted',
+  'replication.state_not_sent',
   'metadata.command_failed',
 ];
 

@@ -8,7 +8,6 @@ import { DivergedError } from '../../replication/member/state-machine.js';
 import type { Transport } from '../../replication/member/transport.js';
 import { assert } from '../../runtime/assert.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
-import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
@@ -18,11 +17,11 @@ import type { Changes } from './batch.js';
 import { GroupLeadership } from './group-leadership.js';
 import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';
 import type { Progress } from './progress.js';
+import { StorageUpkeep } from './storage-upkeep.js';
 import { WholeStates } from './whole-states.js';
 
 const CACHE_BYTES = 8 * 1024 * 1024;
-/** How far the storage may lag behind the log, in time and in rows. */
-const CHECKPOINT_INTERVAL_MS = 1000;
+/** How many rows the storage may lag behind the log. */
 const CHECKPOINT_ROWS = 2048;
 const NO_CHANGES: Changes = new Map();
 
@@ -48,9 +47,8 @@ export class GroupStorage implements Storage {
   #member: GroupMember | null = null;
   /** Why. */
   #failure: Error | null = null;
-  #timer: Timer | null = null;
   #isClosed = false;
-  #isCheckpointing = false;
+  readonly #upkeep: StorageUpkeep;
   /** Opening, closing, and writes without the log. */
   readonly #queue = new SerialQueue();
 
@@ -66,6 +64,15 @@ export class GroupStorage implements Storage {
       () => this.#isAlone,
       parts.runtime.clock,
     );
+    this.#upkeep = new StorageUpkeep({
+      clock: parts.runtime.clock,
+      isWell: () => this.#member !== null && this.#rows.failure === null,
+      isBehind: () => this.#rows.isBehind,
+      mustCheckpoint: () => (this.#log?.bytes ?? 0) > parts.segmentBytes || this.#rows.freshRows > CHECKPOINT_ROWS,
+      checkpoint: () => this.checkpoint(),
+      restart: () => this.#queue.run(() => this.#restart()),
+      failed: (error) => this.#noteFailure(error),
+    });
   }
 
   /**
@@ -79,7 +86,7 @@ export class GroupStorage implements Storage {
       if (this.#log === null) throw error;
       this.#noteFailure(error);
     }
-    this.#schedule();
+    this.#upkeep.schedule();
   }
 
   /** null while it can't take part. */
@@ -121,7 +128,7 @@ export class GroupStorage implements Storage {
     } catch (error) {
       throw (this.#isAlone ? this.#failure : null) ?? error;
     }
-    this.#noteApplied();
+    this.#upkeep.applied();
   }
 
   async room(): Promise<Room> {
@@ -129,21 +136,22 @@ export class GroupStorage implements Storage {
     return { ...room, failure: this.#failure ?? room.failure };
   }
 
+  /** Who is being sent a state needs the entries behind it. */
   async checkpoint(): Promise<void> {
     await this.#rows.checkpoint();
-    await this.#compact();
+    if (!this.#states.isSending) await this.#member?.compact(this.#rows.stored);
   }
 
   /** Stores nothing any more, and leaves the storage below open. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#upkeep.close();
     await this.#queue.run(() => this.#closeLog());
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#upkeep.close();
     await this.#queue.run(async () => {
       try {
         await this.#rows.checkpoint();
@@ -207,7 +215,7 @@ export class GroupStorage implements Storage {
             }
             this.#noteServing(member, isServing);
           },
-          applied: () => this.#noteApplied(),
+          applied: () => this.#upkeep.applied(),
           failed: (error) => {
             this.#member = null;
             if (error instanceof DivergedError) {
@@ -216,7 +224,7 @@ export class GroupStorage implements Storage {
             }
             this.#failure = asError(error);
             this.#noteFailure(error);
-            this.#schedule();
+            this.#upkeep.schedule();
             reject(error);
           },
         },
@@ -268,44 +276,6 @@ export class GroupStorage implements Storage {
     await this.#rows.checkpoint();
     if (this.#member === null) await this.#openLog();
     this.#failure = null;
-  }
-
-  #noteApplied(): void {
-    const isLogFull = (this.#log?.bytes ?? 0) > this.#parts.segmentBytes;
-    if (isLogFull || this.#rows.freshRows > CHECKPOINT_ROWS) this.#checkpointInBackground();
-    else this.#schedule();
-  }
-
-  #checkpointInBackground(): void {
-    if (this.#isCheckpointing || this.#isClosed) return;
-    this.#isCheckpointing = true;
-    this.checkpoint()
-      .catch((error: unknown) => this.#noteFailure(error))
-      .finally(() => {
-        this.#isCheckpointing = false;
-        this.#schedule();
-      });
-  }
-
-  /** Who is being sent a state needs the entries behind it. */
-  async #compact(): Promise<void> {
-    if (!this.#states.isSending) await this.#member?.compact(this.#rows.stored);
-  }
-
-  #schedule(): void {
-    const isIdle = this.#member !== null && !this.#rows.isBehind;
-    if (this.#timer !== null || this.#isClosed || this.#isCheckpointing || isIdle) return;
-    this.#timer = this.#parts.runtime.clock.after(CHECKPOINT_INTERVAL_MS, () => {
-      this.#timer = null;
-      if (this.#member !== null && this.#rows.failure === null) {
-        this.#checkpointInBackground();
-        return;
-      }
-      this.#queue
-        .run(() => this.#restart())
-        .catch((error: unknown) => this.#noteFailure(error))
-        .finally(() => this.#schedule());
-    });
   }
 
   #noteFailure(error: unknown): void {

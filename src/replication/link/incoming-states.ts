@@ -1,4 +1,5 @@
-// Whole states that other members are sending, chunk by chunk.
+// Whole states that other members are sending, chunk by chunk. Only the last one that was begun counts: its sender is the latest
+// leader, or will be told that it is not.
 import { ServiceError } from '../../protocol/errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { Mark } from '../core/core.js';
@@ -26,10 +27,15 @@ export class IncomingStates {
   begin(from: MemberId, term: number, mark: Mark): number {
     const number = this.#next++;
     const state = new IncomingState(this.#clock);
-    state.done = this.#take(from, term, mark, state.chunks()).finally(() => {
-      this.#states.delete(number);
-      state.close();
-    });
+    const earlier = [...this.#states.values()];
+    for (const other of earlier) other.close();
+    const begun = Promise.allSettled(earlier.map((other) => other.done));
+    state.done = begun
+      .then(() => this.#take(from, term, mark, state.chunks()))
+      .finally(() => {
+        this.#states.delete(number);
+        state.close();
+      });
     // Whoever ends it hears of a failure; one that nobody ends has no caller.
     state.done.catch(() => {});
     this.#states.set(number, state);
