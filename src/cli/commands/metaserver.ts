@@ -41,6 +41,6 @@ async function known(servers: readonly { name: string }[], name: string): Promis
 async function load(options: ConfigOption) {
   const { loadConfig } = await import('../config-file.js');
   const { print } = await import('../output.js');
-  const client = await import('../group-client.js');
-  return { config: await loadConfig(options.config), print, ...client };
+  const { atLeader, untilStandings, leaderOf } = await import('../group-client.js');
+  return { config: await loadConfig(options.config), print, atLeader, untilStandings, leaderOf };
 }

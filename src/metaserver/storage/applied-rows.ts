@@ -79,11 +79,16 @@ export class AppliedRows {
     return scanThrough(this.#overlays, this.#base, from, to < PROGRESS_KEY ? to : PROGRESS_KEY, limit);
   }
 
-  /** Encodes the next batch. Its changes are kept: whoever proposes it need not decode it again. */
+  /** Encodes the next batch. Its changes are kept until it is applied or `proposalFailed`, and must not change: they save decoding. */
   encode(changes: Changes): Buffer {
     const batch = encodeBatch(changes, this.#digest);
     this.#proposed = { batch, changes };
     return batch;
+  }
+
+  /** The last batch was not applied in time: whoever has encoded it may change the changes from now on. */
+  proposalFailed(): void {
+    this.#proposed = null;
   }
 
   apply(entries: readonly Entry[]): void {

@@ -126,6 +126,7 @@ export class GroupStorage implements Storage {
     try {
       await member.propose(this.#rows.encode(changes));
     } catch (error) {
+      this.#rows.proposalFailed();
       throw (this.#isAlone ? this.#failure : null) ?? error;
     }
     this.#upkeep.applied();
