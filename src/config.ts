@@ -8,7 +8,7 @@ import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
 import { counted } from './config/values.js';
 import { yamlProblems } from './config/yaml-problems.js';
-import { type Quorums, survives } from './protocol/values/quorum.js';
+import { majorityOf, type Quorums, survives } from './protocol/values/quorum.js';
 
 /** The configuration does not fit; one line per problem, each naming file, line, key, value and what fits. */
 export class ConfigError extends Error {
@@ -33,6 +33,8 @@ export interface Config extends Quorums {
   cluster: string;
   mediator: { address: string };
   metaservers: ServerConfig[];
+  /** How several metaservers agree. */
+  metadataProtocol: 'raft' | 'viewstamped';
   dataservers: ServerConfig[];
   blockSizeBytes: number;
   audit: 'all' | 'quorum';
@@ -60,7 +62,7 @@ export interface Config extends Quorums {
 
 /** The quorums that N data servers get when the file names none: the smallest majority reads, all write. */
 export function defaultQuorums(servers: number): Quorums {
-  return { readQuorum: Math.floor(servers / 2) + 1, writeQuorum: servers };
+  return { readQuorum: majorityOf(servers), writeQuorum: servers };
 }
 
 /**
@@ -100,6 +102,15 @@ export function describeSurvival(servers: number, quorums: Quorums): string {
       ? `writes need all ${counted(servers, 'server')}.`
       : `writes go on with up to ${counted(down, 'server')} down.`)
   );
+}
+
+/** What several metaservers survive, in one sentence for people; of a lone one there is nothing to say. */
+export function describeMetadata(metaservers: number): string | undefined {
+  if (metaservers === 1) return undefined;
+  const lost = metaservers - majorityOf(metaservers);
+  return lost === 0
+    ? `Names and attributes need all ${counted(metaservers, 'metaserver')}.`
+    : `Names and attributes survive the loss of ${lost} of ${counted(metaservers, 'metaserver')}.`;
 }
 
 /** A quorum that the file leaves out is the smallest that fits the other, or the default. */

@@ -11,6 +11,8 @@ interface Arguments {
   seeds: number;
   steps: number;
   servers?: number;
+  metaservers?: number;
+  protocol?: 'raft' | 'viewstamped';
   readQuorum?: number;
   writeQuorum?: number;
   mode: 'safe' | 'beyond';
@@ -29,6 +31,10 @@ const command = new Command('simulate')
   .option('--seeds <number>', 'how many seeds to run, one after the other', wholeNumber, 1)
   .option('--steps <number>', 'requests and faults per run', wholeNumber, 500)
   .option('--servers <number>', 'data servers (default: the seed chooses)', wholeNumber)
+  .option('--metaservers <number>', 'metaservers (default: the seed chooses)', wholeNumber)
+  .addOption(
+    new Option('--protocol <protocol>', 'of their group (default: the seed chooses)').choices(['raft', 'viewstamped']),
+  )
   .option('--read-quorum <number>', 'equal ballots that win (default: the seed chooses)', wholeNumber)
   .option('--write-quorum <number>', 'servers that a write needs (default: the seed chooses)', wholeNumber)
   .addOption(
@@ -45,6 +51,8 @@ async function main(): Promise<void> {
   const given: Arguments = command.parse().opts();
   const fixed: Partial<ClusterShape> = {
     ...(given.servers === undefined ? {} : { servers: given.servers }),
+    ...(given.metaservers === undefined ? {} : { metaservers: given.metaservers }),
+    ...(given.protocol === undefined ? {} : { protocol: given.protocol }),
     ...(given.readQuorum === undefined ? {} : { readQuorum: given.readQuorum }),
     ...(given.writeQuorum === undefined ? {} : { writeQuorum: given.writeQuorum }),
   };
@@ -63,7 +71,7 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
   const startMs = performance.now();
   const { failure, digest, trace, statistics } = await new Simulation(options).run();
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum}`;
+  const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum} M=${shape.metaservers} ${shape.protocol}`;
   const numbers = Object.entries(statistics).map(([name, value]) => `${name} ${value}`);
   console.log(
     `seed ${seed} ${cluster} ${mode}: ${failure === null ? 'passed' : 'FAILED'}, ${numbers.join(', ')}, digest ${digest}, ${seconds} s`,
@@ -76,8 +84,10 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
 }
 
 /** The command line that repeats a run. */
-function replay(seed: number, steps: number, mode: string, { servers, readQuorum, writeQuorum }: ClusterShape): string {
-  return `npm run simulate -- --seed ${seed} --steps ${steps} --mode ${mode} --servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
+function replay(seed: number, steps: number, mode: string, shape: ClusterShape): string {
+  const { servers, readQuorum, writeQuorum, metaservers, protocol } = shape;
+  const data = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
+  return `npm run simulate -- --seed ${seed} --steps ${steps} --mode ${mode} ${data} --metaservers ${metaservers} --protocol ${protocol}`;
 }
 
 await main();

@@ -4,16 +4,17 @@ import { defaultQuorums } from '../config.js';
 
 export interface TemplateOptions {
   dataServers: number;
-  /** The mediator's port; the metaserver's is 10 more, the data servers' begin 21 above. */
+  /** 1 when absent. */
+  metaservers?: number;
+  /** The mediator's port; the metaservers' begin 10 above, the data servers' 21 above. */
   basePort: number;
 }
 
 /** The text of a configuration for a cluster on this machine. */
-export function configTemplate({ dataServers, basePort }: TemplateOptions): string {
+export function configTemplate({ dataServers, metaservers = 1, basePort }: TemplateOptions): string {
   const { readQuorum, writeQuorum } = defaultQuorums(dataServers);
-  const servers = Array.from({ length: dataServers }, (_, index) =>
-    serverEntry(`data${index + 1}`, basePort + 21 + index),
-  );
+  const serverList = (count: number, name: string, firstPort: number): string =>
+    Array.from({ length: count }, (_, index) => serverEntry(`${name}${index + 1}`, firstPort + index)).join('');
   return `# The configuration of one nmrfs cluster. Use the same file on every host.
 # Relative directories count from the folder of this file.
 # "nmrfs config get KEY" and "nmrfs config set KEY=VALUE" read and change it and keep the comments.
@@ -25,12 +26,16 @@ cluster: nmrfs
 mediator:
   address: 127.0.0.1:${basePort}
 
-# The metaserver: names, attributes, block maps, witnesses. Exactly one entry.
+# The metaservers, 1 to 9 of them: names, attributes, block maps, witnesses. Each holds all of it, and one leads. While more than
+# half of them are there everything goes on: 3 survive the loss of one, 5 of two. 2 survive none, as 1 does.
 metaservers:
-${serverEntry('meta1', basePort + 10)}
+${serverList(metaservers, 'meta', basePort + 10)}
+# How several metaservers agree: raft or viewstamped.
+metadataProtocol: raft
+
 # The data servers, 1 to 15 of them: each holds one replica of every block.
 dataservers:
-${servers.join('')}
+${serverList(dataServers, 'data', basePort + 21)}
 # How many replicas must agree on a block before a read returns it (Qr).
 # With N data servers: 1 to N, and readQuorum + writeQuorum must be more than N.
 # N - Qr bad replicas are survived once all servers hold a block, Qw - Qr right after a write.

@@ -1,12 +1,13 @@
 // Opens one server of the configuration: the mediator (with a mount, if asked
 // for), the metaserver or a data server.
 import type { Config, ServerConfig } from '../config.js';
+import type { ServerSupervisor } from '../mediator/mediator.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { CommandFailure, usageError } from './failure.js';
-import { claimStore } from './locks/claim-store.js';
+import { claimStore, wipeClaimed } from './locks/claim-store.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
@@ -22,7 +23,7 @@ export interface ServeRequest {
   /** The server's name, or its number among those of its kind; may be left out where there is only one. */
   id: string | undefined;
   config: Config;
-  /** Data servers: wipe the store first. */
+  /** Data servers, and metaservers where there are several: wipe the store first. */
   blank: boolean;
   /** Mediator: mount here, in the same process. */
   mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
@@ -62,11 +63,19 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
     case 'meta': {
       const { runMetaserver } = await import('../metaserver/main.js');
       const { server } = selectServer(request.config.metaservers, request.id);
+      if (request.blank && request.config.metaservers.length === 1) {
+        throw usageError(`${server.name} is the only metaserver: with its store all names would be lost`);
+      }
       await begin();
       await claimStore(server);
+      if (request.blank) {
+        await wipeClaimed(server);
+        runtime.log.info('store.wiped', { directory: server.directory });
+      }
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-      const { close } = await runMetaserver({ ...common(request.config, server), rootOwner }, runtime);
+      const options = { ...common(request.config, server), rootOwner, group: groupOf(request.config) };
+      const { close } = await runMetaserver(options, runtime);
       return { close };
     }
     case 'data': {
@@ -86,6 +95,16 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
   }
 }
 
+/** All metaservers of the cluster, and how they agree. */
+function groupOf(config: Config) {
+  const { cluster, metaservers, metadataProtocol: protocol } = config;
+  return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
+}
+
+function peerOf(config: Config, { name, address }: ServerConfig) {
+  return { name, address, ...unixPathOption(config, name) };
+}
+
 function common(config: Config, server: ServerConfig) {
   const { name, address, directory } = server;
   return { name, address, directory, ...unixPathOption(config, name), ...secretOption(config) };
@@ -100,9 +119,9 @@ async function openMediatorProcess(
   const { runMediator } = await import('../mediator/main.js');
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
   await begin();
-  const peer = ({ name, address }: ServerConfig) => ({ name, address, ...unixPathOption(config, name) });
+  const peer = (server: ServerConfig) => peerOf(config, server);
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
-  const restartServer = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
+  const supervisor = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
   const running = await runMediator(
     {
       address: config.mediator.address,
@@ -118,7 +137,7 @@ async function openMediatorProcess(
       dataservers: config.dataservers.map(peer),
       ...unixPathOption(config, 'mediator'),
       ...secretOption(config),
-      ...(restartServer === undefined ? {} : { restartServer }),
+      ...(supervisor === undefined ? {} : { supervisor }),
     },
     runtime,
   );
@@ -167,10 +186,7 @@ async function openMediatorProcess(
 }
 
 /** The way to ask the supervisor that started this process. */
-async function supervisorOf(
-  config: Config,
-  runtime: Runtime,
-): Promise<((name: string, blank: boolean) => Promise<void>) | undefined> {
+async function supervisorOf(config: Config, runtime: Runtime): Promise<ServerSupervisor | undefined> {
   const record = await readRecord(config);
   if (record === undefined) {
     return undefined;
@@ -181,7 +197,12 @@ async function supervisorOf(
     runtime,
   );
   const control = remote.service<ControlService>('control');
-  return async (name, blank) => {
-    await control.restart({ name, blank });
+  return {
+    async restart(name, blank) {
+      await control.restart({ name, blank });
+    },
+    async terminate(name) {
+      await control.terminate({ name });
+    },
   };
 }

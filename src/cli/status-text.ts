@@ -1,7 +1,14 @@
 // `nmrfs status` for people: what is so now first, then server by server.
 import { formatSize } from '../config/values.js';
-import { describeSurvival } from '../config.js';
-import type { ClusterStatus, DataServerState, DataServerStatus, MetaserverStatus } from '../protocol/services/admin.js';
+import { describeMetadata, describeSurvival } from '../config.js';
+import type {
+  ClusterStatus,
+  DataServerState,
+  DataServerStatus,
+  MediatorStatus,
+  MetaserverStatus,
+} from '../protocol/services/admin.js';
+import { majorityOf } from '../protocol/values/quorum.js';
 import { type Colour, paint, table } from './output.js';
 
 const STATE_COLOURS: Readonly<Record<DataServerState, Colour>> = {
@@ -9,6 +16,21 @@ const STATE_COLOURS: Readonly<Record<DataServerState, Colour>> = {
   down: 'red',
   blank: 'yellow',
   rebuilding: 'yellow',
+};
+
+const MEDIATOR_COLOURS: Readonly<Record<MediatorStatus['state'], Colour>> = {
+  active: 'green',
+  standby: 'green',
+  down: 'red',
+};
+
+const ROLE_COLOURS: Readonly<Record<MetaserverStatus['role'], Colour>> = {
+  leader: 'green',
+  follower: 'green',
+  learner: 'yellow',
+  candidate: 'yellow',
+  blank: 'yellow',
+  crashed: 'red',
 };
 
 export function statusText(answer: ClusterStatus): string {
@@ -25,15 +47,20 @@ export function statusText(answer: ClusterStatus): string {
     { title: 'REPAIRS', right: true },
     { title: 'REBUILT', right: true },
   ];
+  const lastCommitted = Math.max(...answer.metaservers.map(({ committedIndex }) => committedIndex));
   const servers = table(columns, [
-    ['mediator', answer.mediator.address, paint('green', 'up')],
+    ...answer.mediators.map(({ name, address, state }) => [
+      name,
+      address,
+      paint(MEDIATOR_COLOURS[state], answer.mediators.length === 1 && state === 'active' ? 'up' : state),
+    ]),
     ...answer.metaservers.map((server) => [
       server.name,
       server.address,
-      stateText(server),
+      answer.metaservers.length === 1 ? stateText(server) : roleText(server),
       '',
       '',
-      '',
+      answer.metaservers.length === 1 ? '' : lagText(server, lastCommitted),
       roomText(server),
     ]),
     ...answer.dataservers.map((server) => [
@@ -62,12 +89,15 @@ export function statusText(answer: ClusterStatus): string {
 /** What is true with the servers as they are; with all of them well, what the configuration promises. */
 export function survivalText(answer: ClusterStatus): string {
   const { dataservers, metaservers, readQuorum, writeQuorum, survivesNow } = answer;
+  const serving = metaservers.find(({ isServing }) => isServing);
   const isWell = [...dataservers, ...metaservers].every(({ state, trouble }) => state === 'up' && trouble === null);
-  if (isWell && dataservers.every(({ behind }) => behind === 0)) return describeSurvival(dataservers.length, answer);
-  return `Now ${readsText()}; ${writesText()}.`;
+  if (isWell && serving !== undefined && dataservers.every(({ behind }) => behind === 0)) {
+    return [describeSurvival(dataservers.length, answer), ...metadataText(metaservers)].join('\n');
+  }
+  return [`Now ${readsText()}; ${writesText()}.`, ...metadataText(metaservers)].join('\n');
 
   function readsText(): string {
-    if (metaservers.every(({ state }) => state !== 'up')) return 'nothing can be read: the metaserver does not answer';
+    if (serving === undefined) return `nothing can be read: ${vacancyText(metaservers)}`;
     const up = dataservers.filter(({ state }) => state === 'up').length;
     if (!answer.readable) return `reads fail: ${readQuorum} data servers must agree, ${up} can vote`;
     const lag = `${survivesNow.complete} of ${dataservers.length} hold every block`;
@@ -78,14 +108,57 @@ export function survivalText(answer: ClusterStatus): string {
   }
 
   function writesText(): string {
-    const blocked = metaservers.find(({ state, trouble }) => state !== 'up' || trouble !== null);
-    if (blocked !== undefined) return `writes are refused: ${blocked.name} is ${blocked.trouble ?? blocked.state}`;
+    if (serving === undefined) return 'writes wait';
+    if (serving.trouble !== null) return `writes are refused: ${serving.name} is ${serving.trouble}`;
     const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null).length;
     if (!answer.writable) return `writes are refused: ${writeQuorum} data servers must store them, ${taking} can`;
     const { writes } = survivesNow;
     if (writes === 0) return 'writes need every server that is up';
     return `writes go on with up to ${writes} more ${writes === 1 ? 'server' : 'servers'} down`;
   }
+}
+
+/** Why no metaserver serves. */
+function vacancyText(metaservers: readonly MetaserverStatus[]): string {
+  if (metaservers.length === 1) return 'the metaserver does not answer';
+  const { voters, up, needed } = majorityOfMetaservers(metaservers);
+  return up < needed
+    ? `${up} of ${voters} metaservers ${up === 1 ? 'is' : 'are'} there, ${needed} must be`
+    : 'the metaservers have no leader just now';
+}
+
+/** How many more metaservers may go; nothing for a lone one, or where none serves. */
+function metadataText(metaservers: readonly MetaserverStatus[]): string[] {
+  if (metaservers.length === 1 || metaservers.every(({ isServing }) => !isServing)) return [];
+  const { voters, up, needed } = majorityOfMetaservers(metaservers);
+  if (up === metaservers.length && voters === up) return [describeMetadata(up) ?? []].flat();
+  const more = Math.max(0, up - needed);
+  const count = more === 0 ? 'no further metaserver' : `${more} more`;
+  return [`Names and attributes survive the loss of ${count} (${up} of ${voters} are there, ${needed} must be).`];
+}
+
+/** Those that count: learners do not. While nobody has said who does, all do. */
+function majorityOfMetaservers(metaservers: readonly MetaserverStatus[]): {
+  voters: number;
+  up: number;
+  needed: number;
+} {
+  const known = metaservers.filter(({ isVoter }) => isVoter);
+  const voters = known.length > 0 ? known : metaservers;
+  const up = voters.filter(({ state }) => state === 'up').length;
+  return { voters: voters.length, up, needed: majorityOf(voters.length) };
+}
+
+function roleText({ role, state, trouble }: MetaserverStatus): string {
+  if (state === 'down') return paint('red', 'down');
+  return trouble === null ? paint(ROLE_COLOURS[role], role) : paint('red', `${role}, ${trouble}`);
+}
+
+/** Entries that are committed and not in its rows. */
+function lagText({ state, appliedIndex }: MetaserverStatus, lastCommitted: number): string {
+  if (state === 'down') return '?';
+  const lag = Math.max(0, lastCommitted - appliedIndex);
+  return lag === 0 ? '0' : paint('yellow', String(lag));
 }
 
 function stateText({ state, trouble }: Pick<DataServerStatus, 'state' | 'trouble'>): string {

@@ -52,12 +52,16 @@ const blockSize = size(
   (bytes) => bytes >= MINIMUM_BLOCK_BYTES && bytes <= MAXIMUM_BLOCK_BYTES && Number.isInteger(Math.log2(bytes)),
 );
 
+/** More make every change slower, and would survive the loss of more than four. */
+const MAXIMUM_METASERVERS = 9;
+const metaserverCount = `must have 1 to ${MAXIMUM_METASERVERS} entries`;
 const dataserverCount = `must have 1 to ${MAXIMUM_DATA_SERVERS} entries`;
 
 const topKeys = {
   cluster: name.default('nmrfs'),
   mediator: z.strictObject(mediatorKeys, group('must be a group with the key address')),
-  metaservers: z.array(server, serverListRule).length(1, 'must have exactly one entry: metaservers are not replicated'),
+  metaservers: z.array(server, serverListRule).min(1, metaserverCount).max(MAXIMUM_METASERVERS, metaserverCount),
+  metadataProtocol: oneOf('raft', 'viewstamped').default('raft'),
   dataservers: z.array(server, serverListRule).min(1, dataserverCount).max(MAXIMUM_DATA_SERVERS, dataserverCount),
   readQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),
   writeQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),

@@ -1,9 +1,15 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
-import { connectRemote, type Remote } from '../protocol/wire/client.js';
+import { connectRemote, type Remote, type RemoteOptions } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Mediator, type MediatorOptions, type MediatorParts, openMediator } from './mediator.js';
+import {
+  type Mediator,
+  type MediatorOptions,
+  type MediatorParts,
+  openMediator,
+  type ServerSupervisor,
+} from './mediator.js';
 import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
 
 /** A server that the mediator connects to. */
@@ -20,8 +26,8 @@ export interface RunMediatorOptions extends MediatorOptions {
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];
-  /** Asks the supervisor to start a server anew; absent when nobody supervises the servers here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
 }
 
 export interface RunningMediator {
@@ -36,13 +42,12 @@ export interface RunningMediator {
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
   const remotes: Remote[] = [];
-  const connect = ({ name, address, unixPath }: Peer, whileDown: 'fail' | 'wait', deadlineMs: number) => {
+  const connect = ({ name, address, unixPath }: Peer, limits: Pick<RemoteOptions, 'whileDown' | 'deadlineMs'>) => {
     const remote = connectRemote(
       {
         name,
         address,
-        deadlineMs,
-        whileDown,
+        ...limits,
         ...(unixPath === undefined ? {} : { unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
       },
@@ -52,12 +57,17 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     return { name, address, remote };
   };
   const parts: MediatorParts = {
-    // Nothing works without the metaserver, so calls wait for it while it is down for a short time.
     metaservers: options.metaservers.map((peer) =>
-      connect(peer, 'wait', Math.max(METADATA_DEADLINE_MS, options.deadlineMs)),
+      connect(peer, {
+        // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
+        whileDown: options.metaservers.length === 1 ? 'wait' : 'fail',
+        deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+      }),
     ),
-    dataservers: options.dataservers.map((peer) => connect(peer, 'fail', options.deadlineMs)),
-    ...(options.restartServer === undefined ? {} : { restartServer: options.restartServer }),
+    dataservers: options.dataservers.map((peer) =>
+      connect(peer, { whileDown: 'fail', deadlineMs: options.deadlineMs }),
+    ),
+    ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
   };
   const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));
   let mediator: Mediator | undefined;

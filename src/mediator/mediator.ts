@@ -3,13 +3,13 @@
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';
-import type { MetadataService } from '../protocol/services/metadata.js';
 import type { SessionService } from '../protocol/services/sessions.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/values/request-ids.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { MediatorAdmin, type MetaserverPart } from './admin/admin.js';
+import { MediatorAdmin } from './admin/admin.js';
+import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
 import { ContentChanges } from './files/content-changes.js';
@@ -22,6 +22,7 @@ import { type Kept, keptBy } from './kept.js';
 import { BlockMap } from './metadata/block-map.js';
 import { EarlierAttempts } from './metadata/earlier-attempts.js';
 import { KnownNames } from './metadata/known-names.js';
+import { followMetaservers, type MetaserverPart } from './metadata/leader-remote.js';
 import { METADATA_DEADLINE_MS, MetaserverConnection } from './metadata/metaserver-connection.js';
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
@@ -42,6 +43,8 @@ import { Reader } from './voting/reader.js';
 import { Appends } from './writing/appends.js';
 import { FileWriter } from './writing/file-writer.js';
 
+export type { ServerSupervisor } from './admin/metaserver-hooks.js';
+
 export interface MediatorOptions extends MediatorSettings {
   /** Shown in `status`. */
   address: string;
@@ -60,8 +63,8 @@ export interface MediatorOptions extends MediatorSettings {
 export interface MediatorParts {
   metaservers: MetaserverPart[];
   dataservers: ReplicaParts[];
-  /** Asks the supervisor of that server to start it anew; absent when nobody supervises it here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
 }
 
 export interface Mediator {
@@ -78,6 +81,9 @@ export interface Mediator {
   /** Ends background work; requests under way may still fail or finish. */
   close(): Promise<void>;
 }
+
+/** A mediator that is stopped waits no longer for its metaservers. */
+const SETTLE_MS = 3000;
 
 /** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
@@ -98,13 +104,13 @@ const LOOPS = [
  */
 export async function openMediator(options: MediatorOptions, parts: MediatorParts, given: Runtime): Promise<Mediator> {
   const runtime = sparingRepetitions(given, LOOPS);
-  const first = parts.metaservers[0];
-  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
+  const metaservers = followMetaservers({ metaservers: parts.metaservers, deadlineMs, runtime });
   const counters = new Counters(() => replicas.totals());
   const connection = new MetaserverConnection({
-    remote: first.remote,
-    metadata: first.remote.service<MetadataService>('metadata'),
-    deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
+    remote: metaservers,
+    metadata: metaservers.metadata,
+    deadlineMs,
     ids: new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
     counters,
     runtime,
@@ -161,7 +167,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const garbage = new GarbageCollector({ metadata, replicas, orphans, counters, runtime });
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));
-  first.remote.onStateChange((state) => {
+  metaservers.onStateChange((state) => {
     if (state !== 'down') return;
     blockMap.clear();
     names.clear();
@@ -206,7 +212,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const admin = new MediatorAdmin({
     address: options.address,
     testHooks: options.testHooks,
-    ...(parts.restartServer === undefined ? {} : { restartServer: parts.restartServer }),
+    ...(parts.supervisor === undefined ? {} : { supervisor: parts.supervisor }),
     metadata,
     metaservers: parts.metaservers,
     replicas,
@@ -219,8 +225,14 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
-  await connection.start();
-  await replicas.start(connection.clusterId);
+  try {
+    await connection.start();
+    await replicas.start(connection.clusterId);
+  } catch (error) {
+    connection.close();
+    metaservers.close();
+    throw error;
+  }
   if (options.maintenance) {
     recovery.wake();
     garbage.wake();
@@ -237,12 +249,15 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
+      // Several metaservers that are stopped together have no majority to store what the leader has only answered.
+      if (parts.metaservers.length > 1) await connection.settle(SETTLE_MS);
       connection.close();
       sessions.close();
       auditor.close();
       repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
+      metaservers.close();
     },
   };
 }

@@ -1,7 +1,7 @@
 // MetadataService over an engine: checks requests, applies commands one after
 // the other, and decides when they are made durable.
 import { Buffer } from 'node:buffer';
-import { FileError, malformed, ServiceError } from '../protocol/errors.js';
+import { FileError, malformed, ServiceError, type ServiceErrorCode } from '../protocol/errors.js';
 import type {
   Command,
   CommandName,
@@ -40,6 +40,13 @@ const EARLY_COMMIT_ROWS = 8_192;
  */
 const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate']);
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
+/** Of a storage that is written by a group. */
+const GROUP_ERRORS: ReadonlySet<ServiceErrorCode> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN']);
+
+/** Whether a write has failed since another server leads, or may: it is not the disk. */
+export function isOfGroup(error: unknown): boolean {
+  return error instanceof ServiceError && GROUP_ERRORS.has(error.code);
+}
 
 export interface ExecutorParts {
   engine: Engine;
@@ -70,7 +77,8 @@ export class Executor implements MetadataService {
   /** Commands that were applied or refused for good, and how many of them are durable. */
   #carriedOut = 0;
   #stored = 0;
-  #state: 'open' | 'closed' = 'open';
+  /** Why nothing is carried out any more; null while it is. */
+  #closed: ServiceError | null = null;
 
   constructor({ engine, tables, disk, runtime, metrics, commitIntervalMs }: ExecutorParts) {
     this.#engine = engine;
@@ -104,6 +112,7 @@ export class Executor implements MetadataService {
       this.#queued > 0 || this.#isFull || !mayApply
         ? await this.#applyQueued(growth, (refusal) => this.#apply(known, refusal))
         : this.#apply(known, null);
+    if (this.#closed !== null) throw new ServiceError('OUTCOME_UNKNOWN', this.#closed.message);
     if (message.durable || DURABLE_COMMANDS.has(command.name)) {
       await this.#commit();
     } else if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) {
@@ -138,10 +147,15 @@ export class Executor implements MetadataService {
 
   /** Answers nothing any more; what was answered is durable when it resolves. */
   async close(): Promise<void> {
-    this.#state = 'closed';
+    this.abandon(new ServiceError('CLOSING', 'the metaserver is closing'));
+    await this.#commit();
+  }
+
+  /** Answers nothing any more, and stores nothing: another server does. */
+  abandon(why: ServiceError): void {
+    this.#closed ??= why;
     this.#timer?.cancel();
     this.#timer = null;
-    await this.#commit();
   }
 
   get #isFull(): boolean {
@@ -226,20 +240,21 @@ export class Executor implements MetadataService {
       // An empty commit does not touch the disk.
       if (stores) this.#disk.worked();
     } catch (error) {
+      if (isOfGroup(error)) throw error;
       this.#metrics.commit(waitedMs(), 'failed');
       this.#runtime.log.error('metadata.commit_failed', errorFields(error));
       this.#schedule(DISK_RETRY_MS);
       rethrowProgramFault(error);
       this.#disk.failed(error);
       throw new ServiceError(
-        'UNREACHABLE',
+        'OUTCOME_UNKNOWN',
         `the metaserver's disk failed, the outcome is unknown: ${messageOf(error)}`,
       );
     }
   }
 
   #schedule(afterMs = this.#commitIntervalMs): void {
-    if (this.#timer !== null || this.#state === 'closed') return;
+    if (this.#timer !== null || this.#closed !== null) return;
     this.#timer = this.#runtime.clock.after(afterMs, () => {
       this.#timer = null;
       this.#commitInBackground();
@@ -252,6 +267,6 @@ export class Executor implements MetadataService {
   }
 
   #checkOpen(): void {
-    if (this.#state === 'closed') throw new ServiceError('UNREACHABLE', 'the metaserver is closing');
+    if (this.#closed !== null) throw this.#closed;
   }
 }

@@ -2,22 +2,16 @@
 // as `metadata`, and to people by XML-RPC.
 import { serve } from '../protocol/http/server.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { EngineFactory } from './engine/storage.js';
-import { type MetaserverOptions, openMetaserver } from './metaserver.js';
+import { GroupMetaserver, type GroupMetaserverOptions, type GroupOptions } from './group/group-metaserver.js';
 import { lmdbEngine } from './storage/lmdb-engine.js';
-import { loggedEngine } from './storage/logged-engine.js';
 
-export interface RunMetaserverOptions extends MetaserverOptions {
-  /** As configured; appears in the log. */
-  name: string;
+export interface RunMetaserverOptions extends Omit<GroupMetaserverOptions, 'group'> {
   /** HOST:PORT; port 0 takes a free one. */
   address: string;
   /** The same services on a Unix-domain socket, besides. */
   unixPath?: string;
-  /** The cluster's secret, when it has one. */
-  secret?: string;
-  /** Where the rows are kept; LMDB behind a log when absent. The simulation passes its own. */
-  engine?: EngineFactory;
+  /** A server that is alone when absent. */
+  group?: GroupOptions;
 }
 
 export interface RunningMetaserver {
@@ -27,28 +21,37 @@ export interface RunningMetaserver {
   close(): Promise<void>;
 }
 
-/** Resolves when the namespace is open and served. */
+/** Resolves when it serves; one that is alone has opened the namespace then. */
 export async function runMetaserver(options: RunMetaserverOptions, runtime: Runtime): Promise<RunningMetaserver> {
-  const metaserver = await openMetaserver(options, runtime, options.engine ?? loggedEngine(lmdbEngine));
+  const { name, address, unixPath, secret } = options;
+  const group = options.group ?? { cluster: '', protocol: 'raft', members: [{ name, address }] };
+  const metaserver = await GroupMetaserver.open({ ...options, group }, lmdbEngine, runtime);
+  const { host } = metaserver;
   try {
+    const isAlone = group.members.length === 1;
+    if (isAlone) await metaserver.start();
     const server = await serve(
       {
-        address: options.address,
-        services: { metadata: metaserver.metadata },
-        xmlRpc: metaserver.xmlRpc,
-        metrics: () => metaserver.metrics(),
+        address,
+        services: { metadata: host.metadata, group: metaserver.group },
+        xmlRpc: host.xmlRpc,
+        metrics: () => host.metrics(),
         health: () => ({ healthy: true }),
-        ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
-        ...(options.secret === undefined ? {} : { secret: options.secret }),
+        ...(unixPath === undefined ? {} : { unixPath }),
+        ...(secret === undefined ? {} : { secret }),
       },
       runtime,
     );
-    runtime.log.info('server.ready', { name: options.name, address: server.address });
+    runtime.log.info('server.ready', { name, address: server.address });
+    // The others must reach this server before it can find its group. What goes wrong then ends the process.
+    if (!isAlone) void metaserver.start();
     return {
       address: server.address,
       async close() {
-        await server.close();
+        if (isAlone) await server.close();
+        // Another leads from now on, before the connections to this one end.
         await metaserver.close();
+        await server.close();
       },
     };
   } catch (error) {

@@ -1,22 +1,17 @@
-// A metaserver without its network: opens the namespace in a folder and
-// answers MetadataService.
-import { Buffer } from 'node:buffer';
+// A metaserver without its network: answers MetadataService while it leads.
+
+import { ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
+import type { CallOptions } from '../protocol/services/service.js';
 import { errorFields } from '../runtime/caught-errors.js';
-import { randomHex } from '../runtime/random.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { DiskHealth } from './disk-health.js';
-import { Engine } from './engine/engine.js';
-import type { EngineFactory } from './engine/storage.js';
-import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
-import { Metrics } from './metrics.js';
-import { initialise } from './namespace/initial-state.js';
-import { statistics } from './namespace/queries.js';
-import { encodeCounters } from './state/counters.js';
-import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
-import { Tables } from './state/tables.js';
+import { SerialQueue } from '../runtime/serial-queue.js';
+import type { EngineFactory, Storage } from './engine/storage.js';
+import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
+import { type GroupPlace, Metrics } from './metrics.js';
 import { metaserverMethods } from './xml-rpc.js';
 
 export interface MetaserverOptions {
@@ -38,99 +33,173 @@ export interface Metaserver {
 }
 
 const COMMIT_INTERVAL_MS = 50;
-/** What a directory answers as its block size; files have their own. */
-const ROOT_BLOCK_SIZE_BYTES = 4096;
-const HISTORY_BYTES = 8;
+const LEAD_RETRY_MS = 1000;
 
 /** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
-const LOOPS = [
+export const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
-  'metadata.log_unusable',
+  'metadata.not_led',
+  'replication.log_unprepared',
+  'replication.not_greeted',
+  'replication.state_not_sent',
   'metadata.command_failed',
 ];
 
-/** Opens the namespace, making it at the first start. Fails when the store can't be opened. */
+/** Opens the namespace of a server that is alone, making it at the first start. Fails when the store can't be opened. */
 export async function openMetaserver(
   options: MetaserverOptions,
   given: Runtime,
   engineFactory: EngineFactory,
 ): Promise<Metaserver> {
   const runtime = sparingRepetitions(given, LOOPS);
-  const engine = new Engine(await engineFactory(options.directory, runtime));
-  const tables = new Tables(engine);
-  const disk = new DiskHealth(engine, runtime);
-  const isNew = tables.clusterId() === undefined;
-  try {
-    engine.transaction(() => start(tables, runtime, options.rootOwner ?? { uid: 0, gid: 0 }));
-    await engine.commit().catch((error: unknown) => {
-      if (isNew) throw error;
-      // No command is applied before this is stored, which is tried again; queries are answered.
-      disk.failed(error);
-    });
-    await disk.look();
-  } catch (error) {
-    await engine.close();
-    throw error;
-  }
-  const metrics = new Metrics(
-    () => engine.uncommittedKeys,
-    () => statistics(tables),
-  );
-  const commitIntervalMs = options.commitIntervalMs ?? COMMIT_INTERVAL_MS;
-  const executor = new Executor({ engine, tables, disk, runtime, metrics, commitIntervalMs });
-  let closing: Promise<void> | null = null;
-  // Every member of a served object can be called over the network: this one has the service's members and no others.
-  const metadata: MetadataService = {
-    execute: (message) => executor.execute(message),
-    query: (message) => executor.query(message),
-    sync: () => executor.sync(),
-  };
-  return {
-    metadata,
-    xmlRpc: metaserverMethods(metadata),
-    metrics: () => metrics.text(),
-    close() {
-      closing ??= close(executor, engine, runtime);
-      return closing;
-    },
-  };
+  const host = new NamespaceHost(options, runtime);
+  await host.begin(await engineFactory(options.directory, runtime));
+  return host;
 }
 
-async function close(executor: Executor, engine: Engine, { log }: Runtime): Promise<void> {
-  try {
-    await executor.close();
-    engine.transaction(() => engine.put(CLOSED_KEY, Buffer.of(1)));
-  } catch (error) {
-    // As after a crash: what was answered and not stored is lost here. Mediators see the next start's history, and carry it out
-    // again.
-    log.error('metadata.not_closed', errorFields(error));
-  }
-  await engine.close();
-}
+/** Offers the namespace whenever this server leads, and says who does otherwise. */
+export class NamespaceHost implements Metaserver {
+  readonly metadata: MetadataService;
+  readonly xmlRpc: XmlRpcMethods;
+  readonly #metrics: Metrics;
+  #storage: Storage | null = null;
+  /** null while another server leads. */
+  #led: LedNamespace | null = null;
+  /** How often this server has begun to lead, or ceased to. */
+  #changes = 0;
+  /** How often this server has been ready to answer. */
+  #reigns = 0;
+  /** Who has asked, in this reign, who it is. */
+  #introduced = new WeakSet<object>();
+  /** Beginning to lead, and closing. */
+  readonly #queue = new SerialQueue();
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
 
-/**
- * A crash may have lost answered commands; then a new history begins. Clients may still use inodes that lost commands made:
- * their numbers must not come to name other files, so more numbers are skipped than a crash can lose.
- */
-function start(tables: Tables, runtime: Runtime, rootOwner: { uid: number; gid: number }): void {
-  const { view } = tables;
-  const clusterId = tables.clusterId();
-  const wasClosed = view.get(CLOSED_KEY) !== undefined;
-  if (clusterId === undefined) {
-    const created = randomHex(runtime.random, 16);
-    initialise(tables, created, runtime.clock.nowNs(), { blockSizeBytes: ROOT_BLOCK_SIZE_BYTES, ...rootOwner });
-    runtime.log.info('metadata.created', { clusterId: created });
-  } else if (wasClosed) {
-    view.remove(CLOSED_KEY);
-  } else {
-    const counters = tables.counters();
-    counters.nextInode += MAXIMUM_LOST_INODES;
-    view.put(COUNTERS_KEY, encodeCounters(counters));
-    runtime.log.info('metadata.recovered', { clusterId, nextInode: counters.nextInode });
+  readonly #settings: NamespaceSettings;
+  readonly #runtime: Runtime;
+
+  constructor({ rootOwner, commitIntervalMs }: MetaserverOptions, runtime: Runtime) {
+    this.#settings = {
+      rootOwner: rootOwner ?? { uid: 0, gid: 0 },
+      commitIntervalMs: commitIntervalMs ?? COMMIT_INTERVAL_MS,
+    };
+    this.#runtime = runtime;
+    this.#metrics = new Metrics(
+      () => this.#led?.uncommittedRows ?? 0,
+      () => this.#led?.statistics,
+    );
+    // Every member of a served object can be called over the network: this one has the service's members and no others.
+    this.metadata = {
+      execute: async (message, options) => (await this.#leading(options)).execute(message),
+      query: async (message, options) => {
+        if (message.name === 'statistics') this.#introduce(options);
+        return (await this.#leading(options)).query(message);
+      },
+      sync: async (_request, options) => (await this.#leading(options)).sync(),
+    };
+    this.xmlRpc = metaserverMethods(this.metadata);
   }
-  // A store of an earlier version of nmrfs has no history yet, even when it was closed.
-  if (!wasClosed || tables.history() === undefined) {
-    view.put(HISTORY_KEY, Buffer.from(randomHex(runtime.random, HISTORY_BYTES), 'utf8'));
+
+  /** From now on `storage` is this server's. Resolves when the namespace can be used, if this server leads. */
+  async begin(storage: Storage): Promise<void> {
+    this.#storage = storage;
+    storage.leadership?.onChange(() => this.#changed());
+    if (storage.leadership?.isServing === false) return;
+    try {
+      await this.#queue.run(() => this.#lead(storage));
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+  }
+
+  /** Whether this server answers, for sure. */
+  get isServing(): boolean {
+    return this.#led !== null && (this.#storage?.leadership?.isCertain ?? true);
+  }
+
+  /** Shows in the metrics where the group is, as this server sees it. */
+  showGroup(place: () => GroupPlace): void {
+    this.#metrics.showGroup(place);
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.text();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** What carries out commands and answers queries, once it is certain that no other server does. */
+  #leading(options: CallOptions | undefined): LedNamespace['executor'] | Promise<LedNamespace['executor']> {
+    const led = this.#led;
+    if (led === null || !this.#knowsReign(options)) throw this.#refusal();
+    const leadership = this.#storage?.leadership;
+    if (leadership === undefined || leadership.isCertain) return led.executor;
+    return leadership.confirm().then(() => led.executor);
+  }
+
+  #introduce(options: CallOptions | undefined): void {
+    if (options?.peer !== undefined) this.#introduced.add(options.peer);
+  }
+
+  /**
+   * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
+   * soon as it sees that, which it does by the query `statistics`: it must ask that first.
+   */
+  #knowsReign(options: CallOptions | undefined): boolean {
+    return this.#reigns <= 1 || options?.peer === undefined || this.#introduced.has(options.peer);
+  }
+
+  #refusal(): ServiceError {
+    if (this.#isClosed) return new ServiceError('CLOSING', 'the metaserver is closing');
+    return this.#storage?.leadership?.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known');
+  }
+
+  #changed(): void {
+    this.#changes++;
+    this.#led?.abandon(this.#refusal());
+    this.#led = null;
+    this.#beginToLead();
+  }
+
+  #beginToLead(): void {
+    const storage = this.#storage;
+    if (storage?.leadership?.isServing !== true || this.#isClosed) return;
+    this.#queue
+      .run(() => this.#lead(storage))
+      .catch((error: unknown) => {
+        rethrowProgramFault(error);
+        this.#runtime.log.error('metadata.not_led', errorFields(error));
+        this.#runtime.clock.after(LEAD_RETRY_MS, () => this.#beginToLead());
+      });
+  }
+
+  async #lead(storage: Storage): Promise<void> {
+    const changes = this.#changes;
+    if (this.#isClosed || this.#led !== null || storage.leadership?.isServing === false) return;
+    const led = await LedNamespace.open(storage, this.#settings, this.#metrics, this.#runtime);
+    // It may have lost the lead meanwhile, and won it again.
+    if (changes !== this.#changes) {
+      led.abandon(this.#refusal());
+      return;
+    }
+    this.#led = led;
+    this.#reigns++;
+    this.#introduced = new WeakSet();
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#queue.idle();
+    const led = this.#led;
+    this.#led = null;
+    await led?.close();
+    await this.#storage?.leadership?.handOver();
+    await this.#storage?.close();
   }
 }

@@ -53,8 +53,11 @@ export class FileError extends Error {
 
 /**
  * What went wrong between two servers.
- * - UNREACHABLE: no connection, or it broke before the reply; the request may or may not have been carried out
- * - DEADLINE: no reply in time; likewise
+ * - UNREACHABLE: there is no connection; the request was not sent
+ * - OUTCOME_UNKNOWN: it was sent, and may be carried out, now or later, or not
+ * - NOT_LEADER: another server of the group answers such requests, or none does just now; nothing was done
+ * - CLOSING: the other side is being stopped in order; nothing was done
+ * - DEADLINE: no reply in time; the outcome is unknown as well
  * - CANCELLED: the caller gave up
  * - MALFORMED: the message can't be understood or breaks a limit
  * - UNKNOWN_METHOD: the other side has no such method
@@ -64,6 +67,9 @@ export class FileError extends Error {
  */
 export type ServiceErrorCode =
   | 'UNREACHABLE'
+  | 'OUTCOME_UNKNOWN'
+  | 'NOT_LEADER'
+  | 'CLOSING'
   | 'DEADLINE'
   | 'CANCELLED'
   | 'MALFORMED'
@@ -77,9 +83,18 @@ export class ServiceError extends Error {
   constructor(
     readonly code: ServiceErrorCode,
     message: string,
+    /** NOT_LEADER: the name of the server that leads, where that is known. */
+    readonly leader?: string,
   ) {
     super(message);
   }
+}
+
+const WITHOUT_EFFECT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'NOT_LEADER', 'CLOSING']);
+
+/** Whether the request has changed nothing, and may be made once more elsewhere or later. */
+export function wasWithoutEffect(error: ServiceError): boolean {
+  return WITHOUT_EFFECT.has(error.code);
 }
 
 /** What was sent can't be understood, or breaks a limit; `what` says which part of it. */

@@ -52,6 +52,8 @@ export interface Disk {
   makeDirectory(path: string): Promise<void>;
   /** Removes a file or a whole folder; nothing happens when it is missing. */
   remove(path: string): Promise<void>;
+  /** Moves a file, in the place of what is there; lasting after `syncDirectory`. */
+  rename(from: string, to: string): Promise<void>;
   /** fsync of the folder: files made, renamed and removed in it stay so. */
   syncDirectory(path: string): Promise<void>;
   /** The whole of a small file, undefined when it is missing. */

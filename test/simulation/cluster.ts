@@ -6,9 +6,6 @@ import type { IndexFactory } from '../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
-import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver.js';
-import { loggedEngine } from '../../src/metaserver/storage/logged-engine.js';
-import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { serve } from '../../src/protocol/http/server.js';
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';
@@ -17,12 +14,14 @@ import type { Runtime } from '../../src/runtime/runtime.js';
 import type { BallotWatch } from './ballots.js';
 import { type ConnectedClient, connectClient } from './clients.js';
 import { DeletionWatch } from './deletions.js';
-import { carryIn } from './world/disk.js';
+import { MetaHost } from './meta-host.js';
 import { Host, type World } from './world/host.js';
 
 /** What a run is about. */
 export interface ClusterShape {
   servers: number;
+  metaservers: number;
+  protocol: 'raft' | 'viewstamped';
   readQuorum: number;
   writeQuorum: number;
   audit: 'all' | 'quorum';
@@ -35,6 +34,8 @@ export interface ClusterShape {
 
 /** Puts something broken in the place of a service, to see whether the checks notice. */
 export interface Sabotage {
+  /** How many metaservers it needs; one when absent. */
+  metaservers?: number;
   files?: (files: FileService) => FileService;
   blocks?: (blocks: BlockService) => BlockService;
   metadata?: (metadata: MetadataService) => MetadataService;
@@ -49,8 +50,6 @@ export interface Sabotage {
 /** A server that takes longer is down, milliseconds. */
 export const DEADLINE_MS = 400;
 export const STORE_DIRECTORY = '/store';
-/** So short that its files take turns within a run. */
-const COMMIT_LOG_FILE_BYTES = 16 * 1024;
 
 /** Two neighbouring blocks of the simulation's usual size are enough to be read past the cache. */
 const DIRECT_READ_BYTES = 16 * 1024;
@@ -111,14 +110,12 @@ export class DataHost {
 }
 
 export class SimulatedCluster {
-  readonly metaserverHost: Host;
+  readonly metaHosts: readonly MetaHost[];
   readonly mediatorHost: Host;
   readonly dataHosts: readonly DataHost[];
-  /** The running ones, for looking at from outside. */
-  metaserver: Metaserver | null = null;
+  /** The running one, for looking at from outside. */
   mediator: Mediator | null = null;
   readonly clients: readonly ConnectedClient[];
-  readonly #metadataStore = new MemoryStore();
 
   constructor(
     readonly shape: ClusterShape,
@@ -127,21 +124,10 @@ export class SimulatedCluster {
     ballots: BallotWatch,
     violation: (message: string) => void,
   ) {
-    this.metaserverHost = new Host('meta1', world, {
-      start: async (runtime) => {
-        const base = memoryEngine(this.#metadataStore, { commitDelay: metadataSync(this.metaserverHost, world) });
-        const engine = loggedEngine(base, COMMIT_LOG_FILE_BYTES);
-        const { commitIntervalMs } = shape;
-        const metaserver = await openMetaserver({ directory: STORE_DIRECTORY, commitIntervalMs }, runtime, engine);
-        const metadata = sabotage.metadata?.(metaserver.metadata) ?? metaserver.metadata;
-        await serve({ address: 'meta1:1', services: { metadata } }, runtime);
-        this.metaserver = metaserver;
-      },
-      ended: () => {
-        this.#metadataStore.crash();
-        this.metaserver = null;
-      },
-    });
+    this.metaHosts = Array.from(
+      { length: shape.metaservers },
+      (_, at) => new MetaHost(at + 1, shape, sabotage.metadata, world),
+    );
     this.dataHosts = Array.from(
       { length: shape.servers },
       (_, at) => new DataHost(at + 1, shape, world, sabotage, ballots, violation),
@@ -159,7 +145,7 @@ export class SimulatedCluster {
             writeQuorum: shape.writeQuorum,
             audit: shape.audit,
             onWriteQuorumLost: 'fail',
-            metaservers: [{ name: 'meta1', address: 'meta1:1' }],
+            metaservers: this.metaHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
             dataservers: this.dataHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
           },
           sabotage.mediator?.(runtime) ?? runtime,
@@ -176,20 +162,16 @@ export class SimulatedCluster {
   }
 
   get hosts(): readonly Host[] {
-    return [this.metaserverHost, ...this.dataHosts.map(({ host }) => host), this.mediatorHost];
+    const servers = [...this.metaHosts, ...this.dataHosts];
+    return [...servers.map(({ host }) => host), this.mediatorHost];
+  }
+
+  /** The namespace as whoever leads has it; null while nobody does. */
+  get metadata(): MetadataService | null {
+    return this.metaHosts.find(({ isServing }) => isServing)?.server?.host.metadata ?? null;
   }
 
   start(): void {
     for (const host of this.hosts) host.start();
   }
-}
-
-/** The metaserver's disk as one of its processes sees it: takes its time, and fails when it is told to. */
-function metadataSync({ process, troubles }: Host, world: World): () => Promise<void> {
-  if (process === null) throw new Error('the metaserver has no process');
-  const carry = carryIn(process, world.random, troubles);
-  return () =>
-    carry(500, () => {
-      if (troubles.failSyncs) throw Object.assign(new Error('EIO: the disk failed'), { code: 'EIO' });
-    });
 }

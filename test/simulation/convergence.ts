@@ -132,8 +132,8 @@ export class Convergence {
   }
 
   async #leftovers(): Promise<string | null> {
-    const metadata = this.#cluster.metaserver?.metadata;
-    if (metadata === undefined) return 'there is no metaserver';
+    const { metadata } = this.#cluster;
+    if (metadata === null) return 'there is no metaserver';
     const { entries } = await metadata.query({ name: 'garbage', request: { after: 0, limit: 5 } });
     if (entries.length > 0) return `garbage of ${entries.map(versionKey).join(', ')}`;
     const { inodes } = await metadata.query({ name: 'orphans', request: { limit: 5 } });

@@ -20,6 +20,7 @@ export type ControlFault =
   | 'metadata link'
   | 'metadata disk'
   | 'metadata stall'
+  | 'metadata wipe'
   | 'client link'
   | 'client stop'
   | 'blackout';
@@ -45,6 +46,7 @@ export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
   'metadata link': 1,
   'metadata disk': 1,
   'metadata stall': 1,
+  'metadata wipe': 1,
   'client link': 1,
   'client stop': 1,
   blackout: 1,

@@ -7,6 +7,7 @@ import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
 import { CONTROL_FAULTS, type ControlFault, DATA_FAULTS, type DataFault, deck } from './fault-kinds.js';
 import { currentBlocks } from './inspector.js';
+import type { MetaHost } from './meta-host.js';
 import type { Host, World } from './world/host.js';
 import { ROOMY_BYTES } from './world/platter.js';
 
@@ -170,26 +171,31 @@ export class Faults {
   }
 
   #strikeControl(fault: ControlFault): void {
-    const { mediatorHost, metaserverHost } = this.#cluster;
+    const { mediatorHost, metaHosts } = this.#cluster;
+    const meta = this.#world.random.pick(metaHosts);
+    const { host } = meta;
     this.started++;
     switch (fault) {
       case 'mediator':
         this.#strikeMediator(mediatorHost);
         break;
       case 'metaserver':
-        this.#strikeMetaserver(metaserverHost);
+        this.#strikeMetaserver(meta);
         break;
       case 'metadata link':
-        this.#strikeMetadataLink();
+        this.#strikeMetadataLink(host);
         break;
       case 'metadata disk':
-        metaserverHost.troubles.failSyncs = true;
-        this.#lasting("the metaserver's disk fails", 'way', this.#world.random.between(5, 300), () => {
-          metaserverHost.troubles.failSyncs = false;
+        host.troubles.failSyncs = true;
+        this.#lasting(`the disk of ${host.name} fails`, 'way', this.#world.random.between(5, 300), () => {
+          host.troubles.failSyncs = false;
         });
         break;
       case 'metadata stall':
-        this.#stall(metaserverHost, 'way');
+        this.#stall(host, 'way');
+        break;
+      case 'metadata wipe':
+        this.#wipeMetaserver(meta);
         break;
       case 'client link': {
         const { name } = this.#world.random.pick(this.#cluster.clients);
@@ -202,25 +208,41 @@ export class Faults {
         break;
       case 'blackout':
         this.#world.note('fault: no power anywhere');
-        for (const { host, number } of this.#cluster.dataHosts) {
-          this.#outage(host, number, 'without power', () => host.cutPower());
+        for (const data of this.#cluster.dataHosts) {
+          this.#outage(data.host, data.number, 'without power', () => data.host.cutPower());
         }
         this.#outage(mediatorHost, 'way', 'without power', () => this.#endMediator(true));
-        this.#outage(metaserverHost, 'way', 'without power', () => this.#endMetaserver(true));
+        for (const each of metaHosts) {
+          this.#outage(each.host, 'way', 'without power', () => this.#endMetaserver(each, true));
+        }
     }
   }
 
-  #strikeMetadataLink(): void {
+  #strikeMetadataLink({ name }: Host): void {
     const { random, network } = this.#world;
-    if (random.chance(0.5)) {
-      this.#world.note('fault: the connection between mediator and metaserver is lost');
-      network.breakConnections('mediator', 'meta1');
+    const others = this.#cluster.metaHosts.map(({ host }) => host.name).filter((other) => other !== name);
+    const ends = random.chance(0.5) ? ['mediator'] : [random.pick(['mediator', ...others])];
+    // A server that nobody can reach.
+    if (others.length > 0 && random.chance(0.3)) ends.splice(0, 1, 'mediator', ...others);
+    if (random.chance(0.4)) {
+      this.#world.note(`fault: the connections of ${name} with ${ends.join(', ')} are lost`);
+      for (const end of ends) network.breakConnections(end, name);
       return;
     }
-    network.cut('mediator', 'meta1');
-    this.#lasting('mediator and metaserver are cut off from each other', 'way', random.between(20, 2000), () =>
-      network.heal('mediator', 'meta1', random.chance(0.3)),
-    );
+    for (const end of ends) network.cut(end, name);
+    this.#lasting(`${name} is cut off from ${ends.join(', ')}`, 'way', random.between(20, 2000), () => {
+      for (const end of ends) network.heal(end, name, random.chance(0.3));
+    });
+  }
+
+  /** One at a time, and never without the quorum that has what is committed. */
+  #wipeMetaserver(meta: MetaHost): void {
+    const { metaHosts } = this.#cluster;
+    if (metaHosts.length < 3 || !metaHosts.every(({ isVoter }) => isVoter)) return;
+    this.#outage(meta.host, 'way', 'killed, and its disk replaced', () => {
+      this.#endMetaserver(meta, false);
+      meta.wipe();
+    });
   }
 
   #strikeMediator(host: Host): void {
@@ -228,9 +250,10 @@ export class Faults {
     else this.#outage(host, 'way', 'killed', () => this.#endMediator(this.#world.random.chance(0.3)));
   }
 
-  #strikeMetaserver(host: Host): void {
+  #strikeMetaserver(meta: MetaHost): void {
+    const { host } = meta;
     if (this.#world.random.chance(0.2)) this.#stop(host, 'way');
-    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(this.#world.random.chance(0.5)));
+    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(meta, this.#world.random.chance(0.5)));
   }
 
   killMediator(): void {
@@ -244,14 +267,16 @@ export class Faults {
     this.#atlas.mediatorEnded();
   }
 
-  #endMetaserver(power: boolean): void {
-    const { metaserverHost } = this.#cluster;
-    if (metaserverHost.process !== null) {
-      this.metaserverCrashes++;
-      this.#onMetaserverCrash();
-    }
-    if (power) metaserverHost.cutPower();
-    else metaserverHost.kill();
+  #endMetaserver({ host, isServing }: MetaHost, power: boolean): void {
+    if (host.process !== null && (isServing || this.#cluster.metaHosts.length === 1)) this.leaderEnded();
+    if (power) host.cutPower();
+    else host.kill();
+  }
+
+  /** Commands that were answered and are not durable may be lost. */
+  leaderEnded(): void {
+    this.metaserverCrashes++;
+    this.#onMetaserverCrash();
   }
 
   /** A process ends now and is started again later. */

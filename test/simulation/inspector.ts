@@ -65,10 +65,10 @@ export async function inspectDisk({ host, number }: DataHost): Promise<Holdings 
   }
 }
 
-/** Every block that the namespace names, as the running metaserver knows it; null while there is none. */
-export async function currentBlocks({ metaserver }: SimulatedCluster): Promise<CurrentBlock[] | null> {
-  if (metaserver === null) return null;
-  const { blocks, done } = await metaserver.metadata.query({ name: 'allBlocks', request: { limit: 4000 } });
+/** Every block that the namespace names, as the metaserver that leads knows it; null while there is none. */
+export async function currentBlocks({ metadata }: SimulatedCluster): Promise<CurrentBlock[] | null> {
+  if (metadata === null) return null;
+  const { blocks, done } = await metadata.query({ name: 'allBlocks', request: { limit: 4000 } });
   if (!done) throw new Error('the simulation keeps more blocks than one page');
   return blocks;
 }

@@ -10,37 +10,7 @@ import { Orphans } from '../../src/mediator/upkeep/orphans.js';
 import { SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
 import type { Sabotage } from './cluster.js';
-
-/** Defines other members in place of a class's for one run. */
-function instead<T extends object>(
-  { prototype }: { prototype: T },
-  members: (real: T) => Partial<T> & ThisType<T>,
-): () => () => void {
-  return () => {
-    const replaced = Object.getOwnPropertyDescriptors(members(realOf(prototype)));
-    const before = Object.keys(replaced).map(
-      (name) => [name, Object.getOwnPropertyDescriptor(prototype, name)] as const,
-    );
-    Object.defineProperties(prototype, replaced);
-    return () => {
-      for (const [name, descriptor] of before) if (descriptor) Object.defineProperty(prototype, name, descriptor);
-    };
-  };
-}
-
-function both(one: () => () => void, other: () => () => void): () => () => void {
-  return () => {
-    const undo = [one(), other()];
-    return () => {
-      for (const each of undo) each();
-    };
-  };
-}
-
-/** The members as they were. */
-function realOf<T extends object>(prototype: T): T {
-  return Object.defineProperties({}, Object.getOwnPropertyDescriptors(prototype)) as T;
-}
+import { both, instead } from './replaced-members.js';
 
 /** A mediator that ends sessions this soon after it last began to wait for their clients, whatever it hears of them since. */
 function deafSessions(runtime: Runtime): Runtime {

@@ -27,6 +27,9 @@ export function shapeFor(seed: number, fixed: Partial<ClusterShape> = {}): Clust
   const [servers, readQuorum, writeQuorum] = random.pick(QUORUMS);
   const chosen: ClusterShape = {
     servers: fixed.servers ?? servers,
+    // Of another sequence, so that a seed keeps the rest of its shape.
+    metaservers: new SeededRandom(seed ^ 0x3e7a).pick([1, 1, 1, 2, 3, 3, 3, 4, 5]),
+    protocol: new SeededRandom(seed ^ 0x9107).pick(['raft', 'viewstamped'] as const),
     readQuorum,
     writeQuorum,
     audit: random.pick(['all', 'all', 'quorum'] as const),

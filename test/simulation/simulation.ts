@@ -203,9 +203,11 @@ export class Simulation {
     if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
     if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
     if (event === 'session.silent') this.#sessionEnded(fields);
-    if (host === 'mediator' && fields.server === 'meta1') {
-      if (event === 'connection.up') this.#workload.metaserverReturned();
-      if (event === 'connection.down') this.#workload.mediatorForgot();
+    if (event === 'raft.elected' || event === 'raft.stepped_down') this.#faults.leaderEnded();
+    const isAlone = this.#cluster.metaHosts.length === 1;
+    if (host === 'mediator' && (!isAlone || fields.server === 'meta1')) {
+      if (event === (isAlone ? 'connection.up' : 'metadata.leader')) this.#workload.metaserverReturned();
+      if (event === (isAlone ? 'connection.down' : 'metadata.leader_lost')) this.#workload.mediatorForgot();
     }
     if (level === 'debug') return;
     const words = Object.entries(fields).map(([key, value]) => `${key}=${show(value)}`);

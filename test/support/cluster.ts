@@ -30,6 +30,9 @@ const REBUILD_TIMEOUT_MS = 180_000;
 
 export interface ClusterOptions {
   servers: number;
+  /** One when absent. */
+  metaservers?: number;
+  metadataProtocol?: 'raft' | 'viewstamped';
   readQuorum?: number;
   writeQuorum?: number;
   binding?: 'kernel' | 'fuse-native';
@@ -291,6 +294,8 @@ export function isAlive(pid: number): boolean {
 
 async function configText({
   servers,
+  metaservers = 1,
+  metadataProtocol = 'raft',
   readQuorum,
   writeQuorum,
   binding,
@@ -298,15 +303,13 @@ async function configText({
   maximumDirtyMebibytes,
   extraConfig,
 }: ClusterOptions): Promise<string> {
-  const ports = await freePorts(servers + 2);
+  const ports = await freePorts(servers + metaservers + 1);
   const lines = [
     `mediator: { address: "127.0.0.1:${ports[0]}" }`,
-    `metaservers: [{ name: meta1, address: "127.0.0.1:${ports[1]}", directory: data/meta1 }]`,
-    'dataservers:',
+    `metadataProtocol: ${metadataProtocol}`,
+    ...serverLines('metaservers', 'meta', ports.slice(1, metaservers + 1)),
+    ...serverLines('dataservers', 'data', ports.slice(metaservers + 1)),
   ];
-  for (let number = 1; number <= servers; number++) {
-    lines.push(`  - { name: data${number}, address: "127.0.0.1:${ports[number + 1]}", directory: data/data${number} }`);
-  }
   if (readQuorum !== undefined) lines.push(`readQuorum: ${readQuorum}`);
   if (writeQuorum !== undefined) lines.push(`writeQuorum: ${writeQuorum}`);
   lines.push(
@@ -320,6 +323,12 @@ async function configText({
   );
   if (extraConfig !== undefined) lines.push(extraConfig);
   return `${lines.join('\n')}\n`;
+}
+
+function serverLines(list: string, name: string, ports: readonly number[]): string[] {
+  const server = (port: number, number: number) =>
+    `  - { name: ${name}${number}, address: "127.0.0.1:${port}", directory: data/${name}${number} }`;
+  return [`${list}:`, ...ports.map((port, at) => server(port, at + 1))];
 }
 
 /**

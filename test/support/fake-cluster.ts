@@ -31,6 +31,13 @@ export interface LoggedEvent {
 }
 
 /** Virtual time, seeded randomness, no disk and no network; log events are kept in `events`. */
+/** A lone metaserver need not know of groups. */
+const NO_GROUP = {
+  status: async () => {
+    throw new ServiceError('UNKNOWN_METHOD', 'there is no method group.status');
+  },
+};
+
 export function testRuntime(events: LoggedEvent[], seed = 1): Runtime & { clock: VirtualClock } {
   const record =
     (level: LoggedEvent['level']) =>
@@ -134,7 +141,7 @@ export class FakeCluster {
       sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),
     };
     const remote: Remote = {
-      service: <T>() => metadata as T,
+      service: <T>(name: string) => (name === 'group' ? NO_GROUP : metadata) as T,
       state: 'up',
       onStateChange: (listener) => {
         this.#metadataListeners.push(listener);
@@ -152,7 +159,12 @@ export class FakeCluster {
         })),
         ...(restartServer === undefined
           ? {}
-          : { restartServer: (name, blank) => restartServer(this.#named(name), blank) }),
+          : {
+              supervisor: {
+                restart: (name, blank) => restartServer(this.#named(name), blank),
+                terminate: () => Promise.reject(new Error('unused')),
+              },
+            }),
       },
       this.runtime,
     );
@@ -169,7 +181,7 @@ export class FakeCluster {
     if (kill.when === 'late') throw new ServiceError('DEADLINE', 'the metaserver did not answer in time');
     await kill.meanwhile?.();
     this.reconnectMetaserver();
-    throw new ServiceError('UNREACHABLE', 'the metaserver was killed');
+    throw new ServiceError('OUTCOME_UNKNOWN', 'the metaserver was killed');
   }
 
   async #unlessCrashed<T>(call: () => Promise<T>): Promise<T> {
@@ -192,7 +204,7 @@ export class FakeCluster {
   async crashMetaserver(owner: FakeCluster = this): Promise<void> {
     this.#metadataStore.crash();
     this.#tell('down');
-    for (const fail of this.#unanswered) fail(new ServiceError('UNREACHABLE', 'the metaserver crashed'));
+    for (const fail of this.#unanswered) fail(new ServiceError('OUTCOME_UNKNOWN', 'the metaserver crashed'));
     await this.#start(owner.#metadataStore);
   }
 

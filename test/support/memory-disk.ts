@@ -112,6 +112,14 @@ export class MemoryDisk implements Disk {
     return this.#names.get(path)?.content;
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    const inode = this.#names.get(from);
+    if (inode === undefined) throw Object.assign(new Error(`ENOENT: ${from}`), { code: 'ENOENT' });
+    this.#change();
+    this.#names.delete(from);
+    this.#names.set(to, inode);
+  }
+
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
     this.#change();
     const bytes = Buffer.from(content);
@@ -145,6 +153,7 @@ export class MemoryDisk implements Disk {
       remove: (path) => whileAlive(() => this.remove(path)),
       syncDirectory: (path) => whileAlive(() => this.syncDirectory(path)),
       readFile: (path) => whileAlive(() => this.readFile(path)),
+      rename: (from, to) => whileAlive(() => this.rename(from, to)),
       replaceFile: (path, content) => whileAlive(() => this.replaceFile(path, content)),
       space: () => whileAlive(() => this.space()),
       bootId: () => whileAlive(() => this.bootId()),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { configTemplate } from '../../src/cli/config-template.js';
-import { ConfigError, defaultQuorums, describeSurvival, parseConfig } from '../../src/config.js';
+import { ConfigError, defaultQuorums, describeMetadata, describeSurvival, parseConfig } from '../../src/config.js';
 
 const FILE = '/etc/nmrfs/nmrfs.yaml';
 const TEMPLATE = configTemplate({ dataServers: 5, basePort: 7600 });
@@ -46,6 +46,29 @@ describe('the configuration file', () => {
       assert.equal(config.dataservers.length, dataServers);
       assert.equal(config.writeQuorum, dataServers);
     }
+  });
+
+  it('fits as init writes it, for every number of metaservers, whose ports and directories are their own', () => {
+    for (let metaservers = 1; metaservers <= 9; metaservers++) {
+      const config = parseConfig(configTemplate({ dataServers: 15, metaservers, basePort: 7600 }), FILE);
+      assert.deepEqual(
+        config.metaservers,
+        Array.from({ length: metaservers }, (_, index) => ({
+          name: `meta${index + 1}`,
+          address: `127.0.0.1:${7610 + index}`,
+          directory: `/etc/nmrfs/nmrfs-data/meta${index + 1}`,
+        })),
+      );
+      assert.equal(config.metadataProtocol, 'raft');
+    }
+  });
+
+  it('says what several metaservers survive', () => {
+    assert.equal(describeMetadata(1), undefined);
+    assert.equal(describeMetadata(2), 'Names and attributes need all 2 metaservers.');
+    assert.equal(describeMetadata(3), 'Names and attributes survive the loss of 1 of 3 metaservers.');
+    assert.equal(describeMetadata(4), 'Names and attributes survive the loss of 1 of 4 metaservers.');
+    assert.equal(describeMetadata(9), 'Names and attributes survive the loss of 4 of 9 metaservers.');
   });
 
   it('needs no more than the servers; everything else has a default', () => {
@@ -104,7 +127,7 @@ describe('the configuration file', () => {
     [
       'an unknown key',
       changed('readQuorum: 3', 'readQorum: 3'),
-      /:39: readQorum: unknown key; did you mean readQuorum\?/,
+      /:43: readQorum: unknown key; did you mean readQuorum\?/,
     ],
     [
       'an unknown key of a group',
@@ -136,9 +159,27 @@ describe('the configuration file', () => {
     ['no data server', `${MINIMAL.split('dataservers')[0]}dataservers: []`, /dataservers: a list of 0 does not fit/],
     ['16 data servers', cluster(16), /dataservers: a list of 16 does not fit: it must have 1 to 15 entries/],
     [
-      'two metaservers',
-      cluster(1).replace('}]', '}, { name: m, address: "127.0.0.1:1", directory: m }]'),
-      /exactly one entry/,
+      'no metaserver',
+      MINIMAL.replace(/metaservers: .*/, 'metaservers: []'),
+      /metaservers: a list of 0 does not fit: it must have 1 to 9 entries/,
+    ],
+    [
+      '10 metaservers',
+      MINIMAL.replace(
+        /metaservers: .*/,
+        `metaservers: [${Array.from({ length: 10 }, (_, n) => `{ name: m${n}, address: "127.0.0.1:${n + 1}", directory: m${n} }`).join(', ')}]`,
+      ),
+      /metaservers: a list of 10 does not fit: it must have 1 to 9 entries/,
+    ],
+    [
+      'two metaservers in one directory',
+      cluster(1).replace('}]', '}, { name: m, address: "127.0.0.1:1", directory: data/meta1/m }]'),
+      /metaservers\[1\]\.directory: .* must not be the same or lie in one another/,
+    ],
+    [
+      'a protocol that there is not',
+      changed('metadataProtocol: raft', 'metadataProtocol: paxos'),
+      /metadataProtocol: "paxos" does not fit: it must be one of raft, viewstamped/,
     ],
     [
       'a name used twice',

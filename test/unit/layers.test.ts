@@ -41,6 +41,11 @@ const REFUSED: [file: string, imported: string, why: RegExp][] = [
     '../session.js',
     /src\/fuse-client\/kernel is above src\/fuse-client\/kernel\/codec/,
   ],
+  [
+    'replication/core/viewstamped/viewstamped.ts',
+    '../raft/raft.js',
+    /src\/replication\/core\/raft is beside src\/replication\/core\/viewstamped/,
+  ],
   ['protocol/errors.ts', '../config.js', /src\/config is above src\/protocol/],
   ['metaserver/executor.ts', '../runtime/node/clock.js', /Adapters are for main\.ts/],
   ['dataserver/store.ts', 'node:fs', /The disk is passed in/],

@@ -6,9 +6,17 @@
  * name without a folder behind it is a file.
  */
 export const LAYERS = {
-  '': [['runtime'], ['protocol'], ['config'], ['mediator', 'metaserver', 'dataserver', 'fuse-client'], ['cli']],
+  '': [
+    ['runtime'],
+    ['protocol'],
+    ['config', 'replication'],
+    ['mediator', 'metaserver', 'dataserver', 'fuse-client'],
+    ['cli'],
+  ],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
+  replication: [['core'], ['log'], ['member'], ['link']],
+  'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
     ['settings', 'counters'],
     ['replicas', 'metadata', 'sessions'],
@@ -29,7 +37,17 @@ export const LAYERS = {
     ['.'],
   ],
   'fuse-client/kernel': [['codec'], ['device', 'known'], ['handlers'], ['.']],
-  metaserver: [['engine'], ['storage', 'state', 'requests'], ['namespace'], ['.']],
+  metaserver: [
+    ['engine'],
+    ['storage', 'state', 'requests'],
+    ['namespace'],
+    ['disk-health', 'metrics', 'xml-rpc'],
+    ['executor'],
+    ['led-namespace'],
+    ['metaserver'],
+    ['group'],
+    ['.'],
+  ],
   dataserver: [['limits'], ['format'], ['log', 'index'], ['reading'], ['writing'], ['compaction'], ['.']],
 };
 

@@ -27,13 +27,13 @@ export function addFaultCommands(program: Command): void {
     .option('--text <text>', 'the wrong bytes; by default each server gets its own')
     .action(corrupt);
   withConfig(program.command('terminate'))
-    .description('test hook: end the process of a data server; it is not started again')
-    .argument('<server>', 'for instance data3')
+    .description('test hook: end the process of a data server or a metaserver; it is not started again')
+    .argument('<server>', 'for instance data3 or meta2')
     .action(terminate);
   withConfig(program.command('restart'))
-    .description('test hook: a new process for a data server')
-    .argument('<server>', 'for instance data3')
-    .option('--blank', 'wipe its store first; the mediator rebuilds it from the others')
+    .description('test hook: a new process for a data server or a metaserver')
+    .argument('<server>', 'for instance data3 or meta2')
+    .option('--blank', 'wipe its store first; it is rebuilt from the others')
     .action(restart);
 }
 
@@ -70,8 +70,8 @@ async function terminate(server: string, options: ConfigOption): Promise<void> {
 }
 
 async function isDown(admin: AdminService, server: string): Promise<boolean> {
-  const { dataservers } = await admin.status({});
-  return dataservers.every(({ name, state }) => name !== server || state === 'down');
+  const { dataservers, metaservers } = await admin.status({});
+  return [...metaservers, ...dataservers].every(({ name, state }) => name !== server || state === 'down');
 }
 
 async function restart(server: string, options: RestartOptions): Promise<void> {

@@ -33,7 +33,7 @@ export function addRunCommands(program: Command): void {
     .description('run one server of the configuration in the foreground; its log goes to standard output')
     .addArgument(new Argument('<kind>', 'which kind of server').choices(['mediator', 'meta', 'data']))
     .option('--id <server>', "the server's name, or its number among those of its kind")
-    .option('--blank', 'data: wipe the store first')
+    .option('--blank', 'data, or one of several meta: wipe the store first')
     .option('--mount <dir>', 'mediator: mount the file system here too')
     .addOption(binding())
     .action(serve);

@@ -7,6 +7,7 @@ const LIVE_KEYS: readonly string[] = ['readQuorum', 'writeQuorum', 'audit', 'onW
 
 interface InitOptions extends ConfigOption {
   dataServers: number;
+  metaservers: number;
   basePort: number;
 }
 
@@ -17,6 +18,7 @@ export function addSetupCommands(program: Command): void {
     .argument('[dir]', 'the folder to write it to', '.')
     .option('--config <file>', 'the file to write, within that folder', 'nmrfs.yaml')
     .option('--data-servers <n>', 'how many data servers, 1 to 15', wholeNumber(1, 15), 5)
+    .option('--metaservers <n>', 'how many metaservers, 1 to 9; 3 survive the loss of one', wholeNumber(1, 9), 1)
     .option(
       '--base-port <port>',
       'the port of the mediator; the other servers use ports above it',
@@ -40,7 +42,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const [{ mkdir }, { dirname, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
   const { createConfigFile, loadConfig } = await import('../config-file.js');
   const { configTemplate } = await import('../config-template.js');
-  const { describeSurvival } = await import('../../config.js');
+  const { describeMetadata, describeSurvival } = await import('../../config.js');
   const { print } = await import('../output.js');
   const file = resolve(folder, options.config);
   await mkdir(dirname(file), { recursive: true });
@@ -48,6 +50,10 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const config = await loadConfig(file);
   print(`${file}: ${config.dataservers.length} data servers, Qr ${config.readQuorum}, Qw ${config.writeQuorum}`);
   print(describeSurvival(config.dataservers.length, config));
+  const metadata = describeMetadata(config.metaservers.length);
+  if (metadata !== undefined) {
+    print(metadata);
+  }
 }
 
 async function get(key: string | undefined, options: PrintOptions): Promise<void> {

@@ -15,7 +15,7 @@ import { CommandFailure } from '../failure.js';
 import { describeHolder, mayRun, readHolder, writeHolder } from './lock-holder.js';
 
 /** What is in the folder; its content says who has the lock. It stays when the lock goes. */
-const FILE = 'nmrfs.lock';
+export const LOCK_FILE = 'nmrfs.lock';
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS = 0o077;
@@ -45,7 +45,7 @@ export async function lockDirectory(directory: string, name: string): Promise<Lo
       }
       return { outcome: 'locked', lock: { release: () => close(descriptors) } };
     }
-    const holder = await readHolder(join(directory, FILE));
+    const holder = await readHolder(join(directory, LOCK_FILE));
     if (attempt === ATTEMPTS || (holder !== undefined && (await mayRun(holder)))) {
       return { outcome: 'taken', holder: await describeHolder(holder, directory) };
     }
@@ -106,7 +106,7 @@ async function tryToLock(directory: string, kind: 'exclusive' | 'shared'): Promi
       close(descriptors);
       return undefined;
     }
-    descriptors.file = openFile(join(directory, FILE), folderLock === 'locked');
+    descriptors.file = openFile(join(directory, LOCK_FILE), folderLock === 'locked');
     const fileLock = descriptors.file === undefined ? folderLock : await flock(descriptors.file, kind);
     if (fileLock === 'impossible') {
       throw new CommandFailure(`${directory}: can't be locked: its file system refuses flock(2)`);
@@ -145,7 +145,7 @@ function isStillThere(directory: string, { folder, file }: Descriptors): boolean
     const [locked, there]: (Stats | undefined)[] = [fstatSync(descriptor), statSync(path, { throwIfNoEntry: false })];
     return locked?.ino === there?.ino && locked?.dev === there?.dev;
   };
-  return isSame(folder, directory) && (file === undefined || isSame(file, join(directory, FILE)));
+  return isSame(folder, directory) && (file === undefined || isSame(file, join(directory, LOCK_FILE)));
 }
 
 /**

@@ -114,7 +114,25 @@ export class ServerChild {
 
   /** A new process, whatever the state; resolves when it serves. */
   restart(blank: boolean): Promise<void> {
-    const done = this.#lastRestart.then(() => this.#restartNow(blank));
+    return this.#inTurn(() => this.#restartNow(blank));
+  }
+
+  /** Ends its process as a crash would, and leaves it so; resolves when it is gone. */
+  terminate(): Promise<void> {
+    return this.#inTurn(async () => {
+      const process = this.#process;
+      const ended = new Promise<void>((resolve) => process?.once('exit', () => resolve()) ?? resolve());
+      this.kill();
+      await ended;
+      this.#state = 'terminated';
+      this.#events.event('info', 'server.terminated', { server: this.#plan.name });
+      this.#giveUp('it was terminated');
+      this.#events.changed();
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#lastRestart.then(work);
     // One that failed must not stop the next; its caller hears of it.
     this.#lastRestart = done.catch(() => {});
     return done;

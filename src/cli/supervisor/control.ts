@@ -1,12 +1,12 @@
 // The control service of `nmrfs up`: the mediator asks it to start a dead
-// server, `nmrfs down` asks it to stop them all.
+// server, or to end one, `nmrfs down` asks it to stop them all.
 import type { CallOptions } from '../../protocol/services/service.js';
 
 /**
  * - starting: spawned, not ready yet
  * - up: it said that it serves
  * - waiting: it crashed and is started again after a pause
- * - terminated: it ended by the terminate hook and is left so
+ * - terminated: it was ended by the terminate hook and is left so
  * - stopped: it was stopped, or never started
  */
 export type ChildState = 'starting' | 'up' | 'waiting' | 'terminated' | 'stopped';
@@ -21,6 +21,8 @@ export interface ControlService {
   list(request: Record<string, never>, options?: CallOptions): Promise<{ servers: ChildStatus[] }>;
   /** A new process for a server, whether it runs or not; answers when the new one serves. */
   restart(request: { name: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Test hook: ends a server's process as a crash would; it is left so. Answers when it is gone. */
+  terminate(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Begins to stop everything in order; the supervisor's process is gone when that is done. */
   stop(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
 }

@@ -2,7 +2,7 @@
 // Ctrl-C. And `nmrfs down`, its end from elsewhere.
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type Config, describeSurvival } from '../../config.js';
+import { type Config, describeMetadata, describeSurvival } from '../../config.js';
 import { connectRemote } from '../../protocol/wire/client.js';
 import { CommandFailure } from '../failure.js';
 import { bindingEnvironment, chooseBinding } from '../mounting/binding.js';
@@ -95,11 +95,12 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
         `${command} votes /a.txt${option}`,
         `${command} status${option}`,
       ];
+  const survived = [describeSurvival(dataservers.length, config), describeMetadata(config.metaservers.length) ?? []];
   return [
     `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
     ...(notes.length > 0
       ? [...notes.map((note) => `  but ${note}`), `  see: ${command} status${option}`]
-      : [`  ${describeSurvival(dataservers.length, config)}`, '  try:', ...tries.map((line) => `    ${line}`)]),
+      : [...survived.flat().map((line) => `  ${line}`), '  try:', ...tries.map((line) => `    ${line}`)]),
     `  logs: ${logDirectory(config)}   stop: ${isDetached() ? '' : 'Ctrl-C or '}${command} down${option}`,
   ].join('\n');
 }

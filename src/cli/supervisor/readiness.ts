@@ -1,8 +1,8 @@
 // Whether a cluster that was just started can be used, and what is wrong with
 // its servers, in words for people. Pure.
-import type { ClusterStatus, DataServerStatus } from '../../protocol/services/admin.js';
+import type { ClusterStatus, DataServerStatus, MetaserverStatus } from '../../protocol/services/admin.js';
 
-/** A data server as its supervisor knows it. */
+/** A metaserver or a data server as its supervisor knows it. */
 export interface ChildNews {
   name: string;
   /** Its process is there, has not failed, and does not serve yet: a store may take long to open. */
@@ -13,12 +13,13 @@ export interface ChildNews {
 
 /**
  * - ready: reads work
+ * - joining: they do; metaservers may still become such that count for majorities
  * - opening: they don't, and may when the servers have opened their stores
  * - unreadable: they don't, and nothing that is known will change that
  * `problems` has a line for each server that is not as it should be, and for what does not work.
  */
 export interface Readiness {
-  verdict: 'ready' | 'opening' | 'unreadable';
+  verdict: 'ready' | 'joining' | 'opening' | 'unreadable';
   summary: string;
   problems: string[];
 }
@@ -32,18 +33,16 @@ export function judgeReadiness(status: ClusterStatus | undefined, children: read
   const { dataservers, metaservers, writable, onWriteQuorumLost } = status;
   const { readQuorum, writeQuorum } = status;
   const problems = [
-    ...metaservers
-      .filter(({ state, reason }) => state !== 'up' || reason !== '')
-      .map(({ name, state, reason }) => (state === 'up' ? `${name}: ${reason}` : `${name} is ${state}`)),
+    ...metaservers.flatMap((server) => problemOfMetaserver(server, childOf(children, server), metaservers.length)),
     ...dataservers.flatMap((server) => problemOf(server, childOf(children, server))),
   ];
-  const hasMetadata = metaservers.some(({ state }) => state === 'up');
+  const hasMetadata = metaservers.some(({ isServing }) => isServing);
   const usable = dataservers.filter(holdsSomething).length;
   const opening = dataservers.filter((server) => childOf(children, server)?.isOpening === true).length;
   if (!hasMetadata || usable < readQuorum) {
     const summary = hasMetadata
       ? `nothing can be read: ${usable} of ${dataservers.length} data servers are usable, ${readQuorum} must agree (Qr)`
-      : 'nothing can be read: no metaserver is up';
+      : `nothing can be read: no metaserver ${metaservers.length === 1 ? 'is up' : 'leads'}`;
     return { verdict: hasMetadata && usable + opening >= readQuorum ? 'opening' : 'unreadable', summary, problems };
   }
   const complete = dataservers.filter(({ state }) => state === 'up').length;
@@ -57,7 +56,8 @@ export function judgeReadiness(status: ClusterStatus | undefined, children: read
       `writes ${outcome}: ${reachable} of ${dataservers.length} data servers can be written to, ${writeQuorum} must be (Qw)`,
     );
   }
-  return { verdict: 'ready', summary: '', problems };
+  const isJoining = metaservers.length > 1 && metaservers.some(({ isVoter }) => !isVoter);
+  return { verdict: isJoining ? 'joining' : 'ready', summary: '', problems };
 }
 
 /** A replica that is being rebuilt votes on what it has; a blank one has nothing to vote on. */
@@ -65,8 +65,21 @@ function holdsSomething({ state, blocks }: DataServerStatus): boolean {
   return state === 'up' || (state !== 'down' && blocks > 0);
 }
 
-function childOf(children: readonly ChildNews[], { name }: DataServerStatus): ChildNews | undefined {
+function childOf(children: readonly ChildNews[], { name }: { name: string }): ChildNews | undefined {
   return children.find((child) => child.name === name);
+}
+
+function problemOfMetaserver(
+  { name, state, role, isVoter, reason }: MetaserverStatus,
+  child: ChildNews | undefined,
+  metaservers: number,
+): string[] {
+  if (state === 'down') {
+    const known = child === undefined || metaservers === 1 ? [] : problemOfChild(child);
+    return known.length > 0 ? known : [`${name} is down`];
+  }
+  if (reason !== '') return [`${name}: ${reason}`];
+  return isVoter || metaservers === 1 ? [] : [`${name} does not count for majorities yet (${role})`];
 }
 
 function problemOf({ name, state, reason }: DataServerStatus, child: ChildNews | undefined): string[] {

@@ -22,11 +22,13 @@ import { judgeReadiness } from './readiness.js';
 
 /** Servers of a supervisor that was killed end by themselves; the slowest waits for the mediator's last flush. */
 const LEFTOVER_DEADLINE_MS = 30_000;
-/** Longer than a data server needs to open its store after a crash; those that take longer are named and go on. */
-const DATASERVER_START_MS = 15_000;
+/** Longer than a server needs to open its store after a crash; those that take longer are named and go on. */
+const STORE_START_MS = 15_000;
 /** Servers that are as they are get so long to be let in after all; those that are opening a large store get longer. */
 const UNREADABLE_LIMIT_MS = 10_000;
 const OPENING_LIMIT_MS = 600_000;
+/** So long for metaservers that are let in, or take part again, while others serve. */
+const JOINING_LIMIT_MS = 10_000;
 const READINESS_POLL_MS = 200;
 /** Unmounting flushes what programs wrote, to disks that may be slow. */
 const MEDIATOR_STOP_MS = 60_000;
@@ -120,8 +122,11 @@ export class Supervisor {
     for (const child of stores) {
       child.release();
     }
-    const dataservers = Promise.allSettled(this.#dataservers.map((child) => child.ready(DATASERVER_START_MS)));
-    await Promise.all(this.#metaservers.map((child) => child.ready())).catch(fail);
+    const dataservers = Promise.allSettled(this.#dataservers.map((child) => child.ready(STORE_START_MS)));
+    // Nothing works without a lone metaserver. Of several, those that are there may be enough.
+    const [lone, ...more] = this.#metaservers;
+    if (lone !== undefined && more.length === 0) await lone.ready().catch(fail);
+    else await Promise.allSettled(this.#metaservers.map((child) => child.ready(STORE_START_MS)));
     // Those that can't serve are named below, each with its reason.
     await dataservers;
     this.#mediator.release();
@@ -137,15 +142,19 @@ export class Supervisor {
       const status = await ifRunning(this.#config, (admin) => admin.status({})).catch(() => undefined);
       const { verdict, summary, problems } = judgeReadiness(
         status,
-        this.#dataservers.map(({ news }) => news),
+        [...this.#metaservers, ...this.#dataservers].map(({ news }) => news),
       );
-      if (verdict === 'ready' || this.#stopping !== undefined) {
+      const isOver = verdict === 'joining' && performance.now() - startMs > JOINING_LIMIT_MS;
+      if (verdict === 'ready' || isOver || this.#stopping !== undefined) {
         return problems;
       }
-      if (performance.now() - startMs > (verdict === 'opening' ? OPENING_LIMIT_MS : UNREADABLE_LIMIT_MS)) {
+      if (
+        verdict !== 'joining' &&
+        performance.now() - startMs > (verdict === 'opening' ? OPENING_LIMIT_MS : UNREADABLE_LIMIT_MS)
+      ) {
         throw new CommandFailure([summary, ...problems.map((problem) => `  ${problem}`)].join('\n'));
       }
-      if (!isTold) {
+      if (!isTold && verdict !== 'joining') {
         this.#logs.write('supervisor', 'warn', 'reads.waiting', { reason: [summary, ...problems].join('; ') });
       }
       await new Promise((resolve) => setTimeout(resolve, READINESS_POLL_MS));
@@ -184,7 +193,13 @@ export class Supervisor {
     const control: ControlService = {
       list: async () => ({ servers: this.#children.map((child) => child.status) }),
       restart: async ({ name, blank }) => {
-        await this.#restart(name, blank);
+        const child = this.#store(name);
+        this.#logs.write('supervisor', 'info', 'server.restarting', { server: name, blank });
+        await child.restart(blank);
+        return {};
+      },
+      terminate: async ({ name }) => {
+        await this.#store(name).terminate();
         return {};
       },
       stop: async () => {
@@ -200,16 +215,16 @@ export class Supervisor {
     await this.#record();
   }
 
-  async #restart(name: string, blank: boolean): Promise<void> {
-    const child = this.#dataservers.find(({ status }) => status.name === name);
+  /** A metaserver or a data server, to be ended or started anew. */
+  #store(name: string): ServerChild {
+    const child = [...this.#metaservers, ...this.#dataservers].find(({ status }) => status.name === name);
     if (child === undefined) {
-      throw new ServiceError('FAILED', `${name}: there is no such data server here`);
+      throw new ServiceError('FAILED', `${name}: there is no such server here`);
     }
     if (this.#stopping !== undefined) {
       throw new ServiceError('FAILED', 'nmrfs is being stopped');
     }
-    this.#logs.write('supervisor', 'info', 'server.restarting', { server: name, blank });
-    await child.restart(blank);
+    return child;
   }
 
   #child(

@@ -2,23 +2,19 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import type { Remote } from '../../protocol/wire/client.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Counters } from '../counters.js';
+import type { MetaserverPart } from '../metadata/leader-remote.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';
 import type { BallotBox } from '../voting/ballot-box.js';
 import type { Reader } from '../voting/reader.js';
-import {
-  BEHIND_LIMIT,
-  dataServerStatus,
-  type MetaserverHealth,
-  metaserverStatus,
-  survivalNow,
-} from './cluster-status.js';
+import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
+import { MetaserverHooks, type ServerSupervisor } from './metaserver-hooks.js';
+import { askGroup, type MetaserverHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
@@ -31,18 +27,12 @@ const RESTART_LIMIT_MS = 55_000;
 /** A server that runs is given this long to be let in, even if its supervisor has used up the time of the restart. */
 const ADMISSION_LIMIT_MS = 5000;
 
-export interface MetaserverPart {
-  name: string;
-  address: string;
-  remote: Remote;
-}
-
 export interface AdminParts {
   /** Of this mediator, as status shows it. */
   address: string;
   testHooks: boolean;
-  /** Asks the supervisor of a server to start it; absent when nobody supervises servers here. */
-  restartServer?: (name: string, blank: boolean) => Promise<void>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
   metadata: MetadataService;
   metaservers: readonly MetaserverPart[];
   replicas: ReplicaSet;
@@ -61,22 +51,30 @@ export class MediatorAdmin implements AdminService {
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
   readonly #settings: MediatorSettings;
+  readonly #metaservers: MetaserverHooks;
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
     this.#metadata = parts.metadata;
     this.#replicas = parts.replicas;
     this.#settings = parts.settings;
+    this.#metaservers = new MetaserverHooks(parts.metaservers, parts.supervisor);
   }
 
   async status(): Promise<ClusterStatus> {
-    const [health] = await Promise.all([this.#metaserverHealth(), this.#replicas.refresh(FRESH_NUMBERS_MS)]);
+    const parts = this.#parts.metaservers;
+    const [health, answers] = await Promise.all([
+      this.#metaserverHealth(),
+      askGroup(parts),
+      this.#replicas.refresh(FRESH_NUMBERS_MS),
+    ]);
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = this.#parts.metaservers.map((part) => metaserverStatus(part, health));
+    const metaservers = metaserverStatuses(parts, answers, health);
     const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
+    const { address } = this.#parts;
     const { readable, writable, survives, survivesNow } = survivalNow(this.#settings, metaservers, dataservers);
     return {
       readQuorum: this.#settings.readQuorum,
@@ -85,7 +83,8 @@ export class MediatorAdmin implements AdminService {
       writable,
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
-      mediator: { address: this.#parts.address },
+      mediator: { address },
+      mediators: [{ name: 'mediator', address, state: 'active', epoch: 0 }],
       metaservers,
       dataservers,
       survives,
@@ -168,6 +167,7 @@ export class MediatorAdmin implements AdminService {
 
   async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.terminate(server);
     const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     await replica.hooks.terminate({});
@@ -176,11 +176,13 @@ export class MediatorAdmin implements AdminService {
 
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
+    if (this.#metaservers.has(server)) return this.#metaservers.restart(server, blank);
     const replica = this.#replicas.byName(server);
     const endMs = this.#parts.clock.monotonicMs() + RESTART_LIMIT_MS;
     // The server is back after the connection to the old process is lost, unless that is lost already.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    if (this.#parts.restartServer !== undefined) await this.#parts.restartServer(server, blank);
+    const { supervisor } = this.#parts;
+    if (supervisor !== undefined) await supervisor.restart(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
       throw new ServiceError(

@@ -1,30 +1,16 @@
 // What `status` says about a cluster: what it survives when all servers are well,
 // and what it survives now. Pure functions of what the servers have answered.
 import type { ClusterStatus, DataServerStatus, MetaserverStatus, Survival } from '../../protocol/services/admin.js';
-import type { Queries } from '../../protocol/services/metadata.js';
 import { type Quorums, survives } from '../../protocol/values/quorum.js';
 import type { Replica } from '../replicas/replica.js';
 
 /** Versions that a server lacks are counted up to this number: more makes no difference to the reader. */
 export const BEHIND_LIMIT = 8192;
 
-export type MetaserverHealth = Queries['health']['result'];
-
 type KnownReplica = Pick<
   Replica,
   'name' | 'address' | 'state' | 'dissents' | 'repairs' | 'rebuild' | 'store' | 'refusal'
 >;
-
-export function metaserverStatus(
-  { name, address }: { name: string; address: string },
-  health: MetaserverHealth | Error,
-): MetaserverStatus {
-  if (health instanceof Error) {
-    return { name, address, state: 'down', trouble: null, reason: health.message, freeBytes: 0, totalBytes: 0 };
-  }
-  const { trouble, reason, freeBytes, totalBytes } = health;
-  return { name, address, state: 'up', trouble, reason, freeBytes, totalBytes };
-}
 
 /** @param missed how many versions the server lacks; null when the metaserver has not answered */
 export function dataServerStatus(replica: KnownReplica, missed: number | null): DataServerStatus {
@@ -57,8 +43,8 @@ export function survivalNow(
   const voting = dataservers.filter(({ state }) => state === 'up');
   const complete = voting.filter(({ behind }) => behind === 0);
   const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null);
-  const hasMetadata = metaservers.some(({ state }) => state === 'up');
-  const takesMetadata = metaservers.some(({ state, trouble }) => state === 'up' && trouble === null);
+  const hasMetadata = metaservers.some(({ isServing }) => isServing);
+  const takesMetadata = metaservers.some(({ isServing, trouble }) => isServing && trouble === null);
   const readable = hasMetadata && voting.length >= readQuorum;
   const writable = takesMetadata && taking.length >= writeQuorum;
   const survivesNow: Survival = {

@@ -115,12 +115,16 @@ export class MetaserverConnection extends RepeatedCalls {
     return this.ask(async () => {}, options);
   }
 
-  /** Makes a call as soon as the connection is ready, and again where it is lost. */
-  ask<T>(call: (limits: CallOptions) => Promise<T>, options: CallOptions | undefined): Promise<T> {
+  /** Makes a call as soon as the connection is ready, and again where it is lost. @param failed see `repeat` */
+  ask<T>(
+    call: (limits: CallOptions) => Promise<T>,
+    options: CallOptions | undefined,
+    failed?: (error: ServiceError) => void,
+  ): Promise<T> {
     return this.repeat((limits) => {
       const given = { ...limits, ...options };
       return this.#isReady ? call(given) : this.#whenReady(call, given);
-    });
+    }, failed);
   }
 
   /** A command that was not asked to be durable was answered. @param place its number among all calls sent */
@@ -151,6 +155,12 @@ export class MetaserverConnection extends RepeatedCalls {
   noteDurable(answered: number, losses: number): void {
     // If that process is gone, its answer says nothing about commands that were carried out again by the next one.
     if (losses === this.losses) this.unsynced.markDurable(answered);
+  }
+
+  /** Resolves when all that was answered is durable, or the time is over. */
+  async settle(deadlineMs: number): Promise<void> {
+    if (this.unsynced.isEmpty) return;
+    await this.sync({ deadlineMs }).catch((error: unknown) => this.#debug('metadata.unsynced', error));
   }
 
   /** From now on nothing is asked without a caller. */

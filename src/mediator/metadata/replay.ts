@@ -7,7 +7,14 @@ import type { Log } from '../../runtime/log.js';
 import { inodeMadeBy, type UnsyncedCommands } from './unsynced-commands.js';
 
 /** Errors that do not say whether the command was carried out. */
-const UNDECIDED: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'DEADLINE', 'CANCELLED']);
+const UNDECIDED: ReadonlySet<ServiceErrorCode> = new Set([
+  'UNREACHABLE',
+  'OUTCOME_UNKNOWN',
+  'NOT_LEADER',
+  'CLOSING',
+  'DEADLINE',
+  'CANCELLED',
+]);
 
 /**
  * Carries out again, in order, what a crash has taken; a command that survived the crash is known by its id.

@@ -1,7 +1,7 @@
 // MetadataService over a connection that may be lost: queries, syncs and
 // commands are asked again. A command that must not be carried out twice goes
 // under an id, by which the metaserver recognises the retry.
-import { FileError, ServiceError } from '../../protocol/errors.js';
+import { FileError, ServiceError, wasWithoutEffect } from '../../protocol/errors.js';
 import { type CommandName, type MetadataService, REPEATABLE_COMMANDS } from '../../protocol/services/metadata.js';
 import type { RequestId } from '../../protocol/values/request-ids.js';
 import { isUnbroken } from '../../protocol/values/verifier.js';
@@ -20,16 +20,27 @@ export function retryingMetadata(connection: MetaserverConnection): MetadataServ
       if (unsynced.isCrowded && !message.durable) await connection.sync(options);
       const isOnce = !REPEATABLE.has(message.name);
       let place = 0;
+      let isSent = false;
+      let isUnclear = false;
       let answered = 0;
       let losses = 0;
       let known = message;
+      const attemptFailed = (error: ServiceError) => {
+        if (isSent && !wasWithoutEffect(error)) isUnclear = true;
+        isSent = false;
+      };
       const send = () =>
-        connection.ask((limits) => {
-          place = ++sent;
-          answered = unsynced.answered;
-          losses = connection.losses;
-          return metadata.execute(known, limits);
-        }, options);
+        connection.ask(
+          (limits) => {
+            place = ++sent;
+            isSent = true;
+            answered = unsynced.answered;
+            losses = connection.losses;
+            return metadata.execute(known, limits);
+          },
+          options,
+          attemptFailed,
+        );
       const sendAs = (id: RequestId) => {
         known = { ...message, id };
         return send();
@@ -41,8 +52,9 @@ export function retryingMetadata(connection: MetaserverConnection): MetadataServ
         else if (isOnce) connection.noteAnswered(known, result, place);
         return result;
       } catch (error) {
-        // A command that was not sent, or was refused, has changed nothing. The caller of a repeatable one finds out by itself.
-        if (isOnce && place > 0 && !(error instanceof FileError)) connection.noteOutcomeUnknown(message.name, place);
+        // A command that was refused has changed nothing. The caller of a repeatable one finds out by itself.
+        const mayBeDone = (isUnclear || isSent) && !(error instanceof FileError);
+        if (isOnce && mayBeDone) connection.noteOutcomeUnknown(message.name, place);
         throw error;
       } finally {
         connection.underWay--;
@@ -57,7 +69,7 @@ export function retryingMetadata(connection: MetaserverConnection): MetadataServ
       await connection.sync(options);
       // The caller is about to act on what it has seen before the sync.
       if (isUnbroken(before, connection.verifier)) return {};
-      throw new ServiceError('UNREACHABLE', 'changes were lost while they were to be stored');
+      throw new ServiceError('FAILED', 'changes were lost while they were to be stored');
     },
   };
 }

@@ -1,4 +1,5 @@
 // What the engine stands on: rows by key, changed in batches that are durable whole.
+import type { ServiceError } from '../../protocol/errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 
 /** A binary key, one character (U+0000 to U+00FF) per byte, so that string order is byte order. At most 1,900 bytes. */
@@ -36,7 +37,50 @@ export interface Storage {
   /** Runs a checkpoint: afterwards `room` knows what all writes have taken. Rejects as `write` does. */
   checkpoint(): Promise<void>;
   close(): Promise<void>;
+  /** Of a storage that is a member of a group: it can be written, and all its rows are there, only while this server leads. */
+  readonly leadership?: Leadership;
+}
+
+/** Whether this server is the one of its group that answers. */
+export interface Leadership {
+  /** It leads, and has everything that earlier leaders have committed. */
+  readonly isServing: boolean;
+  /** It leads at this moment, for sure. */
+  readonly isCertain: boolean;
+  /** Resolves when it is known that it led at some moment since the call. Rejects with NOT_LEADER. */
+  confirm(): Promise<void>;
+  /** Says who leads, as far as this server knows. */
+  notLeader(): ServiceError;
+  /** Called whenever `isServing` has changed. */
+  onChange(listener: () => void): void;
+  /** Has another server lead, if there is one that can. */
+  handOver(): Promise<void>;
 }
 
 /** Opens the storage in a folder, making it when it is missing. */
 export type EngineFactory = (directory: string, runtime: Runtime) => Promise<Storage>;
+
+/** All rows as they were at one moment, whatever is written since. */
+export interface StorageView {
+  get(key: Key): Uint8Array | undefined;
+  /** As of the storage. */
+  scan(from: Key, to: Key, limit: number): Row[];
+  close(): void;
+}
+
+/** Rows that are to replace all that a storage has. */
+export interface Replacement {
+  /** Each key once. */
+  add(rows: readonly Row[]): Promise<void>;
+  /** Replaces all rows, durably and together, or rejects and replaces none. Nothing else may be called meanwhile. */
+  install(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** A storage whose rows can be copied to another server, and taken from one. */
+export interface BaseStorage extends Storage {
+  view(): StorageView;
+  replacement(): Promise<Replacement>;
+}
+
+export type BaseFactory = (directory: string, runtime: Runtime) => Promise<BaseStorage>;

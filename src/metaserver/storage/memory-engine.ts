@@ -1,7 +1,7 @@
 // Storage in memory for the simulation and for tests. The durable rows are in an
 // object that outlives the engine, so that a crash can be simulated.
 import { SortedKeys } from '../engine/sorted-keys.js';
-import type { EngineFactory, Key, Row, Storage } from '../engine/storage.js';
+import type { BaseFactory, BaseStorage, Key, Replacement, Row, StorageView } from '../engine/storage.js';
 
 /** What survives a crash of the process above it. */
 export class MemoryStore {
@@ -32,6 +32,19 @@ export class MemoryStore {
     return rows;
   }
 
+  /** All rows as they are now. */
+  copy(): MemoryStore {
+    const copy = new MemoryStore();
+    copy.change(this.#rows);
+    return copy;
+  }
+
+  /** All rows are replaced by those. */
+  replaceBy(other: MemoryStore): void {
+    const gone = [...this.#rows.keys()].map((key): [Key, null] => [key, null]);
+    this.change(new Map<Key, Uint8Array | null>([...gone, ...other.#rows]));
+  }
+
   change(changes: ReadonlyMap<Key, Uint8Array | null>): void {
     for (const [key, value] of changes) {
       if (value === null) {
@@ -54,15 +67,18 @@ export interface MemoryEngineOptions {
 }
 
 /** A factory of storages over `store`; the folder has no meaning. */
-export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = {}): EngineFactory {
+export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = {}): BaseFactory {
   return () => {
     const { generation } = store;
-    const storage: Storage = {
+    const untilDurable = async () => {
+      await options.commitDelay?.();
+      if (store.generation !== generation) await new Promise<never>(() => {});
+    };
+    const storage: BaseStorage = {
       get: (key) => store.get(key),
       scan: (from, to, limit) => store.scan(from, to, limit),
       async write(changes) {
-        await options.commitDelay?.();
-        if (store.generation !== generation) await new Promise<never>(() => {});
+        await untilDurable();
         store.change(changes);
       },
       async room() {
@@ -71,7 +87,29 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
       },
       async checkpoint() {},
       async close() {},
+      view: () => viewOf(store.copy()),
+      async replacement() {
+        return replacementOf(store, untilDurable);
+      },
     };
     return Promise.resolve(storage);
+  };
+}
+
+function viewOf(copy: MemoryStore): StorageView {
+  return { get: (key) => copy.get(key), scan: (from, to, limit) => copy.scan(from, to, limit), close() {} };
+}
+
+function replacementOf(store: MemoryStore, untilDurable: () => Promise<void>): Replacement {
+  const incoming = new MemoryStore();
+  return {
+    async add(rows) {
+      incoming.change(new Map(rows.map(({ key, value }) => [key, value])));
+    },
+    async install() {
+      await untilDurable();
+      store.replaceBy(incoming);
+    },
+    async discard() {},
   };
 }

@@ -26,7 +26,7 @@ export interface ServeOptions extends HttpFace {
 export interface RunningServer {
   /** With its real port. */
   readonly address: string;
-  /** Stops listening and closes all connections; callers see UNREACHABLE. */
+  /** Stops listening and closes all connections; callers see OUTCOME_UNKNOWN, and UNREACHABLE from then on. */
   close(): Promise<void>;
 }
 

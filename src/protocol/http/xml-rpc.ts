@@ -8,7 +8,7 @@ import serializer from 'xmlrpc/lib/serializer.js';
 import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import { isProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
-import { ServiceError } from '../errors.js';
+import { ServiceError, type ServiceErrorCode } from '../errors.js';
 import { fromPackage, toPackage, type XmlRpcValue } from './xml-rpc-values.js';
 
 export type { XmlRpcValue } from './xml-rpc-values.js';
@@ -36,6 +36,15 @@ export const FAULT_CODES = {
   UNREACHABLE: -32300,
 } as const;
 
+/** Errors by which a server behind this one was not there for the call. */
+const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([
+  'UNREACHABLE',
+  'OUTCOME_UNKNOWN',
+  'NOT_LEADER',
+  'CLOSING',
+  'DEADLINE',
+]);
+
 /** The XML that answers a call: a response or a fault. Never rejects; a program's fault in a method is logged with its stack. */
 export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array, log: Log): Promise<string> {
   try {
@@ -52,7 +61,7 @@ export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array, log
 
 /**
  * Calls a method at http://ADDRESS/RPC2 and answers its value. Throws XmlRpcFault when the other side answers one;
- * ServiceError UNREACHABLE, DEADLINE, REFUSED (the secret is missing or wrong) or MALFORMED (no XML-RPC came back).
+ * ServiceError UNREACHABLE, OUTCOME_UNKNOWN, DEADLINE, REFUSED (the secret is missing or wrong) or MALFORMED (no XML-RPC came back).
  */
 export async function callXmlRpc(
   address: string,
@@ -99,7 +108,9 @@ function callError(error: ClientError, call: string, late: boolean): Error {
   const status = error.res?.statusCode;
   if (status === 401) return new ServiceError('REFUSED', `${call}: the secret is missing or wrong`);
   if (status !== undefined) return new ServiceError('MALFORMED', `${call}: HTTP status ${status}, ${error.message}`);
-  return new ServiceError('UNREACHABLE', `${call}: ${error.message}`);
+  const { syscall } = error;
+  const wasSent = syscall !== 'connect' && syscall !== 'getaddrinfo';
+  return new ServiceError(wasSent ? 'OUTCOME_UNKNOWN' : 'UNREACHABLE', `${call}: ${error.message}`);
 }
 
 function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpcValue[] }> {
@@ -121,8 +132,5 @@ function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpc
 
 function faultCode(error: unknown): number {
   if (error instanceof XmlRpcFault) return error.faultCode;
-  if (error instanceof ServiceError && (error.code === 'UNREACHABLE' || error.code === 'DEADLINE')) {
-    return FAULT_CODES.UNREACHABLE;
-  }
-  return FAULT_CODES.FAILED;
+  return error instanceof ServiceError && UNANSWERED.has(error.code) ? FAULT_CODES.UNREACHABLE : FAULT_CODES.FAILED;
 }

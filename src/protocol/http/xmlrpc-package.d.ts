@@ -48,7 +48,7 @@ declare module 'xmlrpc/lib/client.js' {
       parameters: unknown[],
       callback: (
         error:
-          | (Error & { code?: unknown; faultCode?: unknown; faultString?: unknown; res?: { statusCode?: number } })
+          | (Error & { syscall?: unknown; faultCode?: unknown; faultString?: unknown; res?: { statusCode?: number } })
           | null
           | undefined,
         value: unknown,

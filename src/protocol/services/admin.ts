@@ -3,6 +3,7 @@
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
 import type { Hash } from '../values/hash.js';
 import type { ListEntry } from './blocks.js';
+import type { GroupRole } from './group.js';
 import type { CallOptions } from './service.js';
 
 export type DataServerState = 'up' | 'down' | 'blank' | 'rebuilding';
@@ -33,11 +34,30 @@ export interface MetaserverStatus {
   name: string;
   address: string;
   state: 'up' | 'down';
+  /** crashed: it does not answer. */
+  role: GroupRole | 'crashed';
+  /** Whether it answers mediators: it leads, and has all that was answered before. */
+  isServing: boolean;
+  /** Whether it counts for majorities; a new one that has not caught up does not. */
+  isVoter: boolean;
+  /** Of Raft; the view, in viewstamped replication. */
+  term: number;
+  /** Entries in its log, of those the ones that a majority is known to have, and of these the ones in its rows. */
+  lastIndex: number;
+  committedIndex: number;
+  appliedIndex: number;
   /** As for a data server. One with a trouble answers reads; one that is full takes removals too. */
   trouble: DiskTrouble | null;
   reason: string;
   freeBytes: number;
   totalBytes: number;
+}
+
+export interface MediatorStatus {
+  name: string;
+  address: string;
+  state: 'active' | 'standby' | 'down';
+  epoch: number;
 }
 
 /** What can go now, with the servers as they are. */
@@ -57,7 +77,9 @@ export interface ClusterStatus {
   writable: boolean;
   audit: 'all' | 'quorum';
   onWriteQuorumLost: 'fail' | 'block';
+  /** The active one. */
   mediator: { address: string };
+  mediators: MediatorStatus[];
   metaservers: MetaserverStatus[];
   dataservers: DataServerStatus[];
   /** How many bad replicas each block survives when all servers are well: once all hold it, and right after a write. */

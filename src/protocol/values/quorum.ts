@@ -7,6 +7,11 @@ export interface Quorums {
 
 export const MAXIMUM_DATA_SERVERS = 15;
 
+/** The fewest of so many servers of which any two choices have one in common. */
+export function majorityOf(servers: number): number {
+  return Math.floor(servers / 2) + 1;
+}
+
 /** Why the quorums do not fit `servers` data servers, in one sentence, or null when they do. */
 export function quorumProblem(servers: number, { readQuorum, writeQuorum }: Quorums): string | null {
   if (!Number.isInteger(servers) || servers < 1 || servers > MAXIMUM_DATA_SERVERS) {

@@ -1,6 +1,6 @@
 // The calling end of a connection to one server. Calls are numbered and
-// pipelined. Calls that are in flight when the connection breaks fail at once,
-// since nobody can know whether the server carried them out.
+// pipelined. Calls that are in flight when the connection breaks fail at once
+// with OUTCOME_UNKNOWN, since nobody can know whether the server carried them out.
 import type { Buffer } from 'node:buffer';
 import { asError, stackOf } from '../../runtime/caught-errors.js';
 import { Deadlines } from '../../runtime/deadlines.js';
@@ -31,8 +31,8 @@ export interface RemoteOptions extends Destination {
 export interface Remote {
   /**
    * A typed proxy: method(request, options) sends "name.method". Calls fail with what the other side failed with
-   * (FileError, ServiceError), or UNREACHABLE, DEADLINE, CANCELLED, MALFORMED (the request can't travel) or REFUSED
-   * (wrong secret, while that lasts).
+   * (FileError, ServiceError), or UNREACHABLE (not sent), OUTCOME_UNKNOWN (sent when the connection broke), DEADLINE,
+   * CANCELLED, MALFORMED (the request can't travel) or REFUSED (wrong secret, while that lasts).
    */
   service<T>(name: string): T;
   /** 'connecting' until the first attempt's outcome is known, then 'up' or 'down'. */
@@ -204,13 +204,16 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
     const wasUp = this.#connection !== undefined;
     this.#connection = undefined;
     this.#logDown(error);
-    // REFUSED tells a caller why; every other code only means that the outcome of its call is unknown.
+    // REFUSED tells a caller why; every other code only means that there is no connection.
     const reason = error.code === 'REFUSED' ? error : new ServiceError('UNREACHABLE', error.message);
     if (!this.#closed) this.#whyDown = reason;
     this.#change('down');
     const lost = this.#inFlight;
     this.#inFlight = new Map();
-    for (const call of lost.values()) call.fail(reason);
+    if (lost.size > 0) {
+      const unknown = new ServiceError('OUTCOME_UNKNOWN', error.message);
+      for (const call of lost.values()) call.fail(unknown);
+    }
     // Calls that were held back while the connection was up fail with those that were sent. Only calls that were made
     // while it was down wait for the next one.
     if (wasUp || this.#options.whileDown === 'fail' || error.code === 'REFUSED') this.#failHeld(reason);

@@ -32,6 +32,9 @@ const SMALL_ARRAY = 0x90;
 
 const SERVICE_ERROR_CODES: ReadonlySet<string> = new Set<ServiceErrorCode>([
   'UNREACHABLE',
+  'OUTCOME_UNKNOWN',
+  'NOT_LEADER',
+  'CLOSING',
   'DEADLINE',
   'CANCELLED',
   'MALFORMED',
@@ -85,7 +88,10 @@ export function encodeFailure(id: number, error: unknown): Uint8Array[] {
     const words = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
     return frame([FAILURE, id, FILE_ERROR, error.code, words], []);
   }
-  if (error instanceof ServiceError) return frame([FAILURE, id, SERVICE_ERROR, error.code, error.message], []);
+  if (error instanceof ServiceError) {
+    const { code, message, leader } = error;
+    return frame([FAILURE, id, SERVICE_ERROR, code, message, ...(leader === undefined ? [] : [leader])], []);
+  }
   const words = messageOf(error);
   return frame([FAILURE, id, SERVICE_ERROR, 'FAILED', words], []);
 }
@@ -101,7 +107,7 @@ export function encodeCancel(id: number): Uint8Array[] {
 export function decodeMessage(bytes: Buffer, start: number, end: number, framePayloads: Uint8Array): Message {
   const header = unpack(bytes, start, end, framePayloads);
   if (!Array.isArray(header)) throw malformed('the header is no array');
-  const [kind, id, first, second, third] = header as unknown[];
+  const [kind, id, first, second, third, fourth] = header as unknown[];
   if (typeof id !== 'number' || id >>> 0 !== id) throw malformed('a message without a number');
   switch (kind) {
     case REQUEST:
@@ -110,7 +116,7 @@ export function decodeMessage(bytes: Buffer, start: number, end: number, framePa
     case REPLY:
       return { kind: 'reply', id, body: plainObject(first) };
     case FAILURE:
-      return { kind: 'failure', id, error: decodeError(first, second, third) };
+      return { kind: 'failure', id, error: decodeError(first, second, third, fourth) };
     case CANCEL:
       return { kind: 'cancel', id };
     default:
@@ -143,10 +149,10 @@ function plainObject(value: unknown): object {
   return value;
 }
 
-function decodeError(kind: unknown, code: unknown, message: unknown): FileError | ServiceError {
+function decodeError(kind: unknown, code: unknown, message: unknown, leader: unknown): FileError | ServiceError {
   if (typeof code !== 'string' || typeof message !== 'string') throw malformed('a failure without code and message');
   if (kind === FILE_ERROR) return new FileError(code as FileErrorCode, message);
   // An unknown code comes from a newer peer: the message says what it means.
   if (!SERVICE_ERROR_CODES.has(code)) return new ServiceError('FAILED', `${code}: ${message}`);
-  return new ServiceError(code as ServiceErrorCode, message);
+  return new ServiceError(code as ServiceErrorCode, message, typeof leader === 'string' ? leader : undefined);
 }

@@ -21,8 +21,8 @@ export interface ConnectionEvents {
    */
   message(message: Message, sizeBytes: number, payloads: Buffer | undefined): void;
   /**
-   * Called once, at the end. UNREACHABLE: closed or broken; REFUSED: the handshake failed on what it is for;
-   * MALFORMED: the other side broke the protocol; FAILED: taking a message failed on this side.
+   * Called once, at the end. UNREACHABLE: it broke, or the other side closed it; CLOSING: this server is stopping; REFUSED:
+   * the handshake failed on what it is for; MALFORMED: the other side broke the protocol; FAILED: taking a message failed here.
    */
   closed(error: ServiceError): void;
 }

@@ -110,7 +110,7 @@ export class ServingConnection {
   }
 
   close(): void {
-    this.#connection.close(new ServiceError('UNREACHABLE', 'this server is closing'));
+    this.#connection.close(new ServiceError('CLOSING', 'this server is closing'));
   }
 
   #take(message: Message, sizeBytes: number, payloads: Buffer | undefined): void {

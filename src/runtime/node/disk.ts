@@ -51,6 +51,10 @@ export const nodeDisk: Disk = {
     return unlessMissing(readFile(path));
   },
 
+  async rename(from, to) {
+    await rename(from, to);
+  },
+
   async replaceFile(path, content) {
     const fresh = `${path}.new`;
     const handle = await open(fresh, 'w', FILE_MODE);

@@ -109,6 +109,15 @@ export class SimulatedDisk implements Disk {
     });
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    await this.#carry(NAME_US, () => {
+      const file = this.#platter.get(from);
+      if (file === undefined) throw failure('ENOENT', from);
+      this.#platter.link(from, null);
+      this.#platter.link(to, file);
+    });
+  }
+
   async replaceFile(path: string, content: Uint8Array): Promise<void> {
     const file = PlatterFile.of(content);
     await this.#carry(WRITE_US, () => this.#platter.link(path, file));

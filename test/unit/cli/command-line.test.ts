@@ -58,6 +58,7 @@ describe('the nmrfs command', () => {
     ['an argument too many', ['down', 'now']],
     ['a kind of server that there is not', ['serve', 'cache']],
     ['a number of servers that does not fit', ['init', '--data-servers', '16']],
+    ['a number of metaservers that does not fit', ['init', '--metaservers', '10']],
     ['corrupt without servers', ['corrupt', '/a.txt']],
     ['an empty name in a list', ['corrupt', '/a.txt', '--on', 'data1,']],
   ] as const) {
@@ -76,6 +77,27 @@ describe('the nmrfs command', () => {
     const second = await nmrfs('init', 'made');
     assert.equal(second.status, 1);
     assert.match(second.stderr, /^nmrfs: .*is there already; it stays as it is\n$/);
+  });
+
+  it('wipes no lone metaserver', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    const { status, stderr } = await nmrfs('serve', 'meta', '--blank', '--config', file);
+    assert.equal(status, 1);
+    assert.match(stderr, /^nmrfs: meta1: meta1 is the only metaserver: with its store all names would be lost\n$/);
+  });
+
+  it('makes one of several metaservers, and says what they survive', async () => {
+    const made = await nmrfs('init', 'several', '--metaservers', '3');
+    assert.equal(made.status, 0, made.stderr);
+    assert.match(made.stdout, /Names and attributes survive the loss of 1 of 3 metaservers\.\n$/);
+    const file = join(folder, 'several', 'nmrfs.yaml');
+    const metaservers = await nmrfs('config', 'get', 'metaservers', '--config', file);
+    const names = (JSON.parse(metaservers.stdout) as { name: string }[]).map(({ name }) => name);
+    assert.deepEqual(names, ['meta1', 'meta2', 'meta3']);
+    const set = await nmrfs('config', 'set', 'metadataProtocol=viewstamped', '--config', file);
+    assert.equal(set.stdout, 'metadataProtocol: viewstamped (in effect from the next start)\n');
+    const refused = await nmrfs('config', 'set', 'metadataProtocol=paxos', '--config', file);
+    assert.match(refused.stderr, /must be one of raft, viewstamped/);
   });
 
   it('reads and changes the configuration while nothing runs', async () => {

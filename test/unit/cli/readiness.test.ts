@@ -1,8 +1,8 @@
 // When a started cluster counts as ready: a table of what its servers are in.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { judgeReadiness } from '../../../src/cli/supervisor/readiness.js';
-import type { ClusterStatus, DataServerState } from '../../../src/protocol/services/admin.js';
+import { type ChildNews, judgeReadiness } from '../../../src/cli/supervisor/readiness.js';
+import type { ClusterStatus, DataServerState, MetaserverStatus } from '../../../src/protocol/services/admin.js';
 
 /** Letters of servers: u up, f up with a full disk, d down, o opening, b blank, r rebuilding with blocks, e rebuilding without any. */
 const STATES: Readonly<Record<string, DataServerState>> = {
@@ -17,7 +17,22 @@ const STATES: Readonly<Record<string, DataServerState>> = {
 
 const WELL = { trouble: null, reason: '', freeBytes: 1, totalBytes: 2 };
 
-function judge(letters: string, options: { metaserver?: 'down'; onWriteQuorumLost?: 'block' } = {}) {
+function metaserver(name: string, role: MetaserverStatus['role']): MetaserverStatus {
+  const indexes = { term: 1, lastIndex: 1, committedIndex: 1, appliedIndex: 1 };
+  const isVoter = role !== 'learner' && role !== 'blank';
+  const state = role === 'crashed' ? 'down' : 'up';
+  return { name, address: '', state, role, isServing: role === 'leader', isVoter, ...indexes, ...WELL };
+}
+
+interface Options {
+  metaserver?: 'down';
+  metaservers?: MetaserverStatus[];
+  onWriteQuorumLost?: 'block';
+  /** Of the metaservers. */
+  children?: ChildNews[];
+}
+
+function judge(letters: string, options: Options = {}) {
   const servers = [...letters];
   const status: ClusterStatus = {
     readQuorum: 3,
@@ -27,7 +42,8 @@ function judge(letters: string, options: { metaserver?: 'down'; onWriteQuorumLos
     audit: 'all',
     onWriteQuorumLost: options.onWriteQuorumLost ?? 'fail',
     mediator: { address: '' },
-    metaservers: [{ name: 'meta1', address: '', state: options.metaserver ?? 'up', ...WELL }],
+    mediators: [],
+    metaservers: options.metaservers ?? [metaserver('meta1', options.metaserver === 'down' ? 'crashed' : 'leader')],
     dataservers: servers.map((letter, index) => ({
       name: `data${index + 1}`,
       address: '',
@@ -49,7 +65,7 @@ function judge(letters: string, options: { metaserver?: 'down'; onWriteQuorumLos
     isOpening: letter === 'o',
     failure: letter === 'd' && index === 4 ? 'its disk is gone' : '',
   }));
-  return judgeReadiness(status, children);
+  return judgeReadiness(status, [...(options.children ?? []), ...children]);
 }
 
 const MUST = 'must be (Qw)';
@@ -112,5 +128,30 @@ describe('a started cluster', () => {
       summary: 'nothing can be read: the mediator does not answer',
       problems: ['data1 is down: no room'],
     });
+  });
+
+  it('of several metaservers needs one that leads, and waits a while for those that are being let in', () => {
+    const of = (...roles: MetaserverStatus['role'][]) =>
+      roles.map((role, index) => metaserver(`meta${index + 1}`, role));
+    const none = judge('uuuuu', { metaservers: of('candidate', 'follower', 'crashed') });
+    assert.deepEqual(none, {
+      verdict: 'unreadable',
+      summary: 'nothing can be read: no metaserver leads',
+      problems: ['meta3 is down'],
+    });
+    const all = judge('uuuuu', { metaservers: of('follower', 'leader', 'follower') });
+    assert.deepEqual(all, { verdict: 'ready', summary: '', problems: [] });
+    const joining = judge('uuuuu', { metaservers: of('follower', 'leader', 'learner', 'blank') });
+    assert.deepEqual(joining, {
+      verdict: 'joining',
+      summary: '',
+      problems: [
+        'meta3 does not count for majorities yet (learner)',
+        'meta4 does not count for majorities yet (blank)',
+      ],
+    });
+    const children = [{ name: 'meta3', isOpening: false, failure: 'its disk is gone' }];
+    const two = judge('uuuuu', { metaservers: of('follower', 'leader', 'crashed'), children });
+    assert.deepEqual(two, { verdict: 'ready', summary: '', problems: ['meta3 is down: its disk is gone'] });
   });
 });

@@ -114,6 +114,23 @@ describe('the supervisor', () => {
     assert.equal(await starts(), 'ss');
   });
 
+  it('ends a server as a crash would, and leaves it so, also one that hangs or has ended', async () => {
+    const server = child('good');
+    server.release();
+    server.start();
+    await server.ready();
+    const { processId } = server.status;
+    assert.ok(processId !== null);
+    process.kill(processId, 'SIGSTOP');
+    await server.terminate();
+    assert.deepEqual(server.status, { ...server.status, state: 'terminated', processId: null });
+    assert.throws(() => process.kill(processId, 0), { code: 'ESRCH' });
+    await server.terminate();
+    await server.restart(false);
+    assert.equal(server.status.state, 'up');
+    assert.equal(await starts(), 'ss');
+  });
+
   it('gives a server that asks for it a new process, wiped if it asks for that', async () => {
     const server = child('later87', 'later88', 'good');
     server.release();

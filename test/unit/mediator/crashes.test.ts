@@ -148,7 +148,7 @@ describe('after a crash of the metaserver, changes that were answered', () => {
     cluster.metaserverDisk.beforeWrite = async () => {
       throw new Error('no space left');
     };
-    await assert.rejects(writeText(mediator, inode, 'unclear'), { code: 'UNREACHABLE' });
+    await assert.rejects(writeText(mediator, inode, 'unclear'), { code: 'OUTCOME_UNKNOWN' });
     await assert.rejects(mediator.files.mkdir({ parent, name: 'after', mode: 0o755, caller: CALLER }), { code: 'EIO' });
     delete cluster.metaserverDisk.beforeWrite;
     const made = () => mediator.files.mkdir({ parent, name: 'after', mode: 0o755, caller: CALLER });
@@ -253,6 +253,7 @@ describe('after a crash of the metaserver, changes that were answered', () => {
       assert.match(metrics, /event="undoneCommands"\} 2\n/);
       // They are not carried out at the next occasion either.
       await other.files.rmdir({ parent, name: 'two' });
+      await other.files.fsync({ inode: ROOT_INODE });
       await cluster.crashMetaserver();
       assert.equal(await listed(mediator), 'a,one');
       assert.ok(isUnbroken(verifier, await verifierOf(mediator)));

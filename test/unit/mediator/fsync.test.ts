@@ -25,9 +25,9 @@ describe('an fsync asks the metaserver', () => {
     await writeText(mediator, inode, 'old');
     cluster.metaserverDisk.beforeWrite = diskFails;
     await mediator.files.mkdir({ parent: ROOT_INODE, name: 'd', mode: 0o755, caller: CALLER });
-    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    await assert.rejects(mediator.files.fsync({ inode }), { code: 'OUTCOME_UNKNOWN' });
     const next = await cluster.mediator();
-    await assert.rejects(next.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    await assert.rejects(next.files.fsync({ inode }), { code: 'OUTCOME_UNKNOWN' });
     delete cluster.metaserverDisk.beforeWrite;
     await next.files.fsync({ inode });
   });
@@ -36,9 +36,9 @@ describe('an fsync asks the metaserver', () => {
     const { cluster, mediator, inode } = await openWithFile();
     await writeText(mediator, inode, 'old');
     cluster.metaserverDisk.beforeWrite = diskFails;
-    await assert.rejects(writeText(mediator, inode, 'new and longer'), { code: 'UNREACHABLE' });
+    await assert.rejects(writeText(mediator, inode, 'new and longer'), { code: 'OUTCOME_UNKNOWN' });
     assert.equal((await mediator.files.getattr({ inode })).sizeBytes, 14);
-    await assert.rejects(mediator.files.fsync({ inode }), { code: 'UNREACHABLE' });
+    await assert.rejects(mediator.files.fsync({ inode }), { code: 'OUTCOME_UNKNOWN' });
     delete cluster.metaserverDisk.beforeWrite;
     await mediator.files.fsync({ inode });
   });
@@ -52,7 +52,7 @@ describe('an fsync asks the metaserver', () => {
     cluster.metaserverDisk.beforeWrite = diskFails;
     const { last: next } = await waiting;
     const missed = mediator.sessions.changes({ after: next, closed: [] }, options);
-    await assert.rejects(writeText(mediator, inode, 'new'), { code: 'UNREACHABLE' });
+    await assert.rejects(writeText(mediator, inode, 'new'), { code: 'OUTCOME_UNKNOWN' });
     assert.equal((await missed).missed, true);
     delete cluster.metaserverDisk.beforeWrite;
   });

@@ -28,6 +28,8 @@ describe('after a loss of the metaserver', () => {
   /** The process that answers, and who it says that it is. */
   let start: number;
   let asked: string[];
+  /** How often nobody could tell whether a command was carried out. */
+  let unclear: number;
   /** Calls that are not answered. */
   let hanging: ((error: Error) => void)[];
   let answer: (name: string, options: CallOptions | undefined) => Promise<unknown>;
@@ -36,7 +38,7 @@ describe('after a loss of the metaserver', () => {
   function breaks(isAnother: boolean): void {
     if (isAnother) start++;
     for (const listener of listeners) listener('down');
-    for (const fail of hanging) fail(new ServiceError('UNREACHABLE', 'the connection broke'));
+    for (const fail of hanging) fail(new ServiceError('OUTCOME_UNKNOWN', 'the connection broke'));
     hanging = [];
     for (const listener of listeners) listener('up');
   }
@@ -72,7 +74,8 @@ describe('after a loss of the metaserver', () => {
     const remote = { onStateChange: (listener: (state: RemoteState) => void) => void listeners.push(listener) };
     const nothing = () => {};
     const runtime = { ...testRuntime([]), clock };
-    const listener = { restarted: nothing, outcomeUnknown: nothing };
+    unclear = 0;
+    const listener = { restarted: nothing, outcomeUnknown: () => void unclear++ };
     const common = { remote, metadata, deadlineMs: DEADLINE_MS, runtime, listener };
     parts = () => ({ ...common, ids: new RequestIds('m'), counters: new Counters() });
     connection = new MetaserverConnection(parts());
@@ -90,9 +93,9 @@ describe('after a loss of the metaserver', () => {
       if (name === 'rmdir') throw new FileError('ENOENT', 'gone');
       if (name !== 'sync' || start > 1) return {};
       breaks(true);
-      throw new ServiceError('UNREACHABLE', 'the connection broke');
+      throw new ServiceError('OUTCOME_UNKNOWN', 'the connection broke');
     };
-    await assert.rejects(service.sync({}), { code: 'UNREACHABLE' });
+    await assert.rejects(service.sync({}), { code: 'FAILED' });
     await service.sync({});
   });
 
@@ -151,7 +154,7 @@ describe('after a loss of the metaserver', () => {
     const next = new MetaserverConnection(parts());
     let failures = 2;
     answer = async (name) => {
-      if (name === 'sync' && failures-- > 0) throw new ServiceError('UNREACHABLE', "the metaserver's disk failed");
+      if (name === 'sync' && failures-- > 0) throw new ServiceError('OUTCOME_UNKNOWN', "the metaserver's disk failed");
       return {};
     };
     await next.start();
@@ -160,6 +163,28 @@ describe('after a loss of the metaserver', () => {
     assert.equal(next.isAllDurable, true);
     next.close();
   });
+
+  for (const code of ['NOT_LEADER', 'CLOSING', 'UNREACHABLE'] as const) {
+    it(`a command that was answered ${code} for as long as it was asked leaves nothing in doubt`, async () => {
+      await service.execute(RMDIR);
+      const { mediator } = connection.verifier;
+      let asked = 0;
+      answer = async (name) => {
+        if (name !== RMDIR.name) return {};
+        asked++;
+        throw new ServiceError(code, 'nothing was done');
+      };
+      const refused = assert.rejects(service.execute(RMDIR), { code });
+      await clock.advance(DEADLINE_MS);
+      await refused;
+      assert.equal(asked > 1, code !== 'UNREACHABLE');
+      assert.equal(unclear, 0);
+      answer = async () => ({});
+      breaks(true);
+      await service.query(LOOKUP);
+      assert.equal(connection.verifier.mediator, mediator);
+    });
+  }
 
   it('a command that was not even sent leaves nothing in doubt', async () => {
     await service.execute(RMDIR);

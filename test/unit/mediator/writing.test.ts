@@ -67,7 +67,7 @@ describe('writing', () => {
     lost.blocks.put = async (request, options) => {
       await put(request, options);
       lost.crash();
-      throw new ServiceError('UNREACHABLE', 'lost');
+      throw new ServiceError('OUTCOME_UNKNOWN', 'lost');
     };
     await assert.rejects(write(mediator, inode, 0, 'after!'), { code: 'EIO' });
     lost.blocks.put = put;

@@ -150,7 +150,7 @@ for (const [failure, trouble, code] of [
       await meta.service.sync({});
       disk.failure = failure;
       await meta.make(ROOT, 'answered');
-      assert.equal(await codeOf(meta.service.sync({})), 'UNREACHABLE');
+      assert.equal(await codeOf(meta.service.sync({})), 'OUTCOME_UNKNOWN');
       assert.equal(await health(), trouble);
       const tried = disk.writes;
       assert.equal(await codeOf(meta.make(ROOT, 'new')), code);

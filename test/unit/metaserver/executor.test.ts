@@ -104,11 +104,11 @@ describe('commits of a metaserver', () => {
     const { runtime, events } = recordingRuntime();
     const meta = await TestMetaserver.open(disk.factory, runtime);
     disk.state = 'failing';
-    assert.equal(await codeOf(meta.do('make', makeRequest(ROOT, 'a'), true)), 'UNREACHABLE');
+    assert.equal(await codeOf(meta.do('make', makeRequest(ROOT, 'a'), true)), 'OUTCOME_UNKNOWN');
     assert.equal(events[0]?.[0], 'metadata.commit_failed');
     assert.equal(await codeOf(meta.make(ROOT, 'b')), 'EIO');
     assert.deepEqual(await meta.names(ROOT), ['a']);
-    assert.equal(await codeOf(meta.service.sync({})), 'UNREACHABLE');
+    assert.equal(await codeOf(meta.service.sync({})), 'OUTCOME_UNKNOWN');
     disk.state = 'good';
     runtime.advance(DISK_RETRY_MS);
     await turns();
@@ -210,9 +210,9 @@ describe('commits of a metaserver', () => {
       await meta.make(ROOT, 'a');
       await Promise.all([meta.close(), meta.close()]);
       assert.equal(meta.runtime.pendingTimers, 0);
-      assert.equal(await codeOf(meta.make(ROOT, 'b')), 'UNREACHABLE');
-      assert.equal(await codeOf(meta.ask('statistics', {})), 'UNREACHABLE');
-      assert.equal(await codeOf(meta.service.sync({})), 'UNREACHABLE');
+      assert.equal(await codeOf(meta.make(ROOT, 'b')), 'CLOSING');
+      assert.equal(await codeOf(meta.ask('statistics', {})), 'CLOSING');
+      assert.equal(await codeOf(meta.service.sync({})), 'CLOSING');
     }));
 });
 

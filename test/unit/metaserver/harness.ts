@@ -7,8 +7,8 @@ import { Engine } from '../../../src/metaserver/engine/engine.js';
 import type { EngineFactory, Storage } from '../../../src/metaserver/engine/storage.js';
 import { type Metaserver, openMetaserver } from '../../../src/metaserver/metaserver.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
-import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { Attributes, FileKind } from '../../../src/protocol/services/files.js';
@@ -149,7 +149,7 @@ export const loggedPlaces: readonly PlaceKind[] = (['killed', 'without power'] a
   make() {
     const store = new MemoryStore();
     const disk = new MemoryDisk();
-    const engine = loggedEngine(memoryEngine(store), 4096);
+    const engine = groupEngine(memoryEngine(store), 4096);
     return {
       factory: (directory, runtime) => engine(`/${directory}`, { ...runtime, disk: disk.mount() }),
       async crash() {

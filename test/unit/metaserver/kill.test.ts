@@ -11,8 +11,8 @@ import { describe, it } from 'mocha';
 import { Engine } from '../../../src/metaserver/engine/engine.js';
 import type { Storage } from '../../../src/metaserver/engine/storage.js';
 import { Tables } from '../../../src/metaserver/state/tables.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
-import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { checkConsistency } from './consistency.js';
 import { ROOT, TestMetaserver, TestRuntime } from './harness.js';
@@ -43,7 +43,7 @@ describe('a metaserver that is killed', () => {
 });
 
 function engineOf(directory: string): Promise<Storage> {
-  return loggedEngine(lmdbEngine)(directory, { ...new TestRuntime(), disk: nodeDisk });
+  return groupEngine(lmdbEngine)(directory, { ...new TestRuntime(), disk: nodeDisk });
 }
 
 /** Lets the process run until it has promised `least`, kills it, and answers the last number that it promised. */

@@ -1,8 +1,8 @@
 // A process for the kill test: makes files one after the other, every tenth
 // durably, and prints the name of each durable one once it is promised.
 import { openMetaserver } from '../../../src/metaserver/metaserver.js';
+import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
-import { loggedEngine } from '../../../src/metaserver/storage/logged-engine.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { makeRequest, ROOT, TestRuntime } from './harness.js';
 
@@ -11,7 +11,7 @@ if (directory === undefined) throw new Error('the folder is missing');
 const { metadata } = await openMetaserver(
   { directory },
   { ...new TestRuntime(), disk: nodeDisk },
-  loggedEngine(lmdbEngine),
+  groupEngine(lmdbEngine),
 );
 for (let n = 0; ; n++) {
   const durable = n % 10 === 0;

@@ -316,7 +316,7 @@ describe('kept results', () => {
         }
       }
       await Promise.all([one.close(), other.close()]);
-      const place = (store: MemoryStore) => ({ factory: memoryEngine(store) }) as Place;
+      const place = (store: MemoryStore) => ({ factory: memoryEngine(store) }) as unknown as Place;
       assert.deepEqual(await withoutIdentity(place(often)), await withoutIdentity(place(once)));
       await withTables(place(often), checkConsistency);
     });

@@ -11,6 +11,7 @@ interface Echo {
   echo(request: { value: number }, options?: CallOptions): Promise<{ value: number }>;
 }
 
+const outcomeUnknown = { name: 'ServiceError', code: 'OUTCOME_UNKNOWN' };
 const unreachable = { name: 'ServiceError', code: 'UNREACHABLE' };
 const deadline = { name: 'ServiceError', code: 'DEADLINE' };
 
@@ -186,7 +187,7 @@ describe('calls', () => {
     await bench.clock.advance(50);
     const [late, other] = await outcomes;
     assert.equal((late as PromiseRejectedResult).reason.code, 'DEADLINE');
-    assert.equal((other as PromiseRejectedResult).reason.code, 'UNREACHABLE');
+    assert.equal((other as PromiseRejectedResult).reason.code, 'OUTCOME_UNKNOWN');
     await bench.clock.advance(20);
     assert.deepEqual(states, ['up', 'down', 'up']);
   });
@@ -232,7 +233,7 @@ describe('calls', () => {
     });
     const remote = bench.remote();
     const call = remote.service<Echo>('test').echo({ value: 1 });
-    const failed = assert.rejects(call, unreachable);
+    const failed = assert.rejects(call, outcomeUnknown);
     await settle();
     await remote.close();
     await aborted.opened;
@@ -301,7 +302,7 @@ describe('a remote', () => {
     await bench.clock.advance(5_000);
     await bench.serve(services);
     await bench.clock.advance(500);
-    assert.deepEqual(story, ['connecting', 'up', 'down', 'UNREACHABLE', 'UNREACHABLE', 'up']);
+    assert.deepEqual(story, ['connecting', 'up', 'down', 'OUTCOME_UNKNOWN', 'OUTCOME_UNKNOWN', 'up']);
     assert.deepEqual(await echo.echo({ value: 3 }), { value: 3 });
   });
 

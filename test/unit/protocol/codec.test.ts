@@ -124,6 +124,10 @@ describe('codec', () => {
     const cases: [thrown: unknown, received: Error][] = [
       [new FileError('ENOENT', 'no a.txt'), new FileError('ENOENT', 'no a.txt')],
       [new ServiceError('REFUSED', 'hooks are off'), new ServiceError('REFUSED', 'hooks are off')],
+      [new ServiceError('OUTCOME_UNKNOWN', 'broke'), new ServiceError('OUTCOME_UNKNOWN', 'broke')],
+      [new ServiceError('CLOSING', 'stopped'), new ServiceError('CLOSING', 'stopped')],
+      [new ServiceError('NOT_LEADER', 'follows'), new ServiceError('NOT_LEADER', 'follows')],
+      [new ServiceError('NOT_LEADER', 'follows', 'meta2'), new ServiceError('NOT_LEADER', 'follows', 'meta2')],
       [new TypeError('oops'), new ServiceError('FAILED', 'oops')],
       ['text', new ServiceError('FAILED', 'text')],
     ];
@@ -131,8 +135,8 @@ describe('codec', () => {
       const message = readOne(encodeFailure(7, thrown));
       assert.ok(message.kind === 'failure');
       assert.deepStrictEqual(
-        [message.error.name, message.error.code, message.error.message],
-        [received.name, (received as FileError | ServiceError).code, received.message],
+        [message.error.name, message.error.code, message.error.message, (message.error as ServiceError).leader],
+        [received.name, (received as ServiceError).code, received.message, (received as ServiceError).leader],
       );
     }
   });

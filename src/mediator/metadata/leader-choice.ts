@@ -1,0 +1,37 @@
+// Which of several metaservers to ask, by what they say of themselves. Pure.
+import type { GroupStatus } from '../../protocol/services/group.js';
+
+export interface Standings {
+  /** What each server has said last; those that can't be asked, or have not answered yet, are missing. */
+  statuses: ReadonlyMap<string, Pick<GroupStatus, 'isServing' | 'term'>>;
+  /** Of all servers, also of those that are missing. */
+  servers: number;
+  /** Of the leader that was followed last; -1 before the first. */
+  lastTerm: number;
+  /** Who leads, by the word of a server that does not. */
+  hint: string | undefined;
+  /** Those that have not answered got their time. */
+  isLate: boolean;
+}
+
+/**
+ * The name of the server that serves in the highest term; null when nobody does, or when one of a higher term may be among those
+ * that have not answered. It is not when more than half of the servers have: a leader is elected by more than half of them, so
+ * one of these knows its term.
+ */
+export function chooseLeader({ statuses, servers, lastTerm, hint, isLate }: Standings): string | null {
+  let leader: string | null = null;
+  let leaderTerm = -1;
+  let highestTerm = lastTerm;
+  for (const [name, { isServing, term }] of statuses) {
+    highestTerm = Math.max(highestTerm, term);
+    if (isServing && term > leaderTerm) {
+      leader = name;
+      leaderTerm = term;
+    }
+  }
+  // A server without a leader may be in a later term than the one that serves.
+  if (isLate) return leader;
+  const isSure = leader === hint || 2 * statuses.size > servers;
+  return leaderTerm === highestTerm && isSure ? leader : null;
+}

@@ -1,0 +1,281 @@
+// Several metaservers as one: calls go to the one that leads. When it is lost, no
+// longer leads, or hangs while another one leads, the calls under way fail as with
+// a lost connection, whose callers repeat them, and the next leader is looked for.
+import { ServiceError } from '../../protocol/errors.js';
+import type { GroupService } from '../../protocol/services/group.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+import type { CallOptions } from '../../protocol/services/service.js';
+import { within } from '../../protocol/services/within.js';
+import type { Remote, RemoteState } from '../../protocol/wire/client.js';
+import { assert } from '../../runtime/assert.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { LeaderSearch } from './leader-search.js';
+import { SilenceWatch } from './silence-watch.js';
+import { STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
+
+/** A leader that says nothing for so long may hang. Longer than nearly all calls take. */
+const SILENCE_MS = 250;
+
+export interface MetaserverPart {
+  name: string;
+  address: string;
+  /** Of several metaservers: calls must fail while it is not connected. */
+  remote: Pick<Remote, 'onStateChange' | 'service'>;
+}
+
+/** What a mediator needs of the metaservers of its cluster, however many there are. */
+export interface Metaservers {
+  readonly metadata: MetadataService;
+  onStateChange(listener: (state: RemoteState) => void): void;
+  close(): void;
+}
+
+export interface LeaderRemoteParts {
+  metaservers: readonly MetaserverPart[];
+  /** Of calls that come without one. */
+  deadlineMs: number;
+  runtime: Runtime;
+}
+
+interface Member {
+  readonly name: string;
+  readonly metadata: MetadataService;
+  readonly group: GroupService;
+}
+
+interface Leader {
+  readonly member: Member;
+  readonly term: number;
+}
+
+type Method = (request: object, options?: CallOptions) => Promise<object>;
+type Rejection = (error: unknown) => void;
+
+/** Whoever waits for a leader. */
+interface Vacancy {
+  readonly over: Promise<void>;
+  readonly end: () => void;
+  readonly fail: Rejection;
+}
+
+/** A lone metaserver is asked over its own connection, without detours. */
+export function followMetaservers(parts: LeaderRemoteParts): Metaservers {
+  const [first, ...more] = parts.metaservers;
+  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  if (more.length > 0) return new LeaderRemote(parts);
+  return {
+    metadata: first.remote.service<MetadataService>('metadata'),
+    onStateChange: (listener) => first.remote.onStateChange(listener),
+    close: () => {},
+  };
+}
+
+export class LeaderRemote implements Metaservers {
+  /** Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, and DEADLINE when there is none for too long. */
+  readonly metadata: MetadataService;
+  #state: RemoteState = 'connecting';
+  readonly #listeners: ((state: RemoteState) => void)[] = [];
+  #leader: Leader | null = null;
+  #lastTerm = -1;
+  /** Calls that the leader has not answered. */
+  readonly #underWay = new Set<Rejection>();
+  #vacancy = vacancy();
+  #search: LeaderSearch | null = null;
+  /** What the others say while the leader is silent. */
+  #rivals: StatusPolls | null = null;
+  readonly #silence: SilenceWatch;
+  #isClosed = false;
+
+  readonly #members: Member[];
+  readonly #deadlineMs: number;
+  readonly #runtime: Runtime;
+
+  constructor({ metaservers, deadlineMs, runtime }: LeaderRemoteParts) {
+    this.#deadlineMs = deadlineMs;
+    this.#runtime = runtime;
+    this.#members = metaservers.map(({ name, remote }) => ({
+      name,
+      metadata: remote.service<MetadataService>('metadata'),
+      group: remote.service<GroupService>('group'),
+    }));
+    metaservers.forEach(({ name, remote }) => {
+      remote.onStateChange((state) => {
+        const leader = this.#leader;
+        if (state === 'down' && leader?.member.name === name) this.#lose(leader, 'the connection was lost');
+      });
+    });
+    this.metadata = {
+      execute: (message, options) => this.#call('execute', message, options),
+      query: (message, options) => this.#call('query', message, options),
+      sync: (request, options) => this.#call('sync', request, options),
+    } as MetadataService;
+    this.#silence = new SilenceWatch({
+      clock: runtime.clock,
+      limitMs: SILENCE_MS,
+      isWaiting: () => this.#underWay.size > 0,
+      silent: () => this.#lookForRivals(),
+    });
+    this.#seek(undefined);
+  }
+
+  /** 'up': a leader was found; 'down': it was lost. Called before the calls that fail through it. */
+  onStateChange(listener: (state: RemoteState) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#search?.stop();
+    const error = new ServiceError('UNREACHABLE', 'closed by this side');
+    if (this.#leader === null) this.#vacancy.fail(error);
+    else this.#lose(this.#leader, error.message);
+  }
+
+  #call(method: keyof MetadataService, request: object, options: CallOptions | undefined): Promise<object> {
+    const leader = this.#leader;
+    if (leader === null) return this.#callNext(method, request, options);
+    return new Promise((resolve, reject) => {
+      this.#underWay.add(reject);
+      if (this.#underWay.size === 1) this.#silence.sign();
+      (leader.member.metadata[method] as Method)(request, options).then(
+        (result) => {
+          // A reply of a leader that was given up is not taken: the call was repeated elsewhere.
+          if (!this.#underWay.delete(reject)) return;
+          this.#heard();
+          resolve(result);
+        },
+        (error: unknown) => {
+          if (this.#underWay.has(reject)) this.#failed(leader, reject, error);
+        },
+      );
+    });
+  }
+
+  /** Calls the next leader. */
+  async #callNext(method: keyof MetadataService, request: object, options: CallOptions = {}): Promise<object> {
+    const { clock } = this.#runtime;
+    const { deadlineMs = this.#deadlineMs } = options;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const left = () => ({ ...options, deadlineMs: endMs - clock.monotonicMs() });
+    while (this.#leader === null) await within(this.#vacancy.over, left(), clock, 'a metaserver that leads');
+    return this.#call(method, request, left());
+  }
+
+  #failed(leader: Leader, reject: Rejection, error: unknown): void {
+    const code = error instanceof ServiceError ? error.code : null;
+    if (code !== 'DEADLINE' && code !== 'CANCELLED') this.#heard();
+    if (error instanceof ServiceError) {
+      if (error.code === 'OUTCOME_UNKNOWN') {
+        void this.#judge(leader, reject, error);
+        return;
+      }
+      if (error.code === 'NOT_LEADER' || error.code === 'CLOSING') {
+        this.#underWay.delete(reject);
+        this.#lose(leader, error.message, error.leader);
+      }
+    }
+    this.#underWay.delete(reject);
+    reject(error);
+    if (this.#underWay.size === 0) this.#endRivals();
+  }
+
+  /**
+   * A leader has not carried a call out, or does not know: its disk has failed, or it has lost its place. While it serves in the
+   * same term, repeating the call would bring the same answer, and the caller is told.
+   */
+  async #judge(leader: Leader, reject: Rejection, error: ServiceError): Promise<void> {
+    const stays = await leader.member.group.status({}, { deadlineMs: STATUS_DEADLINE_MS }).then(
+      ({ isServing, term }) => isServing && term === leader.term,
+      () => false,
+    );
+    if (!this.#underWay.has(reject)) return;
+    if (!stays) this.#lose(leader, error.message);
+    else if (this.#underWay.delete(reject)) reject(error);
+  }
+
+  /** The leader has replied. */
+  #heard(): void {
+    this.#silence.sign();
+    this.#endRivals();
+  }
+
+  #endRivals(): void {
+    this.#rivals?.stop();
+    this.#rivals = null;
+  }
+
+  #lookForRivals(): void {
+    const leader = this.#leader;
+    if (leader === null) return;
+    const others = this.#members.filter((member) => member !== leader.member);
+    const polls = new StatusPolls(others, this.#runtime.clock, () => {
+      for (const other of others) {
+        const status = polls.statuses.get(other.name);
+        if (status === undefined || !status.isServing || status.term <= leader.term) continue;
+        this.#lose(leader, `it does not answer, and ${other.name} leads now`, other.name);
+        return;
+      }
+    });
+    this.#rivals = polls;
+  }
+
+  #seek(hint: string | undefined): void {
+    this.#search = new LeaderSearch({
+      servers: this.#members,
+      lastTerm: this.#lastTerm,
+      hint,
+      runtime: this.#runtime,
+      found: (name, term) => this.#take(name, term),
+      refused: (error) => {
+        const { fail } = this.#vacancy;
+        this.#vacancy = vacancy();
+        fail(error);
+      },
+    });
+  }
+
+  #take(name: string, term: number): void {
+    const member = this.#members.find((one) => one.name === name);
+    assert(member !== undefined, 'only members are found');
+    this.#search = null;
+    this.#leader = { member, term };
+    this.#lastTerm = term;
+    this.#runtime.log.info('metadata.leader', { server: name, term });
+    this.#change('up');
+    this.#vacancy.end();
+  }
+
+  #lose({ member, term }: Leader, reason: string, hint?: string): void {
+    if (this.#leader?.member !== member) return;
+    this.#leader = null;
+    this.#vacancy = vacancy();
+    this.#silence.stop();
+    this.#endRivals();
+    if (!this.#isClosed) this.#runtime.log.warn('metadata.leader_lost', { server: member.name, term, reason });
+    this.#change('down');
+    const lost = [...this.#underWay];
+    this.#underWay.clear();
+    for (const reject of lost) reject(new ServiceError('OUTCOME_UNKNOWN', `${member.name}: ${reason}`));
+    if (this.#isClosed) this.#vacancy.fail(new ServiceError('UNREACHABLE', reason));
+    else this.#seek(hint);
+  }
+
+  #change(state: RemoteState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener(state);
+  }
+}
+
+function vacancy(): Vacancy {
+  let end = (): void => {};
+  let fail: Rejection = () => {};
+  const over = new Promise<void>((resolve, reject) => {
+    end = resolve;
+    fail = reject;
+  });
+  // It may end without anybody who waits.
+  over.catch(() => {});
+  return { over, end, fail };
+}

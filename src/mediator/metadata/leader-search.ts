@@ -1,0 +1,61 @@
+// Looks for the metaserver that leads its group, for as long as it takes.
+import type { ServiceError } from '../../protocol/errors.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { chooseLeader } from './leader-choice.js';
+import { type Polled, STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
+
+/** A new leader is there before; when not, more than half of the servers may be gone. */
+const LONG_SEARCH_MS = 3000;
+
+export interface LeaderSearchParts {
+  servers: readonly Polled[];
+  /** Of the leader that was followed last; -1 before the first. */
+  lastTerm: number;
+  hint: string | undefined;
+  runtime: Runtime;
+  found(name: string, term: number): void;
+  /** All servers refuse this side. It is looked for on. */
+  refused(error: ServiceError): void;
+}
+
+export class LeaderSearch {
+  readonly #polls: StatusPolls;
+  readonly #startMs: number;
+  /** Since when somebody serves. */
+  #servesSinceMs: number | null = null;
+  #isLong = false;
+
+  readonly #parts: LeaderSearchParts;
+
+  constructor(parts: LeaderSearchParts) {
+    this.#parts = parts;
+    const { clock } = parts.runtime;
+    this.#startMs = clock.monotonicMs();
+    this.#polls = new StatusPolls(parts.servers, clock, () => this.#judge());
+  }
+
+  stop(): void {
+    this.#polls.stop();
+  }
+
+  #judge(): void {
+    const { servers, lastTerm, hint, runtime, found, refused } = this.#parts;
+    const { statuses } = this.#polls;
+    const nowMs = runtime.clock.monotonicMs();
+    const serves = [...statuses.values()].some(({ isServing }) => isServing);
+    this.#servesSinceMs = serves ? (this.#servesSinceMs ?? nowMs) : null;
+    const isLate = this.#servesSinceMs !== null && nowMs - this.#servesSinceMs >= STATUS_DEADLINE_MS;
+    const name = chooseLeader({ statuses, servers: servers.length, lastTerm, hint, isLate });
+    if (name !== null) {
+      this.stop();
+      found(name, statuses.get(name)?.term ?? 0);
+      return;
+    }
+    if (!this.#isLong && nowMs - this.#startMs >= LONG_SEARCH_MS) {
+      this.#isLong = true;
+      runtime.log.warn('metadata.no_leader', { servers: this.#polls.describe() });
+    }
+    const { failures, refusal } = this.#polls;
+    if (refusal !== null && failures.size === servers.length) refused(refusal);
+  }
+}

@@ -1,0 +1,84 @@
+// Asks metaservers again and again what they are, each by itself: one that hangs
+// holds up no other.
+import { ServiceError } from '../../protocol/errors.js';
+import type { GroupService, GroupStatus } from '../../protocol/services/group.js';
+import { asError, messageOf } from '../../runtime/caught-errors.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+
+/** A server of a group answers at once, or hangs. */
+export const STATUS_DEADLINE_MS = 200;
+/** From an answer to the next question. */
+const PAUSE_MS = 30;
+
+export interface Polled {
+  readonly name: string;
+  readonly group: GroupService;
+}
+
+export class StatusPolls {
+  /** The last answers, by the names of servers; of those whose last question was answered. */
+  readonly statuses = new Map<string, GroupStatus>();
+  /** Why the others did not answer. */
+  readonly failures = new Map<string, Error>();
+  /** The next question to each server. */
+  readonly #timers = new Map<Polled, Timer>();
+  #isStopped = false;
+
+  readonly #clock: Clock;
+  readonly #heard: () => void;
+
+  /** @param heard called after each answer and each failure */
+  constructor(servers: readonly Polled[], clock: Clock, heard: () => void) {
+    this.#clock = clock;
+    this.#heard = heard;
+    for (const server of servers) void this.#ask(server);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#timers.clear();
+  }
+
+  /** What each server has said, in words for people. */
+  describe(): Record<string, string> {
+    const words: Record<string, string> = {};
+    for (const [name, { role, term, reason }] of this.statuses) {
+      words[name] = `${role} in term ${term}${reason === '' ? '' : `: ${reason}`}`;
+    }
+    for (const [name, failure] of this.failures) words[name] = messageOf(failure);
+    return words;
+  }
+
+  /** All of the servers refuse this side, as with a wrong secret: the refusal of one of them. */
+  get refusal(): ServiceError | null {
+    if (this.statuses.size > 0) return null;
+    let refusal: ServiceError | null = null;
+    for (const failure of this.failures.values()) {
+      if (!(failure instanceof ServiceError) || failure.code !== 'REFUSED') return null;
+      refusal = failure;
+    }
+    return refusal;
+  }
+
+  async #ask(server: Polled): Promise<void> {
+    const { name } = server;
+    try {
+      const status = await server.group.status({}, { deadlineMs: STATUS_DEADLINE_MS });
+      this.statuses.set(name, status);
+      this.failures.delete(name);
+    } catch (error) {
+      rethrowProgramFault(error);
+      this.statuses.delete(name);
+      this.failures.set(name, asError(error));
+    }
+    if (!this.#isStopped) this.#heard();
+    if (this.#isStopped) return;
+    const timer = this.#clock.after(PAUSE_MS, () => {
+      this.#timers.delete(server);
+      void this.#ask(server);
+    });
+    this.#timers.set(server, timer);
+  }
+}

@@ -1,0 +1,164 @@
+// A metaserver as a member of its group: finds the group or founds it, and answers while it leads.
+
+import { ServiceError } from '../../protocol/errors.js';
+import type { Greeting, GroupService } from '../../protocol/services/group.js';
+import { GroupLink } from '../../replication/link/group-link.js';
+import { type PeerAddress, Peers } from '../../replication/link/peers.js';
+import { sparingRepetitions } from '../../runtime/repeated-log.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { BaseFactory, BaseStorage } from '../engine/storage.js';
+import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
+import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
+import { GroupStorage } from '../storage/group-storage.js';
+import type { Protocol } from '../storage/make-core.js';
+import type { Progress } from '../storage/progress.js';
+import { groupService, placeOf } from './group-service.js';
+import { askToJoin, becomeNew, beginBlank } from './joining.js';
+import { Membership } from './membership.js';
+
+export interface GroupOptions {
+  /** The configured name of the cluster. */
+  cluster: string;
+  protocol: Protocol;
+  /** All configured metaservers, this one included. */
+  members: readonly PeerAddress[];
+}
+
+export interface GroupMetaserverOptions extends MetaserverOptions {
+  /** As configured. */
+  name: string;
+  group: GroupOptions;
+  secret?: string;
+  /** Of a segment of the log; 2 MiB when absent. */
+  segmentBytes?: number;
+}
+
+export class GroupMetaserver {
+  readonly host: NamespaceHost;
+  readonly group: GroupService;
+  readonly #peers: Peers;
+  #storage: GroupStorage | null = null;
+  #membership: Membership | null = null;
+  #starting: Promise<void> | null = null;
+  #link: GroupLink | null = null;
+  #isClosed = false;
+
+  readonly #base: BaseStorage;
+  readonly #options: GroupMetaserverOptions;
+  readonly #runtime: Runtime;
+
+  private constructor(base: BaseStorage, options: GroupMetaserverOptions, runtime: Runtime) {
+    this.#base = base;
+    this.#options = options;
+    this.#runtime = runtime;
+    this.host = new NamespaceHost(options, runtime);
+    const { name, group, secret } = options;
+    const own = () => this.#greeting;
+    const others = group.members.filter((member) => member.name !== name);
+    this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.host.showGroup(() => placeOf(this.#storage));
+    this.group = groupService({
+      own,
+      peers: this.#peers,
+      storage: () => this.#storage,
+      membership: () => this.#membership,
+      link: () => this.#link,
+      isServing: () => this.host.isServing,
+      notLeader: () => this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known'),
+      runtime,
+    });
+  }
+
+  /** Opens the store. Rejects for one that can't be opened. */
+  static async open(options: GroupMetaserverOptions, base: BaseFactory, given: Runtime): Promise<GroupMetaserver> {
+    const runtime = sparingRepetitions(given, LOOPS);
+    return new GroupMetaserver(await base(options.directory, runtime), options, runtime);
+  }
+
+  /** Whether its vote counts in its group, as far as it knows. */
+  get isVoter(): boolean {
+    const storage = this.#storage;
+    return storage?.members.voters.includes(storage.self) ?? false;
+  }
+
+  /** Resolves when this server belongs to its group; one that is alone can be used then. */
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    const { directory, name } = this.#options;
+    const progress = (await readProgress(directory, this.#base, name, this.#runtime)) ?? (await this.#begin());
+    if (progress !== undefined) await this.#takePart(progress);
+  }
+
+  async #takePart(progress: Progress): Promise<void> {
+    if (this.#isClosed) return;
+    const { directory, group, segmentBytes = SEGMENT_BYTES } = this.#options;
+    const { clock, log } = this.#runtime;
+    const link = new GroupLink({
+      self: progress.self,
+      peers: this.#peers,
+      deliver: (message) => storage.member?.receive(message),
+      clock,
+      log,
+    });
+    const storage: GroupStorage = new GroupStorage({
+      directory,
+      base: this.#base,
+      progress,
+      protocol: group.protocol,
+      transport: link,
+      segmentBytes,
+      runtime: this.#runtime,
+      diverged: () => {
+        this.#starting = this.#replace(storage);
+      },
+    });
+    await storage.open();
+    this.#storage = storage;
+    this.#link = link;
+    this.#membership = new Membership(storage, this.#runtime);
+    await this.host.begin(storage);
+    this.#peers.announce();
+    await askToJoin(progress.self, () => this.#greeting.hasGroup, this.#joining);
+    this.#peers.announce();
+  }
+
+  /** Its rows can't be trusted: it comes back as a new member. */
+  async #replace(storage: GroupStorage): Promise<void> {
+    await storage.abandon();
+    this.#membership?.close();
+    if (!this.#isClosed) await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
+  }
+
+  /** Everything that was answered is durable when it resolves. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    // Its failure is for whoever has started it.
+    await this.#starting?.catch(() => {});
+    this.#membership?.close();
+    await this.host.close();
+    await this.#peers.close();
+    if (this.#storage === null) await this.#base.close();
+  }
+
+  get #greeting(): Greeting {
+    const { name, group } = this.#options;
+    const storage = this.#storage;
+    const hasGroup = (storage?.members.voters.length ?? 0) > 0;
+    return { name, id: storage?.self ?? null, hasGroup, cluster: group.cluster };
+  }
+
+  get #joining() {
+    return { peers: this.#peers, runtime: this.#runtime, isClosed: () => this.#isClosed };
+  }
+
+  #begin() {
+    const { name, group } = this.#options;
+    if (group.members.length <= 1) return found(this.#base, name, this.#runtime);
+    const isFirst = group.members[0]?.name === name;
+    return beginBlank({ ...this.#joining, name, isFirst, base: this.#base });
+  }
+}

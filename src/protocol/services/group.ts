@@ -1,0 +1,56 @@
+// GroupService: what metaservers of one group say to each other, and what a mediator asks each of them.
+import type { DiskTrouble } from '../../runtime/disk-trouble.js';
+import type { CallOptions } from './service.js';
+
+export type GroupRole = 'leader' | 'candidate' | 'follower' | 'learner' | 'blank';
+
+export interface GroupStatus {
+  /** blank: it belongs to no group yet. */
+  role: GroupRole;
+  /** Whether it answers MetadataService. */
+  isServing: boolean;
+  /** The name of the leader, as far as it knows; null when it knows none. */
+  leader: string | null;
+  /** The term of Raft; the view, in viewstamped replication. */
+  term: number;
+  lastIndex: number;
+  committedIndex: number;
+  appliedIndex: number;
+  /** Names, as this server has them. */
+  voters: string[];
+  learners: string[];
+  trouble: DiskTrouble | null;
+  /** Why it takes no part, in words; empty when it does. */
+  reason: string;
+  freeBytes: number;
+  totalBytes: number;
+}
+
+export interface Greeting {
+  name: string;
+  /** Its member id; null for a server that does not know yet whether it founds a group. */
+  id: string | null;
+  /** Whether it belongs to a group, or has asked for that only. */
+  hasGroup: boolean;
+  /** The configured name of the cluster. */
+  cluster: string;
+}
+
+export interface GroupService {
+  /** Each says who it is. REFUSED by a server of another cluster. */
+  hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
+  /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
+  join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Takes a server out of the group; nothing happens when it does not belong to it. NOT_LEADER when another one leads. */
+  remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Has another server lead. NOT_LEADER when another one leads now. */
+  transfer(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Messages of the protocol, which may get lost: see src/replication. Answers messages to the sender, if there are any soon. */
+  send(request: { from: string; messages: object[] }, options?: CallOptions): Promise<{ messages: object[] }>;
+  /** A whole state in chunks. Answers the number by which the chunks name it. */
+  beginState(request: { from: string; term: number; mark: object }, options?: CallOptions): Promise<{ state: number }>;
+  stateChunk(request: { state: number; bytes: Uint8Array }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Resolves when the state is installed or not needed. */
+  endState(request: { state: number }, options?: CallOptions): Promise<Record<string, never>>;
+  status(request: Record<string, never>, options?: CallOptions): Promise<GroupStatus>;
+}

@@ -1,0 +1,107 @@
+// The other servers of a group: a connection to each, and which member each of them is. A member that has lost its disk comes back
+// as another one, at the same address.
+import { ServiceError } from '../../protocol/errors.js';
+import type { Greeting, GroupService } from '../../protocol/services/group.js';
+import { connectRemote, type Remote } from '../../protocol/wire/client.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { sleep } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { MemberId } from '../core/members.js';
+
+/** Messages may get lost, so nobody waits for a server that hangs. */
+const DEADLINE_MS = 2000;
+const CONNECT_DEADLINE_MS = 1000;
+
+const GREETING_PAUSE_MS = 300;
+
+/** A server of the group. */
+export interface PeerAddress {
+  readonly name: string;
+  /** HOST:PORT */
+  readonly address: string;
+  readonly unixPath?: string;
+}
+
+export interface Peer {
+  readonly name: string;
+  readonly service: GroupService;
+  readonly remote: Remote;
+  /** What it has said last; null while it can't be reached, or is not the server that is expected there. */
+  greeting: Greeting | null;
+}
+
+export interface PeersParts {
+  /** Of this server, as it is now. */
+  own: () => Greeting;
+  others: readonly PeerAddress[];
+  secret?: string;
+  runtime: Runtime;
+}
+
+export class Peers {
+  readonly all: readonly Peer[];
+
+  readonly #own: () => Greeting;
+  readonly #runtime: Runtime;
+
+  constructor({ own, others, secret, runtime }: PeersParts) {
+    this.#own = own;
+    this.#runtime = runtime;
+    const limits = { deadlineMs: DEADLINE_MS, connectDeadlineMs: CONNECT_DEADLINE_MS, whileDown: 'fail' } as const;
+    const common = { ...limits, ...(secret === undefined ? {} : { secret }) };
+    this.all = others.map((other) => {
+      const remote = connectRemote({ ...other, ...common }, runtime);
+      const service = remote.service<GroupService>('group');
+      const peer: Peer = { name: other.name, service, remote, greeting: null };
+      remote.onStateChange((state) => {
+        peer.greeting = null;
+        if (state === 'up') void this.#greet(peer);
+      });
+      return peer;
+    });
+  }
+
+  /** This server is another member now, or belongs to a group: the others are told. */
+  announce(): void {
+    for (const peer of this.all) if (peer.remote.state === 'up') void this.#greet(peer);
+  }
+
+  /** Another server has said who it is. */
+  heard(greeting: Greeting): void {
+    const { name, cluster } = this.#own();
+    const peer = this.all.find((other) => other.name === greeting.name);
+    if (greeting.cluster !== cluster || peer === undefined) {
+      throw new ServiceError(
+        'REFUSED',
+        `${greeting.name} of cluster ${greeting.cluster} is not known to ${name} of ${cluster}`,
+      );
+    }
+    peer.greeting = greeting;
+  }
+
+  withId(id: MemberId): Peer | undefined {
+    return this.all.find((peer) => peer.greeting?.id === id);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all.map(({ remote }) => remote.close()));
+  }
+
+  /** Again until it answers, or is not connected any more. */
+  async #greet(peer: Peer): Promise<void> {
+    const { clock, log } = this.#runtime;
+    while (peer.remote.state === 'up') {
+      try {
+        const greeting = await peer.service.hello(this.#own());
+        if (greeting.name !== peer.name) throw new ServiceError('REFUSED', `it is ${greeting.name}`);
+        this.heard(greeting);
+        return;
+      } catch (error) {
+        rethrowProgramFault(error);
+        log.warn('replication.not_greeted', { server: peer.name, ...errorFields(error) });
+      }
+      await sleep(clock, GREETING_PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+// Several metaservers: they find each other, one leads, and what was stored is there whoever leads.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'mocha';
+import { type RunningMetaserver, runMetaserver } from '../../../src/metaserver/main.js';
+import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
+import { decodeProgress, encodeProgress, PROGRESS_KEY } from '../../../src/metaserver/storage/progress.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
+import type { GroupService, GroupStatus } from '../../../src/protocol/services/group.js';
+import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import { connectRemote, type Remote } from '../../../src/protocol/wire/client.js';
+import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { freePorts, until } from '../../support/cluster.js';
+import { makeRequest } from './harness.js';
+
+const ROOT = 1;
+const LEAD_CHANGED: ReadonlySet<string> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN', 'CLOSING']);
+const LIMIT_MS = 30_000;
+
+class Group {
+  readonly names: string[];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'nmrfs-group-'));
+  readonly #running = new Map<string, RunningMetaserver>();
+  readonly #remotes = new Map<string, Remote>();
+  readonly #runtime = nodeRuntime({ logLevel: 'error', logName: 'test' });
+
+  private constructor(
+    readonly ports: readonly number[],
+    readonly protocol: 'raft' | 'viewstamped',
+  ) {
+    this.names = ports.map((_, at) => `meta${at + 1}`);
+  }
+
+  static async of(count: number, protocol: 'raft' | 'viewstamped'): Promise<Group> {
+    return new Group(await freePorts(count), protocol);
+  }
+
+  async start(name: string): Promise<void> {
+    const members = this.names.map((each, at) => ({ name: each, address: `127.0.0.1:${this.ports[at]}` }));
+    const { address } = members.find((each) => each.name === name) ?? assert.fail();
+    const group = { cluster: 'test', protocol: this.protocol, members };
+    const directory = join(this.#directory, name);
+    this.#running.set(name, await runMetaserver({ name, address, directory, group }, this.#runtime));
+    const remote = connectRemote({ name, address, deadlineMs: 3000, whileDown: 'wait' }, this.#runtime);
+    this.#remotes.set(name, remote);
+  }
+
+  async stop(name: string, isBlank = false): Promise<void> {
+    await this.#remotes.get(name)?.close();
+    await this.#running.get(name)?.close();
+    this.#remotes.delete(name);
+    this.#running.delete(name);
+    if (isBlank) rmSync(join(this.#directory, name), { recursive: true });
+  }
+
+  async close(): Promise<void> {
+    for (const name of this.#running.keys()) await this.stop(name);
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  status(name: string): Promise<GroupStatus> {
+    return (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').status({});
+  }
+
+  async memberId(name: string): Promise<string | null> {
+    const greeting = { name: 'meta1', id: null, hasGroup: false, cluster: 'test' };
+    const { id } = await (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').hello(greeting);
+    return id;
+  }
+
+  /** Of a server that is stopped. @returns its member id */
+  async spoilDigest(name: string): Promise<string> {
+    const storage = await lmdbEngine(join(this.#directory, name), this.#runtime);
+    const progress = decodeProgress(storage.get(PROGRESS_KEY) ?? assert.fail());
+    assert('self' in progress);
+    await storage.write(new Map([[PROGRESS_KEY, encodeProgress({ ...progress, digest: progress.digest + 1n })]]));
+    await storage.close();
+    return progress.self;
+  }
+
+  metadata(name: string): MetadataService {
+    return (this.#remotes.get(name) ?? assert.fail()).service<MetadataService>('metadata');
+  }
+
+  /** Resolves to the name of the one that serves, once it has so many voters. */
+  async leader(voters: number): Promise<string> {
+    let found: string | undefined;
+    await until(
+      `a leader of ${voters}`,
+      async () => {
+        for (const name of this.#running.keys()) {
+          const status = await this.status(name);
+          if (status.isServing && status.voters.length === voters && status.learners.length === 0) found = name;
+        }
+        return found !== undefined;
+      },
+      LIMIT_MS,
+    ).catch(async (error: unknown) => {
+      const all = await Promise.all([...this.#running.keys()].map(async (name) => [name, await this.status(name)]));
+      throw new Error(`${String(error)}: ${JSON.stringify(all)}`);
+    });
+    return found ?? assert.fail();
+  }
+
+  /** Asks whoever leads, another one when the lead changes meanwhile. */
+  async #ask<T>(voters: number, action: (metadata: MetadataService) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const metadata = this.metadata(await this.leader(voters));
+        await metadata.query({ name: 'statistics', request: {} });
+        return await action(metadata);
+      } catch (error) {
+        if (!(error instanceof ServiceError) || !LEAD_CHANGED.has(error.code)) throw error;
+      }
+    }
+  }
+
+  async make(name: string): Promise<void> {
+    const request = { ...makeRequest(ROOT, name), exclusive: false };
+    await this.#ask(3, (metadata) => metadata.execute({ name: 'make', timeNs: 1n, request, durable: true }));
+  }
+
+  async entries(): Promise<string[]> {
+    const request = { inode: ROOT, cookie: 0, limit: 1000, attributes: false };
+    const { entries } = await this.#ask(3, (metadata) => metadata.query({ name: 'readdir', request }));
+    return entries.map(({ name }) => Buffer.from(name).toString()).sort();
+  }
+}
+
+describe('a metaserver whose rows differ from those of its group', () => {
+  it('says so, and comes back as a new member with the rows of the others', async () => {
+    const group = await Group.of(3, 'raft');
+    try {
+      for (const name of group.names) await group.start(name);
+      const leader = await group.leader(3);
+      await group.make('one');
+      const [other = ''] = group.names.filter((name) => name !== leader);
+      await group.stop(other);
+      const before = await group.spoilDigest(other);
+      await group.start(other);
+      await group.make('two');
+      await until('a new member', async () => ![before, null].includes(await group.memberId(other)), LIMIT_MS);
+      await until('a voter', async () => (await group.status(other)).role === 'follower', LIMIT_MS);
+      await group.stop(leader);
+      assert.deepEqual(await group.entries(), ['one', 'two']);
+    } finally {
+      await group.close();
+    }
+  }).timeout(120_000);
+});
+
+for (const protocol of ['raft', 'viewstamped'] as const) {
+  describe(`metaservers of a group of ${protocol}`, function () {
+    this.timeout(120_000);
+
+    it('find each other, lose nothing when the leader stops, and take back one that was away and one that is blank', async () => {
+      const group = await Group.of(3, protocol);
+      try {
+        for (const name of group.names) await group.start(name);
+        const first = await group.leader(3);
+        await group.make('one');
+        await group.stop(first);
+        const second = await group.leader(3);
+        assert.notEqual(second, first);
+        assert.deepEqual(await group.entries(), ['one']);
+        await group.make('two');
+        await group.start(first);
+        const [third = ''] = group.names.filter((name) => name !== first && name !== second);
+        await group.stop(third, true);
+        await group.make('three');
+        await group.start(third);
+        const fourth = await group.leader(3);
+        await until(
+          'the blank one',
+          async () => {
+            const { appliedIndex, role } = await group.status(third);
+            return (
+              role !== 'blank' && role !== 'learner' && appliedIndex >= (await group.status(fourth)).committedIndex
+            );
+          },
+          LIMIT_MS,
+        );
+        await group.stop(second);
+        assert.deepEqual(await group.entries(), ['one', 'three', 'two']);
+      } finally {
+        await group.close();
+      }
+    });
+  });
+}
