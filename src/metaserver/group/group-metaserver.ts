@@ -77,8 +77,7 @@ export class GroupMetaserver {
 
   /** Whether its vote counts in its group, as far as it knows. */
   get isVoter(): boolean {
-    const storage = this.#storage;
-    return storage?.members.voters.includes(storage.self) ?? false;
+    return this.#storage?.standing === 'voter';
   }
 
   /** Resolves when this server belongs to its group; one that is alone can be used then. */
@@ -122,7 +121,9 @@ export class GroupMetaserver {
     this.#membership = new Membership(storage, this.#runtime);
     await this.host.begin(storage);
     this.#peers.announce();
-    await askToJoin(progress.self, () => this.#greeting.hasGroup, this.#joining);
+    const hasLeader = () => storage.member?.status.leader != null;
+    const standing = () => ({ standing: storage.standing, hasLeader: hasLeader() });
+    await askToJoin(progress.self, standing, this.#joining);
     this.#peers.announce();
   }
 
@@ -147,7 +148,7 @@ export class GroupMetaserver {
   get #greeting(): Greeting {
     const { name, group } = this.#options;
     const storage = this.#storage;
-    const hasGroup = (storage?.members.voters.length ?? 0) > 0;
+    const hasGroup = storage !== null && storage.standing !== 'blank';
     return { name, id: storage?.self ?? null, hasGroup, cluster: group.cluster };
   }
 

@@ -99,6 +99,14 @@ export class GroupStorage implements Storage {
     return this.#log?.members ?? this.#rows.applied.members;
   }
 
+  /** What it is to its group, as of the last entry here. */
+  get standing(): 'blank' | 'learner' | 'voter' | 'removed' {
+    const { voters, learners } = this.members;
+    if (voters.length === 0) return 'blank';
+    if (voters.includes(this.self)) return 'voter';
+    return learners.includes(this.self) ? 'learner' : 'removed';
+  }
+
   get appliedIndex(): number {
     return this.#rows.applied.index;
   }
