@@ -146,7 +146,7 @@ describe('several mounts', function () {
       [
         'import os',
         `for n in range(1, ${lines} + 1):`,
-        '    f = os.open("appended", os.O_WRONLY | os.O_APPEND)',
+        '    f = os.open("appended", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)',
         `    os.write(f, f"${name} {n} of a line that has some length\\n".encode())`,
         '    os.close(f)',
       ].join('\n');
