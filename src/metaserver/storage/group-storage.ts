@@ -23,8 +23,8 @@ import { WholeStates } from './whole-states.js';
 const CACHE_BYTES = 8 * 1024 * 1024;
 /** How many rows the storage may lag behind the log. */
 const CHECKPOINT_ROWS = 2048;
-/** For members that were away for a moment. */
-const KEPT_LOG_BYTES = 32 * 1024 * 1024;
+/** What is kept for voters that were away for a moment. */
+const KEPT_SEGMENTS = 4;
 const NO_CHANGES: Changes = new Map();
 
 export interface GroupStorageParts {
@@ -186,7 +186,7 @@ export class GroupStorage implements Storage {
 
   /** Up to where nobody needs the log: a leader keeps what voters lack, as long as that is less than a state. */
   get #leastNeeded(): number {
-    if ((this.#log?.bytes ?? 0) > KEPT_LOG_BYTES) return Number.POSITIVE_INFINITY;
+    if ((this.#log?.bytes ?? 0) > KEPT_SEGMENTS * this.#parts.segmentBytes) return Number.POSITIVE_INFINITY;
     return Math.min(Number.POSITIVE_INFINITY, ...(this.#member?.progress ?? []).map(({ matched }) => matched));
   }
 
