@@ -26,6 +26,8 @@ export interface MetaserverPart {
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
 export interface Metaservers {
   readonly metadata: MetadataService;
+  /** The name of the one that calls go to; null when none leads. */
+  readonly leader: string | null;
   onStateChange(listener: (state: RemoteState) => void): void;
   close(): void;
 }
@@ -65,6 +67,7 @@ export function followMetaservers(parts: LeaderRemoteParts): Metaservers {
   if (more.length > 0) return new LeaderRemote(parts);
   return {
     metadata: first.remote.service<MetadataService>('metadata'),
+    leader: first.name,
     onStateChange: (listener) => first.remote.onStateChange(listener),
     close: () => {},
   };
@@ -115,6 +118,10 @@ export class LeaderRemote implements Metaservers {
       silent: () => this.#lookForRivals(),
     });
     this.#seek(undefined);
+  }
+
+  get leader(): string | null {
+    return this.#leader?.member.name ?? null;
   }
 
   /** 'up': a leader was found; 'down': it was lost. Called before the calls that fail through it. */
