@@ -79,6 +79,7 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
 
     it('has a metaserver again when its restart with an empty store has ended, so that the next may follow', async () => {
       const working = await begin('wiped');
+      await settledLeader(own.cluster);
       for (const name of ['meta1', 'meta2', 'meta3']) {
         await own.cluster.must('restart', name, '--blank');
         const { role, voters } = (await standings(own.cluster)).get(name) ?? {};
