@@ -64,7 +64,10 @@ export class LedNamespace {
     return statistics(this.#tables);
   }
 
-  /** Answers nothing any more; everything that was answered is durable when it resolves. The storage stays open. */
+  /**
+   * Answers nothing any more; everything that was answered is durable when it resolves. Rejects when the disk takes nothing; where
+   * another server leads, what was answered is carried out again there. The storage stays open.
+   */
   async close(): Promise<void> {
     try {
       await this.executor.close();
@@ -74,6 +77,7 @@ export class LedNamespace {
       // As after a crash: what was answered and not stored is lost here. Mediators see the next start's history, and carry it out
       // again.
       this.#runtime.log.error('metadata.not_closed', errorFields(error));
+      if (!isOfGroup(error)) throw error;
     }
   }
 

@@ -94,7 +94,7 @@ export class NamespaceHost implements Metaserver {
     this.metadata = {
       execute: async (message, options) => (await this.#leading(options)).execute(message),
       query: async (message, options) => {
-        if (message.name === 'statistics') this.#introduce(options);
+        if (message.name === 'statistics' && 'identifies' in message.request) this.#introduce(options);
         return (await this.#leading(options)).query(message);
       },
       sync: async (_request, options) => (await this.#leading(options)).sync(),
@@ -149,7 +149,7 @@ export class NamespaceHost implements Metaserver {
 
   /**
    * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
-   * soon as it sees that, which it does by the query `statistics`: it must ask that first.
+   * soon as it sees that, which it does by the query `statistics` with `identifies`: it must ask that first.
    */
   #knowsReign(options: CallOptions | undefined): boolean {
     return this.#reigns <= 1 || options?.peer === undefined || this.#introduced.has(options.peer);
@@ -198,8 +198,11 @@ export class NamespaceHost implements Metaserver {
     await this.#queue.idle();
     const led = this.#led;
     this.#led = null;
-    await led?.close();
-    await this.#storage?.leadership?.handOver();
-    await this.#storage?.close();
+    try {
+      await led?.close();
+      await this.#storage?.leadership?.handOver();
+    } finally {
+      await this.#storage?.close();
+    }
   }
 }

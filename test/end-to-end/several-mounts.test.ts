@@ -141,13 +141,15 @@ describe('several mounts', function () {
 
   it('append to one file without losing or tearing a line', async () => {
     const lines = 150;
+    // So long that many lie in two pages.
+    const rest = ' of a line that has some length'.repeat(40);
     // An error of the close is one too, which a shell does not tell.
     const eachOpens = (name: string) =>
       [
         'import os',
         `for n in range(1, ${lines} + 1):`,
         '    f = os.open("appended", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)',
-        `    os.write(f, f"${name} {n} of a line that has some length\\n".encode())`,
+        `    os.write(f, (f"${name} {n}" + " of a line that has some length" * 40 + "\\n").encode())`,
         '    os.close(f)',
       ].join('\n');
     const staysOpen = (name: string) =>
@@ -155,7 +157,7 @@ describe('several mounts', function () {
         'import os, sys',
         'f = os.open("appended", os.O_WRONLY | os.O_APPEND)',
         `for n in range(1, ${lines} + 1):`,
-        `    os.write(f, f"${name} {n} of a line that has some length\\n".encode())`,
+        `    os.write(f, (f"${name} {n}" + " of a line that has some length" * 40 + "\\n").encode())`,
         '    if n % 5 == 0: os.fsync(f)',
       ].join('\n');
     await here(': > appended');
@@ -170,7 +172,7 @@ describe('several mounts', function () {
       const found = (await mount('cat appended')).stdout.split('\n');
       assert.equal(found.pop(), '');
       const expected = ['a', 'b', 'c', 'd'].map((name) =>
-        Array.from({ length: lines }, (_, n) => `${name} ${n + 1} of a line that has some length`),
+        Array.from({ length: lines }, (_, n) => `${name} ${n + 1}${rest}`),
       );
       const strange = found.filter((line) => !expected.flat().includes(line));
       const missing = expected.flat().filter((line) => !found.includes(line));

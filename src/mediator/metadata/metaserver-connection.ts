@@ -209,7 +209,8 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Asks which process answers, and brings a new one up to date. Where the connection is lost meanwhile, nothing is decided. */
   async #identify(losses: number): Promise<void> {
     const limits = { deadlineMs: this.#deadlineMs };
-    const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request: {} }, limits);
+    const query = { name: 'statistics', request: { identifies: true } } as const;
+    const { clusterId, start, history } = await this.metadata.query(query, limits);
     if (losses !== this.losses) return;
     const last = this.#process;
     if (last !== null && last.clusterId !== clusterId) {

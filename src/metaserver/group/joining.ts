@@ -62,8 +62,10 @@ export async function askToJoin(
   const { clock, log } = runtime;
   while (!isClosed()) {
     const now = standing();
+    if (now.standing === 'removed') log.error('replication.removed', { member: self });
     if (now.standing === 'voter' || now.standing === 'removed') return;
     for (const { service, name } of now.hasLeader ? [] : peers.all.filter(hasGroup)) {
+      if (isClosed()) return;
       try {
         await service.join({ id: self }, { deadlineMs: JOIN_DEADLINE_MS });
         log.info('replication.joined', { through: name, member: self });

@@ -34,10 +34,12 @@ export interface Greeting {
   hasGroup: boolean;
   /** The configured name of the cluster. */
   cluster: string;
+  /** Of the namespace that it holds, which is made once; null while it holds none. */
+  clusterId: string | null;
 }
 
 export interface GroupService {
-  /** Each says who it is. REFUSED by a server of another cluster. */
+  /** Each says who it is. REFUSED by a server of another cluster, FAILED by one that does not know yet. */
   hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;

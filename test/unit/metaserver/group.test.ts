@@ -65,7 +65,7 @@ class Group {
   }
 
   async memberId(name: string): Promise<string | null> {
-    const greeting = { name: 'meta1', id: null, hasGroup: false, cluster: 'test' };
+    const greeting = { name: 'meta1', id: null, hasGroup: false, cluster: 'test', clusterId: null };
     const { id } = await (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').hello(greeting);
     return id;
   }

@@ -20,7 +20,7 @@ class Asking {
   constructor() {
     const peer = (name: string, hasGroup: boolean) => ({
       name,
-      greeting: { name, id: name, hasGroup, cluster: 'test' },
+      greeting: { name, id: name, hasGroup, cluster: 'test', clusterId: null },
       service: {
         join: async ({ id }: { id: string }) => {
           this.asked.push(`${id} at ${name}`);
