@@ -66,10 +66,12 @@ describe('a leader among several metaservers', () => {
     const asking = told(calls.repeat((limits) => metaservers.metadata.query(LOOKUP, limits)));
     await clock.advance(20);
     assert.deepEqual(story, ['up', 'down']);
+    assert.equal(metaservers.leader, null);
     b.leads(2);
     await clock.advance(100);
     await asking;
     assert.deepEqual(story, ['up', 'down', 'up', 'b']);
+    assert.equal(metaservers.leader, 'b');
   });
 
   it('that does not know an outcome is lost when it does not say either what it is', async () => {
