@@ -58,6 +58,11 @@ export async function openMetaserver(
   return host;
 }
 
+/** Before the request is checked. */
+function identifies(request: unknown): boolean {
+  return typeof request === 'object' && request !== null && 'identifies' in request && request.identifies === true;
+}
+
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
 export class NamespaceHost implements Metaserver {
   readonly metadata: MetadataService;
@@ -94,7 +99,7 @@ export class NamespaceHost implements Metaserver {
     this.metadata = {
       execute: async (message, options) => (await this.#leading(options)).execute(message),
       query: async (message, options) => {
-        if (message.name === 'statistics' && 'identifies' in message.request) this.#introduce(options);
+        if (message.name === 'statistics' && identifies(message.request)) this.#introduce(options);
         return (await this.#leading(options)).query(message);
       },
       sync: async (_request, options) => (await this.#leading(options)).sync(),
@@ -201,6 +206,12 @@ export class NamespaceHost implements Metaserver {
     try {
       await led?.close();
       await this.#storage?.leadership?.handOver();
+    } catch (error) {
+      // As after a crash: what was answered and not stored is lost here, and mediators carry it out again where they see the next
+      // history. With the others of a group gone or leading, that is in order.
+      const isAlone = this.#storage?.leadership?.isServing !== false;
+      this.#runtime.log[isAlone ? 'error' : 'info']('metadata.not_closed', errorFields(error));
+      if (isAlone) throw error;
     } finally {
       await this.#storage?.close();
     }

@@ -88,6 +88,7 @@ async function statusOf(storage: GroupStorage | null, isServing: boolean): Promi
   const failure = storage?.failure ?? (room instanceof Error ? room : null);
   return {
     ...placeOf(storage),
+    id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
     voters: (known?.members.voters ?? []).map(nameOf),

@@ -5,6 +5,8 @@ import type { CallOptions } from './service.js';
 export type GroupRole = 'leader' | 'candidate' | 'follower' | 'learner' | 'blank';
 
 export interface GroupStatus {
+  /** Its member id, which begins with its name; null for a server that does not know yet whether it founds a group. */
+  id: string | null;
   /** blank: it belongs to no group yet. */
   role: GroupRole;
   /** Whether it answers MetadataService. */

@@ -65,9 +65,7 @@ class Group {
   }
 
   async memberId(name: string): Promise<string | null> {
-    const greeting = { name: 'meta1', id: null, hasGroup: false, cluster: 'test', clusterId: null };
-    const { id } = await (this.#remotes.get(name) ?? assert.fail()).service<GroupService>('group').hello(greeting);
-    return id;
+    return (await this.status(name)).id;
   }
 
   /** Of a server that is stopped. @returns its member id */
