@@ -2,7 +2,6 @@
 // a new one, since another has changed the storage meanwhile.
 import { Buffer } from 'node:buffer';
 import type { ServiceError } from '../protocol/errors.js';
-import { errorFields } from '../runtime/caught-errors.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { DiskHealth } from './disk-health.js';
@@ -66,15 +65,9 @@ export class LedNamespace {
 
   /** Answers nothing any more; everything that was answered is durable when it resolves. The storage stays open. */
   async close(): Promise<void> {
-    try {
-      await this.executor.close();
-      this.#engine.transaction(() => this.#engine.put(CLOSED_KEY, Buffer.of(1)));
-      await this.#engine.commit();
-    } catch (error) {
-      // As after a crash: what was answered and not stored is lost here. Mediators see the next start's history, and carry it out
-      // again.
-      this.#runtime.log.error('metadata.not_closed', errorFields(error));
-    }
+    await this.executor.close();
+    this.#engine.transaction(() => this.#engine.put(CLOSED_KEY, Buffer.of(1)));
+    await this.#engine.commit();
   }
 
   /** Another server leads. What was answered and is not durable is dropped. */

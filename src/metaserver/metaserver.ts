@@ -58,6 +58,11 @@ export async function openMetaserver(
   return host;
 }
 
+/** Before the request is checked. */
+function identifies(request: unknown): boolean {
+  return typeof request === 'object' && request !== null && 'identifies' in request && request.identifies === true;
+}
+
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
 export class NamespaceHost implements Metaserver {
   readonly metadata: MetadataService;
@@ -94,7 +99,7 @@ export class NamespaceHost implements Metaserver {
     this.metadata = {
       execute: async (message, options) => (await this.#leading(options)).execute(message),
       query: async (message, options) => {
-        if (message.name === 'statistics') this.#introduce(options);
+        if (message.name === 'statistics' && identifies(message.request)) this.#introduce(options);
         return (await this.#leading(options)).query(message);
       },
       sync: async (_request, options) => (await this.#leading(options)).sync(),
@@ -149,7 +154,7 @@ export class NamespaceHost implements Metaserver {
 
   /**
    * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
-   * soon as it sees that, which it does by the query `statistics`: it must ask that first.
+   * soon as it sees that, which it does by the query `statistics` with `identifies`: it must ask that first.
    */
   #knowsReign(options: CallOptions | undefined): boolean {
     return this.#reigns <= 1 || options?.peer === undefined || this.#introduced.has(options.peer);
@@ -198,8 +203,17 @@ export class NamespaceHost implements Metaserver {
     await this.#queue.idle();
     const led = this.#led;
     this.#led = null;
-    await led?.close();
-    await this.#storage?.leadership?.handOver();
-    await this.#storage?.close();
+    try {
+      await led?.close();
+      await this.#storage?.leadership?.handOver();
+    } catch (error) {
+      // As after a crash: what was answered and not stored is lost here, and mediators carry it out again where they see the next
+      // history. With the others of a group gone or leading, that is in order.
+      const isAlone = this.#storage?.leadership?.isServing !== false;
+      this.#runtime.log[isAlone ? 'error' : 'info']('metadata.not_closed', errorFields(error));
+      if (isAlone) throw error;
+    } finally {
+      await this.#storage?.close();
+    }
   }
 }

@@ -97,6 +97,13 @@ export function wasWithoutEffect(error: ServiceError): boolean {
   return WITHOUT_EFFECT.has(error.code);
 }
 
+const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([...WITHOUT_EFFECT, 'OUTCOME_UNKNOWN', 'DEADLINE']);
+
+/** Whether no server has answered the request: none that could was there, or its reply did not come. It says nothing about the request. */
+export function wasUnanswered(error: ServiceError): boolean {
+  return UNANSWERED.has(error.code);
+}
+
 /** What was sent can't be understood, or breaks a limit; `what` says which part of it. */
 export function malformed(what: string): ServiceError {
   return new ServiceError('MALFORMED', what);

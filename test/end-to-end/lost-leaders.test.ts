@@ -5,11 +5,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
 import { loadConfig } from '../../src/cli/config-file.js';
-import type { GroupService, GroupStatus } from '../../src/protocol/services/group.js';
-import { connectRemote } from '../../src/protocol/wire/client.js';
-import { nodeRuntime } from '../../src/runtime/node/runtime.js';
+import { leaderOf, type Standings, withGroup } from '../../src/cli/group-client.js';
 import { ChangingProgram } from '../support/changing-program.js';
-import { Cluster, freePorts, until } from '../support/cluster.js';
+import { Cluster, freePorts, isAlive, until } from '../support/cluster.js';
 import { oneCluster } from '../support/one-cluster.js';
 
 const LOSSES = 4;
@@ -38,7 +36,7 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
       const working = await begin('killed');
       for (let loss = 0; loss < LOSSES; loss++) {
         await working.untilRounds(ROUNDS_BETWEEN);
-        process.kill(await own.cluster.pidOf(await leaderOf(own.cluster)), 'SIGKILL');
+        process.kill(await own.cluster.pidOf(await settledLeader(own.cluster)), 'SIGKILL');
       }
       await working.untilRounds(ROUNDS_BETWEEN);
       assert.deepEqual((await working.finish()).problems, []);
@@ -50,7 +48,7 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
       const working = await begin('stopped');
       for (let loss = 0; loss < LOSSES; loss++) {
         await working.untilRounds(ROUNDS_BETWEEN);
-        const stopped = await leaderOf(own.cluster);
+        const stopped = await settledLeader(own.cluster);
         const pid = await own.cluster.pidOf(stopped);
         process.kill(pid, 'SIGSTOP');
         try {
@@ -65,7 +63,7 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
     it('takes in a metaserver that comes back blank', async () => {
       const working = await begin('blank');
       await working.untilRounds(ROUNDS_BETWEEN);
-      const leads = await leaderOf(own.cluster);
+      const leads = await settledLeader(own.cluster);
       const wiped = ['meta1', 'meta2', 'meta3'].find((name) => name !== leads) ?? '';
       // Its supervisor starts another process.
       const pid = await own.cluster.pidOf(wiped);
@@ -74,8 +72,20 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
       process.kill(pid, 'SIGKILL');
       await working.untilRounds(ROUNDS_BETWEEN);
       await until('the blank one', async () => (await standings(own.cluster)).get(wiped)?.role === 'follower');
-      process.kill(await own.cluster.pidOf(await leaderOf(own.cluster)), 'SIGKILL');
+      process.kill(await own.cluster.pidOf(await settledLeader(own.cluster)), 'SIGKILL');
       await working.untilRounds(ROUNDS_BETWEEN);
+      assert.deepEqual((await working.finish()).problems, []);
+    });
+
+    it('has a metaserver again when its restart with an empty store has ended, so that the next may follow', async () => {
+      const working = await begin('wiped');
+      await settledLeader(own.cluster);
+      for (const name of ['meta1', 'meta2', 'meta3']) {
+        await own.cluster.must('restart', name, '--blank');
+        const { role, voters } = (await standings(own.cluster)).get(name) ?? {};
+        assert.ok(role === 'follower' || role === 'leader', `${name} is a ${role}`);
+        assert.ok(voters?.includes(name));
+      }
       assert.deepEqual((await working.finish()).problems, []);
     });
   });
@@ -96,42 +106,33 @@ describe('a lone metaserver with files', function () {
     );
     await writeFile(cluster.configFile, text.replace('dataservers:', `${more.join('')}dataservers:`));
     own.cluster = await Cluster.resume(cluster.folder);
-    const leads = await leaderOf(own.cluster);
+    const leads = await settledLeader(own.cluster);
     const [next = '', last = ''] = ['meta1', 'meta2', 'meta3'].filter((name) => name !== leads);
     await own.cluster.must('metaserver', 'transfer', next);
-    assert.equal(await leaderOf(own.cluster), next);
+    assert.equal(await settledLeader(own.cluster), next);
     process.kill(await own.cluster.pidOf(leads), 'SIGKILL');
     assert.equal((await own.cluster.shell('md5sum < d/numbers')).stdout, stdout);
-    await leaderOf(own.cluster);
-    await own.cluster.must('metaserver', 'remove', last);
+    await settledLeader(own.cluster);
+    const removed = await own.cluster.pidOf(last);
+    assert.match(await own.cluster.must('metaserver', 'remove', last), /, and its process has ended; /);
+    assert.equal(isAlive(removed), false);
     assert.equal((await loadConfig(own.cluster.configFile)).metaservers.length, 2);
     assert.equal((await own.cluster.shell('touch e && md5sum < d/numbers')).stdout, stdout);
     assert.equal((await own.cluster.command('metaserver', 'transfer', last)).status, 2);
   });
 });
 
-async function standings({ configFile }: Cluster): Promise<Map<string, GroupStatus>> {
-  const { metaservers } = await loadConfig(configFile);
-  const runtime = nodeRuntime({ logLevel: 'error', logName: 'test' });
-  const found = new Map<string, GroupStatus>();
-  await Promise.all(
-    metaservers.map(async ({ name, address }) => {
-      const remote = connectRemote({ name, address, deadlineMs: 1000, whileDown: 'wait' }, runtime);
-      const answer = remote.service<GroupService>('group').status({});
-      await answer.then((status) => found.set(name, status)).catch(() => {});
-      await remote.close();
-    }),
-  );
-  return found;
+async function standings({ configFile }: Cluster): Promise<Standings> {
+  return withGroup(await loadConfig(configFile), (group) => group.standings());
 }
 
 /** Once all that are configured are voters and answer. */
-async function leaderOf(cluster: Cluster): Promise<string> {
+async function settledLeader(cluster: Cluster): Promise<string> {
   const { metaservers } = await loadConfig(cluster.configFile);
   let leads = '';
   await until('all metaservers to be voters', async () => {
     const known = await standings(cluster);
-    leads = [...known].find(([, { isServing }]) => isServing)?.[0] ?? '';
+    leads = leaderOf(known) ?? '';
     const { voters = [], learners = [] } = known.get(leads) ?? {};
     return known.size === metaservers.length && voters.length === metaservers.length && learners.length === 0;
   });

@@ -1,11 +1,11 @@
 // Several metaservers as one: calls go to the one that leads. When it is lost, no
 // longer leads, or hangs while another one leads, the calls under way fail as with
 // a lost connection, whose callers repeat them, and the next leader is looked for.
-import { ServiceError } from '../../protocol/errors.js';
+import { ServiceError, wasWithoutEffect } from '../../protocol/errors.js';
 import type { GroupService } from '../../protocol/services/group.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
-import { within } from '../../protocol/services/within.js';
+import { limitsFromNow, within } from '../../protocol/services/within.js';
 import type { Remote, RemoteState } from '../../protocol/wire/client.js';
 import { assert } from '../../runtime/assert.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -26,6 +26,8 @@ export interface MetaserverPart {
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
 export interface Metaservers {
   readonly metadata: MetadataService;
+  /** The name of the one that calls go to; null when none leads. */
+  readonly leader: string | null;
   onStateChange(listener: (state: RemoteState) => void): void;
   close(): void;
 }
@@ -65,6 +67,7 @@ export function followMetaservers(parts: LeaderRemoteParts): Metaservers {
   if (more.length > 0) return new LeaderRemote(parts);
   return {
     metadata: first.remote.service<MetadataService>('metadata'),
+    leader: first.name,
     onStateChange: (listener) => first.remote.onStateChange(listener),
     close: () => {},
   };
@@ -73,7 +76,6 @@ export function followMetaservers(parts: LeaderRemoteParts): Metaservers {
 export class LeaderRemote implements Metaservers {
   /** Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, and DEADLINE when there is none for too long. */
   readonly metadata: MetadataService;
-  #state: RemoteState = 'connecting';
   readonly #listeners: ((state: RemoteState) => void)[] = [];
   #leader: Leader | null = null;
   #lastTerm = -1;
@@ -118,6 +120,10 @@ export class LeaderRemote implements Metaservers {
     this.#seek(undefined);
   }
 
+  get leader(): string | null {
+    return this.#leader?.member.name ?? null;
+  }
+
   /** 'up': a leader was found; 'down': it was lost. Called before the calls that fail through it. */
   onStateChange(listener: (state: RemoteState) => void): void {
     this.#listeners.push(listener);
@@ -155,9 +161,7 @@ export class LeaderRemote implements Metaservers {
   /** Calls the next leader. */
   async #callNext(method: keyof MetadataService, request: object, options: CallOptions = {}): Promise<object> {
     const { clock } = this.#runtime;
-    const { deadlineMs = this.#deadlineMs } = options;
-    const endMs = clock.monotonicMs() + deadlineMs;
-    const left = () => ({ ...options, deadlineMs: endMs - clock.monotonicMs() });
+    const left = limitsFromNow(options, this.#deadlineMs, clock);
     while (this.#leader === null) await within(this.#vacancy.over, left(), clock, 'a metaserver that leads');
     return this.#call(method, request, left());
   }
@@ -170,7 +174,8 @@ export class LeaderRemote implements Metaservers {
         void this.#judge(leader, reject, error);
         return;
       }
-      if (error.code === 'NOT_LEADER' || error.code === 'CLOSING') {
+      // A leader that was taken after its connection broke is UNREACHABLE; nothing else would tell of that loss.
+      if (wasWithoutEffect(error)) {
         this.#underWay.delete(reject);
         this.#lose(leader, error.message, error.leader);
       }
@@ -242,7 +247,7 @@ export class LeaderRemote implements Metaservers {
     this.#leader = { member, term };
     this.#lastTerm = term;
     this.#runtime.log.info('metadata.leader', { server: name, term });
-    this.#change('up');
+    this.#tell('up');
     this.#vacancy.end();
   }
 
@@ -253,7 +258,7 @@ export class LeaderRemote implements Metaservers {
     this.#silence.stop();
     this.#endRivals();
     if (!this.#isClosed) this.#runtime.log.warn('metadata.leader_lost', { server: member.name, term, reason });
-    this.#change('down');
+    this.#tell('down');
     const lost = [...this.#underWay];
     this.#underWay.clear();
     for (const reject of lost) reject(new ServiceError('OUTCOME_UNKNOWN', `${member.name}: ${reason}`));
@@ -261,9 +266,7 @@ export class LeaderRemote implements Metaservers {
     else this.#seek(hint);
   }
 
-  #change(state: RemoteState): void {
-    if (this.#state === state) return;
-    this.#state = state;
+  #tell(state: RemoteState): void {
     for (const listener of this.#listeners) listener(state);
   }
 }

@@ -2,21 +2,20 @@
 import { malformed } from '../../protocol/errors.js';
 import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
 import type { GroupLink } from '../../replication/link/group-link.js';
-import { IncomingStates } from '../../replication/link/incoming-states.js';
+import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { readMark } from '../../replication/link/read-message.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
 import { asError, messageOf } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
-import type { Runtime } from '../../runtime/runtime.js';
 import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
 import type { Membership } from './membership.js';
 
 export interface GroupServiceParts {
-  own: () => Greeting;
   peers: Peers;
+  states: IncomingStates;
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
   membership: () => Membership | null;
@@ -24,12 +23,10 @@ export interface GroupServiceParts {
   /** Whether it answers MetadataService. */
   isServing: () => boolean;
   notLeader: () => Error;
-  runtime: Runtime;
 }
 
 export function groupService(parts: GroupServiceParts): GroupService {
-  const { own, peers, storage, membership, link, isServing, notLeader, runtime } = parts;
-  const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
+  const { peers, states, storage, membership, link, isServing, notLeader } = parts;
   const changing = () => {
     const members = membership();
     if (members === null) throw notLeader();
@@ -37,8 +34,7 @@ export function groupService(parts: GroupServiceParts): GroupService {
   };
   return {
     async hello(request) {
-      peers.heard(readGreeting(request));
-      return own();
+      return peers.heard(readGreeting(request));
     },
     async join({ id }) {
       await changing().join(textOf(id));
@@ -92,6 +88,7 @@ async function statusOf(storage: GroupStorage | null, isServing: boolean): Promi
   const failure = storage?.failure ?? (room instanceof Error ? room : null);
   return {
     ...placeOf(storage),
+    id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
     voters: (known?.members.voters ?? []).map(nameOf),
@@ -107,19 +104,14 @@ function roleOf(status: GroupMember['status'] | undefined): GroupRole {
   return status === undefined || status.members.voters.length === 0 ? 'blank' : status.role;
 }
 
-function memberOf(storage: GroupStorage | null, notLeader: () => Error): GroupMember {
-  const member = storage?.member;
-  if (member == null) throw notLeader();
-  return member;
-}
-
 function textOf(value: unknown): string {
   if (typeof value !== 'string') throw malformed('a name or an id that is no text');
   return value;
 }
 
-function readGreeting({ name, id, hasGroup, cluster }: Greeting): Greeting {
+function readGreeting({ name, id, hasGroup, cluster, clusterId }: Greeting): Greeting {
   const isRight = typeof name === 'string' && typeof cluster === 'string' && typeof hasGroup === 'boolean';
-  if (!isRight || (id !== null && typeof id !== 'string')) throw malformed('a greeting');
-  return { name, id, hasGroup, cluster };
+  if (!isRight || ![id, clusterId].every((each) => each === null || typeof each === 'string'))
+    throw malformed('a greeting');
+  return { name, id, hasGroup, cluster, clusterId };
 }

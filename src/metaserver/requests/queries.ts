@@ -47,7 +47,10 @@ const CHECKS: Checks = {
     limit: limit(request),
   }),
   path: (request) => ({ inode: check.inode(request) }),
-  statistics: () => ({}),
+  statistics(request) {
+    const identifies = check.optional(request, 'identifies', check.flag);
+    return identifies === undefined ? {} : { identifies };
+  },
   health: (request) => ({ limit: limit(request) }),
 };
 

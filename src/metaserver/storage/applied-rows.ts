@@ -28,6 +28,9 @@ export class AppliedRows {
   /** Up to where the storage has everything. */
   #stored: number;
   #failure: Error | null = null;
+  #isRetired = false;
+  /** Bytes of the entries that were applied since the last checkpoint began. */
+  #freshBytes = 0;
   #proposed: { batch: Buffer; changes: Changes } | null = null;
   /** What writes the storage. */
   readonly #queue = new SerialQueue();
@@ -55,6 +58,11 @@ export class AppliedRows {
   /** Rows that are not in the storage yet. */
   get freshRows(): number {
     return this.#fresh.size;
+  }
+
+  /** Bytes of the log that no checkpoint has covered yet. */
+  get freshBytes(): number {
+    return this.#freshBytes;
   }
 
   /** Whether the storage lacks something that was applied. */
@@ -95,7 +103,10 @@ export class AppliedRows {
     for (const { index, term, content } of entries) {
       assert(index === this.#applied.index + 1, 'entries are applied in order, each once');
       const members = content.kind === 'members' ? content.members : this.#applied.members;
-      if (content.kind === 'data') this.#applyBatch(content.data);
+      if (content.kind === 'data') {
+        this.#applyBatch(content.data);
+        this.#freshBytes += content.bytes;
+      }
       this.#applied = { index, term, members };
     }
   }
@@ -104,6 +115,13 @@ export class AppliedRows {
     const { leftBytes, ...room } = await this.#base.room();
     const rows = this.#overlays.reduce((sum, { size }) => sum + size, 0);
     return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
+  }
+
+  /** Resolves when nothing is written any more, and nothing will be. */
+  retire(): Promise<void> {
+    return this.#queue.run(async () => {
+      this.#isRetired = true;
+    });
   }
 
   /** Resolves when the storage has everything that was applied before the call. */
@@ -143,8 +161,9 @@ export class AppliedRows {
   }
 
   async #checkpoint(changes: Changes): Promise<void> {
-    if (!this.isBehind && changes.size === 0) return;
+    if (this.#isRetired || (!this.isBehind && changes.size === 0)) return;
     const leaving = this.#fresh;
+    this.#freshBytes = 0;
     this.#fresh = new Overlay();
     this.#overlays = [this.#fresh, leaving];
     const progress = { self: this.#self, mark: this.#applied, digest: this.#digest };

@@ -23,6 +23,8 @@ import { WholeStates } from './whole-states.js';
 const CACHE_BYTES = 8 * 1024 * 1024;
 /** How many rows the storage may lag behind the log. */
 const CHECKPOINT_ROWS = 2048;
+/** What is kept for voters that were away for a moment. */
+const KEPT_SEGMENTS = 4;
 const NO_CHANGES: Changes = new Map();
 
 export interface GroupStorageParts {
@@ -48,6 +50,7 @@ export class GroupStorage implements Storage {
   /** Why. */
   #failure: Error | null = null;
   #isClosed = false;
+  #closing: Promise<void> | null = null;
   readonly #upkeep: StorageUpkeep;
   /** Opening, closing, and writes without the log. */
   readonly #queue = new SerialQueue();
@@ -68,7 +71,7 @@ export class GroupStorage implements Storage {
       clock: parts.runtime.clock,
       isWell: () => this.#member !== null && this.#rows.failure === null,
       isBehind: () => this.#rows.isBehind,
-      mustCheckpoint: () => (this.#log?.bytes ?? 0) > parts.segmentBytes || this.#rows.freshRows > CHECKPOINT_ROWS,
+      mustCheckpoint: () => this.#rows.freshBytes > parts.segmentBytes || this.#rows.freshRows > CHECKPOINT_ROWS,
       checkpoint: () => this.checkpoint(),
       restart: () => this.#queue.run(() => this.#restart()),
       failed: (error) => this.#noteFailure(error),
@@ -97,6 +100,14 @@ export class GroupStorage implements Storage {
   /** As of the last entry here. */
   get members(): Members {
     return this.#log?.members ?? this.#rows.applied.members;
+  }
+
+  /** What it is to its group, as of the last entry here. */
+  get standing(): 'blank' | 'learner' | 'voter' | 'removed' {
+    const { voters, learners } = this.members;
+    if (voters.length === 0) return 'blank';
+    if (voters.includes(this.self)) return 'voter';
+    return learners.includes(this.self) ? 'learner' : 'removed';
   }
 
   get appliedIndex(): number {
@@ -140,17 +151,25 @@ export class GroupStorage implements Storage {
   /** Who is being sent a state needs the entries behind it. */
   async checkpoint(): Promise<void> {
     await this.#rows.checkpoint();
-    if (!this.#states.isSending) await this.#member?.compact(this.#rows.stored);
+    if (!this.#states.isSending) await this.#member?.compact(Math.min(this.#rows.stored, this.#leastNeeded));
   }
 
   /** Stores nothing any more, and leaves the storage below open. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
     this.#upkeep.close();
-    await this.#queue.run(() => this.#closeLog());
+    await this.#queue.run(async () => {
+      await this.#closeLog();
+      await this.#rows.retire();
+    });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     this.#upkeep.close();
     await this.#queue.run(async () => {
@@ -163,6 +182,12 @@ export class GroupStorage implements Storage {
       await this.#closeLog();
     });
     await this.#parts.base.close();
+  }
+
+  /** Up to where nobody needs the log: a leader keeps what voters lack, as long as that is less than a state. */
+  get #leastNeeded(): number {
+    if ((this.#log?.bytes ?? 0) > KEPT_SEGMENTS * this.#parts.segmentBytes) return Number.POSITIVE_INFINITY;
+    return Math.min(Number.POSITIVE_INFINITY, ...(this.#member?.progress ?? []).map(({ matched }) => matched));
   }
 
   /** Whether the group has no other member, as far as this one knows. */
@@ -273,7 +298,10 @@ export class GroupStorage implements Storage {
     if (this.#isClosed || (this.#member !== null && this.#rows.failure === null)) return;
     const isAlone = this.#isAlone;
     if (this.#member === null && isAlone) return this.#writeThrough(NO_CHANGES);
-    if (!isAlone) await this.#closeLog();
+    if (!isAlone) {
+      await this.leadership.handOver();
+      await this.#closeLog();
+    }
     await this.#rows.checkpoint();
     if (this.#member === null) await this.#openLog();
     this.#failure = null;

@@ -224,7 +224,8 @@ export interface Queries {
   /** The path of an inode, one of them if it has several names; null for an orphan. */
   path: { request: { inode: number }; result: { path: string | null } };
   statistics: {
-    request: Record<string, never>;
+    /** `identifies`: the caller looks at `start` and `history` before it asks for anything else. */
+    request: { identifies?: boolean | undefined };
     result: {
       clusterId: string;
       inodes: number;

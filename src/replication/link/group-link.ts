@@ -56,7 +56,12 @@ export class GroupLink implements Transport {
 
   /** Takes what another member has sent. Resolves to what is sent to it next, which is nothing after a while. */
   received(from: MemberId, messages: unknown): Promise<Message[]> {
+    const answers = this.#nextMessagesTo(from);
     this.#deliver(messages);
+    return answers;
+  }
+
+  #nextMessagesTo(from: MemberId): Promise<Message[]> {
     return new Promise((resolve) => {
       const calls = this.#calls.get(from) ?? [];
       this.#calls.set(from, calls);
@@ -109,12 +114,15 @@ export class GroupLink implements Transport {
       .finally(() => this.#unanswered.set(peer, (this.#unanswered.get(peer) ?? 1) - 1));
   }
 
-  #deliver(messages: unknown): void {
-    if (!Array.isArray(messages)) throw malformed('messages are no list');
-    for (const given of messages) {
-      const message = readMessage(given);
-      // The member that this server was before it lost its disk gets none.
-      if (message.to === this.#parts.self) this.#parts.deliver(message);
-    }
+  /** In a turn of its own: a fault of the program that a message brings to light is no answer to whoever sent it. */
+  #deliver(given: unknown): void {
+    if (!Array.isArray(given)) throw malformed('messages are no list');
+    const messages = given.map(readMessage);
+    queueMicrotask(() => {
+      for (const message of messages) {
+        // The member that this server was before it lost its disk gets none.
+        if (message.to === this.#parts.self) this.#parts.deliver(message);
+      }
+    });
   }
 }

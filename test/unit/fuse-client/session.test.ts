@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
+import { OPEN_REPLY_DIRECT_IO, Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import { hasKillPending } from '../../../src/fuse-client/kernel/killed.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
@@ -228,6 +228,24 @@ describe('a kernel session', () => {
     assert.equal(await contentOf(parts, inode), 'content');
   });
 
+  it('has the kernel send each write whole, past its page cache, of a file that is open for appending only', async () => {
+    const [write, append] = [1, 0o2000];
+    for (const [flags, isDirect] of [
+      [write | append, true],
+      [write, false],
+      [Flags.BOTH | append, false],
+      [Flags.READ, false],
+      [Flags.BOTH | 0o40000, true],
+    ] as const) {
+      const parts = fixture();
+      const { receive, replies } = sessionOver(parts);
+      const inode = await stored(parts, 'f', 'content');
+      receive(requestBytes({ opcode: Opcode.OPEN, inode }, u32(flags, 0)));
+      await settle();
+      assert.equal(((replies[0]?.body.readUInt32LE(8) ?? 0) & OPEN_REPLY_DIRECT_IO) !== 0, isDirect, `flags ${flags}`);
+    }
+  });
+
   it('asks the kernel to repeat an interrupt whose request is not here yet', () => {
     const { receive, replies } = sessionOver(fixture());
     receive(requestBytes({ opcode: Opcode.INTERRUPT, unique: 31 }, u64(30)));
@@ -318,7 +336,21 @@ describe('a kernel session', () => {
     assert.equal(asked(), 1);
     await parts.operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE);
     assert.equal(await get(), ERRNO.ENODATA);
-    assert.equal(asked(), 1);
+    assert.equal(asked(), 2);
+  });
+
+  it('takes a capability before bytes are appended past the page cache, where the kernel does not', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'content');
+    const { handle } = await operations.files.open(inode, Flags.WRITE | Flags.APPEND);
+    const append = () => operations.content.write(handle, 7, Buffer.from('+'), {}, () => new AbortController().signal);
+    await append();
+    assert.equal(files.calls.getxattr ?? 0, 0);
+    await operations.extendedAttributes.set(inode, 'security.capability', Buffer.from('cap'), 'set');
+    await operations.extendedAttributes.set(inode, 'user.kept', Buffer.from('kept'), 'set');
+    await append();
+    assert.deepEqual(await operations.extendedAttributes.list(inode), ['user.kept']);
   });
 
   it('refuses rename flags that it does not know', async () => {

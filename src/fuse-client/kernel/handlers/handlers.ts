@@ -7,7 +7,7 @@ import { refuseLists } from '../../operations/extended-attributes.js';
 import type { Operations } from '../../operations/operations.js';
 import type { AskedMode } from '../../posix/asked-mode.js';
 import { kindOf } from '../../posix/file-modes.js';
-import { OpenFlag } from '../../posix/open-flags.js';
+import { bypassesPageCache } from '../../posix/open-flags.js';
 import { OPEN_REPLY_DIRECT_IO, WRITE_KILL_SUIDGID, WRITE_OF_PAGES } from '../codec/layout.js';
 import {
   EMPTY_REPLY,
@@ -226,7 +226,7 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
 }
 
 function openReplyFlags(flags: number): number {
-  return (flags & OpenFlag.DIRECT) === 0 ? 0 : OPEN_REPLY_DIRECT_IO;
+  return bypassesPageCache(flags) ? OPEN_REPLY_DIRECT_IO : 0;
 }
 
 /** An extended attribute's bytes, or their number when the caller gave no room. */
