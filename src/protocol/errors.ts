@@ -57,6 +57,7 @@ export class FileError extends Error {
  * - OUTCOME_UNKNOWN: it was sent, and may be carried out, now or later, or not
  * - NOT_LEADER: another server of the group answers such requests, or none does just now; nothing was done
  * - CLOSING: the other side is being stopped in order; nothing was done
+ * - FENCED: another mediator has taken over from this one, whose calls are refused from now on; nothing was done
  * - DEADLINE: no reply in time; the outcome is unknown as well
  * - CANCELLED: the caller gave up
  * - MALFORMED: the message can't be understood or breaks a limit
@@ -70,6 +71,7 @@ export type ServiceErrorCode =
   | 'OUTCOME_UNKNOWN'
   | 'NOT_LEADER'
   | 'CLOSING'
+  | 'FENCED'
   | 'DEADLINE'
   | 'CANCELLED'
   | 'MALFORMED'
@@ -90,9 +92,9 @@ export class ServiceError extends Error {
   }
 }
 
-const WITHOUT_EFFECT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'NOT_LEADER', 'CLOSING']);
+const WITHOUT_EFFECT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'NOT_LEADER', 'CLOSING', 'FENCED']);
 
-/** Whether the request has changed nothing, and may be made once more elsewhere or later. */
+/** Whether the request has changed nothing. */
 export function wasWithoutEffect(error: ServiceError): boolean {
   return WITHOUT_EFFECT.has(error.code);
 }

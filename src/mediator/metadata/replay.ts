@@ -11,6 +11,7 @@ const UNDECIDED: ReadonlySet<ServiceErrorCode> = new Set([
   'UNREACHABLE',
   'OUTCOME_UNKNOWN',
   'NOT_LEADER',
+  'FENCED',
   'CLOSING',
   'DEADLINE',
   'CANCELLED',

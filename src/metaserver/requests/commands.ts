@@ -140,6 +140,15 @@ const CHECKS: Checks = {
     }),
   }),
 
+  takeOver: (request) => ({
+    name: check.text(request, 'name', MAXIMUM_SERVER_NAME_BYTES),
+    process: clientName(request.process),
+    seen: check.whole(request, 'seen', 0, Number.MAX_SAFE_INTEGER - 1),
+    afterSilentMs: check.whole(request, 'afterSilentMs', 0),
+  }),
+
+  resign: (request) => ({ epoch: check.whole(request, 'epoch', 1) }),
+
   abandon: () => ({}),
 
   forgetResults: (request) => ({

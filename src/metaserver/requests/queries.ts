@@ -47,7 +47,11 @@ const CHECKS: Checks = {
     limit: limit(request),
   }),
   path: (request) => ({ inode: check.inode(request) }),
-  statistics: () => ({}),
+  statistics(request) {
+    const epoch = check.optional(request, 'epoch', (from, name) => check.whole(from, name, 1));
+    return epoch === undefined ? {} : { epoch };
+  },
+  mediator: () => ({}),
   health: (request) => ({ limit: limit(request) }),
 };
 

@@ -9,6 +9,13 @@ import { type CookieRow, decodeCookie, decodeEntry, type EntryRow } from './entr
 import { decodeInode, type InodeRow } from './inode-row.js';
 import * as keys from './keys.js';
 
+/** The active mediator, and the process that it is. */
+export interface MediatorRow {
+  epoch: number;
+  name: string;
+  process: string;
+}
+
 export class Tables {
   readonly view: View;
 
@@ -91,6 +98,16 @@ export class Tables {
 
   history(): string | undefined {
     return this.#text(keys.HISTORY_KEY);
+  }
+
+  /** Without a name when none is the active one. */
+  mediator(): MediatorRow {
+    const [epoch = '0', name = '', process = ''] = this.#text(keys.MEDIATOR_KEY)?.split(' ') ?? [];
+    return { epoch: Number(epoch), name, process };
+  }
+
+  putMediator({ epoch, name, process }: MediatorRow): void {
+    this.view.put(keys.MEDIATOR_KEY, Buffer.from(`${epoch} ${name} ${process}`, 'utf8'));
   }
 
   #text(key: Key): string | undefined {

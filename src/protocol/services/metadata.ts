@@ -165,6 +165,16 @@ export interface Commands {
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+  /**
+   * Another mediator becomes the active one, if `seen` is still the epoch and its holder has resigned or has said nothing for
+   * `afterSilentMs`. One under the holder's name need not wait. `process`: random, of the process that asks. Always durable.
+   */
+  takeOver: {
+    request: { name: string; process: string; seen: number; afterSilentMs: number };
+    result: { taken: boolean; epoch: number };
+  };
+  /** The holder of the epoch is no longer the active one; nothing happens when another epoch has begun. */
+  resign: { request: { epoch: number }; result: Record<string, never> };
   /** Whether the request with this command's id was carried out. If it was not, it is refused from now on. */
   abandon: { request: Record<string, never>; result: { isDone: boolean } };
   /**
@@ -182,6 +192,8 @@ export const REPEATABLE_COMMANDS = [
   'collected',
   'registerServer',
   'caughtUp',
+  'takeOver',
+  'resign',
   'forgetResults',
 ] as const satisfies readonly CommandName[];
 
@@ -223,8 +235,9 @@ export interface Queries {
   orphans: { request: { after?: number; limit: number }; result: { inodes: number[] } };
   /** The path of an inode, one of them if it has several names; null for an orphan. */
   path: { request: { inode: number }; result: { path: string | null } };
+  /** @param epoch of the mediator that asks: from then on it speaks for all calls of its connection */
   statistics: {
-    request: Record<string, never>;
+    request: { epoch?: number };
     result: {
       clusterId: string;
       inodes: number;
@@ -237,6 +250,11 @@ export interface Queries {
       history: string;
     };
   };
+  /**
+   * The active mediator: its epoch, 0 before the first; its name, '' once it has resigned; and for how long this server has not
+   * heard of it, or has not led.
+   */
+  mediator: { request: Record<string, never>; result: { epoch: number; name: string; silentMs: number } };
   /** How its disk is, and how many versions each data server lacks, counted up to `limit`. */
   health: {
     request: { limit: number };

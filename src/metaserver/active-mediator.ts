@@ -1,0 +1,48 @@
+// Which mediator is the active one, as the server that leads knows it: others are
+// refused, and it is known for how long the active one has said nothing.
+import type { Fence } from '../protocol/services/fence.js';
+import type { Commands } from '../protocol/services/metadata.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Tables } from './state/tables.js';
+
+export class ActiveMediator {
+  #epoch: number;
+  /** This server may have begun to lead since it was heard of. */
+  #heardMs: number;
+
+  readonly #tables: Tables;
+  readonly #fence: Fence;
+  readonly #clock: Clock;
+
+  constructor(tables: Tables, fence: Fence, clock: Clock) {
+    this.#tables = tables;
+    this.#fence = fence;
+    this.#clock = clock;
+    this.#epoch = tables.mediator().epoch;
+    this.#heardMs = clock.monotonicMs();
+  }
+
+  get silentMs(): number {
+    return this.#clock.monotonicMs() - this.#heardMs;
+  }
+
+  /** Counts a call of the active one as a sign of life. @throws ServiceError FENCED for a call of an earlier one */
+  admit(peer: object | undefined): void {
+    this.#fence.check(peer, this.#epoch);
+    if (this.#fence.epochOf(peer) === this.#epoch) this.#heardMs = this.#clock.monotonicMs();
+  }
+
+  /** Whether it was silent for long enough, or has resigned. */
+  isVacantFor({ name, afterSilentMs }: Commands['takeOver']['request']): boolean {
+    const last = this.#tables.mediator();
+    return last.name === '' || last.name === name || this.silentMs >= afterSilentMs;
+  }
+
+  /** The row may have changed. */
+  look(): void {
+    const { epoch } = this.#tables.mediator();
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.#heardMs = this.#clock.monotonicMs();
+  }
+}
