@@ -14,7 +14,7 @@ export const LAYERS = {
     ['cli'],
   ],
   runtime: [['.'], ['node']],
-  protocol: [['.'], ['values'], ['services'], ['wire'], ['http']],
+  protocol: [['.'], ['values'], ['services'], ['wire'], ['following'], ['http']],
   replication: [['core'], ['log'], ['member'], ['link']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [

@@ -5,7 +5,7 @@ import type { BlockReference, MetadataService } from '../../protocol/services/me
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Counters } from '../counters.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';

@@ -1,7 +1,7 @@
 // Test hooks for metaservers, which their supervisor carries out.
 import { ServiceError } from '../../protocol/errors.js';
 import { majorityOf } from '../../protocol/values/quorum.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 import { askGroup, metaserverStatuses } from './metaserver-status.js';
 
 /** Whoever started the servers on this machine. */

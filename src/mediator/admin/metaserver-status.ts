@@ -6,7 +6,7 @@ import type { GroupService, GroupStatus } from '../../protocol/services/group.js
 import type { Queries } from '../../protocol/services/metadata.js';
 import { asError } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 
 /** A metaserver answers at once, or hangs. */
 const ANSWER_MS = 300;

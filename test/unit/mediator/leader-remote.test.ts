@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
-import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/leader-remote.js';
 import { MetaserverConnection } from '../../../src/mediator/metadata/metaserver-connection.js';
+import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/metaservers.js';
 import { retryingMetadata } from '../../../src/mediator/metadata/retrying-metadata.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { CallOptions } from '../../../src/protocol/services/service.js';

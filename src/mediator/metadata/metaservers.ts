@@ -1,0 +1,51 @@
+// The metaservers of a cluster, as a mediator asks them: the one that leads, or the
+// only one.
+import { LeaderRemote } from '../../protocol/following/leader-remote.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+import type { Remote, RemoteState } from '../../protocol/wire/client.js';
+import type { Runtime } from '../../runtime/runtime.js';
+
+export interface MetaserverPart {
+  name: string;
+  address: string;
+  /** Of several metaservers: calls must fail while it is not connected. */
+  remote: Pick<Remote, 'onStateChange' | 'service'>;
+}
+
+/** What a mediator needs of the metaservers of its cluster, however many there are. */
+export interface Metaservers {
+  readonly metadata: MetadataService;
+  onStateChange(listener: (state: RemoteState) => void): void;
+  close(): void;
+}
+
+export interface MetaserversParts {
+  metaservers: readonly MetaserverPart[];
+  /** Of calls that come without one. */
+  deadlineMs: number;
+  runtime: Runtime;
+}
+
+/** While the leader is silent. */
+const RIVAL_PAUSE_MS = 30;
+
+/** A lone metaserver is asked over its own connection, without detours. */
+export function followMetaservers({ metaservers, deadlineMs, runtime }: MetaserversParts): Metaservers {
+  const [first, ...more] = metaservers;
+  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  const remote =
+    more.length === 0
+      ? first.remote
+      : new LeaderRemote({
+          ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
+          ...{ what: 'metadata', mustAnswer: Math.floor(metaservers.length / 2) + 1, lostBy: [] },
+          rivalPauseMs: RIVAL_PAUSE_MS,
+        });
+  return {
+    metadata: remote.service<MetadataService>('metadata'),
+    onStateChange: (listener) => remote.onStateChange(listener),
+    close: () => {
+      if (remote instanceof LeaderRemote) remote.close();
+    },
+  };
+}
