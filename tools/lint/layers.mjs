@@ -18,7 +18,7 @@ export const LAYERS = {
   replication: [['core'], ['log'], ['member'], ['link']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
-    ['settings', 'counters'],
+    ['settings', 'counters', 'tenure'],
     ['replicas', 'metadata', 'sessions'],
     ['voting'],
     ['writing', 'upkeep'],

@@ -1,6 +1,6 @@
 // AdminService: status, votes, scrubs, test hooks and live settings.
 import { ServiceError } from '../../protocol/errors.js';
-import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
+import type { AdminService, BlockVotes, ClusterStatus, MediatorStatus } from '../../protocol/services/admin.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -30,6 +30,8 @@ const ADMISSION_LIMIT_MS = 5000;
 export interface AdminParts {
   /** Of this mediator, as status shows it. */
   address: string;
+  /** What status says of all mediators. */
+  mediators(): Promise<MediatorStatus[]>;
   testHooks: boolean;
   /** Absent when nobody supervises the servers here. */
   supervisor?: ServerSupervisor;
@@ -63,9 +65,10 @@ export class MediatorAdmin implements AdminService {
 
   async status(): Promise<ClusterStatus> {
     const parts = this.#parts.metaservers;
-    const [health, answers] = await Promise.all([
+    const [health, answers, mediators] = await Promise.all([
       this.#metaserverHealth(),
       askGroup(parts),
+      this.#parts.mediators(),
       this.#replicas.refresh(FRESH_NUMBERS_MS),
     ]);
     const missed =
@@ -84,7 +87,7 @@ export class MediatorAdmin implements AdminService {
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
       mediator: { address },
-      mediators: [{ name: 'mediator', address, state: 'active', epoch: 0 }],
+      mediators,
       metaservers,
       dataservers,
       survives,

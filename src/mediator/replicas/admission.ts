@@ -6,13 +6,15 @@ import { asWrongServer, ServiceError } from '../../protocol/errors.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { MetadataService, ServerRecord } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';
-import { errorFields, messageOf } from '../../runtime/caught-errors.js';
+import { errorFields, hasCode, messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import type { Tenure } from '../tenure.js';
 import type { Replica } from './replica.js';
 
 interface Dependencies {
   metadata: MetadataService;
   deadlineMs: number;
+  tenure?: Tenure | undefined;
   runtime: Runtime;
 }
 
@@ -21,11 +23,13 @@ export class Admission {
 
   readonly #metadata: MetadataService;
   readonly #deadlineMs: number;
+  readonly #tenure: Tenure | undefined;
   readonly #runtime: Runtime;
 
-  constructor({ metadata, deadlineMs, runtime }: Dependencies) {
+  constructor({ metadata, deadlineMs, tenure, runtime }: Dependencies) {
     this.#metadata = metadata;
     this.#deadlineMs = deadlineMs;
+    this.#tenure = tenure;
     this.#runtime = runtime;
   }
 
@@ -71,9 +75,11 @@ export class Admission {
     else replica.state = 'up';
   }
 
-  /** Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
+  /** Says who asks. Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
   async #identify(replica: Replica, clusterId: string): Promise<StoreStatus> {
-    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
+    const request = this.#tenure === undefined ? {} : { epoch: this.#tenure.epoch };
+    let store = await replica.blocks.status(request, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
+      if (hasCode(error, 'FENCED')) this.#tenure?.doubt();
       throw asWrongServer(error, 'data server', replica.address);
     });
     if (store.name !== replica.name) {

@@ -8,6 +8,7 @@ import type { Remote } from '../../protocol/wire/client.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import type { Tenure } from '../tenure.js';
 import { Admission } from './admission.js';
 import { Replica } from './replica.js';
 
@@ -20,6 +21,14 @@ export interface ReplicaParts {
   name: string;
   address: string;
   remote: Remote;
+}
+
+interface ReplicaSetParts {
+  metadata: MetadataService;
+  deadlineMs: number;
+  /** Of this mediator, as it introduces itself. */
+  tenure: Tenure | undefined;
+  runtime: Runtime;
 }
 
 export class ReplicaSet {
@@ -35,13 +44,20 @@ export class ReplicaSet {
   readonly #deadlineMs: number;
   readonly #runtime: Runtime;
 
-  constructor(parts: readonly ReplicaParts[], metadata: MetadataService, deadlineMs: number, runtime: Runtime) {
-    this.#admission = new Admission({ metadata, deadlineMs, runtime });
+  constructor(parts: readonly ReplicaParts[], { metadata, deadlineMs, tenure, runtime }: ReplicaSetParts) {
+    this.#admission = new Admission({ metadata, deadlineMs, tenure, runtime });
     this.#deadlineMs = deadlineMs;
     this.#runtime = runtime;
     this.replicas = parts.map(
       ({ name, address, remote }) =>
-        new Replica(name, address, remote, runtime.clock, (replica, before) => this.#changed(replica, before)),
+        new Replica(
+          name,
+          address,
+          remote,
+          runtime.clock,
+          (replica, before) => this.#changed(replica, before),
+          () => tenure?.doubt(),
+        ),
     );
   }
 

@@ -38,6 +38,7 @@ export class Replica {
 
   readonly #clock: Clock;
   readonly #changed: (replica: Replica, before: DataServerState) => void;
+  readonly #fenced: () => void;
 
   constructor(
     readonly name: string,
@@ -45,7 +46,10 @@ export class Replica {
     readonly remote: Remote,
     clock: Clock,
     changed: (replica: Replica, before: DataServerState) => void,
+    /** The server refuses this mediator, since it knows of a later one. */
+    fenced: () => void = () => {},
   ) {
+    this.#fenced = fenced;
     this.#clock = clock;
     this.#changed = changed;
     this.blocks = checkedBlocks(name, remote.service<BlockService>('blocks'));
@@ -98,7 +102,10 @@ export class Replica {
         },
         (error: unknown) => {
           if (!this.#pending.delete(reject)) return;
-          if (error instanceof ServiceError && SILENT.has(error.code)) this.state = 'down';
+          if (error instanceof ServiceError) {
+            if (SILENT.has(error.code)) this.state = 'down';
+            else if (error.code === 'FENCED') this.#fenced();
+          }
           reject(error);
         },
       );
