@@ -3,7 +3,7 @@
 // editing the file itself is src/cli/config-file.ts's.
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import { disagreements } from './config/agreement.js';
+import { disagreements, mediatorsOf } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
 import { counted } from './config/values.js';
@@ -16,6 +16,12 @@ export class ConfigError extends Error {
   constructor(readonly lines: readonly string[]) {
     super(lines.join('\n'));
   }
+}
+
+export interface MediatorConfig {
+  name: string;
+  /** HOST:PORT */
+  address: string;
 }
 
 export interface ServerConfig {
@@ -31,7 +37,10 @@ export interface Config extends Quorums {
   /** The file that it came from. */
   file: string;
   cluster: string;
-  mediator: { address: string };
+  /** The only one, where the file has it under this key. */
+  mediator?: { address: string };
+  /** One is the active one; the others wait to take over. */
+  mediators: MediatorConfig[];
   metaservers: ServerConfig[];
   /** How several metaservers agree. */
   metadataProtocol: 'raft' | 'viewstamped';
@@ -113,6 +122,12 @@ export function describeMetadata(metaservers: number): string | undefined {
     : `Names and attributes survive the loss of ${lost} of ${counted(metaservers, 'metaserver')}.`;
 }
 
+/** What several mediators survive, in one sentence for people; of a lone one there is nothing to say. */
+export function describeMediators(mediators: number): string | undefined {
+  if (mediators === 1) return undefined;
+  return `One of ${counted(mediators, 'mediator')} is active; another one takes over when it is lost.`;
+}
+
 /** A quorum that the file leaves out is the smallest that fits the other, or the default. */
 function quorumsOf({ dataservers, readQuorum, writeQuorum }: RawConfig): Quorums {
   const servers = dataservers.length;
@@ -125,7 +140,17 @@ function quorumsOf({ dataservers, readQuorum, writeQuorum }: RawConfig): Quorums
 
 function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
   const absolute = (path: string): string => resolve(dirname(file), path);
-  const { blockSize, secret, mount, metaservers, dataservers, runDirectory, ...rest } = raw;
+  const {
+    blockSize,
+    secret,
+    mount,
+    mediator,
+    mediators: _listed,
+    metaservers,
+    dataservers,
+    runDirectory,
+    ...rest
+  } = raw;
   const place = (server: ServerConfig): ServerConfig => ({ ...server, directory: absolute(server.directory) });
   return {
     ...rest,
@@ -133,6 +158,8 @@ function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
     file,
     blockSizeBytes: blockSize,
     ...(secret === undefined ? {} : { secret }),
+    ...(mediator === undefined ? {} : { mediator }),
+    mediators: mediatorsOf(raw),
     metaservers: metaservers.map(place),
     dataservers: dataservers.map(place),
     mount: { ...mount, directory: absolute(mount.directory) },

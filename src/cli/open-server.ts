@@ -1,6 +1,6 @@
 // Opens one server of the configuration: the mediator (with a mount, if asked
 // for), the metaserver or a data server.
-import type { Config, ServerConfig } from '../config.js';
+import type { Config, MediatorConfig, ServerConfig } from '../config.js';
 import type { ServerSupervisor } from '../mediator/mediator.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
@@ -16,7 +16,8 @@ import { readRecord } from './supervisor/instance.js';
 /** A new process needs its time to load and to open its store. */
 const RESTART_DEADLINE_MS = 50_000;
 
-export type ServerKind = 'mediator' | 'meta' | 'data';
+/** mount: of `nmrfs up`, where there are several mediators. */
+export type ServerKind = 'mediator' | 'meta' | 'data' | 'mount';
 
 export interface ServeRequest {
   kind: ServerKind;
@@ -25,7 +26,7 @@ export interface ServeRequest {
   config: Config;
   /** Data servers, and metaservers where there are several: wipe the store first. */
   blank: boolean;
-  /** Mediator: mount here, in the same process. */
+  /** Mediator: mount here, in the same process. Where there are several, only for the kind mount. */
   mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
 }
 
@@ -35,10 +36,10 @@ export interface Served {
 }
 
 /** The name and settings of the server that was asked for. Throws a usage error when there is none or no single one. */
-export function selectServer(
-  servers: readonly ServerConfig[],
+export function selectServer<T extends MediatorConfig>(
+  servers: readonly T[],
   id: string | undefined,
-): { server: ServerConfig; number: number } {
+): { server: T; number: number } {
   const index =
     id === undefined && servers.length === 1
       ? 0
@@ -60,6 +61,11 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
   switch (request.kind) {
     case 'mediator':
       return openMediatorProcess(request, begin, runtime);
+    case 'mount': {
+      const { openMount } = await import('./mounting/supervised-mount.js');
+      if (request.mount === undefined) throw usageError('serve mount takes --mount DIR');
+      return openMount(request.config, request.mount, begin, runtime);
+    }
     case 'meta': {
       const { runMetaserver } = await import('../metaserver/main.js');
       const { server } = selectServer(request.config.metaservers, request.id);
@@ -101,7 +107,7 @@ function groupOf(config: Config) {
   return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
 }
 
-function peerOf(config: Config, { name, address }: ServerConfig) {
+function peerOf(config: Config, { name, address }: MediatorConfig) {
   return { name, address, ...unixPathOption(config, name) };
 }
 
@@ -116,31 +122,34 @@ async function openMediatorProcess(
   runtime: Runtime,
 ): Promise<Served> {
   const { config } = request;
+  const { server: own } = selectServer(config.mediators, request.id);
+  const others = config.mediators.filter((mediator) => mediator !== own);
+  if (others.length > 0 && request.mount !== undefined) {
+    throw usageError('serve mediator --mount: with several mediators a mount is a process of its own, "nmrfs mount"');
+  }
   const { runMediator } = await import('../mediator/main.js');
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
   await begin();
-  const peer = (server: ServerConfig) => peerOf(config, server);
+  const peer = (server: MediatorConfig) => peerOf(config, server);
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
   const supervisor = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
-  const running = await runMediator(
-    {
-      address: config.mediator.address,
-      maintenance: true,
-      readQuorum,
-      writeQuorum,
-      audit,
-      onWriteQuorumLost,
-      blockSizeBytes,
-      testHooks,
-      deadlineMs,
-      metaservers: config.metaservers.map(peer),
-      dataservers: config.dataservers.map(peer),
-      ...unixPathOption(config, 'mediator'),
-      ...secretOption(config),
-      ...(supervisor === undefined ? {} : { supervisor }),
-    },
-    runtime,
-  );
+  const options = {
+    address: own.address,
+    maintenance: true,
+    ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
+    metaservers: config.metaservers.map(peer),
+    dataservers: config.dataservers.map(peer),
+    ...unixPathOption(config, own.name),
+    ...secretOption(config),
+    ...(supervisor === undefined ? {} : { supervisor }),
+  };
+  if (others.length > 0) {
+    const { OneOfSeveral } = await import('../mediator/one-of-several.js');
+    const member = new OneOfSeveral({ ...options, name: own.name, others: others.map(peer) }, runtime);
+    await member.start();
+    return member;
+  }
+  const running = await runMediator(options, runtime);
   try {
     const mount =
       mounting === undefined || request.mount === undefined

@@ -51,8 +51,8 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   link.tell({ kind: 'ready' });
   const reason = await stopRequested;
   runtime.log.info('server.stopping', { reason });
-  if (reason === 'orphaned' && request.kind !== 'mediator') {
-    await untilSilent(request.config.mediator.address);
+  if (reason === 'orphaned' && (request.kind === 'meta' || request.kind === 'data')) {
+    await Promise.all(request.config.mediators.map(({ address }) => untilSilent(address)));
   }
   try {
     await served.close();
@@ -68,7 +68,9 @@ export async function serveHere(request: ServeRequest): Promise<void> {
 function nameOf({ kind, id, config }: ServeRequest): string {
   switch (kind) {
     case 'mediator':
-      return 'mediator';
+      return selectServer(config.mediators, id).server.name;
+    case 'mount':
+      return 'mount';
     case 'meta':
       return selectServer(config.metaservers, id).server.name;
     case 'data':

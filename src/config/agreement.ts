@@ -24,16 +24,21 @@ export function disagreements(
   const servers = (['metaservers', 'dataservers'] as const).flatMap((list) =>
     config[list].map((server, index) => ({ path: [list, index], server })),
   );
+  const mediators = mediatorPlaces(config);
   const addresses: Place[] = [
-    { path: ['mediator', 'address'], value: config.mediator.address },
+    ...mediators.addresses,
     ...servers.map(({ path, server }) => ({ path: [...path, 'address'], value: server.address })),
   ];
-  const names: Place[] = servers.map(({ path, server }) => ({ path: [...path, 'name'], value: server.name }));
+  const names: Place[] = [
+    ...mediators.names,
+    ...servers.map(({ path, server }) => ({ path: [...path, 'name'], value: server.name })),
+  ];
   const stores: Place[] = servers.map(({ path, server }) => ({
     path: [...path, 'directory'],
     value: resolve(folder, server.directory),
   }));
   return [
+    ...oneKeyOfMediators(config),
     ...quorumDisagreement(config.dataservers.length, quorums),
     ...repeated(names),
     ...repeated(addresses),
@@ -41,6 +46,36 @@ export function disagreements(
     ...inMount(resolve(folder, config.runDirectory), resolve(folder, config.mount.directory)),
     ...exposed(addresses, config),
   ];
+}
+
+/** A lone mediator may stand under the key of its own, without a name. */
+export function mediatorsOf({ mediator, mediators }: RawConfig): { name: string; address: string }[] {
+  return mediators ?? (mediator === undefined ? [] : [{ name: 'mediator', address: mediator.address }]);
+}
+
+function oneKeyOfMediators({ mediator, mediators }: RawConfig): Disagreement[] {
+  if (mediator === undefined && mediators === undefined) {
+    return [
+      {
+        path: ['mediator'],
+        message: 'mediator: missing; it must be a group with the key address, or a list mediators',
+      },
+    ];
+  }
+  if (mediator === undefined || mediators === undefined) return [];
+  return [{ path: ['mediators'], message: 'mediators: must not stand beside mediator; keep one of the two' }];
+}
+
+function mediatorPlaces(config: RawConfig): { names: Place[]; addresses: Place[] } {
+  const { mediator, mediators = [] } = config;
+  const lone: Place[] = mediator === undefined ? [] : [{ path: ['mediator', 'address'], value: mediator.address }];
+  return {
+    names: mediators.map(({ name: value }, index) => ({ path: ['mediators', index, 'name'], value })),
+    addresses: [
+      ...lone,
+      ...mediators.map(({ address: value }, index) => ({ path: ['mediators', index, 'address'], value })),
+    ],
+  };
 }
 
 function quorumDisagreement(servers: number, quorums: { readQuorum: number; writeQuorum: number }): Disagreement[] {

@@ -11,7 +11,7 @@ const MINIMUM_BLOCK_BYTES = 4 * KIB;
 /** A kernel request carries 1 MiB at most; a larger block would be read and voted on in vain. */
 const MAXIMUM_BLOCK_BYTES = MIB;
 /** Processes that stand in no list; logs and sockets are called by name. */
-const RESERVED_NAMES: readonly string[] = ['mediator', 'supervisor'];
+const RESERVED_NAMES: readonly string[] = ['mediator', 'supervisor', 'mount'];
 /** Challenge and response is only as strong as this is hard to guess. */
 const MINIMUM_SECRET_CHARACTERS = 16;
 
@@ -27,8 +27,12 @@ const directory = z.string(directoryRule).min(1, directoryRule);
 
 const yesOrNo = z.boolean('must be true or false');
 
+const serverName = name.refine(
+  (text) => !RESERVED_NAMES.includes(text),
+  `must not be one of ${RESERVED_NAMES.join(', ')}`,
+);
 const serverKeys = {
-  name: name.refine((text) => !RESERVED_NAMES.includes(text), `must not be one of ${RESERVED_NAMES.join(', ')}`),
+  name: serverName,
   address,
   directory,
 };
@@ -36,6 +40,9 @@ const server = z.strictObject(serverKeys, group('must be a group of the keys nam
 const serverListRule = 'must be a list of servers, each with name, address and directory';
 
 const mediatorKeys = { address };
+const listedMediatorKeys = { name: serverName, address };
+const listedMediator = z.strictObject(listedMediatorKeys, group('must be a group of the keys name and address'));
+const mediatorListRule = 'must be a list of mediators, each with name and address';
 
 const mountKeys = {
   directory: directory.default('mnt'),
@@ -54,12 +61,20 @@ const blockSize = size(
 
 /** More make every change slower, and would survive the loss of more than four. */
 const MAXIMUM_METASERVERS = 9;
+/** One of them works; more than a few would only wait. */
+const MAXIMUM_MEDIATORS = 5;
+const mediatorCount = `must have 1 to ${MAXIMUM_MEDIATORS} entries`;
 const metaserverCount = `must have 1 to ${MAXIMUM_METASERVERS} entries`;
 const dataserverCount = `must have 1 to ${MAXIMUM_DATA_SERVERS} entries`;
 
 const topKeys = {
   cluster: name.default('nmrfs'),
-  mediator: z.strictObject(mediatorKeys, group('must be a group with the key address')),
+  mediator: z.strictObject(mediatorKeys, group('must be a group with the key address')).optional(),
+  mediators: z
+    .array(listedMediator, mediatorListRule)
+    .min(1, mediatorCount)
+    .max(MAXIMUM_MEDIATORS, mediatorCount)
+    .optional(),
   metaservers: z.array(server, serverListRule).min(1, metaserverCount).max(MAXIMUM_METASERVERS, metaserverCount),
   metadataProtocol: oneOf('raft', 'viewstamped').default('raft'),
   dataservers: z.array(server, serverListRule).min(1, dataserverCount).max(MAXIMUM_DATA_SERVERS, dataserverCount),
@@ -94,6 +109,8 @@ export function knownKeys(path: readonly PropertyKey[]): string[] {
       return Object.keys(serverKeys);
     case 'mediator':
       return Object.keys(mediatorKeys);
+    case 'mediators':
+      return Object.keys(listedMediatorKeys);
     case 'mount':
       return Object.keys(mountKeys);
     default:

@@ -1,8 +1,8 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
-import { connectRemote, type Remote, type RemoteOptions } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { Connections, type Peer } from './connections.js';
 import {
   type Mediator,
   type MediatorOptions,
@@ -10,16 +10,6 @@ import {
   openMediator,
   type ServerSupervisor,
 } from './mediator.js';
-import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
-
-/** A server that the mediator connects to. */
-export interface Peer {
-  name: string;
-  /** HOST:PORT */
-  address: string;
-  /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
-  unixPath?: string;
-}
 
 export interface RunMediatorOptions extends MediatorOptions {
   unixPath?: string;
@@ -41,35 +31,12 @@ export interface RunningMediator {
 
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
-  const remotes: Remote[] = [];
-  const connect = ({ name, address, unixPath }: Peer, limits: Pick<RemoteOptions, 'whileDown' | 'deadlineMs'>) => {
-    const remote = connectRemote(
-      {
-        name,
-        address,
-        ...limits,
-        ...(unixPath === undefined ? {} : { unixPath }),
-        ...(options.secret === undefined ? {} : { secret: options.secret }),
-      },
-      runtime,
-    );
-    remotes.push(remote);
-    return { name, address, remote };
-  };
+  const connections = new Connections(options, runtime);
   const parts: MediatorParts = {
-    metaservers: options.metaservers.map((peer) =>
-      connect(peer, {
-        // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
-        whileDown: options.metaservers.length === 1 ? 'wait' : 'fail',
-        deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
-      }),
-    ),
-    dataservers: options.dataservers.map((peer) =>
-      connect(peer, { whileDown: 'fail', deadlineMs: options.deadlineMs }),
-    ),
+    metaservers: connections.toMetaservers(options.metaservers),
+    dataservers: connections.to(options.dataservers),
     ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
   };
-  const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));
   let mediator: Mediator | undefined;
   let server: RunningServer;
   try {
@@ -89,7 +56,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     );
   } catch (error) {
     await mediator?.close();
-    await closeRemotes();
+    await connections.close();
     throw error;
   }
   const running = mediator;
@@ -99,7 +66,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     async close() {
       await server.close();
       await running.close();
-      await closeRemotes();
+      await connections.close();
     },
   };
 }

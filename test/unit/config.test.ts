@@ -302,7 +302,7 @@ describe('the configuration file', () => {
   });
 
   it('takes IPv6 addresses in quotes', () => {
-    assert.equal(parseConfig(changed('127.0.0.1:7600', '"[::1]:7600"'), FILE).mediator.address, '[::1]:7600');
+    assert.equal(parseConfig(changed('127.0.0.1:7600', '"[::1]:7600"'), FILE).mediators[0]?.address, '[::1]:7600');
     assert.deepEqual(problems(changed('cluster: nmrfs', 'cluster: nmrfs # not [::1]:7600')), []);
   });
 
