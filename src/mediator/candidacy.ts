@@ -50,19 +50,22 @@ export class Candidacy {
   async won(): Promise<Won | null> {
     const { clock, log } = this.#parts.runtime;
     while (!this.#isOver) {
+      let pauseMs = POLL_MS;
       try {
         const won = await this.#try();
-        if (won !== null) return won;
+        if (typeof won === 'object') return won;
+        pauseMs = Math.min(won, POLL_MS);
       } catch (error) {
         rethrowProgramFault(error);
         log.debug('mediator.no_metadata', errorFields(error));
       }
-      await sleep(clock, POLL_MS);
+      await sleep(clock, pauseMs);
     }
     return null;
   }
 
-  async #try(): Promise<Won | null> {
+  /** With the epoch, or with the milliseconds after which the active one may have been silent for long enough. */
+  async #try(): Promise<Won | number> {
     const { name, silenceMs, metadata, runtime } = this.#parts;
     const query = { name: 'mediator', request: {} } as const;
     const last = await metadata.query(query, { deadlineMs: QUERY_DEADLINE_MS });
@@ -70,11 +73,11 @@ export class Candidacy {
     this.epoch = last.epoch;
     // The process that had this mediator's own name is gone: this one has its address.
     const isVacant = last.name === '' || last.name === name || last.silentMs >= silenceMs;
-    if (!isVacant || this.#isOver) return null;
+    if (!isVacant || this.#isOver) return Math.max(1, Math.ceil(silenceMs - last.silentMs));
     const sinceMs = runtime.clock.monotonicMs();
     const request = { name, process: this.#process, seen: last.epoch, afterSilentMs: silenceMs };
     const message = { name: 'takeOver', timeNs: runtime.clock.nowNs(), request, durable: true } as const;
     const { taken, epoch } = await metadata.execute(message, { deadlineMs: TAKE_OVER_DEADLINE_MS });
-    return taken ? { epoch, sinceMs } : null;
+    return taken ? { epoch, sinceMs } : POLL_MS;
   }
 }

@@ -104,15 +104,18 @@ export class OneOfSeveral {
     this.#server?.disconnect();
   }
 
+  #waitAgain(): void {
+    if (this.#isClosed) return;
+    void this.#standby.close();
+    this.#standby = new Standby(this.#options, this.#runtime);
+  }
+
   async #run(): Promise<void> {
     for (;;) {
       const won = await this.#standby.won();
       if (won === null) return;
       await this.#serveAs(won);
       if (this.#isClosed) return;
-      const last = this.#standby;
-      this.#standby = new Standby(this.#options, this.#runtime);
-      await last.close();
     }
   }
 
@@ -125,6 +128,7 @@ export class OneOfSeveral {
     });
     const replaced = (): void => {
       log.warn('mediator.replaced', { name, epoch });
+      this.#waitAgain();
       this.#leave();
       this.#endTenure();
     };
@@ -145,13 +149,16 @@ export class OneOfSeveral {
     } catch (error) {
       rethrowProgramFault(error);
       log.warn('mediator.not_opened', { name, epoch, ...errorFields(error) });
+      tenure.end();
       await connections.close();
       await sleep(clock, RETRY_MS);
+      this.#waitAgain();
       return;
     }
     if (!tenure.isOver && !this.#isClosed) {
       this.#active = { mediator, tenure };
       log.info('mediator.took_over', { name, epoch });
+      void this.#standby.close();
       await over;
     }
     const retired = mediator.close().finally(() => connections.close());

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   /** One when absent. */
   metaservers?: number;
   metadataProtocol?: 'raft' | 'viewstamped';
+  /** One when absent. */
+  mediators?: number;
   readQuorum?: number;
   writeQuorum?: number;
   binding?: 'kernel' | 'fuse-native';
@@ -296,6 +298,7 @@ async function configText({
   servers,
   metaservers = 1,
   metadataProtocol = 'raft',
+  mediators = 1,
   readQuorum,
   writeQuorum,
   binding,
@@ -303,12 +306,12 @@ async function configText({
   maximumDirtyMebibytes,
   extraConfig,
 }: ClusterOptions): Promise<string> {
-  const ports = await freePorts(servers + metaservers + 1);
+  const ports = await freePorts(servers + metaservers + mediators);
   const lines = [
-    `mediator: { address: "127.0.0.1:${ports[0]}" }`,
+    ...mediatorLines(ports.splice(0, mediators)),
     `metadataProtocol: ${metadataProtocol}`,
-    ...serverLines('metaservers', 'meta', ports.slice(1, metaservers + 1)),
-    ...serverLines('dataservers', 'data', ports.slice(metaservers + 1)),
+    ...serverLines('metaservers', 'meta', ports.slice(0, metaservers)),
+    ...serverLines('dataservers', 'data', ports.slice(metaservers)),
   ];
   if (readQuorum !== undefined) lines.push(`readQuorum: ${readQuorum}`);
   if (writeQuorum !== undefined) lines.push(`writeQuorum: ${writeQuorum}`);
@@ -323,6 +326,11 @@ async function configText({
   );
   if (extraConfig !== undefined) lines.push(extraConfig);
   return `${lines.join('\n')}\n`;
+}
+
+function mediatorLines(ports: readonly number[]): string[] {
+  if (ports.length === 1) return [`mediator: { address: "127.0.0.1:${ports[0]}" }`];
+  return ['mediators:', ...ports.map((port, at) => `  - { name: mediator${at + 1}, address: "127.0.0.1:${port}" }`)];
 }
 
 function serverLines(list: string, name: string, ports: readonly number[]): string[] {
