@@ -127,7 +127,7 @@ describe('the configuration file', () => {
     [
       'an unknown key',
       changed('readQuorum: 3', 'readQorum: 3'),
-      /:43: readQorum: unknown key; did you mean readQuorum\?/,
+      /:44: readQorum: unknown key; did you mean readQuorum\?/,
     ],
     [
       'an unknown key of a group',
@@ -250,7 +250,7 @@ describe('the configuration file', () => {
     [
       'an IPv6 address without quotes',
       changed('127.0.0.1:7600', '[::1]:7600'),
-      /:10: \[::1\]:7600 wants quotes: "\[::1\]:7600"; a bare \[ begins a list$/,
+      /:11: \[::1\]:7600 wants quotes: "\[::1\]:7600"; a bare \[ begins a list$/,
     ],
     [
       'one in a group in braces',
