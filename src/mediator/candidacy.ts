@@ -71,8 +71,7 @@ export class Candidacy {
     const last = await metadata.query(query, { deadlineMs: QUERY_DEADLINE_MS });
     this.active = last.name;
     this.epoch = last.epoch;
-    // The process that had this mediator's own name is gone: this one has its address.
-    const isVacant = last.name === '' || last.name === name || last.silentMs >= silenceMs;
+    const isVacant = last.name === '' || last.silentMs >= silenceMs;
     if (!isVacant || this.#isOver) return Math.max(1, Math.ceil(silenceMs - last.silentMs));
     const sinceMs = runtime.clock.monotonicMs();
     const request = { name, process: this.#process, seen: last.epoch, afterSilentMs: silenceMs };

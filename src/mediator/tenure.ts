@@ -114,7 +114,7 @@ export class Tenure {
         // The metadata can't be reached: nothing is answered until it can.
         async (error: unknown) => {
           rethrowProgramFault(error);
-          await sleep(this.#clock, RETRY_MS);
+          if (!this.#isOver) await sleep(this.#clock, RETRY_MS);
         },
       )
       .finally(() => {

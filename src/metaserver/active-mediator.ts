@@ -33,9 +33,9 @@ export class ActiveMediator {
   }
 
   /** Whether it was silent for long enough, or has resigned. */
-  isVacantFor({ name, afterSilentMs }: Commands['takeOver']['request']): boolean {
+  isVacantFor({ process, afterSilentMs }: Commands['takeOver']['request']): boolean {
     const last = this.#tables.mediator();
-    return last.name === '' || last.name === name || this.silentMs >= afterSilentMs;
+    return last.name === '' || last.process === process || this.silentMs >= afterSilentMs;
   }
 
   /** The row may have changed. */

@@ -167,7 +167,7 @@ export interface Commands {
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
   /**
    * Another mediator becomes the active one, if `seen` is still the epoch and its holder has resigned or has said nothing for
-   * `afterSilentMs`. One under the holder's name need not wait. `process`: random, of the process that asks. Always durable.
+   * `afterSilentMs`. `process`: random, of the process that asks; the holder is told again that it is. Always durable.
    */
   takeOver: {
     request: { name: string; process: string; seen: number; afterSilentMs: number };
