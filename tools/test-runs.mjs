@@ -21,6 +21,7 @@ const LONGEST_FIRST = [
   'end-to-end/programs/load',
   'end-to-end/random-files',
   'end-to-end/programs/git',
+  'end-to-end/lost-leaders',
   'end-to-end/lost-servers',
   'end-to-end/several-mounts',
   'unit/cli/up',

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Document, isMap, parseDocument, visit } from 'yaml';
+import { type Document, isMap, isSeq, parseDocument, visit } from 'yaml';
 import { suggestion } from '../config/issues.js';
 import { parsePath } from '../config/path-text.js';
 import { knownKeys } from '../config/schema.js';
@@ -44,6 +44,19 @@ export async function setConfigKey(file: string, key: string, value: string): Pr
   const config = parseConfig(changed, absolute);
   await replace(absolute, changed);
   return config;
+}
+
+/** Takes a server out of a list. The new file is checked as a whole before it replaces the old one. */
+export async function removeServer(file: string, list: 'metaservers' | 'dataservers', name: string): Promise<void> {
+  const absolute = resolve(file);
+  const document = parseDocument(await readText(absolute));
+  const entries = document.get(list);
+  const at = isSeq(entries) ? entries.items.findIndex((entry) => isMap(entry) && entry.get('name') === name) : -1;
+  if (at < 0) throw new ConfigError([`${list}: ${name} is not there`]);
+  document.deleteIn([list, at]);
+  const changed = document.toString({ lineWidth: 0 });
+  parseConfig(changed, absolute);
+  await replace(absolute, changed);
 }
 
 /** Whether the file would still fit with that key set. Throws ConfigError when not. */

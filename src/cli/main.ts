@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { addFaultCommands } from './commands/faults.js';
 import { addInspectionCommands } from './commands/inspection.js';
+import { addMetaserverCommands } from './commands/metaserver.js';
 import { addMountCommands } from './commands/mounting.js';
 import { addRunCommands } from './commands/running.js';
 import { addScrubCommand } from './commands/scrub.js';
@@ -33,6 +34,7 @@ function program(): Command {
   addInspectionCommands(command);
   addFaultCommands(command);
   addScrubCommand(command);
+  addMetaserverCommands(command);
   return command;
 }
 

@@ -8,7 +8,7 @@ import type {
   MediatorStatus,
   MetaserverStatus,
 } from '../protocol/services/admin.js';
-import { majorityOf } from '../protocol/values/quorum.js';
+import { metaserverMajority } from '../protocol/services/metaserver-majority.js';
 import { type Colour, paint, table } from './output.js';
 
 const STATE_COLOURS: Readonly<Record<DataServerState, Colour>> = {
@@ -121,32 +121,22 @@ export function survivalText(answer: ClusterStatus): string {
 /** Why no metaserver serves. */
 function vacancyText(metaservers: readonly MetaserverStatus[]): string {
   if (metaservers.length === 1) return 'the metaserver does not answer';
-  const { voters, up, needed } = majorityOfMetaservers(metaservers);
-  return up < needed
-    ? `${up} of ${voters} metaservers ${up === 1 ? 'is' : 'are'} there, ${needed} must be`
+  const { voters, up, needed } = metaserverMajority(metaservers);
+  return up.length < needed
+    ? `${up.length} of ${voters} metaservers ${up.length === 1 ? 'is' : 'are'} there, ${needed} must be`
     : 'the metaservers have no leader just now';
 }
 
 /** How many more metaservers may go; nothing for a lone one, or where none serves. */
 function metadataText(metaservers: readonly MetaserverStatus[]): string[] {
   if (metaservers.length === 1 || metaservers.every(({ isServing }) => !isServing)) return [];
-  const { voters, up, needed } = majorityOfMetaservers(metaservers);
-  if (up === metaservers.length && voters === up) return [describeMetadata(up) ?? []].flat();
-  const more = Math.max(0, up - needed);
+  const { voters, up, needed } = metaserverMajority(metaservers);
+  if (up.length === metaservers.length && voters === up.length) return [describeMetadata(voters) ?? []].flat();
+  const more = Math.max(0, up.length - needed);
   const count = more === 0 ? 'no further metaserver' : `${more} more`;
-  return [`Names and attributes survive the loss of ${count} (${up} of ${voters} are there, ${needed} must be).`];
-}
-
-/** Those that count: learners do not. While nobody has said who does, all do. */
-function majorityOfMetaservers(metaservers: readonly MetaserverStatus[]): {
-  voters: number;
-  up: number;
-  needed: number;
-} {
-  const known = metaservers.filter(({ isVoter }) => isVoter);
-  const voters = known.length > 0 ? known : metaservers;
-  const up = voters.filter(({ state }) => state === 'up').length;
-  return { voters: voters.length, up, needed: majorityOf(voters.length) };
+  return [
+    `Names and attributes survive the loss of ${count} (${up.length} of ${voters} are there, ${needed} must be).`,
+  ];
 }
 
 function roleText({ role, state, trouble }: MetaserverStatus): string {

@@ -10,6 +10,7 @@ import { decodeRow, type Place, type VersionRow } from './format/version-row.js'
 import type { Catalog } from './index/catalog.js';
 import { INDEX_SAVE_BLOCKS, ZEROS_AHEAD_BYTES } from './limits.js';
 import { type ScannedRecord, SegmentScanner } from './log/scanner.js';
+import { ZEROS } from './log/segment-log.js';
 import type { Segments } from './log/segments.js';
 import type { UnsafeSegments } from './log/unsafe-segments.js';
 import type { PageReader } from './reading/page-reader.js';
@@ -78,10 +79,10 @@ async function cutTail({ segments, log }: RecoveryParts, number: number, endOffs
   const bytes = segments.sizeOf(number) - endOffset;
   if (bytes <= 0) return;
   const isZeros = await segments.use(number, async (file) => {
-    const tail = Buffer.alloc(Math.min(bytes, ZEROS_AHEAD_BYTES));
+    const tail = Buffer.allocUnsafe(Math.min(bytes, ZEROS_AHEAD_BYTES));
     const read = await file.read(tail, endOffset);
     await file.truncate(endOffset);
-    return bytes <= ZEROS_AHEAD_BYTES && tail.subarray(0, read).every((byte) => byte === 0);
+    return bytes <= ZEROS_AHEAD_BYTES && tail.subarray(0, read).equals(ZEROS.subarray(0, read));
   });
   segments.setSize(number, endOffset);
   if (!isZeros) log.warn('segment.tail_cut', { segment: number, bytes });

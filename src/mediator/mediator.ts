@@ -250,6 +250,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     ...(parts.supervisor === undefined ? {} : { supervisor: parts.supervisor }),
     metadata,
     metaservers: parts.metaservers,
+    leader: () => metaservers.leader,
     replicas,
     reader,
     scrubber,

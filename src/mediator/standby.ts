@@ -98,7 +98,7 @@ export class Standby {
       ...{ readQuorum, writeQuorum, readable: false, writable: false, audit, onWriteQuorumLost },
       mediator: { address: active?.address ?? '' },
       mediators,
-      metaservers: metaserverStatuses(this.#metaserverParts, answers, new Error(NOBODY)),
+      metaservers: metaserverStatuses(this.#metaserverParts, answers),
       dataservers: this.#options.dataservers.map((server) => ({
         ...UNKNOWN,
         name: server.name,

@@ -45,6 +45,11 @@ const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
 /** Of a storage that is written by a group. */
 const GROUP_ERRORS: ReadonlySet<ServiceErrorCode> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN']);
 
+/** Whether a write has failed since another server leads, or may: it is not the disk. */
+export function isOfGroup(error: unknown): boolean {
+  return error instanceof ServiceError && GROUP_ERRORS.has(error.code);
+}
+
 export interface ExecutorParts {
   engine: Engine;
   tables: Tables;
@@ -248,8 +253,7 @@ export class Executor implements MetadataService {
       // An empty commit does not touch the disk.
       if (stores) this.#disk.worked();
     } catch (error) {
-      // Another server leads, or may: it is not the disk.
-      if (error instanceof ServiceError && GROUP_ERRORS.has(error.code)) throw error;
+      if (isOfGroup(error)) throw error;
       this.#metrics.commit(waitedMs(), 'failed');
       this.#runtime.log.error('metadata.commit_failed', errorFields(error));
       this.#schedule(DISK_RETRY_MS);

@@ -5,14 +5,13 @@ import type { ServiceError } from '../protocol/errors.js';
 import type { Fence } from '../protocol/services/fence.js';
 import type { Command, MetadataService } from '../protocol/services/metadata.js';
 import type { CallOptions } from '../protocol/services/service.js';
-import { errorFields } from '../runtime/caught-errors.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { ActiveMediator } from './active-mediator.js';
 import { DiskHealth } from './disk-health.js';
 import { Engine } from './engine/engine.js';
 import type { Storage } from './engine/storage.js';
-import { Executor, MAXIMUM_LOST_INODES } from './executor.js';
+import { Executor, isOfGroup, MAXIMUM_LOST_INODES } from './executor.js';
 import type { Metrics } from './metrics.js';
 import { initialise } from './namespace/initial-state.js';
 import { statistics } from './namespace/queries.js';
@@ -101,20 +100,16 @@ export class LedNamespace {
 
   /** Answers nothing any more; everything that was answered is durable when it resolves. The storage stays open. */
   async close(): Promise<void> {
-    try {
-      await this.#executor.close();
-      this.#engine.transaction(() => this.#engine.put(CLOSED_KEY, Buffer.of(1)));
-      await this.#engine.commit();
-    } catch (error) {
-      // As after a crash: what was answered and not stored is lost here. Mediators see the next start's history, and carry it out
-      // again.
-      this.#runtime.log.error('metadata.not_closed', errorFields(error));
-    }
+    await this.#executor.close();
+    this.#engine.transaction(() => this.#engine.put(CLOSED_KEY, Buffer.of(1)));
+    await this.#engine.commit();
   }
 
   /** Another server leads. What was answered and is not durable is dropped. */
   abandon(why: ServiceError): void {
     this.#executor.abandon(why);
+    // A commit that waits for its turn would write into a later reign of this server.
+    this.#engine.retire(why);
   }
 
   /** Nothing of the active mediator may come between the look at its silence and the change: both are done at one moment. */
@@ -132,7 +127,8 @@ export class LedNamespace {
     const isNew = this.#tables.clusterId() === undefined;
     this.#engine.transaction(() => this.#begin(rootOwner));
     await this.#engine.commit().catch((error: unknown) => {
-      if (isNew) throw error;
+      // A member of a group that can't store does not lead for long.
+      if (isNew || isOfGroup(error)) throw error;
       // No command is applied before this is stored, which is tried again; queries are answered.
       this.#disk.failed(error);
     });

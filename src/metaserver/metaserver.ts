@@ -12,7 +12,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { SerialQueue } from '../runtime/serial-queue.js';
 import type { EngineFactory, Storage } from './engine/storage.js';
 import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
-import { Metrics } from './metrics.js';
+import { type GroupPlace, Metrics } from './metrics.js';
 import { metaserverMethods } from './xml-rpc.js';
 
 export interface MetaserverOptions {
@@ -34,12 +34,16 @@ export interface Metaserver {
 }
 
 const COMMIT_INTERVAL_MS = 50;
+const LEAD_RETRY_MS = 1000;
 
 /** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
 export const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
+  'metadata.not_led',
   'replication.log_unprepared',
+  'replication.not_greeted',
+  'replication.state_not_sent',
   'metadata.command_failed',
   'mediator.fenced',
 ];
@@ -54,6 +58,11 @@ export async function openMetaserver(
   const host = new NamespaceHost(options, runtime);
   await host.begin(await engineFactory(options.directory, runtime));
   return host;
+}
+
+/** Before the request is checked. */
+function identifies(request: unknown): boolean {
+  return typeof request === 'object' && request !== null && 'identifies' in request && request.identifies === true;
 }
 
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
@@ -94,7 +103,7 @@ export class NamespaceHost implements Metaserver {
     this.metadata = {
       execute: async (message, options) => (await this.#leading(message.name, options)).execute(message, options),
       query: async (message, options) => {
-        if (message.name === 'statistics') this.#introduce(options);
+        if (message.name === 'statistics' && identifies(message.request)) this.#introduce(options);
         return (await this.#leading(message.name, options)).query(message, options);
       },
       sync: async (_request, options) => (await this.#leading('sync', options)).sync(options),
@@ -118,6 +127,11 @@ export class NamespaceHost implements Metaserver {
   /** Whether this server answers, for sure. */
   get isServing(): boolean {
     return this.#led !== null && (this.#storage?.leadership?.isCertain ?? true);
+  }
+
+  /** Shows in the metrics where the group is, as this server sees it. */
+  showGroup(place: () => GroupPlace): void {
+    this.#metrics.showGroup(place);
   }
 
   metrics(): Promise<string> {
@@ -144,7 +158,7 @@ export class NamespaceHost implements Metaserver {
 
   /**
    * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
-   * soon as it sees that, which it does by the query `statistics`: it must ask that first.
+   * soon as it sees that, which it does by the query `statistics` with `identifies`: it must ask that first.
    */
   #knowsReign(name: string, options: CallOptions | undefined): boolean {
     return (
@@ -162,16 +176,21 @@ export class NamespaceHost implements Metaserver {
   }
 
   #changed(): void {
-    const storage = this.#storage;
     this.#changes++;
     this.#led?.abandon(this.#refusal());
     this.#led = null;
+    this.#beginToLead();
+  }
+
+  #beginToLead(): void {
+    const storage = this.#storage;
     if (storage?.leadership?.isServing !== true || this.#isClosed) return;
     this.#queue
       .run(() => this.#lead(storage))
       .catch((error: unknown) => {
         rethrowProgramFault(error);
         this.#runtime.log.error('metadata.not_led', errorFields(error));
+        this.#runtime.clock.after(LEAD_RETRY_MS, () => this.#beginToLead());
       });
   }
 
@@ -198,8 +217,17 @@ export class NamespaceHost implements Metaserver {
     await this.#queue.idle();
     const led = this.#led;
     this.#led = null;
-    await led?.close();
-    await this.#storage?.leadership?.handOver();
-    await this.#storage?.close();
+    try {
+      await led?.close();
+      await this.#storage?.leadership?.handOver();
+    } catch (error) {
+      // As after a crash: what was answered and not stored is lost here, and mediators carry it out again where they see the next
+      // history. With the others of a group gone or leading, that is in order.
+      const isAlone = this.#storage?.leadership?.isServing !== false;
+      this.#runtime.log[isAlone ? 'error' : 'info']('metadata.not_closed', errorFields(error));
+      if (isAlone) throw error;
+    } finally {
+      await this.#storage?.close();
+    }
   }
 }

@@ -6,6 +6,23 @@ import type { Statistics } from './namespace/queries.js';
 /** Seconds; a commit of a quick disk takes a third of a millisecond. */
 const COMMIT_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];
 
+/** Where a member of a group is. */
+export interface GroupPlace {
+  /** leader, follower … */
+  role: string;
+  term: number;
+  lastIndex: number;
+  committedIndex: number;
+  appliedIndex: number;
+}
+
+const PLACES = {
+  term: 'Term of Raft, or view',
+  lastIndex: 'Last entry of the log here',
+  committedIndex: 'Last entry that is known here to be committed',
+  appliedIndex: 'Last entry that is applied here',
+} as const;
+
 export class Metrics {
   readonly #registry = new Registry();
   // Plain maps, copied into the counters on request: a labelled counter costs a tenth of a command.
@@ -84,6 +101,30 @@ export class Metrics {
   commit(waitedMs: number, outcome: 'done' | 'failed'): void {
     if (outcome === 'done') this.#commits.observe(waitedMs / 1000);
     else this.#failedCommits.inc();
+  }
+
+  showGroup(place: () => GroupPlace): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: 'nmrfs_group_role',
+      help: '1 for what this server is in the group of metaservers',
+      labelNames: ['role'],
+      registers,
+      collect() {
+        this.reset();
+        this.set({ role: place().role }, 1);
+      },
+    });
+    for (const [field, help] of Object.entries(PLACES) as [keyof typeof PLACES, string][]) {
+      new Gauge({
+        name: `nmrfs_group_${field.replace('Index', '_index')}`,
+        help,
+        registers,
+        collect() {
+          this.set(place()[field]);
+        },
+      });
+    }
   }
 
   text(): Promise<string> {

@@ -92,11 +92,18 @@ export class ServiceError extends Error {
   }
 }
 
-const WITHOUT_EFFECT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'NOT_LEADER', 'CLOSING', 'FENCED']);
+const WITHOUT_EFFECT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'NOT_LEADER', 'CLOSING']);
 
-/** Whether the request has changed nothing. */
+/** Whether the request has changed nothing, and may be made once more elsewhere or later. */
 export function wasWithoutEffect(error: ServiceError): boolean {
   return WITHOUT_EFFECT.has(error.code);
+}
+
+const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([...WITHOUT_EFFECT, 'FENCED', 'OUTCOME_UNKNOWN', 'DEADLINE']);
+
+/** Whether no server has answered the request: none that could was there, or its reply did not come. It says nothing about the request. */
+export function wasUnanswered(error: ServiceError): boolean {
+  return UNANSWERED.has(error.code);
 }
 
 /** What was sent can't be understood, or breaks a limit; `what` says which part of it. */

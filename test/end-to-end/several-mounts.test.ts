@@ -141,20 +141,29 @@ describe('several mounts', function () {
 
   it('append to one file without losing or tearing a line', async () => {
     const lines = 150;
+    // So long that many lie in two pages.
+    const rest = ' of a line that has some length'.repeat(40);
+    // An error of the close is one too, which a shell does not tell.
     const eachOpens = (name: string) =>
-      `for n in $(seq ${lines}); do echo "${name} $n of a line that has some length" >> appended; done`;
+      [
+        'import os',
+        `for n in range(1, ${lines} + 1):`,
+        '    f = os.open("appended", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)',
+        `    os.write(f, (f"${name} {n}" + " of a line that has some length" * 40 + "\\n").encode())`,
+        '    os.close(f)',
+      ].join('\n');
     const staysOpen = (name: string) =>
       [
         'import os, sys',
         'f = os.open("appended", os.O_WRONLY | os.O_APPEND)',
         `for n in range(1, ${lines} + 1):`,
-        `    os.write(f, f"${name} {n} of a line that has some length\\n".encode())`,
+        `    os.write(f, (f"${name} {n}" + " of a line that has some length" * 40 + "\\n").encode())`,
         '    if n % 5 == 0: os.fsync(f)',
       ].join('\n');
     await here(': > appended');
     const writers = [
-      here(eachOpens('a')),
-      there(eachOpens('b')),
+      here(`python3 -c '${eachOpens('a')}'`),
+      there(`python3 -c '${eachOpens('b')}'`),
       here(`python3 -c '${staysOpen('c')}'`),
       there(`python3 -c '${staysOpen('d')}'`),
     ];
@@ -162,12 +171,15 @@ describe('several mounts', function () {
     for (const mount of [here, there]) {
       const found = (await mount('cat appended')).stdout.split('\n');
       assert.equal(found.pop(), '');
-      for (const name of ['a', 'b', 'c', 'd']) {
-        const expected = Array.from({ length: lines }, (_, n) => `${name} ${n + 1} of a line that has some length`);
-        assert.deepEqual(
-          found.filter((line) => line.startsWith(name)),
-          expected,
-        );
+      const expected = ['a', 'b', 'c', 'd'].map((name) =>
+        Array.from({ length: lines }, (_, n) => `${name} ${n + 1}${rest}`),
+      );
+      const strange = found.filter((line) => !expected.flat().includes(line));
+      const missing = expected.flat().filter((line) => !found.includes(line));
+      assert.deepEqual({ strange, missing }, { strange: [], missing: [] });
+      for (const [at, name] of ['a', 'b', 'c', 'd'].entries()) {
+        const ofOne = found.filter((line) => line.startsWith(name));
+        assert.deepEqual(ofOne, expected[at]);
       }
       assert.equal(found.length, 4 * lines);
     }

@@ -7,7 +7,7 @@ import { carryIn } from './world/disk.js';
 import { Host, type World } from './world/host.js';
 
 /** So short that the log's files take turns within a run. */
-const SEGMENT_BYTES = 16 * 1024;
+const SEGMENT_BYTES = 6 * 1024;
 const STORE_DIRECTORY = '/store';
 
 export interface MetaHostOptions {

@@ -7,6 +7,7 @@ import type { RemoteState } from '../../src/protocol/wire/client.js';
 import type { Clock } from '../../src/runtime/clock.js';
 
 export const FOLLOWER: GroupStatus = {
+  id: null,
   role: 'follower',
   isServing: false,
   leader: null,

@@ -37,7 +37,17 @@ export const LAYERS = {
     ['.'],
   ],
   'fuse-client/kernel': [['codec'], ['device', 'known'], ['handlers'], ['.']],
-  metaserver: [['engine'], ['storage', 'state', 'requests'], ['namespace'], ['.']],
+  metaserver: [
+    ['engine'],
+    ['storage', 'state', 'requests'],
+    ['namespace'],
+    ['disk-health', 'metrics', 'xml-rpc'],
+    ['executor'],
+    ['led-namespace'],
+    ['metaserver'],
+    ['group'],
+    ['.'],
+  ],
   dataserver: [['limits'], ['format'], ['log', 'index'], ['reading'], ['writing'], ['compaction'], ['.']],
 };
 

@@ -31,7 +31,7 @@ export function addFaultCommands(program: Command): void {
     .argument('<server>', 'for instance data3 or meta2')
     .action(terminate);
   withConfig(program.command('restart'))
-    .description('test hook: a new process for a data server or a metaserver')
+    .description('test hook: a new process for a data server or a metaserver; returns when it takes part again')
     .argument('<server>', 'for instance data3 or meta2')
     .option('--blank', 'wipe its store first; it is rebuilt from the others')
     .action(restart);
@@ -79,7 +79,11 @@ async function restart(server: string, options: RestartOptions): Promise<void> {
   const { SLOW_CALL_MS } = await import('../admin-client.js');
   const blank = options.blank === true;
   await withAdmin(config, (admin) => admin.restart({ server, blank }, { deadlineMs: SLOW_CALL_MS }));
-  print(`${server}: restarted${blank ? ' with an empty store; "nmrfs status" shows its rebuild' : ''}`);
+  const isMetaserver = config.metaservers.some(({ name }) => name === server);
+  const how = isMetaserver
+    ? ' with an empty store, which the other metaservers have filled'
+    : ' with an empty store; "nmrfs status" shows its rebuild';
+  print(`${server}: restarted${blank ? how : ''}`);
 }
 
 async function load(options: ConfigOption) {

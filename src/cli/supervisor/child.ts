@@ -131,6 +131,11 @@ export class ServerChild {
     });
   }
 
+  /** Stops it for good, after restarts that were asked for before. */
+  retire(): Promise<void> {
+    return this.#inTurn(() => this.stop());
+  }
+
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#lastRestart.then(work);
     // One that failed must not stop the next; its caller hears of it.

@@ -1,5 +1,6 @@
 // The control service of `nmrfs up`: the mediator asks it to start a dead
-// server, or to end one, `nmrfs down` asks it to stop them all.
+// server, or to end one, `nmrfs down` asks it to stop them all, `nmrfs metaserver
+// remove` to stop one for good.
 import type { CallOptions } from '../../protocol/services/service.js';
 
 /**
@@ -23,6 +24,8 @@ export interface ControlService {
   restart(request: { name: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
   /** Test hook: ends a server's process as a crash would; it is left so. Answers when it is gone. */
   terminate(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Stops a server that is taken out of the configuration, and forgets it. Answers when it is gone. */
+  retire(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Begins to stop everything in order; the supervisor's process is gone when that is done. */
   stop(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
 }

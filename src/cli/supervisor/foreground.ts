@@ -3,13 +3,11 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { type Config, describeMediators, describeMetadata, describeSurvival } from '../../config.js';
-import { connectRemote } from '../../protocol/wire/client.js';
 import { CommandFailure } from '../failure.js';
 import { bindingEnvironment, chooseBinding } from '../mounting/binding.js';
 import { clearIfDead, mountPoint } from '../mounting/mounts.js';
 import { logDirectory } from '../paths.js';
-import { commandRuntime } from '../runtime.js';
-import type { ControlService } from './control.js';
+import { askSupervisor } from './control-client.js';
 import { isLocked, readRecord, removeRecord } from './instance.js';
 import type { Show } from './logs.js';
 import { Supervisor } from './supervisor.js';
@@ -17,7 +15,6 @@ import { Supervisor } from './supervisor.js';
 /** Unmounting flushes what programs wrote; a slow disk may need its time for that. */
 const DOWN_DEADLINE_MS = 120_000;
 const DOWN_POLL_MS = 50;
-const CONTROL_DEADLINE_MS = 5000;
 
 export interface UpRequest {
   mount?: string;
@@ -129,23 +126,11 @@ async function showOn(stream: NodeJS.WriteStream): Promise<Show> {
 
 /** Asks the supervisor of this configuration to stop, and waits until it has. Answers whether one was running. */
 export async function stopRunning(config: Config): Promise<boolean> {
-  const record = await readRecord(config);
-  if (!(await isLocked(config))) {
-    await clearLeftovers(config, record?.mountDirectory ?? config.mount.directory);
-    return false;
-  }
+  const record = await askSupervisor(config, (control) => control.stop({}));
   if (record === undefined) {
-    throw new CommandFailure('nmrfs is just starting; try again in a moment');
-  }
-  const { address, secret } = record;
-  const remote = connectRemote(
-    { name: 'supervisor', address, secret, deadlineMs: CONTROL_DEADLINE_MS, whileDown: 'wait' },
-    commandRuntime(),
-  );
-  try {
-    await remote.service<ControlService>('control').stop({});
-  } finally {
-    await remote.close();
+    const left = await readRecord(config);
+    await clearLeftovers(config, left?.mountDirectory ?? config.mount.directory);
+    return false;
   }
   const end = performance.now() + DOWN_DEADLINE_MS;
   while (await isLocked(config)) {

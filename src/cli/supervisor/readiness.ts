@@ -1,6 +1,7 @@
 // Whether a cluster that was just started can be used, and what is wrong with
 // its servers, in words for people. Pure.
 import type { ClusterStatus, DataServerStatus, MetaserverStatus } from '../../protocol/services/admin.js';
+import { isCatchingUp } from '../../protocol/services/metaserver-majority.js';
 
 /** A metaserver or a data server as its supervisor knows it. */
 export interface ChildNews {
@@ -30,7 +31,7 @@ export function judgeReadiness(status: ClusterStatus | undefined, children: read
     const summary = 'nothing can be read: the mediator does not answer';
     return { verdict: 'unreadable', summary, problems: children.flatMap((child) => problemOfChild(child)) };
   }
-  const { dataservers, metaservers, writable, onWriteQuorumLost } = status;
+  const { dataservers, metaservers, onWriteQuorumLost } = status;
   const { readQuorum, writeQuorum } = status;
   const problems = [
     ...metaservers.flatMap((server) => problemOfMetaserver(server, childOf(children, server), metaservers.length)),
@@ -49,14 +50,16 @@ export function judgeReadiness(status: ClusterStatus | undefined, children: read
   if (complete < readQuorum) {
     problems.push(`what fewer than ${readQuorum} data servers hold (Qr) can't be read: ${complete} are complete`);
   }
-  if (!writable) {
-    const reachable = dataservers.filter(({ state }) => state !== 'down').length;
+  const troubled = metaservers.find(({ isServing, trouble }) => isServing && trouble !== null);
+  if (troubled !== undefined) problems.push(`writes are refused: ${troubled.name} is ${troubled.trouble}`);
+  const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null).length;
+  if (taking < writeQuorum) {
     const outcome = onWriteQuorumLost === 'fail' ? 'fail' : 'wait';
     problems.push(
-      `writes ${outcome}: ${reachable} of ${dataservers.length} data servers can be written to, ${writeQuorum} must be (Qw)`,
+      `writes ${outcome}: ${taking} of ${dataservers.length} data servers can be written to, ${writeQuorum} must be (Qw)`,
     );
   }
-  const isJoining = metaservers.length > 1 && metaservers.some(({ isVoter }) => !isVoter);
+  const isJoining = metaservers.length > 1 && metaservers.some((server) => !server.isVoter || isCatchingUp(server));
   return { verdict: isJoining ? 'joining' : 'ready', summary: '', problems };
 }
 
@@ -69,17 +72,16 @@ function childOf(children: readonly ChildNews[], { name }: { name: string }): Ch
   return children.find((child) => child.name === name);
 }
 
-function problemOfMetaserver(
-  { name, state, role, isVoter, reason }: MetaserverStatus,
-  child: ChildNews | undefined,
-  metaservers: number,
-): string[] {
+function problemOfMetaserver(server: MetaserverStatus, child: ChildNews | undefined, metaservers: number): string[] {
+  const { name, state, role, isVoter, reason } = server;
   if (state === 'down') {
     const known = child === undefined || metaservers === 1 ? [] : problemOfChild(child);
     return known.length > 0 ? known : [`${name} is down`];
   }
   if (reason !== '') return [`${name}: ${reason}`];
-  return isVoter || metaservers === 1 ? [] : [`${name} does not count for majorities yet (${role})`];
+  return metaservers === 1 || (isVoter && !isCatchingUp(server))
+    ? []
+    : [`${name} does not count for majorities yet (${role})`];
 }
 
 function problemOf({ name, state, reason }: DataServerStatus, child: ChildNews | undefined): string[] {

@@ -42,9 +42,9 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor {
-  readonly #children: ServerChild[];
-  readonly #metaservers: ServerChild[];
-  readonly #dataservers: ServerChild[];
+  #children: ServerChild[];
+  #metaservers: ServerChild[];
+  #dataservers: ServerChild[];
   readonly #mediators: ServerChild[];
   /** With several mediators; a lone one mounts in its own process. */
   readonly #mount: ServerChild | null;
@@ -216,6 +216,17 @@ export class Supervisor {
       },
       terminate: async ({ name }) => {
         await this.#store(name).terminate();
+        return {};
+      },
+      retire: async ({ name }) => {
+        const child = this.#store(name);
+        await child.retire();
+        const without = (children: ServerChild[]) => children.filter((other) => other !== child);
+        this.#children = without(this.#children);
+        this.#metaservers = without(this.#metaservers);
+        this.#dataservers = without(this.#dataservers);
+        this.#logs.write('supervisor', 'info', 'server.retired', { server: name });
+        this.#recordSoon();
         return {};
       },
       stop: async () => {

@@ -15,7 +15,7 @@ import type { Condition } from './condition.js';
 import type { Segments } from './segments.js';
 import type { UnsafeSegments } from './unsafe-segments.js';
 
-const ZEROS = Buffer.alloc(ZEROS_AHEAD_BYTES);
+export const ZEROS = Buffer.alloc(ZEROS_AHEAD_BYTES);
 
 interface Waiter {
   resolve: () => void;

@@ -2,6 +2,7 @@
 export const OpenFlag = {
   ACCESS_MODE: 0o3,
   READ_ONLY: 0,
+  WRITE_ONLY: 1,
   READ_WRITE: 2,
   EXCLUSIVE: 0o200,
   TRUNCATE: 0o1000,

@@ -14,7 +14,7 @@ import type { Reader } from '../voting/reader.js';
 import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
 import { MetaserverHooks, type ServerSupervisor } from './metaserver-hooks.js';
-import { askGroup, type MetaserverHealth, metaserverStatuses } from './metaserver-status.js';
+import { askGroup, type LedHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
@@ -37,6 +37,8 @@ export interface AdminParts {
   supervisor?: ServerSupervisor;
   metadata: MetadataService;
   metaservers: readonly MetaserverPart[];
+  /** The name of the metaserver that calls go to; null when none leads. */
+  leader: () => string | null;
   replicas: ReplicaSet;
   reader: Reader;
   scrubber: Scrubber;
@@ -60,20 +62,21 @@ export class MediatorAdmin implements AdminService {
     this.#metadata = parts.metadata;
     this.#replicas = parts.replicas;
     this.#settings = parts.settings;
-    this.#metaservers = new MetaserverHooks(parts.metaservers, parts.supervisor);
+    this.#metaservers = new MetaserverHooks(parts.metaservers, parts.supervisor, parts.clock);
   }
 
   async status(): Promise<ClusterStatus> {
     const parts = this.#parts.metaservers;
-    const [health, answers, mediators] = await Promise.all([
-      this.#metaserverHealth(),
+    const [led, answers, mediators] = await Promise.all([
+      this.#ledHealth(),
       askGroup(parts),
       this.#parts.mediators(),
       this.#replicas.refresh(FRESH_NUMBERS_MS),
     ]);
+    const { health } = led;
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
-    const metaservers = metaserverStatuses(parts, answers, health);
+    const metaservers = metaserverStatuses(parts, answers, led);
     const dataservers = this.#replicas.replicas.map((replica) =>
       dataServerStatus(replica, missed === null ? null : (missed.get(replica.name) ?? 0)),
     );
@@ -96,13 +99,11 @@ export class MediatorAdmin implements AdminService {
     };
   }
 
-  async #metaserverHealth(): Promise<MetaserverHealth | Error> {
-    try {
-      const limits = { deadlineMs: METASERVER_ANSWER_MS };
-      return await this.#metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
-    } catch (error) {
-      return asError(error);
-    }
+  async #ledHealth(): Promise<LedHealth> {
+    const limits = { deadlineMs: METASERVER_ANSWER_MS };
+    const asking = this.#metadata.query({ name: 'health', request: { limit: BEHIND_LIMIT } }, limits);
+    const health = await asking.catch(asError);
+    return { leader: this.#parts.leader(), health };
   }
 
   async votes({ path }: Request<'votes'>): Reply<'votes'> {
@@ -170,7 +171,10 @@ export class MediatorAdmin implements AdminService {
 
   async terminate({ server }: Request<'terminate'>): Reply<'terminate'> {
     this.#requireHooks();
-    if (this.#metaservers.has(server)) return this.#metaservers.terminate(server);
+    if (this.#metaservers.has(server)) {
+      await this.#metaservers.terminate(server);
+      return {};
+    }
     const replica = this.#replicas.byName(server);
     this.#requireReachable(server);
     await replica.hooks.terminate({});
@@ -179,12 +183,17 @@ export class MediatorAdmin implements AdminService {
 
   async restart({ server, blank }: Request<'restart'>): Reply<'restart'> {
     this.#requireHooks();
-    if (this.#metaservers.has(server)) return this.#metaservers.restart(server, blank);
+    const { clock, supervisor } = this.#parts;
+    const endMs = clock.monotonicMs() + RESTART_LIMIT_MS;
+    const leftMs = () => Math.max(endMs - clock.monotonicMs(), ADMISSION_LIMIT_MS);
+    if (this.#metaservers.has(server)) {
+      await this.#metaservers.restart(server, blank);
+      await this.#metaservers.untilBack(server, leftMs());
+      return {};
+    }
     const replica = this.#replicas.byName(server);
-    const endMs = this.#parts.clock.monotonicMs() + RESTART_LIMIT_MS;
     // The server is back after the connection to the old process is lost, unless that is lost already.
     const losses = replica.losses + (replica.remote.state === 'up' ? 1 : 0);
-    const { supervisor } = this.#parts;
     if (supervisor !== undefined) await supervisor.restart(server, blank);
     else if (replica.reachable) await replica.hooks.restart({ blank });
     else {
@@ -193,8 +202,7 @@ export class MediatorAdmin implements AdminService {
         `${server} is not running and nobody supervises it here: start it on its host with nmrfs serve data`,
       );
     }
-    const leftMs = Math.max(endMs - this.#parts.clock.monotonicMs(), ADMISSION_LIMIT_MS);
-    await this.#replicas.untilBack(replica, losses, leftMs);
+    await this.#replicas.untilBack(replica, losses, leftMs());
     return {};
   }
 

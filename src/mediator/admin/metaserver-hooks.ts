@@ -1,8 +1,12 @@
 // Test hooks for metaservers, which their supervisor carries out.
 import { ServiceError } from '../../protocol/errors.js';
-import { majorityOf } from '../../protocol/values/quorum.js';
+import type { MetaserverStatus } from '../../protocol/services/admin.js';
+import { isCatchingUp, metaserverMajority } from '../../protocol/services/metaserver-majority.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
 import type { MetaserverPart } from '../metadata/metaservers.js';
 import { askGroup, metaserverStatuses } from './metaserver-status.js';
+
+const POLL_MS = 50;
 
 /** Whoever started the servers on this machine. */
 export interface ServerSupervisor {
@@ -15,26 +19,55 @@ export interface ServerSupervisor {
 export class MetaserverHooks {
   readonly #metaservers: readonly MetaserverPart[];
   readonly #supervisor: ServerSupervisor | undefined;
+  readonly #clock: Clock;
 
-  constructor(metaservers: readonly MetaserverPart[], supervisor: ServerSupervisor | undefined) {
+  constructor(metaservers: readonly MetaserverPart[], supervisor: ServerSupervisor | undefined, clock: Clock) {
     this.#metaservers = metaservers;
     this.#supervisor = supervisor;
+    this.#clock = clock;
   }
 
   has(server: string): boolean {
     return this.#metaservers.some(({ name }) => name === server);
   }
 
-  async terminate(server: string): Promise<Record<string, never>> {
+  async terminate(server: string): Promise<void> {
     await this.#supervisorOf(server).terminate(server);
-    return {};
   }
 
-  async restart(server: string, blank: boolean): Promise<Record<string, never>> {
+  /** Resolves when the new process runs; `untilBack` waits for its group. */
+  async restart(server: string, blank: boolean): Promise<void> {
     const supervisor = this.#supervisorOf(server);
     if (blank) await this.#requireOthers(server);
     await supervisor.restart(server, blank);
-    return {};
+  }
+
+  /**
+   * Resolves when the server is a voter that has applied what was committed when its leader was first asked. Where too few are
+   * there to have a leader, it is enough that it is one of the voters.
+   * @throws ServiceError FAILED after `limitMs`
+   */
+  async untilBack(server: string, limitMs: number): Promise<void> {
+    // A lone one serves as soon as its process says that it runs.
+    if (this.#metaservers.length === 1) return;
+    const endMs = this.#clock.monotonicMs() + limitMs;
+    let committed: number | null = null;
+    for (;;) {
+      const statuses = await this.#statuses();
+      const leader = statuses.find(({ isServing }) => isServing);
+      committed ??= leader?.committedIndex ?? null;
+      const own = statuses.find(({ name }) => name === server);
+      if (own?.isVoter === true && own.state === 'up' && !isCatchingUp(own)) {
+        const { up, needed } = metaserverMajority(statuses);
+        if (committed === null ? up.length < needed : own.appliedIndex >= committed) return;
+      }
+      if (this.#clock.monotonicMs() >= endMs) {
+        const reason =
+          own?.reason || `it is a ${own?.role} that has ${own?.appliedIndex} of ${committed ?? '?'} entries`;
+        throw new ServiceError('FAILED', `${server} runs, and does not take part again: ${reason}`);
+      }
+      await sleep(this.#clock, POLL_MS);
+    }
   }
 
   #supervisorOf(server: string): ServerSupervisor {
@@ -42,20 +75,21 @@ export class MetaserverHooks {
     throw new ServiceError('FAILED', `nobody supervises ${server} here: end and start it on its host`);
   }
 
+  async #statuses(): Promise<MetaserverStatus[]> {
+    return metaserverStatuses(this.#metaservers, await askGroup(this.#metaservers));
+  }
+
   /** What is to be wiped must not be needed: all that is committed is on the others, and they let it in again. */
   async #requireOthers(server: string): Promise<void> {
-    const answers = await askGroup(this.#metaservers);
-    const voters = metaserverStatuses(this.#metaservers, answers, new Error('it was not asked')).filter(
-      ({ isVoter }) => isVoter,
-    );
-    const others = voters.filter(({ name, state }) => name !== server && state === 'up').length;
-    const needed = majorityOf(voters.length);
-    if (this.#metaservers.length > 1 && others >= needed) return;
+    if (this.#metaservers.length === 1) {
+      throw new ServiceError('REFUSED', `${server} is the only metaserver: with its store all names would be lost`);
+    }
+    const { up, needed } = metaserverMajority(await this.#statuses());
+    const others = up.filter(({ name }) => name !== server).length;
+    if (others >= needed) return;
     throw new ServiceError(
       'REFUSED',
-      this.#metaservers.length === 1
-        ? `${server} is the only metaserver: with its store all names would be lost`
-        : `${server} is not wiped: ${others} others are there, and ${needed} must be, or names could be lost`,
+      `${server} is not wiped: ${others} others are there, and ${needed} must be, or names could be lost`,
     );
   }
 }

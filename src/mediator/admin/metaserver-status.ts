@@ -3,9 +3,8 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { MetaserverStatus } from '../../protocol/services/admin.js';
 import type { GroupService, GroupStatus } from '../../protocol/services/group.js';
+import { askStatuses } from '../../protocol/services/group-statuses.js';
 import type { Queries } from '../../protocol/services/metadata.js';
-import { asError } from '../../runtime/caught-errors.js';
-import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { MetaserverPart } from '../metadata/metaservers.js';
 
 /** A metaserver answers at once, or hangs. */
@@ -13,67 +12,79 @@ const ANSWER_MS = 300;
 
 export type MetaserverHealth = Queries['health']['result'];
 
+/** What the server that calls go to says about its disk. */
+export interface LedHealth {
+  /** Its name; null when none leads. */
+  leader: string | null;
+  health: MetaserverHealth | Error;
+}
+
 interface Place {
   name: string;
   address: string;
 }
 
+type Answer = GroupStatus | Error;
+
 /** What each says, in their order, or why it does not. */
-export function askGroup(metaservers: readonly MetaserverPart[]): Promise<(GroupStatus | Error)[]> {
-  return Promise.all(
-    metaservers.map(async ({ remote }) => {
-      try {
-        return await remote.service<GroupService>('group').status({}, { deadlineMs: ANSWER_MS });
-      } catch (error) {
-        rethrowProgramFault(error);
-        return asError(error);
-      }
-    }),
+export function askGroup(metaservers: readonly MetaserverPart[]): Promise<Answer[]> {
+  return askStatuses(
+    metaservers.map(({ remote }) => remote.service<GroupService>('group')),
+    ANSWER_MS,
   );
 }
 
-/** @param health what the one that leads says about itself */
+/** @param led absent when only the group is asked about */
 export function metaserverStatuses(
   places: readonly Place[],
-  answers: readonly (GroupStatus | Error)[],
-  health: MetaserverHealth | Error,
+  answers: readonly Answer[],
+  led?: LedHealth,
 ): MetaserverStatus[] {
-  const voters = votersIn(answers);
-  const isLone = places.length === 1;
-  return places.map((place, index) => {
-    const answer = answers[index] ?? new Error('it was not asked');
-    const status = statusOf(place, answer, voters);
-    // A lone one that answers as a metaserver needs no group, which an earlier version does not know.
-    return isLone ? loneStatus(place, status, health) : status;
-  });
+  const latest = latestOf(answers);
+  const statuses = places.map((place, index) =>
+    statusOf(place, answers[index] ?? new Error('it was not asked'), latest),
+  );
+  const [lone, ...more] = statuses;
+  if (led === undefined || lone === undefined) return statuses;
+  if (more.length === 0) return [loneStatus(lone, led.health)];
+  const { leader, health } = led;
+  return health instanceof Error
+    ? statuses
+    : statuses.map((status) => (status.name === leader ? ledStatus(status, health, latest, statuses) : status));
 }
 
-/** As the one in the latest term says. */
-function votersIn(answers: readonly (GroupStatus | Error)[]): ReadonlySet<string> {
+/** Of the latest term; of several in one term, that of the server that serves. */
+function latestOf(answers: readonly Answer[]): GroupStatus | null {
   let latest: GroupStatus | null = null;
   for (const answer of answers) {
     if (answer instanceof Error) continue;
     const isLater = latest === null || answer.term > latest.term || (answer.term === latest.term && answer.isServing);
     if (isLater) latest = answer;
   }
-  return new Set(latest?.voters);
+  return latest;
 }
 
-function statusOf(
-  { name, address }: Place,
-  answer: GroupStatus | Error,
-  voters: ReadonlySet<string>,
-): MetaserverStatus {
-  const isVoter = voters.has(name);
+function statusOf({ name, address }: Place, answer: Answer, latest: GroupStatus | null): MetaserverStatus {
+  const isVoter = latest?.voters.includes(name) === true;
   if (answer instanceof Error) {
     const isOlder = answer instanceof ServiceError && answer.code === 'UNKNOWN_METHOD';
     const reason = isOlder ? 'it is of a version that knows no groups' : answer.message;
     return { ...ABSENT, name, address, isVoter, reason };
   }
   const { role, isServing, term, lastIndex, committedIndex, appliedIndex } = answer;
-  const { trouble, reason, freeBytes, totalBytes } = answer;
+  const { trouble, freeBytes, totalBytes } = answer;
+  const reason = answer.reason === '' && wasRemoved(name, answer, latest) ? REMOVED : answer.reason;
   const place = { term, lastIndex, committedIndex, appliedIndex };
   return { name, address, state: 'up', role, isServing, isVoter, ...place, trouble, reason, freeBytes, totalBytes };
+}
+
+const REMOVED = 'it was removed from the group, which takes it in again only with an empty folder';
+
+/** Its folder is that of a member that was taken out. One that was away then does not know it: who serves does. */
+function wasRemoved(name: string, answer: GroupStatus, latest: GroupStatus | null): boolean {
+  if (answer.role === 'blank') return false;
+  const knows = answer.role === 'learner' || latest?.isServing !== true ? answer : latest;
+  return knows.voters.length > 0 && !knows.voters.includes(name) && !knows.learners.includes(name);
 }
 
 const ABSENT = {
@@ -89,13 +100,28 @@ const ABSENT = {
   totalBytes: 0,
 } as const;
 
-function loneStatus(
-  { name, address }: Place,
-  status: MetaserverStatus,
-  health: MetaserverHealth | Error,
-): MetaserverStatus {
+/** One that answers as a metaserver needs no group, which an earlier version does not know. */
+function loneStatus(status: MetaserverStatus, health: MetaserverHealth | Error): MetaserverStatus {
+  const { name, address } = status;
   if (health instanceof Error) return { ...ABSENT, name, address, isVoter: true, reason: health.message };
-  const { trouble, reason, freeBytes, totalBytes } = health;
-  const known = { trouble, reason, freeBytes, totalBytes };
-  return { ...status, state: 'up', role: 'leader', isServing: true, isVoter: true, ...known };
+  return { ...status, state: 'up', role: 'leader', isServing: true, isVoter: true, ...diskOf(health) };
+}
+
+/** One that calls go to and that answers them is there, even if it was too busy to say in time what it is. */
+function ledStatus(
+  status: MetaserverStatus,
+  health: MetaserverHealth,
+  latest: GroupStatus | null,
+  all: readonly MetaserverStatus[],
+): MetaserverStatus {
+  if (status.state === 'up') return status.isServing ? { ...status, ...diskOf(health) } : status;
+  if (all.some(({ isServing }) => isServing)) return status;
+  // It has at least what another one knows to be committed.
+  const index = Math.max(...all.map(({ committedIndex }) => committedIndex));
+  const place = { term: latest?.term ?? 0, lastIndex: index, committedIndex: index, appliedIndex: index };
+  return { ...status, state: 'up', role: 'leader', isServing: true, ...place, ...diskOf(health) };
+}
+
+function diskOf({ trouble, reason, freeBytes, totalBytes }: MetaserverHealth) {
+  return { trouble, reason, freeBytes, totalBytes };
 }

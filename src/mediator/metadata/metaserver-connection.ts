@@ -7,7 +7,7 @@
 import { ServiceError } from '../../protocol/errors.js';
 import type { CommandName, Commands, MetadataService, Queries } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
-import { within } from '../../protocol/services/within.js';
+import { limitsFromNow, within } from '../../protocol/services/within.js';
 import type { RequestIds } from '../../protocol/values/request-ids.js';
 import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
@@ -128,14 +128,15 @@ export class MetaserverConnection extends RepeatedCalls {
     await this.ask((limits) => this.metadata.query({ name: 'mediator', request: {} }, limits), { deadlineMs });
   }
 
-  /** Makes a call as soon as the connection is ready, and again where it is lost. @param failed see `repeat` */
+  /** Makes a call as soon as the connection is ready, and again where it is lost, until either deadline. @param failed see `repeat` */
   ask<T>(
     call: (limits: CallOptions) => Promise<T>,
     options: CallOptions | undefined,
     failed?: (error: ServiceError) => void,
   ): Promise<T> {
+    const left = options === undefined ? null : limitsFromNow(options, Number.POSITIVE_INFINITY, this.#runtime.clock);
     return this.repeat((limits) => {
-      const given = { ...limits, ...options };
+      const given = left === null ? limits : sooner(left(), limits);
       return this.#isReady ? call(given) : this.#whenReady(call, given);
     }, failed);
   }
@@ -205,9 +206,7 @@ export class MetaserverConnection extends RepeatedCalls {
 
   async #whenReady<T>(call: (limits: CallOptions) => Promise<T>, limits: CallOptions): Promise<T> {
     const { clock } = this.#runtime;
-    const { deadlineMs = this.#deadlineMs } = limits;
-    const endMs = clock.monotonicMs() + deadlineMs;
-    const left = () => ({ ...limits, deadlineMs: endMs - clock.monotonicMs() });
+    const left = limitsFromNow(limits, this.#deadlineMs, clock);
     while (!this.#isReady) {
       try {
         await within(this.#prepare(), left(), clock, 'the metaserver');
@@ -223,7 +222,7 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Asks which process answers, and brings a new one up to date. Where the connection is lost meanwhile, nothing is decided. */
   async #identify(losses: number): Promise<void> {
     const limits = { deadlineMs: this.#deadlineMs };
-    const request = this.#epoch === undefined ? {} : { epoch: this.#epoch };
+    const request = { identifies: true, ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }) };
     const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request }, limits);
     if (losses !== this.losses) return;
     const last = this.#process;
@@ -272,4 +271,11 @@ export class MetaserverConnection extends RepeatedCalls {
     rethrowProgramFault(error);
     this.#runtime.log.debug(event, errorFields(error));
   }
+}
+
+/** The caller's limits, within those of all calls. @throws ServiceError DEADLINE when the caller's time is over */
+function sooner(own: CallOptions & { deadlineMs: number }, { deadlineMs = own.deadlineMs }: CallOptions): CallOptions {
+  if (own.deadlineMs <= 0) throw new ServiceError('DEADLINE', 'no time is left to ask the metaserver again');
+  own.deadlineMs = Math.min(own.deadlineMs, deadlineMs);
+  return own;
 }

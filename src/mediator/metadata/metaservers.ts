@@ -2,6 +2,7 @@
 // only one.
 import { LeaderRemote } from '../../protocol/following/leader-remote.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
+import { majorityOf } from '../../protocol/values/quorum.js';
 import type { Remote, RemoteState } from '../../protocol/wire/client.js';
 import type { Runtime } from '../../runtime/runtime.js';
 
@@ -15,6 +16,8 @@ export interface MetaserverPart {
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
 export interface Metaservers {
   readonly metadata: MetadataService;
+  /** The name of the one that calls go to; null when none leads. */
+  readonly leader: string | null;
   onStateChange(listener: (state: RemoteState) => void): void;
   close(): void;
 }
@@ -38,11 +41,14 @@ export function followMetaservers({ metaservers, deadlineMs, runtime }: Metaserv
       ? first.remote
       : new LeaderRemote({
           ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
-          ...{ what: 'metadata', mustAnswer: Math.floor(metaservers.length / 2) + 1, lostBy: [] },
+          ...{ what: 'metadata', mustAnswer: majorityOf(metaservers.length), lostBy: [] },
           rivalPauseMs: RIVAL_PAUSE_MS,
         });
   return {
     metadata: remote.service<MetadataService>('metadata'),
+    get leader() {
+      return remote instanceof LeaderRemote ? remote.leader : first.name;
+    },
     onStateChange: (listener) => remote.onStateChange(listener),
     close: () => {
       if (remote instanceof LeaderRemote) remote.close();

@@ -1,21 +1,10 @@
 // Carries unsynced commands out again after a crash of the metaserver.
-import { FileError, ServiceError, type ServiceErrorCode } from '../../protocol/errors.js';
+import { FileError, ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { inodeMadeBy, type UnsyncedCommands } from './unsynced-commands.js';
-
-/** Errors that do not say whether the command was carried out. */
-const UNDECIDED: ReadonlySet<ServiceErrorCode> = new Set([
-  'UNREACHABLE',
-  'OUTCOME_UNKNOWN',
-  'NOT_LEADER',
-  'FENCED',
-  'CLOSING',
-  'DEADLINE',
-  'CANCELLED',
-]);
 
 /**
  * Carries out again, in order, what a crash has taken; a command that survived the crash is known by its id.
@@ -35,7 +24,7 @@ export function replayUnsynced(
       if (inodeMadeBy(name, result) === inode) return true;
       reason = 'the name stands for something else';
     } catch (error) {
-      if (error instanceof ServiceError && UNDECIDED.has(error.code)) throw error;
+      if (error instanceof ServiceError && wasUnanswered(error)) throw error;
       if (wasCarriedOut(error)) return true;
       rethrowProgramFault(error);
       reason = messageOf(error);

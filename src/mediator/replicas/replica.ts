@@ -1,15 +1,12 @@
 // One data server as the mediator sees it: its state, its latency, and how
 // often it lost a vote or was repaired. It is down from a missed deadline until
 // it answers again, and from a lost connection until it is admitted again.
-import { ServiceError, type ServiceErrorCode } from '../../protocol/errors.js';
+import { ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import type { Clock } from '../../runtime/clock.js';
 import { checkedBlocks } from './checked-blocks.js';
-
-/** Errors of a server that does not answer. */
-const SILENT: ReadonlySet<ServiceErrorCode> = new Set(['UNREACHABLE', 'OUTCOME_UNKNOWN', 'CLOSING', 'DEADLINE']);
 
 /** Weight of a new measurement in the moving average of the latency. */
 const LATENCY_WEIGHT = 0.1;
@@ -103,8 +100,8 @@ export class Replica {
         (error: unknown) => {
           if (!this.#pending.delete(reject)) return;
           if (error instanceof ServiceError) {
-            if (SILENT.has(error.code)) this.state = 'down';
-            else if (error.code === 'FENCED') this.#fenced();
+            if (error.code === 'FENCED') this.#fenced();
+            else if (wasUnanswered(error)) this.state = 'down';
           }
           reject(error);
         },

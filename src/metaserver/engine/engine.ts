@@ -31,6 +31,8 @@ export class Engine implements View {
   /** The commit that is writing, and the one that writes after it. */
   #inFlight: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  /** Why nothing is written any more; null while it is. */
+  #retired: Error | null = null;
 
   constructor(storage: Storage) {
     this.#storage = storage;
@@ -110,6 +112,11 @@ export class Engine implements View {
     await this.#storage.checkpoint();
   }
 
+  /** Another server writes the storage from now on: commits are refused. */
+  retire(why: Error): void {
+    this.#retired ??= why;
+  }
+
   /** Commits, then closes the storage, also when the commit has failed. */
   async close(): Promise<void> {
     try {
@@ -126,6 +133,7 @@ export class Engine implements View {
     this.#active = new Overlay();
     this.#overlays = [this.#active, overlay];
     try {
+      if (this.#retired !== null) throw this.#retired;
       await this.#storage.write(overlay.changes);
     } catch (error) {
       // Answered changes must stay visible: they go below the newer ones and are written with them.

@@ -1,18 +1,22 @@
 // A metaserver as a member of its group: finds the group or founds it, and answers while it leads.
 
+import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
 import { GroupLink } from '../../replication/link/group-link.js';
+import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { type PeerAddress, Peers } from '../../replication/link/peers.js';
 import { sparingRepetitions } from '../../runtime/repeated-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseFactory, BaseStorage } from '../engine/storage.js';
 import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
+import { CLUSTER_KEY } from '../state/keys.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
 import type { Progress } from '../storage/progress.js';
-import { groupService } from './group-service.js';
+import { mostAgreeWithLeader } from './divergence.js';
+import { groupService, placeOf } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
 import { Membership } from './membership.js';
 
@@ -37,9 +41,13 @@ export class GroupMetaserver {
   readonly host: NamespaceHost;
   readonly group: GroupService;
   readonly #peers: Peers;
+  readonly #states: IncomingStates;
+  /** Its disk is empty: it is known to belong to no group. */
+  #isBlank = false;
   #storage: GroupStorage | null = null;
   #membership: Membership | null = null;
   #starting: Promise<void> | null = null;
+  #link: GroupLink | null = null;
   #isClosed = false;
 
   readonly #base: BaseStorage;
@@ -53,16 +61,22 @@ export class GroupMetaserver {
     this.host = new NamespaceHost(options, runtime);
     const { name, group, secret } = options;
     const own = () => this.#greeting;
+    this.#states = new IncomingStates(async (...state) => {
+      const member = this.#storage?.member;
+      if (member == null) throw this.#notLeader();
+      await member.receiveState(...state);
+    }, runtime);
     const others = group.members.filter((member) => member.name !== name);
     this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.host.showGroup(() => placeOf(this.#storage));
     this.group = groupService({
-      own,
+      states: this.#states,
       peers: this.#peers,
       storage: () => this.#storage,
       membership: () => this.#membership,
+      link: () => this.#link,
       isServing: () => this.host.isServing,
-      notLeader: () => this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known'),
-      runtime,
+      notLeader: () => this.#notLeader(),
     });
   }
 
@@ -74,8 +88,7 @@ export class GroupMetaserver {
 
   /** Whether its vote counts in its group, as far as it knows. */
   get isVoter(): boolean {
-    const storage = this.#storage;
-    return storage?.members.voters.includes(storage.self) ?? false;
+    return this.#storage?.standing === 'voter';
   }
 
   /** Resolves when this server belongs to its group; one that is alone can be used then. */
@@ -93,12 +106,20 @@ export class GroupMetaserver {
   async #takePart(progress: Progress): Promise<void> {
     if (this.#isClosed) return;
     const { directory, group, segmentBytes = SEGMENT_BYTES } = this.#options;
+    const { clock, log } = this.#runtime;
+    const link = new GroupLink({
+      self: progress.self,
+      peers: this.#peers,
+      deliver: (message) => storage.member?.receive(message),
+      clock,
+      log,
+    });
     const storage: GroupStorage = new GroupStorage({
       directory,
       base: this.#base,
       progress,
       protocol: group.protocol,
-      transport: new GroupLink(progress.self, this.#peers, this.#runtime.log),
+      transport: link,
       segmentBytes,
       runtime: this.#runtime,
       diverged: () => {
@@ -107,36 +128,59 @@ export class GroupMetaserver {
     });
     await storage.open();
     this.#storage = storage;
+    this.#link = link;
     this.#membership = new Membership(storage, this.#runtime);
     await this.host.begin(storage);
     this.#peers.announce();
-    await askToJoin(progress.self, () => this.#greeting.hasGroup, this.#joining);
+    const hasLeader = () => storage.member?.status.leader != null;
+    const standing = () => ({ standing: storage.standing, hasLeader: hasLeader() });
+    await askToJoin(progress.self, standing, this.#joining);
     this.#peers.announce();
   }
 
   /** Its rows can't be trusted: it comes back as a new member. */
   async #replace(storage: GroupStorage): Promise<void> {
-    await storage.abandon();
     this.#membership?.close();
-    if (!this.#isClosed) await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
+    await this.#states.close();
+    await storage.abandon();
+    if (!(await mostAgreeWithLeader(storage, this.#joining))) return;
+    await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
   }
 
   /** Everything that was answered is durable when it resolves. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#membership?.close();
+    await this.#states.close();
+    // Whoever is no voter may wait for an answer of the others; a leader needs them to hand over.
+    if (!this.isVoter) await this.#peers.close();
     // Its failure is for whoever has started it.
     await this.#starting?.catch(() => {});
-    this.#membership?.close();
-    await this.host.close();
-    await this.#peers.close();
-    if (this.#storage === null) await this.#base.close();
+    try {
+      await this.host.close();
+    } finally {
+      await this.#peers.close();
+      if (this.#storage === null) await this.#base.close();
+    }
   }
 
-  get #greeting(): Greeting {
+  #notLeader(): ServiceError {
+    return this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known');
+  }
+
+  get #greeting(): Greeting | null {
     const { name, group } = this.#options;
     const storage = this.#storage;
-    const hasGroup = (storage?.members.voters.length ?? 0) > 0;
-    return { name, id: storage?.self ?? null, hasGroup, cluster: group.cluster };
+    if (storage === null && !this.#isBlank) return null;
+    const hasGroup = storage !== null && storage.standing !== 'blank';
+    const clusterId = storage?.get(CLUSTER_KEY);
+    return {
+      name,
+      id: storage?.self ?? null,
+      hasGroup,
+      cluster: group.cluster,
+      clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+    };
   }
 
   get #joining() {
@@ -146,6 +190,8 @@ export class GroupMetaserver {
   #begin() {
     const { name, group } = this.#options;
     if (group.members.length <= 1) return found(this.#base, name, this.#runtime);
+    this.#isBlank = true;
+    this.#peers.announce();
     const isFirst = group.members[0]?.name === name;
     return beginBlank({ ...this.#joining, name, isFirst, base: this.#base });
   }

@@ -1,32 +1,32 @@
 // GroupService of a metaserver.
 import { malformed } from '../../protocol/errors.js';
 import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
-import { IncomingStates } from '../../replication/link/incoming-states.js';
+import type { GroupLink } from '../../replication/link/group-link.js';
+import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
-import { readMark, readMessage } from '../../replication/link/read-message.js';
+import { readMark } from '../../replication/link/read-message.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
-import { messageOf } from '../../runtime/caught-errors.js';
+import { asError, messageOf } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
-import type { Runtime } from '../../runtime/runtime.js';
+import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
 import type { Membership } from './membership.js';
 
 export interface GroupServiceParts {
-  own: () => Greeting;
   peers: Peers;
+  states: IncomingStates;
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
   membership: () => Membership | null;
+  link: () => GroupLink | null;
   /** Whether it answers MetadataService. */
   isServing: () => boolean;
   notLeader: () => Error;
-  runtime: Runtime;
 }
 
 export function groupService(parts: GroupServiceParts): GroupService {
-  const { own, peers, storage, membership, isServing, notLeader, runtime } = parts;
-  const states = new IncomingStates((...state) => memberOf(storage(), notLeader).receiveState(...state), runtime.clock);
+  const { peers, states, storage, membership, link, isServing, notLeader } = parts;
   const changing = () => {
     const members = membership();
     if (members === null) throw notLeader();
@@ -34,8 +34,7 @@ export function groupService(parts: GroupServiceParts): GroupService {
   };
   return {
     async hello(request) {
-      peers.heard(readGreeting(request));
-      return own();
+      return peers.heard(readGreeting(request));
     },
     async join({ id }) {
       await changing().join(textOf(id));
@@ -49,16 +48,10 @@ export function groupService(parts: GroupServiceParts): GroupService {
       await changing().transfer(textOf(name));
       return {};
     },
-    async send({ messages }) {
-      if (!Array.isArray(messages)) throw malformed('messages is no list');
-      const present = storage();
-      if (present?.member == null) throw notLeader();
-      for (const given of messages) {
-        const message = readMessage(given);
-        // The member that this server was before it lost its disk gets none.
-        if (message.to === present.self) present.member?.receive(message);
-      }
-      return {};
+    async send({ from, messages }) {
+      const connected = link();
+      if (connected === null) throw notLeader();
+      return { messages: await connected.received(textOf(from), messages) };
     },
     async beginState({ from, term, mark }) {
       if (typeof from !== 'string' || !Number.isSafeInteger(term)) throw malformed('from or term');
@@ -77,25 +70,33 @@ export function groupService(parts: GroupServiceParts): GroupService {
   };
 }
 
-async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
+/** What is known without asking the disk. */
+export function placeOf(storage: GroupStorage | null): GroupPlace & Pick<GroupStatus, 'role'> {
   const known = storage?.member?.status;
-  const room = await storage?.room();
-  const failure = storage?.failure ?? null;
-  const lastIndex = known?.lastIndex ?? 0;
   return {
     role: roleOf(known),
-    isServing,
-    leader: known?.leader == null ? null : nameOf(known.leader),
     term: known?.term ?? 0,
-    lastIndex,
+    lastIndex: known?.lastIndex ?? 0,
     committedIndex: known?.committed ?? 0,
     appliedIndex: storage?.appliedIndex ?? 0,
+  };
+}
+
+async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
+  const known = storage?.member?.status;
+  const room = await storage?.room().catch(asError);
+  const failure = storage?.failure ?? (room instanceof Error ? room : null);
+  return {
+    ...placeOf(storage),
+    id: storage?.self ?? null,
+    isServing,
+    leader: known?.leader == null ? null : nameOf(known.leader),
     voters: (known?.members.voters ?? []).map(nameOf),
     learners: (known?.members.learners ?? []).map(nameOf),
     trouble: failure === null ? null : diskTrouble(failure),
     reason: failure === null ? '' : messageOf(failure),
-    freeBytes: Math.max(0, room?.leftBytes ?? 0),
-    totalBytes: room?.totalBytes ?? 0,
+    freeBytes: room === undefined || room instanceof Error ? 0 : Math.max(0, room.leftBytes),
+    totalBytes: room === undefined || room instanceof Error ? 0 : room.totalBytes,
   };
 }
 
@@ -103,19 +104,14 @@ function roleOf(status: GroupMember['status'] | undefined): GroupRole {
   return status === undefined || status.members.voters.length === 0 ? 'blank' : status.role;
 }
 
-function memberOf(storage: GroupStorage | null, notLeader: () => Error): GroupMember {
-  const member = storage?.member;
-  if (member == null) throw notLeader();
-  return member;
-}
-
 function textOf(value: unknown): string {
   if (typeof value !== 'string') throw malformed('a name or an id that is no text');
   return value;
 }
 
-function readGreeting({ name, id, hasGroup, cluster }: Greeting): Greeting {
+function readGreeting({ name, id, hasGroup, cluster, clusterId }: Greeting): Greeting {
   const isRight = typeof name === 'string' && typeof cluster === 'string' && typeof hasGroup === 'boolean';
-  if (!isRight || (id !== null && typeof id !== 'string')) throw malformed('a greeting');
-  return { name, id, hasGroup, cluster };
+  if (!isRight || ![id, clusterId].every((each) => each === null || typeof each === 'string'))
+    throw malformed('a greeting');
+  return { name, id, hasGroup, cluster, clusterId };
 }

@@ -1,6 +1,7 @@
 // How a blank server comes into a group. Only when all configured servers are blank, the first of them founds one; every other one
 // asks to be let in, under a new id: it has forgotten for whom it has voted, and what it has acknowledged.
 import type { Mark } from '../../replication/core/core.js';
+import type { MemberId } from '../../replication/core/members.js';
 import type { Peer, Peers } from '../../replication/link/peers.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep } from '../../runtime/clock.js';
@@ -8,6 +9,7 @@ import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseStorage } from '../engine/storage.js';
 import { found, newMemberId } from '../storage/group-engine.js';
+import type { GroupStorage } from '../storage/group-storage.js';
 import { encodeProgress, PROGRESS_KEY, type Progress } from '../storage/progress.js';
 
 const PAUSE_MS = 100;
@@ -48,15 +50,22 @@ export async function becomeNew(base: BaseStorage, name: string, runtime: Runtim
   return progress;
 }
 
-/** Asks to be let in until this member has heard of its group. */
+/**
+ * Asks to be let in until this member is a voter. A learner that hears no leader asks again: who let it in may have been gone
+ * before anybody else knew of it. Who was removed does not ask.
+ */
 export async function askToJoin(
-  self: string,
-  isMember: () => boolean,
+  self: MemberId,
+  standing: () => { standing: GroupStorage['standing']; hasLeader: boolean },
   { peers, runtime, isClosed }: Pick<JoiningParts, 'peers' | 'runtime' | 'isClosed'>,
 ): Promise<void> {
   const { clock, log } = runtime;
-  while (!isMember() && !isClosed()) {
-    for (const { service, name } of peers.all.filter(hasGroup)) {
+  while (!isClosed()) {
+    const now = standing();
+    if (now.standing === 'removed') log.error('replication.removed', { member: self });
+    if (now.standing === 'voter' || now.standing === 'removed') return;
+    for (const { service, name } of now.hasLeader ? [] : peers.all.filter(hasGroup)) {
+      if (isClosed()) return;
       try {
         await service.join({ id: self }, { deadlineMs: JOIN_DEADLINE_MS });
         log.info('replication.joined', { through: name, member: self });

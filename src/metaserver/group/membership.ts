@@ -58,7 +58,7 @@ export class Membership {
           throw new ServiceError('REFUSED', `${name} is the only metaserver`);
         }
         if (id === this.#storage.self) {
-          await this.#storage.leadership.handOver();
+          await this.#handOver();
           throw this.#storage.leadership.notLeader();
         }
         await this.#change(withoutMember(members, id), 'replication.member_removed', id);
@@ -71,16 +71,20 @@ export class Membership {
     const { members } = this.#status;
     const id = members.voters.find((each) => nameOf(each) === name);
     if (id === undefined) throw new ServiceError('REFUSED', `${name} is no voter of the group`);
-    if (id !== this.#storage.self) await this.#storage.leadership.handOver(id);
-    if (id !== this.#storage.self && this.#storage.leadership.isServing) {
-      throw new ServiceError('REFUSED', `${name} did not take over in time`);
-    }
+    if (id !== this.#storage.self) await this.#handOver(id);
   }
 
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  async #handOver(to?: MemberId): Promise<void> {
+    const { leadership } = this.#storage;
+    await leadership.handOver(to);
+    if (leadership.isServing)
+      throw new ServiceError('REFUSED', `${to === undefined ? 'nobody' : nameOf(to)} took over in time`);
   }
 
   get #status(): CoreStatus {

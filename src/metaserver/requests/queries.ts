@@ -48,8 +48,9 @@ const CHECKS: Checks = {
   }),
   path: (request) => ({ inode: check.inode(request) }),
   statistics(request) {
+    const identifies = check.optional(request, 'identifies', check.flag);
     const epoch = check.optional(request, 'epoch', (from, name) => check.whole(from, name, 1));
-    return epoch === undefined ? {} : { epoch };
+    return { ...(identifies === undefined ? {} : { identifies }), ...(epoch === undefined ? {} : { epoch }) };
   },
   mediator: () => ({}),
   health: (request) => ({ limit: limit(request) }),

@@ -28,6 +28,9 @@ export class AppliedRows {
   /** Up to where the storage has everything. */
   #stored: number;
   #failure: Error | null = null;
+  #isRetired = false;
+  /** Bytes of the entries that were applied since the last checkpoint began. */
+  #freshBytes = 0;
   #proposed: { batch: Buffer; changes: Changes } | null = null;
   /** What writes the storage. */
   readonly #queue = new SerialQueue();
@@ -57,6 +60,11 @@ export class AppliedRows {
     return this.#fresh.size;
   }
 
+  /** Bytes of the log that no checkpoint has covered yet. */
+  get freshBytes(): number {
+    return this.#freshBytes;
+  }
+
   /** Whether the storage lacks something that was applied. */
   get isBehind(): boolean {
     return this.#stored < this.#applied.index;
@@ -79,18 +87,26 @@ export class AppliedRows {
     return scanThrough(this.#overlays, this.#base, from, to < PROGRESS_KEY ? to : PROGRESS_KEY, limit);
   }
 
-  /** Encodes the next batch. Its changes are kept: whoever proposes it need not decode it again. */
+  /** Encodes the next batch. Its changes are kept until it is applied or `proposalFailed`, and must not change: they save decoding. */
   encode(changes: Changes): Buffer {
     const batch = encodeBatch(changes, this.#digest);
     this.#proposed = { batch, changes };
     return batch;
   }
 
+  /** The last batch was not applied in time: whoever has encoded it may change the changes from now on. */
+  proposalFailed(): void {
+    this.#proposed = null;
+  }
+
   apply(entries: readonly Entry[]): void {
     for (const { index, term, content } of entries) {
       assert(index === this.#applied.index + 1, 'entries are applied in order, each once');
       const members = content.kind === 'members' ? content.members : this.#applied.members;
-      if (content.kind === 'data') this.#applyBatch(content.data);
+      if (content.kind === 'data') {
+        this.#applyBatch(content.data);
+        this.#freshBytes += content.bytes;
+      }
       this.#applied = { index, term, members };
     }
   }
@@ -99,6 +115,13 @@ export class AppliedRows {
     const { leftBytes, ...room } = await this.#base.room();
     const rows = this.#overlays.reduce((sum, { size }) => sum + size, 0);
     return { ...room, leftBytes: leftBytes - rows * ROW_BYTES, failure: this.#failure };
+  }
+
+  /** Resolves when nothing is written any more, and nothing will be. */
+  retire(): Promise<void> {
+    return this.#queue.run(async () => {
+      this.#isRetired = true;
+    });
   }
 
   /** Resolves when the storage has everything that was applied before the call. */
@@ -138,8 +161,9 @@ export class AppliedRows {
   }
 
   async #checkpoint(changes: Changes): Promise<void> {
-    if (!this.isBehind && changes.size === 0) return;
+    if (this.#isRetired || (!this.isBehind && changes.size === 0)) return;
     const leaving = this.#fresh;
+    this.#freshBytes = 0;
     this.#fresh = new Overlay();
     this.#overlays = [this.#fresh, leaving];
     const progress = { self: this.#self, mark: this.#applied, digest: this.#digest };

@@ -46,6 +46,8 @@ export class GroupLeadership implements Leadership {
   }
 
   onChange(listener: () => void): void {
+    // Whoever listens has just looked, or will.
+    this.#wasServing = this.isServing;
     this.#listeners.push(listener);
   }
 

@@ -8,7 +8,6 @@ import { DivergedError } from '../../replication/member/state-machine.js';
 import type { Transport } from '../../replication/member/transport.js';
 import { assert } from '../../runtime/assert.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
-import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
@@ -18,12 +17,14 @@ import type { Changes } from './batch.js';
 import { GroupLeadership } from './group-leadership.js';
 import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';
 import type { Progress } from './progress.js';
+import { StorageUpkeep } from './storage-upkeep.js';
 import { WholeStates } from './whole-states.js';
 
 const CACHE_BYTES = 8 * 1024 * 1024;
-/** How far the storage may lag behind the log, in time and in rows. */
-const CHECKPOINT_INTERVAL_MS = 1000;
+/** How many rows the storage may lag behind the log. */
 const CHECKPOINT_ROWS = 2048;
+/** What is kept for voters that were away for a moment. */
+const KEPT_SEGMENTS = 4;
 const NO_CHANGES: Changes = new Map();
 
 export interface GroupStorageParts {
@@ -48,9 +49,9 @@ export class GroupStorage implements Storage {
   #member: GroupMember | null = null;
   /** Why. */
   #failure: Error | null = null;
-  #timer: Timer | null = null;
   #isClosed = false;
-  #isCheckpointing = false;
+  #closing: Promise<void> | null = null;
+  readonly #upkeep: StorageUpkeep;
   /** Opening, closing, and writes without the log. */
   readonly #queue = new SerialQueue();
 
@@ -66,6 +67,15 @@ export class GroupStorage implements Storage {
       () => this.#isAlone,
       parts.runtime.clock,
     );
+    this.#upkeep = new StorageUpkeep({
+      clock: parts.runtime.clock,
+      isWell: () => this.#member !== null && this.#rows.failure === null,
+      isBehind: () => this.#rows.isBehind,
+      mustCheckpoint: () => this.#rows.freshBytes > parts.segmentBytes || this.#rows.freshRows > CHECKPOINT_ROWS,
+      checkpoint: () => this.checkpoint(),
+      restart: () => this.#queue.run(() => this.#restart()),
+      failed: (error) => this.#noteFailure(error),
+    });
   }
 
   /**
@@ -79,7 +89,7 @@ export class GroupStorage implements Storage {
       if (this.#log === null) throw error;
       this.#noteFailure(error);
     }
-    this.#schedule();
+    this.#upkeep.schedule();
   }
 
   /** null while it can't take part. */
@@ -90,6 +100,14 @@ export class GroupStorage implements Storage {
   /** As of the last entry here. */
   get members(): Members {
     return this.#log?.members ?? this.#rows.applied.members;
+  }
+
+  /** What it is to its group, as of the last entry here. */
+  get standing(): 'blank' | 'learner' | 'voter' | 'removed' {
+    const { voters, learners } = this.members;
+    if (voters.length === 0) return 'blank';
+    if (voters.includes(this.self)) return 'voter';
+    return learners.includes(this.self) ? 'learner' : 'removed';
   }
 
   get appliedIndex(): number {
@@ -119,9 +137,10 @@ export class GroupStorage implements Storage {
     try {
       await member.propose(this.#rows.encode(changes));
     } catch (error) {
+      this.#rows.proposalFailed();
       throw (this.#isAlone ? this.#failure : null) ?? error;
     }
-    this.#noteApplied();
+    this.#upkeep.applied();
   }
 
   async room(): Promise<Room> {
@@ -129,21 +148,30 @@ export class GroupStorage implements Storage {
     return { ...room, failure: this.#failure ?? room.failure };
   }
 
+  /** Who is being sent a state needs the entries behind it. */
   async checkpoint(): Promise<void> {
     await this.#rows.checkpoint();
-    await this.#compact();
+    if (!this.#states.isSending) await this.#member?.compact(Math.min(this.#rows.stored, this.#leastNeeded));
   }
 
   /** Stores nothing any more, and leaves the storage below open. */
   async abandon(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
-    await this.#queue.run(() => this.#closeLog());
+    this.#upkeep.close();
+    await this.#queue.run(async () => {
+      await this.#closeLog();
+      await this.#rows.retire();
+    });
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#upkeep.close();
     await this.#queue.run(async () => {
       try {
         await this.#rows.checkpoint();
@@ -154,6 +182,12 @@ export class GroupStorage implements Storage {
       await this.#closeLog();
     });
     await this.#parts.base.close();
+  }
+
+  /** Up to where nobody needs the log: a leader keeps what voters lack, as long as that is less than a state. */
+  get #leastNeeded(): number {
+    if ((this.#log?.bytes ?? 0) > KEPT_SEGMENTS * this.#parts.segmentBytes) return Number.POSITIVE_INFINITY;
+    return Math.min(Number.POSITIVE_INFINITY, ...(this.#member?.progress ?? []).map(({ matched }) => matched));
   }
 
   /** Whether the group has no other member, as far as this one knows. */
@@ -207,7 +241,7 @@ export class GroupStorage implements Storage {
             }
             this.#noteServing(member, isServing);
           },
-          applied: () => this.#noteApplied(),
+          applied: () => this.#upkeep.applied(),
           failed: (error) => {
             this.#member = null;
             if (error instanceof DivergedError) {
@@ -216,7 +250,7 @@ export class GroupStorage implements Storage {
             }
             this.#failure = asError(error);
             this.#noteFailure(error);
-            this.#schedule();
+            this.#upkeep.schedule();
             reject(error);
           },
         },
@@ -264,48 +298,13 @@ export class GroupStorage implements Storage {
     if (this.#isClosed || (this.#member !== null && this.#rows.failure === null)) return;
     const isAlone = this.#isAlone;
     if (this.#member === null && isAlone) return this.#writeThrough(NO_CHANGES);
-    if (!isAlone) await this.#closeLog();
+    if (!isAlone) {
+      await this.leadership.handOver();
+      await this.#closeLog();
+    }
     await this.#rows.checkpoint();
     if (this.#member === null) await this.#openLog();
     this.#failure = null;
-  }
-
-  #noteApplied(): void {
-    const isLogFull = (this.#log?.bytes ?? 0) > this.#parts.segmentBytes;
-    if (isLogFull || this.#rows.freshRows > CHECKPOINT_ROWS) this.#checkpointInBackground();
-    else this.#schedule();
-  }
-
-  #checkpointInBackground(): void {
-    if (this.#isCheckpointing || this.#isClosed) return;
-    this.#isCheckpointing = true;
-    this.checkpoint()
-      .catch((error: unknown) => this.#noteFailure(error))
-      .finally(() => {
-        this.#isCheckpointing = false;
-        this.#schedule();
-      });
-  }
-
-  /** Who is being sent a state needs the entries behind it. */
-  async #compact(): Promise<void> {
-    if (!this.#states.isSending) await this.#member?.compact(this.#rows.stored);
-  }
-
-  #schedule(): void {
-    const isIdle = this.#member !== null && !this.#rows.isBehind;
-    if (this.#timer !== null || this.#isClosed || this.#isCheckpointing || isIdle) return;
-    this.#timer = this.#parts.runtime.clock.after(CHECKPOINT_INTERVAL_MS, () => {
-      this.#timer = null;
-      if (this.#member !== null && this.#rows.failure === null) {
-        this.#checkpointInBackground();
-        return;
-      }
-      this.#queue
-        .run(() => this.#restart())
-        .catch((error: unknown) => this.#noteFailure(error))
-        .finally(() => this.#schedule());
-    });
   }
 
   #noteFailure(error: unknown): void {

@@ -1,5 +1,6 @@
 // Storage in memory for the simulation and for tests. The durable rows are in an
 // object that outlives the engine, so that a crash can be simulated.
+import { assert } from '../../runtime/assert.js';
 import { SortedKeys } from '../engine/sorted-keys.js';
 import type { BaseFactory, BaseStorage, Key, Replacement, Row, StorageView } from '../engine/storage.js';
 
@@ -102,14 +103,20 @@ function viewOf(copy: MemoryStore): StorageView {
 
 function replacementOf(store: MemoryStore, untilDurable: () => Promise<void>): Replacement {
   const incoming = new MemoryStore();
+  let isOver = false;
   return {
     async add(rows) {
       incoming.change(new Map(rows.map(({ key, value }) => [key, value])));
     },
     async install() {
+      assert(!isOver, 'what is installed was not discarded');
       await untilDurable();
+      assert(!isOver, 'nothing is discarded while it is installed');
+      isOver = true;
       store.replaceBy(incoming);
     },
-    async discard() {},
+    async discard() {
+      isOver = true;
+    },
   };
 }

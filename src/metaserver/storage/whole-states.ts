@@ -15,7 +15,7 @@ const CHUNK_ROWS = 1024;
 const BEHIND_ALL_KEYS: Key = `${PROGRESS_KEY}\u0000`;
 
 export class WholeStates implements States {
-  /** States that are being sent: the log is kept from their mark on. */
+  /** States that are being sent, or taken in by others: the log is kept from their mark on. */
   #sending = 0;
 
   readonly #base: BaseStorage;
@@ -62,11 +62,10 @@ export class WholeStates implements States {
   #chunks(view: StorageView): AsyncIterableIterator<Uint8Array> {
     let from: Key = '';
     let isOpen = true;
+    let isSent = false;
     const end = () => {
-      if (!isOpen) return;
+      if (isOpen) view.close();
       isOpen = false;
-      view.close();
-      this.#sending--;
     };
     const chunks: AsyncIterableIterator<Uint8Array> = {
       [Symbol.asyncIterator]: () => chunks,
@@ -80,8 +79,10 @@ export class WholeStates implements States {
         from = `${last.key}\u0000`;
         return { done: false, value: encodeChanges(new Map(rows.map(({ key, value }) => [key, value]))) };
       },
-      async return() {
+      return: async () => {
         end();
+        if (!isSent) this.#sending--;
+        isSent = true;
         return { done: true, value: undefined };
       },
     };

@@ -3,9 +3,9 @@
 // a lost connection, whose callers repeat them, and the next leader is looked for.
 import { assert } from '../../runtime/assert.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { ServiceError, type ServiceErrorCode } from '../errors.js';
+import { ServiceError, type ServiceErrorCode, wasWithoutEffect } from '../errors.js';
 import type { CallOptions } from '../services/service.js';
-import { within } from '../services/within.js';
+import { limitsFromNow, within } from '../services/within.js';
 import type { Remote, RemoteState } from '../wire/client.js';
 import { FollowedServer, type Method } from './followed-server.js';
 import { LeaderSearch } from './leader-search.js';
@@ -48,7 +48,6 @@ interface Vacancy {
 }
 
 export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
-  #state: RemoteState = 'connecting';
   readonly #listeners: ((state: RemoteState) => void)[] = [];
   #leader: Leader | null = null;
   #lastTerm = -1;
@@ -83,6 +82,10 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
       silent: () => this.#lookForRivals(),
     });
     this.#seek(undefined);
+  }
+
+  get leader(): string | null {
+    return this.#leader?.member.name ?? null;
   }
 
   /**
@@ -138,9 +141,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
   /** Calls the next leader. */
   async #callNext(service: string, method: string, request: object, options: CallOptions = {}): Promise<object> {
     const { clock } = this.#runtime;
-    const { deadlineMs = this.#parts.deadlineMs } = options;
-    const endMs = clock.monotonicMs() + deadlineMs;
-    const left = () => ({ ...options, deadlineMs: endMs - clock.monotonicMs() });
+    const left = limitsFromNow(options, this.#parts.deadlineMs, clock);
     while (this.#leader === null) await within(this.#vacancy.over, left(), clock, 'a server that leads');
     return this.#call(service, method, request, left());
   }
@@ -153,7 +154,8 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
         void this.#judge(leader, reject, error);
         return;
       }
-      if (error.code === 'NOT_LEADER' || error.code === 'CLOSING') {
+      // A leader that was taken after its connection broke is UNREACHABLE; nothing else would tell of that loss.
+      if (wasWithoutEffect(error)) {
         this.#underWay.delete(reject);
         this.#lose(leader, error.message, error.leader);
       }
@@ -232,7 +234,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
     this.#leader = { member, term };
     this.#lastTerm = term;
     this.#runtime.log.info(`${this.#parts.what}.leader`, { server: name, term });
-    this.#change('up');
+    this.#tell('up');
     this.#vacancy.end();
   }
 
@@ -244,7 +246,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
     this.#endRivals();
     if (!this.#isClosed)
       this.#runtime.log.warn(`${this.#parts.what}.leader_lost`, { server: member.name, term, reason });
-    this.#change('down');
+    this.#tell('down');
     const lost = [...this.#underWay];
     this.#underWay.clear();
     for (const reject of lost) reject(new ServiceError('OUTCOME_UNKNOWN', `${member.name}: ${reason}`));
@@ -252,9 +254,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
     else this.#seek(hint);
   }
 
-  #change(state: RemoteState): void {
-    if (this.#state === state) return;
-    this.#state = state;
+  #tell(state: RemoteState): void {
     for (const listener of this.#listeners) listener(state);
   }
 }

@@ -8,7 +8,7 @@ import serializer from 'xmlrpc/lib/serializer.js';
 import { messageOf, stackOf } from '../../runtime/caught-errors.js';
 import { isProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
-import { ServiceError, type ServiceErrorCode } from '../errors.js';
+import { ServiceError, wasUnanswered } from '../errors.js';
 import { fromPackage, toPackage, type XmlRpcValue } from './xml-rpc-values.js';
 
 export type { XmlRpcValue } from './xml-rpc-values.js';
@@ -35,15 +35,6 @@ export const FAULT_CODES = {
   FAILED: -32500,
   UNREACHABLE: -32300,
 } as const;
-
-/** Errors by which a server behind this one was not there for the call. */
-const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([
-  'UNREACHABLE',
-  'OUTCOME_UNKNOWN',
-  'NOT_LEADER',
-  'CLOSING',
-  'DEADLINE',
-]);
 
 /** The XML that answers a call: a response or a fault. Never rejects; a program's fault in a method is logged with its stack. */
 export async function answerXmlRpc(methods: XmlRpcMethods, body: Uint8Array, log: Log): Promise<string> {
@@ -108,9 +99,10 @@ function callError(error: ClientError, call: string, late: boolean): Error {
   const status = error.res?.statusCode;
   if (status === 401) return new ServiceError('REFUSED', `${call}: the secret is missing or wrong`);
   if (status !== undefined) return new ServiceError('MALFORMED', `${call}: HTTP status ${status}, ${error.message}`);
-  const { syscall } = error;
+  // Of a host with several addresses, Node tells of all that it has tried in one error without words.
+  const { syscall, message }: ClientError = error instanceof AggregateError ? (error.errors[0] ?? error) : error;
   const wasSent = syscall !== 'connect' && syscall !== 'getaddrinfo';
-  return new ServiceError(wasSent ? 'OUTCOME_UNKNOWN' : 'UNREACHABLE', `${call}: ${error.message}`);
+  return new ServiceError(wasSent ? 'OUTCOME_UNKNOWN' : 'UNREACHABLE', `${call}: ${message}`);
 }
 
 function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpcValue[] }> {
@@ -132,5 +124,6 @@ function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpc
 
 function faultCode(error: unknown): number {
   if (error instanceof XmlRpcFault) return error.faultCode;
-  return error instanceof ServiceError && UNANSWERED.has(error.code) ? FAULT_CODES.UNREACHABLE : FAULT_CODES.FAILED;
+  // A server behind this one was not there for the call.
+  return error instanceof ServiceError && wasUnanswered(error) ? FAULT_CODES.UNREACHABLE : FAULT_CODES.FAILED;
 }

@@ -38,7 +38,7 @@ export interface MetaserverStatus {
   role: GroupRole | 'crashed';
   /** Whether it answers mediators: it leads, and has all that was answered before. */
   isServing: boolean;
-  /** Whether it counts for majorities; a new one that has not caught up does not. */
+  /** Whether the group counts a voter of this name; also while that one has come back blank and is not in again (see its role). */
   isVoter: boolean;
   /** Of Raft; the view, in viewstamped replication. */
   term: number;
@@ -130,7 +130,10 @@ export interface AdminService {
   /** Test hook: replaces every block of the file on that server. `text` as in HookService. */
   corrupt(request: { path: string; server: string; text?: string }, options?: CallOptions): Promise<{ blocks: number }>;
   terminate(request: { server: string }, options?: CallOptions): Promise<Record<string, never>>;
-  /** Answers when the mediator has the new process: it can be written to, whether its rebuild is done or not. */
+  /**
+   * Answers when the mediator has the new process: a data server can be written to, whether its rebuild is done or not; one of
+   * several metaservers is a voter and has what was committed when it came back, or too few of them are there to have a leader.
+   */
   restart(request: { server: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
   /** Which servers hold which blocks of a file. */
   locate(

@@ -5,6 +5,8 @@ import type { CallOptions } from './service.js';
 export type GroupRole = 'leader' | 'candidate' | 'follower' | 'learner' | 'blank';
 
 export interface GroupStatus {
+  /** Its member id, which begins with its name; null for a server that does not know yet whether it founds a group. */
+  id: string | null;
   /** blank: it belongs to no group yet. */
   role: GroupRole;
   /** Whether it answers MetadataService. */
@@ -34,10 +36,12 @@ export interface Greeting {
   hasGroup: boolean;
   /** The configured name of the cluster. */
   cluster: string;
+  /** Of the namespace that it holds, which is made once; null while it holds none. */
+  clusterId: string | null;
 }
 
 export interface GroupService {
-  /** Each says who it is. REFUSED by a server of another cluster. */
+  /** Each says who it is. REFUSED by a server of another cluster, FAILED by one that does not know yet. */
   hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
@@ -45,8 +49,8 @@ export interface GroupService {
   remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Has another server lead. NOT_LEADER when another one leads now. */
   transfer(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
-  /** Messages of the protocol, which may get lost: see src/replication. */
-  send(request: { messages: object[] }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Messages of the protocol, which may get lost: see src/replication. Answers messages to the sender, if there are any soon. */
+  send(request: { from: string; messages: object[] }, options?: CallOptions): Promise<{ messages: object[] }>;
   /** A whole state in chunks. Answers the number by which the chunks name it. */
   beginState(request: { from: string; term: number; mark: object }, options?: CallOptions): Promise<{ state: number }>;
   stateChunk(request: { state: number; bytes: Uint8Array }, options?: CallOptions): Promise<Record<string, never>>;

@@ -237,7 +237,8 @@ export interface Queries {
   path: { request: { inode: number }; result: { path: string | null } };
   /** @param epoch of the mediator that asks: from then on it speaks for all calls of its connection */
   statistics: {
-    request: { epoch?: number };
+    /** `identifies`: the caller looks at `start` and `history` before it asks for anything else. */
+    request: { identifies?: boolean | undefined; epoch?: number | undefined };
     result: {
       clusterId: string;
       inodes: number;

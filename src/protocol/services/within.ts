@@ -3,6 +3,16 @@ import type { Clock } from '../../runtime/clock.js';
 import { ServiceError } from '../errors.js';
 import type { CallOptions } from './service.js';
 
+/** What is left of a call's limits, whenever it is asked: for calls that take several steps, or attempts. @param deadlineMs of calls without one */
+export function limitsFromNow(
+  options: CallOptions,
+  deadlineMs: number,
+  clock: Clock,
+): () => CallOptions & { deadlineMs: number } {
+  const endMs = clock.monotonicMs() + (options.deadlineMs ?? deadlineMs);
+  return () => ({ ...options, deadlineMs: endMs - clock.monotonicMs() });
+}
+
 /** The work's outcome. Fails with DEADLINE, or with CANCELLED when the signal aborts; the work itself goes on then. */
 export function within<T>(
   work: Promise<T>,

@@ -1,6 +1,10 @@
-// Whole states that other members are sending, chunk by chunk.
+// Whole states that other members are sending, chunk by chunk. Only the last one that was begun counts: its sender is the latest
+// leader, or will be told that it is not.
 import { ServiceError } from '../../protocol/errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Log } from '../../runtime/log.js';
 import type { Mark } from '../core/core.js';
 import type { MemberId } from '../core/members.js';
 
@@ -15,36 +19,47 @@ export class IncomingStates {
   #next = 1;
 
   readonly #take: TakeState;
-  readonly #clock: Clock;
+  readonly #runtime: { clock: Clock; log: Log };
 
-  constructor(take: TakeState, clock: Clock) {
+  constructor(take: TakeState, runtime: { clock: Clock; log: Log }) {
     this.#take = take;
-    this.#clock = clock;
+    this.#runtime = runtime;
   }
 
   /** @returns its number */
   begin(from: MemberId, term: number, mark: Mark): number {
     const number = this.#next++;
-    const state = new IncomingState(this.#clock);
-    state.done = this.#take(from, term, mark, state.chunks()).finally(() => {
-      this.#states.delete(number);
-      state.close();
-    });
-    // Whoever ends it hears of a failure; one that nobody ends has no caller.
-    state.done.catch(() => {});
+    const earlier = this.close();
+    const state = new IncomingState(this.#runtime.clock);
+    state.done = earlier.then(() => this.#take(from, term, mark, state.chunks()));
+    state.done
+      .catch((error: unknown) => {
+        rethrowProgramFault(error);
+        this.#runtime.log.warn('replication.state_not_received', { from, ...errorFields(error) });
+      })
+      .finally(() => state.close());
     this.#states.set(number, state);
     return number;
   }
 
-  /** Resolves when there is room for the next chunk. */
-  chunk(number: number, bytes: Uint8Array): Promise<void> {
-    return this.#state(number).add(bytes);
+  /** Resolves when there is room for the next chunk. Rejects with why the state can't be taken. */
+  async chunk(number: number, bytes: Uint8Array): Promise<void> {
+    await this.#state(number).add(bytes);
   }
 
   async end(number: number): Promise<void> {
     const state = this.#state(number);
     await state.add(null);
     await state.done;
+    this.#states.delete(number);
+  }
+
+  /** Ends what is being received. Resolves when nothing of it is left. */
+  async close(): Promise<void> {
+    const states = [...this.#states.values()];
+    this.#states.clear();
+    for (const state of states) state.close();
+    await Promise.allSettled(states.map(({ done }) => done));
   }
 
   #state(number: number): IncomingState {
@@ -75,6 +90,8 @@ class IncomingState {
         this.#wakeWriter = resolve;
       });
     }
+    // It has failed: that is the answer.
+    if (this.#isClosed) await this.done;
     this.#chunk = chunk;
     this.#wakeReader();
   }

@@ -32,8 +32,8 @@ export interface Peer {
 }
 
 export interface PeersParts {
-  /** Of this server, as it is now. */
-  own: () => Greeting;
+  /** Of this server, as it is now; null while it does not know what it is, so that nobody takes it for a blank one. */
+  own: () => Greeting | null;
   others: readonly PeerAddress[];
   secret?: string;
   runtime: Runtime;
@@ -42,7 +42,7 @@ export interface PeersParts {
 export class Peers {
   readonly all: readonly Peer[];
 
-  readonly #own: () => Greeting;
+  readonly #own: () => Greeting | null;
   readonly #runtime: Runtime;
 
   constructor({ own, others, secret, runtime }: PeersParts) {
@@ -67,17 +67,19 @@ export class Peers {
     for (const peer of this.all) if (peer.remote.state === 'up') void this.#greet(peer);
   }
 
-  /** Another server has said who it is. */
-  heard(greeting: Greeting): void {
-    const { name, cluster } = this.#own();
+  /** Another server has said who it is. @returns who this one is */
+  heard(greeting: Greeting): Greeting {
+    const own = this.#own();
+    if (own === null) throw new ServiceError('FAILED', 'this server is still opening its store');
     const peer = this.all.find((other) => other.name === greeting.name);
-    if (greeting.cluster !== cluster || peer === undefined) {
-      throw new ServiceError(
-        'REFUSED',
-        `${greeting.name} of cluster ${greeting.cluster} is not known to ${name} of ${cluster}`,
-      );
+    const isOther = own.clusterId !== null && greeting.clusterId !== null && own.clusterId !== greeting.clusterId;
+    if (greeting.cluster !== own.cluster || isOther || peer === undefined) {
+      const { name, cluster, clusterId } = greeting;
+      this.#runtime.log.error('replication.stranger', { name, cluster, clusterId, own: own.clusterId });
+      throw new ServiceError('REFUSED', `${name} of cluster ${cluster} (${clusterId}) does not belong to ${own.name}`);
     }
     peer.greeting = greeting;
+    return own;
   }
 
   withId(id: MemberId): Peer | undefined {
@@ -93,13 +95,16 @@ export class Peers {
     const { clock, log } = this.#runtime;
     while (peer.remote.state === 'up') {
       try {
-        const greeting = await peer.service.hello(this.#own());
-        if (greeting.name !== peer.name) throw new ServiceError('REFUSED', `it is ${greeting.name}`);
-        this.heard(greeting);
-        return;
+        const own = this.#own();
+        if (own !== null) {
+          const greeting = await peer.service.hello(own);
+          if (greeting.name !== peer.name) throw new ServiceError('REFUSED', `it is ${greeting.name}`);
+          this.heard(greeting);
+          return;
+        }
       } catch (error) {
         rethrowProgramFault(error);
-        log.warn('replication.not_greeted', { server: peer.name, ...errorFields(error) });
+        log.debug('replication.not_greeted', { server: peer.name, ...errorFields(error) });
       }
       await sleep(clock, GREETING_PAUSE_MS);
     }

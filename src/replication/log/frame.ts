@@ -46,24 +46,36 @@ const RECORD_HEADER_BYTES = 17;
 
 const Kind = { NOTHING: 1, DATA: 2, MEMBERS: 3, HARD_STATE: 4, BEGIN: 5 } as const;
 
-export function encodeFrame(number: number, records: readonly LogRecord[], salt: bigint): Buffer {
-  const parts = records.map(encodeRecord);
-  const recordsBytes = parts.reduce((sum, { payload }) => sum + RECORD_HEADER_BYTES + payload.length, 0);
-  const bytes = Buffer.alloc(alignUp(HEADER_BYTES + recordsBytes));
-  bytes.writeBigUInt64LE(BigInt(number), CHECKSUM_BYTES);
-  bytes.writeUInt32LE(recordsBytes, 16);
-  let at = HEADER_BYTES;
-  for (const { kind, index, term, payload } of parts) {
-    bytes.writeUInt8(kind, at);
-    bytes.writeUInt32LE(payload.length, at + 1);
-    bytes.writeUIntLE(index, at + 5, 6);
-    bytes.writeUIntLE(term, at + 11, 6);
-    bytes.set(payload, at + RECORD_HEADER_BYTES);
-    at += RECORD_HEADER_BYTES + payload.length;
+/** What one append writes, before it is known where it goes. */
+export class FrameParts {
+  readonly #parts: readonly EncodedRecord[];
+  readonly #recordsBytes: number;
+  /** Of the whole frame. */
+  readonly bytes: number;
+
+  constructor(records: readonly LogRecord[]) {
+    this.#parts = records.map(encodeRecord);
+    this.#recordsBytes = this.#parts.reduce((sum, { payload }) => sum + RECORD_HEADER_BYTES + payload.length, 0);
+    this.bytes = alignUp(HEADER_BYTES + this.#recordsBytes);
   }
-  bytes.writeUInt32LE(headerChecksum(bytes, 0, salt), HEADER_CHECKSUM_AT);
-  bytes.writeBigUInt64LE(saltedChecksum(bytes.subarray(CHECKSUM_BYTES), salt), 0);
-  return bytes;
+
+  encode(number: number, salt: bigint): Buffer {
+    const bytes = Buffer.alloc(this.bytes);
+    bytes.writeBigUInt64LE(BigInt(number), CHECKSUM_BYTES);
+    bytes.writeUInt32LE(this.#recordsBytes, 16);
+    let at = HEADER_BYTES;
+    for (const { kind, index, term, payload } of this.#parts) {
+      bytes.writeUInt8(kind, at);
+      bytes.writeUInt32LE(payload.length, at + 1);
+      bytes.writeUIntLE(index, at + 5, 6);
+      bytes.writeUIntLE(term, at + 11, 6);
+      bytes.set(payload, at + RECORD_HEADER_BYTES);
+      at += RECORD_HEADER_BYTES + payload.length;
+    }
+    bytes.writeUInt32LE(headerChecksum(bytes, 0, salt), HEADER_CHECKSUM_AT);
+    bytes.writeBigUInt64LE(saltedChecksum(bytes.subarray(CHECKSUM_BYTES), salt), 0);
+    return bytes;
+  }
 }
 
 /** The frame at this place; undefined when there is none. The data of its entries are copies. */

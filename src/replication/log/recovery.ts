@@ -8,7 +8,7 @@ import type { MemberId } from '../core/members.js';
 import { type Begin, type Frame, laterFrames, leadingFrames } from './frame.js';
 import { decodeHeader, type FoundSegment, FRAMES_START, type SegmentHeader } from './segment.js';
 
-const NAME = /^segment-\d+$/;
+const NAME = /^segment-(\d+)$/;
 
 /** An entry, and the frame it lies in. */
 export interface FoundEntry {
@@ -30,7 +30,7 @@ export interface Recovered {
   readonly endsWithReset: boolean;
   /** The last frame that was on the disk before the last append. */
   readonly durableFrame: number;
-  /** The highest number that any frame has, and any segment; those that don't count included. */
+  /** The highest number that any frame has, and any segment or file; those that don't count included. */
   readonly highestFrame: number;
   readonly highestSegment: number;
   /** Those with entries or a beginning, in order. */
@@ -74,7 +74,9 @@ export async function recoverLog(
   const replay = new Replay();
   for (const segment of needed) replay.add(segment);
   const highestFrame = Math.max(0, ...scanned.flatMap(allFrames).map(({ number }) => number));
-  const highestSegment = scanned.at(-1)?.header.number ?? 0;
+  // A file that is used again keeps its name.
+  const ofNames = names.map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+  const highestSegment = Math.max(scanned.at(-1)?.header.number ?? 0, ...ofNames);
   return { ...replay.result(), highestFrame, highestSegment, free };
 }
 

@@ -8,7 +8,7 @@ import { Pacer } from '../../runtime/pacer.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { BLANK_HARD_STATE, type Entry, type HardState, type Mark, type StoredState } from '../core/core.js';
 import type { MemberId, Members } from '../core/members.js';
-import { encodeFrame, type LogRecord } from './frame.js';
+import { FrameParts, type LogRecord } from './frame.js';
 import { PlacedEntries } from './placed-entries.js';
 import { type Recovered, recoverLog } from './recovery.js';
 import { FRAMES_START, openSegment, type Segment } from './segment.js';
@@ -186,11 +186,11 @@ export class ReplicationLog {
 
   async #append(records: readonly LogRecord[], entries: readonly Entry[]): Promise<void> {
     if (this.#beginning !== null) await this.#begin();
-    const bytesAtMost = encodeFrame(this.#nextFrame, records, 0n).length;
-    if (!this.#current.hasRoom(bytesAtMost)) await this.#switch(bytesAtMost, false);
+    const parts = new FrameParts(records);
+    if (!this.#current.hasRoom(parts.bytes)) await this.#switch(parts.bytes, false);
     const segment = this.#current;
     const number = this.#nextFrame++;
-    const frame = encodeFrame(number, records, segment.header.salt);
+    const frame = parts.encode(number, segment.header.salt);
     const position = segment.end;
     for (const entry of entries) this.#entries.put(entry, { segment, position, bytes: frame.length });
     await segment.append(frame, this.#pacer);
@@ -237,12 +237,12 @@ export class ReplicationLog {
     // Twice: a log without its beginning has forgotten for whom it voted.
     const number = this.#nextFrame;
     this.#nextFrame += 2;
-    const bytesOfBoth = 2 * encodeFrame(number, records, 0n).length;
-    const segment = await this.#supply.take(FRAMES_START + bytesOfBoth + frameBytes);
+    const parts = new FrameParts(records);
+    const segment = await this.#supply.take(FRAMES_START + 2 * parts.bytes + frameBytes);
     const { salt } = segment.header;
-    const both = [number, number + 1].map((each) => encodeFrame(each, records, salt));
+    const both = [number, number + 1].map((each) => parts.encode(each, salt));
     const position = segment.end;
-    for (const entry of again) this.#entries.put(entry, { segment, position, bytes: bytesOfBoth / 2 });
+    for (const entry of again) this.#entries.put(entry, { segment, position, bytes: parts.bytes });
     this.#segments.push({ segment, mark });
     await segment.append(Buffer.concat(both), this.#pacer);
     this.#lastFrame = number + 1;

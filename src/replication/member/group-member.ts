@@ -86,7 +86,9 @@ export class GroupMember {
     this.#received = received;
     this.#parts.core.snapshotArrived(from, term, mark);
     this.#advance();
-    await this.#writing.idle();
+    // What is being stored comes first; what is stored after that includes the state, unless it is not needed.
+    do await this.#writing.idle();
+    while (this.#isStoring && !this.#isStopped);
     if (this.#received === received) {
       this.#received = null;
       await received.discard();
@@ -196,24 +198,30 @@ export class GroupMember {
   }
 
   #send(): void {
-    const { core, transport, runtime } = this.#parts;
+    const { core, runtime } = this.#parts;
     const { lastRound, term } = core.status;
     if (lastRound > 0) this.#lease.began(lastRound);
     const { messages, snapshotsFor } = core.takeSends();
     for (const message of messages) this.#sender.post(message);
     for (const to of snapshotsFor) {
-      const { mark, chunks } = this.#states.snapshot();
-      transport
-        .sendState(to, term, mark, chunks)
+      this.#sendState(to, term)
         .catch((error: unknown) => {
           rethrowProgramFault(error);
           runtime.log.warn('replication.state_not_sent', { to, ...errorFields(error) });
         })
         .finally(() => {
-          void chunks.return?.();
           core.snapshotEnded(to);
           this.#advance();
         });
+    }
+  }
+
+  async #sendState(to: MemberId, term: number): Promise<void> {
+    const { mark, chunks } = this.#states.snapshot();
+    try {
+      await this.#parts.transport.sendState(to, term, mark, chunks);
+    } finally {
+      await chunks.return?.();
     }
   }
 
@@ -239,8 +247,8 @@ export class GroupMember {
     if (install !== null) {
       const received = this.#received;
       assert(received !== null && received.mark.index === install.index, 'what is installed was received');
-      await received.install();
       this.#received = null;
+      await received.install();
       await log.reset(install, hardState);
       if (entries.length > 0) await log.append(null, entries);
     } else if (hardState !== null || entries.length > 0) {
@@ -297,8 +305,9 @@ export class GroupMember {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#abandon('its log failed');
-    if (this.#isServing) this.#parts.events.servingChanged(false);
+    const wasServing = this.#isServing;
     this.#isServing = false;
+    if (wasServing) this.#parts.events.servingChanged(false);
     this.#parts.events.failed(error);
   }
 }

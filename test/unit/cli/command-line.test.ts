@@ -25,6 +25,9 @@ const SUBCOMMANDS = [
   ['config'],
   ['config', 'get'],
   ['config', 'set'],
+  ['metaserver'],
+  ['metaserver', 'transfer'],
+  ['metaserver', 'remove'],
 ];
 
 describe('the nmrfs command', () => {
@@ -61,6 +64,7 @@ describe('the nmrfs command', () => {
     ['a number of metaservers that does not fit', ['init', '--metaservers', '10']],
     ['corrupt without servers', ['corrupt', '/a.txt']],
     ['an empty name in a list', ['corrupt', '/a.txt', '--on', 'data1,']],
+    ['a metaserver without a name', ['metaserver', 'remove']],
   ] as const) {
     it(`ends with 2 and one line for ${what}`, async () => {
       const { status, stdout, stderr } = await nmrfs(...parameters);
@@ -113,6 +117,15 @@ describe('the nmrfs command', () => {
     const refused = await nmrfs('config', 'set', 'writeQuorum=0', '--config', file);
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /^nmrfs: .*writeQuorum: 0 does not fit.*\n$/);
+  });
+
+  it('knows the metaservers of the configuration', async () => {
+    const file = join(folder, 'made', 'nmrfs.yaml');
+    for (const command of ['transfer', 'remove']) {
+      const { status, stderr } = await nmrfs('metaserver', command, 'meta7', '--config', file);
+      assert.equal(status, 2);
+      assert.equal(stderr, 'nmrfs: meta7: there is no such metaserver; there are meta1\n');
+    }
   });
 
   it('ends with 1 and one line when nothing runs', async () => {

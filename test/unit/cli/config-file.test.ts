@@ -4,7 +4,14 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { configValue, createConfigFile, loadConfig, setConfigKey, withKey } from '../../../src/cli/config-file.js';
+import {
+  configValue,
+  createConfigFile,
+  loadConfig,
+  removeServer,
+  setConfigKey,
+  withKey,
+} from '../../../src/cli/config-file.js';
 import { configTemplate } from '../../../src/cli/config-template.js';
 import { ConfigError } from '../../../src/config.js';
 
@@ -59,6 +66,26 @@ describe('the configuration file on disk', () => {
     );
     assert.match(withKey('mediator:\n  address: a:1\n', 'mount.readOnly', 'true'), /mount:\n {2}readOnly: true/);
     assert.match(withKey('cluster: a\n', 'audit', 'quorum'), /cluster: a\naudit: quorum/);
+  });
+
+  it('keeps every comment when a server is taken out', async () => {
+    const several = configTemplate({ dataServers: 3, metaservers: 3, basePort: 7600 });
+    await createConfigFile(file, several);
+    await removeServer(file, 'metaservers', 'meta2');
+    const text = await readFile(file, 'utf8');
+    const comments = (of: string) => of.match(/#.*/g);
+    assert.deepEqual(comments(text), comments(several));
+    const names = (await loadConfig(file)).metaservers.map(({ name }) => name);
+    assert.deepEqual(names, ['meta1', 'meta3']);
+    assert.equal((await loadConfig(file)).dataservers.length, 3);
+  });
+
+  it('stays as it was when there is no such server to take out, or no other one would be left', async () => {
+    await createConfigFile(file, TEMPLATE);
+    await assert.rejects(removeServer(file, 'metaservers', 'meta2'), /metaservers: meta2 is not there/);
+    await assert.rejects(removeServer(file, 'metaservers', 'data1'), /metaservers: data1 is not there/);
+    await assert.rejects(removeServer(file, 'metaservers', 'meta1'), ConfigError);
+    assert.equal(await readFile(file, 'utf8'), TEMPLATE);
   });
 
   it('takes a value that is no YAML for a text', () => {

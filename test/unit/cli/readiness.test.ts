@@ -38,7 +38,7 @@ function judge(letters: string, options: Options = {}) {
     readQuorum: 3,
     writeQuorum: 4,
     readable: servers.filter((letter) => letter === 'u').length >= 3,
-    writable: servers.filter((letter) => STATES[letter] !== 'down').length >= 4,
+    writable: servers.filter((letter) => letter !== 'f' && STATES[letter] !== 'down').length >= 4,
     audit: 'all',
     onWriteQuorumLost: options.onWriteQuorumLost ?? 'fail',
     mediator: { address: '' },
@@ -54,6 +54,7 @@ function judge(letters: string, options: Options = {}) {
       repairs: 0,
       behind: 0,
       ...WELL,
+      trouble: letter === 'f' ? 'full' : null,
       reason: STATES[letter] === 'down' ? 'it does not answer' : letter === 'f' ? 'its disk is full' : '',
     })),
     survives: { settled: 0, afterWrite: 0 },
@@ -113,6 +114,30 @@ describe('a started cluster', () => {
 
   it('says that writes wait where they do', () => {
     assert.match(judge('uuudd', { onWriteQuorumLost: 'block' }).problems.at(-1) ?? '', /^writes wait: /);
+  });
+
+  it('says which metaserver refuses writes, and which data servers take none', () => {
+    const full = { ...metaserver('meta2', 'leader'), trouble: 'full', reason: 'no room' } as const;
+    assert.deepEqual(judge('uuuuu', { metaservers: [metaserver('meta1', 'follower'), full] }), {
+      verdict: 'ready',
+      summary: '',
+      problems: ['meta2: no room', 'writes are refused: meta2 is full'],
+    });
+    assert.deepEqual(judge('uuuff').problems, [
+      'data4: its disk is full',
+      'data5: its disk is full',
+      `writes fail: 3 of 5 data servers can be written to, 4 ${MUST}`,
+    ]);
+  });
+
+  it('waits for a metaserver that has come back blank, though the group counts what it was before', () => {
+    const learner = { ...metaserver('meta3', 'learner'), isVoter: true };
+    const metaservers = [metaserver('meta1', 'leader'), metaserver('meta2', 'follower'), learner];
+    assert.deepEqual(judge('uuuuu', { metaservers }), {
+      verdict: 'joining',
+      summary: '',
+      problems: ['meta3 does not count for majorities yet (learner)'],
+    });
   });
 
   it('is no use without metadata, or without a mediator', () => {

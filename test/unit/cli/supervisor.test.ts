@@ -114,6 +114,18 @@ describe('the supervisor', () => {
     assert.equal(await starts(), 'ss');
   });
 
+  it('stops a server for good, after the restart that was asked for before', async () => {
+    const server = child('good');
+    server.release();
+    server.start();
+    await server.ready();
+    const restarting = server.restart(false);
+    await server.retire();
+    await restarting;
+    assert.deepEqual(server.status, { name: 'data1', state: 'stopped', processId: null });
+    assert.equal(await starts(), 'ss');
+  });
+
   it('ends a server as a crash would, and leaves it so, also one that hangs or has ended', async () => {
     const server = child('good');
     server.release();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
+import { OPEN_REPLY_DIRECT_IO, Opcode, SetattrFlag } from '../../../src/fuse-client/kernel/codec/layout.js';
 import { hasKillPending } from '../../../src/fuse-client/kernel/killed.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { settle } from '../../support/manual-clock.js';
@@ -226,6 +226,24 @@ describe('a kernel session', () => {
     parts.files.faults = {};
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(await contentOf(parts, inode), 'content');
+  });
+
+  it('has the kernel send each write whole, past its page cache, of a file that is open for appending only', async () => {
+    const [write, append] = [1, 0o2000];
+    for (const [flags, isDirect] of [
+      [write | append, true],
+      [write, false],
+      [Flags.BOTH | append, false],
+      [Flags.READ, false],
+      [Flags.BOTH | 0o40000, true],
+    ] as const) {
+      const parts = fixture();
+      const { receive, replies } = sessionOver(parts);
+      const inode = await stored(parts, 'f', 'content');
+      receive(requestBytes({ opcode: Opcode.OPEN, inode }, u32(flags, 0)));
+      await settle();
+      assert.equal(((replies[0]?.body.readUInt32LE(8) ?? 0) & OPEN_REPLY_DIRECT_IO) !== 0, isDirect, `flags ${flags}`);
+    }
   });
 
   it('asks the kernel to repeat an interrupt whose request is not here yet', () => {

@@ -253,6 +253,7 @@ describe('after a crash of the metaserver, changes that were answered', () => {
       assert.match(metrics, /event="undoneCommands"\} 2\n/);
       // They are not carried out at the next occasion either.
       await other.files.rmdir({ parent, name: 'two' });
+      await other.files.fsync({ inode: ROOT_INODE });
       await cluster.crashMetaserver();
       assert.equal(await listed(mediator), 'a,one');
       assert.ok(isUnbroken(verifier, await verifierOf(mediator)));

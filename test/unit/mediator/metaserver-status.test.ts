@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { statusText, survivalText } from '../../../src/cli/status-text.js';
 import { survivalNow } from '../../../src/mediator/admin/cluster-status.js';
-import { askGroup, metaserverStatuses } from '../../../src/mediator/admin/metaserver-status.js';
+import { askGroup, type LedHealth, metaserverStatuses } from '../../../src/mediator/admin/metaserver-status.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { ClusterStatus, DataServerStatus } from '../../../src/protocol/services/admin.js';
 import type { GroupStatus } from '../../../src/protocol/services/group.js';
@@ -13,6 +13,11 @@ import { ManualClock } from '../../support/manual-clock.js';
 const HEALTH = { trouble: null, reason: '', freeBytes: 5, totalBytes: 10, missed: [] };
 const NAMES = ['meta1', 'meta2', 'meta3'];
 const AWAY = new Error('it does not answer');
+const NOBODY: LedHealth = { leader: null, health: new Error('nobody leads') };
+
+function led(leader: string, health: LedHealth['health']): LedHealth {
+  return { leader, health };
+}
 
 function placesOf(names: readonly string[]) {
   return names.map((name) => ({ name, address: `${name}:1` }));
@@ -30,8 +35,8 @@ const LEADER: GroupStatus = {
 };
 
 /** The status of a cluster of one data server that is well. */
-function cluster(answers: (GroupStatus | Error)[], names = NAMES): ClusterStatus {
-  const metaservers = metaserverStatuses(placesOf(names), answers, new Error('nobody leads'));
+function cluster(answers: (GroupStatus | Error)[]): ClusterStatus {
+  const metaservers = metaserverStatuses(placesOf(NAMES), answers, NOBODY);
   const data: DataServerStatus = {
     name: 'data1',
     address: 'data1:1',
@@ -78,7 +83,7 @@ describe('the status of metaservers', () => {
     three.isHung = true;
     const asking = askGroup(servers);
     await clock.advance(300);
-    const [first, second, third] = metaserverStatuses(servers, await asking, AWAY);
+    const [first, second, third] = metaserverStatuses(servers, await asking);
     assert.deepEqual(first, {
       name: 'meta1',
       address: '127.0.0.1:1',
@@ -107,7 +112,7 @@ describe('the status of metaservers', () => {
 
   it('takes the word of the latest term for who votes', () => {
     const old = { ...LEADER, term: 3, voters: ['meta1'] };
-    const statuses = metaserverStatuses(placesOf(NAMES), [old, { ...FOLLOWER, term: 4, voters: NAMES }, AWAY], AWAY);
+    const statuses = metaserverStatuses(placesOf(NAMES), [old, { ...FOLLOWER, term: 4, voters: NAMES }, AWAY]);
     assert.deepEqual(
       statuses.map(({ isVoter }) => isVoter),
       [true, true, true],
@@ -115,23 +120,93 @@ describe('the status of metaservers', () => {
     const learner: GroupStatus = { ...FOLLOWER, role: 'learner', term: 4, voters: ['meta1', 'meta2'] };
     const voters = [{ ...LEADER, voters: ['meta1', 'meta2'] }, { ...FOLLOWER, term: 4, voters: ['meta1'] }, learner];
     assert.deepEqual(
-      metaserverStatuses(placesOf(NAMES), voters, AWAY).map(({ isVoter }) => isVoter),
+      metaserverStatuses(placesOf(NAMES), voters).map(({ isVoter }) => isVoter),
       [true, true, false],
     );
   });
 
   it('of a lone one is what it says as a metaserver, also when it knows of no group', () => {
     const older = new ServiceError('UNKNOWN_METHOD', 'there is no method group.status');
-    const [lone] = metaserverStatuses(placesOf(['meta1']), [older], HEALTH);
+    const [lone] = metaserverStatuses(placesOf(['meta1']), [older], led('meta1', HEALTH));
     assert.deepEqual(
       [lone?.state, lone?.role, lone?.isServing, lone?.isVoter, lone?.reason, lone?.freeBytes],
       ['up', 'leader', true, true, '', 5],
     );
     const full = { ...HEALTH, trouble: 'full', reason: 'no room' } as const;
-    const [known] = metaserverStatuses(placesOf(['meta1']), [LEADER], full);
+    const [known] = metaserverStatuses(placesOf(['meta1']), [LEADER], led('meta1', full));
     assert.deepEqual([known?.term, known?.committedIndex, known?.trouble, known?.reason], [4, 11, 'full', 'no room']);
-    const [gone] = metaserverStatuses(placesOf(['meta1']), [LEADER], AWAY);
+    const [gone] = metaserverStatuses(placesOf(['meta1']), [LEADER], led('meta1', AWAY));
     assert.deepEqual([gone?.state, gone?.isServing, gone?.reason], ['down', false, 'it does not answer']);
+  });
+
+  it('of the one that leads is also what it says as a metaserver, whose disk is watched there', () => {
+    const full = { ...HEALTH, trouble: 'full', reason: 'no room' } as const;
+    const follower = { ...FOLLOWER, term: 4, voters: NAMES };
+    const [first, second] = metaserverStatuses(placesOf(NAMES), [LEADER, follower, follower], led('meta1', full));
+    assert.deepEqual([first?.trouble, first?.reason, first?.freeBytes, first?.term], ['full', 'no room', 5, 4]);
+    assert.deepEqual([second?.trouble, second?.reason], [null, '']);
+    // The lead changes just now: each says itself whether it serves.
+    const [late] = metaserverStatuses(placesOf(NAMES), [follower, LEADER, follower], led('meta1', full));
+    assert.deepEqual([late?.isServing, late?.trouble], [false, null]);
+  });
+
+  it('of one that leads and has no time to say what it is shows it as the leader', () => {
+    const follower = { ...FOLLOWER, term: 4, committedIndex: 9, voters: NAMES };
+    const answers = [AWAY, follower, { ...follower, committedIndex: 8 }];
+    const [busy] = metaserverStatuses(placesOf(NAMES), answers, led('meta1', HEALTH));
+    assert.deepEqual(busy, {
+      name: 'meta1',
+      address: 'meta1:1',
+      state: 'up',
+      role: 'leader',
+      isServing: true,
+      isVoter: true,
+      term: 4,
+      lastIndex: 9,
+      committedIndex: 9,
+      appliedIndex: 9,
+      trouble: null,
+      reason: '',
+      freeBytes: 5,
+      totalBytes: 10,
+    });
+    const [gone] = metaserverStatuses(placesOf(NAMES), [AWAY, LEADER, follower], led('meta1', HEALTH));
+    assert.equal(gone?.state, 'down');
+    const [silent] = metaserverStatuses(placesOf(NAMES), answers, led('meta1', AWAY));
+    assert.equal(silent?.state, 'down');
+  });
+
+  it('says of a member that was removed what to do, whether it knows of its removal or not', () => {
+    const two = ['meta1', 'meta2'];
+    const leader = { ...LEADER, voters: two };
+    const follower = { ...FOLLOWER, term: 4, voters: two };
+    const reasonOf = (third: GroupStatus, first: GroupStatus = leader) =>
+      metaserverStatuses(placesOf(NAMES), [first, follower, third])[2]?.reason;
+    const removed = 'it was removed from the group, which takes it in again only with an empty folder';
+    assert.equal(reasonOf({ ...follower, role: 'learner' }), removed);
+    assert.equal(reasonOf({ ...follower, role: 'candidate', voters: NAMES }), removed);
+    assert.equal(reasonOf({ ...follower, role: 'blank', voters: [] }), '');
+    assert.equal(reasonOf({ ...follower, role: 'learner', learners: ['meta3'] }), '');
+    assert.equal(reasonOf({ ...follower, role: 'follower', voters: NAMES }, { ...leader, learners: ['meta3'] }), '');
+    // Nobody who could know it serves.
+    assert.equal(reasonOf({ ...follower, role: 'candidate', voters: NAMES }, { ...leader, isServing: false }), '');
+  });
+
+  it('counts none that has come back blank, though the group counts what it was before', () => {
+    const follower = { ...FOLLOWER, term: 4, voters: NAMES };
+    for (const role of ['blank', 'learner'] as const) {
+      const voters = role === 'blank' ? [] : NAMES;
+      const learners = role === 'blank' ? [] : ['meta3'];
+      const back: GroupStatus = { ...FOLLOWER, role, term: 4, voters, learners };
+      assert.match(
+        survivalText(cluster([{ ...LEADER, learners }, follower, back])),
+        /\nNames and attributes survive the loss of no further metaserver \(2 of 3 are there, 2 must be\)\.$/,
+      );
+      assert.match(
+        survivalText(cluster([follower, back, AWAY])),
+        /nothing can be read: 1 of 3 metaservers is there, 2 must be/,
+      );
+    }
   });
 
   it('makes a cluster readable while one serves, and writable while that one takes changes', () => {

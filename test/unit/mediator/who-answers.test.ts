@@ -99,6 +99,32 @@ describe('after a loss of the metaserver', () => {
     await service.sync({});
   });
 
+  it('a caller has the time that it asked for, however often the call is made', async () => {
+    answer = async () => {
+      throw new ServiceError('NOT_LEADER', 'none leads');
+    };
+    const short = assert.rejects(service.query(LOOKUP, { deadlineMs: 100 }), { code: 'DEADLINE' });
+    await clock.advance(100);
+    await short;
+    assert.ok(asked.length > 2, `${asked.length} calls`);
+    // The second attempt hangs.
+    let isFirst = true;
+    answer = async (_name, options) => {
+      if (!isFirst) return hang(options);
+      isFirst = false;
+      await new Promise<void>((resolve) => void clock.after(60, resolve));
+      throw new ServiceError('NOT_LEADER', 'none leads');
+    };
+    const again = assert.rejects(service.query(LOOKUP, { deadlineMs: 100 }), { code: 'DEADLINE' });
+    await clock.advance(100);
+    await again;
+    // Longer than all calls may take: these limits hold.
+    answer = async (_name, options) => hang(options);
+    const long = assert.rejects(service.query(LOOKUP, { deadlineMs: 2 * DEADLINE_MS }), { code: 'DEADLINE' });
+    await clock.advance(DEADLINE_MS);
+    await long;
+  });
+
   it('nothing else is asked before it is known who answers, also when that one is lost while he says so', async () => {
     await service.execute(RMDIR);
     let isLostAgain = false;

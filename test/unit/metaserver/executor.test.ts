@@ -45,6 +45,14 @@ function recordingRuntime(): { runtime: TestRuntime; events: [string, LogFields 
 }
 
 describe('commits of a metaserver', () => {
+  it('that fail at a close are told to whoever closes it', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    await meta.make(ROOT, 'a');
+    disk.state = 'failing';
+    await assert.rejects(meta.close(), /the metaserver's disk failed/);
+  });
+
   it('come after the interval when nobody asks, and not without a change', async () => {
     const disk = new Disk();
     const meta = await TestMetaserver.open(disk.factory);

@@ -22,11 +22,12 @@ class World {
   hangs = false;
   writesBelow = 0;
 
-  readonly #seed: number;
+  /** Goes on from start to start: two uses of a file have different salts. */
+  readonly #fraction: () => number;
 
   /** @param seed of what its log is salted with */
   constructor(seed = 1) {
-    this.#seed = seed;
+    this.#fraction = seeded(seed);
   }
 
   open(): Promise<Storage> {
@@ -39,9 +40,8 @@ class World {
       this.disk.change();
     };
     const engine = groupEngine(memoryEngine(this.store, { commitDelay }), LOG_FILE_BYTES);
-    const next = seeded(this.#seed);
-    const bytes = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(next() * 256));
-    const random = { fraction: next, bytes };
+    const bytes = (count: number) => Uint8Array.from({ length: count }, () => Math.floor(this.#fraction() * 256));
+    const random = { fraction: this.#fraction, bytes };
     return engine('/store', { ...this.runtime, random, disk: this.disk.mount() });
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import dns from 'node:dns';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import { FileError, ServiceError, type ServiceErrorCode } from '../../../src/protocol/errors.js';
 import { type RunningServer, serve } from '../../../src/protocol/http/server.js';
 import {
   answerXmlRpc,
@@ -27,8 +28,8 @@ const methods: XmlRpcMethods = {
   missing: async () => {
     throw new FileError('ENOENT', 'no a.txt');
   },
-  gone: async () => {
-    throw new ServiceError('UNREACHABLE', 'data1 is down');
+  gone: async (code) => {
+    throw new ServiceError(code as ServiceErrorCode, 'data1 is down');
   },
   faulty: async () => {
     throw new TypeError('a mistake');
@@ -63,7 +64,6 @@ describe('XML-RPC', () => {
     const cases: [method: string, options: object, expected: object][] = [
       ['fault', { secret }, { name: 'XmlRpcFault', faultCode: 42, message: 'as asked & <wanted>' }],
       ['missing', { secret }, { faultCode: FAULT_CODES.FAILED, message: 'ENOENT: no a.txt' }],
-      ['gone', { secret }, { faultCode: FAULT_CODES.UNREACHABLE }],
       ['unfit', { secret }, { faultCode: FAULT_CODES.FAILED }],
       ['none', { secret }, { faultCode: FAULT_CODES.UNKNOWN_METHOD }],
       ['toString', { secret }, { faultCode: FAULT_CODES.UNKNOWN_METHOD }],
@@ -74,9 +74,35 @@ describe('XML-RPC', () => {
     for (const [method, options, expected] of cases) {
       await assert.rejects(callXmlRpc(server.address, method, [], options), expected);
     }
+    for (const code of ['UNREACHABLE', 'OUTCOME_UNKNOWN', 'NOT_LEADER', 'CLOSING', 'DEADLINE']) {
+      const expected = { faultCode: FAULT_CODES.UNREACHABLE };
+      await assert.rejects(callXmlRpc(server.address, 'gone', [code], { secret }), expected, code);
+    }
+    for (const code of ['CANCELLED', 'REFUSED', 'FAILED', 'NO_SESSION']) {
+      const expected = { faultCode: FAULT_CODES.FAILED };
+      await assert.rejects(callXmlRpc(server.address, 'gone', [code], { secret }), expected, code);
+    }
     const { address } = server;
     await server.close();
     await assert.rejects(callXmlRpc(address, 'echo', [], { secret }), { code: 'UNREACHABLE' });
+  });
+
+  it('knows that nothing was sent when no address of a host answers', async () => {
+    const port = Number(server.address.split(':').at(-1));
+    await server.close();
+    const { lookup } = dns;
+    const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+    dns.lookup = ((_host: string, _options: object, found: (error: null, all: object[]) => void) => {
+      found(null, addresses);
+    }) as unknown as typeof lookup;
+    try {
+      await assert.rejects(callXmlRpc(`two-addresses.test:${port}`, 'echo', []), {
+        code: 'UNREACHABLE',
+        message: `echo at two-addresses.test:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+      });
+    } finally {
+      dns.lookup = lookup;
+    }
   });
 
   it('answers a fault to whatever is no call, and never fails', async () => {

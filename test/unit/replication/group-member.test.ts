@@ -62,13 +62,20 @@ class ListState implements StateMachine, States {
     const parts: Uint8Array[] = [];
     for await (const chunk of chunks) parts.push(chunk);
     const words = JSON.parse(Buffer.concat(parts).toString()) as string[];
+    let isOver = false;
     return {
       mark,
       install: async () => {
+        assert(!isOver, 'what is installed was not discarded');
+        await new Promise((resolve) => setImmediate(resolve));
+        assert(!isOver, 'nothing is discarded while it is installed');
+        isOver = true;
         this.stored = { mark, words };
         this.restart();
       },
-      discard: async () => {},
+      discard: async () => {
+        isOver = true;
+      },
     };
   }
 }
@@ -119,7 +126,11 @@ class Server {
         },
       },
       runtime,
-      events: { servingChanged: () => {}, applied: () => {}, failed: () => void this.failures++ },
+      events: {
+        servingChanged: (isServing) => assert.equal(this.member?.isServing, isServing, 'whoever is told asks at once'),
+        applied: () => {},
+        failed: () => void this.failures++,
+      },
       tickMs: TICK_MS,
       electionTimeoutMs: TICK_MS * ELECTION_TICKS,
     });

@@ -31,10 +31,13 @@ class Place {
     this.random = new SeededRandom(seed);
   }
 
-  async open(state = this.state): Promise<ReplicationLog> {
+  runtime(): Runtime {
     const network: Runtime['network'] = undefined as never;
-    const runtime = { clock: new ManualClock(), log: silentLog, random: this.random, disk: this.disk.mount(), network };
-    this.log = await ReplicationLog.open('/log', state, SETTINGS, runtime);
+    return { clock: new ManualClock(), log: silentLog, random: this.random, disk: this.disk.mount(), network };
+  }
+
+  async open(state = this.state): Promise<ReplicationLog> {
+    this.log = await ReplicationLog.open('/log', state, SETTINGS, this.runtime());
     return this.log;
   }
 
@@ -171,6 +174,19 @@ describe('the log of a member', () => {
       await third.heal();
       assert.equal((await place.open()).stored.damagedUpTo, 0);
     }
+  });
+
+  it('takes no file for a new one that holds entries, whatever files of others were there before', async () => {
+    const place = new Place(1);
+    const others = await ReplicationLog.open('/log', BLANK, { ...SETTINGS, owner: 'other' }, place.runtime());
+    for (let index = 1; index <= 300; index++) await others.append(null, [data(index, 1, 'x'.repeat(100))]);
+    await others.close();
+    const log = await place.open();
+    for (let index = 1; index <= 1200; index++) await log.append(null, [data(index, 1, `${index}`.padEnd(100))]);
+    await log.close();
+    const again = await place.open();
+    assert.equal(again.stored.damagedUpTo, 0);
+    assert.equal((await place.content()).entries.length, 1200);
   });
 
   it('keeps as many files as it needs, and uses those again that it does not', async () => {

@@ -225,8 +225,13 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
   return [encodeOpen(handle, 0)];
 }
 
+/**
+ * Past the page cache also for who only appends: the kernel ends a request with a page that it does not have whole, so a write into
+ * two pages would come as two, and what others append could get between them.
+ */
 function openReplyFlags(flags: number): number {
-  return (flags & OpenFlag.DIRECT) === 0 ? 0 : OPEN_REPLY_DIRECT_IO;
+  const onlyAppends = (flags & OpenFlag.APPEND) !== 0 && (flags & OpenFlag.ACCESS_MODE) === OpenFlag.WRITE_ONLY;
+  return (flags & OpenFlag.DIRECT) === 0 && !onlyAppends ? 0 : OPEN_REPLY_DIRECT_IO;
 }
 
 /** An extended attribute's bytes, or their number when the caller gave no room. */
