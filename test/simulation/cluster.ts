@@ -136,6 +136,7 @@ export class SimulatedCluster {
       start: async (runtime) => {
         const { mediator } = await runMediator(
           {
+            name: 'mediator',
             address: 'mediator:1',
             blockSizeBytes: shape.blockSizeBytes,
             testHooks: true,
