@@ -89,11 +89,14 @@ describe('two mediators and three metaservers under a program', function () {
     const working = await begin('handed-over');
     await working.untilRounds(ROUNDS_BETWEEN);
     const last = await active();
+    // What was changed while it ran must count for the next one, which was started before.
+    await own.cluster.must('config', 'set', 'audit=quorum');
     const startMs = performance.now();
     process.kill(await own.cluster.pidOf(last.name), 'SIGTERM');
     await working.untilRounds(ROUNDS_BETWEEN);
     assert.ok(performance.now() - startMs < 10_000);
     assert.equal((await active()).epoch, last.epoch + 1);
+    assert.equal((await own.cluster.status()).audit, 'quorum');
     assert.deepEqual((await working.finish()).problems, []);
   });
 
