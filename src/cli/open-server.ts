@@ -36,6 +36,8 @@ export interface ServeRequest {
 }
 
 export interface Served {
+  /** Why it can't go on, where that is known only after it began to serve. */
+  readonly failed?: Promise<unknown>;
   /** Resolves when nothing is left to do; the process may end then. */
   close(): Promise<void>;
 }
@@ -86,8 +88,8 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
       const options = { ...common(request.config, server), rootOwner, group: groupOf(request.config) };
-      const { close } = await runMetaserver(options, runtime);
-      return { close };
+      const { close, failed } = await runMetaserver(options, runtime);
+      return { close, failed };
     }
     case 'data': {
       const { runDataserver } = await import('../dataserver/main.js');

@@ -29,6 +29,15 @@ export async function serveHere(request: ServeRequest): Promise<void> {
       process.exit(0);
     }
   };
+  const fail = (error: unknown): never => {
+    const { text } = describeFailure(error);
+    runtime.log.error('server.failed', { reason: text });
+    link.tell({ kind: 'failed', message: text.split('\n')[0] ?? text });
+    if (!link.supervised) {
+      process.stderr.write(`nmrfs: ${name}: ${text}\n`);
+    }
+    process.exit(EXIT_FAILURE);
+  };
   let served: Served;
   try {
     await makeRunDirectory(request.config);
@@ -43,15 +52,10 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     }
     served = opened;
   } catch (error) {
-    const { text } = describeFailure(error);
-    runtime.log.error('server.failed', { reason: text });
-    link.tell({ kind: 'failed', message: text.split('\n')[0] ?? text });
-    if (!link.supervised) {
-      process.stderr.write(`nmrfs: ${name}: ${text}\n`);
-    }
-    process.exit(EXIT_FAILURE);
+    return fail(error);
   }
   link.tell({ kind: 'ready' });
+  served.failed?.then(fail);
   const reason = await stopRequested;
   runtime.log.info('server.stopping', { reason });
   if (reason === 'orphaned') await untilClientsEnded(request);

@@ -17,6 +17,8 @@ export interface RunMetaserverOptions extends Omit<GroupMetaserverOptions, 'grou
 export interface RunningMetaserver {
   /** With the real port. */
   readonly address: string;
+  /** Why one of several can't take part, once it serves; never settles while it can. */
+  readonly failed: Promise<unknown>;
   /** Stops serving, then makes everything that was answered durable. */
   close(): Promise<void>;
 }
@@ -43,10 +45,12 @@ export async function runMetaserver(options: RunMetaserverOptions, runtime: Runt
       runtime,
     );
     runtime.log.info('server.ready', { name, address: server.address });
-    // The others must reach this server before it can find its group. What goes wrong then ends the process.
-    if (!isAlone) void metaserver.start();
+    // The others must reach this server before it can find its group.
+    const failed = new Promise<unknown>((resolve) => {
+      if (!isAlone) metaserver.start().catch(resolve);
+    });
     return {
-      address: server.address,
+      ...{ address: server.address, failed },
       async close() {
         if (isAlone) await server.close();
         // Another leads from now on, before the connections to this one end.
