@@ -16,6 +16,7 @@ import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
 import type { Progress } from '../storage/progress.js';
 import { mostAgreeWithLeader } from './divergence.js';
+import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
 import { Membership } from './membership.js';
@@ -46,6 +47,7 @@ export class GroupMetaserver {
   #isBlank = false;
   #storage: GroupStorage | null = null;
   #membership: Membership | null = null;
+  #fullDisk: FullDisk | null = null;
   #starting: Promise<void> | null = null;
   #link: GroupLink | null = null;
   #isClosed = false;
@@ -129,7 +131,15 @@ export class GroupMetaserver {
     await storage.open();
     this.#storage = storage;
     this.#link = link;
-    this.#membership = new Membership(storage, this.#runtime);
+    const membership = new Membership(storage, this.#runtime);
+    this.#membership = membership;
+    this.#fullDisk = new FullDisk({
+      storage,
+      isServing: () => storage.leadership.isServing,
+      candidates: () => untroubled(storage.members.voters, this.#peers),
+      handOver: (to) => membership.transfer(to),
+      runtime: this.#runtime,
+    });
     await this.host.begin(storage);
     this.#peers.announce();
     const hasLeader = () => storage.member?.status.leader != null;
@@ -141,6 +151,7 @@ export class GroupMetaserver {
   /** Its rows can't be trusted: it comes back as a new member. */
   async #replace(storage: GroupStorage): Promise<void> {
     this.#membership?.close();
+    this.#fullDisk?.close();
     await this.#states.close();
     await storage.abandon();
     if (!(await mostAgreeWithLeader(storage, this.#joining))) return;
@@ -151,6 +162,7 @@ export class GroupMetaserver {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#membership?.close();
+    this.#fullDisk?.close();
     await this.#states.close();
     // Whoever is no voter may wait for an answer of the others; a leader needs them to hand over.
     if (!this.isVoter) await this.#peers.close();
