@@ -62,7 +62,8 @@ describe("the simulation's checks", function () {
   for (const [name, sabotage] of Object.entries(SABOTAGES)) {
     it(`notice ${name}`, async () => {
       for (let seed = SABOTAGE_SEEDS; seed >= 1; seed--) {
-        const shape = shapeFor(seed, { metaservers: sabotage.metaservers ?? 1 });
+        const { metaservers = 1, mediators = 1 } = sabotage;
+        const shape = shapeFor(seed, { metaservers, mediators });
         const { failure } = await run(seed, 'safe', { sabotage, shape });
         if (failure !== null) return;
       }
