@@ -19,6 +19,9 @@ const RESTART_DEADLINE_MS = 50_000;
 /** mount: of `nmrfs up`, where there are several mediators. */
 export type ServerKind = 'mediator' | 'meta' | 'data' | 'mount';
 
+/** Of the process that mounts for several mediators. */
+export const MOUNT_NAME = 'mount';
+
 export interface ServeRequest {
   kind: ServerKind;
   /** The server's name, or its number among those of its kind; may be left out where there is only one. */
@@ -134,7 +137,7 @@ async function openMediatorProcess(
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
   const supervisor = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
   const options = {
-    address: own.address,
+    ...{ name: own.name, address: own.address },
     maintenance: true,
     ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
     metaservers: config.metaservers.map(peer),
@@ -144,8 +147,8 @@ async function openMediatorProcess(
     ...(supervisor === undefined ? {} : { supervisor }),
   };
   if (others.length > 0) {
-    const { OneOfSeveral } = await import('../mediator/one-of-several.js');
-    const member = new OneOfSeveral({ ...options, name: own.name, others: others.map(peer) }, runtime);
+    const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');
+    const member = new OneOfSeveral({ ...options, others: others.map(peer) }, runtime);
     await member.start();
     return member;
   }

@@ -3,6 +3,7 @@
 import { type RunningServer, serve } from '../protocol/http/server.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Connections, type Peer } from './connections.js';
+import { takeSoleEpoch } from './epochs/sole-epoch.js';
 import {
   type Mediator,
   type MediatorOptions,
@@ -10,14 +11,28 @@ import {
   openMediator,
   type ServerSupervisor,
 } from './mediator.js';
+import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
+import { followMetaservers, type MetaserverPart } from './metadata/metaservers.js';
 
 export interface RunMediatorOptions extends MediatorOptions {
+  /** As configured. */
+  name: string;
   unixPath?: string;
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];
   /** Absent when nobody supervises the servers here. */
   supervisor?: ServerSupervisor;
+}
+
+async function soleTenure({ name, deadlineMs: own }: RunMediatorOptions, parts: MetaserverPart[], runtime: Runtime) {
+  const deadlineMs = Math.max(METADATA_DEADLINE_MS, own);
+  const metaservers = followMetaservers({ metaservers: parts, deadlineMs, runtime });
+  try {
+    return await takeSoleEpoch({ name, metadata: metaservers.metadata, deadlineMs, runtime });
+  } finally {
+    metaservers.close();
+  }
 }
 
 export interface RunningMediator {
@@ -32,14 +47,15 @@ export interface RunningMediator {
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
   const connections = new Connections(options, runtime);
-  const parts: MediatorParts = {
-    metaservers: connections.toMetaservers(options.metaservers),
-    dataservers: connections.to(options.dataservers),
-    ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
-  };
+  const metaservers = connections.toMetaservers(options.metaservers);
   let mediator: Mediator | undefined;
   let server: RunningServer;
   try {
+    const tenure = await soleTenure(options, metaservers, runtime);
+    const parts: MediatorParts = {
+      ...{ metaservers, tenure, dataservers: connections.to(options.dataservers) },
+      ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
+    };
     const opened = await openMediator(options, parts, runtime);
     mediator = opened;
     server = await serve(
@@ -48,7 +64,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
         services: { files: opened.files, sessions: opened.sessions, admin: opened.admin },
         xmlRpc: opened.xmlRpc,
         metrics: () => opened.metrics(),
-        health: () => ({ healthy: true }),
+        health: () => ({ healthy: !tenure.isOver }),
         ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
       },

@@ -15,6 +15,7 @@ import { MediatorAdmin } from './admin/admin.js';
 import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
+import type { Tenure } from './epochs/tenure.js';
 import { ContentChanges } from './files/content-changes.js';
 import { FileReader } from './files/file-reader.js';
 import { MediatorFiles } from './files/files.js';
@@ -35,7 +36,6 @@ import { guardedSessions } from './sessions/guarded-sessions.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
 import type { MediatorSettings } from './settings.js';
-import type { Tenure } from './tenure.js';
 import { GarbageCollector } from './upkeep/garbage.js';
 import { KeptResults } from './upkeep/kept-results.js';
 import { Orphans } from './upkeep/orphans.js';
@@ -127,7 +127,7 @@ function ownStatus(address: string, tenure: Tenure | undefined): MediatorStatus 
 
 /**
  * Opens a mediator over connected (or connecting) remotes; resolves when the metaserver has answered and every data
- * server is let in or has failed to connect once.
+ * server is let in or has failed to connect once; those that hang hold it up only while fewer than the write quorum are let in.
  */
 export async function openMediator(options: MediatorOptions, parts: MediatorParts, given: Runtime): Promise<Mediator> {
   const runtime = sparingRepetitions(given, LOOPS);
@@ -264,7 +264,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   try {
     await connection.start();
     tenure?.begin(() => connection.confirm());
-    await replicas.start(connection.clusterId);
+    await replicas.start(connection.clusterId, settings.writeQuorum);
   } catch (error) {
     tenure?.end();
     connection.close();

@@ -5,6 +5,9 @@ import type { Commands } from '../protocol/services/metadata.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Tables } from './state/tables.js';
 
+/** What a mediator asks for before it has an epoch. */
+const BEFORE_AN_EPOCH: ReadonlySet<string> = new Set(['mediator', 'takeOver']);
+
 export class ActiveMediator {
   #epoch: number;
   /** This server may have begun to lead since it was heard of. */
@@ -27,7 +30,8 @@ export class ActiveMediator {
   }
 
   /** Counts a call of the active one as a sign of life. @throws ServiceError FENCED for a call of an earlier one */
-  admit(peer: object | undefined): void {
+  admit(name: string, peer: object | undefined): void {
+    if (BEFORE_AN_EPOCH.has(name) && this.#fence.epochOf(peer) === undefined) return;
     this.#fence.check(peer, this.#epoch);
     if (this.#fence.epochOf(peer) === this.#epoch) this.#heardMs = this.#clock.monotonicMs();
   }

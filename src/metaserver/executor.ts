@@ -95,8 +95,7 @@ export class Executor implements MetadataService {
     this.#queries = {
       ...TABLE_QUERIES,
       mediator(tables) {
-        const { epoch, name } = tables.mediator();
-        return { epoch, name, silentMs: mediatorSilentMs() };
+        return { ...tables.mediator(), silentMs: mediatorSilentMs() };
       },
       statistics: (tables) => ({ ...statistics(tables), start }),
       health: (tables, { limit }) => ({ ...disk.health, missed: countMissed(tables, limit) }),

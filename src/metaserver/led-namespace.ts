@@ -79,7 +79,7 @@ export class LedNamespace {
 
   /** As MetadataService. FENCED when the caller is a mediator that was replaced. */
   execute(message: ExecuteMessage, options: CallOptions | undefined): Promise<object> {
-    this.#mediator.admit(options?.peer);
+    this.#mediator.admit(message.name, options?.peer);
     return message.name === 'takeOver' ? this.#takeOver(message) : this.#executor.execute(message);
   }
 
@@ -89,12 +89,12 @@ export class LedNamespace {
     if (name === 'statistics' && peer !== undefined && typeof request?.epoch === 'number') {
       this.#fence.introduce(peer, request.epoch);
     }
-    this.#mediator.admit(peer);
+    this.#mediator.admit(String(name), peer);
     return this.#executor.query(message);
   }
 
   sync(options: CallOptions | undefined): Promise<object> {
-    this.#mediator.admit(options?.peer);
+    this.#mediator.admit('sync', options?.peer);
     return this.#executor.sync();
   }
 

@@ -48,7 +48,7 @@ export class MediatorFaults {
   mayBeReplaced({ process }: Host): boolean {
     const { clearSinceUs } = this.#lasting;
     if (process === null || process.isStopped || clearSinceUs === null) return true;
-    const lastUs = Math.max(clearSinceUs, this.#endedUs, this.#leaderEndedUs);
+    const lastUs = Math.max(clearSinceUs, this.#leaderEndedUs);
     return this.#world.scheduler.nowUs - lastUs < REPLACED_MS * MILLISECOND_US;
   }
 

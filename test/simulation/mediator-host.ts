@@ -1,7 +1,7 @@
 // One mediator's host: the only one, or one of several.
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
-import { OneOfSeveral } from '../../src/mediator/one-of-several.js';
+import { OneOfSeveral } from '../../src/mediator/succession/one-of-several.js';
 import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { Host, type World } from './world/host.js';
 

@@ -1,7 +1,7 @@
 // Two mediators that both take themselves for the active one, since something is
 // missing that keeps the old one away.
 import { Store } from '../../src/dataserver/store.js';
-import { Tenure } from '../../src/mediator/tenure.js';
+import { Tenure } from '../../src/mediator/epochs/tenure.js';
 import { ActiveMediator } from '../../src/metaserver/active-mediator.js';
 import type { Sabotage } from './cluster-shape.js';
 import { instead } from './replaced-members.js';
@@ -21,9 +21,9 @@ export const SABOTAGES_OF_FENCES: Readonly<Record<string, Sabotage>> = {
   'metaservers that take calls of a mediator that was replaced': {
     mediators: MEDIATORS,
     replace: instead(ActiveMediator, (real) => ({
-      admit(peer) {
+      admit(name, peer) {
         try {
-          real.admit.call(this, peer);
+          real.admit.call(this, name, peer);
         } catch {
           // It is carried out.
         }

@@ -18,12 +18,13 @@ export const LAYERS = {
   replication: [['core'], ['log'], ['member'], ['link']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
-    ['settings', 'counters', 'tenure'],
+    ['settings', 'counters', 'epochs'],
     ['replicas', 'metadata', 'sessions'],
     ['voting'],
     ['writing', 'upkeep'],
     ['files', 'admin'],
     ['.'],
+    ['succession'],
   ],
   'fuse-client': [
     ['mount-settings', 'posix'],

@@ -13,7 +13,7 @@ import { CommandFailure } from '../failure.js';
 import type { DirectoryLock } from '../locks/directory-lock.js';
 import { identify, type ProcessIdentity } from '../locks/process-identity.js';
 import { clearDeadMount, clearIfDead, requireFolder } from '../mounting/mounts.js';
-import type { ServerKind } from '../open-server.js';
+import { MOUNT_NAME, type ServerKind } from '../open-server.js';
 import { logDirectory } from '../paths.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
@@ -80,7 +80,7 @@ export class Supervisor {
       this.#mount = null;
     } else {
       this.#mediators = config.mediators.map(({ name }) => this.#child(name, 'mediator', []));
-      this.#mount = this.#child('mount', 'mount', mounting, environment);
+      this.#mount = this.#child(MOUNT_NAME, 'mount', mounting, environment);
     }
     const mounts = this.#mount === null ? [] : [this.#mount];
     this.#children = [...this.#metaservers, ...this.#dataservers, ...this.#mediators, ...mounts];

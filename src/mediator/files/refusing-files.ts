@@ -3,8 +3,8 @@
 // refused until it has begun a new session, and has been told which locks it lost.
 import type { FileService } from '../../protocol/services/files.js';
 import type { CallOptions } from '../../protocol/services/service.js';
+import type { Tenure } from '../epochs/tenure.js';
 import type { Sessions } from '../sessions/sessions.js';
-import type { Tenure } from '../tenure.js';
 import { MediatorFiles } from './files.js';
 
 type Method = (request: object, options?: CallOptions) => Promise<object>;

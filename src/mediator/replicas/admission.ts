@@ -8,7 +8,7 @@ import type { MetadataService, ServerRecord } from '../../protocol/services/meta
 import { assert } from '../../runtime/assert.js';
 import { errorFields, hasCode, messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { Tenure } from '../tenure.js';
+import type { Tenure } from '../epochs/tenure.js';
 import type { Replica } from './replica.js';
 
 interface Dependencies {

@@ -1,6 +1,6 @@
 // SessionService as it is offered where other mediators may take over.
 import type { SessionService } from '../../protocol/services/sessions.js';
-import type { Tenure } from '../tenure.js';
+import type { Tenure } from '../epochs/tenure.js';
 
 export function guardedSessions(sessions: SessionService, tenure: Tenure | undefined): SessionService {
   if (tenure === undefined || tenure.isSole) return sessions;

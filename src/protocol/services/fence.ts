@@ -21,11 +21,17 @@ export class Fence {
     return peer === undefined ? undefined : this.#epochs.get(peer);
   }
 
-  /** @throws ServiceError FENCED for a connection of an epoch before the `newest`. One that has said none is no mediator's. */
+  /**
+   * @param peer undefined for a call from this process, which is never refused
+   * @param newest 0 as long as no mediator has had an epoch
+   * @throws ServiceError FENCED for a connection of an epoch before the `newest`, or of none
+   */
   check(peer: object | undefined, newest: number): void {
-    const epoch = this.epochOf(peer);
-    if (epoch === undefined || epoch >= newest) return;
+    const epoch = this.epochOf(peer) ?? 0;
+    if (peer === undefined || epoch >= newest) return;
     this.#log.warn('mediator.fenced', { epoch, newest });
+    if (epoch === 0)
+      throw new ServiceError('FENCED', `calls of a mediator without an epoch are refused: ${newest} is the newest`);
     throw new ServiceError('FENCED', `the mediator of epoch ${epoch} was replaced: ${newest} is the newest`);
   }
 }

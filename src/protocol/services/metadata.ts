@@ -255,7 +255,10 @@ export interface Queries {
    * The active mediator: its epoch, 0 before the first; its name, '' once it has resigned; and for how long this server has not
    * heard of it, or has not led.
    */
-  mediator: { request: Record<string, never>; result: { epoch: number; name: string; silentMs: number } };
+  mediator: {
+    request: Record<string, never>;
+    result: { epoch: number; name: string; process: string; silentMs: number };
+  };
   /** How its disk is, and how many versions each data server lacks, counted up to `limit`. */
   health: {
     request: { limit: number };

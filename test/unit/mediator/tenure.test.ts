@@ -1,7 +1,7 @@
 // A mediator answers only while the metadata has confirmed its epoch lately, and never after another one has taken over.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
-import { SILENCE_MS, Tenure } from '../../../src/mediator/tenure.js';
+import { SILENCE_MS, Tenure } from '../../../src/mediator/epochs/tenure.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';

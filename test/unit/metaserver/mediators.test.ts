@@ -2,7 +2,7 @@
 // was replaced is refused everything.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { SILENCE_MS } from '../../../src/mediator/tenure.js';
+import { SILENCE_MS } from '../../../src/mediator/epochs/tenure.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { codeOf, memoryPlaces, ROOT, TestMetaserver, TestRuntime } from './harness.js';
 

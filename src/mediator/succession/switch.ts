@@ -1,5 +1,5 @@
 // Services whose implementation changes while they are offered.
-import type { CallOptions } from '../protocol/services/service.js';
+import type { CallOptions } from '../../protocol/services/service.js';
 
 type Method = (request: object, options?: CallOptions) => Promise<object>;
 

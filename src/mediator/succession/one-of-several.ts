@@ -1,25 +1,25 @@
 // A mediator that is one of several: a standby until the active one is gone, then
 // active until another one has taken over from it.
-import { type RunningServer, serve } from '../protocol/http/server.js';
-import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
-import type { AdminService } from '../protocol/services/admin.js';
-import type { FileService } from '../protocol/services/files.js';
-import type { SessionService } from '../protocol/services/sessions.js';
-import type { Standing, StandingService } from '../protocol/services/standing.js';
-import { errorFields } from '../runtime/caught-errors.js';
-import { sleep } from '../runtime/clock.js';
-import { rethrowProgramFault } from '../runtime/faults.js';
-import type { Runtime } from '../runtime/runtime.js';
-import { MediatorAdmin } from './admin/admin.js';
-import { mediatorStatuses } from './admin/mediator-status.js';
-import type { Won } from './candidacy.js';
-import { Connections } from './connections.js';
-import { MediatorFiles } from './files/files.js';
-import { type Mediator, openMediator } from './mediator.js';
+import { type RunningServer, serve } from '../../protocol/http/server.js';
+import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
+import type { AdminService } from '../../protocol/services/admin.js';
+import type { FileService } from '../../protocol/services/files.js';
+import type { SessionService } from '../../protocol/services/sessions.js';
+import type { Standing, StandingService } from '../../protocol/services/standing.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { sleep } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { MediatorAdmin } from '../admin/admin.js';
+import { mediatorStatuses } from '../admin/mediator-status.js';
+import { Connections } from '../connections.js';
+import type { Won } from '../epochs/candidacy.js';
+import { Tenure } from '../epochs/tenure.js';
+import { MediatorFiles } from '../files/files.js';
+import { type Mediator, openMediator } from '../mediator.js';
 import type { SeveralOptions } from './several-options.js';
 import { Standby } from './standby.js';
 import { methodsOf, switchable } from './switch.js';
-import { Tenure } from './tenure.js';
 
 const SESSION_METHODS = ['begin', 'changes', 'setLock', 'restoreLocks', 'getLock', 'end'] as const;
 const XML_RPC_METHODS = ['put', 'get', 'list_contents', 'corrupt', 'terminate', 'restart', 'locate', 'scrub'] as const;

@@ -1,11 +1,11 @@
 // Waits until the active mediator has resigned or is silent, and takes over from it.
-import type { MetadataService } from '../protocol/services/metadata.js';
-import { CLIENT_ID_BYTES } from '../protocol/values/request-ids.js';
-import { errorFields } from '../runtime/caught-errors.js';
-import { sleep } from '../runtime/clock.js';
-import { rethrowProgramFault } from '../runtime/faults.js';
-import { randomHex } from '../runtime/random.js';
-import type { Runtime } from '../runtime/runtime.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+import { CLIENT_ID_BYTES } from '../../protocol/values/request-ids.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { sleep } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import { randomHex } from '../../runtime/random.js';
+import type { Runtime } from '../../runtime/runtime.js';
 
 const POLL_MS = 200;
 const QUERY_DEADLINE_MS = 500;

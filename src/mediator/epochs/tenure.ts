@@ -2,11 +2,11 @@
 // given until another one has taken over. Where others may take over, it answers
 // only while the metadata has confirmed its epoch lately: a process that was stopped
 // finds that time over before it answers anything.
-import { FileError, ServiceError } from '../protocol/errors.js';
-import type { CommandName, MetadataService, Queries, QueryName } from '../protocol/services/metadata.js';
-import type { CallOptions } from '../protocol/services/service.js';
-import { type Clock, sleep, type Timer } from '../runtime/clock.js';
-import { rethrowProgramFault } from '../runtime/faults.js';
+import { FileError, ServiceError } from '../../protocol/errors.js';
+import type { CommandName, MetadataService, Queries, QueryName } from '../../protocol/services/metadata.js';
+import type { CallOptions } from '../../protocol/services/service.js';
+import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 
 /** Without a sign of the active mediator for so long, as the metaserver that leads counts it, another one takes over. */
 export const SILENCE_MS = 1000;

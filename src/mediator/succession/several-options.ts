@@ -1,6 +1,6 @@
 // What a mediator is told that is one of several.
-import type { Peer } from './connections.js';
-import type { MediatorOptions, ServerSupervisor } from './mediator.js';
+import type { Peer } from '../connections.js';
+import type { MediatorOptions, ServerSupervisor } from '../mediator.js';
 
 export interface SeveralOptions extends MediatorOptions {
   /** As configured. */

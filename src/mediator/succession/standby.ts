@@ -1,23 +1,23 @@
 // A mediator while another one is active: it waits to take over, and passes on what
 // administrators ask.
-import { ServiceError } from '../protocol/errors.js';
-import { followActiveMediator } from '../protocol/following/active-mediator.js';
-import type { LeaderRemote } from '../protocol/following/leader-remote.js';
-import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
-import type { AdminService, ClusterStatus } from '../protocol/services/admin.js';
-import { survives } from '../protocol/values/quorum.js';
-import { errorFields } from '../runtime/caught-errors.js';
-import { rethrowProgramFault } from '../runtime/faults.js';
-import type { Runtime } from '../runtime/runtime.js';
-import { mediatorStatuses } from './admin/mediator-status.js';
-import { askGroup, metaserverStatuses } from './admin/metaserver-status.js';
-import { toXmlRpc } from './admin/xml-rpc.js';
-import { Candidacy, type Won } from './candidacy.js';
-import { Connections } from './connections.js';
-import { followMetaservers, type MetaserverPart, type Metaservers } from './metadata/metaservers.js';
-import type { ReplicaParts } from './replicas/replica-set.js';
+import { ServiceError } from '../../protocol/errors.js';
+import { followActiveMediator } from '../../protocol/following/active-mediator.js';
+import type { LeaderRemote } from '../../protocol/following/leader-remote.js';
+import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
+import type { AdminService, ClusterStatus } from '../../protocol/services/admin.js';
+import { survives } from '../../protocol/values/quorum.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { mediatorStatuses } from '../admin/mediator-status.js';
+import { askGroup, metaserverStatuses } from '../admin/metaserver-status.js';
+import { toXmlRpc } from '../admin/xml-rpc.js';
+import { Connections } from '../connections.js';
+import { Candidacy, type Won } from '../epochs/candidacy.js';
+import { SILENCE_MS } from '../epochs/tenure.js';
+import { followMetaservers, type MetaserverPart, type Metaservers } from '../metadata/metaservers.js';
+import type { ReplicaParts } from '../replicas/replica-set.js';
 import type { SeveralOptions } from './several-options.js';
-import { SILENCE_MS } from './tenure.js';
 
 /** An active mediator that does not answer in this time may be gone. */
 const STATUS_DEADLINE_MS = 2000;
