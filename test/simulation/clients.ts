@@ -11,10 +11,13 @@ import { RequestIds } from '../../src/protocol/values/request-ids.js';
 import { connectRemote, type Remote } from '../../src/protocol/wire/client.js';
 import { RepeatedCalls } from '../../src/protocol/wire/repeated-calls.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
+import type { AnswerWatch } from './answer-watch.js';
 import { Host, type World } from './world/host.js';
 
 /** Clients wait longer than most of what the mediator waits for. */
 const CLIENT_DEADLINE_MS = 4000;
+
+type MediatorRemote = Pick<Remote, 'service' | 'onStateChange'>;
 
 export interface ConnectedClient {
   readonly name: string;
@@ -36,13 +39,14 @@ export interface ConnectedClient {
 export function connectClient(
   name: string,
   mediators: readonly string[],
+  answers: AnswerWatch,
   world: World,
   sabotage: (files: FileService) => FileService = (files) => files,
 ): ConnectedClient {
   let client: ConnectedClient | undefined;
   const host: Host = new Host(name, world, {
     start: async (runtime) => {
-      client = clientOf(host, followMediators(mediators, runtime), runtime, sabotage);
+      client = clientOf(host, followMediators(mediators, answers, runtime), runtime, sabotage);
     },
     ended: () => {},
   });
@@ -52,14 +56,14 @@ export function connectClient(
 }
 
 /** As a mount does: see cli/mounting/mediators.ts. */
-function followMediators(names: readonly string[], runtime: Runtime): Pick<Remote, 'service' | 'onStateChange'> {
+function followMediators(names: readonly string[], answers: AnswerWatch, runtime: Runtime): MediatorRemote {
   const deadlineMs = CLIENT_DEADLINE_MS;
   const whileDown = names.length === 1 ? 'wait' : 'fail';
   const servers = names.map((name) => {
     // An only mediator that lost its power says nothing of it.
     const closeOnDeadline = names.length === 1;
     const options = { name, address: `${name}:1`, deadlineMs, whileDown, closeOnDeadline } as const;
-    return { name, remote: connectRemote(options, runtime) };
+    return { name, remote: answers.over(name, connectRemote(options, runtime)) };
   });
   const [only] = servers;
   return servers.length === 1 && only !== undefined
@@ -69,7 +73,7 @@ function followMediators(names: readonly string[], runtime: Runtime): Pick<Remot
 
 function clientOf(
   host: Host,
-  remote: Pick<Remote, 'service' | 'onStateChange'>,
+  remote: MediatorRemote,
   runtime: Runtime,
   sabotage: (files: FileService) => FileService,
 ): ConnectedClient {

@@ -7,6 +7,7 @@ import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { serve } from '../../src/protocol/http/server.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
+import { AnswerWatch } from './answer-watch.js';
 import type { BallotWatch } from './ballots.js';
 import { type ConnectedClient, connectClient } from './clients.js';
 import type { ClusterShape, Sabotage } from './cluster-shape.js';
@@ -82,6 +83,7 @@ export class SimulatedCluster {
   /** The mediator that has taken over last, or the only one; null before. */
   lastActive: MediatorHost | null = null;
   readonly clients: readonly ConnectedClient[];
+  #successions = 0;
 
   constructor(
     readonly shape: ClusterShape,
@@ -101,8 +103,10 @@ export class SimulatedCluster {
     const mediators = Array.from({ length: shape.mediators }, (_, at) => `mediator${at + 1}`);
     const around = { mediators, metaservers: namesOf(this.metaHosts), dataservers: namesOf(this.dataHosts) };
     this.mediatorHosts = mediators.map((name) => new MediatorHost(name, shape, world, sabotage, around));
+    const succession = () => ({ count: this.#successions, last: this.lastActive?.host.name ?? '' });
+    const answers = new AnswerWatch(succession, violation);
     this.clients = Array.from({ length: shape.clients }, (_, at) =>
-      connectClient(`client${at + 1}`, mediators, world, sabotage.files),
+      connectClient(`client${at + 1}`, mediators, answers, world, sabotage.files),
     );
   }
 
@@ -122,11 +126,12 @@ export class SimulatedCluster {
   }
 
   tookOver(name: string): void {
+    this.#successions++;
     this.lastActive = this.mediatorHosts.find(({ host }) => host.name === name) ?? null;
   }
 
   start(): void {
-    if (this.mediatorHosts.length === 1) this.lastActive = this.mediatorHosts[0] ?? null;
+    if (this.mediatorHosts.length === 1) this.tookOver('mediator1');
     for (const host of this.hosts) host.start();
   }
 }

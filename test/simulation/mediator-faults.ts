@@ -14,9 +14,19 @@ const END_MS = 5000;
 /** Of the time that it takes to find out that the active one is gone, to be replaced, and to serve. */
 const REPLACED_MS = 5000;
 
+const LONGEST_CUT_MS = 4000;
+
+interface Rift {
+  words: string;
+  inner: string[];
+  outer: string[];
+}
+
 export class MediatorFaults {
   /** When the last active one ended, or another one took over from it. */
   #endedUs = 0;
+  /** When the last active one died. */
+  #diedUs = 0;
   #leaderEndedUs = 0;
 
   readonly #cluster: SimulatedCluster;
@@ -48,7 +58,7 @@ export class MediatorFaults {
   mayBeReplaced({ process }: Host): boolean {
     const { clearSinceUs } = this.#lasting;
     if (process === null || process.isStopped || clearSinceUs === null) return true;
-    const lastUs = Math.max(clearSinceUs, this.#leaderEndedUs);
+    const lastUs = Math.max(clearSinceUs, this.#diedUs, this.#leaderEndedUs);
     return this.#world.scheduler.nowUs - lastUs < REPLACED_MS * MILLISECOND_US;
   }
 
@@ -62,31 +72,55 @@ export class MediatorFaults {
     else this.#lasting.outage(host, 'way', 'killed', () => this.#end(mediator, random.chance(0.3)));
   }
 
-  /** From metaservers, data servers, clients, or all of them and the other mediators. */
+  /** A mediator can't reach some of the others, or it and some others can't reach the rest. */
   cutOff(): void {
     const { random, network } = this.#world;
+    const { words, inner, outer } = this.#rift(this.#some());
+    const pairs = inner.flatMap((one) => outer.map((other) => [one, other] as const));
+    for (const [one, other] of pairs) network.cut(one, other);
+    const data = this.#cluster.dataHosts.filter(({ host: { name } }) => pairs.some((pair) => pair.includes(name)));
+    const concerned = ['way', ...data.map(({ number }) => number)] as const;
+    this.#lasting.lasting(words, concerned, random.between(20, LONGEST_CUT_MS), () => {
+      const breaks = random.chance(0.3);
+      for (const [one, other] of pairs) network.heal(one, other, breaks);
+    });
+  }
+
+  #rift({ host: { name } }: MediatorHost): Rift {
+    const { random } = this.#world;
     const { metaHosts, dataHosts, clients, mediatorHosts } = this.#cluster;
-    const { host } = this.#some();
-    const sides = {
-      'the metaservers': metaHosts,
-      'the data servers': dataHosts,
-      'the clients': clients,
-      everybody: [...metaHosts, ...dataHosts, ...clients, ...mediatorHosts.filter((other) => other.host !== host)],
-    };
-    const side = random.pick(Object.keys(sides) as (keyof typeof sides)[]);
-    const ends = sides[side].map((each) => each.host.name);
-    for (const end of ends) network.cut(host.name, end);
-    const isWithData = side === 'the data servers' || side === 'everybody';
-    const concerned = isWithData ? dataHosts.map(({ number }) => number) : [];
-    this.#lasting.lasting(
-      `${host.name} is cut off from ${side}`,
-      ['way', ...concerned],
-      random.between(20, 3000),
-      () => {
-        const breaks = random.chance(0.3);
-        for (const end of ends) network.heal(host.name, end, breaks);
-      },
-    );
+    const from = (others: string, outer: string[]) => ({
+      words: `${name} is cut off from ${others}`,
+      inner: [name],
+      outer,
+    });
+    const all = namesOf([...metaHosts, ...dataHosts, ...clients, ...mediatorHosts]);
+    switch (random.pick(['metaservers', 'data servers', 'clients', 'a client', 'everybody', 'most'] as const)) {
+      case 'metaservers':
+        return from('the metaservers', namesOf(metaHosts));
+      case 'data servers':
+        return from('the data servers', namesOf(dataHosts));
+      case 'clients':
+        return from('the clients', namesOf(clients));
+      case 'a client': {
+        const client = random.pick(namesOf(clients));
+        return from(client, [client]);
+      }
+      case 'everybody':
+        return from(
+          'everybody',
+          all.filter((other) => other !== name),
+        );
+      case 'most': {
+        const withIt = [
+          ...namesOf(clients).filter(() => random.chance(0.5)),
+          ...namesOf(dataHosts).filter(() => random.chance(0.3)),
+        ];
+        const inner = [name, ...withIt];
+        const outer = all.filter((other) => !inner.includes(other));
+        return { words: `${inner.join(', ')} are cut off from the others`, inner, outer };
+      }
+    }
   }
 
   blackout(): void {
@@ -103,7 +137,7 @@ export class MediatorFaults {
   /** The names of all mediators, or of one of them. */
   someNames(): string[] {
     const { random } = this.#world;
-    const names = this.#cluster.mediatorHosts.map(({ host }) => host.name);
+    const names = namesOf(this.#cluster.mediatorHosts);
     return names.length === 1 || random.chance(0.5) ? names : [random.pick(names)];
   }
 
@@ -145,6 +179,12 @@ export class MediatorFaults {
   }
 
   #ended(mediator: MediatorHost): void {
-    if (mediator === this.#cluster.lastActive) this.#endedUs = this.#world.scheduler.nowUs;
+    if (mediator !== this.#cluster.lastActive) return;
+    this.#diedUs = this.#world.scheduler.nowUs;
+    this.#endedUs = this.#diedUs;
   }
+}
+
+function namesOf(hosts: readonly { host: Host }[]): string[] {
+  return hosts.map(({ host }) => host.name);
 }
