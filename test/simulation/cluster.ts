@@ -12,6 +12,7 @@ import type { BallotWatch } from './ballots.js';
 import { type ConnectedClient, connectClient } from './clients.js';
 import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { DeletionWatch } from './deletions.js';
+import { FenceWatch } from './fence-watch.js';
 import { MediatorHost } from './mediator-host.js';
 import { MetaHost } from './meta-host.js';
 import { Host, type World } from './world/host.js';
@@ -56,7 +57,9 @@ export class DataHost {
         const problem = await this.deletions.problemOf(server.blocks);
         if (problem !== null) violation(`${name}: ${problem}`);
         const blocks = ballots.over(number, this.deletions.over(sabotage.blocks?.(server.blocks) ?? server.blocks));
-        await serve({ address: `${name}:1`, services: { blocks, hooks: server.hooks } }, runtime);
+        const fences = new FenceWatch((what) => violation(`${name} ${what}`));
+        const services = { blocks: fences.over(blocks), hooks: server.hooks };
+        await serve({ address: `${name}:1`, services }, runtime);
         this.server = server;
       },
       ended: (power) => {
