@@ -11,7 +11,15 @@ import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';
 
 const CLUSTER = 'a cluster';
-const SIZES = { bytes: 300, storedBytes: 300, freeBytes: 1000, totalBytes: 2000 };
+const REST = {
+  bytes: 300,
+  storedBytes: 300,
+  freeBytes: 1000,
+  totalBytes: 2000,
+  diskId: null,
+  trouble: null,
+  reason: '',
+};
 
 describe('the admission of a data server', () => {
   const runtime = { clock: new ManualClock(), log: silentLog } as unknown as Runtime;
@@ -27,7 +35,7 @@ describe('the admission of a data server', () => {
     asked = 0;
     const status = async (): Promise<StoreStatus> => {
       asked++;
-      return { name: 'data1', clusterId: CLUSTER, storeId, blocks: 3, ...SIZES };
+      return { name: 'data1', clusterId: CLUSTER, storeId, blocks: 3, ...REST };
     };
     const remote = {
       get state() {
