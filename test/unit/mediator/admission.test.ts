@@ -16,7 +16,7 @@ const REST = {
   storedBytes: 300,
   freeBytes: 1000,
   totalBytes: 2000,
-  diskId: null,
+  diskId: 'disk1',
   trouble: null,
   reason: '',
 };
