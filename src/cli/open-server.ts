@@ -2,10 +2,12 @@
 // for), the metaserver or a data server.
 import type { Config, MediatorConfig, ServerConfig } from '../config.js';
 import type { ServerSupervisor } from '../mediator/mediator.js';
+import type { MediatorSettings } from '../mediator/settings.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { loadConfig } from './config-file.js';
 import { CommandFailure, usageError } from './failure.js';
 import { claimStore, wipeClaimed } from './locks/claim-store.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
@@ -148,7 +150,10 @@ async function openMediatorProcess(
   };
   if (others.length > 0) {
     const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');
-    const member = new OneOfSeveral({ ...options, others: others.map(peer) }, runtime);
+    const member = new OneOfSeveral(
+      { ...options, others: others.map(peer), settings: () => settingsOf(config, runtime) },
+      runtime,
+    );
     await member.start();
     return member;
   }
@@ -195,6 +200,16 @@ async function openMediatorProcess(
     mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
     return mount;
   }
+}
+
+/** As the configuration file says by now: it is kept up to date while another mediator is active. */
+async function settingsOf(config: Config, { log }: Runtime): Promise<MediatorSettings> {
+  const latest = await loadConfig(config.file).catch((error: unknown) => {
+    log.warn('config.not_read', errorFields(error));
+    return config;
+  });
+  const { readQuorum, writeQuorum, audit, onWriteQuorumLost } = latest;
+  return { readQuorum, writeQuorum, audit, onWriteQuorumLost };
 }
 
 /** The way to ask the supervisor that started this process. */

@@ -1,11 +1,11 @@
 // The active mediator is killed, or stopped and continued, under a program that changes names, appends and locks: nothing fails,
 // nothing is undone, and what the replaced mediator does afterwards is refused.
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
 import { ChangingProgram } from '../support/changing-program.js';
-import { until } from '../support/cluster.js';
+import { Cluster, until } from '../support/cluster.js';
 import { oneCluster } from '../support/one-cluster.js';
 
 const LOSSES = 3;
@@ -89,11 +89,27 @@ describe('two mediators and three metaservers under a program', function () {
     const working = await begin('handed-over');
     await working.untilRounds(ROUNDS_BETWEEN);
     const last = await active();
+    // What was changed while it ran must count for the next one, which was started before.
+    await own.cluster.must('config', 'set', 'audit=quorum');
     const startMs = performance.now();
     process.kill(await own.cluster.pidOf(last.name), 'SIGTERM');
     await working.untilRounds(ROUNDS_BETWEEN);
     assert.ok(performance.now() - startMs < 10_000);
     assert.equal((await active()).epoch, last.epoch + 1);
+    assert.equal((await own.cluster.status()).audit, 'quorum');
     assert.deepEqual((await working.finish()).problems, []);
+  });
+
+  it('take what the mount still has to store when their supervisor is killed', async () => {
+    const text = 'pending\n'.repeat(100);
+    const file = await open(join(own.cluster.mountPoint, 'open'), 'w');
+    try {
+      await file.write(text);
+      await own.cluster.killSupervisor();
+      own.cluster = await Cluster.resume(own.cluster.folder);
+    } finally {
+      await file.close().catch(() => {});
+    }
+    assert.equal(await readFile(join(own.cluster.mountPoint, 'open'), 'utf8'), text);
   });
 });

@@ -82,6 +82,19 @@ describe('signals around a mount', function () {
     }
   }
 
+  it('SIGTERM that comes as soon as the directory is mounted unmounts it', async () => {
+    for (let time = 0; time < 3; time++) {
+      const parameters = [COMMAND, 'mount', mountPoint, '--foreground', '--config', cluster.configFile];
+      const child = spawn(process.execPath, parameters, { stdio: 'ignore' });
+      if (child.pid !== undefined) servers.push(child.pid);
+      const ended = once(child, 'exit');
+      while (!(await mounted())) assert.equal(child.exitCode, null);
+      child.kill('SIGTERM');
+      assert.deepEqual(await ended, [0, null]);
+      assert.equal(await mounted(), false);
+    }
+  });
+
   for (const clearing of ['umount', 'mount']) {
     it(`${clearing} clears what a killed client has left`, async () => {
       process.kill(await mount('background'), 'SIGKILL');

@@ -244,6 +244,14 @@ export class Cluster {
     }
   }
 
+  /** Ends `nmrfs up` as a crash would. Its servers end by themselves then; `resume` waits for that. */
+  async killSupervisor(): Promise<void> {
+    this.#isHarmed = true;
+    const ended = new Promise<void>((resolve) => this.#supervisor.once('exit', () => resolve()));
+    this.#supervisor.kill('SIGKILL');
+    await ended;
+  }
+
   /** Stops everything and removes the folder. */
   async destroy(): Promise<void> {
     await this.stop();

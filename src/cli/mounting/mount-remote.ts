@@ -103,6 +103,15 @@ function whyNotAnswered(error: unknown, mediators: readonly MediatorConfig[]): u
   return new CommandFailure(`the mediator at ${address} does not answer: ${messageOf(error)}`);
 }
 
+/** Resolves with the first signal that asks for the end; a second one of its kind ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolveSignal) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => resolveSignal());
+    }
+  });
+}
+
 async function mountHere(request: MountRequest): Promise<void> {
   compileEarly();
   const { config, directory, mediators, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
@@ -128,15 +137,12 @@ async function mountHere(request: MountRequest): Promise<void> {
       ...{ source, kernelOptions, accessTimes: request.accessTimes },
       lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
     };
+    // Programs use the mount before mountFileSystem has resolved: a signal that comes meanwhile must not leave it dead.
+    const signalled = stopSignal();
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });
     await tell({ kind: 'ready' });
-    const signalled = new Promise<void>((resolveSignal) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-        process.once(signal, () => resolveSignal());
-      }
-    });
     await Promise.race([mount.ended, signalled.then(() => mount.unmount())]);
   } finally {
     await followed.close();

@@ -83,10 +83,7 @@ export async function waitForLeftovers(record: SupervisorRecord, deadlineMs: num
 }
 
 /** Resolves when all of them have ended, or with those that run on after the deadline. */
-export async function untilEnded(
-  children: readonly ProcessIdentity[],
-  deadlineMs: number,
-): Promise<ProcessIdentity[]> {
+export async function untilEnded(children: readonly ProcessIdentity[], deadlineMs: number): Promise<ProcessIdentity[]> {
   const end = performance.now() + deadlineMs;
   let left = await stillRunning(children);
   while (left.length > 0 && performance.now() < end) {

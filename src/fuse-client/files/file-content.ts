@@ -109,6 +109,7 @@ export class FileContent {
     else throwErrorOnce(open);
     await this.#budget.room(data.length, signal);
     if (killPrivileges) await this.#privileges.takeFrom(file);
+    if (open.bypassesPageCache && !ofPages) await this.#privileges.takeCapability(file.inode);
     // A lock may have been lost meanwhile. Pages may have been written under the lock of any handle.
     for (const each of ofPages ? file.handles : [open]) throwLostLock(each);
     // Nothing may come between finding the end and writing there.

@@ -9,7 +9,7 @@ import { type FileHandle, type HandleTable, NO_OWNERS } from '../handles/handle-
 import type { KnownInodes } from '../inodes/known-inodes.js';
 import { type AskedMode, modeAndUmask } from '../posix/asked-mode.js';
 import { checkName } from '../posix/limits.js';
-import { OpenFlag } from '../posix/open-flags.js';
+import { bypassesPageCache, OpenFlag } from '../posix/open-flags.js';
 import type { MemoryBudget } from '../write-back/memory-budget.js';
 import { throwErrorAtClose, throwErrorAtFsync } from '../write-back/unreported-errors.js';
 import { WriteBackFile } from '../write-back/write-back-file.js';
@@ -153,8 +153,8 @@ export class OpenFiles {
     if (!forWriting) this.#cachedReads.readAhead(file);
     if (truncates) {
       try {
-        // The kernel takes it before a write and a change of size, not before an open that truncates.
-        if (attributes.extendedAttributes > 0) await this.#privileges.takeCapability(inode);
+        // The kernel takes it before a write of pages and a change of size, not before an open that truncates.
+        await this.#privileges.takeCapability(inode);
         await file.truncate(0, 'open');
         if (killPrivileges) await this.#privileges.takeFrom(file);
       } catch (error) {
@@ -200,6 +200,7 @@ export class OpenFiles {
       writable,
       mappable: (flags & OpenFlag.ACCESS_MODE) === OpenFlag.READ_WRITE,
       appends: (flags & OpenFlag.APPEND) !== 0,
+      bypassesPageCache: bypassesPageCache(flags),
       synchronous: (flags & OpenFlag.DATA_SYNC) !== 0,
       unreported: this.#known.unsynced.errorOf(inode),
       isReportedBeforeFsync: true,

@@ -9,6 +9,7 @@ import type { WriteBackFile } from '../write-back/write-back-file.js';
 const SET_USER_ID = 0o4000;
 const SET_GROUP_ID = 0o2000;
 const GROUP_EXECUTE = 0o010;
+const CAPABILITY = 'security.capability';
 
 /** A file's mode after somebody without privileges changed its content or owner. */
 export function withoutPrivileges(mode: number): number {
@@ -42,10 +43,16 @@ export class Privileges {
     this.#kernelCache.forgetAttributes(file.inode);
   }
 
-  /** For a truncation at open: new content must not run with the rights that the old one was given. */
+  /**
+   * For a truncation at open and a write past the page cache, before which the kernel does not: new content must not run with the
+   * rights that the old one was given.
+   */
   async takeCapability(inode: number): Promise<void> {
+    if (this.#known.hasNoExtendedAttributes(inode)) return;
     try {
-      const { attributes } = await this.#files.removexattr({ inode, name: 'security.capability' });
+      // Of the attributes, lists of access control are what a file that is appended to may have.
+      await this.#files.getxattr({ inode, name: CAPABILITY });
+      const { attributes } = await this.#files.removexattr({ inode, name: CAPABILITY });
       this.#known.noteChange([attributes]);
     } catch (error) {
       if (!(error instanceof FileError && error.code === 'ENODATA')) throw error;

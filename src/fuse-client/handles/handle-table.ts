@@ -8,6 +8,7 @@ import type { DirectoryListing } from './directory-listing.js';
 export interface FileHandle extends OpenFile {
   readonly file: WriteBackFile;
   readonly appends: boolean;
+  readonly bypassesPageCache: boolean;
   /** O_SYNC or O_DSYNC: a write is answered when it is stored. */
   readonly synchronous: boolean;
   /** A descriptor of this handle was closed before; see OpenFiles.flush. */

@@ -150,7 +150,8 @@ export class OneOfSeveral {
     };
     let mediator: Mediator;
     try {
-      mediator = await openMediator(this.#options, parts, this.#runtime);
+      const settings = await this.#options.settings();
+      mediator = await openMediator({ ...this.#options, ...settings }, parts, this.#runtime);
     } catch (error) {
       rethrowProgramFault(error);
       log.warn('mediator.not_opened', { name, epoch, ...errorFields(error) });

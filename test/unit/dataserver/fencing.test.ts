@@ -54,12 +54,22 @@ describe('a data server and mediators of several epochs', () => {
     await server.close();
   });
 
-  it('answers whoever is no mediator, and mediators side by side in the same epoch', async () => {
+  it('answers mediators side by side in the same epoch', async () => {
     const server = await openOn(new MemoryDisk());
     await put(server, 1, await connect(server, 3));
     await put(server, 2, await connect(server, 3));
+    assert.equal((await server.blocks.status({})).blocks, 2);
+    await server.close();
+  });
+
+  it('answers those without an epoch only until one has had one; calls of its own process always', async () => {
+    const server = await openOn(new MemoryDisk());
+    const earlier = { peer: {} };
+    await put(server, 1, earlier);
+    await connect(server, 1);
+    await assert.rejects(put(server, 2, earlier), FENCED);
     await put(server, 3);
-    assert.equal((await server.blocks.status({})).blocks, 3);
+    assert.equal((await server.blocks.status({}, earlier)).blocks, 2);
     await server.close();
   });
 });

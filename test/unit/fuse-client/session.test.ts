@@ -336,7 +336,21 @@ describe('a kernel session', () => {
     assert.equal(asked(), 1);
     await parts.operations.files.open(inode, Flags.WRITE | Flags.TRUNCATE);
     assert.equal(await get(), ERRNO.ENODATA);
-    assert.equal(asked(), 1);
+    assert.equal(asked(), 2);
+  });
+
+  it('takes a capability before bytes are appended past the page cache, where the kernel does not', async () => {
+    const parts = fixture();
+    const { operations, files } = parts;
+    const inode = await stored(parts, 'f', 'content');
+    const { handle } = await operations.files.open(inode, Flags.WRITE | Flags.APPEND);
+    const append = () => operations.content.write(handle, 7, Buffer.from('+'), {}, () => new AbortController().signal);
+    await append();
+    assert.equal(files.calls.getxattr ?? 0, 0);
+    await operations.extendedAttributes.set(inode, 'security.capability', Buffer.from('cap'), 'set');
+    await operations.extendedAttributes.set(inode, 'user.kept', Buffer.from('kept'), 'set');
+    await append();
+    assert.deepEqual(await operations.extendedAttributes.list(inode), ['user.kept']);
   });
 
   it('refuses rename flags that it does not know', async () => {

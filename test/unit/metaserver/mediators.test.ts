@@ -32,7 +32,7 @@ describe('the active mediator', () => {
     server.service.query({ name: 'attributes', request: { inode: ROOT } }, options);
 
   it('is the first that asks; whoever has seen an older epoch is told the one that counts', async () => {
-    assert.deepEqual(await server.ask('mediator', {}), { epoch: 0, name: '', silentMs: 0 });
+    assert.deepEqual(await server.ask('mediator', {}), { epoch: 0, name: '', process: '', silentMs: 0 });
     assert.deepEqual(await takeOver('a', 0), { taken: true, epoch: 1 });
     assert.deepEqual(await takeOver('b', 0, 0), { taken: false, epoch: 1 });
     const { epoch, name } = await server.ask('mediator', {});
@@ -82,12 +82,24 @@ describe('the active mediator', () => {
     await ask(await connect(2));
   });
 
+  it('is the only one that is answered: one without an epoch can but ask for one', async () => {
+    const nobody = { peer: {} };
+    await ask(nobody);
+    await takeOver('a', 0);
+    assert.equal(await codeOf(ask(nobody)), 'FENCED');
+    const { epoch } = await server.service.query({ name: 'mediator', request: {} }, nobody);
+    const request = { name: 'b', process: 'process-of-b', seen: epoch, afterSilentMs: 0 };
+    const message = { name: 'takeOver', timeNs: 1n, request, durable: true } as const;
+    assert.deepEqual(await server.service.execute(message, nobody), { taken: true, epoch: 2 });
+  });
+
   it('is known after a crash, from when on its silence counts', async () => {
     const first = await TestMetaserver.open(place.factory);
     await takeOver('a', 0, 0, first);
     await place.crash();
     const next = await TestMetaserver.open(place.factory);
-    assert.deepEqual(await next.ask('mediator', {}), { epoch: 1, name: 'a', silentMs: 0 });
+    const known = { epoch: 1, name: 'a', process: 'process-of-a' };
+    assert.deepEqual(await next.ask('mediator', {}), { ...known, silentMs: 0 });
     assert.deepEqual(await takeOver('b', 1, SILENCE_MS, next), { taken: false, epoch: 1 });
     next.runtime.advance(SILENCE_MS);
     assert.deepEqual(await takeOver('b', 1, SILENCE_MS, next), { taken: true, epoch: 2 });

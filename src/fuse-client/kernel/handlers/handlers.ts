@@ -7,7 +7,7 @@ import { refuseLists } from '../../operations/extended-attributes.js';
 import type { Operations } from '../../operations/operations.js';
 import type { AskedMode } from '../../posix/asked-mode.js';
 import { kindOf } from '../../posix/file-modes.js';
-import { OpenFlag } from '../../posix/open-flags.js';
+import { bypassesPageCache } from '../../posix/open-flags.js';
 import { OPEN_REPLY_DIRECT_IO, WRITE_KILL_SUIDGID, WRITE_OF_PAGES } from '../codec/layout.js';
 import {
   EMPTY_REPLY,
@@ -225,13 +225,8 @@ function opendir(inode: number, operations: Operations, context: RequestContext)
   return [encodeOpen(handle, 0)];
 }
 
-/**
- * Past the page cache also for who only appends: the kernel ends a request with a page that it does not have whole, so a write into
- * two pages would come as two, and what others append could get between them.
- */
 function openReplyFlags(flags: number): number {
-  const onlyAppends = (flags & OpenFlag.APPEND) !== 0 && (flags & OpenFlag.ACCESS_MODE) === OpenFlag.WRITE_ONLY;
-  return (flags & OpenFlag.DIRECT) === 0 && !onlyAppends ? 0 : OPEN_REPLY_DIRECT_IO;
+  return bypassesPageCache(flags) ? OPEN_REPLY_DIRECT_IO : 0;
 }
 
 /** An extended attribute's bytes, or their number when the caller gave no room. */
