@@ -27,10 +27,11 @@ export class MediatorHost {
 
   constructor(name: string, shape: ClusterShape, world: World, sabotage: Sabotage, around: MediatorSurroundings) {
     const { blockSizeBytes, writeQuorum, audit } = shape;
+    const readQuorum = sabotage.readQuorum ?? shape.readQuorum;
+    const settings = { readQuorum, writeQuorum, audit, onWriteQuorumLost: 'fail' } as const;
     const options = {
       ...{ name, address: `${name}:1`, blockSizeBytes, testHooks: true, deadlineMs: DEADLINE_MS, maintenance: true },
-      ...{ readQuorum: sabotage.readQuorum ?? shape.readQuorum, writeQuorum, audit },
-      onWriteQuorumLost: 'fail',
+      ...settings,
       metaservers: peers(around.metaservers),
       dataservers: peers(around.dataservers),
     } as const;
@@ -43,7 +44,7 @@ export class MediatorHost {
           this.#running = { active: mediator, close };
           return;
         }
-        const several = new OneOfSeveral({ ...options, others }, runtime);
+        const several = new OneOfSeveral({ ...options, others, settings: async () => settings }, runtime);
         await several.start();
         this.#running = several;
       },

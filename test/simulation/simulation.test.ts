@@ -25,9 +25,10 @@ function run(seed: number, mode: SimulationOptions['mode'], rest: Partial<Simula
 
 function mustPass(seed: number, mode: string, { failure, trace }: SimulationResult): void {
   if (failure === null) return;
-  const { servers, readQuorum, writeQuorum } = shapeFor(seed);
+  const { servers, readQuorum, writeQuorum, metaservers, mediators } = shapeFor(seed);
   const quorums = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
-  const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums}`;
+  const control = `--metaservers ${metaservers} --mediators ${mediators}`;
+  const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums} ${control}`;
   assert.fail(`${trace.join('\n')}\nstep ${failure.step}: ${failure.message}\nagain: ${again}`);
 }
 
