@@ -1,15 +1,13 @@
 // The way of a mount in a process of its own to the mediators: to the active one, or
 // to the only one.
 import type { Config, MediatorConfig } from '../../config.js';
-import { LeaderRemote } from '../../protocol/following/leader-remote.js';
+import { followActiveMediator } from '../../protocol/following/active-mediator.js';
 import { connectRemote, type Remote } from '../../protocol/wire/client.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { secretOption, unixPathOption } from '../paths.js';
 
 /** A file operation may wait for the mediator's own deadlines several times over. */
 const DEADLINES_PER_OPERATION = 10;
-/** While the active one says nothing. It does so as long as no other mount changes anything. */
-const RIVAL_PAUSE_MS = 200;
 
 export interface Mediators {
   readonly remote: Pick<Remote, 'service' | 'onStateChange'>;
@@ -34,10 +32,7 @@ export function followMediators(config: Config, mediators: readonly MediatorConf
     await Promise.all(servers.map(({ remote }) => remote.close()));
   };
   if (more.length === 0) return { remote: first.remote, deadlineMs, close: closeRemotes };
-  const active = new LeaderRemote({
-    ...{ servers, standing: 'mediator', mustAnswer: 1, what: 'files', lostBy: ['FENCED'] },
-    ...{ rivalPauseMs: RIVAL_PAUSE_MS, deadlineMs, runtime },
-  });
+  const active = followActiveMediator({ servers, deadlineMs, runtime });
   return {
     remote: active,
     deadlineMs,

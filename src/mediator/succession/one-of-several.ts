@@ -87,6 +87,11 @@ export class OneOfSeveral {
     await this.#server?.close();
   }
 
+  /** null while another one is the active one, as far as this one knows. */
+  get active(): Mediator | null {
+    return this.#active?.mediator ?? null;
+  }
+
   get #mustBeActive(): Mediator {
     if (this.#active === null) throw this.#standby.refusal();
     return this.#active.mediator;

@@ -1,7 +1,8 @@
 // A mediator while another one is active: it waits to take over, and passes on what
 // administrators ask.
 import { ServiceError } from '../../protocol/errors.js';
-import { LeaderRemote } from '../../protocol/following/leader-remote.js';
+import { followActiveMediator } from '../../protocol/following/active-mediator.js';
+import type { LeaderRemote } from '../../protocol/following/leader-remote.js';
 import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
 import type { AdminService, ClusterStatus } from '../../protocol/services/admin.js';
 import { survives } from '../../protocol/values/quorum.js';
@@ -18,8 +19,6 @@ import { followMetaservers, type MetaserverPart, type Metaservers } from '../met
 import type { ReplicaParts } from '../replicas/replica-set.js';
 import type { SeveralOptions } from './several-options.js';
 
-/** While the active mediator does not answer. */
-const RIVAL_PAUSE_MS = 200;
 /** An active mediator that does not answer in this time may be gone. */
 const STATUS_DEADLINE_MS = 2000;
 const NOBODY = 'no mediator is active';
@@ -43,10 +42,7 @@ export class Standby {
     this.#metaserverParts = this.#connections.toMetaservers(options.metaservers);
     this.#others = this.#connections.to(others);
     this.#metaservers = followMetaservers({ metaservers: this.#metaserverParts, deadlineMs, runtime });
-    this.#active = new LeaderRemote({
-      ...{ servers: this.#others, standing: 'mediator', mustAnswer: 1, what: 'files', lostBy: ['FENCED'] },
-      ...{ rivalPauseMs: RIVAL_PAUSE_MS, deadlineMs, runtime },
-    });
+    this.#active = followActiveMediator({ servers: this.#others, deadlineMs, runtime });
     const { metadata } = this.#metaservers;
     this.#candidacy = new Candidacy({ name, silenceMs: SILENCE_MS, metadata, runtime });
     const remote = this.#active.service<AdminService>('admin');
