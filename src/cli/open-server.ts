@@ -103,8 +103,11 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
 
 /** All metaservers of the cluster, and how they agree. */
 function groupOf(config: Config) {
-  const { cluster, metaservers, metadataProtocol: protocol } = config;
-  return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
+  const { cluster, metaservers, metadataProtocol: protocol, etcd } = config;
+  const members = metaservers.map((server) => peerOf(config, server));
+  if (protocol !== 'etcd') return { cluster, protocol, members };
+  if (etcd === undefined) throw usageError('metadataProtocol: etcd needs the key etcd');
+  return { cluster, protocol, members, etcd };
 }
 
 function peerOf(config: Config, { name, address }: MediatorConfig) {

@@ -46,6 +46,7 @@ export const LAYERS = {
     ['led-namespace'],
     ['metaserver'],
     ['group'],
+    ['etcd'],
     ['.'],
   ],
   dataserver: [['limits'], ['format'], ['log', 'index'], ['reading'], ['writing'], ['compaction'], ['.']],
