@@ -19,6 +19,8 @@ const RETRY_MS = 100;
 const GIVE_UP_MS = 2000;
 /** Longer than any silence: a lease only clears away what the last of all metaservers has left. */
 const LEASE_SECONDS = 10;
+/** Signs of life that wait for an answer at the same time. */
+const MOST_BEATS = 8;
 /** Others that can lead do so before. */
 const REFRAIN_MS = 3 * SILENCE_MS;
 const KEEP_ALIVE_MS = 2000;
@@ -56,6 +58,8 @@ export class EtcdMember {
   #isStopped = false;
   #running: Promise<void> = Promise.resolve();
   #keptAliveMs = 0;
+  /** Signs of life that etcd has not answered yet. */
+  #beats = 0;
   readonly #silence = new Silence();
 
   readonly #parts: EtcdMemberParts;
@@ -169,16 +173,31 @@ export class EtcdMember {
     const { clock } = this.#parts.runtime;
     while (!this.#isStopped) {
       const reign = this.#reign;
-      try {
-        await (reign === null ? this.#follow() : this.#lead(reign));
-        this.#noteAnswer();
-      } catch (error) {
-        if (error instanceof DivergedError) this.#noteDivergence(error);
-        else if (error instanceof EtcdError) this.#noteTrouble(error);
-        else throw error;
-      }
+      if (reign === null) await this.#tryTo(() => this.#follow());
+      else this.#beatInBackground(reign);
       if (this.#reign !== null && this.#reign.uncertainMs > GIVE_UP_MS) this.#stepDown('etcd has not answered');
       await sleep(clock, this.#reign === null ? POLL_MS : BEAT_MS);
+    }
+    while (this.#beats > 0) await sleep(clock, RETRY_MS);
+  }
+
+  /** One whose answer is lost must not keep the next one from being sent. */
+  #beatInBackground(reign: Reign): void {
+    if (this.#beats >= MOST_BEATS) return;
+    this.#beats++;
+    void this.#tryTo(() => this.#lead(reign)).finally(() => {
+      this.#beats--;
+    });
+  }
+
+  async #tryTo(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+      this.#noteAnswer();
+    } catch (error) {
+      if (error instanceof DivergedError) this.#noteDivergence(error);
+      else if (error instanceof EtcdError) this.#noteTrouble(error);
+      else throw error;
     }
   }
 
@@ -190,10 +209,10 @@ export class EtcdMember {
       const leads = await log.beat(reign.mandate);
       if (leads) reign.confirmed(sentMs);
       else if (this.#reign === reign) this.#stepDown('another server leads now');
-      if (!leads || clock.monotonicMs() - this.#keptAliveMs < KEEP_ALIVE_MS) return;
-      const keptAliveMs = clock.monotonicMs();
-      reign.leaseKept(keptAliveMs, await log.keepAlive(reign.mandate));
-      this.#keptAliveMs = keptAliveMs;
+      if (!leads || sentMs - this.#keptAliveMs < KEEP_ALIVE_MS) return;
+      this.#keptAliveMs = sentMs;
+      const askedMs = clock.monotonicMs();
+      reign.leaseKept(askedMs, await log.keepAlive(reign.mandate));
     } catch (error) {
       if (!(error instanceof EtcdError) || error.trouble !== 'gone') throw error;
       if (this.#reign === reign) this.#stepDown('its lease is over');
