@@ -2,16 +2,18 @@
 // that waits for etcd. While etcd is away it waits; whoever leads is not certain of it any more, and gives up after a while.
 import type { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
+import type { Entry } from '../../replication/core/core.js';
 import { DivergedError } from '../../replication/member/state-machine.js';
-import { errorFields, messageOf } from '../../runtime/caught-errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { AppliedRows } from '../storage/applied-rows.js';
 import { EtcdError } from './etcd-error.js';
 import { Reign } from './reign.js';
-import type { Head, Look, SharedLog } from './shared-log.js';
+import type { Head, Entry as LogEntry, Look, SharedLog } from './shared-log.js';
 import { BEAT_MS, SILENCE_MS, Silence } from './silence.js';
+import { type Access, Trouble } from './trouble.js';
 
 const POLL_MS = 100;
 const RETRY_MS = 100;
@@ -46,8 +48,6 @@ export interface EtcdMemberParts {
 export class EtcdMember {
   #reign: Reign | null = null;
   #look: Look | null = null;
-  /** Why etcd does not do what it is asked for; null while it does. */
-  #trouble: string | null = null;
   /** Nothing is applied from the log meanwhile. */
   #isReplacing = false;
   /** What the store has is no part of the log. */
@@ -61,11 +61,13 @@ export class EtcdMember {
   /** Signs of life that etcd has not answered yet. */
   #beats = 0;
   readonly #silence = new Silence();
+  readonly #trouble: Trouble;
 
   readonly #parts: EtcdMemberParts;
 
   constructor(parts: EtcdMemberParts) {
     this.#parts = parts;
+    this.#trouble = new Trouble(parts.runtime.log);
   }
 
   start(): void {
@@ -88,8 +90,9 @@ export class EtcdMember {
     return this.#look;
   }
 
+  /** Why etcd does not do what it is asked for; null while it does. */
   get trouble(): string | null {
-    return this.#trouble;
+    return this.#trouble.reason;
   }
 
   get needsState(): boolean {
@@ -104,7 +107,7 @@ export class EtcdMember {
   notLeader(): ServiceError {
     const { name } = this.#parts;
     const leader = this.#look?.leader?.name;
-    if (this.#trouble !== null) return new ServiceError('NOT_LEADER', `no leader is known: ${this.#trouble}`);
+    if (this.trouble !== null) return new ServiceError('NOT_LEADER', `no leader is known: ${this.trouble}`);
     if (leader === undefined || leader === name) return new ServiceError('NOT_LEADER', 'no leader is known');
     return new ServiceError('NOT_LEADER', `${leader} leads`, leader);
   }
@@ -124,20 +127,19 @@ export class EtcdMember {
           throw this.notLeader();
         }
         reign.head = written.head;
-        const { term } = reign.mandate;
         // Whoever has ceased to lead follows the log, and may have met it there.
         if (rows.applied.index < index) {
-          rows.apply([{ index, term, content: { kind: 'data', data: batch, bytes: batch.length } }]);
+          rows.apply([entryOf({ index, term: reign.mandate.term, batch })]);
           applied(bytes);
         }
         return;
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
-        this.#noteTrouble(error);
+        this.#noteTrouble(error, 'writing');
       }
       // The same again: it finds out whether it was written.
       if (this.#reign === reign) await sleep(runtime.clock, RETRY_MS);
-      if (this.#reign !== reign) throw new ServiceError('OUTCOME_UNKNOWN', `etcd has not answered: ${this.#trouble}`);
+      if (this.#reign !== reign) throw new ServiceError('OUTCOME_UNKNOWN', `etcd has not answered: ${this.trouble}`);
     }
   }
 
@@ -173,7 +175,7 @@ export class EtcdMember {
     const { clock } = this.#parts.runtime;
     while (!this.#isStopped) {
       const reign = this.#reign;
-      if (reign === null) await this.#tryTo(() => this.#follow());
+      if (reign === null) await this.#followAndStand();
       else this.#beatInBackground(reign);
       if (this.#reign !== null && this.#reign.uncertainMs > GIVE_UP_MS) this.#stepDown('etcd has not answered');
       await sleep(clock, this.#reign === null ? POLL_MS : BEAT_MS);
@@ -185,20 +187,31 @@ export class EtcdMember {
   #beatInBackground(reign: Reign): void {
     if (this.#beats >= MOST_BEATS) return;
     this.#beats++;
-    void this.#tryTo(() => this.#lead(reign)).finally(() => {
+    void this.#tryTo('writing', () => this.#lead(reign)).finally(() => {
       this.#beats--;
     });
   }
 
-  async #tryTo(action: () => Promise<void>): Promise<void> {
+  async #followAndStand(): Promise<void> {
+    const look = await this.#tryTo('reading', () => this.#follow());
+    const { head } = look ?? {};
+    const { rows, isWell } = this.#parts;
+    if (look === undefined || head == null || this.#isReplacing || this.#needsState || !isWell()) return;
+    if (rows.applied.index === head.index) await this.#tryTo('writing', () => this.#standIfVacant(look, head));
+  }
+
+  async #tryTo<T>(what: Access, action: () => Promise<T>): Promise<T | undefined> {
     try {
-      await action();
-      this.#noteAnswer();
+      const result = await action();
+      // What etcd takes is seen by the own writes, or by a leader that lives.
+      this.#trouble.answered(what === 'writing' ? this.#reign !== null : this.#silence.hasSign);
+      return result;
     } catch (error) {
       if (error instanceof DivergedError) this.#noteDivergence(error);
-      else if (error instanceof EtcdError) this.#noteTrouble(error);
+      else if (error instanceof EtcdError) this.#noteTrouble(error, what);
       else throw error;
     }
+    return undefined;
   }
 
   async #lead(reign: Reign): Promise<void> {
@@ -219,8 +232,8 @@ export class EtcdMember {
     }
   }
 
-  async #follow(): Promise<void> {
-    const { log, runtime, logId, rows, isWell } = this.#parts;
+  async #follow(): Promise<Look> {
+    const { log, runtime, logId } = this.#parts;
     const look = await log.look();
     const { cluster, head } = look;
     if (cluster === null || head === null) {
@@ -237,10 +250,8 @@ export class EtcdMember {
     }
     this.#look = look;
     this.#silence.saw(look, runtime.clock.monotonicMs());
-    if (this.#isReplacing) return;
-    await this.#catchUp(head);
-    if (this.#needsState || rows.applied.index !== head.index || !isWell()) return;
-    await this.#standIfVacant(look, head);
+    if (!this.#isReplacing) await this.#catchUp(head);
+    return look;
   }
 
   async #catchUp(head: Head): Promise<void> {
@@ -260,13 +271,7 @@ export class EtcdMember {
         lacking();
         return;
       }
-      rows.apply(
-        entries.map(({ index, term, batch }) => ({
-          index,
-          term,
-          content: { kind: 'data', data: batch, bytes: batch.length },
-        })),
-      );
+      rows.apply(entries.map(entryOf));
       applied(entries.at(-1)?.bytes ?? 0);
     }
     if (rows.applied.index === head.index && rows.applied.term !== head.term) {
@@ -305,17 +310,9 @@ export class EtcdMember {
     this.#parts.servingChanged();
   }
 
-  #noteAnswer(): void {
-    if (this.#trouble === null) return;
-    this.#trouble = null;
-    this.#parts.runtime.log.info('etcd.back', {});
-  }
-
-  #noteTrouble(error: EtcdError): void {
-    if (error.trouble === 'away') this.#silence.interrupted();
-    const isNews = this.#trouble === null;
-    this.#trouble = messageOf(error);
-    if (isNews) this.#parts.runtime.log.error(`etcd.${error.trouble}`, errorFields(error));
+  #noteTrouble(error: EtcdError, what: Access): void {
+    this.#silence.interrupted();
+    this.#trouble.began(error, what);
   }
 
   #noteDivergence(error: DivergedError): void {
@@ -323,4 +320,8 @@ export class EtcdMember {
     this.#needsState = true;
     this.#parts.diverged(error);
   }
+}
+
+function entryOf({ index, term, batch }: Pick<LogEntry, 'index' | 'term' | 'batch'>): Entry {
+  return { index, term, content: { kind: 'data', data: batch, bytes: batch.length } };
 }

@@ -13,11 +13,13 @@ export class Silence {
   /** The revision of the last sign of life; 0 while there is no leader. */
   #revision = -1;
   #sinceMs = 0;
+  #hasSign = false;
 
   /** What etcd has answered. */
   saw({ leader }: Pick<Look, 'leader'>, nowMs: number): void {
     const revision = leader?.revision ?? 0;
     if (revision === this.#revision) return;
+    this.#hasSign = this.#revision >= 0 && leader !== null;
     this.#revision = revision;
     this.#sinceMs = nowMs;
   }
@@ -25,6 +27,12 @@ export class Silence {
   /** etcd has not answered: the leader could not give a sign of life either. */
   interrupted(): void {
     this.#revision = -1;
+    this.#hasSign = false;
+  }
+
+  /** Whether a leader has given a sign of life that this server has seen come. */
+  get hasSign(): boolean {
+    return this.#hasSign;
   }
 
   /** Whether nobody is certain any more to lead. */
