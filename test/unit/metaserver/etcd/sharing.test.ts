@@ -10,7 +10,8 @@ const FAILOVER_MS = 1600;
 /** A large request may take ten seconds, and is made again. */
 const LONGEST_MS = 60_000;
 
-describe('metaservers that share a log in etcd', () => {
+describe('metaservers that share a log in etcd', function () {
+  this.timeout(30_000);
   let world: EtcdWorld;
   let servers: Server[] = [];
 
