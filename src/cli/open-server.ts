@@ -140,7 +140,10 @@ async function openMediatorProcess(
     address: own.address,
     maintenance: true,
     ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
-    metaservers: config.metaservers.map(peer),
+    metaservers: config.metaservers.map((server) => ({
+      ...peer(server),
+      mustBeElected: config.metadataProtocol === 'etcd',
+    })),
     dataservers: config.dataservers.map(peer),
     ...unixPathOption(config, own.name),
     ...secretOption(config),

@@ -155,7 +155,7 @@ describe('a lone metaserver with files', function () {
     await etcd?.remove();
   });
 
-  it('goes on in etcd, and refuses another log', async () => {
+  it('goes on in etcd, also when that was away, and refuses another log', async () => {
     const { stdout } = await cluster.shell('mkdir d && seq 1 1000 > d/numbers && md5sum < d/numbers');
     process.kill(await cluster.pidOf('meta1'), 'SIGKILL');
     await cluster.stop();
@@ -168,6 +168,13 @@ describe('a lone metaserver with files', function () {
     await inEtcd('/one');
     cluster = await Cluster.resume(cluster.folder);
     assert.equal((await cluster.shell('md5sum < d/numbers && touch e')).stdout, stdout);
+    // Longer than it takes the metaserver to give up the lead, and to begin another reign.
+    const waiting = cluster.shell('touch f && ls');
+    await etcd.killAll();
+    await new Promise((resolve) => setTimeout(resolve, AWAY_MS));
+    await etcd.startAll();
+    assert.equal((await waiting).status, 0);
+    assert.equal((await cluster.shell('touch g && ls')).stdout, 'd\ne\nf\ng\n');
     await cluster.stop();
     await inEtcd('/other');
     await assert.rejects(

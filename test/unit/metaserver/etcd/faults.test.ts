@@ -10,7 +10,7 @@ import { changes, EtcdWorld, rowsOf, type Server } from './harness.js';
 const SEEDS = Number(process.env.NMRFS_ETCD_SEEDS ?? 8);
 const FIRST_SEED = Number(process.env.NMRFS_SEED ?? Math.floor(Date.now() / 1000) % 1_000_000);
 const NAMES = ['meta1', 'meta2', 'meta3'];
-const FAULTY_MS = 30_000;
+const FAULTY_MS = 40_000;
 const FATES: readonly Fate[] = ['request lost', 'answer lost', 'late'];
 
 class Run {
@@ -34,7 +34,8 @@ class Run {
   async go(): Promise<void> {
     const world = this.#world;
     this.#servers = await Promise.all(NAMES.map((name) => world.open(name)));
-    const rate = this.#random() * 0.3;
+    // In some runs nothing is lost: then whoever stands still is replaced soonest.
+    const rate = Math.max(0, this.#random() - 0.5) * 0.2;
     world.etcd.fate = () =>
       this.#random() < rate ? (FATES[Math.floor(this.#random() * 3)] ?? 'answered') : 'answered';
     for (const endMs = world.nowMs + FAULTY_MS; world.nowMs < endMs; ) {
@@ -44,9 +45,9 @@ class Run {
     world.etcd.fate = () => 'answered';
     world.etcd.isAway = false;
     for (const { clock } of this.#servers) clock.isStanding = false;
-    await world.advance(20_000, () => this.#look());
+    await world.advance(6000, () => this.#look());
     this.#isQuiet = true;
-    await world.advance(10_000, () => this.#look());
+    await world.advance(4000, () => this.#look());
     this.#compare();
     let isClosed = false;
     void Promise.all(this.#servers.map(({ storage }) => storage.close())).then(() => {
@@ -58,8 +59,8 @@ class Run {
 
   #upset(): void {
     const { etcd } = this.#world;
-    for (const { clock } of this.#servers) if (this.#random() < 0.2) clock.isStanding = !clock.isStanding;
-    if (this.#random() < 0.1) etcd.isAway = !etcd.isAway;
+    for (const { clock } of this.#servers) clock.isStanding = this.#random() < (clock.isStanding ? 0.9 : 0.04);
+    etcd.isAway = this.#random() < (etcd.isAway ? 0.8 : 0.02);
     etcd.hasStaleLeases = this.#random() < 0.2;
     if (this.#random() < 0.05) void this.#servers[0]?.storage.member.handOver();
   }
@@ -114,6 +115,6 @@ describe('metaservers that share a log in etcd, under faults', function () {
       });
       reigns += run.reigns;
     }
-    assert.ok(reigns > SEEDS, `the lead changes: ${reigns} reigns`);
+    assert.ok(reigns > 4 * SEEDS, `the lead changes: ${reigns} reigns`);
   });
 });
