@@ -55,11 +55,6 @@ export function needsToken({ status, body }: { status: number; body: string }): 
   return parse({ status, body }).code === UNAUTHENTICATED;
 }
 
-/** Whether etcd lets this user do the one thing that not every user may. */
-export function isForbidden(error: unknown): boolean {
-  return error instanceof EtcdError && error.trouble === 'refused' && /permission denied/.test(error.message);
-}
-
 function parse({ status, body }: { status: number; body: string }): { code: number; text: string } {
   try {
     const { code, error, message } = JSON.parse(body) as { code?: unknown; error?: unknown; message?: unknown };
