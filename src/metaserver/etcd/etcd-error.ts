@@ -37,8 +37,29 @@ const ADVICE: readonly [text: RegExp, advice: string][] = [
   [/authentication failed/, 'etcd knows no such user with that password: mend etcd.user in the configuration'],
   [/authentication is not enabled/, 'etcd has no users: take etcd.user out of the configuration'],
   [/user name is empty/, 'etcd wants a user: name one in the configuration, etcd.user'],
+  [
+    /CommonName of client/,
+    'where etcd has users, its gateway takes no certificate of a client with a CommonName: make one without',
+  ],
   [/permission denied/, "etcd's user may not read and write below etcd.prefix: grant it a role for that"],
 ];
+
+const TLS_ADVICE: readonly [text: RegExp, advice: string][] = [
+  [
+    /unable to verify|self[- ]signed|unable to get (local )?issuer/,
+    'nobody vouches for its certificate: name the authority, etcd.tls.ca',
+  ],
+  [
+    /alert bad certificate|certificate required/,
+    'it wants a certificate that it knows: etcd.tls.certificate and etcd.tls.key',
+  ],
+];
+
+/** No answer has come. */
+export function errorOfSilence(endpoint: string, reason: string): EtcdError {
+  const advice = TLS_ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
+  return new EtcdError('away', `${endpoint}: ${advice === undefined ? reason.trim() : `${advice} (${reason.trim()})`}`);
+}
 
 /** @param answer what the gateway answered */
 export function errorOfAnswer(endpoint: string, answer: { status: number; body: string }): EtcdError {

@@ -2,16 +2,16 @@
 // that waits for etcd. While etcd is away it waits; whoever leads is not certain of it any more, and gives up after a while.
 import type { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
-import type { Entry } from '../../replication/core/core.js';
 import { DivergedError } from '../../replication/member/state-machine.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { AppliedRows } from '../storage/applied-rows.js';
+import { catchUp, entryOf } from './catch-up.js';
 import { EtcdError } from './etcd-error.js';
 import { Reign } from './reign.js';
-import type { Head, Entry as LogEntry, Look, SharedLog } from './shared-log.js';
+import type { Head, Look, SharedLog } from './shared-log.js';
 import { BEAT_MS, SILENCE_MS, Silence } from './silence.js';
 import { type Access, Trouble } from './trouble.js';
 
@@ -26,7 +26,6 @@ const MOST_BEATS = 8;
 /** Others that can lead do so before. */
 const REFRAIN_MS = 3 * SILENCE_MS;
 const KEEP_ALIVE_MS = 2000;
-const READ_AT_ONCE = 32;
 
 export interface EtcdMemberParts {
   name: string;
@@ -256,27 +255,10 @@ export class EtcdMember {
 
   async #catchUp(head: Head): Promise<void> {
     const { log, rows, applied, lacking } = this.#parts;
-    if (rows.applied.index > head.index) {
-      throw new EtcdError(
-        'refused',
-        `etcd has lost entries: its log ends at ${head.index}, and this store has ${rows.applied.index}`,
-      );
-    }
-    while (rows.applied.index < head.index && !this.#needsState) {
-      const from = rows.applied.index + 1;
-      const entries = await log.read(from, READ_AT_ONCE);
-      if (this.#isReplacing || this.#isStopped || rows.applied.index !== from - 1) return;
-      if (entries[0]?.index !== from) {
-        this.#needsState = true;
-        lacking();
-        return;
-      }
-      rows.apply(entries.map(entryOf));
-      applied(entries.at(-1)?.bytes ?? 0);
-    }
-    if (rows.applied.index === head.index && rows.applied.term !== head.term) {
-      throw new DivergedError(`entry ${head.index} here is of term ${rows.applied.term}, and in etcd of ${head.term}`);
-    }
+    const isWanted = () => !this.#isReplacing && !this.#isStopped && !this.#needsState;
+    if (await catchUp({ log, rows, applied, isWanted }, head)) return;
+    this.#needsState = true;
+    lacking();
   }
 
   async #standIfVacant({ leader, released }: Look, head: Head): Promise<void> {
@@ -320,8 +302,4 @@ export class EtcdMember {
     this.#needsState = true;
     this.#parts.diverged(error);
   }
-}
-
-function entryOf({ index, term, batch }: Pick<LogEntry, 'index' | 'term' | 'batch'>): Entry {
-  return { index, term, content: { kind: 'data', data: batch, bytes: batch.length } };
 }

@@ -5,7 +5,7 @@ import { messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import { isProgramFault } from '../../runtime/faults.js';
 import type { HttpClient } from '../../runtime/http-client.js';
-import { EtcdError, errorOfAnswer, needsToken } from './etcd-error.js';
+import { EtcdError, errorOfAnswer, errorOfSilence, needsToken } from './etcd-error.js';
 
 export interface EtcdAccess {
   /** As http://HOST:PORT. */
@@ -118,7 +118,7 @@ export class Gateway {
       .catch((error: unknown) => {
         // fetch throws a TypeError for what the network does; the adapter answers its cause.
         if (isProgramFault(error)) throw error;
-        throw new EtcdError('away', `${endpoint}: ${messageOf(error)}`);
+        throw errorOfSilence(endpoint, messageOf(error));
       });
     if (answer.status !== 200) {
       if (headers.Authorization !== undefined && needsToken(answer)) throw new TokenError(answer.body);

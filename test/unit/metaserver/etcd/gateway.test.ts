@@ -1,7 +1,7 @@
 // The way to etcd: users and their tokens, members that are away or hang, and what is said of each kind of trouble.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type EtcdError, errorOfAnswer } from '../../../../src/metaserver/etcd/etcd-error.js';
+import { type EtcdError, errorOfAnswer, errorOfSilence } from '../../../../src/metaserver/etcd/etcd-error.js';
 import { Gateway } from '../../../../src/metaserver/etcd/gateway.js';
 import { KeyValues } from '../../../../src/metaserver/etcd/kv.js';
 import { FakeEtcd } from '../../../support/fake-etcd.js';
@@ -78,6 +78,14 @@ describe('the gateway of etcd', () => {
     [400, 'Client sent an HTTP request to an HTTPS server.\n', 'refused', /HTTP request to an HTTPS server/],
     [502, '<html>bad gateway</html>', 'away', /status 502/],
   ];
+  for (const [reason, says] of [
+    ['unable to verify the first certificate', /name the authority, etcd\.tls\.ca \(unable to verify/],
+    ['SSL routines:ssl3_read_bytes:sslv3 alert bad certificate', /etcd\.tls\.certificate and etcd\.tls\.key/],
+    ['connect ECONNREFUSED 127.0.0.1:1', /^http:\/\/a:1: connect ECONNREFUSED 127\.0\.0\.1:1$/],
+  ] as const) {
+    it(`knows ${reason}`, () => assert.match(errorOfSilence(A, reason).message, says));
+  }
+
   for (const [status, body, trouble, says] of cases) {
     it(`knows ${body.slice(0, 80).trim()}`, () => {
       const error = errorOfAnswer(A, { status, body });
