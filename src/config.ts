@@ -32,6 +32,16 @@ export interface ServerConfig {
   directory: string;
 }
 
+export interface EtcdConfig {
+  /** As http://HOST:PORT. */
+  endpoints: string[];
+  /** What all keys begin with. */
+  prefix: string;
+  user?: { name: string; password: string };
+  /** Absolute paths of PEM files. */
+  tls?: { ca?: string; certificate?: string; key?: string };
+}
+
 /** The checked configuration; every path in it is absolute. */
 export interface Config extends Quorums {
   /** The file that it came from. */
@@ -43,7 +53,9 @@ export interface Config extends Quorums {
   mediators: MediatorConfig[];
   metaservers: ServerConfig[];
   /** How several metaservers agree. */
-  metadataProtocol: 'raft' | 'viewstamped';
+  metadataProtocol: 'raft' | 'viewstamped' | 'etcd';
+  /** Where etcd is; only with the protocol of that name. */
+  etcd?: EtcdConfig;
   dataservers: ServerConfig[];
   blockSizeBytes: number;
   audit: 'all' | 'quorum';
@@ -114,8 +126,14 @@ export function describeSurvival(servers: number, quorums: Quorums): string {
 }
 
 /** What several metaservers survive, in one sentence for people; of a lone one there is nothing to say. */
-export function describeMetadata(metaservers: number): string | undefined {
+export function describeMetadata(
+  metaservers: number,
+  protocol: Config['metadataProtocol'] = 'raft',
+): string | undefined {
   if (metaservers === 1) return undefined;
+  if (protocol === 'etcd') {
+    return `Names and attributes survive the loss of ${metaservers - 1} of ${counted(metaservers, 'metaserver')}, while etcd is there.`;
+  }
   const lost = metaservers - majorityOf(metaservers);
   return lost === 0
     ? `Names and attributes need all ${counted(metaservers, 'metaserver')}.`
@@ -149,6 +167,7 @@ function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
     metaservers,
     dataservers,
     runDirectory,
+    etcd,
     ...rest
   } = raw;
   const place = (server: ServerConfig): ServerConfig => ({ ...server, directory: absolute(server.directory) });
@@ -159,10 +178,24 @@ function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
     blockSizeBytes: blockSize,
     ...(secret === undefined ? {} : { secret }),
     ...(mediator === undefined ? {} : { mediator }),
+    ...(etcd === undefined ? {} : { etcd: settleEtcd(etcd, absolute) }),
     mediators: mediatorsOf(raw),
     metaservers: metaservers.map(place),
     dataservers: dataservers.map(place),
     mount: { ...mount, directory: absolute(mount.directory) },
     runDirectory: absolute(runDirectory),
   };
+}
+
+function settleEtcd(
+  { endpoints, prefix, user, tls }: NonNullable<RawConfig['etcd']>,
+  absolute: (path: string) => string,
+): EtcdConfig {
+  const { ca, certificate, key } = tls ?? {};
+  const files = {
+    ...(ca === undefined ? {} : { ca: absolute(ca) }),
+    ...(certificate === undefined ? {} : { certificate: absolute(certificate) }),
+    ...(key === undefined ? {} : { key: absolute(key) }),
+  };
+  return { endpoints, prefix, ...(user === undefined ? {} : { user }), ...(tls === undefined ? {} : { tls: files }) };
 }

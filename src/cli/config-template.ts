@@ -29,8 +29,17 @@ ${mediatorKeys(mediators, basePort)}
 # half of them are there everything goes on: 3 survive the loss of one, 5 of two. 2 survive none, as 1 does.
 metaservers:
 ${serverList(metaservers, 'meta', basePort + 10)}
-# How several metaservers agree: raft or viewstamped.
+# How several metaservers agree: raft or viewstamped (among themselves), or etcd (by a log in an etcd that you run, version 3.4 or
+# later; then one metaserver is enough, and etcd must be there).
 metadataProtocol: raft
+
+# Where etcd is, with metadataProtocol: etcd. All keys begin with the prefix. user, and tls with its files in PEM, where etcd wants
+# them: an authority other than the system's (ca), and who the metaservers are (certificate and key).
+# etcd:
+#   endpoints: [http://127.0.0.1:2379]
+#   prefix: /nmrfs
+#   user: { name: nmrfs, password: change me }
+#   tls: { ca: ca.pem, certificate: client.pem, key: client-key.pem }
 
 # The data servers, 1 to 15 of them: each holds one replica of every block.
 dataservers:

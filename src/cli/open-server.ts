@@ -110,8 +110,11 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
 
 /** All metaservers of the cluster, and how they agree. */
 function groupOf(config: Config) {
-  const { cluster, metaservers, metadataProtocol: protocol } = config;
-  return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
+  const { cluster, metaservers, metadataProtocol: protocol, etcd } = config;
+  const members = metaservers.map((server) => peerOf(config, server));
+  if (protocol !== 'etcd') return { cluster, protocol, members };
+  if (etcd === undefined) throw usageError('metadataProtocol: etcd needs the key etcd');
+  return { cluster, protocol, members, etcd };
 }
 
 function peerOf(config: Config, { name, address }: MediatorConfig) {
@@ -144,7 +147,10 @@ async function openMediatorProcess(
     ...{ name: own.name, address: own.address },
     maintenance: true,
     ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
-    metaservers: config.metaservers.map(peer),
+    metaservers: config.metaservers.map((server) => ({
+      ...peer(server),
+      mustBeElected: config.metadataProtocol === 'etcd',
+    })),
     dataservers: config.dataservers.map(peer),
     ...unixPathOption(config, own.name),
     ...secretOption(config),

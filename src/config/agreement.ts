@@ -39,6 +39,7 @@ export function disagreements(
   }));
   return [
     ...oneKeyOfMediators(config),
+    ...etcdDisagreements(config),
     ...quorumDisagreement(config.dataservers.length, quorums),
     ...repeated(names),
     ...repeated(addresses),
@@ -64,6 +65,28 @@ function oneKeyOfMediators({ mediator, mediators }: RawConfig): Disagreement[] {
   }
   if (mediator === undefined || mediators === undefined) return [];
   return [{ path: ['mediators'], message: 'mediators: must not stand beside mediator; keep one of the two' }];
+}
+
+function etcdDisagreements({ metadataProtocol, etcd }: RawConfig): Disagreement[] {
+  const path = ['etcd'];
+  if (metadataProtocol === 'etcd' && etcd === undefined) {
+    const message = 'etcd: missing; metadataProtocol: etcd needs it, a group of keys: endpoints, prefix, user, tls';
+    return [{ path: ['metadataProtocol'], message }];
+  }
+  if (etcd === undefined) return [];
+  if (metadataProtocol !== 'etcd') {
+    return [{ path, message: `etcd: only with metadataProtocol: etcd; here it is ${metadataProtocol}` }];
+  }
+  const problems: Disagreement[] = [];
+  const plain = etcd.endpoints.findIndex((endpoint) => !endpoint.startsWith('https:'));
+  if (etcd.tls !== undefined && plain >= 0) {
+    const message = `etcd.tls: only where all endpoints begin with https:, and "${etcd.endpoints[plain]}" does not`;
+    problems.push({ path: ['etcd', 'tls'], message });
+  }
+  if (etcd.tls !== undefined && (etcd.tls.certificate === undefined) !== (etcd.tls.key === undefined)) {
+    problems.push({ path: ['etcd', 'tls'], message: 'etcd.tls: certificate and key belong together' });
+  }
+  return problems;
 }
 
 function mediatorPlaces(config: RawConfig): { names: Place[]; addresses: Place[] } {

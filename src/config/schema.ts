@@ -12,6 +12,8 @@ const MINIMUM_BLOCK_BYTES = 4 * KIB;
 const MAXIMUM_BLOCK_BYTES = MIB;
 /** Processes that stand in no list; logs and sockets are called by name. */
 const RESERVED_NAMES: readonly string[] = ['mediator', 'supervisor', 'mount'];
+/** etcd has seven members at most. */
+const MAXIMUM_ENDPOINTS = 9;
 /** Challenge and response is only as strong as this is hard to guess. */
 const MINIMUM_SECRET_CHARACTERS = 16;
 
@@ -54,6 +56,25 @@ const mountKeys = {
   maximumDirtyBytes: size('from 1 MiB to 4096 MiB', (bytes) => bytes >= MIB && bytes <= 4096 * MIB).default(64 * MIB),
 };
 
+const endpointRule = 'must be an address of etcd, such as http://127.0.0.1:2379, without a path';
+const endpoint = z
+  .string(endpointRule)
+  .regex(/^https?:\/\/[^/?#\s@]+$/, endpointRule)
+  .refine((text) => URL.canParse(text), endpointRule);
+const endpointsRule = 'must be a list of addresses of etcd, such as [http://127.0.0.1:2379]';
+const textRule = 'must be a text, in quotes if it could be something else';
+const text = z.string(textRule).min(1, textRule);
+const etcdUserKeys = { name: text, password: text };
+const etcdTlsKeys = { ca: directory.optional(), certificate: directory.optional(), key: directory.optional() };
+const etcdKeys = {
+  endpoints: z.array(endpoint, endpointsRule).min(1, endpointsRule).max(MAXIMUM_ENDPOINTS, endpointsRule),
+  prefix: text.regex(/^[!-~]{1,200}$/, 'must be up to 200 letters, digits and signs, such as /nmrfs').default('/nmrfs'),
+  user: z.strictObject(etcdUserKeys, group('must be a group of the keys name and password')).optional(),
+  tls: z
+    .strictObject(etcdTlsKeys, group('must be a group of the keys ca, certificate and key, paths of PEM files'))
+    .optional(),
+};
+
 const blockSize = size(
   'a power of two from 4 KiB to 1 MiB, such as 128 KiB',
   (bytes) => bytes >= MINIMUM_BLOCK_BYTES && bytes <= MAXIMUM_BLOCK_BYTES && Number.isInteger(Math.log2(bytes)),
@@ -76,7 +97,8 @@ const topKeys = {
     .max(MAXIMUM_MEDIATORS, mediatorCount)
     .optional(),
   metaservers: z.array(server, serverListRule).min(1, metaserverCount).max(MAXIMUM_METASERVERS, metaserverCount),
-  metadataProtocol: oneOf('raft', 'viewstamped').default('raft'),
+  metadataProtocol: oneOf('raft', 'viewstamped', 'etcd').default('raft'),
+  etcd: z.strictObject(etcdKeys, group('must be a group of keys: endpoints, prefix, user, tls')).optional(),
   dataservers: z.array(server, serverListRule).min(1, dataserverCount).max(MAXIMUM_DATA_SERVERS, dataserverCount),
   readQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),
   writeQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),
@@ -113,6 +135,8 @@ export function knownKeys(path: readonly PropertyKey[]): string[] {
       return Object.keys(listedMediatorKeys);
     case 'mount':
       return Object.keys(mountKeys);
+    case 'etcd':
+      return Object.keys(path[1] === 'user' ? etcdUserKeys : path[1] === 'tls' ? etcdTlsKeys : etcdKeys);
     default:
       return [];
   }

@@ -12,6 +12,8 @@ export interface Peer {
   address: string;
   /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
   unixPath?: string;
+  /** A metaserver that answers only while it leads, even one that is alone. */
+  mustBeElected?: boolean;
 }
 
 export interface ConnectionsOptions {
@@ -32,9 +34,13 @@ export class Connections {
 
   toMetaservers(peers: readonly Peer[]): MetaserverPart[] {
     // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
-    const whileDown = peers.length === 1 ? 'wait' : 'fail';
+    const [first] = peers;
+    const whileDown = peers.length === 1 && first?.mustBeElected !== true ? 'wait' : 'fail';
     const deadlineMs = Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs);
-    return peers.map((peer) => this.#connect(peer, whileDown, deadlineMs));
+    return peers.map((peer) => ({
+      ...this.#connect(peer, whileDown, deadlineMs),
+      mustBeElected: peer.mustBeElected === true,
+    }));
   }
 
   /** To data servers, or to other mediators. */

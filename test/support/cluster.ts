@@ -32,7 +32,7 @@ export interface ClusterOptions {
   servers: number;
   /** One when absent. */
   metaservers?: number;
-  metadataProtocol?: 'raft' | 'viewstamped';
+  metadataProtocol?: 'raft' | 'viewstamped' | 'etcd';
   /** One when absent. */
   mediators?: number;
   readQuorum?: number;

@@ -1,5 +1,6 @@
 // nmrfs init and nmrfs config: making the configuration file and changing it.
 import type { Command } from 'commander';
+import type { Config } from '../../config.js';
 import { type ConfigOption, type PrintOptions, wholeNumber, withPrint } from './options.js';
 
 /** What a running mediator changes at once; other keys take effect at the next start. */
@@ -60,6 +61,15 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   }
 }
 
+function withoutSecrets({ secret, etcd, ...config }: Config): object {
+  const user = etcd?.user === undefined ? {} : { user: { ...etcd.user, password: '(set)' } };
+  return {
+    ...config,
+    ...(etcd === undefined ? {} : { etcd: { ...etcd, ...user } }),
+    ...(secret === undefined ? {} : { secret: '(set)' }),
+  };
+}
+
 async function get(key: string | undefined, options: PrintOptions): Promise<void> {
   const { configValue, loadConfig } = await import('../config-file.js');
   const { print, printJson } = await import('../output.js');
@@ -67,7 +77,7 @@ async function get(key: string | undefined, options: PrintOptions): Promise<void
   const live = await liveValues();
   if (key === undefined) {
     // A secret is shown only when it is asked for by name.
-    printJson({ ...config, ...live, ...(config.secret === undefined ? {} : { secret: '(set)' }) });
+    printJson({ ...withoutSecrets(config), ...live });
     return;
   }
   const value = live[key] ?? configValue(config, key);

@@ -94,7 +94,7 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
       ];
   const survived = [
     describeSurvival(dataservers.length, config),
-    describeMetadata(config.metaservers.length) ?? [],
+    describeMetadata(config.metaservers.length, config.metadataProtocol) ?? [],
     describeMediators(config.mediators.length) ?? [],
   ];
   return [

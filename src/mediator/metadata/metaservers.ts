@@ -9,8 +9,10 @@ import type { Runtime } from '../../runtime/runtime.js';
 export interface MetaserverPart {
   name: string;
   address: string;
-  /** Of several metaservers: calls must fail while it is not connected. */
+  /** Of one that must be elected: calls must fail while it is not connected. */
   remote: Pick<Remote, 'onStateChange' | 'service'>;
+  /** It answers only while it leads, even alone. */
+  mustBeElected?: boolean;
 }
 
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
@@ -32,12 +34,12 @@ export interface MetaserversParts {
 /** While the leader is silent. */
 const RIVAL_PAUSE_MS = 30;
 
-/** A lone metaserver is asked over its own connection, without detours. */
+/** A lone metaserver that always leads is asked over its own connection, without detours. */
 export function followMetaservers({ metaservers, deadlineMs, runtime }: MetaserversParts): Metaservers {
   const [first, ...more] = metaservers;
   if (first === undefined) throw new Error('a mediator needs a metaserver');
   const remote =
-    more.length === 0
+    more.length === 0 && first.mustBeElected !== true
       ? first.remote
       : new LeaderRemote({
           ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },

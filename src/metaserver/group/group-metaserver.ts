@@ -14,7 +14,7 @@ import { CLUSTER_KEY } from '../state/keys.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
-import type { Progress } from '../storage/progress.js';
+import { etcdLogOf, type Progress } from '../storage/progress.js';
 import { mostAgreeWithLeader } from './divergence.js';
 import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
@@ -102,6 +102,11 @@ export class GroupMetaserver {
   async #start(): Promise<void> {
     const { directory, name } = this.#options;
     const progress = (await readProgress(directory, this.#base, name, this.#runtime)) ?? (await this.#begin());
+    if (progress !== undefined && etcdLogOf(progress.self) !== null) {
+      throw new Error(
+        `the store in ${directory} follows a log in etcd, which may have changes that it lacks: metadataProtocol must stay etcd`,
+      );
+    }
     if (progress !== undefined) await this.#takePart(progress);
   }
 
