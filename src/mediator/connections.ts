@@ -43,6 +43,11 @@ export class Connections {
     }));
   }
 
+  /** To one that was added to the group of several. */
+  toMetaserver(peer: Peer): MetaserverPart {
+    return this.#connect(peer, 'fail', Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs));
+  }
+
   /** To data servers, or to other mediators. */
   to(peers: readonly Peer[]): ReplicaParts[] {
     return peers.map((peer) => this.#connect(peer, 'fail', this.#options.deadlineMs));

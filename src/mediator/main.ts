@@ -53,6 +53,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
   try {
     const tenure = await soleTenure(options, metaservers, runtime);
     const parts: MediatorParts = {
+      connectMetaserver: (server) => connections.toMetaserver(server),
       ...{ metaservers, tenure, dataservers: connections.to(options.dataservers) },
       ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
     };

@@ -3,6 +3,7 @@
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import type { AdminService, MediatorStatus } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';
+import type { ServerPlace } from '../protocol/services/group.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
 import type { SessionService } from '../protocol/services/sessions.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/values/request-ids.js';
@@ -67,6 +68,8 @@ export interface MediatorOptions extends MediatorSettings {
 
 export interface MediatorParts {
   metaservers: MetaserverPart[];
+  /** To a metaserver that is added while this mediator runs; absent where none may be. */
+  connectMetaserver?: (server: ServerPlace) => MetaserverPart;
   dataservers: ReplicaParts[];
   /** With the epoch that this mediator was given. Without one it is no active mediator, as in tests that have several side by side. */
   tenure?: Tenure;
@@ -133,7 +136,12 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const runtime = sparingRepetitions(given, LOOPS);
   const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
   const { tenure } = parts;
-  const metaservers = followMetaservers({ metaservers: parts.metaservers, deadlineMs, runtime });
+  const metaservers = followMetaservers({
+    metaservers: parts.metaservers,
+    connect: parts.connectMetaserver,
+    deadlineMs,
+    runtime,
+  });
   const counters = new Counters(() => replicas.totals());
   const connection = new MetaserverConnection({
     remote: metaservers,
@@ -251,6 +259,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     metadata,
     metaservers: parts.metaservers,
     leader: () => metaservers.leader,
+    learn: (servers) => metaservers.learn(servers),
     replicas,
     reader,
     scrubber,

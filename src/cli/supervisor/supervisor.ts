@@ -218,6 +218,18 @@ export class Supervisor {
         await this.#store(name).terminate();
         return {};
       },
+      admit: async ({ name }) => {
+        if (this.#stopping !== undefined) throw new ServiceError('FAILED', 'nmrfs is being stopped');
+        if (this.#children.some(({ status }) => status.name === name)) return {};
+        const child = this.#child(name, 'meta', []);
+        this.#children = [...this.#children, child];
+        this.#metaservers = [...this.#metaservers, child];
+        this.#logs.write('supervisor', 'info', 'server.admitted', { server: name });
+        child.start();
+        child.release();
+        await child.ready();
+        return {};
+      },
       retire: async ({ name }) => {
         const child = this.#store(name);
         await child.retire();

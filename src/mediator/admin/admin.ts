@@ -1,6 +1,7 @@
 // AdminService: status, votes, scrubs, test hooks and live settings.
 import { ServiceError } from '../../protocol/errors.js';
 import type { AdminService, BlockVotes, ClusterStatus, MediatorStatus } from '../../protocol/services/admin.js';
+import type { ServerPlace } from '../../protocol/services/group.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
@@ -39,6 +40,8 @@ export interface AdminParts {
   metaservers: readonly MetaserverPart[];
   /** The name of the metaserver that calls go to; null when none leads. */
   leader: () => string | null;
+  /** Metaservers that belong to the group, by the word of one of them. */
+  learn: (servers: readonly ServerPlace[]) => void;
   replicas: ReplicaSet;
   reader: Reader;
   scrubber: Scrubber;
@@ -73,6 +76,7 @@ export class MediatorAdmin implements AdminService {
       this.#parts.mediators(),
       this.#replicas.refresh(FRESH_NUMBERS_MS),
     ]);
+    for (const answer of answers) if (!(answer instanceof Error)) this.#parts.learn(answer.servers);
     const { health } = led;
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));

@@ -4,6 +4,7 @@ import { type RunningServer, serve } from '../../protocol/http/server.js';
 import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
 import type { AdminService } from '../../protocol/services/admin.js';
 import type { FileService } from '../../protocol/services/files.js';
+import type { ServerPlace } from '../../protocol/services/group.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
 import type { Standing, StandingService } from '../../protocol/services/standing.js';
 import { errorFields } from '../../runtime/caught-errors.js';
@@ -143,6 +144,7 @@ export class OneOfSeveral {
     const otherMediators = connections.to(others);
     const parts = {
       metaservers: connections.toMetaservers(this.#options.metaservers),
+      connectMetaserver: (server: ServerPlace) => connections.toMetaserver(server),
       dataservers: connections.to(this.#options.dataservers),
       tenure,
       mediators: () => mediatorStatuses(own, otherMediators),

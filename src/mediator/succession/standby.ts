@@ -41,7 +41,11 @@ export class Standby {
     this.#connections = new Connections(options, runtime);
     this.#metaserverParts = this.#connections.toMetaservers(options.metaservers);
     this.#others = this.#connections.to(others);
-    this.#metaservers = followMetaservers({ metaservers: this.#metaserverParts, deadlineMs, runtime });
+    this.#metaservers = followMetaservers({
+      metaservers: this.#metaserverParts,
+      connect: (server) => this.#connections.toMetaserver(server),
+      ...{ deadlineMs, runtime },
+    });
     this.#active = followActiveMediator({ servers: this.#others, deadlineMs, runtime });
     const { metadata } = this.#metaservers;
     this.#candidacy = new Candidacy({ name, silenceMs: SILENCE_MS, metadata, runtime });

@@ -1,19 +1,20 @@
 // GroupService of a metaserver that shares a log in etcd. Servers say to each other who they are, and send whole states; everything
 // else goes through etcd.
 import { malformed, ServiceError } from '../../protocol/errors.js';
-import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
+import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { readMark } from '../../replication/link/read-message.js';
 import { asError, messageOf } from '../../runtime/caught-errors.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
+import { readGreeting, textOf } from '../group/read-greeting.js';
 import type { GroupPlace } from '../metrics.js';
 import type { EtcdStorage } from './etcd-storage.js';
 
 export interface EtcdGroupServiceParts {
   name: string;
   /** All that are configured. */
-  names: readonly string[];
+  members: readonly ServerPlace[];
   peers: Peers;
   states: IncomingStates;
   /** null while this server follows no log. */
@@ -25,7 +26,8 @@ export interface EtcdGroupServiceParts {
 }
 
 export function etcdGroupService(parts: EtcdGroupServiceParts): GroupService {
-  const { name: own, names, peers, states, storage, sendState } = parts;
+  const { name: own, members, peers, states, storage, sendState } = parts;
+  const names = members.map(({ name }) => name);
   const leading = (): EtcdStorage => {
     const led = storage();
     if (led === null) throw new ServiceError('NOT_LEADER', parts.trouble() || 'it follows no log yet');
@@ -41,6 +43,9 @@ export function etcdGroupService(parts: EtcdGroupServiceParts): GroupService {
       leading();
       sendState(textOf(id));
       return {};
+    },
+    async add() {
+      throw new ServiceError('REFUSED', 'metaservers that share a log in etcd are added by the configuration of each');
     },
     async remove({ name }) {
       const led = leading();
@@ -95,7 +100,7 @@ function roleOf(storage: EtcdStorage | null): GroupRole {
   return member.needsState ? 'learner' : 'follower';
 }
 
-async function statusOf({ names, storage, trouble, isServing }: EtcdGroupServiceParts): Promise<GroupStatus> {
+async function statusOf({ members, storage, trouble, isServing }: EtcdGroupServiceParts): Promise<GroupStatus> {
   const own = storage();
   const room = await own?.room().catch(asError);
   const failure = own?.failure ?? (room instanceof Error ? room : null);
@@ -105,24 +110,12 @@ async function statusOf({ names, storage, trouble, isServing }: EtcdGroupService
     id: own?.self ?? null,
     isServing: isServing(),
     leader: own?.member.look?.leader?.name ?? null,
-    voters: own === null ? [] : [...names],
+    voters: own === null ? [] : members.map(({ name }) => name),
+    servers: own === null ? [] : members.map(({ name, address }) => ({ name, address })),
     learners: [],
     trouble: failure === null ? null : diskTrouble(failure),
     reason: failure === null ? trouble() : messageOf(failure),
     freeBytes: hasRoom ? Math.max(0, room.leftBytes) : 0,
     totalBytes: hasRoom ? room.totalBytes : 0,
   };
-}
-
-function textOf(value: unknown): string {
-  if (typeof value !== 'string') throw malformed('a name or an id that is no text');
-  return value;
-}
-
-function readGreeting({ name, id, hasGroup, cluster, clusterId }: Greeting): Greeting {
-  const isRight = typeof name === 'string' && typeof cluster === 'string' && typeof hasGroup === 'boolean';
-  if (!isRight || ![id, clusterId].every((each) => each === null || typeof each === 'string')) {
-    throw malformed('a greeting');
-  }
-  return { name, id, hasGroup, cluster, clusterId };
 }

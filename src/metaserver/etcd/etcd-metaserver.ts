@@ -73,14 +73,14 @@ export class EtcdMetaserver {
     );
     const others = members.filter((member) => member.name !== name);
     const own = () => this.#greeting;
-    this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.#peers = new Peers({ name, own, others, runtime, ...(secret === undefined ? {} : { secret }) });
     this.#states = new IncomingStates(async (_from, _term, mark, chunks) => {
       if (this.#storage === null) throw new EtcdError('away', 'it follows no log yet');
       await this.#storage.receiveState(mark, chunks);
     }, runtime);
     this.host.showGroup(() => etcdPlaceOf(this.#storage));
     this.group = etcdGroupService({
-      ...{ name, names: this.#names, peers: this.#peers, states: this.#states },
+      ...{ name, members, peers: this.#peers, states: this.#states },
       storage: () => this.#storage,
       trouble: () => this.#troubleText,
       sendState: (to) => this.#sendState(to),
@@ -234,6 +234,7 @@ export class EtcdMetaserver {
       hasGroup: storage !== null,
       cluster,
       clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+      servers: [],
     };
   }
 

@@ -14,12 +14,13 @@ import { CLUSTER_KEY } from '../state/keys.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
-import { etcdLogOf, type Progress } from '../storage/progress.js';
+import { etcdLogOf, nameOf, type Progress } from '../storage/progress.js';
 import { mostAgreeWithLeader } from './divergence.js';
 import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
 import { Membership } from './membership.js';
+import { Roster } from './roster.js';
 
 export interface GroupOptions {
   /** The configured name of the cluster. */
@@ -48,6 +49,7 @@ export class GroupMetaserver {
   #storage: GroupStorage | null = null;
   #membership: Membership | null = null;
   #fullDisk: FullDisk | null = null;
+  #roster: Roster | null = null;
   #starting: Promise<void> | null = null;
   #link: GroupLink | null = null;
   #isClosed = false;
@@ -69,13 +71,16 @@ export class GroupMetaserver {
       await member.receiveState(...state);
     }, runtime);
     const others = group.members.filter((member) => member.name !== name);
-    this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.#peers = new Peers({ name, own, others, runtime, ...(secret === undefined ? {} : { secret }) });
     this.host.showGroup(() => placeOf(this.#storage));
     this.group = groupService({
       states: this.#states,
       peers: this.#peers,
       storage: () => this.#storage,
       membership: () => this.#membership,
+      placesOf: (names) => this.#roster?.placesOf(names) ?? [],
+      add: (request) => this.host.metadata.execute({ name: 'addMetaserver', ...this.#now, request }),
+      drop: (gone) => this.host.metadata.execute({ name: 'dropMetaserver', ...this.#now, request: { name: gone } }),
       link: () => this.#link,
       isServing: () => this.host.isServing,
       notLeader: () => this.#notLeader(),
@@ -136,6 +141,13 @@ export class GroupMetaserver {
     await storage.open();
     this.#storage = storage;
     this.#link = link;
+    this.#roster?.close();
+    this.#roster = new Roster({
+      configured: group.members,
+      storage,
+      added: (servers) => this.#peers.learn(servers),
+      clock,
+    });
     const membership = new Membership(storage, this.#runtime);
     this.#membership = membership;
     this.#fullDisk = new FullDisk({
@@ -168,6 +180,7 @@ export class GroupMetaserver {
     this.#isClosed = true;
     this.#membership?.close();
     this.#fullDisk?.close();
+    this.#roster?.close();
     await this.#states.close();
     // Whoever is no voter may wait for an answer of the others; a leader needs them to hand over.
     if (!this.isVoter) await this.#peers.close();
@@ -181,6 +194,11 @@ export class GroupMetaserver {
     }
   }
 
+  /** Of a change that this server makes itself. */
+  get #now() {
+    return { timeNs: this.#runtime.clock.nowNs(), durable: true };
+  }
+
   #notLeader(): ServiceError {
     return this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known');
   }
@@ -191,12 +209,14 @@ export class GroupMetaserver {
     if (storage === null && !this.#isBlank) return null;
     const hasGroup = storage !== null && storage.standing !== 'blank';
     const clusterId = storage?.get(CLUSTER_KEY);
+    const members = storage?.member?.status.members;
     return {
       name,
       id: storage?.self ?? null,
       hasGroup,
       cluster: group.cluster,
       clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+      servers: this.#roster?.placesOf([...(members?.voters ?? []), ...(members?.learners ?? [])].map(nameOf)) ?? [],
     };
   }
 

@@ -4,6 +4,7 @@
 import { assert } from '../../runtime/assert.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { ServiceError, type ServiceErrorCode, wasWithoutEffect } from '../errors.js';
+import type { ServerPlace } from '../services/group.js';
 import type { CallOptions } from '../services/service.js';
 import { limitsFromNow, within } from '../services/within.js';
 import type { Remote, RemoteState } from '../wire/client.js';
@@ -17,7 +18,7 @@ const SILENCE_MS = 250;
 
 export interface LeaderRemoteParts {
   /** Calls must fail while a server is not connected. */
-  servers: readonly { name: string; remote: Pick<Remote, 'onStateChange' | 'service'> }[];
+  servers: readonly Server[];
   /** The service by which each says what it is. */
   standing: 'group' | 'mediator';
   /** See chooseLeader. */
@@ -28,9 +29,16 @@ export interface LeaderRemoteParts {
   lostBy: readonly ServiceErrorCode[];
   /** How often the others are asked while the leader is silent. */
   rivalPauseMs: number;
+  /** Called with where servers of the group are, by the word of one of them: see `add`. */
+  learned?: (servers: readonly ServerPlace[]) => void;
   /** Of calls that come without one. */
   deadlineMs: number;
   runtime: Runtime;
+}
+
+interface Server {
+  readonly name: string;
+  readonly remote: Pick<Remote, 'onStateChange' | 'service'>;
 }
 
 interface Leader {
@@ -60,21 +68,15 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
   readonly #silence: SilenceWatch;
   #isClosed = false;
 
-  readonly #members: FollowedServer[];
+  readonly #members: FollowedServer[] = [];
   readonly #parts: LeaderRemoteParts;
   readonly #runtime: Runtime;
 
   constructor(parts: LeaderRemoteParts) {
-    const { servers, standing, runtime } = parts;
+    const { servers, runtime } = parts;
     this.#parts = parts;
     this.#runtime = runtime;
-    this.#members = servers.map(({ name, remote }) => new FollowedServer(name, remote, standing));
-    servers.forEach(({ name, remote }) => {
-      remote.onStateChange((state) => {
-        const leader = this.#leader;
-        if (state === 'down' && leader?.member.name === name) this.#lose(leader, 'the connection was lost');
-      });
-    });
+    for (const server of servers) this.add(server);
     this.#silence = new SilenceWatch({
       clock: runtime.clock,
       limitMs: SILENCE_MS,
@@ -102,6 +104,17 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
       },
     });
     return Object.create(proxy) as T;
+  }
+
+  /** One more server may lead from now on. */
+  add({ name, remote }: Server): void {
+    const member = new FollowedServer(name, remote, this.#parts.standing);
+    this.#members.push(member);
+    remote.onStateChange((state) => {
+      const leader = this.#leader;
+      if (state === 'down' && leader?.member.name === name) this.#lose(leader, 'the connection was lost');
+    });
+    this.#search?.add(member);
   }
 
   /** 'up': a leader was found; 'down': it was lost. Called before the calls that fail through it. */
@@ -218,6 +231,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
       lastTerm: this.#lastTerm,
       hint,
       runtime: this.#runtime,
+      learned: (servers) => this.#parts.learned?.(servers),
       found: (name, term) => this.#take(name, term),
       refused: (error) => {
         const { fail } = this.#vacancy;

@@ -2,6 +2,7 @@
 
 import type { Runtime } from '../../runtime/runtime.js';
 import type { ServiceError } from '../errors.js';
+import type { ServerPlace } from '../services/group.js';
 import { chooseLeader } from './leader-choice.js';
 import { type Polled, SEARCH_PAUSE_MS, STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
 
@@ -18,6 +19,8 @@ export interface LeaderSearchParts {
   lastTerm: number;
   hint: string | undefined;
   runtime: Runtime;
+  /** Where servers of the group are, by the word of one of them. */
+  learned(servers: readonly ServerPlace[]): void;
   found(name: string, term: number): void;
   /** All servers refuse this side. It is looked for on. */
   refused(error: ServiceError): void;
@@ -43,9 +46,15 @@ export class LeaderSearch {
     this.#polls.stop();
   }
 
+  /** One more may lead. */
+  add(server: Polled): void {
+    this.#polls.add(server);
+  }
+
   #judge(): void {
-    const { servers, mustAnswer, lastTerm, hint, what, runtime, found, refused } = this.#parts;
+    const { servers, mustAnswer, lastTerm, hint, what, runtime, learned, found, refused } = this.#parts;
     const { statuses } = this.#polls;
+    for (const { servers: known = [] } of statuses.values()) learned(known);
     const nowMs = runtime.clock.monotonicMs();
     const serves = [...statuses.values()].some(({ isServing }) => isServing);
     this.#servesSinceMs = serves ? (this.#servesSinceMs ?? nowMs) : null;

@@ -38,6 +38,11 @@ export class StatusPolls {
     for (const server of servers) void this.#ask(server);
   }
 
+  /** One more is asked from now on. */
+  add(server: Polled): void {
+    if (!this.#isStopped) void this.#ask(server);
+  }
+
   stop(): void {
     this.#isStopped = true;
     for (const timer of this.#timers.values()) timer.cancel();

@@ -1,6 +1,7 @@
 // MetadataService: what a mediator needs of a metaserver, in three methods.
 // A command is a plain value that carries its own time and identifiers and is
 // applied by a deterministic function; a query changes nothing.
+
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
 import type { Hash } from '../values/hash.js';
 import type { Once } from '../values/request-ids.js';
@@ -15,6 +16,7 @@ import type {
   FileName,
   RenameMode,
 } from './files.js';
+import type { ServerPlace } from './group.js';
 import type { CallOptions } from './service.js';
 
 /** A block's entry in the block map: which version counts, and its witness. */
@@ -175,6 +177,9 @@ export interface Commands {
   };
   /** The holder of the epoch is no longer the active one; nothing happens when another epoch has begun. */
   resign: { request: { epoch: number }; result: Record<string, never> };
+  /** A metaserver beyond those that are configured: all of them know its address from then on. */
+  addMetaserver: { request: ServerPlace; result: Record<string, never> };
+  dropMetaserver: { request: { name: string }; result: Record<string, never> };
   /** Whether the request with this command's id was carried out. If it was not, it is refused from now on. */
   abandon: { request: Record<string, never>; result: { isDone: boolean } };
   /**
@@ -194,6 +199,8 @@ export const REPEATABLE_COMMANDS = [
   'caughtUp',
   'takeOver',
   'resign',
+  'addMetaserver',
+  'dropMetaserver',
   'forgetResults',
 ] as const satisfies readonly CommandName[];
 
