@@ -39,7 +39,7 @@ const EARLY_COMMIT_ROWS = 8_192;
  * servers delete garbage for good, so the commit that made it garbage must not be lost.
  */
 const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate', 'takeOver', 'resign']);
-/** Applied whatever the disk says, and answered once it has stored them. */
+/** Applied whatever the disk says, and answered once it has stored them: no sync vouches for them. */
 const UNHINDERED: ReadonlySet<CommandName> = new Set(['takeOver', 'resign']);
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
 /** Of a storage that is written by a group. */
@@ -212,7 +212,7 @@ export class Executor implements MetadataService {
   ): Commands[K]['result'] {
     try {
       const result = applyOnce<K>(this.#engine, this.#tables, command, refusal);
-      this.#carriedOut++;
+      if (!UNHINDERED.has(command.name)) this.#carriedOut++;
       this.#metrics.command(command.name, 'done');
       return result;
     } catch (error) {
