@@ -15,6 +15,7 @@ import { Executor, isOfGroup, MAXIMUM_LOST_INODES } from './executor.js';
 import type { Metrics } from './metrics.js';
 import { initialise } from './namespace/initial-state.js';
 import { statistics } from './namespace/queries.js';
+import { claimedField, claimedName } from './requests/claims.js';
 import { readCommand } from './requests/commands.js';
 import { encodeCounters } from './state/counters.js';
 import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
@@ -79,17 +80,17 @@ export class LedNamespace {
 
   /** As MetadataService. FENCED when the caller is a mediator that was replaced. */
   execute(message: ExecuteMessage, options: CallOptions | undefined): Promise<object> {
-    this.#mediator.admit(message.name, options?.peer);
-    return message.name === 'takeOver' ? this.#takeOver(message) : this.#executor.execute(message);
+    const name = claimedName(message);
+    this.#mediator.admit(name, options?.peer);
+    return name === 'takeOver' ? this.#takeOver(message) : this.#executor.execute(message);
   }
 
   query(message: QueryMessage, options: CallOptions | undefined): Promise<object> {
-    const { name, request } = message as { name: unknown; request: { epoch?: unknown } | undefined };
+    const name = claimedName(message);
+    const epoch = claimedField(message, 'epoch');
     const peer = options?.peer;
-    if (name === 'statistics' && peer !== undefined && typeof request?.epoch === 'number') {
-      this.#fence.introduce(peer, request.epoch);
-    }
-    this.#mediator.admit(String(name), peer);
+    if (name === 'statistics' && peer !== undefined && typeof epoch === 'number') this.#fence.introduce(peer, epoch);
+    this.#mediator.admit(name, peer);
     return this.#executor.query(message);
   }
 

@@ -13,6 +13,7 @@ import { SerialQueue } from '../runtime/serial-queue.js';
 import type { EngineFactory, Storage } from './engine/storage.js';
 import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
 import { type GroupPlace, Metrics } from './metrics.js';
+import { claimedField, claimedName } from './requests/claims.js';
 import { metaserverMethods } from './xml-rpc.js';
 
 export interface MetaserverOptions {
@@ -60,11 +61,6 @@ export async function openMetaserver(
   return host;
 }
 
-/** Before the request is checked. */
-function identifies(request: unknown): boolean {
-  return typeof request === 'object' && request !== null && 'identifies' in request && request.identifies === true;
-}
-
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
 export class NamespaceHost implements Metaserver {
   readonly metadata: MetadataService;
@@ -101,10 +97,12 @@ export class NamespaceHost implements Metaserver {
     );
     // Every member of a served object can be called over the network: this one has the service's members and no others.
     this.metadata = {
-      execute: async (message, options) => (await this.#leading(message.name, options)).execute(message, options),
+      execute: async (message, options) =>
+        (await this.#leading(claimedName(message), options)).execute(message, options),
       query: async (message, options) => {
-        if (message.name === 'statistics' && identifies(message.request)) this.#introduce(options);
-        return (await this.#leading(message.name, options)).query(message, options);
+        const name = claimedName(message);
+        if (name === 'statistics' && claimedField(message, 'identifies') === true) this.#introduce(options);
+        return (await this.#leading(name, options)).query(message, options);
       },
       sync: async (_request, options) => (await this.#leading('sync', options)).sync(options),
     } as MetadataService;
