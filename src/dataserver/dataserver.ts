@@ -90,8 +90,11 @@ function blocksOf({ name, store, metrics, fence }: BlockParts): BlockService {
     const { storeId, clusterId } = identity;
     return { name, clusterId, storeId, blocks, bytes, storedBytes, ...(await store.space()) };
   };
-  const introduce = async (epoch: number, options: CallOptions | undefined): Promise<void> => {
+  const introduce = async (epoch: number, clusterId: unknown, options: CallOptions | undefined): Promise<void> => {
     checkWhole('epoch', epoch, 1);
+    // The epochs of another cluster say nothing here: its mediator sees whose store this is, and goes.
+    const owner = store.identity.clusterId;
+    if (owner !== null && owner !== clusterId) return;
     if (options?.peer !== undefined) fence.introduce(options.peer, epoch);
     admit(options);
     await store.noteEpoch(epoch);
@@ -136,8 +139,8 @@ function blocksOf({ name, store, metrics, fence }: BlockParts): BlockService {
       return {};
     },
 
-    async status({ epoch }, options) {
-      if (epoch !== undefined) await introduce(epoch, options);
+    async status({ epoch, clusterId }, options) {
+      if (epoch !== undefined) await introduce(epoch, clusterId, options);
       return status();
     },
 

@@ -300,13 +300,14 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       // Several metaservers that are stopped together have no majority to store what the leader has only answered.
       if (parts.metaservers.length > 1 && tenure?.isOver !== true) await connection.settle(SETTLE_MS);
       if (tenure !== undefined) await resign(tenure, metadata, runtime);
+      // Background work that waits for the metaservers ends.
+      metaservers.close();
       connection.close();
       sessions.close();
       auditor.close();
       repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
-      metaservers.close();
     },
   };
 }

@@ -33,13 +33,22 @@ export class ActiveMediator {
   admit(name: string, peer: object | undefined): void {
     if (BEFORE_AN_EPOCH.has(name) && this.#fence.epochOf(peer) === undefined) return;
     this.#fence.check(peer, this.#epoch);
-    if (this.#fence.epochOf(peer) === this.#epoch) this.#heardMs = this.#clock.monotonicMs();
+    const epoch = this.#fence.epochOf(peer);
+    if (epoch === undefined || epoch < this.#epoch) return;
+    // A disk may not have taken the row of a later one.
+    this.#epoch = epoch;
+    this.#heardMs = this.#clock.monotonicMs();
   }
 
   /** Whether it was silent for long enough, or has resigned. */
   isVacantFor({ process, afterSilentMs }: Commands['takeOver']['request']): boolean {
     const last = this.#tables.mediator();
     return last.name === '' || last.process === process || this.silentMs >= afterSilentMs;
+  }
+
+  /** This server begins to answer: before that it could not hear anybody. */
+  listen(): void {
+    this.#heardMs = this.#clock.monotonicMs();
   }
 
   /** The row may have changed. */

@@ -78,6 +78,11 @@ export class LedNamespace {
     return statistics(this.#tables);
   }
 
+  /** It can be asked from now on. */
+  listen(): void {
+    this.#mediator.listen();
+  }
+
   /** As MetadataService. FENCED when the caller is a mediator that was replaced. */
   execute(message: ExecuteMessage, options: CallOptions | undefined): Promise<object> {
     const name = claimedName(message);

@@ -205,6 +205,7 @@ export class NamespaceHost implements Metaserver {
       led.abandon(this.#refusal());
       return;
     }
+    led.listen();
     this.#led = led;
     this.#reigns++;
     this.#introduced = new WeakSet();

@@ -80,7 +80,7 @@ describe('two mediators and three metaservers under a program', function () {
     await until('its refusal', async () => (await refusals(stopped.epoch)).length > 0);
     const next = await active();
     assert.notEqual(next.name, stopped.name);
-    assert.equal(next.epoch, stopped.epoch + 1);
+    assert.ok(next.epoch > stopped.epoch);
     await working.untilRounds(ROUNDS_BETWEEN);
     assert.deepEqual((await working.finish()).problems, []);
   });
@@ -95,7 +95,7 @@ describe('two mediators and three metaservers under a program', function () {
     process.kill(await own.cluster.pidOf(last.name), 'SIGTERM');
     await working.untilRounds(ROUNDS_BETWEEN);
     assert.ok(performance.now() - startMs < 10_000);
-    assert.equal((await active()).epoch, last.epoch + 1);
+    assert.ok((await active()).epoch > last.epoch);
     assert.equal((await own.cluster.status()).audit, 'quorum');
     assert.deepEqual((await working.finish()).problems, []);
   });

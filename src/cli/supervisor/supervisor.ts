@@ -142,8 +142,11 @@ export class Supervisor {
     // Those that can't serve are named below, each with its reason.
     await dataservers;
     for (const mediator of this.#mediators) mediator.release();
-    await Promise.all(this.#mediators.map((mediator) => mediator.ready())).catch(fail);
-    const problems = await this.#untilReadable();
+    // Of several, one is enough; those that can't serve are named.
+    const begun = await Promise.allSettled(this.#mediators.map((mediator) => mediator.ready()));
+    const failures = begun.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    if (failures.length === begun.length) fail(failures[0]);
+    const problems = [...(await this.#untilReadable()), ...failures.map((failure) => `${messageOf(failure)}`)];
     this.#mount?.release();
     await this.#mount?.ready().catch(fail);
     return problems;

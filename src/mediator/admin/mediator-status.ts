@@ -23,13 +23,21 @@ interface Other {
 export async function mediatorStatuses(own: OwnStanding, others: readonly Other[]): Promise<MediatorStatus[]> {
   const { role: state, ...rest } = own;
   const asked = await Promise.all(others.map(statusOf));
-  return [{ ...rest, state }, ...asked].sort((left, right) => (left.name < right.name ? -1 : 1));
+  const all: MediatorStatus[] = [{ ...rest, state }, ...asked];
+  const newest = Math.max(...all.map(({ epoch }) => epoch));
+  // One that was replaced may not know it yet.
+  const shown = all.map((each) =>
+    each.state === 'active' && each.epoch < newest ? { ...each, state: STANDBY } : each,
+  );
+  return shown.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
+
+const STANDBY = 'standby' as const;
 
 async function statusOf({ name, address, remote }: Other): Promise<MediatorStatus> {
   try {
-    const { role, term } = await remote.service<StandingService>('mediator').status({}, { deadlineMs: ANSWER_MS });
-    return { name, address, state: role === 'active' ? 'active' : 'standby', epoch: term };
+    const { isServing, term } = await remote.service<StandingService>('mediator').status({}, { deadlineMs: ANSWER_MS });
+    return { name, address, state: isServing ? 'active' : STANDBY, epoch: term };
   } catch (error) {
     rethrowProgramFault(error);
     return { name, address, state: 'down', epoch: 0 };

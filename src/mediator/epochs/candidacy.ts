@@ -17,6 +17,8 @@ export interface CandidacyParts {
   /** How long the active one may be silent. */
   silenceMs: number;
   metadata: MetadataService;
+  /** There is one metaserver. On a disk that takes nothing it keeps the epoch in memory, which is enough to read. */
+  isLone: boolean;
   runtime: Runtime;
 }
 
@@ -67,13 +69,16 @@ export class Candidacy {
   /** With the epoch, or with the milliseconds after which the active one may have been silent for long enough. */
   async #try(): Promise<Won | number> {
     const { name, silenceMs, metadata, runtime } = this.#parts;
+    const sinceMs = runtime.clock.monotonicMs();
     const query = { name: 'mediator', request: {} } as const;
     const last = await metadata.query(query, { deadlineMs: QUERY_DEADLINE_MS });
     this.active = last.name;
     this.epoch = last.epoch;
-    const isVacant = last.name === '' || last.silentMs >= silenceMs;
+    // Its own earlier request may have been carried out, and the reply lost.
+    const isOwn = last.process === this.#process;
+    if (isOwn && this.#parts.isLone) return { epoch: last.epoch, sinceMs };
+    const isVacant = last.name === '' || isOwn || last.silentMs >= silenceMs;
     if (!isVacant || this.#isOver) return Math.max(1, Math.ceil(silenceMs - last.silentMs));
-    const sinceMs = runtime.clock.monotonicMs();
     const request = { name, process: this.#process, seen: last.epoch, afterSilentMs: silenceMs };
     const message = { name: 'takeOver', timeNs: runtime.clock.nowNs(), request, durable: true } as const;
     const { taken, epoch } = await metadata.execute(message, { deadlineMs: TAKE_OVER_DEADLINE_MS });

@@ -58,6 +58,11 @@ export class Tenure {
     return this.#isOver;
   }
 
+  /** @throws ServiceError FENCED once another mediator has taken over */
+  check(): void {
+    if (this.#isOver) throw replacedError();
+  }
+
   /** From now on it is renewed. */
   begin(renew: () => Promise<unknown>): void {
     this.#renew = renew;
@@ -102,7 +107,7 @@ export class Tenure {
 
   async #confirmed(): Promise<void> {
     while (!this.isSure) {
-      if (this.#isOver) throw replacedError();
+      this.check();
       await this.#renewOnce();
     }
   }
@@ -132,7 +137,7 @@ export class Tenure {
   }
 
   async #watched<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#isOver) throw replacedError();
+    this.check();
     const sentMs = this.#clock.monotonicMs();
     try {
       const result = await call();

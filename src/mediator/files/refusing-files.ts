@@ -18,6 +18,7 @@ export function refusingFiles(files: MediatorFiles, sessions: Sessions, tenure: 
     const method = value as Method;
     methods[name] = (request, options) => {
       try {
+        tenure?.check();
         sessions.refuseExpired(options);
       } catch (error) {
         return Promise.reject(error);

@@ -87,7 +87,7 @@ export class Admission {
 
   /** Says who asks. Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
   async #identify(replica: Replica, clusterId: string): Promise<StoreStatus> {
-    const request = this.#tenure === undefined ? {} : { epoch: this.#tenure.epoch };
+    const request = this.#tenure === undefined ? {} : { epoch: this.#tenure.epoch, clusterId };
     let store = await replica.blocks.status(request, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
       if (hasCode(error, 'FENCED')) this.#tenure?.doubt();
       throw asWrongServer(error, 'data server', replica.address);

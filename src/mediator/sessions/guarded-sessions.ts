@@ -3,7 +3,7 @@ import type { SessionService } from '../../protocol/services/sessions.js';
 import type { Tenure } from '../epochs/tenure.js';
 
 export function guardedSessions(sessions: SessionService, tenure: Tenure | undefined): SessionService {
-  if (tenure === undefined || tenure.isSole) return sessions;
+  if (tenure === undefined) return sessions;
   return {
     begin: (request, options) => tenure.guard(() => sessions.begin(request, options)),
     changes: (request, options) => tenure.guard(() => sessions.changes(request, options)),

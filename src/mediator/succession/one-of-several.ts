@@ -18,6 +18,7 @@ import type { Won } from '../epochs/candidacy.js';
 import { Tenure } from '../epochs/tenure.js';
 import { MediatorFiles } from '../files/files.js';
 import { type Mediator, openMediator } from '../mediator.js';
+import { guardedAdmin } from './guarded-admin.js';
 import type { SeveralOptions } from './several-options.js';
 import { Standby } from './standby.js';
 import { methodsOf, switchable } from './switch.js';
@@ -29,6 +30,7 @@ const RETRY_MS = 500;
 
 interface Active {
   mediator: Mediator;
+  admin: AdminService;
   tenure: Tenure;
 }
 
@@ -60,10 +62,7 @@ export class OneOfSeveral {
         services: {
           files: switchable<FileService>(methodsOf(MediatorFiles), () => this.#mustBeActive.files),
           sessions: switchable<SessionService>(SESSION_METHODS, () => this.#mustBeActive.sessions),
-          admin: switchable<AdminService>(
-            methodsOf(MediatorAdmin),
-            () => this.#active?.mediator.admin ?? this.#standby.admin,
-          ),
+          admin: switchable<AdminService>(methodsOf(MediatorAdmin), () => this.#active?.admin ?? this.#standby.admin),
           mediator: { status: async () => this.#standing } satisfies StandingService,
         },
         xmlRpc: this.#xmlRpc(),
@@ -119,7 +118,7 @@ export class OneOfSeveral {
   async #run(): Promise<void> {
     for (;;) {
       const won = await this.#standby.won();
-      if (won === null) return;
+      if (won === null || this.#isClosed) return;
       await this.#serveAs(won);
       if (this.#isClosed) return;
     }
@@ -140,14 +139,14 @@ export class OneOfSeveral {
     };
     const tenure = new Tenure({ epoch, sinceMs, isSole: false, clock, replaced });
     const connections = new Connections(this.#options, this.#runtime);
-    const own = { name, address, role: 'active', epoch } as const;
+    const own = () => ({ name, address, role: tenure.isSure ? ('active' as const) : ('standby' as const), epoch });
     const otherMediators = connections.to(others);
     const parts = {
       metaservers: connections.toMetaservers(this.#options.metaservers),
       connectMetaserver: (server: ServerPlace) => connections.toMetaserver(server),
       dataservers: connections.to(this.#options.dataservers),
       tenure,
-      mediators: () => mediatorStatuses(own, otherMediators),
+      mediators: () => mediatorStatuses(own(), otherMediators),
       ...(this.#options.supervisor === undefined ? {} : { supervisor: this.#options.supervisor }),
     };
     let mediator: Mediator;
@@ -164,7 +163,7 @@ export class OneOfSeveral {
       return;
     }
     if (!tenure.isOver && !this.#isClosed) {
-      this.#active = { mediator, tenure };
+      this.#active = { mediator, tenure, admin: guardedAdmin(mediator.admin, tenure) };
       log.info('mediator.took_over', { name, epoch });
       void this.#standby.close();
       await over;
@@ -184,11 +183,11 @@ export class OneOfSeveral {
   }
 
   #ownMetrics(): string {
-    const { role, term } = this.#standing;
+    const { isServing, term } = this.#standing;
     return [
       '# HELP nmrfs_mediator_active 1 when this mediator is the active one, 0 when it is a standby',
       '# TYPE nmrfs_mediator_active gauge',
-      `nmrfs_mediator_active ${role === 'active' ? 1 : 0}`,
+      `nmrfs_mediator_active ${isServing ? 1 : 0}`,
       '# HELP nmrfs_mediator_epoch The epoch of the active mediator, as this one knows it',
       '# TYPE nmrfs_mediator_epoch gauge',
       `nmrfs_mediator_epoch ${term}`,

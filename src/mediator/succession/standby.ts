@@ -5,6 +5,7 @@ import { followActiveMediator } from '../../protocol/following/active-mediator.j
 import type { LeaderRemote } from '../../protocol/following/leader-remote.js';
 import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
 import type { AdminService, ClusterStatus } from '../../protocol/services/admin.js';
+import type { CallOptions } from '../../protocol/services/service.js';
 import { survives } from '../../protocol/values/quorum.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
@@ -21,6 +22,8 @@ import type { SeveralOptions } from './several-options.js';
 
 /** An active mediator that does not answer in this time may be gone. */
 const STATUS_DEADLINE_MS = 2000;
+/** What is passed on may take long, as restarting a server does; whoever asks has a deadline of his own. */
+const PASSED_ON_MS = 120_000;
 const NOBODY = 'no mediator is active';
 
 export class Standby {
@@ -48,7 +51,10 @@ export class Standby {
     });
     this.#active = followActiveMediator({ servers: this.#others, deadlineMs, runtime });
     const { metadata } = this.#metaservers;
-    this.#candidacy = new Candidacy({ name, silenceMs: SILENCE_MS, metadata, runtime });
+    this.#candidacy = new Candidacy({
+      ...{ name, silenceMs: SILENCE_MS, metadata, runtime },
+      isLone: options.metaservers.length === 1,
+    });
     const remote = this.#active.service<AdminService>('admin');
     const status: AdminService['status'] = (request) =>
       remote.status(request, { deadlineMs: STATUS_DEADLINE_MS }).catch((error: unknown) => {
@@ -58,7 +64,12 @@ export class Standby {
       });
     this.xmlRpc = { status: async () => toXmlRpc(await status({})) };
     this.admin = new Proxy(remote, {
-      get: (target, member) => (member === 'status' ? status : Reflect.get(target, member)),
+      get(target, member) {
+        if (member === 'status') return status;
+        const method: unknown = Reflect.get(target, member);
+        if (typeof method !== 'function') return method;
+        return (request: object, options?: CallOptions) => method(request, { deadlineMs: PASSED_ON_MS, ...options });
+      },
     });
   }
 

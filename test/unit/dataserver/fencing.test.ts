@@ -6,11 +6,12 @@ import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import { content, key, openOn } from './harness.js';
 
+const CLUSTER = 'cluster';
 const FENCED = { code: 'FENCED' };
 
 async function connect({ blocks }: Dataserver, epoch: number): Promise<{ peer: object }> {
   const options = { peer: {} };
-  await blocks.status({ epoch }, options);
+  await blocks.status({ epoch, clusterId: CLUSTER }, options);
   return options;
 }
 
@@ -51,6 +52,18 @@ describe('a data server and mediators of several epochs', () => {
     const server = await openOn(disk);
     await assert.rejects(connect(server, 6), FENCED);
     await put(server, 1, await connect(server, 7));
+    await server.close();
+  });
+
+  it('believes no epoch of another cluster: its own mediator is refused nothing', async () => {
+    const server = await openOn(new MemoryDisk());
+    await server.blocks.adopt({ clusterId: CLUSTER });
+    const own = await connect(server, 3);
+    const stranger = { peer: {} };
+    assert.equal((await server.blocks.status({ epoch: 500, clusterId: 'another' }, stranger)).clusterId, CLUSTER);
+    await assert.rejects(put(server, 1, stranger), FENCED);
+    await put(server, 1, own);
+    await connect(server, 3);
     await server.close();
   });
 

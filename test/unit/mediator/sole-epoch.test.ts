@@ -54,6 +54,7 @@ describe('the epoch of the only mediator', () => {
     await assert.rejects(look(ofFirst), { code: 'FENCED' });
     assert.equal(first.isOver, true);
     assert.deepEqual(log.named('mediator.replaced'), [{ name: 'mediator', epoch: 1 }]);
+    assert.throws(() => first.check(), { code: 'FENCED' });
     await assert.rejects(
       first.guard(async () => 'cached'),
       { code: 'FENCED' },
