@@ -10,7 +10,16 @@ import { knownKeys } from '../config/schema.js';
 import { type Config, ConfigError, parseConfig, type ServerConfig } from '../config.js';
 import { hasCode } from '../runtime/caught-errors.js';
 
-const TEXT_KEYS: ReadonlySet<string> = new Set(['cluster', 'name', 'address', 'directory', 'secret', 'runDirectory']);
+const TEXT_KEYS: ReadonlySet<string> = new Set([
+  'cluster',
+  'name',
+  'address',
+  'directory',
+  'secret',
+  'runDirectory',
+  'password',
+  'prefix',
+]);
 
 /** Reads and checks the file. Throws ConfigError, also when there is no such file. */
 export async function loadConfig(file: string): Promise<Config> {

@@ -80,7 +80,8 @@ async function get(key: string | undefined, options: PrintOptions): Promise<void
     printJson({ ...withoutSecrets(config), ...live });
     return;
   }
-  const value = live[key] ?? configValue(config, key);
+  const whole = key.startsWith('etcd') && !key.endsWith('.password') ? (withoutSecrets(config) as Config) : config;
+  const value = live[key] ?? configValue(whole, key);
   if (options.json === true) {
     printJson({ key, value: value ?? null });
   } else {

@@ -73,13 +73,21 @@ export function errorOfAnswer(endpoint: string, answer: { status: number; body: 
 
 /** Whether another token may help. */
 export function needsToken({ status, body }: { status: number; body: string }): boolean {
-  return parse({ status, body }).code === UNAUTHENTICATED;
+  const { code, text } = parse({ status, body });
+  // After any change of users or roles, as far as tokens carry the revision of these.
+  return code === UNAUTHENTICATED || /revision of auth store is old/.test(text);
 }
 
 function parse({ status, body }: { status: number; body: string }): { code: number; text: string } {
   try {
-    const { code, error, message } = JSON.parse(body) as { code?: unknown; error?: unknown; message?: unknown };
+    const answer = JSON.parse(body) as { code?: unknown; error?: unknown; message?: unknown };
+    const { code, error, message } = answer;
     if (typeof code === 'number') return { code, text: String(message ?? error) };
+    // Of a stream, as that of a lease.
+    const nested = error as { grpc_code?: unknown; message?: unknown } | null | undefined;
+    if (typeof nested === 'object' && typeof nested?.grpc_code === 'number') {
+      return { code: nested.grpc_code, text: String(nested.message) };
+    }
   } catch {
     // Whatever answers there is no etcd, or is something in front of it: its own words are the best that there is.
   }

@@ -121,9 +121,10 @@ export class EtcdMember {
     for (;;) {
       try {
         const written = await log.append(reign.mandate, reign.head, batch, token);
-        if (written.kind === 'lost') {
+        if (written.kind !== 'written') {
           if (this.#reign === reign) this.#stepDown('another server leads now');
-          throw this.notLeader();
+          if (written.kind === 'lost') throw this.notLeader();
+          throw new ServiceError('OUTCOME_UNKNOWN', 'another server leads now, and the log begins later');
         }
         reign.head = written.head;
         // Whoever has ceased to lead follows the log, and may have met it there.
@@ -218,10 +219,10 @@ export class EtcdMember {
     const { clock } = runtime;
     try {
       const sentMs = clock.monotonicMs();
-      const leads = await log.beat(reign.mandate);
-      if (leads) reign.confirmed(sentMs);
+      const revision = await log.beat(reign.mandate);
+      if (revision !== null) reign.confirmed(sentMs, revision);
       else if (this.#reign === reign) this.#stepDown('another server leads now');
-      if (!leads || sentMs - this.#keptAliveMs < KEEP_ALIVE_MS) return;
+      if (revision === null || sentMs - this.#keptAliveMs < KEEP_ALIVE_MS) return;
       this.#keptAliveMs = sentMs;
       const askedMs = clock.monotonicMs();
       reign.leaseKept(askedMs, await log.keepAlive(reign.mandate));

@@ -248,8 +248,9 @@ export class EtcdMetaserver {
   }
 
   #noteTrouble(error: EtcdError | null): void {
-    if ((error === null) === (this.#trouble === null)) return;
+    const isNews = error?.message !== this.#trouble?.message;
     this.#trouble = error;
+    if (!isNews) return;
     if (error === null) this.#runtime.log.info('etcd.back', {});
     else this.#runtime.log.error(`etcd.${error.trouble}`, errorFields(error));
   }

@@ -88,7 +88,9 @@ async function follow(parts: FoundingParts, { cluster, head }: Look): Promise<Pr
   if (progress === undefined) return become(base, { self, mark: markAt(EMPTY_INDEX), digest: 0n });
   // Whoever has begun the log from this store was interrupted: nobody else can have written.
   if (cluster.founder === progress.self) {
-    return become(base, { self, mark: markAt(FULL_INDEX), digest: progress.digest });
+    // It may have gone on alone since.
+    await settle(parts, progress);
+    return become(base, { self, mark: markAt(FULL_INDEX), digest: parts.progress?.digest ?? progress.digest });
   }
   throw new StoreError(
     `the store in ${directory} has names of its own, and etcd has the log ${cluster.id} of others under ${prefix}: ` +

@@ -48,8 +48,8 @@ export class Gateway {
       return await this.#ask(path, text, { Authorization: token }, patience);
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
-      // Tokens expire.
-      this.#token = null;
+      // Tokens expire. Another request may have got the next one.
+      if ((await this.#token) === token) this.#token = null;
       return this.#ask(path, text, { Authorization: await this.#authenticated() }, patience);
     }
   }
@@ -76,24 +76,29 @@ export class Gateway {
     return new Promise((resolve, reject) => {
       let asked = 0;
       let failed = 0;
+      let isSettled = false;
       let timer: Timer | null = null;
       const next = () => {
         timer?.cancel();
         timer = null;
-        if (asked === endpoints.length) return;
+        if (isSettled || asked === endpoints.length) return;
         const at = (first + asked++) % endpoints.length;
         if (asked < endpoints.length) timer = clock.after(patience.nextAfterMs, next);
         this.#post(endpoints[at] ?? '', path, body, headers, patience.deadlineMs).then(
           (answer) => {
             timer?.cancel();
+            if (isSettled) return;
+            isSettled = true;
             this.#preferred = at;
             resolve(answer);
           },
           (error: unknown) => {
             failed++;
+            if (isSettled) return;
             const isLast = failed === endpoints.length;
-            if (isLast || !(error instanceof EtcdError) || error.trouble !== 'away') {
+            if (isLast || !(error instanceof EtcdError) || error.trouble !== 'away' || error instanceof TokenError) {
               timer?.cancel();
+              isSettled = true;
               if (isLast && this.#preferred === first) this.#preferred = (first + 1) % endpoints.length;
               reject(error);
             } else {
@@ -128,7 +133,12 @@ export class Gateway {
   }
 }
 
-class TokenError extends Error {}
+/** Another token may help; where it does not either, as with a member of etcd that lags behind, it is tried again later. */
+class TokenError extends EtcdError {
+  constructor(message: string) {
+    super('away', message);
+  }
+}
 
 export function encodeText(text: string): string {
   return Buffer.from(text, 'utf8').toString('base64');

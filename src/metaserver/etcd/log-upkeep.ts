@@ -67,7 +67,7 @@ export class LogUpkeep {
       this.#working = this.#work()
         .catch((error: unknown) => {
           rethrowProgramFault(error);
-          this.#parts.runtime.log.debug('etcd.upkeep_failed', errorFields(error));
+          this.#parts.runtime.log.warn('etcd.upkeep_failed', errorFields(error));
         })
         .finally(() => this.#schedule());
     });
@@ -101,7 +101,7 @@ export class LogUpkeep {
 
   async #forgetHistory(): Promise<void> {
     const { log, member, runtime } = this.#parts;
-    const revision = member.reign?.head.revision ?? 0;
+    const revision = member.reign?.revision ?? 0;
     const nowMs = runtime.clock.monotonicMs();
     this.#history ??= { revision, atMs: nowMs };
     if (nowMs - this.#history.atMs < HISTORY_MS) return;

@@ -16,6 +16,8 @@ interface Waiter {
 export class Reign {
   /** The last entry, which only this server replaces. */
   head: Head;
+  /** The newest of etcd that it knows. Signs of life make some, too. */
+  revision: number;
   #beatEndsMs: number;
   #leaseEndsMs: number;
   #waiters: Waiter[] = [];
@@ -27,6 +29,7 @@ export class Reign {
   constructor(mandate: Mandate, head: Head, sentMs: number, clock: Clock) {
     this.mandate = mandate;
     this.head = head;
+    this.revision = head.revision;
     this.#clock = clock;
     this.#beatEndsMs = sentMs + CERTAIN_MS;
     this.#leaseEndsMs = leaseEnd(sentMs, mandate.leaseSeconds);
@@ -41,8 +44,9 @@ export class Reign {
     return this.#clock.monotonicMs() - this.#endsMs;
   }
 
-  /** etcd has said that it leads, to a question that was asked then. */
-  confirmed(sentMs: number): void {
+  /** etcd has said that it leads, to a question that was asked then. @param revision of etcd, which the answer made */
+  confirmed(sentMs: number, revision: number): void {
+    this.revision = Math.max(this.revision, revision);
     this.#beatEndsMs = Math.max(this.#beatEndsMs, sentMs + CERTAIN_MS);
     this.#wake();
   }

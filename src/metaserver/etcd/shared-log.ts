@@ -55,8 +55,8 @@ export interface Mandate {
   readonly leaseSeconds: number;
 }
 
-/** What became of a write. `lost`: nothing was written, and another one leads. */
-export type Written = { kind: 'written'; head: Head } | { kind: 'lost' };
+/** What became of a write. `lost`: nothing was written, and another one leads. `unknown`: the log begins behind it by now. */
+export type Written = { kind: 'written'; head: Head } | { kind: 'lost' | 'unknown' };
 
 export class SharedLog {
   readonly #keys: Keys;
@@ -113,10 +113,11 @@ export class SharedLog {
     return found?.token === value.token ? { ...mandate, term: found.term } : null;
   }
 
-  /** A sign of life, for those who would lead. @returns whether it still leads */
-  async beat({ term, lease, leader }: Mandate): Promise<boolean> {
+  /** A sign of life, for those who would lead. @returns the revision that it made; null when it leads no longer */
+  async beat({ term, lease, leader }: Mandate): Promise<number | null> {
     const put = { put: this.#keys.leader, value: encodeValue(leader), lease };
-    return (await this.#values.transaction([this.#leads(term)], [put])).succeeded;
+    const { succeeded, revision } = await this.#values.transaction([this.#leads(term)], [put]);
+    return succeeded ? revision : null;
   }
 
   /** @returns for how many seconds etcd keeps the lease from now on; 0 when it is over */
@@ -146,7 +147,8 @@ export class SharedLog {
     for (let part = 0; part < parts; part++) {
       const value = batch.subarray(part * PART_BYTES, (part + 1) * PART_BYTES);
       const put = { put: keys.part(index, token, part), value };
-      if (!(await this.#values.transaction([this.#leads(term)], [put])).succeeded) return { kind: 'lost' };
+      // What was written before is found by the last one, which fails for the same reason.
+      if (!(await this.#values.transaction([this.#leads(term)], [put])).succeeded) break;
     }
     const next: HeadValue = { index, term, token, bytes };
     const entry = encodeEntry({ term, token, bytes, parts }, batch.subarray(parts * PART_BYTES));
@@ -228,6 +230,8 @@ export class SharedLog {
     if (entry !== undefined && decodeEntry(key, entry.value).head.token === next.token && head !== null) {
       return { kind: 'written', head };
     }
+    // It may have been written, and removed since because all of them have it.
+    if (entry === undefined && head !== null && head.index >= next.index) return { kind: 'unknown' };
     return { kind: 'lost' };
   }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { EtcdError } from '../../../../src/metaserver/etcd/etcd-error.js';
 import { findLog } from '../../../../src/metaserver/etcd/founding.js';
-import { groupEngine, readProgress } from '../../../../src/metaserver/storage/group-engine.js';
+import { groupEngine, readProgress, settleAlone } from '../../../../src/metaserver/storage/group-engine.js';
 import { MemoryStore, memoryEngine } from '../../../../src/metaserver/storage/memory-engine.js';
 import {
   encodeProgress,
@@ -40,6 +40,13 @@ class Place {
 
   note(progress: Progress): void {
     this.store.change(new Map([[PROGRESS_KEY, encodeProgress(progress)]]));
+  }
+
+  /** Its database has everything that its own log has, as where founding was interrupted. */
+  async settle(): Promise<Progress> {
+    const base = await memoryEngine(this.store)('/store', this.#runtime);
+    const progress = (await readProgress('/store', base, 'meta1', this.#runtime)) ?? assert.fail();
+    return settleAlone('/store', base, progress, this.#runtime);
   }
 
   async start(): Promise<Progress | undefined> {
@@ -109,10 +116,14 @@ describe('a store and a log in etcd', function () {
   it('one that had begun a log, and was interrupted, goes on', async () => {
     const place = new Place(false);
     await place.useAlone({ a: '1' });
-    const before = place.store.copy();
+    const alone = await place.settle();
     const first = await place.start();
-    place.store.replaceBy(before);
+    place.note(alone);
+    // It went on alone meanwhile, and its own log has more than its database.
+    await place.useAlone({ b: '2' });
     assert.deepEqual((await place.start())?.self, first?.self);
+    assert.equal(Buffer.from(place.store.get('a') ?? '').toString(), '1');
+    assert.equal(Buffer.from(place.store.get('b') ?? '').toString(), '2');
   });
 
   const refused: [what: string, hasLog: boolean, prepare: (place: Place) => unknown, says: RegExp][] = [
