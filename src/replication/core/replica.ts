@@ -33,8 +33,9 @@ export class Replica {
     for (const entry of stored.entries) this.log.put(entry);
     this.#self = self;
     this.#damagedUpTo = stored.damagedUpTo;
-    const { term, vote } = stored.hardState;
-    this.#wasLed = term > 0 && vote !== self;
+    const { vote } = stored.hardState;
+    // A log that is begun anew says nothing of votes, nor of anybody else.
+    this.#wasLed = vote !== self && this.log.lastIndex > stored.mark.index;
     // Alone, whatever is stored is committed. What a damaged log has lost may say that there are other voters.
     const isAlone = this.isOnlyVoter && this.log.lastIndex >= stored.damagedUpTo;
     this.#committed = isAlone ? this.log.lastIndex : stored.mark.index;
