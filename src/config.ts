@@ -3,7 +3,7 @@
 // editing the file itself is src/cli/config-file.ts's.
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import { disagreements } from './config/agreement.js';
+import { disagreements, mediatorsOf } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
 import { counted } from './config/values.js';
@@ -18,6 +18,12 @@ export class ConfigError extends Error {
   }
 }
 
+export interface MediatorConfig {
+  name: string;
+  /** HOST:PORT */
+  address: string;
+}
+
 export interface ServerConfig {
   name: string;
   /** HOST:PORT */
@@ -26,15 +32,30 @@ export interface ServerConfig {
   directory: string;
 }
 
+export interface EtcdConfig {
+  /** As http://HOST:PORT. */
+  endpoints: string[];
+  /** What all keys begin with. */
+  prefix: string;
+  user?: { name: string; password: string };
+  /** Absolute paths of PEM files. */
+  tls?: { ca?: string; certificate?: string; key?: string };
+}
+
 /** The checked configuration; every path in it is absolute. */
 export interface Config extends Quorums {
   /** The file that it came from. */
   file: string;
   cluster: string;
-  mediator: { address: string };
+  /** The only one, where the file has it under this key. */
+  mediator?: { address: string };
+  /** One is the active one; the others wait to take over. */
+  mediators: MediatorConfig[];
   metaservers: ServerConfig[];
   /** How several metaservers agree. */
-  metadataProtocol: 'raft' | 'viewstamped';
+  metadataProtocol: 'raft' | 'viewstamped' | 'etcd';
+  /** Where etcd is; only with the protocol of that name. */
+  etcd?: EtcdConfig;
   dataservers: ServerConfig[];
   blockSizeBytes: number;
   audit: 'all' | 'quorum';
@@ -105,12 +126,24 @@ export function describeSurvival(servers: number, quorums: Quorums): string {
 }
 
 /** What several metaservers survive, in one sentence for people; of a lone one there is nothing to say. */
-export function describeMetadata(metaservers: number): string | undefined {
+export function describeMetadata(
+  metaservers: number,
+  protocol: Config['metadataProtocol'] = 'raft',
+): string | undefined {
   if (metaservers === 1) return undefined;
+  if (protocol === 'etcd') {
+    return `Names and attributes survive the loss of ${metaservers - 1} of ${counted(metaservers, 'metaserver')}, while etcd is there.`;
+  }
   const lost = metaservers - majorityOf(metaservers);
   return lost === 0
     ? `Names and attributes need all ${counted(metaservers, 'metaserver')}.`
     : `Names and attributes survive the loss of ${lost} of ${counted(metaservers, 'metaserver')}.`;
+}
+
+/** What several mediators survive, in one sentence for people; of a lone one there is nothing to say. */
+export function describeMediators(mediators: number): string | undefined {
+  if (mediators === 1) return undefined;
+  return `One of ${counted(mediators, 'mediator')} is active; another one takes over when it is lost.`;
 }
 
 /** A quorum that the file leaves out is the smallest that fits the other, or the default. */
@@ -125,7 +158,18 @@ function quorumsOf({ dataservers, readQuorum, writeQuorum }: RawConfig): Quorums
 
 function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
   const absolute = (path: string): string => resolve(dirname(file), path);
-  const { blockSize, secret, mount, metaservers, dataservers, runDirectory, ...rest } = raw;
+  const {
+    blockSize,
+    secret,
+    mount,
+    mediator,
+    mediators: _listed,
+    metaservers,
+    dataservers,
+    runDirectory,
+    etcd,
+    ...rest
+  } = raw;
   const place = (server: ServerConfig): ServerConfig => ({ ...server, directory: absolute(server.directory) });
   return {
     ...rest,
@@ -133,9 +177,25 @@ function settle(raw: RawConfig, quorums: Quorums, file: string): Config {
     file,
     blockSizeBytes: blockSize,
     ...(secret === undefined ? {} : { secret }),
+    ...(mediator === undefined ? {} : { mediator }),
+    ...(etcd === undefined ? {} : { etcd: settleEtcd(etcd, absolute) }),
+    mediators: mediatorsOf(raw),
     metaservers: metaservers.map(place),
     dataservers: dataservers.map(place),
     mount: { ...mount, directory: absolute(mount.directory) },
     runDirectory: absolute(runDirectory),
   };
+}
+
+function settleEtcd(
+  { endpoints, prefix, user, tls }: NonNullable<RawConfig['etcd']>,
+  absolute: (path: string) => string,
+): EtcdConfig {
+  const { ca, certificate, key } = tls ?? {};
+  const files = {
+    ...(ca === undefined ? {} : { ca: absolute(ca) }),
+    ...(certificate === undefined ? {} : { certificate: absolute(certificate) }),
+    ...(key === undefined ? {} : { key: absolute(key) }),
+  };
+  return { endpoints, prefix, ...(user === undefined ? {} : { user }), ...(tls === undefined ? {} : { tls: files }) };
 }

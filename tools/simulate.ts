@@ -2,7 +2,7 @@
 // with faults and requests that the seed decides. Prints one line per seed, and
 // of a run that fails all that is needed to understand and repeat it.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { ClusterShape } from '../test/simulation/cluster.js';
+import type { ClusterShape } from '../test/simulation/cluster-shape.js';
 import { shapeFor } from '../test/simulation/shapes.js';
 import { Simulation, type SimulationOptions } from '../test/simulation/simulation.js';
 
@@ -12,6 +12,7 @@ interface Arguments {
   steps: number;
   servers?: number;
   metaservers?: number;
+  mediators?: number;
   protocol?: 'raft' | 'viewstamped';
   readQuorum?: number;
   writeQuorum?: number;
@@ -32,6 +33,7 @@ const command = new Command('simulate')
   .option('--steps <number>', 'requests and faults per run', wholeNumber, 500)
   .option('--servers <number>', 'data servers (default: the seed chooses)', wholeNumber)
   .option('--metaservers <number>', 'metaservers (default: the seed chooses)', wholeNumber)
+  .option('--mediators <number>', 'mediators (default: the seed chooses)', wholeNumber)
   .addOption(
     new Option('--protocol <protocol>', 'of their group (default: the seed chooses)').choices(['raft', 'viewstamped']),
   )
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
   const fixed: Partial<ClusterShape> = {
     ...(given.servers === undefined ? {} : { servers: given.servers }),
     ...(given.metaservers === undefined ? {} : { metaservers: given.metaservers }),
+    ...(given.mediators === undefined ? {} : { mediators: given.mediators }),
     ...(given.protocol === undefined ? {} : { protocol: given.protocol }),
     ...(given.readQuorum === undefined ? {} : { readQuorum: given.readQuorum }),
     ...(given.writeQuorum === undefined ? {} : { writeQuorum: given.writeQuorum }),
@@ -71,7 +74,7 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
   const startMs = performance.now();
   const { failure, digest, trace, statistics } = await new Simulation(options).run();
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum} M=${shape.metaservers} ${shape.protocol}`;
+  const cluster = `N=${shape.servers} Qr=${shape.readQuorum} Qw=${shape.writeQuorum} M=${shape.metaservers} ${shape.protocol} mediators=${shape.mediators}`;
   const numbers = Object.entries(statistics).map(([name, value]) => `${name} ${value}`);
   console.log(
     `seed ${seed} ${cluster} ${mode}: ${failure === null ? 'passed' : 'FAILED'}, ${numbers.join(', ')}, digest ${digest}, ${seconds} s`,
@@ -85,9 +88,10 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
 
 /** The command line that repeats a run. */
 function replay(seed: number, steps: number, mode: string, shape: ClusterShape): string {
-  const { servers, readQuorum, writeQuorum, metaservers, protocol } = shape;
+  const { servers, readQuorum, writeQuorum, metaservers, mediators, protocol } = shape;
   const data = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
-  return `npm run simulate -- --seed ${seed} --steps ${steps} --mode ${mode} ${data} --metaservers ${metaservers} --protocol ${protocol}`;
+  const control = `--metaservers ${metaservers} --mediators ${mediators} --protocol ${protocol}`;
+  return `npm run simulate -- --seed ${seed} --steps ${steps} --mode ${mode} ${data} ${control}`;
 }
 
 await main();

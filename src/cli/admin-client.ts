@@ -1,4 +1,5 @@
-// The way from the command line to the mediator of a configuration.
+// The way from the command line to a mediator of a configuration. Any of several does:
+// those that are not active pass on what they are asked.
 import type { Config } from '../config.js';
 import { asWrongServer, ServiceError } from '../protocol/errors.js';
 import type { AdminService } from '../protocol/services/admin.js';
@@ -11,70 +12,67 @@ import { commandRuntime } from './runtime.js';
 export const SLOW_CALL_MS = 60_000;
 const CONNECT_DEADLINE_MS = 3000;
 
-/** Connects to the mediator, carries out `use` with its admin service, and closes the connection. */
+/** Connects to a mediator, carries out `use` with its admin service, and closes the connection. */
 export async function withAdmin<T>(config: Config, use: (admin: AdminService) => Promise<T>): Promise<T> {
-  const remote = connectMediator(config);
-  try {
-    await requireUp(remote, config.mediator.address);
-    return await use(remote.service<AdminService>('admin'));
-  } catch (error) {
-    throw asWrongServer(error, 'mediator', config.mediator.address);
-  } finally {
-    await remote.close();
-  }
+  return withMediator(config, async (remote, remotes) => {
+    if (remote === undefined) throw await whyNot(remotes, addressesOf(config));
+    return use(remote.service<AdminService>('admin'));
+  });
 }
 
 /** Whether a mediator answers at all; `use` is carried out only then. */
 export async function ifRunning<T>(config: Config, use: (admin: AdminService) => Promise<T>): Promise<T | undefined> {
-  const remote = connectMediator(config);
+  return withMediator(config, async (remote) => {
+    return remote === undefined ? undefined : use(remote.service<AdminService>('admin'));
+  });
+}
+
+async function withMediator<T>(
+  config: Config,
+  use: (remote: Remote | undefined, remotes: readonly Remote[]) => Promise<T>,
+): Promise<T> {
+  const remotes = config.mediators.map(({ name, address }) =>
+    connectRemote(
+      {
+        ...{ name, address, connectDeadlineMs: CONNECT_DEADLINE_MS, whileDown: 'fail' },
+        deadlineMs: Math.max(10_000, config.deadlineMs * 3),
+        ...unixPathOption(config, name),
+        ...secretOption(config),
+      },
+      commandRuntime(),
+    ),
+  );
   try {
-    if (!(await connected(remote))) {
-      return undefined;
-    }
-    return await use(remote.service<AdminService>('admin'));
+    return await use(await firstUp(remotes), remotes);
   } catch (error) {
-    throw asWrongServer(error, 'mediator', config.mediator.address);
+    throw asWrongServer(error, 'mediator', addressesOf(config));
   } finally {
-    await remote.close();
+    await Promise.all(remotes.map((remote) => remote.close()));
   }
 }
 
-function connectMediator(config: Config): Remote {
-  const options = {
-    name: 'mediator',
-    address: config.mediator.address,
-    deadlineMs: Math.max(10_000, config.deadlineMs * 3),
-    connectDeadlineMs: CONNECT_DEADLINE_MS,
-    whileDown: 'fail' as const,
-    ...unixPathOption(config, 'mediator'),
-    ...secretOption(config),
-  };
-  return connectRemote(options, commandRuntime());
+function addressesOf({ mediators }: Config): string {
+  return mediators.map(({ address }) => address).join(', ');
 }
 
-/** A clear word on why the mediator can't be asked: it is not there, or it refuses us. */
-async function requireUp(remote: Remote, address: string): Promise<void> {
-  if (await connected(remote)) {
-    return;
-  }
+/** A clear word on why no mediator can be asked: it is not there, or it refuses us. */
+async function whyNot([first]: readonly Remote[], address: string): Promise<Error> {
   try {
-    await remote.service<AdminService>('admin').status({});
+    await first?.service<AdminService>('admin').status({});
   } catch (error) {
-    if (error instanceof ServiceError && error.code === 'REFUSED') {
-      throw error;
-    }
-    throw new CommandFailure(`no mediator answers at ${address}; "nmrfs up" starts one`);
+    if (error instanceof ServiceError && error.code === 'REFUSED') return error;
   }
+  return new CommandFailure(`no mediator answers at ${address}; "nmrfs up" starts one`);
 }
 
-function connected(remote: Remote): Promise<boolean> {
+/** The first to which there is a connection; undefined when there is none to any. */
+function firstUp(remotes: readonly Remote[]): Promise<Remote | undefined> {
   return new Promise((resolve) => {
     const settle = (): void => {
-      if (remote.state !== 'connecting') {
-        resolve(remote.state === 'up');
-      }
+      const up = remotes.find(({ state }) => state === 'up');
+      if (up !== undefined || remotes.every(({ state }) => state === 'down')) resolve(up);
     };
-    remote.onStateChange(settle);
+    for (const remote of remotes) remote.onStateChange(settle);
     settle();
   });
 }

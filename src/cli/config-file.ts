@@ -7,10 +7,19 @@ import { type Document, isMap, isSeq, parseDocument, visit } from 'yaml';
 import { suggestion } from '../config/issues.js';
 import { parsePath } from '../config/path-text.js';
 import { knownKeys } from '../config/schema.js';
-import { type Config, ConfigError, parseConfig } from '../config.js';
+import { type Config, ConfigError, parseConfig, type ServerConfig } from '../config.js';
 import { hasCode } from '../runtime/caught-errors.js';
 
-const TEXT_KEYS: ReadonlySet<string> = new Set(['cluster', 'name', 'address', 'directory', 'secret', 'runDirectory']);
+const TEXT_KEYS: ReadonlySet<string> = new Set([
+  'cluster',
+  'name',
+  'address',
+  'directory',
+  'secret',
+  'runDirectory',
+  'password',
+  'prefix',
+]);
 
 /** Reads and checks the file. Throws ConfigError, also when there is no such file. */
 export async function loadConfig(file: string): Promise<Config> {
@@ -57,6 +66,27 @@ export async function removeServer(file: string, list: 'metaservers' | 'dataserv
   const changed = document.toString({ lineWidth: 0 });
   parseConfig(changed, absolute);
   await replace(absolute, changed);
+}
+
+/** Whether the file would fit with one more server in a list. Throws ConfigError when not. */
+export async function checkNewServer(file: string, list: 'metaservers', server: ServerConfig): Promise<void> {
+  const absolute = resolve(file);
+  parseConfig(withServer(await readText(absolute), list, server), absolute);
+}
+
+/** Puts a server at the end of a list. The new file is checked as a whole before it replaces the old one. */
+export async function addServer(file: string, list: 'metaservers', server: ServerConfig): Promise<Config> {
+  const absolute = resolve(file);
+  const changed = withServer(await readText(absolute), list, server);
+  const config = parseConfig(changed, absolute);
+  await replace(absolute, changed);
+  return config;
+}
+
+function withServer(text: string, list: string, { name, address, directory }: ServerConfig): string {
+  const document = parseDocument(text);
+  document.addIn([list], document.createNode({ name, address, directory }));
+  return document.toString({ lineWidth: 0 });
 }
 
 /** Whether the file would still fit with that key set. Throws ConfigError when not. */

@@ -6,12 +6,14 @@ export interface TemplateOptions {
   dataServers: number;
   /** 1 when absent. */
   metaservers?: number;
-  /** The mediator's port; the metaservers' begin 10 above, the data servers' 21 above. */
+  /** 1 when absent. */
+  mediators?: number;
+  /** The first mediator's port; the metaservers' begin 10 above, the data servers' 21 above. */
   basePort: number;
 }
 
 /** The text of a configuration for a cluster on this machine. */
-export function configTemplate({ dataServers, metaservers = 1, basePort }: TemplateOptions): string {
+export function configTemplate({ dataServers, metaservers = 1, mediators = 1, basePort }: TemplateOptions): string {
   const { readQuorum, writeQuorum } = defaultQuorums(dataServers);
   const serverList = (count: number, name: string, firstPort: number): string =>
     Array.from({ length: count }, (_, index) => serverEntry(`${name}${index + 1}`, firstPort + index)).join('');
@@ -22,16 +24,22 @@ export function configTemplate({ dataServers, metaservers = 1, basePort }: Templ
 # The name of the cluster, for people.
 cluster: nmrfs
 
-# The mediator: the one server that clients talk to. HOST:PORT; an IPv6 address wants quotes: "[::1]:7600".
-mediator:
-  address: 127.0.0.1:${basePort}
-
+${mediatorKeys(mediators, basePort)}
 # The metaservers, 1 to 9 of them: names, attributes, block maps, witnesses. Each holds all of it, and one leads. While more than
 # half of them are there everything goes on: 3 survive the loss of one, 5 of two. 2 survive none, as 1 does.
 metaservers:
 ${serverList(metaservers, 'meta', basePort + 10)}
-# How several metaservers agree: raft or viewstamped.
+# How several metaservers agree: raft or viewstamped (among themselves), or etcd (by a log in an etcd that you run, version 3.4 or
+# later; then one metaserver is enough, and etcd must be there).
 metadataProtocol: raft
+
+# Where etcd is, with metadataProtocol: etcd. All keys begin with the prefix. user, and tls with its files in PEM, where etcd wants
+# them: an authority other than the system's (ca), and who the metaservers are (certificate and key).
+# etcd:
+#   endpoints: [http://127.0.0.1:2379]
+#   prefix: /nmrfs
+#   user: { name: nmrfs, password: change me }
+#   tls: { ca: ca.pem, certificate: client.pem, key: client-key.pem }
 
 # The data servers, 1 to 15 of them: each holds one replica of every block.
 dataservers:
@@ -87,6 +95,24 @@ mount:
 # Sockets, logs and the supervisor's own file.
 runDirectory: nmrfs-data/run
 `;
+}
+
+function mediatorKeys(count: number, port: number): string {
+  if (count === 1) {
+    return `# The mediator: the one server that clients talk to. HOST:PORT; an IPv6 address wants quotes: "[::1]:7600".
+# Instead of it, "mediators:" may list up to 5, each with a name and an address, of which one is active.
+mediator:
+  address: 127.0.0.1:${port}
+`;
+  }
+  const entries = Array.from(
+    { length: count },
+    (_, index) => `  - name: mediator${index + 1}\n    address: 127.0.0.1:${port + index}\n`,
+  );
+  return `# The mediators, 1 to 5 of them: the servers that clients talk to. One is active, the others wait to take over from it.
+# HOST:PORT; an IPv6 address wants quotes: "[::1]:7600".
+mediators:
+${entries.join('')}`;
 }
 
 function serverEntry(name: string, port: number): string {

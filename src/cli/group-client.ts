@@ -87,11 +87,11 @@ export class GroupClient {
   }
 
   /** Waits until the metaservers are as `done` wants them. */
-  async until(what: string, done: (known: Standings) => boolean): Promise<void> {
-    const endMs = this.#clock.monotonicMs() + SEARCH_LIMIT_MS;
+  async until(what: string, done: (known: Standings) => boolean, limitMs = SEARCH_LIMIT_MS): Promise<void> {
+    const endMs = this.#clock.monotonicMs() + limitMs;
     while (!done(await this.standings())) {
       if (this.#clock.monotonicMs() > endMs) {
-        throw new CommandFailure(`${what} did not happen within ${SEARCH_LIMIT_MS} ms`);
+        throw new CommandFailure(`${what} did not happen within ${limitMs} ms`);
       }
       await sleep(this.#clock, PAUSE_MS);
     }

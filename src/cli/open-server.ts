@@ -1,11 +1,13 @@
 // Opens one server of the configuration: the mediator (with a mount, if asked
 // for), the metaserver or a data server.
-import type { Config, ServerConfig } from '../config.js';
+import type { Config, MediatorConfig, ServerConfig } from '../config.js';
 import type { ServerSupervisor } from '../mediator/mediator.js';
+import type { MediatorSettings } from '../mediator/settings.js';
 import { asPeer } from '../protocol/services/service.js';
 import { connectRemote } from '../protocol/wire/client.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { loadConfig } from './config-file.js';
 import { CommandFailure, usageError } from './failure.js';
 import { claimStore, wipeClaimed } from './locks/claim-store.js';
 import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
@@ -16,7 +18,11 @@ import { readRecord } from './supervisor/instance.js';
 /** A new process needs its time to load and to open its store. */
 const RESTART_DEADLINE_MS = 50_000;
 
-export type ServerKind = 'mediator' | 'meta' | 'data';
+/** mount: of `nmrfs up`, where there are several mediators. */
+export type ServerKind = 'mediator' | 'meta' | 'data' | 'mount';
+
+/** Of the process that mounts for several mediators. */
+export const MOUNT_NAME = 'mount';
 
 export interface ServeRequest {
   kind: ServerKind;
@@ -25,20 +31,22 @@ export interface ServeRequest {
   config: Config;
   /** Data servers, and metaservers where there are several: wipe the store first. */
   blank: boolean;
-  /** Mediator: mount here, in the same process. */
+  /** Mediator: mount here, in the same process. Where there are several, only for the kind mount. */
   mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
 }
 
 export interface Served {
+  /** Why it can't go on, where that is known only after it began to serve. */
+  readonly failed?: Promise<unknown>;
   /** Resolves when nothing is left to do; the process may end then. */
   close(): Promise<void>;
 }
 
 /** The name and settings of the server that was asked for. Throws a usage error when there is none or no single one. */
-export function selectServer(
-  servers: readonly ServerConfig[],
+export function selectServer<T extends MediatorConfig>(
+  servers: readonly T[],
   id: string | undefined,
-): { server: ServerConfig; number: number } {
+): { server: T; number: number } {
   const index =
     id === undefined && servers.length === 1
       ? 0
@@ -60,6 +68,11 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
   switch (request.kind) {
     case 'mediator':
       return openMediatorProcess(request, begin, runtime);
+    case 'mount': {
+      const { openMount } = await import('./mounting/supervised-mount.js');
+      if (request.mount === undefined) throw usageError('serve mount takes --mount DIR');
+      return openMount(request.config, request.mount, begin, runtime);
+    }
     case 'meta': {
       const { runMetaserver } = await import('../metaserver/main.js');
       const { server } = selectServer(request.config.metaservers, request.id);
@@ -75,8 +88,8 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
       // Whoever starts a new cluster can write to it: an ordinary user's would be of no use to them otherwise.
       const rootOwner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
       const options = { ...common(request.config, server), rootOwner, group: groupOf(request.config) };
-      const { close } = await runMetaserver(options, runtime);
-      return { close };
+      const { close, failed } = await runMetaserver(options, runtime);
+      return { close, failed };
     }
     case 'data': {
       const { runDataserver } = await import('../dataserver/main.js');
@@ -97,11 +110,14 @@ export async function openServer(request: ServeRequest, begin: () => Promise<voi
 
 /** All metaservers of the cluster, and how they agree. */
 function groupOf(config: Config) {
-  const { cluster, metaservers, metadataProtocol: protocol } = config;
-  return { cluster, protocol, members: metaservers.map((server) => peerOf(config, server)) };
+  const { cluster, metaservers, metadataProtocol: protocol, etcd } = config;
+  const members = metaservers.map((server) => peerOf(config, server));
+  if (protocol !== 'etcd') return { cluster, protocol, members };
+  if (etcd === undefined) throw usageError('metadataProtocol: etcd needs the key etcd');
+  return { cluster, protocol, members, etcd };
 }
 
-function peerOf(config: Config, { name, address }: ServerConfig) {
+function peerOf(config: Config, { name, address }: MediatorConfig) {
   return { name, address, ...unixPathOption(config, name) };
 }
 
@@ -116,31 +132,40 @@ async function openMediatorProcess(
   runtime: Runtime,
 ): Promise<Served> {
   const { config } = request;
+  const { server: own } = selectServer(config.mediators, request.id);
+  const others = config.mediators.filter((mediator) => mediator !== own);
+  if (others.length > 0 && request.mount !== undefined) {
+    throw usageError('serve mediator --mount: with several mediators a mount is a process of its own, "nmrfs mount"');
+  }
   const { runMediator } = await import('../mediator/main.js');
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
   await begin();
-  const peer = (server: ServerConfig) => peerOf(config, server);
+  const peer = (server: MediatorConfig) => peerOf(config, server);
   const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
   const supervisor = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
-  const running = await runMediator(
-    {
-      address: config.mediator.address,
-      maintenance: true,
-      readQuorum,
-      writeQuorum,
-      audit,
-      onWriteQuorumLost,
-      blockSizeBytes,
-      testHooks,
-      deadlineMs,
-      metaservers: config.metaservers.map(peer),
-      dataservers: config.dataservers.map(peer),
-      ...unixPathOption(config, 'mediator'),
-      ...secretOption(config),
-      ...(supervisor === undefined ? {} : { supervisor }),
-    },
-    runtime,
-  );
+  const options = {
+    ...{ name: own.name, address: own.address },
+    maintenance: true,
+    ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
+    metaservers: config.metaservers.map((server) => ({
+      ...peer(server),
+      mustBeElected: config.metadataProtocol === 'etcd',
+    })),
+    dataservers: config.dataservers.map(peer),
+    ...unixPathOption(config, own.name),
+    ...secretOption(config),
+    ...(supervisor === undefined ? {} : { supervisor }),
+  };
+  if (others.length > 0) {
+    const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');
+    const member = new OneOfSeveral(
+      { ...options, others: others.map(peer), settings: () => settingsOf(config, runtime) },
+      runtime,
+    );
+    await member.start();
+    return member;
+  }
+  const running = await runMediator(options, runtime);
   try {
     const mount =
       mounting === undefined || request.mount === undefined
@@ -183,6 +208,16 @@ async function openMediatorProcess(
     mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
     return mount;
   }
+}
+
+/** As the configuration file says by now: it is kept up to date while another mediator is active. */
+async function settingsOf(config: Config, { log }: Runtime): Promise<MediatorSettings> {
+  const latest = await loadConfig(config.file).catch((error: unknown) => {
+    log.warn('config.not_read', errorFields(error));
+    return config;
+  });
+  const { readQuorum, writeQuorum, audit, onWriteQuorumLost } = latest;
+  return { readQuorum, writeQuorum, audit, onWriteQuorumLost };
 }
 
 /** The way to ask the supervisor that started this process. */

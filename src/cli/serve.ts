@@ -6,13 +6,16 @@ import { compileEarly } from '../runtime/node/v8-options.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { exitOnDefect } from './defects.js';
 import { describeFailure, EXIT_FAILURE } from './failure.js';
-import { openServer, type Served, type ServeRequest, selectServer } from './open-server.js';
-import { makeRunDirectory } from './supervisor/instance.js';
+import { MOUNT_NAME, openServer, type Served, type ServeRequest, selectServer } from './open-server.js';
+import { makeRunDirectory, readRecord, untilEnded } from './supervisor/instance.js';
 import { SupervisorLink } from './supervisor/link.js';
 import { untilSilent } from './until-silent.js';
 
 /** Opening may be about to finish, and is closed in order then; a mediator that waits for its metaserver is not. */
 const EARLY_STOP_GRACE_MS = 1000;
+/** How long a mediator without a supervisor waits for the mount beside it, which writes back first. */
+const ORPHANED_MOUNT_MS = 15_000;
+
 /** Serves until it is told to stop; resolves when it has. */
 export async function serveHere(request: ServeRequest): Promise<void> {
   compileEarly();
@@ -25,6 +28,15 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     if ((await link.waitForGo()) === 'stop') {
       process.exit(0);
     }
+  };
+  const fail = (error: unknown): never => {
+    const { text } = describeFailure(error);
+    runtime.log.error('server.failed', { reason: text });
+    link.tell({ kind: 'failed', message: text.split('\n')[0] ?? text });
+    if (!link.supervised) {
+      process.stderr.write(`nmrfs: ${name}: ${text}\n`);
+    }
+    process.exit(EXIT_FAILURE);
   };
   let served: Served;
   try {
@@ -40,20 +52,13 @@ export async function serveHere(request: ServeRequest): Promise<void> {
     }
     served = opened;
   } catch (error) {
-    const { text } = describeFailure(error);
-    runtime.log.error('server.failed', { reason: text });
-    link.tell({ kind: 'failed', message: text.split('\n')[0] ?? text });
-    if (!link.supervised) {
-      process.stderr.write(`nmrfs: ${name}: ${text}\n`);
-    }
-    process.exit(EXIT_FAILURE);
+    return fail(error);
   }
   link.tell({ kind: 'ready' });
+  served.failed?.then(fail);
   const reason = await stopRequested;
   runtime.log.info('server.stopping', { reason });
-  if (reason === 'orphaned' && request.kind !== 'mediator') {
-    await untilSilent(request.config.mediator.address);
-  }
+  if (reason === 'orphaned') await untilClientsEnded(request);
   try {
     await served.close();
   } catch (error) {
@@ -65,10 +70,23 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   process.exit(0);
 }
 
+/** Nobody stops the servers in order any more: each waits for those that may still have to write something to it. */
+async function untilClientsEnded({ kind, config }: ServeRequest): Promise<void> {
+  if (kind === 'meta' || kind === 'data') {
+    await Promise.all(config.mediators.map(({ address }) => untilSilent(address)));
+  } else if (kind === 'mediator') {
+    const record = await readRecord(config);
+    const mounts = record?.children.filter(({ name }) => name === MOUNT_NAME) ?? [];
+    await untilEnded(mounts, ORPHANED_MOUNT_MS);
+  }
+}
+
 function nameOf({ kind, id, config }: ServeRequest): string {
   switch (kind) {
     case 'mediator':
-      return 'mediator';
+      return selectServer(config.mediators, id).server.name;
+    case 'mount':
+      return MOUNT_NAME;
     case 'meta':
       return selectServer(config.metaservers, id).server.name;
     case 'data':

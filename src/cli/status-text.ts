@@ -1,6 +1,6 @@
 // `nmrfs status` for people: what is so now first, then server by server.
 import { formatSize } from '../config/values.js';
-import { describeMetadata, describeSurvival } from '../config.js';
+import { type Config, describeMetadata, describeSurvival } from '../config.js';
 import type {
   ClusterStatus,
   DataServerState,
@@ -33,7 +33,10 @@ const ROLE_COLOURS: Readonly<Record<MetaserverStatus['role'], Colour>> = {
   crashed: 'red',
 };
 
-export function statusText(answer: ClusterStatus): string {
+type Protocol = Config['metadataProtocol'];
+
+/** @param protocol by which the metaservers agree */
+export function statusText(answer: ClusterStatus, protocol: Protocol = 'raft'): string {
   const yesOrNo = (fits: boolean): string => (fits ? paint('green', 'yes') : paint('red', 'no'));
   const columns = [
     { title: 'SERVER' },
@@ -83,21 +86,23 @@ export function statusText(answer: ClusterStatus): string {
   const reasons = [...answer.metaservers, ...answer.dataservers]
     .filter(({ reason }) => reason !== '')
     .map(({ name, reason }) => `${name}: ${reason}`);
-  return [head, survivalText(answer), '', servers, ...(reasons.length > 0 ? ['', ...reasons] : [])].join('\n');
+  return [head, survivalText(answer, protocol), '', servers, ...(reasons.length > 0 ? ['', ...reasons] : [])].join(
+    '\n',
+  );
 }
 
 /** What is true with the servers as they are; with all of them well, what the configuration promises. */
-export function survivalText(answer: ClusterStatus): string {
+export function survivalText(answer: ClusterStatus, protocol: Protocol = 'raft'): string {
   const { dataservers, metaservers, readQuorum, writeQuorum, survivesNow } = answer;
   const serving = metaservers.find(({ isServing }) => isServing);
   const isWell = [...dataservers, ...metaservers].every(({ state, trouble }) => state === 'up' && trouble === null);
   if (isWell && serving !== undefined && dataservers.every(({ behind }) => behind === 0)) {
-    return [describeSurvival(dataservers.length, answer), ...metadataText(metaservers)].join('\n');
+    return [describeSurvival(dataservers.length, answer), ...metadataText(metaservers, protocol)].join('\n');
   }
-  return [`Now ${readsText()}; ${writesText()}.`, ...metadataText(metaservers)].join('\n');
+  return [`Now ${readsText()}; ${writesText()}.`, ...metadataText(metaservers, protocol)].join('\n');
 
   function readsText(): string {
-    if (serving === undefined) return `nothing can be read: ${vacancyText(metaservers)}`;
+    if (serving === undefined) return `nothing can be read: ${vacancyText(metaservers, protocol)}`;
     const up = dataservers.filter(({ state }) => state === 'up').length;
     if (!answer.readable) return `reads fail: ${readQuorum} data servers must agree, ${up} can vote`;
     const lag = `${survivesNow.complete} of ${dataservers.length} hold every block`;
@@ -119,19 +124,25 @@ export function survivalText(answer: ClusterStatus): string {
 }
 
 /** Why no metaserver serves. */
-function vacancyText(metaservers: readonly MetaserverStatus[]): string {
+function vacancyText(metaservers: readonly MetaserverStatus[], protocol: Protocol): string {
+  const troubled = metaservers.find(({ state, reason }) => state === 'up' && reason !== '');
+  if (protocol === 'etcd' && troubled !== undefined) return `no metaserver leads: ${troubled.reason}`;
   if (metaservers.length === 1) return 'the metaserver does not answer';
   const { voters, up, needed } = metaserverMajority(metaservers);
-  return up.length < needed
+  return up.length < needed && (protocol !== 'etcd' || up.length === 0)
     ? `${up.length} of ${voters} metaservers ${up.length === 1 ? 'is' : 'are'} there, ${needed} must be`
     : 'the metaservers have no leader just now';
 }
 
 /** How many more metaservers may go; nothing for a lone one, or where none serves. */
-function metadataText(metaservers: readonly MetaserverStatus[]): string[] {
+function metadataText(metaservers: readonly MetaserverStatus[], protocol: Protocol): string[] {
   if (metaservers.length === 1 || metaservers.every(({ isServing }) => !isServing)) return [];
-  const { voters, up, needed } = metaserverMajority(metaservers);
-  if (up.length === metaservers.length && voters === up.length) return [describeMetadata(voters) ?? []].flat();
+  const majority = metaserverMajority(metaservers);
+  const { voters, up } = majority;
+  // The majority that counts is one of etcd's members.
+  const needed = protocol === 'etcd' ? 1 : majority.needed;
+  if (up.length === metaservers.length && voters === up.length)
+    return [describeMetadata(voters, protocol) ?? []].flat();
   const more = Math.max(0, up.length - needed);
   const count = more === 0 ? 'no further metaserver' : `${more} more`;
   return [

@@ -24,16 +24,22 @@ export function disagreements(
   const servers = (['metaservers', 'dataservers'] as const).flatMap((list) =>
     config[list].map((server, index) => ({ path: [list, index], server })),
   );
+  const mediators = mediatorPlaces(config);
   const addresses: Place[] = [
-    { path: ['mediator', 'address'], value: config.mediator.address },
+    ...mediators.addresses,
     ...servers.map(({ path, server }) => ({ path: [...path, 'address'], value: server.address })),
   ];
-  const names: Place[] = servers.map(({ path, server }) => ({ path: [...path, 'name'], value: server.name }));
+  const names: Place[] = [
+    ...mediators.names,
+    ...servers.map(({ path, server }) => ({ path: [...path, 'name'], value: server.name })),
+  ];
   const stores: Place[] = servers.map(({ path, server }) => ({
     path: [...path, 'directory'],
     value: resolve(folder, server.directory),
   }));
   return [
+    ...oneKeyOfMediators(config),
+    ...etcdDisagreements(config),
     ...quorumDisagreement(config.dataservers.length, quorums),
     ...repeated(names),
     ...repeated(addresses),
@@ -41,6 +47,58 @@ export function disagreements(
     ...inMount(resolve(folder, config.runDirectory), resolve(folder, config.mount.directory)),
     ...exposed(addresses, config),
   ];
+}
+
+/** A lone mediator may stand under the key of its own, without a name. */
+export function mediatorsOf({ mediator, mediators }: RawConfig): { name: string; address: string }[] {
+  return mediators ?? (mediator === undefined ? [] : [{ name: 'mediator', address: mediator.address }]);
+}
+
+function oneKeyOfMediators({ mediator, mediators }: RawConfig): Disagreement[] {
+  if (mediator === undefined && mediators === undefined) {
+    return [
+      {
+        path: ['mediator'],
+        message: 'mediator: missing; it must be a group with the key address, or a list mediators',
+      },
+    ];
+  }
+  if (mediator === undefined || mediators === undefined) return [];
+  return [{ path: ['mediators'], message: 'mediators: must not stand beside mediator; keep one of the two' }];
+}
+
+function etcdDisagreements({ metadataProtocol, etcd }: RawConfig): Disagreement[] {
+  const path = ['etcd'];
+  if (metadataProtocol === 'etcd' && etcd === undefined) {
+    const message = 'etcd: missing; metadataProtocol: etcd needs it, a group of keys: endpoints, prefix, user, tls';
+    return [{ path: ['metadataProtocol'], message }];
+  }
+  if (etcd === undefined) return [];
+  if (metadataProtocol !== 'etcd') {
+    return [{ path, message: `etcd: only with metadataProtocol: etcd; here it is ${metadataProtocol}` }];
+  }
+  const problems: Disagreement[] = [];
+  const plain = etcd.endpoints.findIndex((endpoint) => !endpoint.startsWith('https:'));
+  if (etcd.tls !== undefined && plain >= 0) {
+    const message = `etcd.tls: only where all endpoints begin with https:, and "${etcd.endpoints[plain]}" does not`;
+    problems.push({ path: ['etcd', 'tls'], message });
+  }
+  if (etcd.tls !== undefined && (etcd.tls.certificate === undefined) !== (etcd.tls.key === undefined)) {
+    problems.push({ path: ['etcd', 'tls'], message: 'etcd.tls: certificate and key belong together' });
+  }
+  return problems;
+}
+
+function mediatorPlaces(config: RawConfig): { names: Place[]; addresses: Place[] } {
+  const { mediator, mediators = [] } = config;
+  const lone: Place[] = mediator === undefined ? [] : [{ path: ['mediator', 'address'], value: mediator.address }];
+  return {
+    names: mediators.map(({ name: value }, index) => ({ path: ['mediators', index, 'name'], value })),
+    addresses: [
+      ...lone,
+      ...mediators.map(({ address: value }, index) => ({ path: ['mediators', index, 'address'], value })),
+    ],
+  };
 }
 
 function quorumDisagreement(servers: number, quorums: { readQuorum: number; writeQuorum: number }): Disagreement[] {

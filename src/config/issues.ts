@@ -77,7 +77,7 @@ export function suggestion(key: string, known: readonly string[]): string {
 
 function valueText(path: Path, value: unknown): string {
   // A secret is never printed.
-  if (path[0] === 'secret') {
+  if (path[0] === 'secret' || path.at(-1) === 'password') {
     return 'the value';
   }
   return Array.isArray(value) ? `a list of ${value.length}` : (JSON.stringify(value) ?? String(value));

@@ -11,7 +11,9 @@ const MINIMUM_BLOCK_BYTES = 4 * KIB;
 /** A kernel request carries 1 MiB at most; a larger block would be read and voted on in vain. */
 const MAXIMUM_BLOCK_BYTES = MIB;
 /** Processes that stand in no list; logs and sockets are called by name. */
-const RESERVED_NAMES: readonly string[] = ['mediator', 'supervisor'];
+const RESERVED_NAMES: readonly string[] = ['mediator', 'supervisor', 'mount'];
+/** etcd has seven members at most. */
+const MAXIMUM_ENDPOINTS = 9;
 /** Challenge and response is only as strong as this is hard to guess. */
 const MINIMUM_SECRET_CHARACTERS = 16;
 
@@ -27,8 +29,12 @@ const directory = z.string(directoryRule).min(1, directoryRule);
 
 const yesOrNo = z.boolean('must be true or false');
 
+const serverName = name.refine(
+  (text) => !RESERVED_NAMES.includes(text),
+  `must not be one of ${RESERVED_NAMES.join(', ')}`,
+);
 const serverKeys = {
-  name: name.refine((text) => !RESERVED_NAMES.includes(text), `must not be one of ${RESERVED_NAMES.join(', ')}`),
+  name: serverName,
   address,
   directory,
 };
@@ -36,6 +42,9 @@ const server = z.strictObject(serverKeys, group('must be a group of the keys nam
 const serverListRule = 'must be a list of servers, each with name, address and directory';
 
 const mediatorKeys = { address };
+const listedMediatorKeys = { name: serverName, address };
+const listedMediator = z.strictObject(listedMediatorKeys, group('must be a group of the keys name and address'));
+const mediatorListRule = 'must be a list of mediators, each with name and address';
 
 const mountKeys = {
   directory: directory.default('mnt'),
@@ -47,6 +56,25 @@ const mountKeys = {
   maximumDirtyBytes: size('from 1 MiB to 4096 MiB', (bytes) => bytes >= MIB && bytes <= 4096 * MIB).default(64 * MIB),
 };
 
+const endpointRule = 'must be an address of etcd, such as http://127.0.0.1:2379, without a path';
+const endpoint = z
+  .string(endpointRule)
+  .regex(/^https?:\/\/[^/?#\s@]+$/, endpointRule)
+  .refine((text) => URL.canParse(text), endpointRule);
+const endpointsRule = 'must be a list of addresses of etcd, such as [http://127.0.0.1:2379]';
+const textRule = 'must be a text, in quotes if it could be something else';
+const text = z.string(textRule).min(1, textRule);
+const etcdUserKeys = { name: text, password: text };
+const etcdTlsKeys = { ca: directory.optional(), certificate: directory.optional(), key: directory.optional() };
+const etcdKeys = {
+  endpoints: z.array(endpoint, endpointsRule).min(1, endpointsRule).max(MAXIMUM_ENDPOINTS, endpointsRule),
+  prefix: text.regex(/^[!-~]{1,200}$/, 'must be up to 200 letters, digits and signs, such as /nmrfs').default('/nmrfs'),
+  user: z.strictObject(etcdUserKeys, group('must be a group of the keys name and password')).optional(),
+  tls: z
+    .strictObject(etcdTlsKeys, group('must be a group of the keys ca, certificate and key, paths of PEM files'))
+    .optional(),
+};
+
 const blockSize = size(
   'a power of two from 4 KiB to 1 MiB, such as 128 KiB',
   (bytes) => bytes >= MINIMUM_BLOCK_BYTES && bytes <= MAXIMUM_BLOCK_BYTES && Number.isInteger(Math.log2(bytes)),
@@ -54,14 +82,23 @@ const blockSize = size(
 
 /** More make every change slower, and would survive the loss of more than four. */
 const MAXIMUM_METASERVERS = 9;
+/** One of them works; more than a few would only wait. */
+const MAXIMUM_MEDIATORS = 5;
+const mediatorCount = `must have 1 to ${MAXIMUM_MEDIATORS} entries`;
 const metaserverCount = `must have 1 to ${MAXIMUM_METASERVERS} entries`;
 const dataserverCount = `must have 1 to ${MAXIMUM_DATA_SERVERS} entries`;
 
 const topKeys = {
   cluster: name.default('nmrfs'),
-  mediator: z.strictObject(mediatorKeys, group('must be a group with the key address')),
+  mediator: z.strictObject(mediatorKeys, group('must be a group with the key address')).optional(),
+  mediators: z
+    .array(listedMediator, mediatorListRule)
+    .min(1, mediatorCount)
+    .max(MAXIMUM_MEDIATORS, mediatorCount)
+    .optional(),
   metaservers: z.array(server, serverListRule).min(1, metaserverCount).max(MAXIMUM_METASERVERS, metaserverCount),
-  metadataProtocol: oneOf('raft', 'viewstamped').default('raft'),
+  metadataProtocol: oneOf('raft', 'viewstamped', 'etcd').default('raft'),
+  etcd: z.strictObject(etcdKeys, group('must be a group of keys: endpoints, prefix, user, tls')).optional(),
   dataservers: z.array(server, serverListRule).min(1, dataserverCount).max(MAXIMUM_DATA_SERVERS, dataserverCount),
   readQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),
   writeQuorum: wholeNumber(1, MAXIMUM_DATA_SERVERS).optional(),
@@ -94,8 +131,12 @@ export function knownKeys(path: readonly PropertyKey[]): string[] {
       return Object.keys(serverKeys);
     case 'mediator':
       return Object.keys(mediatorKeys);
+    case 'mediators':
+      return Object.keys(listedMediatorKeys);
     case 'mount':
       return Object.keys(mountKeys);
+    case 'etcd':
+      return Object.keys(path[1] === 'user' ? etcdUserKeys : path[1] === 'tls' ? etcdTlsKeys : etcdKeys);
     default:
       return [];
   }

@@ -2,6 +2,8 @@
 // store. It knows no other server, and checks everything that it is sent.
 import { malformed, ServiceError } from '../protocol/errors.js';
 import type { BlockService, HookService, PutItem, StoreStatus } from '../protocol/services/blocks.js';
+import { Fence } from '../protocol/services/fence.js';
+import type { CallOptions } from '../protocol/services/service.js';
 import { giveBack, lend } from '../protocol/wire/lent.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -38,6 +40,7 @@ const LOOPS = [
   'index.save_failed',
   'compaction.failed',
   'tombstones.dropped',
+  'mediator.fenced',
 ];
 
 /** Opens the store, making it at the first start. Fails when what is in the folder can't be used. */
@@ -50,7 +53,8 @@ export async function openDataserver(
   const runtime = sparingRepetitions(given, LOOPS);
   const store = await openStore(options, runtime, index);
   const metrics = new Metrics(store);
-  const blocks = blocksOf(options.name, store, metrics);
+  const fence = new Fence(runtime.log);
+  const blocks = blocksOf({ name: options.name, store, metrics, fence });
   const hooks = hooksOf(options, store, runtime.clock, exits);
   runtime.log.info('store.opened', {
     blocks: store.blocks,
@@ -71,14 +75,33 @@ export async function openDataserver(
   };
 }
 
+interface BlockParts {
+  name: string;
+  store: Store;
+  metrics: Metrics;
+  fence: Fence;
+}
+
 // Every member of a served object can be called over the network: this one has the service's members and no others.
-function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
+function blocksOf({ name, store, metrics, fence }: BlockParts): BlockService {
+  const admit = (options: CallOptions | undefined): void => fence.check(options?.peer, store.identity.epoch);
   const status = async (): Promise<StoreStatus> => {
     const { blocks, bytes, storedBytes, identity } = store;
-    return { name, ...identity, blocks, bytes, storedBytes, ...(await store.space()) };
+    const { storeId, clusterId } = identity;
+    return { name, clusterId, storeId, blocks, bytes, storedBytes, ...(await store.space()) };
+  };
+  const introduce = async (epoch: number, clusterId: unknown, options: CallOptions | undefined): Promise<void> => {
+    checkWhole('epoch', epoch, 1);
+    // The epochs of another cluster say nothing here: its mediator sees whose store this is, and goes.
+    const owner = store.identity.clusterId;
+    if (owner !== null && owner !== clusterId) return;
+    if (options?.peer !== undefined) fence.introduce(options.peer, epoch);
+    admit(options);
+    await store.noteEpoch(epoch);
   };
   return {
-    async put({ items, durable, replace }) {
+    async put({ items, durable, replace }, options) {
+      admit(options);
       for (const item of checkItems(items)) checkPut(item);
       const put = (item: PutItem) => store.put(item, durable === true, replace === true);
       const [first] = items;
@@ -88,7 +111,8 @@ function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
       return { results };
     },
 
-    async get({ items }) {
+    async get({ items }, options) {
+      admit(options);
       for (const item of checkItems(items)) checkGet(item);
       const results = await store.get(items);
       metrics.gets(results);
@@ -98,23 +122,30 @@ function blocksOf(name: string, store: Store, metrics: Metrics): BlockService {
       });
     },
 
-    async delete({ items }) {
+    async delete({ items }, options) {
+      admit(options);
       return { deleted: await store.delete(checkItems(items).map(checkKey)) };
     },
 
-    async list({ after, limit }) {
+    async list({ after, limit }, options) {
+      admit(options);
       checkWhole('limit', limit, 1);
       return store.list(after === undefined ? undefined : checkCursor(after), limit);
     },
 
-    async flush() {
+    async flush(_request, options) {
+      admit(options);
       await store.flush();
       return {};
     },
 
-    status,
+    async status({ epoch, clusterId }, options) {
+      if (epoch !== undefined) await introduce(epoch, clusterId, options);
+      return status();
+    },
 
-    async adopt({ clusterId }) {
+    async adopt({ clusterId }, options) {
+      admit(options);
       if (typeof clusterId !== 'string' || clusterId === '' || clusterId.length > MAXIMUM_CLUSTER_ID_CHARACTERS) {
         throw malformed('clusterId must be a text of 1 to 256 characters');
       }

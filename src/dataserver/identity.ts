@@ -13,6 +13,8 @@ export interface Identity {
   /** Made at random when the store was initialised. */
   storeId: string;
   clusterId: string | null;
+  /** The newest of a mediator that has been here; 0 before the first. */
+  epoch: number;
 }
 
 type StorePath = 'identity' | 'segments' | 'unsafe' | 'index' | 'indexState';
@@ -38,7 +40,7 @@ export async function openIdentity(directory: string, { disk, random }: Runtime)
       `${paths.identity} is missing although there are segments: put it back, or start with --blank to be rebuilt`,
     );
   }
-  const identity = { storeId: randomHex(random, STORE_ID_BYTES), clusterId: null };
+  const identity = { storeId: randomHex(random, STORE_ID_BYTES), clusterId: null, epoch: 0 };
   await disk.makeDirectory(directory);
   await saveIdentity(directory, identity, disk);
   return identity;
@@ -90,7 +92,7 @@ function indexState(storeId: string, bootId: string, state: 'opening' | 'ready')
 }
 
 function parseIdentity(content: Uint8Array, path: string): Identity {
-  let parsed: { format?: unknown; storeId?: unknown; clusterId?: unknown } | null;
+  let parsed: { format?: unknown; storeId?: unknown; clusterId?: unknown; epoch?: unknown } | null;
   try {
     parsed = JSON.parse(Buffer.from(content).toString());
   } catch (error) {
@@ -99,9 +101,11 @@ function parseIdentity(content: Uint8Array, path: string): Identity {
   if (parsed?.format !== FORMAT) {
     throw new Error(`${path}: this version reads stores of format ${FORMAT}, not ${String(parsed?.format)}`);
   }
-  const { storeId, clusterId } = parsed;
-  if (typeof storeId !== 'string' || storeId === '' || !(clusterId === null || typeof clusterId === 'string')) {
+  // A store of an earlier version of nmrfs has no epoch.
+  const { storeId, clusterId, epoch = 0 } = parsed;
+  const isFit = typeof storeId === 'string' && storeId !== '' && typeof epoch === 'number';
+  if (!isFit || !(clusterId === null || typeof clusterId === 'string')) {
     throw new Error(`${path} is damaged: restore it, or start with --blank to be rebuilt`);
   }
-  return { storeId, clusterId };
+  return { storeId, clusterId, epoch };
 }

@@ -34,13 +34,13 @@ export class Opening {
   }
 
   readonly blocks: BlockService = {
-    put: (request) => this.#whenOpen(({ blocks }) => blocks.put(request)),
-    get: (request) => this.#whenOpen(({ blocks }) => blocks.get(request)),
-    delete: (request) => this.#whenOpen(({ blocks }) => blocks.delete(request)),
-    list: (request) => this.#whenOpen(({ blocks }) => blocks.list(request)),
-    flush: (request) => this.#whenOpen(({ blocks }) => blocks.flush(request)),
-    status: (request) => this.#whenOpen(({ blocks }) => blocks.status(request)),
-    adopt: (request) => this.#whenOpen(({ blocks }) => blocks.adopt(request)),
+    put: (request, options) => this.#whenOpen(({ blocks }) => blocks.put(request, options)),
+    get: (request, options) => this.#whenOpen(({ blocks }) => blocks.get(request, options)),
+    delete: (request, options) => this.#whenOpen(({ blocks }) => blocks.delete(request, options)),
+    list: (request, options) => this.#whenOpen(({ blocks }) => blocks.list(request, options)),
+    flush: (request, options) => this.#whenOpen(({ blocks }) => blocks.flush(request, options)),
+    status: (request, options) => this.#whenOpen(({ blocks }) => blocks.status(request, options)),
+    adopt: (request, options) => this.#whenOpen(({ blocks }) => blocks.adopt(request, options)),
   };
 
   readonly hooks: HookService = {

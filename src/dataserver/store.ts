@@ -2,9 +2,12 @@
 // been checked before they come here. open-store.ts puts it together.
 import type { BlockKey, GetItem, GetResult, ListEntry, PutItem, PutResult } from '../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../protocol/values/hash.js';
+import { errorFields } from '../runtime/caught-errors.js';
 import type { DiskSpace } from '../runtime/disk.js';
 import type { DiskTrouble } from '../runtime/disk-trouble.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { SerialQueue } from '../runtime/serial-queue.js';
 import type { Compaction } from './compaction/compaction.js';
 import { blockName } from './format/keys.js';
 import type { Tombstone } from './format/record.js';
@@ -42,6 +45,7 @@ export interface StoreParts {
 }
 
 export class Store {
+  readonly #identifying = new SerialQueue();
   readonly #parts: StoreParts;
 
   constructor(parts: StoreParts) {
@@ -83,10 +87,27 @@ export class Store {
   }
 
   /** Stamps the store with its cluster, durably. */
-  async adopt(clusterId: string): Promise<void> {
+  adopt(clusterId: string): Promise<void> {
+    return this.#identify({ clusterId });
+  }
+
+  /** A mediator of that epoch is here: older ones are over. A disk that takes nothing forgets it at a restart. */
+  async noteEpoch(epoch: number): Promise<void> {
+    const { identity, runtime } = this.#parts;
+    if (epoch <= identity.epoch) return;
+    identity.epoch = epoch;
+    await this.#identify({}).catch((error: unknown) => {
+      rethrowProgramFault(error);
+      runtime.log.warn('store.epoch_not_kept', { epoch, ...errorFields(error) });
+    });
+  }
+
+  #identify(changes: Partial<Identity>): Promise<void> {
     const { directory, identity, runtime } = this.#parts;
-    await saveIdentity(directory, { ...identity, clusterId }, runtime.disk);
-    identity.clusterId = clusterId;
+    return this.#identifying.run(async () => {
+      await saveIdentity(directory, { ...identity, ...changes }, runtime.disk);
+      Object.assign(identity, changes);
+    });
   }
 
   /** Rejects with ServiceError FAILED when the disk fails. */

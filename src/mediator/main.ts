@@ -1,8 +1,9 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
-import { connectRemote, type Remote, type RemoteOptions } from '../protocol/wire/client.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { Connections, type Peer } from './connections.js';
+import { takeSoleEpoch } from './epochs/sole-epoch.js';
 import {
   type Mediator,
   type MediatorOptions,
@@ -11,23 +12,27 @@ import {
   type ServerSupervisor,
 } from './mediator.js';
 import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
-
-/** A server that the mediator connects to. */
-export interface Peer {
-  name: string;
-  /** HOST:PORT */
-  address: string;
-  /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
-  unixPath?: string;
-}
+import { followMetaservers, type MetaserverPart } from './metadata/metaservers.js';
 
 export interface RunMediatorOptions extends MediatorOptions {
+  /** As configured. */
+  name: string;
   unixPath?: string;
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];
   /** Absent when nobody supervises the servers here. */
   supervisor?: ServerSupervisor;
+}
+
+async function soleTenure({ name, deadlineMs: own }: RunMediatorOptions, parts: MetaserverPart[], runtime: Runtime) {
+  const deadlineMs = Math.max(METADATA_DEADLINE_MS, own);
+  const metaservers = followMetaservers({ metaservers: parts, deadlineMs, runtime });
+  try {
+    return await takeSoleEpoch({ name, metadata: metaservers.metadata, deadlineMs, runtime });
+  } finally {
+    metaservers.close();
+  }
 }
 
 export interface RunningMediator {
@@ -41,38 +46,17 @@ export interface RunningMediator {
 
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
-  const remotes: Remote[] = [];
-  const connect = ({ name, address, unixPath }: Peer, limits: Pick<RemoteOptions, 'whileDown' | 'deadlineMs'>) => {
-    const remote = connectRemote(
-      {
-        name,
-        address,
-        ...limits,
-        ...(unixPath === undefined ? {} : { unixPath }),
-        ...(options.secret === undefined ? {} : { secret: options.secret }),
-      },
-      runtime,
-    );
-    remotes.push(remote);
-    return { name, address, remote };
-  };
-  const parts: MediatorParts = {
-    metaservers: options.metaservers.map((peer) =>
-      connect(peer, {
-        // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
-        whileDown: options.metaservers.length === 1 ? 'wait' : 'fail',
-        deadlineMs: Math.max(METADATA_DEADLINE_MS, options.deadlineMs),
-      }),
-    ),
-    dataservers: options.dataservers.map((peer) =>
-      connect(peer, { whileDown: 'fail', deadlineMs: options.deadlineMs }),
-    ),
-    ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
-  };
-  const closeRemotes = () => Promise.all(remotes.map((remote) => remote.close()));
+  const connections = new Connections(options, runtime);
+  const metaservers = connections.toMetaservers(options.metaservers);
   let mediator: Mediator | undefined;
   let server: RunningServer;
   try {
+    const tenure = await soleTenure(options, metaservers, runtime);
+    const parts: MediatorParts = {
+      connectMetaserver: (server) => connections.toMetaserver(server),
+      ...{ metaservers, tenure, dataservers: connections.to(options.dataservers) },
+      ...(options.supervisor === undefined ? {} : { supervisor: options.supervisor }),
+    };
     const opened = await openMediator(options, parts, runtime);
     mediator = opened;
     server = await serve(
@@ -81,7 +65,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
         services: { files: opened.files, sessions: opened.sessions, admin: opened.admin },
         xmlRpc: opened.xmlRpc,
         metrics: () => opened.metrics(),
-        health: () => ({ healthy: true }),
+        health: () => ({ healthy: !tenure.isOver }),
         ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
       },
@@ -89,7 +73,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     );
   } catch (error) {
     await mediator?.close();
-    await closeRemotes();
+    await connections.close();
     throw error;
   }
   const running = mediator;
@@ -99,7 +83,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     async close() {
       await server.close();
       await running.close();
-      await closeRemotes();
+      await connections.close();
     },
   };
 }

@@ -1,10 +1,14 @@
 // Wires the parts of the mediator together behind FileService, SessionService and
 // AdminService.
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
-import type { AdminService } from '../protocol/services/admin.js';
+import type { AdminService, MediatorStatus } from '../protocol/services/admin.js';
 import type { FileService } from '../protocol/services/files.js';
+import type { ServerPlace } from '../protocol/services/group.js';
+import type { MetadataService } from '../protocol/services/metadata.js';
 import type { SessionService } from '../protocol/services/sessions.js';
 import { CLIENT_ID_BYTES, RequestIds } from '../protocol/values/request-ids.js';
+import { errorFields } from '../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../runtime/faults.js';
 import { randomHex } from '../runtime/random.js';
 import { sparingRepetitions } from '../runtime/repeated-log.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -12,6 +16,7 @@ import { MediatorAdmin } from './admin/admin.js';
 import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
+import type { Tenure } from './epochs/tenure.js';
 import { ContentChanges } from './files/content-changes.js';
 import { FileReader } from './files/file-reader.js';
 import { MediatorFiles } from './files/files.js';
@@ -22,12 +27,13 @@ import { type Kept, keptBy } from './kept.js';
 import { BlockMap } from './metadata/block-map.js';
 import { EarlierAttempts } from './metadata/earlier-attempts.js';
 import { KnownNames } from './metadata/known-names.js';
-import { followMetaservers, type MetaserverPart } from './metadata/leader-remote.js';
 import { METADATA_DEADLINE_MS, MetaserverConnection } from './metadata/metaserver-connection.js';
+import { followMetaservers, type MetaserverPart } from './metadata/metaservers.js';
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
+import { guardedSessions } from './sessions/guarded-sessions.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
 import type { MediatorSettings } from './settings.js';
@@ -62,7 +68,13 @@ export interface MediatorOptions extends MediatorSettings {
 
 export interface MediatorParts {
   metaservers: MetaserverPart[];
+  /** To a metaserver that is added while this mediator runs; absent where none may be. */
+  connectMetaserver?: (server: ServerPlace) => MetaserverPart;
   dataservers: ReplicaParts[];
+  /** With the epoch that this mediator was given. Without one it is no active mediator, as in tests that have several side by side. */
+  tenure?: Tenure;
+  /** What status says of all mediators; of this one alone when absent. */
+  mediators?: () => Promise<MediatorStatus[]>;
   /** Absent when nobody supervises the servers here. */
   supervisor?: ServerSupervisor;
 }
@@ -84,6 +96,7 @@ export interface Mediator {
 
 /** A mediator that is stopped waits no longer for its metaservers. */
 const SETTLE_MS = 3000;
+const RESIGN_MS = 1000;
 
 /** Events that repeat as long as a server fails or is full: logged at most once a minute (runtime/repeated-log.ts). */
 const LOOPS = [
@@ -98,22 +111,46 @@ const LOOPS = [
   'write.unanswered',
 ];
 
+/** Another mediator may take over at once. */
+async function resign(tenure: Tenure, metadata: MetadataService, { clock, log }: Runtime): Promise<void> {
+  if (!tenure.isSole && !tenure.isOver) {
+    const { epoch } = tenure;
+    const message = { name: 'resign', timeNs: clock.nowNs(), request: { epoch }, durable: true } as const;
+    await metadata.execute(message, { deadlineMs: RESIGN_MS }).catch((error: unknown) => {
+      rethrowProgramFault(error);
+      log.debug('mediator.not_resigned', errorFields(error));
+    });
+  }
+  tenure.end();
+}
+
+function ownStatus(address: string, tenure: Tenure | undefined): MediatorStatus {
+  return { name: 'mediator', address, state: 'active', epoch: tenure?.epoch ?? 0 };
+}
+
 /**
  * Opens a mediator over connected (or connecting) remotes; resolves when the metaserver has answered and every data
- * server is let in or has failed to connect once.
+ * server is let in or has failed to connect once; those that hang hold it up only while fewer than the write quorum are let in.
  */
 export async function openMediator(options: MediatorOptions, parts: MediatorParts, given: Runtime): Promise<Mediator> {
   const runtime = sparingRepetitions(given, LOOPS);
   const deadlineMs = Math.max(METADATA_DEADLINE_MS, options.deadlineMs);
-  const metaservers = followMetaservers({ metaservers: parts.metaservers, deadlineMs, runtime });
+  const { tenure } = parts;
+  const metaservers = followMetaservers({
+    metaservers: parts.metaservers,
+    connect: parts.connectMetaserver,
+    deadlineMs,
+    runtime,
+  });
   const counters = new Counters(() => replicas.totals());
   const connection = new MetaserverConnection({
     remote: metaservers,
-    metadata: metaservers.metadata,
+    metadata: tenure?.watch(metaservers.metadata) ?? metaservers.metadata,
     deadlineMs,
     ids: new RequestIds(randomHex(runtime.random, CLIENT_ID_BYTES)),
     counters,
     runtime,
+    epoch: tenure?.epoch,
     listener: {
       restarted: () => sessions.invalidateAll(),
       outcomeUnknown: () => {
@@ -130,7 +167,12 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     audit: options.audit,
     onWriteQuorumLost: options.onWriteQuorumLost,
   };
-  const replicas: ReplicaSet = new ReplicaSet(parts.dataservers, metadata, options.deadlineMs, runtime);
+  const replicas: ReplicaSet = new ReplicaSet(parts.dataservers, {
+    metadata,
+    deadlineMs: options.deadlineMs,
+    tenure,
+    runtime,
+  });
   const blockMap = new BlockMap(metadata);
   const names = new KnownNames(runtime.clock);
   const repairer = new Repairer({ reader: () => reader, metadata, runtime });
@@ -211,11 +253,13 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   });
   const admin = new MediatorAdmin({
     address: options.address,
+    mediators: parts.mediators ?? (async () => [ownStatus(options.address, tenure)]),
     testHooks: options.testHooks,
     ...(parts.supervisor === undefined ? {} : { supervisor: parts.supervisor }),
     metadata,
     metaservers: parts.metaservers,
     leader: () => metaservers.leader,
+    learn: (servers) => metaservers.learn(servers),
     replicas,
     reader,
     scrubber,
@@ -228,8 +272,10 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
 
   try {
     await connection.start();
-    await replicas.start(connection.clusterId);
+    tenure?.begin(() => connection.confirm());
+    await replicas.start(connection.clusterId, settings.writeQuorum);
   } catch (error) {
+    tenure?.end();
     connection.close();
     metaservers.close();
     throw error;
@@ -241,24 +287,27 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   } else {
     await Promise.all([recovery.close(), garbage.close()]);
   }
+  const offered = refusingFiles(files, sessions, tenure);
   return {
-    files: refusingFiles(files, sessions),
-    sessions: sessions.service,
+    files: offered,
+    sessions: guardedSessions(sessions.service, tenure),
     admin,
-    xmlRpc: mediatorXmlRpc(files, admin, metadata, runtime.clock),
+    xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
       // Several metaservers that are stopped together have no majority to store what the leader has only answered.
-      if (parts.metaservers.length > 1) await connection.settle(SETTLE_MS);
+      if (parts.metaservers.length > 1 && tenure?.isOver !== true) await connection.settle(SETTLE_MS);
+      if (tenure !== undefined) await resign(tenure, metadata, runtime);
+      // Background work that waits for the metaservers ends.
+      metaservers.close();
       connection.close();
       sessions.close();
       auditor.close();
       repairQueue.close();
       replicas.close();
       await Promise.all([recovery.close(), garbage.close(), scrubber.close(), keptResults.close()]);
-      metaservers.close();
     },
   };
 }

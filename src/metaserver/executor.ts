@@ -38,7 +38,9 @@ const EARLY_COMMIT_ROWS = 8_192;
  * Answered only when they are durable, whatever the caller asks for. Version numbers may never be given out twice. And data
  * servers delete garbage for good, so the commit that made it garbage must not be lost.
  */
-const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate']);
+const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate', 'takeOver', 'resign']);
+/** Applied whatever the disk says, and answered once it has stored them: no sync vouches for them. */
+const UNHINDERED: ReadonlySet<CommandName> = new Set(['takeOver', 'resign']);
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
 /** Of a storage that is written by a group. */
 const GROUP_ERRORS: ReadonlySet<ServiceErrorCode> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN']);
@@ -56,6 +58,8 @@ export interface ExecutorParts {
   metrics: Metrics;
   /** How long an answered command may stay in memory only, unless its caller waits for durability. */
   commitIntervalMs: number;
+  /** For how long nothing has been heard of the active mediator. */
+  mediatorSilentMs(): number;
 }
 
 export class Executor implements MetadataService {
@@ -80,7 +84,7 @@ export class Executor implements MetadataService {
   /** Why nothing is carried out any more; null while it is. */
   #closed: ServiceError | null = null;
 
-  constructor({ engine, tables, disk, runtime, metrics, commitIntervalMs }: ExecutorParts) {
+  constructor({ engine, tables, disk, runtime, metrics, commitIntervalMs, mediatorSilentMs }: ExecutorParts) {
     this.#engine = engine;
     this.#disk = disk;
     this.#tables = tables;
@@ -90,6 +94,9 @@ export class Executor implements MetadataService {
     const start = Buffer.from(runtime.random.bytes(START_ID_BYTES)).toString('hex');
     this.#queries = {
       ...TABLE_QUERIES,
+      mediator(tables) {
+        return { ...tables.mediator(), silentMs: mediatorSilentMs() };
+      },
       statistics: (tables) => ({ ...statistics(tables), start }),
       health: (tables, { limit }) => ({ ...disk.health, missed: countMissed(tables, limit) }),
     };
@@ -105,7 +112,7 @@ export class Executor implements MetadataService {
     if (typeof message.durable !== 'boolean') throw malformed('durable is no boolean');
     // A mediator carries out again what was answered before a crash: it is applied whatever the disk says, and stays in memory
     // until the disk takes it.
-    const growth = message.again === true ? null : takesRoom(command);
+    const growth = message.again === true || UNHINDERED.has(command.name) ? null : takesRoom(command);
     const mayApply = growth === null || this.#disk.mayApply(growth);
     const known = command as Extract<Command, { name: K }>;
     const result =
@@ -158,6 +165,11 @@ export class Executor implements MetadataService {
     this.#timer = null;
   }
 
+  /** Whether a command that comes now is applied at once. */
+  get isPrompt(): boolean {
+    return this.#queued === 0 && !this.#isFull;
+  }
+
   get #isFull(): boolean {
     return this.#engine.uncommittedKeys > MAXIMUM_UNCOMMITTED_ROWS;
   }
@@ -200,7 +212,7 @@ export class Executor implements MetadataService {
   ): Commands[K]['result'] {
     try {
       const result = applyOnce<K>(this.#engine, this.#tables, command, refusal);
-      this.#carriedOut++;
+      if (!UNHINDERED.has(command.name)) this.#carriedOut++;
       this.#metrics.command(command.name, 'done');
       return result;
     } catch (error) {

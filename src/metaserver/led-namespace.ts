@@ -2,8 +2,12 @@
 // a new one, since another has changed the storage meanwhile.
 import { Buffer } from 'node:buffer';
 import type { ServiceError } from '../protocol/errors.js';
+import type { Fence } from '../protocol/services/fence.js';
+import type { Command, MetadataService } from '../protocol/services/metadata.js';
+import type { CallOptions } from '../protocol/services/service.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { ActiveMediator } from './active-mediator.js';
 import { DiskHealth } from './disk-health.js';
 import { Engine } from './engine/engine.js';
 import type { Storage } from './engine/storage.js';
@@ -11,6 +15,8 @@ import { Executor, isOfGroup, MAXIMUM_LOST_INODES } from './executor.js';
 import type { Metrics } from './metrics.js';
 import { initialise } from './namespace/initial-state.js';
 import { statistics } from './namespace/queries.js';
+import { claimedField, claimedName } from './requests/claims.js';
+import { readCommand } from './requests/commands.js';
 import { encodeCounters } from './state/counters.js';
 import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
 import { Tables } from './state/tables.js';
@@ -26,31 +32,40 @@ export interface NamespaceSettings {
   commitIntervalMs: number;
 }
 
+interface Surroundings {
+  metrics: Metrics;
+  fence: Fence;
+  runtime: Runtime;
+}
+
+type ExecuteMessage = Parameters<MetadataService['execute']>[0];
+type QueryMessage = Parameters<MetadataService['query']>[0];
+
 export class LedNamespace {
-  readonly executor: Executor;
+  readonly #executor: Executor;
+  readonly #mediator: ActiveMediator;
+  readonly #fence: Fence;
   readonly #engine: Engine;
   readonly #tables: Tables;
   readonly #disk: DiskHealth;
   readonly #runtime: Runtime;
 
-  private constructor(storage: Storage, settings: NamespaceSettings, metrics: Metrics, runtime: Runtime) {
+  private constructor(storage: Storage, settings: NamespaceSettings, { metrics, fence, runtime }: Surroundings) {
     this.#engine = new Engine(storage);
     this.#tables = new Tables(this.#engine);
     this.#disk = new DiskHealth(this.#engine, runtime);
     this.#runtime = runtime;
+    this.#fence = fence;
+    this.#mediator = new ActiveMediator(this.#tables, fence, runtime.clock);
     const { commitIntervalMs } = settings;
-    const parts = { engine: this.#engine, tables: this.#tables, disk: this.#disk, runtime, metrics, commitIntervalMs };
-    this.executor = new Executor(parts);
+    const mediatorSilentMs = () => this.#mediator.silentMs;
+    const given = { runtime, metrics, commitIntervalMs, mediatorSilentMs };
+    this.#executor = new Executor({ engine: this.#engine, tables: this.#tables, disk: this.#disk, ...given });
   }
 
   /** Resolves when what the start itself changes is durable: the namespace can be used. */
-  static async open(
-    storage: Storage,
-    settings: NamespaceSettings,
-    metrics: Metrics,
-    runtime: Runtime,
-  ): Promise<LedNamespace> {
-    const namespace = new LedNamespace(storage, settings, metrics, runtime);
+  static async open(storage: Storage, settings: NamespaceSettings, surroundings: Surroundings): Promise<LedNamespace> {
+    const namespace = new LedNamespace(storage, settings, surroundings);
     await namespace.#start(settings.rootOwner);
     return namespace;
   }
@@ -63,18 +78,55 @@ export class LedNamespace {
     return statistics(this.#tables);
   }
 
+  /** It can be asked from now on. */
+  listen(): void {
+    this.#mediator.listen();
+  }
+
+  /** As MetadataService. FENCED when the caller is a mediator that was replaced. */
+  execute(message: ExecuteMessage, options: CallOptions | undefined): Promise<object> {
+    const name = claimedName(message);
+    this.#mediator.admit(name, options?.peer);
+    return name === 'takeOver' ? this.#takeOver(message) : this.#executor.execute(message);
+  }
+
+  query(message: QueryMessage, options: CallOptions | undefined): Promise<object> {
+    const name = claimedName(message);
+    const epoch = claimedField(message, 'epoch');
+    const peer = options?.peer;
+    if (name === 'statistics' && peer !== undefined && typeof epoch === 'number') this.#fence.introduce(peer, epoch);
+    this.#mediator.admit(name, peer);
+    return this.#executor.query(message);
+  }
+
+  sync(options: CallOptions | undefined): Promise<object> {
+    this.#mediator.admit('sync', options?.peer);
+    return this.#executor.sync();
+  }
+
   /** Answers nothing any more; everything that was answered is durable when it resolves. The storage stays open. */
   async close(): Promise<void> {
-    await this.executor.close();
+    await this.#executor.close();
     this.#engine.transaction(() => this.#engine.put(CLOSED_KEY, Buffer.of(1)));
     await this.#engine.commit();
   }
 
   /** Another server leads. What was answered and is not durable is dropped. */
   abandon(why: ServiceError): void {
-    this.executor.abandon(why);
+    this.#executor.abandon(why);
     // A commit that waits for its turn would write into a later reign of this server.
     this.#engine.retire(why);
+  }
+
+  /** Nothing of the active mediator may come between the look at its silence and the change: both are done at one moment. */
+  async #takeOver(message: ExecuteMessage): Promise<object> {
+    const { request } = readCommand(message) as Extract<Command, { name: 'takeOver' }>;
+    if (!this.#executor.isPrompt || !this.#mediator.isVacantFor(request)) {
+      return { taken: false, epoch: this.#tables.mediator().epoch };
+    }
+    const answered = this.#executor.execute(message);
+    this.#mediator.look();
+    return answered;
   }
 
   async #start(rootOwner: { uid: number; gid: number }): Promise<void> {

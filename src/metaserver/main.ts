@@ -1,7 +1,9 @@
 // A metaserver on its own address: the namespace in LMDB, served to mediators
 // as `metadata`, and to people by XML-RPC.
 import { serve } from '../protocol/http/server.js';
+import { nodeHttpClient, type TlsFiles } from '../runtime/node/http-client.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { EtcdMetaserver, type EtcdMetaserverOptions } from './etcd/etcd-metaserver.js';
 import { GroupMetaserver, type GroupMetaserverOptions, type GroupOptions } from './group/group-metaserver.js';
 import { lmdbEngine } from './storage/lmdb-engine.js';
 
@@ -11,12 +13,20 @@ export interface RunMetaserverOptions extends Omit<GroupMetaserverOptions, 'grou
   /** The same services on a Unix-domain socket, besides. */
   unixPath?: string;
   /** A server that is alone when absent. */
-  group?: GroupOptions;
+  group?: GroupOptions | EtcdGroupOptions;
+}
+
+/** All configured metaservers share a log in etcd. */
+export interface EtcdGroupOptions extends Pick<EtcdMetaserverOptions, 'cluster' | 'members'> {
+  protocol: 'etcd';
+  etcd: EtcdMetaserverOptions['etcd'] & { readonly tls?: TlsFiles };
 }
 
 export interface RunningMetaserver {
   /** With the real port. */
   readonly address: string;
+  /** Why one of several can't take part, once it serves; never settles while it can. */
+  readonly failed: Promise<unknown>;
   /** Stops serving, then makes everything that was answered durable. */
   close(): Promise<void>;
 }
@@ -25,10 +35,11 @@ export interface RunningMetaserver {
 export async function runMetaserver(options: RunMetaserverOptions, runtime: Runtime): Promise<RunningMetaserver> {
   const { name, address, unixPath, secret } = options;
   const group = options.group ?? { cluster: '', protocol: 'raft', members: [{ name, address }] };
-  const metaserver = await GroupMetaserver.open({ ...options, group }, lmdbEngine, runtime);
+  const metaserver = await open(options, group, runtime);
   const { host } = metaserver;
   try {
-    const isAlone = group.members.length === 1;
+    // With etcd it is not for this server alone when it can be used.
+    const isAlone = group.members.length === 1 && group.protocol !== 'etcd';
     if (isAlone) await metaserver.start();
     const server = await serve(
       {
@@ -43,10 +54,12 @@ export async function runMetaserver(options: RunMetaserverOptions, runtime: Runt
       runtime,
     );
     runtime.log.info('server.ready', { name, address: server.address });
-    // The others must reach this server before it can find its group. What goes wrong then ends the process.
-    if (!isAlone) void metaserver.start();
+    // The others must reach this server before it can find its group.
+    const failed = new Promise<unknown>((resolve) => {
+      if (!isAlone) metaserver.start().catch(resolve);
+    });
     return {
-      address: server.address,
+      ...{ address: server.address, failed },
       async close() {
         if (isAlone) await server.close();
         // Another leads from now on, before the connections to this one end.
@@ -58,4 +71,18 @@ export async function runMetaserver(options: RunMetaserverOptions, runtime: Runt
     await metaserver.close();
     throw error;
   }
+}
+
+function open(
+  options: RunMetaserverOptions,
+  group: GroupOptions | EtcdGroupOptions,
+  runtime: Runtime,
+): Promise<GroupMetaserver | EtcdMetaserver> {
+  if (group.protocol !== 'etcd') return GroupMetaserver.open({ ...options, group }, lmdbEngine, runtime);
+  const { cluster, members, etcd } = group;
+  return EtcdMetaserver.open(
+    { ...options, cluster, members, etcd, http: nodeHttpClient(etcd.tls) },
+    lmdbEngine,
+    runtime,
+  );
 }

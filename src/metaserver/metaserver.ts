@@ -2,6 +2,7 @@
 
 import { ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
+import { Fence } from '../protocol/services/fence.js';
 import type { MetadataService } from '../protocol/services/metadata.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import { errorFields } from '../runtime/caught-errors.js';
@@ -12,6 +13,7 @@ import { SerialQueue } from '../runtime/serial-queue.js';
 import type { EngineFactory, Storage } from './engine/storage.js';
 import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
 import { type GroupPlace, Metrics } from './metrics.js';
+import { claimedField, claimedName } from './requests/claims.js';
 import { metaserverMethods } from './xml-rpc.js';
 
 export interface MetaserverOptions {
@@ -44,6 +46,7 @@ export const LOOPS = [
   'replication.not_greeted',
   'replication.state_not_sent',
   'metadata.command_failed',
+  'mediator.fenced',
 ];
 
 /** Opens the namespace of a server that is alone, making it at the first start. Fails when the store can't be opened. */
@@ -56,11 +59,6 @@ export async function openMetaserver(
   const host = new NamespaceHost(options, runtime);
   await host.begin(await engineFactory(options.directory, runtime));
   return host;
-}
-
-/** Before the request is checked. */
-function identifies(request: unknown): boolean {
-  return typeof request === 'object' && request !== null && 'identifies' in request && request.identifies === true;
 }
 
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
@@ -77,6 +75,7 @@ export class NamespaceHost implements Metaserver {
   #reigns = 0;
   /** Who has asked, in this reign, who it is. */
   #introduced = new WeakSet<object>();
+  readonly #fence: Fence;
   /** Beginning to lead, and closing. */
   readonly #queue = new SerialQueue();
   #isClosed = false;
@@ -91,19 +90,22 @@ export class NamespaceHost implements Metaserver {
       commitIntervalMs: commitIntervalMs ?? COMMIT_INTERVAL_MS,
     };
     this.#runtime = runtime;
+    this.#fence = new Fence(runtime.log);
     this.#metrics = new Metrics(
       () => this.#led?.uncommittedRows ?? 0,
       () => this.#led?.statistics,
     );
     // Every member of a served object can be called over the network: this one has the service's members and no others.
     this.metadata = {
-      execute: async (message, options) => (await this.#leading(options)).execute(message),
+      execute: async (message, options) =>
+        (await this.#leading(claimedName(message), options)).execute(message, options),
       query: async (message, options) => {
-        if (message.name === 'statistics' && identifies(message.request)) this.#introduce(options);
-        return (await this.#leading(options)).query(message);
+        const name = claimedName(message);
+        if (name === 'statistics' && claimedField(message, 'identifies') === true) this.#introduce(options);
+        return (await this.#leading(name, options)).query(message, options);
       },
-      sync: async (_request, options) => (await this.#leading(options)).sync(),
-    };
+      sync: async (_request, options) => (await this.#leading('sync', options)).sync(options),
+    } as MetadataService;
     this.xmlRpc = metaserverMethods(this.metadata);
   }
 
@@ -140,12 +142,12 @@ export class NamespaceHost implements Metaserver {
   }
 
   /** What carries out commands and answers queries, once it is certain that no other server does. */
-  #leading(options: CallOptions | undefined): LedNamespace['executor'] | Promise<LedNamespace['executor']> {
+  #leading(name: string, options: CallOptions | undefined): LedNamespace | Promise<LedNamespace> {
     const led = this.#led;
-    if (led === null || !this.#knowsReign(options)) throw this.#refusal();
+    if (led === null || !this.#knowsReign(name, options)) throw this.#refusal();
     const leadership = this.#storage?.leadership;
-    if (leadership === undefined || leadership.isCertain) return led.executor;
-    return leadership.confirm().then(() => led.executor);
+    if (leadership === undefined || leadership.isCertain) return led;
+    return leadership.confirm().then(() => led);
   }
 
   #introduce(options: CallOptions | undefined): void {
@@ -156,8 +158,14 @@ export class NamespaceHost implements Metaserver {
    * What was answered and not durable is gone when this server has led before, and leads again. A mediator carries it out again as
    * soon as it sees that, which it does by the query `statistics` with `identifies`: it must ask that first.
    */
-  #knowsReign(options: CallOptions | undefined): boolean {
-    return this.#reigns <= 1 || options?.peer === undefined || this.#introduced.has(options.peer);
+  #knowsReign(name: string, options: CallOptions | undefined): boolean {
+    return (
+      this.#reigns <= 1 ||
+      name === 'mediator' ||
+      name === 'takeOver' ||
+      options?.peer === undefined ||
+      this.#introduced.has(options.peer)
+    );
   }
 
   #refusal(): ServiceError {
@@ -187,12 +195,17 @@ export class NamespaceHost implements Metaserver {
   async #lead(storage: Storage): Promise<void> {
     const changes = this.#changes;
     if (this.#isClosed || this.#led !== null || storage.leadership?.isServing === false) return;
-    const led = await LedNamespace.open(storage, this.#settings, this.#metrics, this.#runtime);
+    const led = await LedNamespace.open(storage, this.#settings, {
+      metrics: this.#metrics,
+      fence: this.#fence,
+      runtime: this.#runtime,
+    });
     // It may have lost the lead meanwhile, and won it again.
     if (changes !== this.#changes) {
       led.abandon(this.#refusal());
       return;
     }
+    led.listen();
     this.#led = led;
     this.#reigns++;
     this.#introduced = new WeakSet();

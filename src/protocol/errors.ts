@@ -57,6 +57,7 @@ export class FileError extends Error {
  * - OUTCOME_UNKNOWN: it was sent, and may be carried out, now or later, or not
  * - NOT_LEADER: another server of the group answers such requests, or none does just now; nothing was done
  * - CLOSING: the other side is being stopped in order; nothing was done
+ * - FENCED: another mediator has taken over from this one, whose calls are refused from now on; nothing was done
  * - DEADLINE: no reply in time; the outcome is unknown as well
  * - CANCELLED: the caller gave up
  * - MALFORMED: the message can't be understood or breaks a limit
@@ -70,6 +71,7 @@ export type ServiceErrorCode =
   | 'OUTCOME_UNKNOWN'
   | 'NOT_LEADER'
   | 'CLOSING'
+  | 'FENCED'
   | 'DEADLINE'
   | 'CANCELLED'
   | 'MALFORMED'
@@ -97,7 +99,7 @@ export function wasWithoutEffect(error: ServiceError): boolean {
   return WITHOUT_EFFECT.has(error.code);
 }
 
-const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([...WITHOUT_EFFECT, 'OUTCOME_UNKNOWN', 'DEADLINE']);
+const UNANSWERED: ReadonlySet<ServiceErrorCode> = new Set([...WITHOUT_EFFECT, 'FENCED', 'OUTCOME_UNKNOWN', 'DEADLINE']);
 
 /** Whether no server has answered the request: none that could was there, or its reply did not come. It says nothing about the request. */
 export function wasUnanswered(error: ServiceError): boolean {

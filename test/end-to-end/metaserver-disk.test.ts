@@ -12,13 +12,17 @@ import { SmallDisk } from '../support/small-disk.js';
 const AT_ONCE_MS = 10_000;
 const DISK_MEBIBYTES = 20;
 
-async function withSmallDisk(test: (cluster: Cluster, disk: SmallDisk) => Promise<void>): Promise<void> {
+async function withSmallDisk(
+  test: (cluster: Cluster, disk: SmallDisk) => Promise<void>,
+  metaservers = 1,
+): Promise<void> {
   let disk: SmallDisk | undefined;
   let made = '';
   let cluster: Cluster | undefined;
   try {
     cluster = await Cluster.start({
       servers: 1,
+      metaservers,
       prepare: async (folder) => {
         made = folder;
         disk = await SmallDisk.mount(join(folder, 'data/meta1'), DISK_MEBIBYTES);
@@ -54,9 +58,13 @@ async function metaserverTrouble(cluster: Cluster): Promise<string | null> {
   return metaservers[0]?.trouble ?? null;
 }
 
+async function takesRoomAgain(cluster: Cluster, line: string): Promise<void> {
+  await until('room', async () => (await cluster.shell(line)).status === 0);
+}
+
 /** The metaserver looks for room ten times a second while it has none. */
 async function takesChanges(cluster: Cluster, line: string): Promise<void> {
-  await until('room again', async () => (await cluster.shell(line)).status === 0);
+  await takesRoomAgain(cluster, line);
   assert.equal(await metaserverTrouble(cluster), null);
 }
 
@@ -166,4 +174,17 @@ describe("the metaserver's disk", function () {
         await again.stop();
       }
     }));
+
+  it('full under the leader of three: one that has room leads, and changes are taken', () =>
+    withSmallDisk(async (cluster, disk) => {
+      await cluster.must('metaserver', 'transfer', 'meta1');
+      await goesOn(cluster, BEFORE);
+      await disk.fill();
+      await until('another leader', async () => {
+        const { metaservers } = await cluster.status();
+        return metaservers.some(({ name, isServing }) => isServing && name !== 'meta1');
+      });
+      await takesRoomAgain(cluster, 'touch new');
+      await goesOn(cluster, 'for n in $(seq 200); do echo $n > new-$n; done && sync new-200 && rm -r gone long');
+    }, 3));
 });

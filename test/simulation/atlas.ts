@@ -8,8 +8,8 @@ import { versionKey } from './version-key.js';
 export class Atlas {
   /** Why each data server can't be counted on just now: names of faults. */
   readonly #troubles = new Map<number, Set<string>>();
-  /** What the mediator thinks of each data server, as its log says. */
-  readonly #isDown = new Map<number, boolean>();
+  /** What each mediator thinks of each data server, as its log says. */
+  readonly #views = new Map<string, Map<number, boolean>>();
   /** When the two above last changed for each server, microseconds. */
   readonly #changedUs = new Map<number, number>();
   /** Servers that lost data while the writes that are now under way ran. */
@@ -34,14 +34,20 @@ export class Atlas {
     this.#changedUs.set(server, this.#nowUs());
   }
 
-  /** The mediator has said what it thinks of the server. */
-  seenByMediator(server: number, isDown: boolean): void {
-    this.#isDown.set(server, isDown);
-    this.#changedUs.set(server, this.#nowUs());
+  /** A mediator has said what it thinks of the server. */
+  seenByMediator(mediator: string, server: number, isDown: boolean): void {
+    const view = this.#views.get(mediator) ?? new Map<number, boolean>();
+    this.#views.set(mediator, view.set(server, isDown));
+    if (this.#active === mediator) this.#changedUs.set(server, this.#nowUs());
   }
 
-  mediatorEnded(): void {
-    for (const { number } of this.#cluster.dataHosts) this.seenByMediator(number, true);
+  /** Another one counts from now on. */
+  tookOver(): void {
+    for (const { number } of this.#cluster.dataHosts) this.#changedUs.set(number, this.#nowUs());
+  }
+
+  mediatorEnded(mediator: string): void {
+    for (const { number } of this.#cluster.dataHosts) this.seenByMediator(mediator, number, true);
   }
 
   noWritesUnderWay(): void {
@@ -76,11 +82,16 @@ export class Atlas {
     return this.#suffices(steady, inode);
   }
 
+  get #active(): string {
+    return this.#cluster.lastActive?.host.name ?? '';
+  }
+
   #reliable(): number[] {
+    const view = this.#views.get(this.#active);
     return this.#cluster.dataHosts
       .filter(({ host, number }) => {
         const isTroubled = (this.#troubles.get(number)?.size ?? 0) > 0;
-        return host.isReady && !isTroubled && this.#isDown.get(number) === false;
+        return host.isReady && !isTroubled && view?.get(number) === false;
       })
       .map(({ number }) => number);
   }

@@ -4,16 +4,20 @@
 import { retryLostRequests } from '../../src/fuse-client/session/lost-requests.js';
 import { MountSession } from '../../src/fuse-client/session/mount-session.js';
 import { OpenInodes } from '../../src/fuse-client/session/open-inodes.js';
+import { followActiveMediator } from '../../src/protocol/following/active-mediator.js';
 import type { FileService } from '../../src/protocol/services/files.js';
 import type { FileLock, SessionService } from '../../src/protocol/services/sessions.js';
 import { RequestIds } from '../../src/protocol/values/request-ids.js';
 import { connectRemote, type Remote } from '../../src/protocol/wire/client.js';
 import { RepeatedCalls } from '../../src/protocol/wire/repeated-calls.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
+import type { AnswerWatch } from './answer-watch.js';
 import { Host, type World } from './world/host.js';
 
 /** Clients wait longer than most of what the mediator waits for. */
 const CLIENT_DEADLINE_MS = 4000;
+
+type MediatorRemote = Pick<Remote, 'service' | 'onStateChange'>;
 
 export interface ConnectedClient {
   readonly name: string;
@@ -22,21 +26,27 @@ export interface ConnectedClient {
   readonly session: MountSession;
   /** Files that it has open. */
   readonly open: OpenInodes;
-  readonly remote: Remote;
+  /** Whether it has a connection to the active mediator. */
+  readonly isConnected: boolean;
   /** Called when others have had these locks of it. */
   onLostLocks: (locks: readonly FileLock[]) => void;
 }
 
-/** @param sabotage puts something broken in the place of its files */
+/**
+ * @param mediators the names of all
+ * @param sabotage puts something broken in the place of its files
+ */
 export function connectClient(
   name: string,
+  mediators: readonly string[],
+  answers: AnswerWatch,
   world: World,
   sabotage: (files: FileService) => FileService = (files) => files,
 ): ConnectedClient {
   let client: ConnectedClient | undefined;
   const host: Host = new Host(name, world, {
     start: async (runtime) => {
-      client = clientOf(name, host, runtime, sabotage);
+      client = clientOf(host, followMediators(mediators, answers, runtime), runtime, sabotage);
     },
     ended: () => {},
   });
@@ -45,23 +55,32 @@ export function connectClient(
   return client;
 }
 
+/** As a mount does: see cli/mounting/mediators.ts. */
+function followMediators(names: readonly string[], answers: AnswerWatch, runtime: Runtime): MediatorRemote {
+  const deadlineMs = CLIENT_DEADLINE_MS;
+  const whileDown = names.length === 1 ? 'wait' : 'fail';
+  const servers = names.map((name) => {
+    // An only mediator that lost its power says nothing of it.
+    const closeOnDeadline = names.length === 1;
+    const options = { name, address: `${name}:1`, deadlineMs, whileDown, closeOnDeadline } as const;
+    return { name, remote: answers.over(name, connectRemote(options, runtime)) };
+  });
+  const [only] = servers;
+  return servers.length === 1 && only !== undefined
+    ? only.remote
+    : followActiveMediator({ servers, deadlineMs, runtime });
+}
+
 function clientOf(
-  name: string,
   host: Host,
+  remote: MediatorRemote,
   runtime: Runtime,
   sabotage: (files: FileService) => FileService,
 ): ConnectedClient {
-  const remote = connectRemote(
-    {
-      name: 'mediator',
-      address: 'mediator:1',
-      deadlineMs: CLIENT_DEADLINE_MS,
-      whileDown: 'wait',
-      // A mediator that lost its power says nothing of it.
-      closeOnDeadline: true,
-    },
-    runtime,
-  );
+  let isConnected = false;
+  remote.onStateChange((state) => {
+    isConnected = state === 'up';
+  });
   const lost = new RepeatedCalls(remote, CLIENT_DEADLINE_MS, runtime.clock);
   const open = new OpenInodes(true);
   const listener = {
@@ -74,6 +93,12 @@ function clientOf(
   const session = new MountSession(remote.service<SessionService>('sessions'), listener, runtime, lost);
   const ids = new RequestIds(session.client);
   const files = retryLostRequests(remote.service<FileService>('files'), lost, ids, (limits) => session.begun(limits));
-  const client: ConnectedClient = { name, host, files: sabotage(files), session, open, remote, onLostLocks: () => {} };
+  const client: ConnectedClient = {
+    ...{ name: host.name, host, files: sabotage(files), session, open },
+    get isConnected() {
+      return isConnected;
+    },
+    onLostLocks: () => {},
+  };
   return client;
 }

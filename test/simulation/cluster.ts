@@ -1,54 +1,22 @@
-// The real servers on simulated hosts: a metaserver, data servers, a mediator,
-// and clients that call it, all over the real transport code.
+// The real servers on simulated hosts: metaservers, data servers, mediators, and
+// clients that call the active one, all over the real transport code.
 import type { Dataserver } from '../../src/dataserver/dataserver.js';
 import { openDataserver } from '../../src/dataserver/dataserver.js';
 import type { IndexFactory } from '../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
-import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { serve } from '../../src/protocol/http/server.js';
-import type { BlockService } from '../../src/protocol/services/blocks.js';
-import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
-import type { Runtime } from '../../src/runtime/runtime.js';
+import { AnswerWatch } from './answer-watch.js';
 import type { BallotWatch } from './ballots.js';
 import { type ConnectedClient, connectClient } from './clients.js';
+import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { DeletionWatch } from './deletions.js';
+import { FenceWatch } from './fence-watch.js';
+import { MediatorHost } from './mediator-host.js';
 import { MetaHost } from './meta-host.js';
 import { Host, type World } from './world/host.js';
 
-/** What a run is about. */
-export interface ClusterShape {
-  servers: number;
-  metaservers: number;
-  protocol: 'raft' | 'viewstamped';
-  readQuorum: number;
-  writeQuorum: number;
-  audit: 'all' | 'quorum';
-  clients: number;
-  blockSizeBytes: number;
-  segmentBytes: number;
-  /** How long the metaserver may keep what nobody wants durable, milliseconds: the longer, the more a crash loses. */
-  commitIntervalMs: number;
-}
-
-/** Puts something broken in the place of a service, to see whether the checks notice. */
-export interface Sabotage {
-  /** How many metaservers it needs; one when absent. */
-  metaservers?: number;
-  files?: (files: FileService) => FileService;
-  blocks?: (blocks: BlockService) => BlockService;
-  metadata?: (metadata: MetadataService) => MetadataService;
-  /** The read quorum of the mediator in the place of the shape's. */
-  readQuorum?: number;
-  /** What a mediator runs on. */
-  mediator?: (runtime: Runtime) => Runtime;
-  /** Replaces methods of the servers' classes, and answers what undoes that after the run. */
-  replace?: () => () => void;
-}
-
-/** A server that takes longer is down, milliseconds. */
-export const DEADLINE_MS = 400;
 export const STORE_DIRECTORY = '/store';
 
 /** Two neighbouring blocks of the simulation's usual size are enough to be read past the cache. */
@@ -89,7 +57,9 @@ export class DataHost {
         const problem = await this.deletions.problemOf(server.blocks);
         if (problem !== null) violation(`${name}: ${problem}`);
         const blocks = ballots.over(number, this.deletions.over(sabotage.blocks?.(server.blocks) ?? server.blocks));
-        await serve({ address: `${name}:1`, services: { blocks, hooks: server.hooks } }, runtime);
+        const fences = new FenceWatch((what) => violation(`${name} ${what}`));
+        const services = { blocks: fences.over(blocks), hooks: server.hooks };
+        await serve({ address: `${name}:1`, services }, runtime);
         this.server = server;
       },
       ended: (power) => {
@@ -111,11 +81,12 @@ export class DataHost {
 
 export class SimulatedCluster {
   readonly metaHosts: readonly MetaHost[];
-  readonly mediatorHost: Host;
+  readonly mediatorHosts: readonly MediatorHost[];
   readonly dataHosts: readonly DataHost[];
-  /** The running one, for looking at from outside. */
-  mediator: Mediator | null = null;
+  /** The mediator that has taken over last, or the only one; null before. */
+  lastActive: MediatorHost | null = null;
   readonly clients: readonly ConnectedClient[];
+  #successions = 0;
 
   constructor(
     readonly shape: ClusterShape,
@@ -132,38 +103,24 @@ export class SimulatedCluster {
       { length: shape.servers },
       (_, at) => new DataHost(at + 1, shape, world, sabotage, ballots, violation),
     );
-    this.mediatorHost = new Host('mediator', world, {
-      start: async (runtime) => {
-        const { mediator } = await runMediator(
-          {
-            address: 'mediator:1',
-            blockSizeBytes: shape.blockSizeBytes,
-            testHooks: true,
-            deadlineMs: DEADLINE_MS,
-            maintenance: true,
-            readQuorum: sabotage.readQuorum ?? shape.readQuorum,
-            writeQuorum: shape.writeQuorum,
-            audit: shape.audit,
-            onWriteQuorumLost: 'fail',
-            metaservers: this.metaHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
-            dataservers: this.dataHosts.map(({ host: { name } }) => ({ name, address: `${name}:1` })),
-          },
-          sabotage.mediator?.(runtime) ?? runtime,
-        );
-        this.mediator = mediator;
-      },
-      ended: () => {
-        this.mediator = null;
-      },
-    });
+    const mediators = Array.from({ length: shape.mediators }, (_, at) => `mediator${at + 1}`);
+    const around = { mediators, metaservers: namesOf(this.metaHosts), dataservers: namesOf(this.dataHosts) };
+    this.mediatorHosts = mediators.map((name) => new MediatorHost(name, shape, world, sabotage, around));
+    const succession = () => ({ count: this.#successions, last: this.lastActive?.host.name ?? '' });
+    const answers = new AnswerWatch(succession, violation);
     this.clients = Array.from({ length: shape.clients }, (_, at) =>
-      connectClient(`client${at + 1}`, world, sabotage.files),
+      connectClient(`client${at + 1}`, mediators, answers, world, sabotage.files),
     );
   }
 
   get hosts(): readonly Host[] {
     const servers = [...this.metaHosts, ...this.dataHosts];
-    return [...servers.map(({ host }) => host), this.mediatorHost];
+    return [...servers, ...this.mediatorHosts].map(({ host }) => host);
+  }
+
+  /** The active one, for looking at from outside. */
+  get mediator(): Mediator | null {
+    return this.lastActive?.active ?? null;
   }
 
   /** The namespace as whoever leads has it; null while nobody does. */
@@ -171,7 +128,17 @@ export class SimulatedCluster {
     return this.metaHosts.find(({ isServing }) => isServing)?.server?.host.metadata ?? null;
   }
 
+  tookOver(name: string): void {
+    this.#successions++;
+    this.lastActive = this.mediatorHosts.find(({ host }) => host.name === name) ?? null;
+  }
+
   start(): void {
+    if (this.mediatorHosts.length === 1) this.tookOver('mediator1');
     for (const host of this.hosts) host.start();
   }
+}
+
+function namesOf(hosts: readonly { host: Host }[]): string[] {
+  return hosts.map(({ host }) => host.name);
 }

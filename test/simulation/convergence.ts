@@ -68,15 +68,17 @@ export class Convergence {
   }
 
   get #stage(): Stage {
-    const { mediatorHost, clients } = this.#cluster;
+    const { clients } = this.#cluster;
     const pass = (durationMs: number) =>
       new Promise<void>((resolve) => this.#scheduler.after(durationMs * 1000, () => resolve()));
     return {
       pass,
       restartMediator: async () => {
+        const last = this.#cluster.lastActive?.host;
         this.#options.killMediator();
-        mediatorHost.start();
-        while (!mediatorHost.isReady || !(await this.#workload.areAllConnected())) await pass(POLL_MS);
+        last?.start();
+        while (this.#cluster.mediator === null || last?.isReady !== true || !(await this.#workload.areAllConnected()))
+          await pass(POLL_MS);
       },
       stopClient: async (name) => {
         const host = clients.find((client) => client.name === name)?.host;

@@ -16,6 +16,7 @@ export type DataFault =
   | 'corrupt';
 export type ControlFault =
   | 'mediator'
+  | 'mediator link'
   | 'metaserver'
   | 'metadata link'
   | 'metadata disk'
@@ -40,7 +41,7 @@ export const DATA_FAULTS: Readonly<Record<DataFault, number>> = {
   rot: 3,
   corrupt: 2,
 };
-export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
+const CONTROL_FAULTS: Readonly<Record<Exclude<ControlFault, 'mediator link'>, number>> = {
   mediator: 3,
   metaserver: 3,
   'metadata link': 1,
@@ -52,9 +53,18 @@ export const CONTROL_FAULTS: Readonly<Record<ControlFault, number>> = {
   blackout: 1,
 };
 
+const SEVERAL_MEDIATORS = { ...CONTROL_FAULTS, 'mediator link': 3 };
+
+export function controlFaults(mediators: number): Readonly<Partial<Record<ControlFault, number>>> {
+  return mediators > 1 ? SEVERAL_MEDIATORS : CONTROL_FAULTS;
+}
+
 /** Kinds to draw from, each as often as its weight; most runs do without some of them, so that the others meet more often. */
-export function deck<Kind extends string>(weights: Readonly<Record<Kind, number>>, random: SeededRandom): Kind[] {
+export function deck<Kind extends string>(
+  weights: Readonly<Partial<Record<Kind, number>>>,
+  random: SeededRandom,
+): Kind[] {
   const kinds = (Object.keys(weights) as Kind[]).filter(() => random.chance(0.7));
   const drawn = kinds.length > 0 ? kinds : [random.pick(Object.keys(weights) as Kind[])];
-  return drawn.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
+  return drawn.flatMap((kind) => Array.from({ length: weights[kind] ?? 0 }, () => kind));
 }

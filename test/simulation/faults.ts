@@ -5,8 +5,10 @@
 import { LONGEST_WAIT_MS, SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
-import { CONTROL_FAULTS, type ControlFault, DATA_FAULTS, type DataFault, deck } from './fault-kinds.js';
+import { type ControlFault, controlFaults, DATA_FAULTS, type DataFault, deck } from './fault-kinds.js';
 import { currentBlocks } from './inspector.js';
+import { type Concerned, LastingFaults } from './lasting-faults.js';
+import { MediatorFaults } from './mediator-faults.js';
 import type { MetaHost } from './meta-host.js';
 import type { Host, World } from './world/host.js';
 import { ROOMY_BYTES } from './world/platter.js';
@@ -15,26 +17,18 @@ const MILLISECOND_US = 1000;
 /** Room that a full disk has left: no block fits. */
 const ROOM_OF_A_FULL_DISK_BYTES = 100;
 
-interface ActiveFault {
-  end(): void;
-}
-
 export class Faults {
-  readonly #active = new Set<ActiveFault>();
+  readonly #lasting: LastingFaults;
+  readonly #mediators: MediatorFaults;
   readonly #dataFaults: readonly DataFault[];
   readonly #controlFaults: readonly ControlFault[];
   /** How many of the faults concern mediator, metaserver and clients. */
   readonly #controlShare: number;
-  /** When the way of a request through mediator and metaserver was last held up, and when the mediator last died. */
-  #heldUpUs = 0;
-  #holdUps = 0;
-  #mediatorDiedUs = 0;
   /** When each client was last stopped for longer than its session lives: until when, microseconds; endless while it is. */
   readonly #silentUntilUs = new Map<string, number>();
   #fullUs = Number.NEGATIVE_INFINITY;
   #fullDisks = 0;
   metaserverCrashes = 0;
-  started = 0;
 
   readonly #cluster: SimulatedCluster;
   readonly #world: World;
@@ -54,17 +48,24 @@ export class Faults {
     this.#atlas = atlas;
     this.#mode = mode;
     this.#onMetaserverCrash = onMetaserverCrash;
+    this.#lasting = new LastingFaults(world, atlas);
+    this.#mediators = new MediatorFaults(cluster, world, atlas, this.#lasting);
     this.#dataFaults = deck(DATA_FAULTS, world.random);
-    this.#controlFaults = deck(CONTROL_FAULTS, world.random);
+    this.#controlFaults = deck(controlFaults(cluster.mediatorHosts.length), world.random);
     this.#controlShare = world.random.pick([0.1, 0.25, 0.6]);
+  }
+
+  get started(): number {
+    return this.#lasting.started;
   }
 
   /** Whether a request that was cut off from its client can't change anything any more. */
   isSettled({ cutOffUs }: { cutOffUs: number }): boolean {
-    if (this.#holdUps > 0) return false;
-    const quietUs = this.#world.scheduler.nowUs - Math.max(cutOffUs, this.#heldUpUs);
+    const { clearSinceUs } = this.#lasting;
+    if (clearSinceUs === null) return false;
+    const quietUs = this.#world.scheduler.nowUs - Math.max(cutOffUs, clearSinceUs);
     // Without its last mediator only a message that was on its way can still arrive.
-    const isOrphaned = this.#mediatorDiedUs > cutOffUs;
+    const isOrphaned = this.#mediators.endedUs > cutOffUs;
     return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
   }
 
@@ -73,8 +74,17 @@ export class Faults {
     return (this.#silentUntilUs.get(client) ?? Number.NEGATIVE_INFINITY) >= sinceUs;
   }
 
+  /** Whether the active mediator has died since, or was replaced. */
   mediatorDied(sinceUs: number): boolean {
-    return this.#mediatorDiedUs >= sinceUs;
+    return this.#mediators.endedUs >= sinceUs;
+  }
+
+  mayBeReplaced(mediator: Host): boolean {
+    return this.#mediators.mayBeReplaced(mediator);
+  }
+
+  tookOver(): void {
+    this.#mediators.tookOver();
   }
 
   /** Whether a disk was full within the last seconds. */
@@ -96,7 +106,7 @@ export class Faults {
 
   /** Ends everything that is wrong. */
   endAll(): void {
-    for (const fault of [...this.#active]) fault.end();
+    this.#lasting.endAll();
   }
 
   #isAllowed({ number }: DataHost, fault: DataFault): Promise<boolean> {
@@ -124,41 +134,36 @@ export class Faults {
     const { host, number } = target;
     const { random, network } = this.#world;
     const { name } = host;
-    this.started++;
+    this.#lasting.started++;
     switch (fault) {
       case 'kill':
-        return this.#outage(host, number, 'killed', () => host.kill());
+        return this.#lasting.outage(host, number, 'killed', () => host.kill());
       case 'power':
-        return this.#outage(host, number, 'without power', () => host.cutPower());
+        return this.#lasting.outage(host, number, 'without power', () => host.cutPower());
       case 'wipe':
         this.#atlas.damages(number);
-        return this.#outage(host, number, 'killed, and its disk replaced', () => {
+        return this.#lasting.outage(host, number, 'killed, and its disk replaced', () => {
           host.kill();
           target.wipe();
         });
       case 'stop':
-        return this.#stop(host, number);
+        return this.#lasting.stop(host, number);
       case 'cut':
-        network.cut('mediator', name);
-        return this.#lasting(`${name} is cut off from the mediator`, number, random.between(20, 3000), () =>
-          network.heal('mediator', name, random.chance(0.3)),
-        );
+        return this.#cutOff(name, number);
       case 'slow':
-        network.slow('mediator', name, random.between(1, 300) * MILLISECOND_US);
-        return this.#lasting(`the way to ${name} is slow`, number, random.between(100, 3000), () =>
-          network.slow('mediator', name, 0),
-        );
+        return this.#slow(name, number);
       case 'stall':
         return this.#stall(host, number);
       case 'break':
         this.#world.note(`fault: the connection to ${name} is lost`);
         this.#atlas.troubleStarts(number, 'break');
         this.#atlas.troubleEnds(number, 'break');
-        return network.breakConnections('mediator', name);
+        for (const end of this.#mediators.someNames()) network.breakConnections(end, name);
+        return;
       case 'syncs':
         host.troubles.failSyncs = true;
         target.deletions.spoil();
-        return this.#lasting(`the disk of ${name} fails to sync`, null, random.between(10, 1000), () => {
+        return this.#lasting.lasting(`the disk of ${name} fails to sync`, [], random.between(10, 1000), () => {
           host.troubles.failSyncs = false;
         });
       case 'full':
@@ -171,13 +176,16 @@ export class Faults {
   }
 
   #strikeControl(fault: ControlFault): void {
-    const { mediatorHost, metaHosts } = this.#cluster;
+    const { metaHosts } = this.#cluster;
     const meta = this.#world.random.pick(metaHosts);
     const { host } = meta;
-    this.started++;
+    this.#lasting.started++;
     switch (fault) {
       case 'mediator':
-        this.#strikeMediator(mediatorHost);
+        this.#mediators.strike();
+        break;
+      case 'mediator link':
+        this.#mediators.cutOff();
         break;
       case 'metaserver':
         this.#strikeMetaserver(meta);
@@ -187,7 +195,7 @@ export class Faults {
         break;
       case 'metadata disk':
         host.troubles.failSyncs = true;
-        this.#lasting(`the disk of ${host.name} fails`, 'way', this.#world.random.between(5, 300), () => {
+        this.#lasting.lasting(`the disk of ${host.name} fails`, ['way'], this.#world.random.between(5, 300), () => {
           host.troubles.failSyncs = false;
         });
         break;
@@ -200,7 +208,7 @@ export class Faults {
       case 'client link': {
         const { name } = this.#world.random.pick(this.#cluster.clients);
         this.#world.note(`fault: the connection of ${name} is lost`);
-        this.#world.network.breakConnections(name, 'mediator');
+        for (const end of this.#mediators.someNames()) this.#world.network.breakConnections(name, end);
         break;
       }
       case 'client stop':
@@ -209,11 +217,11 @@ export class Faults {
       case 'blackout':
         this.#world.note('fault: no power anywhere');
         for (const data of this.#cluster.dataHosts) {
-          this.#outage(data.host, data.number, 'without power', () => data.host.cutPower());
+          this.#lasting.outage(data.host, data.number, 'without power', () => data.host.cutPower());
         }
-        this.#outage(mediatorHost, 'way', 'without power', () => this.#endMediator(true));
+        this.#mediators.blackout();
         for (const each of metaHosts) {
-          this.#outage(each.host, 'way', 'without power', () => this.#endMetaserver(each, true));
+          this.#lasting.outage(each.host, 'way', 'without power', () => this.#endMetaserver(each, true));
         }
     }
   }
@@ -221,16 +229,20 @@ export class Faults {
   #strikeMetadataLink({ name }: Host): void {
     const { random, network } = this.#world;
     const others = this.#cluster.metaHosts.map(({ host }) => host.name).filter((other) => other !== name);
-    const ends = random.chance(0.5) ? ['mediator'] : [random.pick(['mediator', ...others])];
+    const mediators = this.#mediators.someNames();
+    const ends = random.chance(0.5) ? mediators : random.pick([mediators, ...others.map((other) => [other])]);
     // A server that nobody can reach.
-    if (others.length > 0 && random.chance(0.3)) ends.splice(0, 1, 'mediator', ...others);
+    if (others.length > 0 && random.chance(0.3)) {
+      ends.splice(0, ends.length, ...this.#cluster.mediatorHosts.map(({ host }) => host.name), ...others);
+    }
     if (random.chance(0.4)) {
       this.#world.note(`fault: the connections of ${name} with ${ends.join(', ')} are lost`);
+      this.#lasting.interrupts();
       for (const end of ends) network.breakConnections(end, name);
       return;
     }
     for (const end of ends) network.cut(end, name);
-    this.#lasting(`${name} is cut off from ${ends.join(', ')}`, 'way', random.between(20, 2000), () => {
+    this.#lasting.lasting(`${name} is cut off from ${ends.join(', ')}`, ['way'], random.between(20, 2000), () => {
       for (const end of ends) network.heal(end, name, random.chance(0.3));
     });
   }
@@ -239,32 +251,20 @@ export class Faults {
   #wipeMetaserver(meta: MetaHost): void {
     const { metaHosts } = this.#cluster;
     if (metaHosts.length < 3 || !metaHosts.every(({ isVoter }) => isVoter)) return;
-    this.#outage(meta.host, 'way', 'killed, and its disk replaced', () => {
+    this.#lasting.outage(meta.host, 'way', 'killed, and its disk replaced', () => {
       this.#endMetaserver(meta, false);
       meta.wipe();
     });
   }
 
-  #strikeMediator(host: Host): void {
-    if (this.#world.random.chance(0.2)) this.#stop(host, 'way');
-    else this.#outage(host, 'way', 'killed', () => this.#endMediator(this.#world.random.chance(0.3)));
-  }
-
   #strikeMetaserver(meta: MetaHost): void {
     const { host } = meta;
-    if (this.#world.random.chance(0.2)) this.#stop(host, 'way');
-    else this.#outage(host, 'way', 'killed', () => this.#endMetaserver(meta, this.#world.random.chance(0.5)));
+    if (this.#world.random.chance(0.2)) this.#lasting.stop(host, 'way');
+    else this.#lasting.outage(host, 'way', 'killed', () => this.#endMetaserver(meta, this.#world.random.chance(0.5)));
   }
 
   killMediator(): void {
-    this.#endMediator(false);
-  }
-
-  #endMediator(power: boolean): void {
-    if (this.#cluster.mediatorHost.process !== null) this.#mediatorDiedUs = this.#world.scheduler.nowUs;
-    if (power) this.#cluster.mediatorHost.cutPower();
-    else this.#cluster.mediatorHost.kill();
-    this.#atlas.mediatorEnded();
+    this.#mediators.killActive();
   }
 
   #endMetaserver({ host, isServing }: MetaHost, power: boolean): void {
@@ -276,20 +276,27 @@ export class Faults {
   /** Commands that were answered and are not durable may be lost. */
   leaderEnded(): void {
     this.metaserverCrashes++;
+    this.#mediators.leaderEnded();
     this.#onMetaserverCrash();
   }
 
-  /** A process ends now and is started again later. */
-  #outage(host: Host, concerned: number | 'way', words: string, end: () => void): void {
-    end();
-    this.#lasting(`${host.name} is ${words}`, concerned, this.#downMs(), () => host.start());
+  #cutOff(name: string, number: number): void {
+    const { random, network } = this.#world;
+    const ends = this.#mediators.someNames();
+    for (const end of ends) network.cut(end, name);
+    this.#lasting.lasting(`${name} is cut off from ${ends.join(', ')}`, [number], random.between(20, 3000), () => {
+      for (const end of ends) network.heal(end, name, random.chance(0.3));
+    });
   }
 
-  #stop(host: Host, concerned: number | 'way' | null): void {
-    const { process } = host;
-    if (process === null || process.isStopped) return;
-    process.stop();
-    this.#lasting(`${host.name} is stopped`, concerned, this.#world.random.between(20, 3000), () => process.resume());
+  #slow(name: string, number: number): void {
+    const { random, network } = this.#world;
+    const ends = this.#mediators.someNames();
+    const slownessUs = random.between(1, 300) * MILLISECOND_US;
+    for (const end of ends) network.slow(end, name, slownessUs);
+    this.#lasting.lasting(`the way to ${name} is slow`, [number], random.between(100, 3000), () => {
+      for (const end of ends) network.slow(end, name, 0);
+    });
   }
 
   /** Mostly one that has locks. */
@@ -305,7 +312,7 @@ export class Faults {
     const { process } = host;
     if (process === null || process.isStopped) return;
     if (this.#world.random.chance(0.7)) this.silence(host);
-    else this.#stop(host, null);
+    else this.#lasting.stop(host, null);
   }
 
   /** Stops a mount for longer than its session lives. */
@@ -315,17 +322,20 @@ export class Faults {
     this.#silentUntilUs.set(name, Number.POSITIVE_INFINITY);
     process.stop();
     const durationMs = SESSION_GRACE_MS + LONGEST_WAIT_MS + random.between(1000, 4000);
-    this.#lasting(`${name} is stopped`, null, durationMs, () => {
+    this.#lasting.lasting(`${name} is stopped`, [], durationMs, () => {
       this.#silentUntilUs.set(name, scheduler.nowUs);
       process.resume();
     });
   }
 
-  #stall(host: Host, concerned: number | 'way'): void {
+  #stall(host: Host, concerned: Concerned): void {
     if (host.troubles.stalled !== null) return;
     host.stallDisk();
-    this.#lasting(`the disk of ${host.name} answers nothing`, concerned, this.#world.random.between(20, 3000), () =>
-      host.resumeDisk(),
+    this.#lasting.lasting(
+      `the disk of ${host.name} answers nothing`,
+      [concerned],
+      this.#world.random.between(20, 3000),
+      () => host.resumeDisk(),
     );
   }
 
@@ -335,7 +345,7 @@ export class Faults {
     platter.capacityBytes = platter.usedBytes + ROOM_OF_A_FULL_DISK_BYTES;
     this.#fullDisks++;
     deletions.spoil();
-    this.#lasting(`the disk of ${name} is full`, null, this.#world.random.between(50, 2000), () => {
+    this.#lasting.lasting(`the disk of ${name} is full`, [], this.#world.random.between(50, 2000), () => {
       platter.capacityBytes = ROOMY_BYTES;
       this.#fullDisks--;
       this.#fullUs = this.#world.scheduler.nowUs;
@@ -364,36 +374,5 @@ export class Faults {
     server.hooks
       .corrupt({ inode, index, version })
       .catch((error: unknown) => this.#world.note(`${host.name} did not corrupt it: ${String(error)}`));
-  }
-
-  #downMs(): number {
-    const { random } = this.#world;
-    return random.chance(0.5) ? random.between(1, 100) : random.between(100, 3000);
-  }
-
-  /**
-   * Something is wrong from now on, for some time.
-   * @param concerned the data server that can't be counted on meanwhile, or 'way' when it holds up changes of metadata
-   */
-  #lasting(words: string, concerned: number | 'way' | null, durationMs: number, end: () => void): void {
-    const { scheduler } = this.#world;
-    this.#world.note(`fault: ${words} for ${durationMs} ms`);
-    const key = `${words} ${this.started}`;
-    if (typeof concerned === 'number') this.#atlas.troubleStarts(concerned, key);
-    if (concerned === 'way') this.#holdUps++;
-    const fault: ActiveFault = {
-      end: () => {
-        if (!this.#active.delete(fault)) return;
-        this.#world.note(`over: ${words}`);
-        end();
-        if (typeof concerned === 'number') this.#atlas.troubleEnds(concerned, key);
-        if (concerned === 'way') {
-          this.#holdUps--;
-          this.#heldUpUs = scheduler.nowUs;
-        }
-      },
-    };
-    this.#active.add(fault);
-    scheduler.after(durationMs * MILLISECOND_US, () => fault.end());
   }
 }

@@ -5,7 +5,7 @@ import { GroupLeadership } from '../../src/metaserver/storage/group-leadership.j
 import { PROGRESS_KEY } from '../../src/metaserver/storage/progress.js';
 import { WholeStates } from '../../src/metaserver/storage/whole-states.js';
 import { GroupMember } from '../../src/replication/member/group-member.js';
-import type { Sabotage } from './cluster.js';
+import type { Sabotage } from './cluster-shape.js';
 import { instead } from './replaced-members.js';
 
 const METASERVERS = 3;

@@ -9,7 +9,7 @@ import { SessionLocks } from '../../src/mediator/sessions/session-locks.js';
 import { Orphans } from '../../src/mediator/upkeep/orphans.js';
 import { SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import type { Runtime } from '../../src/runtime/runtime.js';
-import type { Sabotage } from './cluster.js';
+import type { Sabotage } from './cluster-shape.js';
 import { both, instead } from './replaced-members.js';
 
 /** A mediator that ends sessions this soon after it last began to wait for their clients, whatever it hears of them since. */

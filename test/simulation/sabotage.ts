@@ -5,7 +5,8 @@ import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
 import { copyOf, type Pieces } from '../../src/protocol/values/pieces.js';
-import type { Sabotage } from './cluster.js';
+import type { Sabotage } from './cluster-shape.js';
+import { SABOTAGES_OF_FENCES } from './sabotage-of-fences.js';
 import { SABOTAGES_OF_GROUPS } from './sabotage-of-groups.js';
 import { SABOTAGES_OF_GUARDS } from './sabotage-of-guards.js';
 
@@ -139,4 +140,5 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
   },
   ...SABOTAGES_OF_GUARDS,
   ...SABOTAGES_OF_GROUPS,
+  ...SABOTAGES_OF_FENCES,
 };

@@ -1,6 +1,6 @@
 // The clusters that a seed chooses from.
 import { quorumProblem } from '../../src/protocol/values/quorum.js';
-import type { ClusterShape } from './cluster.js';
+import type { ClusterShape } from './cluster-shape.js';
 import { SeededRandom } from './world/seeded-random.js';
 
 /** N, Qr, Qw: the default first, then what is at the edge of something. */
@@ -29,6 +29,7 @@ export function shapeFor(seed: number, fixed: Partial<ClusterShape> = {}): Clust
     servers: fixed.servers ?? servers,
     // Of another sequence, so that a seed keeps the rest of its shape.
     metaservers: new SeededRandom(seed ^ 0x3e7a).pick([1, 1, 1, 2, 3, 3, 3, 4, 5]),
+    mediators: new SeededRandom(seed ^ 0x2ed1).pick([1, 2]),
     protocol: new SeededRandom(seed ^ 0x9107).pick(['raft', 'viewstamped'] as const),
     readQuorum,
     writeQuorum,

@@ -25,9 +25,10 @@ function run(seed: number, mode: SimulationOptions['mode'], rest: Partial<Simula
 
 function mustPass(seed: number, mode: string, { failure, trace }: SimulationResult): void {
   if (failure === null) return;
-  const { servers, readQuorum, writeQuorum } = shapeFor(seed);
+  const { servers, readQuorum, writeQuorum, metaservers, mediators } = shapeFor(seed);
   const quorums = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
-  const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums}`;
+  const control = `--metaservers ${metaservers} --mediators ${mediators}`;
+  const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums} ${control}`;
   assert.fail(`${trace.join('\n')}\nstep ${failure.step}: ${failure.message}\nagain: ${again}`);
 }
 
@@ -62,7 +63,8 @@ describe("the simulation's checks", function () {
   for (const [name, sabotage] of Object.entries(SABOTAGES)) {
     it(`notice ${name}`, async () => {
       for (let seed = SABOTAGE_SEEDS; seed >= 1; seed--) {
-        const shape = shapeFor(seed, { metaservers: sabotage.metaservers ?? 1 });
+        const { metaservers = 1, mediators = 1 } = sabotage;
+        const shape = shapeFor(seed, { metaservers, mediators });
         const { failure } = await run(seed, 'safe', { sabotage, shape });
         if (failure !== null) return;
       }

@@ -2,7 +2,8 @@
 // phase in which everything must come back and all replicas become equal.
 import { Atlas } from './atlas.js';
 import { BallotWatch } from './ballots.js';
-import { type ClusterShape, type Sabotage, SimulatedCluster } from './cluster.js';
+import { SimulatedCluster } from './cluster.js';
+import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { Convergence } from './convergence.js';
 import { Faults } from './faults.js';
 import { operate } from './operator.js';
@@ -127,7 +128,7 @@ export class Simulation {
 
   async #prepare(): Promise<void> {
     this.#cluster.start();
-    const isConnected = () => this.#cluster.clients.every(({ remote }) => remote.state === 'up');
+    const isConnected = () => this.#cluster.clients.every((client) => client.isConnected);
     await this.#until(isConnected, 10_000, 'the clients could not connect');
     await this.#complete(() => this.#workload.prepare(), 10_000, 'the folders were not made');
   }
@@ -201,11 +202,12 @@ export class Simulation {
   #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
     if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
-    if (event.startsWith('replica.') && host === 'mediator') this.#observe(event, fields);
-    if (event === 'session.silent') this.#sessionEnded(fields);
+    if (event === 'mediator.took_over') this.#tookOver(host);
+    if (event.startsWith('replica.')) this.#observe(host, event, fields);
+    if (event === 'session.silent') this.#sessionEnded(host, fields);
     if (event === 'raft.elected' || event === 'raft.stepped_down') this.#faults.leaderEnded();
     const isAlone = this.#cluster.metaHosts.length === 1;
-    if (host === 'mediator' && (!isAlone || fields.server === 'meta1')) {
+    if (this.#isActive(host) && (!isAlone || fields.server === 'meta1')) {
       if (event === (isAlone ? 'connection.up' : 'metadata.leader')) this.#workload.metaserverReturned();
       if (event === (isAlone ? 'connection.down' : 'metadata.leader_lost')) this.#workload.mediatorForgot();
     }
@@ -216,19 +218,35 @@ export class Simulation {
     if (ALARMS.has(event) && !isInjected) this.#fail(`${host} logged ${event}: ${words.join(' ')}`);
   }
 
-  #observe(event: string, { server }: Readonly<Record<string, unknown>>): void {
-    const found = this.#cluster.dataHosts.find(({ host }) => host.name === server);
+  #isActive(host: string): boolean {
+    return this.#cluster.lastActive?.host.name === host;
+  }
+
+  #tookOver(host: string): void {
+    const last = this.#cluster.lastActive?.host;
+    if (last !== undefined && last.name !== host && !this.#faults.mayBeReplaced(last)) {
+      this.#fail(`${host} took over from ${last.name}, which was there`);
+    }
+    this.#cluster.tookOver(host);
+    this.#faults.tookOver();
+    this.#atlas.tookOver();
+    this.#workload.tookOver();
+  }
+
+  #observe(host: string, event: string, { server }: Readonly<Record<string, unknown>>): void {
+    const found = this.#cluster.dataHosts.find((data) => data.host.name === server);
     if (found === undefined) return;
-    if (event === 'replica.down') this.#atlas.seenByMediator(found.number, true);
+    if (event === 'replica.down') this.#atlas.seenByMediator(host, found.number, true);
     if (['replica.up', 'replica.blank', 'replica.rebuilding'].includes(event)) {
-      this.#atlas.seenByMediator(found.number, false);
+      this.#atlas.seenByMediator(host, found.number, false);
     }
   }
 
-  /** Only of a client that was stopped for long until just now a session ends by itself. */
-  #sessionEnded({ client }: Readonly<Record<string, unknown>>): void {
+  /** Only of a client that was stopped for long until just now a session ends by itself. A mediator that was replaced ends all. */
+  #sessionEnded(host: string, { client }: Readonly<Record<string, unknown>>): void {
     const found = this.#cluster.clients.find(({ session }) => session.client === client);
-    if (found === undefined || this.#faults.wasSilent(found.name, this.#scheduler.nowUs - NOTICE_US)) return;
+    if (found === undefined || !this.#isActive(host)) return;
+    if (this.#faults.wasSilent(found.name, this.#scheduler.nowUs - NOTICE_US)) return;
     this.#fail(`the session of ${found.name} was ended although it was heard of`);
   }
 

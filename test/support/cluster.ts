@@ -32,7 +32,9 @@ export interface ClusterOptions {
   servers: number;
   /** One when absent. */
   metaservers?: number;
-  metadataProtocol?: 'raft' | 'viewstamped';
+  metadataProtocol?: 'raft' | 'viewstamped' | 'etcd';
+  /** One when absent. */
+  mediators?: number;
   readQuorum?: number;
   writeQuorum?: number;
   binding?: 'kernel' | 'fuse-native';
@@ -242,6 +244,14 @@ export class Cluster {
     }
   }
 
+  /** Ends `nmrfs up` as a crash would. Its servers end by themselves then; `resume` waits for that. */
+  async killSupervisor(): Promise<void> {
+    this.#isHarmed = true;
+    const ended = new Promise<void>((resolve) => this.#supervisor.once('exit', () => resolve()));
+    this.#supervisor.kill('SIGKILL');
+    await ended;
+  }
+
   /** Stops everything and removes the folder. */
   async destroy(): Promise<void> {
     await this.stop();
@@ -296,6 +306,7 @@ async function configText({
   servers,
   metaservers = 1,
   metadataProtocol = 'raft',
+  mediators = 1,
   readQuorum,
   writeQuorum,
   binding,
@@ -303,12 +314,12 @@ async function configText({
   maximumDirtyMebibytes,
   extraConfig,
 }: ClusterOptions): Promise<string> {
-  const ports = await freePorts(servers + metaservers + 1);
+  const ports = await freePorts(servers + metaservers + mediators);
   const lines = [
-    `mediator: { address: "127.0.0.1:${ports[0]}" }`,
+    ...mediatorLines(ports.splice(0, mediators)),
     `metadataProtocol: ${metadataProtocol}`,
-    ...serverLines('metaservers', 'meta', ports.slice(1, metaservers + 1)),
-    ...serverLines('dataservers', 'data', ports.slice(metaservers + 1)),
+    ...serverLines('metaservers', 'meta', ports.slice(0, metaservers)),
+    ...serverLines('dataservers', 'data', ports.slice(metaservers)),
   ];
   if (readQuorum !== undefined) lines.push(`readQuorum: ${readQuorum}`);
   if (writeQuorum !== undefined) lines.push(`writeQuorum: ${writeQuorum}`);
@@ -323,6 +334,11 @@ async function configText({
   );
   if (extraConfig !== undefined) lines.push(extraConfig);
   return `${lines.join('\n')}\n`;
+}
+
+function mediatorLines(ports: readonly number[]): string[] {
+  if (ports.length === 1) return [`mediator: { address: "127.0.0.1:${ports[0]}" }`];
+  return ['mediators:', ...ports.map((port, at) => `  - { name: mediator${at + 1}, address: "127.0.0.1:${port}" }`)];
 }
 
 function serverLines(list: string, name: string, ports: readonly number[]): string[] {

@@ -15,6 +15,7 @@ export const FOLLOWER: GroupStatus = {
   lastIndex: 0,
   committedIndex: 0,
   appliedIndex: 0,
+  servers: [],
   voters: [],
   learners: [],
   trouble: null,

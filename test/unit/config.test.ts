@@ -13,6 +13,8 @@ metaservers: [{ name: meta1, address: "127.0.0.1:7610", directory: data/meta1 }]
 dataservers: [{ name: data1, address: "127.0.0.1:7621", directory: /srv/data1 }]
 `;
 
+const ETCD = `${MINIMAL}metadataProtocol: etcd\netcd: { endpoints: ["http://127.0.0.1:2379"] }\n`;
+
 function problems(text: string): string[] {
   try {
     parseConfig(text, FILE);
@@ -69,6 +71,32 @@ describe('the configuration file', () => {
     assert.equal(describeMetadata(3), 'Names and attributes survive the loss of 1 of 3 metaservers.');
     assert.equal(describeMetadata(4), 'Names and attributes survive the loss of 1 of 4 metaservers.');
     assert.equal(describeMetadata(9), 'Names and attributes survive the loss of 4 of 9 metaservers.');
+    assert.equal(
+      describeMetadata(3, 'etcd'),
+      'Names and attributes survive the loss of 2 of 3 metaservers, while etcd is there.',
+    );
+  });
+
+  it('says where etcd is, with absolute paths of what its connections need', () => {
+    const plain = parseConfig(ETCD, FILE);
+    assert.deepEqual(plain.etcd, { endpoints: ['http://127.0.0.1:2379'], prefix: '/nmrfs' });
+    const text = ETCD.replace(
+      '["http://127.0.0.1:2379"]',
+      '["https://etcd:2379"], prefix: /a, user: { name: n, password: p }, tls: { ca: ca.pem, certificate: /c.pem, key: k.pem }',
+    );
+    assert.deepEqual(parseConfig(text, FILE).etcd, {
+      endpoints: ['https://etcd:2379'],
+      prefix: '/a',
+      user: { name: 'n', password: 'p' },
+      tls: { ca: '/etc/nmrfs/ca.pem', certificate: '/c.pem', key: '/etc/nmrfs/k.pem' },
+    });
+  });
+
+  it('fits with the lines on etcd that init writes as an example', () => {
+    const example = TEMPLATE.replace('metadataProtocol: raft', 'metadataProtocol: etcd')
+      .replace(/^# (etcd:| {2}(?:endpoints|prefix|user|tls): )/gm, '$1')
+      .replace('http://127.0.0.1:2379', 'https://127.0.0.1:2379');
+    assert.equal(parseConfig(example, FILE).etcd?.user?.name, 'nmrfs');
   });
 
   it('needs no more than the servers; everything else has a default', () => {
@@ -127,7 +155,7 @@ describe('the configuration file', () => {
     [
       'an unknown key',
       changed('readQuorum: 3', 'readQorum: 3'),
-      /:43: readQorum: unknown key; did you mean readQuorum\?/,
+      /:53: readQorum: unknown key; did you mean readQuorum\?/,
     ],
     [
       'an unknown key of a group',
@@ -180,6 +208,47 @@ describe('the configuration file', () => {
       'a protocol that there is not',
       changed('metadataProtocol: raft', 'metadataProtocol: paxos'),
       /metadataProtocol: "paxos" does not fit: it must be one of raft, viewstamped/,
+    ],
+    [
+      'etcd without saying where',
+      `${MINIMAL}metadataProtocol: etcd\n`,
+      /etcd: missing; metadataProtocol: etcd needs it/,
+    ],
+    [
+      'etcd where it is not used',
+      ETCD.replace('metadataProtocol: etcd', ''),
+      /etcd: only with metadataProtocol: etcd; here it is raft/,
+    ],
+    [
+      'an unknown key of etcd',
+      ETCD.replace('"] }', '"], prefiks: a }'),
+      /etcd\.prefiks: unknown key; did you mean prefix\?/,
+    ],
+    [
+      'an unknown key of its user',
+      ETCD.replace('"] }', '"], user: { nam: a } }'),
+      /etcd\.user\.nam: unknown key; did you mean name\?/,
+    ],
+    [
+      'a password that is no text',
+      ETCD.replace('"] }', '"], user: { name: a, password: 1 } }'),
+      /etcd\.user\.password: the value does not fit/,
+    ],
+    [
+      'an endpoint with a path',
+      ETCD.replace('2379', '2379/v3'),
+      /etcd\.endpoints\[0\]: .* it must be an address of etcd, such as http/,
+    ],
+    ['no endpoint', ETCD.replace('"http://127.0.0.1:2379"', ''), /etcd\.endpoints: a list of 0 does not fit/],
+    [
+      'tls to an endpoint without',
+      ETCD.replace('"] }', '"], tls: { ca: a } }'),
+      /etcd\.tls: only where all endpoints begin with https/,
+    ],
+    [
+      'a certificate without a key',
+      ETCD.replace('http:', 'https:').replace('"] }', '"], tls: { certificate: a } }'),
+      /etcd\.tls: certificate and key belong together/,
     ],
     [
       'a name used twice',
@@ -250,7 +319,7 @@ describe('the configuration file', () => {
     [
       'an IPv6 address without quotes',
       changed('127.0.0.1:7600', '[::1]:7600'),
-      /:10: \[::1\]:7600 wants quotes: "\[::1\]:7600"; a bare \[ begins a list$/,
+      /:11: \[::1\]:7600 wants quotes: "\[::1\]:7600"; a bare \[ begins a list$/,
     ],
     [
       'one in a group in braces',
@@ -302,7 +371,7 @@ describe('the configuration file', () => {
   });
 
   it('takes IPv6 addresses in quotes', () => {
-    assert.equal(parseConfig(changed('127.0.0.1:7600', '"[::1]:7600"'), FILE).mediator.address, '[::1]:7600');
+    assert.equal(parseConfig(changed('127.0.0.1:7600', '"[::1]:7600"'), FILE).mediators[0]?.address, '[::1]:7600');
     assert.deepEqual(problems(changed('cluster: nmrfs', 'cluster: nmrfs # not [::1]:7600')), []);
   });
 

@@ -105,7 +105,7 @@ export class Session {
 
   /** Calls a method of the mediator. */
   callMediator(method: string, ...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
-    return callXmlRpc(this.#config.mediator.address, method, parameters, this.#options());
+    return callXmlRpc(this.#config.mediators[0]?.address ?? '', method, parameters, this.#options());
   }
 
   /** Everything that the server holds. */

@@ -47,7 +47,7 @@ async function status(options: StatusOptions): Promise<void> {
       } else if (options.json === true) {
         printJson(answer);
       } else {
-        print(statusText(answer));
+        print(statusText(answer, config.metadataProtocol));
       }
       if (options.watch !== true) {
         return;

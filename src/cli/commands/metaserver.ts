@@ -5,6 +5,9 @@ import { type ConfigOption, withConfig } from './options.js';
 
 /** Longer than its supervisor gives a server to stop. */
 const RETIRE_DEADLINE_MS = 15_000;
+const ADMIT_DEADLINE_MS = 50_000;
+/** It may get all files' names and block maps first. It comes in later than that, too. */
+const JOIN_LIMIT_MS = 120_000;
 
 export function addMetaserverCommands(program: Command): void {
   const group = program.command('metaserver').description('the group of metaservers, while it runs');
@@ -12,6 +15,12 @@ export function addMetaserverCommands(program: Command): void {
     .description('have a metaserver lead the others')
     .argument('<name>', 'for instance meta2')
     .action(transfer);
+  withConfig(group.command('add'))
+    .description('add a metaserver to the group and to the configuration file, and start it where "nmrfs up" runs')
+    .argument('<name>', 'for instance meta4')
+    .argument('<address>', 'HOST:PORT')
+    .argument('<directory>', 'an empty folder on its host; it is made where it is missing')
+    .action(add);
   withConfig(group.command('remove'))
     .description('take a metaserver out of the group and out of the configuration file')
     .argument('<name>', 'for instance meta3')
@@ -26,6 +35,33 @@ async function transfer(name: string, options: ConfigOption): Promise<void> {
     await group.until(`${name} leading`, (standings) => leaderOf(standings) === name);
   });
   print(`${name} leads`);
+}
+
+async function add(name: string, address: string, directory: string, options: ConfigOption): Promise<void> {
+  const { config, print, withGroup, leaderOf } = await load(options);
+  const { addServer, checkNewServer } = await import('../config-file.js');
+  const server = { name, address, directory };
+  await checkNewServer(config.file, 'metaservers', server);
+  // The group first: what it refuses must not get into the file.
+  await withGroup(config, (group) => group.atLeader((leader) => leader.add({ name, address })));
+  const grown = await addServer(config.file, 'metaservers', server);
+  const { askSupervisor } = await import('../supervisor/control-client.js');
+  const started = await askSupervisor(config, (control) => control.admit({ name }, { deadlineMs: ADMIT_DEADLINE_MS }));
+  if (started === undefined) {
+    print(
+      `${name} is in ${config.file}, and its address is known to the group; no "nmrfs up" runs here: start it on its host`,
+    );
+    return;
+  }
+  await withGroup(grown, (group) =>
+    group.until(
+      `${name} as a voter`,
+      (standings) => standings.get(leaderOf(standings) ?? '')?.voters.includes(name) === true,
+      JOIN_LIMIT_MS,
+    ),
+  );
+  print(`${name} belongs to the group and is in ${config.file}`);
+  if (config.metaservers.length === 1) print('a mediator that runs asks only the first one until it is started anew');
 }
 
 async function remove(name: string, options: ConfigOption): Promise<void> {

@@ -15,7 +15,7 @@ export function addMountCommands(program: Command): void {
   withConfig(program.command('mount'))
     .description('mount the file system of a running mediator; goes to the background when it is mounted')
     .argument('<dir>', 'an existing folder')
-    .option('--mediator <host:port>', 'where the mediator is; by default as configured')
+    .option('--mediator <host:port,...>', 'where the mediator is, or all of several; by default as configured')
     .addOption(
       new Option('--binding <binding>', 'how to mount; by default as configured').choices(['kernel', 'fuse-native']),
     )

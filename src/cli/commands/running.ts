@@ -31,10 +31,10 @@ export function addRunCommands(program: Command): void {
     .action(down);
   withConfig(program.command('serve'))
     .description('run one server of the configuration in the foreground; its log goes to standard output')
-    .addArgument(new Argument('<kind>', 'which kind of server').choices(['mediator', 'meta', 'data']))
+    .addArgument(new Argument('<kind>', 'which kind of server').choices(['mediator', 'meta', 'data', 'mount']))
     .option('--id <server>', "the server's name, or its number among those of its kind")
     .option('--blank', 'data, or one of several meta: wipe the store first')
-    .option('--mount <dir>', 'mediator: mount the file system here too')
+    .option('--mount <dir>', 'mediator, where there is one: mount the file system here too; mount: where to')
     .addOption(binding())
     .action(serve);
 }

@@ -1,5 +1,6 @@
 // nmrfs init and nmrfs config: making the configuration file and changing it.
 import type { Command } from 'commander';
+import type { Config } from '../../config.js';
 import { type ConfigOption, type PrintOptions, wholeNumber, withPrint } from './options.js';
 
 /** What a running mediator changes at once; other keys take effect at the next start. */
@@ -8,6 +9,7 @@ const LIVE_KEYS: readonly string[] = ['readQuorum', 'writeQuorum', 'audit', 'onW
 interface InitOptions extends ConfigOption {
   dataServers: number;
   metaservers: number;
+  mediators: number;
   basePort: number;
 }
 
@@ -19,6 +21,7 @@ export function addSetupCommands(program: Command): void {
     .option('--config <file>', 'the file to write, within that folder', 'nmrfs.yaml')
     .option('--data-servers <n>', 'how many data servers, 1 to 15', wholeNumber(1, 15), 5)
     .option('--metaservers <n>', 'how many metaservers, 1 to 9; 3 survive the loss of one', wholeNumber(1, 9), 1)
+    .option('--mediators <n>', 'how many mediators, 1 to 5; of 2 one may be lost', wholeNumber(1, 5), 1)
     .option(
       '--base-port <port>',
       'the port of the mediator; the other servers use ports above it',
@@ -42,7 +45,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const [{ mkdir }, { dirname, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
   const { createConfigFile, loadConfig } = await import('../config-file.js');
   const { configTemplate } = await import('../config-template.js');
-  const { describeMetadata, describeSurvival } = await import('../../config.js');
+  const { describeMediators, describeMetadata, describeSurvival } = await import('../../config.js');
   const { print } = await import('../output.js');
   const file = resolve(folder, options.config);
   await mkdir(dirname(file), { recursive: true });
@@ -50,10 +53,21 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const config = await loadConfig(file);
   print(`${file}: ${config.dataservers.length} data servers, Qr ${config.readQuorum}, Qw ${config.writeQuorum}`);
   print(describeSurvival(config.dataservers.length, config));
-  const metadata = describeMetadata(config.metaservers.length);
-  if (metadata !== undefined) {
-    print(metadata);
+  const { metaservers, mediators } = config;
+  for (const line of [describeMetadata(metaservers.length), describeMediators(mediators.length)]) {
+    if (line !== undefined) {
+      print(line);
+    }
   }
+}
+
+function withoutSecrets({ secret, etcd, ...config }: Config): object {
+  const user = etcd?.user === undefined ? {} : { user: { ...etcd.user, password: '(set)' } };
+  return {
+    ...config,
+    ...(etcd === undefined ? {} : { etcd: { ...etcd, ...user } }),
+    ...(secret === undefined ? {} : { secret: '(set)' }),
+  };
 }
 
 async function get(key: string | undefined, options: PrintOptions): Promise<void> {
@@ -63,10 +77,11 @@ async function get(key: string | undefined, options: PrintOptions): Promise<void
   const live = await liveValues();
   if (key === undefined) {
     // A secret is shown only when it is asked for by name.
-    printJson({ ...config, ...live, ...(config.secret === undefined ? {} : { secret: '(set)' }) });
+    printJson({ ...withoutSecrets(config), ...live });
     return;
   }
-  const value = live[key] ?? configValue(config, key);
+  const whole = key.startsWith('etcd') && !key.endsWith('.password') ? (withoutSecrets(config) as Config) : config;
+  const value = live[key] ?? configValue(whole, key);
   if (options.json === true) {
     printJson({ key, value: value ?? null });
   } else {

@@ -1,10 +1,10 @@
 // A mount whose mediator is another process, here or on another host.
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import type { MediatorConfig } from '../../config.js';
 import { asWrongServer } from '../../protocol/errors.js';
 import type { FileService } from '../../protocol/services/files.js';
 import type { SessionService } from '../../protocol/services/sessions.js';
-import { connectRemote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
@@ -12,15 +12,13 @@ import { compileEarly, SERVING_OPTIONS } from '../../runtime/node/v8-options.js'
 import { COMMAND_FILE } from '../command-file.js';
 import { exitOnDefect } from '../defects.js';
 import { CommandFailure, describeFailure } from '../failure.js';
-import { secretOption, unixPathOption } from '../paths.js';
 import { RotatingFile } from '../rotating-file.js';
 import { bindingEnvironment } from './binding.js';
+import { followMediators } from './mediators.js';
 import { mountLogFile } from './mount-log.js';
 import type { MountRequest } from './mount-request.js';
 import { clearDeadMount } from './mounts.js';
 
-/** A file operation may wait for the mediator's own deadlines several times over. */
-const DEADLINES_PER_OPERATION = 10;
 const LOG_MODE = 0o640;
 
 /** Mounts in a process of its own and returns when it is mounted. Answers where that one's log is, if it has one. */
@@ -98,8 +96,10 @@ export async function mountRemote(request: MountRequest): Promise<void> {
 }
 
 /** Why the mediator did not answer the first call, in words for a person. */
-function whyNotAnswered(error: unknown, address: string): unknown {
+function whyNotAnswered(error: unknown, mediators: readonly MediatorConfig[]): unknown {
+  const address = mediators.map((mediator) => mediator.address).join(', ');
   if (hasCode(error, 'UNKNOWN_METHOD')) return asWrongServer(error, 'mediator', address);
+  if (mediators.length > 1) return new CommandFailure(`no mediator at ${address} is active: ${messageOf(error)}`);
   return new CommandFailure(`the mediator at ${address} does not answer: ${messageOf(error)}`);
 }
 
@@ -114,30 +114,20 @@ function stopSignal(): Promise<void> {
 
 async function mountHere(request: MountRequest): Promise<void> {
   compileEarly();
-  const { config, directory, mediator, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
+  const { config, directory, mediators, binding, readOnly, allowOther, attributeTimeoutMs, source, kernelOptions } =
     request;
   const { mountFileSystem } = await import('../../fuse-client/mount.js');
   const { log } = request.given;
   const destination = log === undefined ? {} : { destination: new RotatingFile(log) };
   const runtime = nodeRuntime({ logLevel: config.logLevel, logName: 'mount', ...destination });
   exitOnDefect(runtime.log);
-  const deadlineMs = config.deadlineMs * DEADLINES_PER_OPERATION;
-  const remote = connectRemote(
-    {
-      name: 'mediator',
-      address: mediator,
-      deadlineMs,
-      whileDown: 'wait',
-      // The socket of this configuration's mediator, not of another one that was named.
-      ...(mediator === config.mediator.address ? unixPathOption(config, 'mediator') : {}),
-      ...secretOption(config),
-    },
-    runtime,
-  );
+  const followed = followMediators(config, mediators, runtime);
+  const { remote, deadlineMs } = followed;
   try {
     const files = remote.service<FileService>('files');
+    // While none is active, one of several takes over within this time.
     await files.statfs({}, { deadlineMs: config.deadlineMs }).catch((error: unknown) => {
-      throw whyNotAnswered(error, mediator);
+      throw whyNotAnswered(error, mediators);
     });
     await clearDeadMount(directory);
     const { maximumDirtyBytes } = config.mount;
@@ -155,6 +145,6 @@ async function mountHere(request: MountRequest): Promise<void> {
     await tell({ kind: 'ready' });
     await Promise.race([mount.ended, signalled.then(() => mount.unmount())]);
   } finally {
-    await remote.close();
+    await followed.close();
   }
 }

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseAddress } from '../../config/values.js';
-import { type Config, parseConfig } from '../../config.js';
+import { type Config, type MediatorConfig, parseConfig } from '../../config.js';
 import { loadConfig } from '../config-file.js';
 import { configTemplate } from '../config-template.js';
 import { usageError } from '../failure.js';
@@ -15,7 +15,7 @@ import { mountPoint, requireFolder } from './mounts.js';
 export interface MountRequest {
   config: Config;
   directory: string;
-  mediator: string;
+  mediators: MediatorConfig[];
   binding: 'kernel' | 'fuse-native';
   readOnly: boolean;
   allowOther: boolean;
@@ -51,23 +51,20 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
   if (options.remount) {
     throw usageError('-o remount: only "mount -o remount DIR" does that');
   }
-  if (given.mediator !== undefined && parseAddress(given.mediator) === undefined) {
-    throw usageError(`${given.mediator}: a mediator is given as HOST:PORT`);
-  }
   const config = await loadClientConfig(options.configFile ?? given.config, given);
-  const mediator = given.mediator ?? config.mediator.address;
+  const mediators = given.mediator === undefined ? config.mediators : namedMediators(given.mediator, config);
   const binding = chooseBinding(given.binding ?? config.mount.binding);
   const request: MountRequest = {
     config,
     directory: await mountPoint(directory),
-    mediator,
+    mediators,
     binding,
     readOnly: options.readOnly ?? config.mount.readOnly,
     allowOther: options.allowOther ?? chooseAllowOther(config.mount.allowOther),
     accessTimes: options.accessTimes ?? config.mount.accessTimes,
     attributeTimeoutMs:
       options.attributeTimeoutMs ?? chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
-    source: given.source ?? mediator,
+    source: given.source ?? mediators.map(({ address }) => address).join(','),
     kernelOptions: options.kernelOptions,
     given: given.log === undefined ? given : { ...given, log: resolve(given.log) },
   };
@@ -80,6 +77,18 @@ export async function readMountRequest(directory: string, given: GivenMount): Pr
     }
   }
   return request;
+}
+
+/** @param addresses separated by commas, when there are several */
+function namedMediators(addresses: string, config: Config): MediatorConfig[] {
+  const isLone = !addresses.includes(',');
+  return addresses.split(',').map((address) => {
+    if (parseAddress(address) === undefined) {
+      throw usageError(`${address}: a mediator is given as HOST:PORT`);
+    }
+    const known = config.mediators.find((mediator) => mediator.address === address);
+    return known ?? { name: isLone ? 'mediator' : address, address };
+  });
 }
 
 /** A client that is told where the mediator is needs no configuration file; a cluster with a secret does. */

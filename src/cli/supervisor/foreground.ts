@@ -2,7 +2,7 @@
 // Ctrl-C. And `nmrfs down`, its end from elsewhere.
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type Config, describeMetadata, describeSurvival } from '../../config.js';
+import { type Config, describeMediators, describeMetadata, describeSurvival } from '../../config.js';
 import { CommandFailure } from '../failure.js';
 import { bindingEnvironment, chooseBinding } from '../mounting/binding.js';
 import { clearIfDead, mountPoint } from '../mounting/mounts.js';
@@ -92,7 +92,11 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
         `${command} votes /a.txt${option}`,
         `${command} status${option}`,
       ];
-  const survived = [describeSurvival(dataservers.length, config), describeMetadata(config.metaservers.length) ?? []];
+  const survived = [
+    describeSurvival(dataservers.length, config),
+    describeMetadata(config.metaservers.length, config.metadataProtocol) ?? [],
+    describeMediators(config.mediators.length) ?? [],
+  ];
   return [
     `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
     ...(notes.length > 0

@@ -9,6 +9,8 @@ import { type DirectoryLock, isDirectoryLocked, lockDirectory } from '../locks/d
 import { identify, type ProcessIdentity } from '../locks/process-identity.js';
 import { supervisorFile } from '../paths.js';
 
+const ENDED_POLL_MS = 50;
+
 /** What a supervisor tells about itself in its file, readable by its own user only. */
 export interface SupervisorRecord {
   processId: number;
@@ -73,16 +75,22 @@ export async function removeRecord(config: Config): Promise<void> {
  * within the deadline. Answers the names of those that were killed.
  */
 export async function waitForLeftovers(record: SupervisorRecord, deadlineMs: number): Promise<string[]> {
-  const end = performance.now() + deadlineMs;
-  let left = await stillRunning(record.children);
-  while (left.length > 0 && performance.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    left = await stillRunning(left);
-  }
+  const left = await untilEnded(record.children, deadlineMs);
   for (const { processId } of left) {
     process.kill(processId, 'SIGKILL');
   }
   return left.map(({ name }) => name);
+}
+
+/** Resolves when all of them have ended, or with those that run on after the deadline. */
+export async function untilEnded(children: readonly ProcessIdentity[], deadlineMs: number): Promise<ProcessIdentity[]> {
+  const end = performance.now() + deadlineMs;
+  let left = await stillRunning(children);
+  while (left.length > 0 && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, ENDED_POLL_MS));
+    left = await stillRunning(left);
+  }
+  return left;
 }
 
 async function stillRunning(children: readonly ProcessIdentity[]): Promise<ProcessIdentity[]> {

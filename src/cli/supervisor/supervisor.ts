@@ -13,6 +13,7 @@ import { CommandFailure } from '../failure.js';
 import type { DirectoryLock } from '../locks/directory-lock.js';
 import { identify, type ProcessIdentity } from '../locks/process-identity.js';
 import { clearDeadMount, clearIfDead, requireFolder } from '../mounting/mounts.js';
+import { MOUNT_NAME, type ServerKind } from '../open-server.js';
 import { logDirectory } from '../paths.js';
 import { type ChildPlan, ServerChild } from './child.js';
 import type { ControlService } from './control.js';
@@ -44,7 +45,9 @@ export class Supervisor {
   #children: ServerChild[];
   #metaservers: ServerChild[];
   #dataservers: ServerChild[];
-  readonly #mediator: ServerChild;
+  readonly #mediators: ServerChild[];
+  /** With several mediators; a lone one mounts in its own process. */
+  readonly #mount: ServerChild | null;
   readonly #logs: Logs;
   #lock: DirectoryLock | undefined;
   #control: RunningServer | undefined;
@@ -70,8 +73,17 @@ export class Supervisor {
     const dataEnvironment = dataServerEnvironment(process.env);
     this.#dataservers = config.dataservers.map(({ name }) => this.#child(name, 'data', [], dataEnvironment));
     const { directory, binding, environment } = options.mount;
-    this.#mediator = this.#child('mediator', 'mediator', ['--mount', directory, '--binding', binding], environment);
-    this.#children = [...this.#metaservers, ...this.#dataservers, this.#mediator];
+    const mounting = ['--mount', directory, '--binding', binding];
+    const [lone, ...more] = config.mediators;
+    if (lone !== undefined && more.length === 0) {
+      this.#mediators = [this.#child(lone.name, 'mediator', mounting, environment)];
+      this.#mount = null;
+    } else {
+      this.#mediators = config.mediators.map(({ name }) => this.#child(name, 'mediator', []));
+      this.#mount = this.#child(MOUNT_NAME, 'mount', mounting, environment);
+    }
+    const mounts = this.#mount === null ? [] : [this.#mount];
+    this.#children = [...this.#metaservers, ...this.#dataservers, ...this.#mediators, ...mounts];
     this.#stopAsked = new Promise((resolve) => {
       this.#askStop = resolve;
     });
@@ -129,9 +141,15 @@ export class Supervisor {
     else await Promise.allSettled(this.#metaservers.map((child) => child.ready(STORE_START_MS)));
     // Those that can't serve are named below, each with its reason.
     await dataservers;
-    this.#mediator.release();
-    await this.#mediator.ready().catch(fail);
-    return this.#untilReadable();
+    for (const mediator of this.#mediators) mediator.release();
+    // Of several, one is enough; those that can't serve are named.
+    const begun = await Promise.allSettled(this.#mediators.map((mediator) => mediator.ready()));
+    const failures = begun.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    if (failures.length === begun.length) fail(failures[0]);
+    const problems = [...(await this.#untilReadable()), ...failures.map((failure) => `${messageOf(failure)}`)];
+    this.#mount?.release();
+    await this.#mount?.ready().catch(fail);
+    return problems;
   }
 
   /** Waits until reads work; answers what is not as it should be all the same. Throws CommandFailure when they can't. */
@@ -162,10 +180,11 @@ export class Supervisor {
   }
 
   async #stopInOrder(): Promise<void> {
-    await this.#mediator.stop();
+    await this.#mount?.stop();
+    await Promise.all(this.#mediators.map((child) => child.stop()));
     await Promise.all(this.#dataservers.map((child) => child.stop()));
     await Promise.all(this.#metaservers.map((child) => child.stop()));
-    // The mediator unmounts by itself; one that had to be killed could not.
+    // A mount ends by itself; one that had to be killed could not.
     await clearIfDead(this.#options.mount.directory);
     await this.#control?.close();
     await this.#recording;
@@ -200,6 +219,18 @@ export class Supervisor {
       },
       terminate: async ({ name }) => {
         await this.#store(name).terminate();
+        return {};
+      },
+      admit: async ({ name }) => {
+        if (this.#stopping !== undefined) throw new ServiceError('FAILED', 'nmrfs is being stopped');
+        if (this.#children.some(({ status }) => status.name === name)) return {};
+        const child = this.#child(name, 'meta', []);
+        this.#children = [...this.#children, child];
+        this.#metaservers = [...this.#metaservers, child];
+        this.#logs.write('supervisor', 'info', 'server.admitted', { server: name });
+        child.start();
+        child.release();
+        await child.ready();
         return {};
       },
       retire: async ({ name }) => {
@@ -238,18 +269,13 @@ export class Supervisor {
     return child;
   }
 
-  #child(
-    name: string,
-    kind: 'meta' | 'data' | 'mediator',
-    more: string[],
-    environment: Record<string, string> = {},
-  ): ServerChild {
-    const identity = kind === 'mediator' ? [] : ['--id', name];
+  #child(name: string, kind: ServerKind, more: string[], environment: Record<string, string> = {}): ServerChild {
+    const identity = kind === 'mount' ? [] : ['--id', name];
     const plan: ChildPlan = {
       name,
       parameters: [COMMAND_FILE, 'serve', kind, ...identity, '--config', this.#config.file, ...more],
       environment,
-      stopDeadlineMs: kind === 'mediator' ? MEDIATOR_STOP_MS : STORE_STOP_MS,
+      stopDeadlineMs: kind === 'mediator' || kind === 'mount' ? MEDIATOR_STOP_MS : STORE_STOP_MS,
     };
     return new ServerChild(plan, {
       output: (from, stream) => this.#logs.follow(from, stream),

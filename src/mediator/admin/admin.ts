@@ -1,11 +1,12 @@
 // AdminService: status, votes, scrubs, test hooks and live settings.
 import { ServiceError } from '../../protocol/errors.js';
-import type { AdminService, BlockVotes, ClusterStatus } from '../../protocol/services/admin.js';
+import type { AdminService, BlockVotes, ClusterStatus, MediatorStatus } from '../../protocol/services/admin.js';
+import type { ServerPlace } from '../../protocol/services/group.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { asError } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Counters } from '../counters.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { MediatorSettings } from '../settings.js';
 import type { Scrubber } from '../upkeep/scrub.js';
@@ -30,6 +31,8 @@ const ADMISSION_LIMIT_MS = 5000;
 export interface AdminParts {
   /** Of this mediator, as status shows it. */
   address: string;
+  /** What status says of all mediators. */
+  mediators(): Promise<MediatorStatus[]>;
   testHooks: boolean;
   /** Absent when nobody supervises the servers here. */
   supervisor?: ServerSupervisor;
@@ -37,6 +40,8 @@ export interface AdminParts {
   metaservers: readonly MetaserverPart[];
   /** The name of the metaserver that calls go to; null when none leads. */
   leader: () => string | null;
+  /** Metaservers that belong to the group, by the word of one of them. */
+  learn: (servers: readonly ServerPlace[]) => void;
   replicas: ReplicaSet;
   reader: Reader;
   scrubber: Scrubber;
@@ -65,11 +70,13 @@ export class MediatorAdmin implements AdminService {
 
   async status(): Promise<ClusterStatus> {
     const parts = this.#parts.metaservers;
-    const [led, answers] = await Promise.all([
+    const [led, answers, mediators] = await Promise.all([
       this.#ledHealth(),
       askGroup(parts),
+      this.#parts.mediators(),
       this.#replicas.refresh(FRESH_NUMBERS_MS),
     ]);
+    for (const answer of answers) if (!(answer instanceof Error)) this.#parts.learn(answer.servers);
     const { health } = led;
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));
@@ -87,7 +94,7 @@ export class MediatorAdmin implements AdminService {
       audit: this.#settings.audit,
       onWriteQuorumLost: this.#settings.onWriteQuorumLost,
       mediator: { address },
-      mediators: [{ name: 'mediator', address, state: 'active', epoch: 0 }],
+      mediators,
       metaservers,
       dataservers,
       survives,

@@ -3,7 +3,7 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { MetaserverStatus } from '../../protocol/services/admin.js';
 import { isCatchingUp, metaserverMajority } from '../../protocol/services/metaserver-majority.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 import { askGroup, metaserverStatuses } from './metaserver-status.js';
 
 const POLL_MS = 50;

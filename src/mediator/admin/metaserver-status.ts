@@ -5,7 +5,7 @@ import type { MetaserverStatus } from '../../protocol/services/admin.js';
 import type { GroupService, GroupStatus } from '../../protocol/services/group.js';
 import { askStatuses } from '../../protocol/services/group-statuses.js';
 import type { Queries } from '../../protocol/services/metadata.js';
-import type { MetaserverPart } from '../metadata/leader-remote.js';
+import type { MetaserverPart } from '../metadata/metaservers.js';
 
 /** A metaserver answers at once, or hangs. */
 const ANSWER_MS = 300;
@@ -103,6 +103,8 @@ const ABSENT = {
 /** One that answers as a metaserver needs no group, which an earlier version does not know. */
 function loneStatus(status: MetaserverStatus, health: MetaserverHealth | Error): MetaserverStatus {
   const { name, address } = status;
+  // It is there, and says why it does not lead.
+  if (health instanceof Error && status.state === 'up' && status.reason !== '' && !status.isServing) return status;
   if (health instanceof Error) return { ...ABSENT, name, address, isVoter: true, reason: health.message };
   return { ...status, state: 'up', role: 'leader', isServing: true, isVoter: true, ...diskOf(health) };
 }

@@ -143,7 +143,7 @@ async function listNodes(files: FileService, inode: number): Promise<XmlRpcValue
 }
 
 /** Plain results as XML-RPC values; bigints become hexadecimal text. */
-function toXmlRpc(value: unknown): XmlRpcValue {
+export function toXmlRpc(value: unknown): XmlRpcValue {
   if (typeof value === 'bigint') return formatHash(value);
   if (Array.isArray(value)) return value.map(toXmlRpc);
   if (typeof value === 'object' && value !== null) {

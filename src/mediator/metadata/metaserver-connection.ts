@@ -22,6 +22,8 @@ import { type Message, UnsyncedCommands } from './unsynced-commands.js';
 
 /** A metaserver may take long over a large truncation, and over its own restart. */
 export const METADATA_DEADLINE_MS = 30_000;
+/** Longer than it takes where anything answers. */
+const CONFIRM_DEADLINE_MS = 500;
 /** A command that is not known to be on the disk after this long causes a sync: twice what the metaserver lets it wait. */
 const SYNC_AFTER_MS = 100;
 
@@ -40,6 +42,8 @@ export interface MetaserverConnectionParts {
   counters: Counters;
   runtime: Runtime;
   listener: MetaserverListener;
+  /** Of this mediator: said over each connection before anything else. */
+  epoch?: number | undefined;
 }
 
 /** Which process answers, and whose history it has. */
@@ -66,15 +70,18 @@ export class MetaserverConnection extends RepeatedCalls {
   #isClosed = false;
 
   readonly #deadlineMs: number;
+  readonly #epoch: number | undefined;
   readonly #counters: Counters;
   readonly #runtime: Runtime;
   readonly #listener: MetaserverListener;
 
-  constructor({ remote, metadata, deadlineMs, ids, counters, runtime, listener }: MetaserverConnectionParts) {
+  constructor(parts: MetaserverConnectionParts) {
+    const { remote, metadata, deadlineMs, ids, counters, runtime, listener, epoch } = parts;
     super(remote, deadlineMs, runtime.clock);
     this.metadata = metadata;
     this.ids = ids;
     this.#deadlineMs = deadlineMs;
+    this.#epoch = epoch;
     this.#counters = counters;
     this.#runtime = runtime;
     this.#listener = listener;
@@ -113,6 +120,12 @@ export class MetaserverConnection extends RepeatedCalls {
    */
   ready(options?: CallOptions): Promise<void> {
     return this.ask(async () => {}, options);
+  }
+
+  /** Asks the metaserver for nothing but an answer, once. */
+  async confirm(): Promise<void> {
+    const deadlineMs = CONFIRM_DEADLINE_MS;
+    await this.ask((limits) => this.metadata.query({ name: 'mediator', request: {} }, limits), { deadlineMs });
   }
 
   /** Makes a call as soon as the connection is ready, and again where it is lost, until either deadline. @param failed see `repeat` */
@@ -209,8 +222,8 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Asks which process answers, and brings a new one up to date. Where the connection is lost meanwhile, nothing is decided. */
   async #identify(losses: number): Promise<void> {
     const limits = { deadlineMs: this.#deadlineMs };
-    const query = { name: 'statistics', request: { identifies: true } } as const;
-    const { clusterId, start, history } = await this.metadata.query(query, limits);
+    const request = { identifies: true, ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }) };
+    const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request }, limits);
     if (losses !== this.losses) return;
     const last = this.#process;
     if (last !== null && last.clusterId !== clusterId) {

@@ -3,16 +3,19 @@
 // has on record. Must never admit a server of another cluster, nor take an
 // unknown store for complete.
 import { asWrongServer, ServiceError } from '../../protocol/errors.js';
+import type { DataServerState } from '../../protocol/services/admin.js';
 import type { StoreStatus } from '../../protocol/services/blocks.js';
 import type { MetadataService, ServerRecord } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';
-import { errorFields, messageOf } from '../../runtime/caught-errors.js';
+import { errorFields, hasCode, messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import type { Tenure } from '../epochs/tenure.js';
 import type { Replica } from './replica.js';
 
 interface Dependencies {
   metadata: MetadataService;
   deadlineMs: number;
+  tenure?: Tenure | undefined;
   runtime: Runtime;
 }
 
@@ -21,11 +24,13 @@ export class Admission {
 
   readonly #metadata: MetadataService;
   readonly #deadlineMs: number;
+  readonly #tenure: Tenure | undefined;
   readonly #runtime: Runtime;
 
-  constructor({ metadata, deadlineMs, runtime }: Dependencies) {
+  constructor({ metadata, deadlineMs, tenure, runtime }: Dependencies) {
     this.#metadata = metadata;
     this.#deadlineMs = deadlineMs;
+    this.#tenure = tenure;
     this.#runtime = runtime;
   }
 
@@ -55,25 +60,36 @@ export class Admission {
   }
 
   async #tryToAdmit(replica: Replica, clusterId: string): Promise<void> {
+    const { losses } = replica;
+    const { store, state } = await this.#examine(replica, clusterId);
+    if (replica.losses !== losses) {
+      // Behind the next connection may be another store, and it has not been said over it who asks.
+      if (replica.remote.state !== 'up') throw new ServiceError('UNREACHABLE', `${replica.name} was lost meanwhile`);
+      return this.#tryToAdmit(replica, clusterId);
+    }
+    replica.store = store;
+    replica.refusal = null;
+    replica.state = state;
+  }
+
+  async #examine(replica: Replica, clusterId: string): Promise<{ store: StoreStatus; state: DataServerState }> {
     const store = await this.#identify(replica, clusterId);
     const { servers } = await this.#metadata.query({ name: 'servers', request: {} });
     const record = servers.find((server) => server.name === replica.name);
     const { blocks } = await this.#metadata.query({ name: 'statistics', request: {} });
-    const isBlank = record?.storeId !== store.storeId || (store.blocks === 0 && blocks > 0);
-    if (isBlank) {
-      const state = blocks === 0 ? 'complete' : 'rebuilding';
-      await this.#register({ name: replica.name, storeId: store.storeId, state });
+    if (record?.storeId === store.storeId && (store.blocks > 0 || blocks === 0)) {
+      return { store, state: record.state === 'rebuilding' ? 'rebuilding' : 'up' };
     }
-    replica.store = store;
-    replica.refusal = null;
-    if (isBlank && blocks > 0) replica.state = 'blank';
-    else if (!isBlank && record?.state === 'rebuilding') replica.state = 'rebuilding';
-    else replica.state = 'up';
+    const state = blocks === 0 ? 'complete' : 'rebuilding';
+    await this.#register({ name: replica.name, storeId: store.storeId, state });
+    return { store, state: blocks === 0 ? 'up' : 'blank' };
   }
 
-  /** Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
+  /** Says who asks. Checks name and cluster; a store of no cluster yet becomes one of this cluster. */
   async #identify(replica: Replica, clusterId: string): Promise<StoreStatus> {
-    let store = await replica.blocks.status({}, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
+    const request = this.#tenure === undefined ? {} : { epoch: this.#tenure.epoch, clusterId };
+    let store = await replica.blocks.status(request, { deadlineMs: this.#deadlineMs }).catch((error: unknown) => {
+      if (hasCode(error, 'FENCED')) this.#tenure?.doubt();
       throw asWrongServer(error, 'data server', replica.address);
     });
     if (store.name !== replica.name) {

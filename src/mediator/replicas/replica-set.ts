@@ -6,13 +6,16 @@ import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { errorFields } from '../../runtime/caught-errors.js';
-import type { Timer } from '../../runtime/clock.js';
+import { sleep, type Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import type { Tenure } from '../epochs/tenure.js';
 import { Admission } from './admission.js';
 import { Replica } from './replica.js';
 
 /** How often an idle server is asked whether it still answers. */
 const HEARTBEAT_MS = 1000;
+/** Once enough servers are let in, the others get so long: one that hangs holds up no start. */
+const STRAGGLER_MS = 300;
 /** A server that has answered within this time counts as alive without being asked. */
 const FRESH_MS = 100;
 
@@ -20,6 +23,14 @@ export interface ReplicaParts {
   name: string;
   address: string;
   remote: Remote;
+}
+
+interface ReplicaSetParts {
+  metadata: MetadataService;
+  deadlineMs: number;
+  /** Of this mediator, as it introduces itself. */
+  tenure: Tenure | undefined;
+  runtime: Runtime;
 }
 
 export class ReplicaSet {
@@ -35,18 +46,25 @@ export class ReplicaSet {
   readonly #deadlineMs: number;
   readonly #runtime: Runtime;
 
-  constructor(parts: readonly ReplicaParts[], metadata: MetadataService, deadlineMs: number, runtime: Runtime) {
-    this.#admission = new Admission({ metadata, deadlineMs, runtime });
+  constructor(parts: readonly ReplicaParts[], { metadata, deadlineMs, tenure, runtime }: ReplicaSetParts) {
+    this.#admission = new Admission({ metadata, deadlineMs, tenure, runtime });
     this.#deadlineMs = deadlineMs;
     this.#runtime = runtime;
     this.replicas = parts.map(
       ({ name, address, remote }) =>
-        new Replica(name, address, remote, runtime.clock, (replica, before) => this.#changed(replica, before)),
+        new Replica(
+          name,
+          address,
+          remote,
+          runtime.clock,
+          (replica, before) => this.#changed(replica, before),
+          () => tenure?.doubt(),
+        ),
     );
   }
 
-  /** Connects to all; resolves when each has been admitted or has failed once. */
-  async start(clusterId: string): Promise<void> {
+  /** Connects to all; resolves when each has been admitted or has failed once, or when `enough` are admitted and the others hang. */
+  async start(clusterId: string, enough: number): Promise<void> {
     this.#clusterId = clusterId;
     for (const replica of this.replicas) {
       replica.remote.onStateChange((state) => {
@@ -59,12 +77,13 @@ export class ReplicaSet {
         }
       });
     }
-    await Promise.all(
+    const all = Promise.all(
       this.replicas.map(async (replica) => {
         if (replica.remote.state === 'connecting') await this.#firstAttempt(replica);
         if (replica.remote.state === 'up') await this.#admission.admit(replica, clusterId);
       }),
     );
+    await Promise.race([all, this.untilReachable(enough).then(() => sleep(this.#runtime.clock, STRAGGLER_MS))]);
     this.#scheduleHeartbeat();
   }
 

@@ -35,6 +35,7 @@ export class Replica {
 
   readonly #clock: Clock;
   readonly #changed: (replica: Replica, before: DataServerState) => void;
+  readonly #fenced: () => void;
 
   constructor(
     readonly name: string,
@@ -42,7 +43,10 @@ export class Replica {
     readonly remote: Remote,
     clock: Clock,
     changed: (replica: Replica, before: DataServerState) => void,
+    /** The server refuses this mediator, since it knows of a later one. */
+    fenced: () => void = () => {},
   ) {
+    this.#fenced = fenced;
     this.#clock = clock;
     this.#changed = changed;
     this.blocks = checkedBlocks(name, remote.service<BlockService>('blocks'));
@@ -95,7 +99,10 @@ export class Replica {
         },
         (error: unknown) => {
           if (!this.#pending.delete(reject)) return;
-          if (error instanceof ServiceError && wasUnanswered(error)) this.state = 'down';
+          if (error instanceof ServiceError) {
+            if (error.code === 'FENCED') this.#fenced();
+            else if (wasUnanswered(error)) this.state = 'down';
+          }
           reject(error);
         },
       );

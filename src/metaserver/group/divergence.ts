@@ -1,9 +1,9 @@
 // Whether a member whose rows differ from the leader's is the one that is wrong. It must not give up what it has before that is
 // known: the leader may be the one.
+import type { Members } from '../../replication/core/members.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { GroupStorage } from '../storage/group-storage.js';
 
 const PAUSE_MS = 1000;
 const STATUS_DEADLINE_MS = 1000;
@@ -13,7 +13,7 @@ const STATUS_DEADLINE_MS = 1000;
  * leader's rows; to false after a close. Until then it is asked again.
  */
 export async function mostAgreeWithLeader(
-  storage: GroupStorage,
+  storage: { readonly appliedIndex: number; readonly members: Pick<Members, 'voters'> },
   { peers, runtime, isClosed }: { peers: Peers; runtime: Runtime; isClosed: () => boolean },
 ): Promise<boolean> {
   const index = storage.appliedIndex + 1;

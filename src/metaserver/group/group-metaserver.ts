@@ -14,11 +14,13 @@ import { CLUSTER_KEY } from '../state/keys.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
-import type { Progress } from '../storage/progress.js';
+import { etcdLogOf, nameOf, type Progress } from '../storage/progress.js';
 import { mostAgreeWithLeader } from './divergence.js';
+import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
 import { askToJoin, becomeNew, beginBlank } from './joining.js';
 import { Membership } from './membership.js';
+import { Roster } from './roster.js';
 
 export interface GroupOptions {
   /** The configured name of the cluster. */
@@ -46,6 +48,8 @@ export class GroupMetaserver {
   #isBlank = false;
   #storage: GroupStorage | null = null;
   #membership: Membership | null = null;
+  #fullDisk: FullDisk | null = null;
+  #roster: Roster | null = null;
   #starting: Promise<void> | null = null;
   #link: GroupLink | null = null;
   #isClosed = false;
@@ -67,13 +71,16 @@ export class GroupMetaserver {
       await member.receiveState(...state);
     }, runtime);
     const others = group.members.filter((member) => member.name !== name);
-    this.#peers = new Peers({ own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    this.#peers = new Peers({ name, own, others, runtime, ...(secret === undefined ? {} : { secret }) });
     this.host.showGroup(() => placeOf(this.#storage));
     this.group = groupService({
       states: this.#states,
       peers: this.#peers,
       storage: () => this.#storage,
       membership: () => this.#membership,
+      placesOf: (names) => this.#roster?.placesOf(names) ?? [],
+      add: (request) => this.host.metadata.execute({ name: 'addMetaserver', ...this.#now, request }),
+      drop: (gone) => this.host.metadata.execute({ name: 'dropMetaserver', ...this.#now, request: { name: gone } }),
       link: () => this.#link,
       isServing: () => this.host.isServing,
       notLeader: () => this.#notLeader(),
@@ -100,6 +107,11 @@ export class GroupMetaserver {
   async #start(): Promise<void> {
     const { directory, name } = this.#options;
     const progress = (await readProgress(directory, this.#base, name, this.#runtime)) ?? (await this.#begin());
+    if (progress !== undefined && etcdLogOf(progress.self) !== null) {
+      throw new Error(
+        `the store in ${directory} follows a log in etcd, which may have changes that it lacks: metadataProtocol must stay etcd`,
+      );
+    }
     if (progress !== undefined) await this.#takePart(progress);
   }
 
@@ -129,7 +141,22 @@ export class GroupMetaserver {
     await storage.open();
     this.#storage = storage;
     this.#link = link;
-    this.#membership = new Membership(storage, this.#runtime);
+    this.#roster?.close();
+    this.#roster = new Roster({
+      configured: group.members,
+      storage,
+      added: (servers) => this.#peers.learn(servers),
+      clock,
+    });
+    const membership = new Membership(storage, this.#runtime);
+    this.#membership = membership;
+    this.#fullDisk = new FullDisk({
+      storage,
+      isServing: () => storage.leadership.isServing,
+      candidates: () => untroubled(storage.members.voters, this.#peers),
+      handOver: (to) => membership.transfer(to),
+      runtime: this.#runtime,
+    });
     await this.host.begin(storage);
     this.#peers.announce();
     const hasLeader = () => storage.member?.status.leader != null;
@@ -141,6 +168,7 @@ export class GroupMetaserver {
   /** Its rows can't be trusted: it comes back as a new member. */
   async #replace(storage: GroupStorage): Promise<void> {
     this.#membership?.close();
+    this.#fullDisk?.close();
     await this.#states.close();
     await storage.abandon();
     if (!(await mostAgreeWithLeader(storage, this.#joining))) return;
@@ -151,6 +179,8 @@ export class GroupMetaserver {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#membership?.close();
+    this.#fullDisk?.close();
+    this.#roster?.close();
     await this.#states.close();
     // Whoever is no voter may wait for an answer of the others; a leader needs them to hand over.
     if (!this.isVoter) await this.#peers.close();
@@ -164,6 +194,11 @@ export class GroupMetaserver {
     }
   }
 
+  /** Of a change that this server makes itself. */
+  get #now() {
+    return { timeNs: this.#runtime.clock.nowNs(), durable: true };
+  }
+
   #notLeader(): ServiceError {
     return this.#storage?.leadership.notLeader() ?? new ServiceError('NOT_LEADER', 'no leader is known');
   }
@@ -174,12 +209,14 @@ export class GroupMetaserver {
     if (storage === null && !this.#isBlank) return null;
     const hasGroup = storage !== null && storage.standing !== 'blank';
     const clusterId = storage?.get(CLUSTER_KEY);
+    const members = storage?.member?.status.members;
     return {
       name,
       id: storage?.self ?? null,
       hasGroup,
       cluster: group.cluster,
       clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+      servers: this.#roster?.placesOf([...(members?.voters ?? []), ...(members?.learners ?? [])].map(nameOf)) ?? [],
     };
   }
 

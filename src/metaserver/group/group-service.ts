@@ -1,6 +1,6 @@
 // GroupService of a metaserver.
 import { malformed } from '../../protocol/errors.js';
-import type { Greeting, GroupRole, GroupService, GroupStatus } from '../../protocol/services/group.js';
+import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
 import type { GroupLink } from '../../replication/link/group-link.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
@@ -12,6 +12,7 @@ import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
 import type { Membership } from './membership.js';
+import { readGreeting, textOf } from './read-greeting.js';
 
 export interface GroupServiceParts {
   peers: Peers;
@@ -19,6 +20,11 @@ export interface GroupServiceParts {
   /** null while this server is blank. */
   storage: () => GroupStorage | null;
   membership: () => Membership | null;
+  /** Where those servers are, as far as it is known. */
+  placesOf: (names: readonly string[]) => ServerPlace[];
+  /** Keeps in the group where a server is. Rejects with NOT_LEADER. */
+  add: (server: ServerPlace) => Promise<unknown>;
+  drop: (name: string) => Promise<unknown>;
   link: () => GroupLink | null;
   /** Whether it answers MetadataService. */
   isServing: () => boolean;
@@ -40,8 +46,13 @@ export function groupService(parts: GroupServiceParts): GroupService {
       await changing().join(textOf(id));
       return {};
     },
+    async add({ name, address }) {
+      await parts.add({ name: textOf(name), address: textOf(address) });
+      return {};
+    },
     async remove({ name }) {
       await changing().remove(textOf(name));
+      await parts.drop(name);
       return {};
     },
     async transfer({ name }) {
@@ -66,7 +77,7 @@ export function groupService(parts: GroupServiceParts): GroupService {
       await states.end(state);
       return {};
     },
-    status: () => statusOf(storage(), isServing()),
+    status: () => statusOf(storage(), isServing(), parts.placesOf),
   };
 }
 
@@ -82,8 +93,14 @@ export function placeOf(storage: GroupStorage | null): GroupPlace & Pick<GroupSt
   };
 }
 
-async function statusOf(storage: GroupStorage | null, isServing: boolean): Promise<GroupStatus> {
+async function statusOf(
+  storage: GroupStorage | null,
+  isServing: boolean,
+  placesOf: GroupServiceParts['placesOf'],
+): Promise<GroupStatus> {
   const known = storage?.member?.status;
+  const voters = (known?.members.voters ?? []).map(nameOf);
+  const learners = (known?.members.learners ?? []).map(nameOf);
   const room = await storage?.room().catch(asError);
   const failure = storage?.failure ?? (room instanceof Error ? room : null);
   return {
@@ -91,8 +108,7 @@ async function statusOf(storage: GroupStorage | null, isServing: boolean): Promi
     id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
-    voters: (known?.members.voters ?? []).map(nameOf),
-    learners: (known?.members.learners ?? []).map(nameOf),
+    ...{ voters, learners, servers: placesOf([...voters, ...learners]) },
     trouble: failure === null ? null : diskTrouble(failure),
     reason: failure === null ? '' : messageOf(failure),
     freeBytes: room === undefined || room instanceof Error ? 0 : Math.max(0, room.leftBytes),
@@ -102,16 +118,4 @@ async function statusOf(storage: GroupStorage | null, isServing: boolean): Promi
 
 function roleOf(status: GroupMember['status'] | undefined): GroupRole {
   return status === undefined || status.members.voters.length === 0 ? 'blank' : status.role;
-}
-
-function textOf(value: unknown): string {
-  if (typeof value !== 'string') throw malformed('a name or an id that is no text');
-  return value;
-}
-
-function readGreeting({ name, id, hasGroup, cluster, clusterId }: Greeting): Greeting {
-  const isRight = typeof name === 'string' && typeof cluster === 'string' && typeof hasGroup === 'boolean';
-  if (!isRight || ![id, clusterId].every((each) => each === null || typeof each === 'string'))
-    throw malformed('a greeting');
-  return { name, id, hasGroup, cluster, clusterId };
 }

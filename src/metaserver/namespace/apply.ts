@@ -8,6 +8,8 @@ import { commit } from './commit.js';
 import { forgetResults } from './forget-results.js';
 import { collected } from './garbage.js';
 import { link, make, makeUnnamed } from './make.js';
+import { resign, takeOver } from './mediators.js';
+import { addMetaserver, dropMetaserver } from './metaservers.js';
 import { purge } from './orphans.js';
 import { rename } from './rename.js';
 import { caughtUp, registerServer } from './servers.js';
@@ -35,6 +37,10 @@ const HANDLERS: Handlers = {
   collected,
   registerServer,
   caughtUp,
+  takeOver,
+  resign,
+  addMetaserver,
+  dropMetaserver,
   // Applied only when the command that it abandons was not: namespace/once.ts answers otherwise.
   abandon: () => ({ isDone: false }),
   forgetResults,

@@ -36,7 +36,7 @@ export function statistics(tables: Tables): Statistics {
 }
 
 /** The queries that the tables alone can answer. They throw FileError. */
-export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'health'> = {
+export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'health'> = {
   lookup(tables, { parent, name }) {
     // No entries stand for these two names; NFS exporting and path walks ask for them.
     if (name === '.') return attributesOf(directory(tables, parent));

@@ -12,6 +12,7 @@ const MAXIMUM_ITEMS = 1_000_000;
 const MAXIMUM_SERVERS = 64;
 const MAXIMUM_BLOCK_BYTES = 2 ** 30;
 const MAXIMUM_SERVER_NAME_BYTES = 200;
+const MAXIMUM_ADDRESS_BYTES = 300;
 
 type Checks = { [K in CommandName]: (request: Fields) => Commands[K]['request'] };
 
@@ -139,6 +140,22 @@ const CHECKS: Checks = {
       };
     }),
   }),
+
+  takeOver: (request) => ({
+    name: check.text(request, 'name', MAXIMUM_SERVER_NAME_BYTES),
+    process: clientName(request.process),
+    seen: check.whole(request, 'seen', 0, Number.MAX_SAFE_INTEGER - 1),
+    afterSilentMs: check.whole(request, 'afterSilentMs', 0),
+  }),
+
+  resign: (request) => ({ epoch: check.whole(request, 'epoch', 1) }),
+
+  addMetaserver: (request) => ({
+    name: check.text(request, 'name', MAXIMUM_SERVER_NAME_BYTES),
+    address: check.text(request, 'address', MAXIMUM_ADDRESS_BYTES),
+  }),
+
+  dropMetaserver: (request) => ({ name: check.text(request, 'name', MAXIMUM_SERVER_NAME_BYTES) }),
 
   abandon: () => ({}),
 

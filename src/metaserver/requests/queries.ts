@@ -49,8 +49,10 @@ const CHECKS: Checks = {
   path: (request) => ({ inode: check.inode(request) }),
   statistics(request) {
     const identifies = check.optional(request, 'identifies', check.flag);
-    return identifies === undefined ? {} : { identifies };
+    const epoch = check.optional(request, 'epoch', (from, name) => check.whole(from, name, 1));
+    return { ...(identifies === undefined ? {} : { identifies }), ...(epoch === undefined ? {} : { epoch }) };
   },
+  mediator: () => ({}),
   health: (request) => ({ limit: limit(request) }),
 };
 

@@ -32,6 +32,9 @@ export const COUNTERS_KEY: Key = `${TABLE.properties}counters`;
 export const CLUSTER_KEY: Key = `${TABLE.properties}cluster`;
 export const CLOSED_KEY: Key = `${TABLE.properties}closed`;
 export const HISTORY_KEY: Key = `${TABLE.properties}history`;
+/** Metaservers that were added while the group ran: state/metaservers.ts. */
+export const METASERVERS_KEY: Key = `${TABLE.properties}metaservers`;
+export const MEDIATOR_KEY: Key = `${TABLE.properties}mediator`;
 
 /** 8 bytes, big-endian, of a whole number from 0 to 2^53 - 1. */
 export function numberToKey(value: number): Key {

@@ -1,5 +1,6 @@
 // Typed reads of the tables, over any view. The rules of the namespace are not here.
 import { Buffer } from 'node:buffer';
+import type { ServerPlace } from '../../protocol/services/group.js';
 import type { BlockReference, ServerRecord } from '../../protocol/services/metadata.js';
 import type { View } from '../engine/engine.js';
 import type { Key, Row } from '../engine/storage.js';
@@ -8,6 +9,14 @@ import { type Counters, decodeCounters } from './counters.js';
 import { type CookieRow, decodeCookie, decodeEntry, type EntryRow } from './entry-rows.js';
 import { decodeInode, type InodeRow } from './inode-row.js';
 import * as keys from './keys.js';
+import { decodeMetaservers, encodeMetaservers } from './metaservers.js';
+
+/** The active mediator, and the process that it is. */
+export interface MediatorRow {
+  epoch: number;
+  name: string;
+  process: string;
+}
 
 export class Tables {
   readonly view: View;
@@ -91,6 +100,25 @@ export class Tables {
 
   history(): string | undefined {
     return this.#text(keys.HISTORY_KEY);
+  }
+
+  /** Without a name when none is the active one. */
+  mediator(): MediatorRow {
+    const [epoch = '0', name = '', process = ''] = this.#text(keys.MEDIATOR_KEY)?.split(' ') ?? [];
+    return { epoch: Number(epoch), name, process };
+  }
+
+  putMediator({ epoch, name, process }: MediatorRow): void {
+    this.view.put(keys.MEDIATOR_KEY, Buffer.from(`${epoch} ${name} ${process}`, 'utf8'));
+  }
+
+  /** Those that were added while the group ran. */
+  metaservers(): ServerPlace[] {
+    return decodeMetaservers(this.view.get(keys.METASERVERS_KEY));
+  }
+
+  putMetaservers(servers: readonly ServerPlace[]): void {
+    this.view.put(keys.METASERVERS_KEY, encodeMetaservers(servers));
   }
 
   #text(key: Key): string | undefined {

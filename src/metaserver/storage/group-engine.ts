@@ -49,6 +49,25 @@ export function groupEngine(base: BaseFactory, segmentBytes = SEGMENT_BYTES): En
   };
 }
 
+/** Brings the database of a group of one up to date with its log, for what goes on from it without that log. */
+export async function settleAlone(
+  directory: string,
+  storage: BaseStorage,
+  progress: Progress,
+  runtime: Runtime,
+): Promise<Progress> {
+  const parts = { directory, base: storage, progress, protocol: 'raft', transport: ALONE, runtime } as const;
+  const group = new GroupStorage({ ...parts, segmentBytes: SEGMENT_BYTES, diverged: SURELY_NOT });
+  await group.open();
+  await group.checkpoint();
+  await group.abandon();
+  const row = storage.get(PROGRESS_KEY);
+  assert(row !== undefined, 'a checkpoint notes the progress');
+  const settled = decodeProgress(row);
+  assert('self' in settled, 'a group notes who its member is');
+  return settled;
+}
+
 export function newMemberId(name: string, runtime: Runtime): MemberId {
   return `${name}/${randomHex(runtime.random, MEMBER_ID_BYTES)}`;
 }

@@ -41,3 +41,16 @@ export function decodeProgress(row: Uint8Array): Progress | EarlierProgress {
   const { self, mark, digest } = JSON.parse(bytes.toString('utf8')) as { self: string; mark: Mark; digest: string };
   return { self, mark, digest: BigInt(digest) };
 }
+
+/** Begins what makes the id of a member unique, where it follows a log in etcd: the id of that log comes behind it. */
+const ETCD_MARK = 'etcd-';
+
+export function etcdMemberId(name: string, logId: string): MemberId {
+  return `${name}/${ETCD_MARK}${logId}`;
+}
+
+/** The id of the log in etcd that the store of this member follows; null when it follows none. */
+export function etcdLogOf(member: MemberId): string | null {
+  const unique = member.slice(member.lastIndexOf('/') + 1);
+  return unique.startsWith(ETCD_MARK) ? unique.slice(ETCD_MARK.length) : null;
+}

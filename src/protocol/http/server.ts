@@ -28,6 +28,8 @@ export interface RunningServer {
   readonly address: string;
   /** Stops listening and closes all connections; callers see OUTCOME_UNKNOWN, and UNREACHABLE from then on. */
   close(): Promise<void>;
+  /** Closes all connections; callers see OUTCOME_UNKNOWN, and may connect again. */
+  disconnect(): void;
 }
 
 /** Starts answering. Rejects when it can't listen there. */
@@ -46,11 +48,15 @@ export async function serve(options: ServeOptions, runtime: Runtime): Promise<Ru
       connections.add(new ServingConnection({ socket, methods, transient, secret: options.secret, closed }, runtime));
     },
   });
+  const disconnect = (): void => {
+    for (const connection of [...connections]) connection.close();
+  };
   return {
     address: listener.address,
+    disconnect,
     async close() {
       const closed = listener.close();
-      for (const connection of [...connections]) connection.close();
+      disconnect();
       await closed;
     },
   };

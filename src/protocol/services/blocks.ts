@@ -130,7 +130,11 @@ export interface BlockService {
   ): Promise<{ entries: ListEntry[]; next?: BlockKey }>;
   /** Everything stored before is on stable storage when it answers. */
   flush(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
-  status(request: Record<string, never>, options?: CallOptions): Promise<StoreStatus>;
+  /**
+   * `epoch`: of the mediator that asks, if the store is of its cluster `clusterId`, or of none; from then on it speaks for all calls of this connection. Calls of an older one, whoever
+   * has been here before, are FENCED, also after a restart.
+   */
+  status(request: { epoch?: number; clusterId?: string }, options?: CallOptions): Promise<StoreStatus>;
   /** Stamps a fresh store with its cluster; REFUSED when it already belongs to another. */
   adopt(request: { clusterId: string }, options?: CallOptions): Promise<StoreStatus>;
 }

@@ -18,6 +18,8 @@ export interface GroupStatus {
   lastIndex: number;
   committedIndex: number;
   appliedIndex: number;
+  /** Those that belong to the group, as far as this server knows where they are. */
+  servers: ServerPlace[];
   /** Names, as this server has them. */
   voters: string[];
   learners: string[];
@@ -26,6 +28,12 @@ export interface GroupStatus {
   reason: string;
   freeBytes: number;
   totalBytes: number;
+}
+
+/** Where a server is: HOST:PORT. */
+export interface ServerPlace {
+  name: string;
+  address: string;
 }
 
 export interface Greeting {
@@ -38,6 +46,8 @@ export interface Greeting {
   cluster: string;
   /** Of the namespace that it holds, which is made once; null while it holds none. */
   clusterId: string | null;
+  /** Those that belong to its group, as far as it knows where they are. */
+  servers: ServerPlace[];
 }
 
 export interface GroupService {
@@ -45,6 +55,8 @@ export interface GroupService {
   hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Another server may come into the group: all of it know its address from then on. NOT_LEADER when another one leads. */
+  add(request: ServerPlace, options?: CallOptions): Promise<Record<string, never>>;
   /** Takes a server out of the group; nothing happens when it does not belong to it. NOT_LEADER when another one leads. */
   remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Has another server lead. NOT_LEADER when another one leads now. */

@@ -1,6 +1,7 @@
 // MetadataService: what a mediator needs of a metaserver, in three methods.
 // A command is a plain value that carries its own time and identifiers and is
 // applied by a deterministic function; a query changes nothing.
+
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
 import type { Hash } from '../values/hash.js';
 import type { Once } from '../values/request-ids.js';
@@ -15,6 +16,7 @@ import type {
   FileName,
   RenameMode,
 } from './files.js';
+import type { ServerPlace } from './group.js';
 import type { CallOptions } from './service.js';
 
 /** A block's entry in the block map: which version counts, and its witness. */
@@ -165,6 +167,19 @@ export interface Commands {
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
+  /**
+   * Another mediator becomes the active one, if `seen` is still the epoch and its holder has resigned or has said nothing for
+   * `afterSilentMs`. `process`: random, of the process that asks; the holder is told again that it is. Always durable.
+   */
+  takeOver: {
+    request: { name: string; process: string; seen: number; afterSilentMs: number };
+    result: { taken: boolean; epoch: number };
+  };
+  /** The holder of the epoch is no longer the active one; nothing happens when another epoch has begun. */
+  resign: { request: { epoch: number }; result: Record<string, never> };
+  /** A metaserver beyond those that are configured: all of them know its address from then on. */
+  addMetaserver: { request: ServerPlace; result: Record<string, never> };
+  dropMetaserver: { request: { name: string }; result: Record<string, never> };
   /** Whether the request with this command's id was carried out. If it was not, it is refused from now on. */
   abandon: { request: Record<string, never>; result: { isDone: boolean } };
   /**
@@ -182,6 +197,10 @@ export const REPEATABLE_COMMANDS = [
   'collected',
   'registerServer',
   'caughtUp',
+  'takeOver',
+  'resign',
+  'addMetaserver',
+  'dropMetaserver',
   'forgetResults',
 ] as const satisfies readonly CommandName[];
 
@@ -223,9 +242,10 @@ export interface Queries {
   orphans: { request: { after?: number; limit: number }; result: { inodes: number[] } };
   /** The path of an inode, one of them if it has several names; null for an orphan. */
   path: { request: { inode: number }; result: { path: string | null } };
+  /** @param epoch of the mediator that asks: from then on it speaks for all calls of its connection */
   statistics: {
     /** `identifies`: the caller looks at `start` and `history` before it asks for anything else. */
-    request: { identifies?: boolean | undefined };
+    request: { identifies?: boolean | undefined; epoch?: number | undefined };
     result: {
       clusterId: string;
       inodes: number;
@@ -237,6 +257,14 @@ export interface Queries {
       /** Names an unbroken history: as long as it is the same, over orderly restarts too, no command that was answered is lost. */
       history: string;
     };
+  };
+  /**
+   * The active mediator: its epoch, 0 before the first; its name, '' once it has resigned; and for how long this server has not
+   * heard of it, or has not led.
+   */
+  mediator: {
+    request: Record<string, never>;
+    result: { epoch: number; name: string; process: string; silentMs: number };
   };
   /** How its disk is, and how many versions each data server lacks, counted up to `limit`. */
   health: {

@@ -34,6 +34,7 @@ const SERVICE_ERROR_CODES: ReadonlySet<string> = new Set<ServiceErrorCode>([
   'UNREACHABLE',
   'OUTCOME_UNKNOWN',
   'NOT_LEADER',
+  'FENCED',
   'CLOSING',
   'DEADLINE',
   'CANCELLED',

@@ -25,12 +25,17 @@ export class Replica {
   readonly #self: MemberId;
   readonly #outbox: LeaderOutbox;
   readonly #damagedUpTo: number;
+  /** Another member may lead its term. */
+  readonly #wasLed: boolean;
 
   constructor(self: MemberId, stored: StoredState, outbox: LeaderOutbox) {
     this.log = new LogShape(stored.mark);
     for (const entry of stored.entries) this.log.put(entry);
     this.#self = self;
     this.#damagedUpTo = stored.damagedUpTo;
+    const { vote } = stored.hardState;
+    // A log that is begun anew says nothing of votes, nor of anybody else.
+    this.#wasLed = vote !== self && this.log.lastIndex > stored.mark.index;
     // Alone, whatever is stored is committed. What a damaged log has lost may say that there are other voters.
     const isAlone = this.isOnlyVoter && this.log.lastIndex >= stored.damagedUpTo;
     this.#committed = isAlone ? this.log.lastIndex : stored.mark.index;
@@ -47,6 +52,14 @@ export class Replica {
 
   get isOnlyVoter(): boolean {
     return this.isVoter && this.log.members.voters.length === 1;
+  }
+
+  /**
+   * Whether it leads without having been silent before: it is alone, and led its term itself. Another member that has left it alone
+   * may answer reads for a while yet, by a lease that counts on who has heard of it, also after a restart.
+   */
+  get leadsFromStart(): boolean {
+    return this.isOnlyVoter && this.mayElect && !this.#wasLed;
   }
 
   /** Whether it may help to choose a leader: not while its log lacks what it may have acknowledged. */

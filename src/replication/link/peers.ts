@@ -25,6 +25,7 @@ export interface PeerAddress {
 
 export interface Peer {
   readonly name: string;
+  readonly address: string;
   readonly service: GroupService;
   readonly remote: Remote;
   /** What it has said last; null while it can't be reached, or is not the server that is expected there. */
@@ -32,6 +33,8 @@ export interface Peer {
 }
 
 export interface PeersParts {
+  /** Of this server. */
+  name: string;
   /** Of this server, as it is now; null while it does not know what it is, so that nobody takes it for a blank one. */
   own: () => Greeting | null;
   others: readonly PeerAddress[];
@@ -40,26 +43,39 @@ export interface PeersParts {
 }
 
 export class Peers {
-  readonly all: readonly Peer[];
+  #all: readonly Peer[] = [];
+  /** By name; where it is configured counts more than where others say that it is. */
+  readonly #configured: ReadonlySet<string>;
+  #isClosed = false;
 
   readonly #own: () => Greeting | null;
+  readonly #name: string;
+  readonly #secret: string | undefined;
   readonly #runtime: Runtime;
 
-  constructor({ own, others, secret, runtime }: PeersParts) {
+  constructor({ name, own, others, secret, runtime }: PeersParts) {
+    this.#name = name;
     this.#own = own;
+    this.#secret = secret;
     this.#runtime = runtime;
-    const limits = { deadlineMs: DEADLINE_MS, connectDeadlineMs: CONNECT_DEADLINE_MS, whileDown: 'fail' } as const;
-    const common = { ...limits, ...(secret === undefined ? {} : { secret }) };
-    this.all = others.map((other) => {
-      const remote = connectRemote({ ...other, ...common }, runtime);
-      const service = remote.service<GroupService>('group');
-      const peer: Peer = { name: other.name, service, remote, greeting: null };
-      remote.onStateChange((state) => {
-        peer.greeting = null;
-        if (state === 'up') void this.#greet(peer);
-      });
-      return peer;
-    });
+    this.#configured = new Set(others.map((other) => other.name));
+    this.#all = others.map((other) => this.#connect(other));
+  }
+
+  get all(): readonly Peer[] {
+    return this.#all;
+  }
+
+  /** Servers of the group that need not be configured here. */
+  learn(servers: readonly PeerAddress[]): void {
+    for (const server of servers) {
+      if (this.#isClosed || server.name === this.#name || this.#configured.has(server.name)) continue;
+      const known = this.#all.find(({ name }) => name === server.name);
+      if (known?.address === server.address) continue;
+      void known?.remote.close();
+      this.#runtime.log.info('replication.server_known', { server: server.name, address: server.address });
+      this.#all = [...this.#all.filter((peer) => peer !== known), this.#connect(server)];
+    }
   }
 
   /** This server is another member now, or belongs to a group: the others are told. */
@@ -87,7 +103,21 @@ export class Peers {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.all.map(({ remote }) => remote.close()));
+  }
+
+  #connect(other: PeerAddress): Peer {
+    const limits = { deadlineMs: DEADLINE_MS, connectDeadlineMs: CONNECT_DEADLINE_MS, whileDown: 'fail' } as const;
+    const secret = this.#secret === undefined ? {} : { secret: this.#secret };
+    const remote = connectRemote({ ...other, ...limits, ...secret }, this.#runtime);
+    const service = remote.service<GroupService>('group');
+    const peer: Peer = { name: other.name, address: other.address, service, remote, greeting: null };
+    remote.onStateChange((state) => {
+      peer.greeting = null;
+      if (state === 'up') void this.#greet(peer);
+    });
+    return peer;
   }
 
   /** Again until it answers, or is not connected any more. */
@@ -100,6 +130,7 @@ export class Peers {
           const greeting = await peer.service.hello(own);
           if (greeting.name !== peer.name) throw new ServiceError('REFUSED', `it is ${greeting.name}`);
           this.heard(greeting);
+          this.learn(greeting.servers);
           return;
         }
       } catch (error) {

@@ -31,6 +31,27 @@ export function membershipSuite(make: MakeCore): void {
     });
   });
 
+  it('answers no stale read when a leader leaves another one alone, which starts anew', () => {
+    const faults = { ...NO_FAULTS, longestDelay: 6 };
+    for (let seed = 1; seed <= 10 * SEEDS; seed++) {
+      const group = new SimulatedGroup({ seed, size: 2, make, faults, electionTicks: ELECTION_TICKS });
+      const leader = runUntilLed(group);
+      const other = [...group.members.values()].find((member) => member !== leader) ?? assert.fail();
+      const index = Number(propose(leader, withoutMember(statusOf(leader).members, leader.id)));
+      while (other.entryAt(index) === undefined) group.run(1);
+      other.crash();
+      // Its crash may have left a part of a write.
+      group.invariants.stored(other, other.entries);
+      other.start();
+      // What the leader answers is looked at all the while.
+      group.run(2 * ELECTION_TICKS);
+      const { committed } = group.invariants;
+      group.propose(other);
+      group.run(ELECTION_TICKS);
+      assert(group.invariants.committed > committed, `seed ${seed}: the other leads in the end`);
+    }
+  });
+
   it('refuses to remove the last voter', () => {
     withGroups(1, (group) => {
       const leader = runUntilLed(group);

@@ -145,6 +145,12 @@ export class Workload {
     for (const { names } of this.clients) names.mediatorForgot();
   }
 
+  /** Another mediator is the active one. It has not seen what a crash of the metaserver has lost, and remembers nothing. */
+  tookOver(): void {
+    if (this.#isCrashUnnoticed) this.metaserverReturned();
+    else this.mediatorForgot();
+  }
+
   /** Whether all clients can talk to the mediator, and it to the metaserver. A connection that a power cut has left behind breaks here. */
   async areAllConnected(): Promise<boolean> {
     const answers = this.clients.map(({ files }) => files.getattr({ inode: ROOT_INODE }).then(() => true));

@@ -2,7 +2,7 @@
 // a server that is stopped, killed or leads no longer.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/leader-remote.js';
+import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/metaservers.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { type RunningServer, serve } from '../../../src/protocol/http/server.js';
 import { connectRemote, type Remote } from '../../../src/protocol/wire/client.js';

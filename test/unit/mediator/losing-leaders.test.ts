@@ -2,7 +2,7 @@
 // is closed meanwhile.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/leader-remote.js';
+import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/metaservers.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import { RepeatedCalls } from '../../../src/protocol/wire/repeated-calls.js';
 import { testRuntime } from '../../support/fake-cluster.js';

@@ -53,6 +53,18 @@ describe('commits of a metaserver', () => {
     await assert.rejects(meta.close(), /the metaserver's disk failed/);
   });
 
+  it('that fail for a mediator that takes over leave syncs as they were, since nothing was answered', async () => {
+    const disk = new Disk();
+    const meta = await TestMetaserver.open(disk.factory);
+    disk.state = 'failing';
+    const takeOver = { name: 'mediator', process: 'one', seen: 0, afterSilentMs: 0 };
+    assert.equal(await codeOf(meta.do('takeOver', takeOver, true)), 'OUTCOME_UNKNOWN');
+    assert.equal((await meta.ask('mediator', {})).process, 'one');
+    await meta.service.sync({});
+    disk.state = 'good';
+    await meta.close();
+  });
+
   it('come after the interval when nobody asks, and not without a change', async () => {
     const disk = new Disk();
     const meta = await TestMetaserver.open(disk.factory);

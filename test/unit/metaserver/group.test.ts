@@ -201,7 +201,7 @@ describe('a metaserver that is opening its store', () => {
     const disk = new MemoryDisk().mount();
     const runtime = { ...real, log: silentLog, disk, network: new MemoryNetwork() };
     const store = new MemoryStore();
-    const greeting = { name: 'meta2', id: null, hasGroup: false, cluster: 'test', clusterId: null };
+    const greeting = { name: 'meta2', id: null, hasGroup: false, cluster: 'test', clusterId: null, servers: [] };
     const opening = await GroupMetaserver.open(options, memoryEngine(store), runtime);
     await assert.rejects(async () => opening.group.hello(greeting), { code: 'FAILED' });
     void opening.start();

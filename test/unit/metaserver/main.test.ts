@@ -1,6 +1,6 @@
 // A metaserver as its process runs it: LMDB below, the network above.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'mocha';
@@ -73,6 +73,22 @@ describe('a metaserver on the network', () => {
       assert.deepEqual(Buffer.from(got.value), value);
       await again.sync({});
     }));
+
+  it('of several says why it can not take part, though it serves already', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'nmrfs-metaserver-'));
+    try {
+      writeFileSync(join(directory, 'log'), 'in the way of the folder of that name');
+      const lone = { name: 'meta1', address: '127.0.0.1:0', directory };
+      await assert.rejects(runMetaserver(lone, runtime), { code: 'EEXIST' });
+      const members = ['meta1', 'meta2'].map((name) => ({ name, address: '127.0.0.1:1' }));
+      const group = { cluster: 'nmrfs', protocol: 'raft', members } as const;
+      const { failed, close } = await runMetaserver({ ...lone, group }, runtime);
+      assert.equal(((await failed) as { code?: string }).code, 'EEXIST');
+      await close();
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
 
   it('carries errors of both kinds, and offers no other method', () =>
     withServer(async (metadata) => {

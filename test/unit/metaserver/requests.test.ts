@@ -44,6 +44,8 @@ const VALID_COMMANDS: Record<string, Message> = {
   collected: { sequences: [1] },
   registerServer: { name: 'data1', storeId: 'x', state: 'complete' },
   caughtUp: { server: 'data1', blocks: [{ inode: 2, index: 0, version: 5 }] },
+  addMetaserver: { name: 'meta4', address: '127.0.0.1:7614' },
+  dropMetaserver: { name: 'meta4' },
   abandon: {},
   forgetResults: { client: 'mount', requests: 3 },
 };

@@ -44,7 +44,7 @@ export class Raft implements Core<RaftMessage> {
     this.#replica = new Replica(settings.self, stored, this.#outbox);
     // Who has no term has heard no leader.
     this.#silence = new Silence(settings, stored.hardState.term > 0);
-    if (this.#replica.isOnlyVoter && this.#replica.mayElect) this.#startCampaign(false, false);
+    if (this.#replica.leadsFromStart) this.#startCampaign(false, false);
   }
 
   get status(): CoreStatus {

@@ -38,7 +38,7 @@ export class ViewChange {
     this.#replica = replica;
     this.#patience = new Patience(settings);
     // Nobody else could tell it that there is a primary.
-    if (replica.isOnlyVoter && replica.mayElect) this.#enterNext([], () => true);
+    if (replica.leadsFromStart) this.#enterNext([], () => true);
   }
 
   get view(): number {

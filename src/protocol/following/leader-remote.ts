@@ -1,14 +1,14 @@
-// Several metaservers as one: calls go to the one that leads. When it is lost, no
+// Several servers as one: calls go to the one that leads. When it is lost, no
 // longer leads, or hangs while another one leads, the calls under way fail as with
 // a lost connection, whose callers repeat them, and the next leader is looked for.
-import { ServiceError, wasWithoutEffect } from '../../protocol/errors.js';
-import type { GroupService } from '../../protocol/services/group.js';
-import type { MetadataService } from '../../protocol/services/metadata.js';
-import type { CallOptions } from '../../protocol/services/service.js';
-import { limitsFromNow, within } from '../../protocol/services/within.js';
-import type { Remote, RemoteState } from '../../protocol/wire/client.js';
 import { assert } from '../../runtime/assert.js';
 import type { Runtime } from '../../runtime/runtime.js';
+import { ServiceError, type ServiceErrorCode, wasWithoutEffect } from '../errors.js';
+import type { ServerPlace } from '../services/group.js';
+import type { CallOptions } from '../services/service.js';
+import { limitsFromNow, within } from '../services/within.js';
+import type { Remote, RemoteState } from '../wire/client.js';
+import { FollowedServer, type Method } from './followed-server.js';
 import { LeaderSearch } from './leader-search.js';
 import { SilenceWatch } from './silence-watch.js';
 import { STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
@@ -16,41 +16,36 @@ import { STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
 /** A leader that says nothing for so long may hang. Longer than nearly all calls take. */
 const SILENCE_MS = 250;
 
-export interface MetaserverPart {
-  name: string;
-  address: string;
-  /** Of several metaservers: calls must fail while it is not connected. */
-  remote: Pick<Remote, 'onStateChange' | 'service'>;
-}
-
-/** What a mediator needs of the metaservers of its cluster, however many there are. */
-export interface Metaservers {
-  readonly metadata: MetadataService;
-  /** The name of the one that calls go to; null when none leads. */
-  readonly leader: string | null;
-  onStateChange(listener: (state: RemoteState) => void): void;
-  close(): void;
-}
-
 export interface LeaderRemoteParts {
-  metaservers: readonly MetaserverPart[];
+  /** Calls must fail while a server is not connected. */
+  servers: readonly Server[];
+  /** The service by which each says what it is. */
+  standing: 'group' | 'mediator';
+  /** See chooseLeader. */
+  mustAnswer: number;
+  /** What the servers answer: the beginning of events in the log. */
+  what: 'metadata' | 'files';
+  /** Further errors by which the leader says that it no longer leads; the outcome of calls is unknown then. */
+  lostBy: readonly ServiceErrorCode[];
+  /** How often the others are asked while the leader is silent. */
+  rivalPauseMs: number;
+  /** Called with where servers of the group are, by the word of one of them: see `add`. */
+  learned?: (servers: readonly ServerPlace[]) => void;
   /** Of calls that come without one. */
   deadlineMs: number;
   runtime: Runtime;
 }
 
-interface Member {
+interface Server {
   readonly name: string;
-  readonly metadata: MetadataService;
-  readonly group: GroupService;
+  readonly remote: Pick<Remote, 'onStateChange' | 'service'>;
 }
 
 interface Leader {
-  readonly member: Member;
+  readonly member: FollowedServer;
   readonly term: number;
 }
 
-type Method = (request: object, options?: CallOptions) => Promise<object>;
 type Rejection = (error: unknown) => void;
 
 /** Whoever waits for a leader. */
@@ -60,22 +55,7 @@ interface Vacancy {
   readonly fail: Rejection;
 }
 
-/** A lone metaserver is asked over its own connection, without detours. */
-export function followMetaservers(parts: LeaderRemoteParts): Metaservers {
-  const [first, ...more] = parts.metaservers;
-  if (first === undefined) throw new Error('a mediator needs a metaserver');
-  if (more.length > 0) return new LeaderRemote(parts);
-  return {
-    metadata: first.remote.service<MetadataService>('metadata'),
-    leader: first.name,
-    onStateChange: (listener) => first.remote.onStateChange(listener),
-    close: () => {},
-  };
-}
-
-export class LeaderRemote implements Metaservers {
-  /** Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, and DEADLINE when there is none for too long. */
-  readonly metadata: MetadataService;
+export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
   readonly #listeners: ((state: RemoteState) => void)[] = [];
   #leader: Leader | null = null;
   #lastTerm = -1;
@@ -88,29 +68,15 @@ export class LeaderRemote implements Metaservers {
   readonly #silence: SilenceWatch;
   #isClosed = false;
 
-  readonly #members: Member[];
-  readonly #deadlineMs: number;
+  readonly #members: FollowedServer[] = [];
+  readonly #parts: LeaderRemoteParts;
   readonly #runtime: Runtime;
 
-  constructor({ metaservers, deadlineMs, runtime }: LeaderRemoteParts) {
-    this.#deadlineMs = deadlineMs;
+  constructor(parts: LeaderRemoteParts) {
+    const { servers, runtime } = parts;
+    this.#parts = parts;
     this.#runtime = runtime;
-    this.#members = metaservers.map(({ name, remote }) => ({
-      name,
-      metadata: remote.service<MetadataService>('metadata'),
-      group: remote.service<GroupService>('group'),
-    }));
-    metaservers.forEach(({ name, remote }) => {
-      remote.onStateChange((state) => {
-        const leader = this.#leader;
-        if (state === 'down' && leader?.member.name === name) this.#lose(leader, 'the connection was lost');
-      });
-    });
-    this.metadata = {
-      execute: (message, options) => this.#call('execute', message, options),
-      query: (message, options) => this.#call('query', message, options),
-      sync: (request, options) => this.#call('sync', request, options),
-    } as MetadataService;
+    for (const server of servers) this.add(server);
     this.#silence = new SilenceWatch({
       clock: runtime.clock,
       limitMs: SILENCE_MS,
@@ -122,6 +88,33 @@ export class LeaderRemote implements Metaservers {
 
   get leader(): string | null {
     return this.#leader?.member.name ?? null;
+  }
+
+  /**
+   * As of one server. Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, and DEADLINE when there is none
+   * for too long.
+   */
+  service<T>(name: string): T {
+    const proxy = new Proxy(Object.create(null) as object, {
+      get: (_target, member, service: object) => {
+        if (typeof member !== 'string' || member === 'then') return undefined;
+        const value: Method = (request, options) => this.#call(name, member, request, options);
+        Object.defineProperty(service, member, { value, configurable: true, writable: true });
+        return value;
+      },
+    });
+    return Object.create(proxy) as T;
+  }
+
+  /** One more server may lead from now on. */
+  add({ name, remote }: Server): void {
+    const member = new FollowedServer(name, remote, this.#parts.standing);
+    this.#members.push(member);
+    remote.onStateChange((state) => {
+      const leader = this.#leader;
+      if (state === 'down' && leader?.member.name === name) this.#lose(leader, 'the connection was lost');
+    });
+    this.#search?.add(member);
   }
 
   /** 'up': a leader was found; 'down': it was lost. Called before the calls that fail through it. */
@@ -138,13 +131,13 @@ export class LeaderRemote implements Metaservers {
     else this.#lose(this.#leader, error.message);
   }
 
-  #call(method: keyof MetadataService, request: object, options: CallOptions | undefined): Promise<object> {
+  #call(service: string, method: string, request: object, options: CallOptions | undefined): Promise<object> {
     const leader = this.#leader;
-    if (leader === null) return this.#callNext(method, request, options);
+    if (leader === null) return this.#callNext(service, method, request, options);
     return new Promise((resolve, reject) => {
       this.#underWay.add(reject);
       if (this.#underWay.size === 1) this.#silence.sign();
-      (leader.member.metadata[method] as Method)(request, options).then(
+      leader.member.call(service, method, request, options).then(
         (result) => {
           // A reply of a leader that was given up is not taken: the call was repeated elsewhere.
           if (!this.#underWay.delete(reject)) return;
@@ -159,11 +152,11 @@ export class LeaderRemote implements Metaservers {
   }
 
   /** Calls the next leader. */
-  async #callNext(method: keyof MetadataService, request: object, options: CallOptions = {}): Promise<object> {
+  async #callNext(service: string, method: string, request: object, options: CallOptions = {}): Promise<object> {
     const { clock } = this.#runtime;
-    const left = limitsFromNow(options, this.#deadlineMs, clock);
-    while (this.#leader === null) await within(this.#vacancy.over, left(), clock, 'a metaserver that leads');
-    return this.#call(method, request, left());
+    const left = limitsFromNow(options, this.#parts.deadlineMs, clock);
+    while (this.#leader === null) await within(this.#vacancy.over, left(), clock, 'a server that leads');
+    return this.#call(service, method, request, left());
   }
 
   #failed(leader: Leader, reject: Rejection, error: unknown): void {
@@ -179,6 +172,10 @@ export class LeaderRemote implements Metaservers {
         this.#underWay.delete(reject);
         this.#lose(leader, error.message, error.leader);
       }
+      if (this.#parts.lostBy.includes(error.code)) {
+        this.#lose(leader, error.message, error.leader);
+        return;
+      }
     }
     this.#underWay.delete(reject);
     reject(error);
@@ -190,7 +187,7 @@ export class LeaderRemote implements Metaservers {
    * same term, repeating the call would bring the same answer, and the caller is told.
    */
   async #judge(leader: Leader, reject: Rejection, error: ServiceError): Promise<void> {
-    const stays = await leader.member.group.status({}, { deadlineMs: STATUS_DEADLINE_MS }).then(
+    const stays = await leader.member.standing.status({}, { deadlineMs: STATUS_DEADLINE_MS }).then(
       ({ isServing, term }) => isServing && term === leader.term,
       () => false,
     );
@@ -214,7 +211,7 @@ export class LeaderRemote implements Metaservers {
     const leader = this.#leader;
     if (leader === null) return;
     const others = this.#members.filter((member) => member !== leader.member);
-    const polls = new StatusPolls(others, this.#runtime.clock, () => {
+    const polls = new StatusPolls(others, this.#runtime.clock, this.#parts.rivalPauseMs, () => {
       for (const other of others) {
         const status = polls.statuses.get(other.name);
         if (status === undefined || !status.isServing || status.term <= leader.term) continue;
@@ -226,11 +223,15 @@ export class LeaderRemote implements Metaservers {
   }
 
   #seek(hint: string | undefined): void {
+    const { mustAnswer, what } = this.#parts;
     this.#search = new LeaderSearch({
       servers: this.#members,
+      mustAnswer,
+      what,
       lastTerm: this.#lastTerm,
       hint,
       runtime: this.#runtime,
+      learned: (servers) => this.#parts.learned?.(servers),
       found: (name, term) => this.#take(name, term),
       refused: (error) => {
         const { fail } = this.#vacancy;
@@ -246,7 +247,7 @@ export class LeaderRemote implements Metaservers {
     this.#search = null;
     this.#leader = { member, term };
     this.#lastTerm = term;
-    this.#runtime.log.info('metadata.leader', { server: name, term });
+    this.#runtime.log.info(`${this.#parts.what}.leader`, { server: name, term });
     this.#tell('up');
     this.#vacancy.end();
   }
@@ -257,7 +258,8 @@ export class LeaderRemote implements Metaservers {
     this.#vacancy = vacancy();
     this.#silence.stop();
     this.#endRivals();
-    if (!this.#isClosed) this.#runtime.log.warn('metadata.leader_lost', { server: member.name, term, reason });
+    if (!this.#isClosed)
+      this.#runtime.log.warn(`${this.#parts.what}.leader_lost`, { server: member.name, term, reason });
     this.#tell('down');
     const lost = [...this.#underWay];
     this.#underWay.clear();

@@ -1,24 +1,25 @@
-// Asks metaservers again and again what they are, each by itself: one that hangs
+// Asks servers again and again what they are, each by itself: one that hangs
 // holds up no other.
-import { ServiceError } from '../../protocol/errors.js';
-import type { GroupService, GroupStatus } from '../../protocol/services/group.js';
+
 import { asError, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
+import { ServiceError } from '../errors.js';
+import type { Standing, StandingService } from '../services/standing.js';
 
 /** A server of a group answers at once, or hangs. */
 export const STATUS_DEADLINE_MS = 200;
 /** From an answer to the next question. */
-const PAUSE_MS = 30;
+export const SEARCH_PAUSE_MS = 30;
 
 export interface Polled {
   readonly name: string;
-  readonly group: GroupService;
+  readonly standing: StandingService;
 }
 
 export class StatusPolls {
   /** The last answers, by the names of servers; of those whose last question was answered. */
-  readonly statuses = new Map<string, GroupStatus>();
+  readonly statuses = new Map<string, Standing>();
   /** Why the others did not answer. */
   readonly failures = new Map<string, Error>();
   /** The next question to each server. */
@@ -26,13 +27,20 @@ export class StatusPolls {
   #isStopped = false;
 
   readonly #clock: Clock;
+  readonly #pauseMs: number;
   readonly #heard: () => void;
 
   /** @param heard called after each answer and each failure */
-  constructor(servers: readonly Polled[], clock: Clock, heard: () => void) {
+  constructor(servers: readonly Polled[], clock: Clock, pauseMs: number, heard: () => void) {
     this.#clock = clock;
+    this.#pauseMs = pauseMs;
     this.#heard = heard;
     for (const server of servers) void this.#ask(server);
+  }
+
+  /** One more is asked from now on. */
+  add(server: Polled): void {
+    if (!this.#isStopped) void this.#ask(server);
   }
 
   stop(): void {
@@ -65,7 +73,7 @@ export class StatusPolls {
   async #ask(server: Polled): Promise<void> {
     const { name } = server;
     try {
-      const status = await server.group.status({}, { deadlineMs: STATUS_DEADLINE_MS });
+      const status = await server.standing.status({}, { deadlineMs: STATUS_DEADLINE_MS });
       this.statuses.set(name, status);
       this.failures.delete(name);
     } catch (error) {
@@ -75,7 +83,7 @@ export class StatusPolls {
     }
     if (!this.#isStopped) this.#heard();
     if (this.#isStopped) return;
-    const timer = this.#clock.after(PAUSE_MS, () => {
+    const timer = this.#clock.after(this.#pauseMs, () => {
       this.#timers.delete(server);
       void this.#ask(server);
     });

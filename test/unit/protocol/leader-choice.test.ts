@@ -1,7 +1,7 @@
 // Which metaserver is taken for the leader.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { chooseLeader } from '../../../src/mediator/metadata/leader-choice.js';
+import { chooseLeader } from '../../../src/protocol/following/leader-choice.js';
 
 describe('the choice among metaservers', () => {
   // Each as name, term, and an exclamation mark for one that serves.
@@ -38,7 +38,7 @@ describe('the choice among metaservers', () => {
           .map((one) => [one.charAt(0), { term: Number.parseInt(one.slice(1), 10), isServing: one.endsWith('!') }]),
       );
       const nothing = { lastTerm: -1, hint: undefined, isLate: false };
-      assert.equal(chooseLeader({ statuses, servers: 3, ...nothing, ...more }), taken);
+      assert.equal(chooseLeader({ statuses, mustAnswer: 2, ...nothing, ...more }), taken);
     });
   }
 
@@ -47,7 +47,7 @@ describe('the choice among metaservers', () => {
       ['a', { term: 1, isServing: true }],
       ['b', { term: 1, isServing: false }],
     ]);
-    const rest = { servers: 4, lastTerm: -1, hint: undefined, isLate: false };
+    const rest = { mustAnswer: 3, lastTerm: -1, hint: undefined, isLate: false };
     assert.equal(chooseLeader({ statuses, ...rest }), null);
     statuses.set('c', { term: 1, isServing: false });
     assert.equal(chooseLeader({ statuses, ...rest }), 'a');

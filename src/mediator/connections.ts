@@ -1,0 +1,73 @@
+// The connections of a mediator to the servers behind it.
+import { connectRemote, type Remote } from '../protocol/wire/client.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
+import type { MetaserverPart } from './metadata/metaservers.js';
+import type { ReplicaParts } from './replicas/replica-set.js';
+
+/** A server that the mediator connects to. */
+export interface Peer {
+  name: string;
+  /** HOST:PORT */
+  address: string;
+  /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
+  unixPath?: string;
+  /** A metaserver that answers only while it leads, even one that is alone. */
+  mustBeElected?: boolean;
+}
+
+export interface ConnectionsOptions {
+  /** A data server that does not answer for so long is down. */
+  deadlineMs: number;
+  secret?: string;
+}
+
+export class Connections {
+  readonly #remotes: Remote[] = [];
+  readonly #options: ConnectionsOptions;
+  readonly #runtime: Runtime;
+
+  constructor(options: ConnectionsOptions, runtime: Runtime) {
+    this.#options = options;
+    this.#runtime = runtime;
+  }
+
+  toMetaservers(peers: readonly Peer[]): MetaserverPart[] {
+    // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
+    const [first] = peers;
+    const whileDown = peers.length === 1 && first?.mustBeElected !== true ? 'wait' : 'fail';
+    const deadlineMs = Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs);
+    return peers.map((peer) => ({
+      ...this.#connect(peer, whileDown, deadlineMs),
+      mustBeElected: peer.mustBeElected === true,
+    }));
+  }
+
+  /** To one that was added to the group of several. */
+  toMetaserver(peer: Peer): MetaserverPart {
+    return this.#connect(peer, 'fail', Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs));
+  }
+
+  /** To data servers, or to other mediators. */
+  to(peers: readonly Peer[]): ReplicaParts[] {
+    return peers.map((peer) => this.#connect(peer, 'fail', this.#options.deadlineMs));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#remotes.map((remote) => remote.close()));
+  }
+
+  #connect({ name, address, unixPath }: Peer, whileDown: 'wait' | 'fail', deadlineMs: number): ReplicaParts {
+    const { secret } = this.#options;
+    const remote = connectRemote(
+      {
+        ...{ name, address, whileDown, deadlineMs },
+        ...(unixPath === undefined ? {} : { unixPath }),
+        ...(secret === undefined ? {} : { secret }),
+      },
+      this.#runtime,
+    );
+    this.#remotes.push(remote);
+    return { name, address, remote };
+  }
+}

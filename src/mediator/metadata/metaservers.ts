@@ -1,0 +1,74 @@
+// The metaservers of a cluster, as a mediator asks them: the one that leads, or the
+// only one.
+import { LeaderRemote } from '../../protocol/following/leader-remote.js';
+import type { ServerPlace } from '../../protocol/services/group.js';
+import type { MetadataService } from '../../protocol/services/metadata.js';
+import { majorityOf } from '../../protocol/values/quorum.js';
+import type { Remote, RemoteState } from '../../protocol/wire/client.js';
+import type { Runtime } from '../../runtime/runtime.js';
+
+export interface MetaserverPart {
+  name: string;
+  address: string;
+  /** Of one that must be elected: calls must fail while it is not connected. */
+  remote: Pick<Remote, 'onStateChange' | 'service'>;
+  /** It answers only while it leads, even alone. */
+  mustBeElected?: boolean;
+}
+
+/** What a mediator needs of the metaservers of its cluster, however many there are. */
+export interface Metaservers {
+  readonly metadata: MetadataService;
+  /** The name of the one that calls go to; null when none leads. */
+  readonly leader: string | null;
+  onStateChange(listener: (state: RemoteState) => void): void;
+  /** Servers that belong to the group may have been added while it runs. */
+  learn(servers: readonly ServerPlace[]): void;
+  close(): void;
+}
+
+export interface MetaserversParts {
+  /** Those that are added later come behind. */
+  metaservers: MetaserverPart[];
+  /** To one that is added later; absent where none may be. */
+  connect?: ((server: ServerPlace) => MetaserverPart) | undefined;
+  /** Of calls that come without one. */
+  deadlineMs: number;
+  runtime: Runtime;
+}
+
+/** While the leader is silent. */
+const RIVAL_PAUSE_MS = 30;
+
+/** A lone metaserver that always leads is asked over its own connection, without detours. */
+export function followMetaservers({ metaservers, connect, deadlineMs, runtime }: MetaserversParts): Metaservers {
+  const [first, ...more] = metaservers;
+  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  const learn = (servers: readonly ServerPlace[]): void => {
+    for (const server of servers) {
+      if (connect === undefined || metaservers.some(({ name }) => name === server.name)) continue;
+      const part = connect(server);
+      metaservers.push(part);
+      if (remote instanceof LeaderRemote) remote.add(part);
+    }
+  };
+  const remote: LeaderRemote | MetaserverPart['remote'] =
+    more.length === 0 && first.mustBeElected !== true
+      ? first.remote
+      : new LeaderRemote({
+          ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
+          ...{ what: 'metadata', mustAnswer: majorityOf(metaservers.length), lostBy: [] },
+          ...{ rivalPauseMs: RIVAL_PAUSE_MS, learned: learn },
+        });
+  return {
+    metadata: remote.service<MetadataService>('metadata'),
+    get leader() {
+      return remote instanceof LeaderRemote ? remote.leader : first.name;
+    },
+    learn,
+    onStateChange: (listener) => remote.onStateChange(listener),
+    close: () => {
+      if (remote instanceof LeaderRemote) remote.close();
+    },
+  };
+}

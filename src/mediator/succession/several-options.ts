@@ -1,0 +1,19 @@
+// What a mediator is told that is one of several.
+import type { Peer } from '../connections.js';
+import type { MediatorOptions, ServerSupervisor } from '../mediator.js';
+import type { MediatorSettings } from '../settings.js';
+
+export interface SeveralOptions extends MediatorOptions {
+  /** As configured. */
+  name: string;
+  /** The other mediators. */
+  others: readonly Peer[];
+  metaservers: readonly Peer[];
+  dataservers: readonly Peer[];
+  unixPath?: string;
+  secret?: string;
+  /** The settings as they are configured now: they may have been changed while another mediator was active. */
+  settings: () => Promise<MediatorSettings>;
+  /** Absent when nobody supervises the servers here. */
+  supervisor?: ServerSupervisor;
+}
