@@ -29,8 +29,8 @@ ${mediatorKeys(mediators, basePort)}
 # half of them are there everything goes on: 3 survive the loss of one, 5 of two. 2 survive none, as 1 does.
 metaservers:
 ${serverList(metaservers, 'meta', basePort + 10)}
-# How several metaservers agree: raft or viewstamped (among themselves), or etcd (by a log in an etcd that you run, version 3.4 or
-# later; then one metaserver is enough, and etcd must be there).
+# How several metaservers agree: raft or viewstamped (among themselves), or etcd (by a log in an etcd that you run, version 3.4.17
+# or later; then one metaserver is enough, and etcd must be there).
 metadataProtocol: raft
 
 # Where etcd is, with metadataProtocol: etcd. All keys begin with the prefix. user, and tls with its files in PEM, where etcd wants

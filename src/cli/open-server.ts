@@ -10,7 +10,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { loadConfig } from './config-file.js';
 import { CommandFailure, usageError } from './failure.js';
 import { claimStore, wipeClaimed } from './locks/claim-store.js';
-import { chooseAllowOther, chooseAttributeTimeoutMs } from './mounting/binding.js';
+import { configuredMount, type MountPlace } from './mounting/configured-mount.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { readRecord } from './supervisor/instance.js';
@@ -32,7 +32,7 @@ export interface ServeRequest {
   /** Data servers, and metaservers where there are several: wipe the store first. */
   blank: boolean;
   /** Mediator: mount here, in the same process. Where there are several, only for the kind mount. */
-  mount?: { directory: string; binding: 'kernel' | 'fuse-native' };
+  mount?: MountPlace;
 }
 
 export interface Served {
@@ -141,12 +141,13 @@ async function openMediatorProcess(
   const mounting = request.mount === undefined ? undefined : await import('../fuse-client/mount.js');
   await begin();
   const peer = (server: MediatorConfig) => peerOf(config, server);
-  const { readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs } = config;
+  const { blockSizeBytes, testHooks, deadlineMs } = config;
   const supervisor = process.send !== undefined ? await supervisorOf(config, runtime) : undefined;
   const options = {
     ...{ name: own.name, address: own.address },
     maintenance: true,
-    ...{ readQuorum, writeQuorum, audit, onWriteQuorumLost, blockSizeBytes, testHooks, deadlineMs },
+    ...settingsIn(config),
+    ...{ blockSizeBytes, testHooks, deadlineMs },
     metaservers: config.metaservers.map((server) => ({
       ...peer(server),
       mustBeElected: config.metadataProtocol === 'etcd',
@@ -159,7 +160,7 @@ async function openMediatorProcess(
   if (others.length > 0) {
     const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');
     const member = new OneOfSeveral(
-      { ...options, others: others.map(peer), settings: () => settingsOf(config, runtime) },
+      { ...options, others: others.map(peer), settings: () => latestSettings(config, runtime) },
       runtime,
     );
     await member.start();
@@ -185,21 +186,16 @@ async function openMediatorProcess(
 
   async function mountHere(
     mountFileSystem: typeof import('../fuse-client/mount.js').mountFileSystem,
-    { directory, binding }: { directory: string; binding: 'kernel' | 'fuse-native' },
+    place: MountPlace,
   ) {
+    const { directory } = place;
     const { clearDeadMount } = await import('./mounting/mounts.js');
     if (await clearDeadMount(directory)) {
       runtime.log.warn('mount.dead_cleared', { directory });
     }
-    const { readOnly, accessTimes, maximumDirtyBytes } = config.mount;
-    const allowOther = chooseAllowOther(config.mount.allowOther);
-    const attributeTimeoutMs = chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding);
     // In this process nothing but this object tells the mount from other callers.
     const peer = {};
-    const sessions = asPeer(running.mediator.sessions, peer);
-    const options = {
-      ...{ directory, binding, allowOther, readOnly, accessTimes, attributeTimeoutMs, maximumDirtyBytes, sessions },
-    };
+    const options = { ...configuredMount(config, place), sessions: asPeer(running.mediator.sessions, peer) };
     const files = asPeer(running.mediator.files, peer);
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${messageOf(error)}`);
@@ -211,12 +207,15 @@ async function openMediatorProcess(
 }
 
 /** As the configuration file says by now: it is kept up to date while another mediator is active. */
-async function settingsOf(config: Config, { log }: Runtime): Promise<MediatorSettings> {
+async function latestSettings(config: Config, { log }: Runtime): Promise<MediatorSettings> {
   const latest = await loadConfig(config.file).catch((error: unknown) => {
     log.warn('config.not_read', errorFields(error));
     return config;
   });
-  const { readQuorum, writeQuorum, audit, onWriteQuorumLost } = latest;
+  return settingsIn(latest);
+}
+
+function settingsIn({ readQuorum, writeQuorum, audit, onWriteQuorumLost }: Config): MediatorSettings {
   return { readQuorum, writeQuorum, audit, onWriteQuorumLost };
 }
 

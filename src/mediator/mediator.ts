@@ -16,6 +16,7 @@ import { MediatorAdmin } from './admin/admin.js';
 import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
+import { guarded } from './epochs/guarded.js';
 import type { Tenure } from './epochs/tenure.js';
 import { ContentChanges } from './files/content-changes.js';
 import { FileReader } from './files/file-reader.js';
@@ -33,7 +34,6 @@ import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
-import { guardedSessions } from './sessions/guarded-sessions.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
 import type { MediatorSettings } from './settings.js';
@@ -290,7 +290,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const offered = refusingFiles(files, sessions, tenure);
   return {
     files: offered,
-    sessions: guardedSessions(sessions.service, tenure),
+    sessions: tenure === undefined ? sessions.service : guarded(sessions.service, tenure),
     admin,
     xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),

@@ -61,7 +61,10 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   }
 }
 
-function withoutSecrets({ secret, etcd, ...config }: Config): object {
+/** These show what they are only when they are asked for by name. */
+const SECRETS: readonly string[] = ['secret', 'etcd.user.password'];
+
+function withoutSecrets({ secret, etcd, ...config }: Config): Config {
   const user = etcd?.user === undefined ? {} : { user: { ...etcd.user, password: '(set)' } };
   return {
     ...config,
@@ -76,12 +79,10 @@ async function get(key: string | undefined, options: PrintOptions): Promise<void
   const config = await loadConfig(options.config);
   const live = await liveValues();
   if (key === undefined) {
-    // A secret is shown only when it is asked for by name.
     printJson({ ...withoutSecrets(config), ...live });
     return;
   }
-  const whole = key.startsWith('etcd') && !key.endsWith('.password') ? (withoutSecrets(config) as Config) : config;
-  const value = live[key] ?? configValue(whole, key);
+  const value = live[key] ?? configValue(SECRETS.includes(key) ? config : withoutSecrets(config), key);
   if (options.json === true) {
     printJson({ key, value: value ?? null });
   } else {

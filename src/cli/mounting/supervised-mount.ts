@@ -7,33 +7,26 @@ import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
 import { errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { CommandFailure } from '../failure.js';
-import { chooseAllowOther, chooseAttributeTimeoutMs } from './binding.js';
+import { configuredMount, type MountPlace } from './configured-mount.js';
 import { followMediators } from './mediators.js';
 import { clearDeadMount } from './mounts.js';
-
-export interface MountPlace {
-  directory: string;
-  binding: 'kernel' | 'fuse-native';
-}
 
 /** Resolves when it is mounted. */
 export async function openMount(
   config: Config,
-  { directory, binding }: MountPlace,
+  place: MountPlace,
   begin: () => Promise<void>,
   runtime: Runtime,
 ): Promise<{ close(): Promise<void> }> {
+  const { directory } = place;
   const { mountFileSystem } = await import('../../fuse-client/mount.js');
   await begin();
   const mediators = followMediators(config, config.mediators, runtime);
   const { remote, deadlineMs } = mediators;
   try {
     if (await clearDeadMount(directory)) runtime.log.warn('mount.dead_cleared', { directory });
-    const { readOnly, accessTimes, maximumDirtyBytes } = config.mount;
     const options = {
-      ...{ directory, binding, readOnly, accessTimes, maximumDirtyBytes },
-      allowOther: chooseAllowOther(config.mount.allowOther),
-      attributeTimeoutMs: chooseAttributeTimeoutMs(config.mount.attributeTimeoutMs, binding),
+      ...configuredMount(config, place),
       sessions: remote.service<SessionService>('sessions'),
       lost: new RepeatedCalls(remote, deadlineMs, runtime.clock),
     };

@@ -142,14 +142,21 @@ export class Supervisor {
     // Those that can't serve are named below, each with its reason.
     await dataservers;
     for (const mediator of this.#mediators) mediator.release();
-    // Of several, one is enough; those that can't serve are named.
-    const begun = await Promise.allSettled(this.#mediators.map((mediator) => mediator.ready()));
-    const failures = begun.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
-    if (failures.length === begun.length) fail(failures[0]);
-    const problems = [...(await this.#untilReadable()), ...failures.map((failure) => `${messageOf(failure)}`)];
+    const failures = await this.#mediatorsBegun();
+    const problems = [...(await this.#untilReadable()), ...failures];
     this.#mount?.release();
     await this.#mount?.ready().catch(fail);
     return problems;
+  }
+
+  /** Of several mediators one is enough: answers why others can't serve. Throws CommandFailure where none can. */
+  async #mediatorsBegun(): Promise<string[]> {
+    const limitMs = this.#mediators.length === 1 ? undefined : STORE_START_MS;
+    const begun = await Promise.allSettled(this.#mediators.map((mediator) => mediator.ready(limitMs)));
+    const failures = begun.flatMap((each) => (each.status === 'rejected' ? [messageOf(each.reason)] : []));
+    const [first] = failures;
+    if (first !== undefined && failures.length === begun.length) throw new CommandFailure(first);
+    return failures;
   }
 
   /** Waits until reads work; answers what is not as it should be all the same. Throws CommandFailure when they can't. */

@@ -15,10 +15,10 @@ import { MediatorAdmin } from '../admin/admin.js';
 import { mediatorStatuses } from '../admin/mediator-status.js';
 import { Connections } from '../connections.js';
 import type { Won } from '../epochs/candidacy.js';
+import { guarded } from '../epochs/guarded.js';
 import { Tenure } from '../epochs/tenure.js';
 import { MediatorFiles } from '../files/files.js';
 import { type Mediator, openMediator } from '../mediator.js';
-import { guardedAdmin } from './guarded-admin.js';
 import type { SeveralOptions } from './several-options.js';
 import { Standby } from './standby.js';
 import { methodsOf, switchable } from './switch.js';
@@ -30,6 +30,7 @@ const RETRY_MS = 500;
 
 interface Active {
   mediator: Mediator;
+  /** What administrators change must reach the active one; its status says by itself that it may have been replaced. */
   admin: AdminService;
   tenure: Tenure;
 }
@@ -163,7 +164,7 @@ export class OneOfSeveral {
       return;
     }
     if (!tenure.isOver && !this.#isClosed) {
-      this.#active = { mediator, tenure, admin: guardedAdmin(mediator.admin, tenure) };
+      this.#active = { mediator, tenure, admin: guarded(mediator.admin, tenure, ['status']) };
       log.info('mediator.took_over', { name, epoch });
       void this.#standby.close();
       await over;

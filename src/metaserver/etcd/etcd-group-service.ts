@@ -1,13 +1,12 @@
 // GroupService of a metaserver that shares a log in etcd. Servers say to each other who they are, and send whole states; everything
 // else goes through etcd.
-import { malformed, ServiceError } from '../../protocol/errors.js';
+import { ServiceError } from '../../protocol/errors.js';
 import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
-import { readMark } from '../../replication/link/read-message.js';
-import { asError, messageOf } from '../../runtime/caught-errors.js';
-import { diskTrouble } from '../../runtime/disk-trouble.js';
+import { diskStatus } from '../group/disk-status.js';
 import { readGreeting, textOf } from '../group/read-greeting.js';
+import { stateCalls } from '../group/state-calls.js';
 import type { GroupPlace } from '../metrics.js';
 import type { EtcdStorage } from './etcd-storage.js';
 
@@ -66,19 +65,7 @@ export function etcdGroupService(parts: EtcdGroupServiceParts): GroupService {
     async send() {
       throw new ServiceError('REFUSED', `${own} shares a log in etcd: metadataProtocol must be the same everywhere`);
     },
-    async beginState({ from, term, mark }) {
-      if (typeof from !== 'string' || !Number.isSafeInteger(term)) throw malformed('from or term');
-      return { state: states.begin(from, term, readMark(mark)) };
-    },
-    async stateChunk({ state, bytes }) {
-      if (!(bytes instanceof Uint8Array)) throw malformed('bytes are no bytes');
-      await states.chunk(state, bytes);
-      return {};
-    },
-    async endState({ state }) {
-      await states.end(state);
-      return {};
-    },
+    ...stateCalls(states),
     status: () => statusOf(parts),
   };
 }
@@ -102,9 +89,7 @@ function roleOf(storage: EtcdStorage | null): GroupRole {
 
 async function statusOf({ members, storage, trouble, isServing }: EtcdGroupServiceParts): Promise<GroupStatus> {
   const own = storage();
-  const room = await own?.room().catch(asError);
-  const failure = own?.failure ?? (room instanceof Error ? room : null);
-  const hasRoom = room !== undefined && !(room instanceof Error);
+  const disk = await diskStatus(own);
   return {
     ...etcdPlaceOf(own),
     id: own?.self ?? null,
@@ -113,9 +98,7 @@ async function statusOf({ members, storage, trouble, isServing }: EtcdGroupServi
     voters: own === null ? [] : members.map(({ name }) => name),
     servers: own === null ? [] : members.map(({ name, address }) => ({ name, address })),
     learners: [],
-    trouble: failure === null ? null : diskTrouble(failure),
-    reason: failure === null ? trouble() : messageOf(failure),
-    freeBytes: hasRoom ? Math.max(0, room.leftBytes) : 0,
-    totalBytes: hasRoom ? room.totalBytes : 0,
+    ...disk,
+    reason: disk.reason || trouble(),
   };
 }

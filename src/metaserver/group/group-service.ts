@@ -1,18 +1,16 @@
 // GroupService of a metaserver.
-import { malformed } from '../../protocol/errors.js';
 import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
 import type { GroupLink } from '../../replication/link/group-link.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
-import { readMark } from '../../replication/link/read-message.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
-import { asError, messageOf } from '../../runtime/caught-errors.js';
-import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
 import { nameOf } from '../storage/progress.js';
+import { diskStatus } from './disk-status.js';
 import type { Membership } from './membership.js';
 import { readGreeting, textOf } from './read-greeting.js';
+import { stateCalls } from './state-calls.js';
 
 export interface GroupServiceParts {
   peers: Peers;
@@ -64,19 +62,7 @@ export function groupService(parts: GroupServiceParts): GroupService {
       if (connected === null) throw notLeader();
       return { messages: await connected.received(textOf(from), messages) };
     },
-    async beginState({ from, term, mark }) {
-      if (typeof from !== 'string' || !Number.isSafeInteger(term)) throw malformed('from or term');
-      return { state: states.begin(from, term, readMark(mark)) };
-    },
-    async stateChunk({ state, bytes }) {
-      if (!(bytes instanceof Uint8Array)) throw malformed('bytes are no bytes');
-      await states.chunk(state, bytes);
-      return {};
-    },
-    async endState({ state }) {
-      await states.end(state);
-      return {};
-    },
+    ...stateCalls(states),
     status: () => statusOf(storage(), isServing(), parts.placesOf),
   };
 }
@@ -101,18 +87,13 @@ async function statusOf(
   const known = storage?.member?.status;
   const voters = (known?.members.voters ?? []).map(nameOf);
   const learners = (known?.members.learners ?? []).map(nameOf);
-  const room = await storage?.room().catch(asError);
-  const failure = storage?.failure ?? (room instanceof Error ? room : null);
   return {
     ...placeOf(storage),
     id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
     ...{ voters, learners, servers: placesOf([...voters, ...learners]) },
-    trouble: failure === null ? null : diskTrouble(failure),
-    reason: failure === null ? '' : messageOf(failure),
-    freeBytes: room === undefined || room instanceof Error ? 0 : Math.max(0, room.leftBytes),
-    totalBytes: room === undefined || room instanceof Error ? 0 : room.totalBytes,
+    ...(await diskStatus(storage)),
   };
 }
 

@@ -1,6 +1,6 @@
 // The nmrfs command as a process: exit statuses and lines on stderr.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,6 +117,26 @@ describe('the nmrfs command', () => {
     const refused = await nmrfs('config', 'set', 'writeQuorum=0', '--config', file);
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /^nmrfs: .*writeQuorum: 0 does not fit.*\n$/);
+  });
+
+  it('shows a secret only when it is asked for by name', async () => {
+    const file = join(folder, 'made', 'with-secrets.yaml');
+    const text = await readFile(join(folder, 'made', 'nmrfs.yaml'), 'utf8');
+    const user = '{ name: nmrfs, password: of-etcd }';
+    const etcd = `etcd: { endpoints: ["http://127.0.0.1:2379"], prefix: /nmrfs, user: ${user} }`;
+    const changed = text.replace(
+      /^metadataProtocol: .*$/m,
+      `metadataProtocol: etcd\n${etcd}\nsecret: of-the-cluster-itself`,
+    );
+    await writeFile(file, changed);
+    for (const key of [[], ['etcd'], ['etcd.user']]) {
+      const { status, stdout } = await nmrfs('config', 'get', ...key, '--config', file);
+      assert.equal(status, 0);
+      assert.doesNotMatch(stdout, /of-etcd|of-the-cluster/);
+      assert.match(stdout, /\(set\)/);
+    }
+    assert.equal((await nmrfs('config', 'get', 'etcd.user.password', '--config', file)).stdout, 'of-etcd\n');
+    assert.equal((await nmrfs('config', 'get', 'secret', '--config', file)).stdout, 'of-the-cluster-itself\n');
   });
 
   it('knows the metaservers of the configuration', async () => {

@@ -1,7 +1,9 @@
 // What `nmrfs up` says and does when servers are not as they should be: real
 // processes, three data servers, of which some have another cluster's store.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { Cluster } from '../../support/cluster.js';
@@ -67,5 +69,29 @@ describe('nmrfs up with servers that can not be used', function () {
 
   it('says nothing of the kind when all is well', async () => {
     assert.doesNotMatch(await cluster.must('up', '--detach'), /^ {2}but /m);
+  });
+});
+
+describe('nmrfs up with two mediators', function () {
+  this.timeout(180_000);
+
+  it('is ready with one of them, and says why the other one can not serve', async function () {
+    requireFuse(this);
+    const cluster = await Cluster.start({ servers: 1, mediators: 2 });
+    const { mediators } = await cluster.status();
+    await cluster.stop();
+    const [, second] = mediators;
+    assert.ok(second !== undefined);
+    const other = createServer().listen(Number(second.address.split(':').at(-1)), '127.0.0.1');
+    try {
+      await once(other, 'listening');
+      const stdout = await cluster.must('up', '--detach');
+      assert.match(stdout, new RegExp(`^ {2}but ${second.name} .*address already in use`, 'm'));
+      assert.equal((await cluster.shell('echo kept > a.txt && cat a.txt')).stdout, 'kept\n');
+    } finally {
+      await cluster.command('down');
+      other.close();
+      await cluster.destroy();
+    }
   });
 });
