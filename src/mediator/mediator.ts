@@ -199,7 +199,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const held = new HeldFiles({
     released: async (inode) => {
-      await orphans.purgeUnlessNamed(inode);
+      await orphans.released(inode);
       garbage.wake();
     },
     sparingEnded: () => garbage.wake(),

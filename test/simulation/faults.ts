@@ -87,9 +87,9 @@ export class Faults {
     this.#mediators.tookOver();
   }
 
-  /** Whether a disk was full within the last seconds. */
-  get mayBeFull(): boolean {
-    return this.#fullDisks > 0 || this.#world.scheduler.nowUs - this.#fullUs < 10_000 * MILLISECOND_US;
+  /** Whether a disk was full since then, or within the seconds before. */
+  mayBeFull(sinceUs: number): boolean {
+    return this.#fullDisks > 0 || sinceUs - this.#fullUs < 10_000 * MILLISECOND_US;
   }
 
   /** Lets something go wrong, if it may. */

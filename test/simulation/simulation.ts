@@ -91,7 +91,7 @@ export class Simulation {
       ballots,
       mayBeUnclear: () => this.#mayBeUnclear,
       mayRefuseChanges: () => this.#mayRefuseChanges,
-      mayBeFull: () => this.#faults.mayBeFull,
+      mayBeFull: (sinceUs) => this.#faults.mayBeFull(sinceUs),
     });
   }
 

@@ -58,7 +58,7 @@ export class Orphans {
         if (isClosing()) return false;
         if (!this.#held.mayBePurged(inode)) continue;
         try {
-          await this.purgeUnlessNamed(inode);
+          await this.#purgeUnlessNamed(inode);
         } catch (error) {
           rethrowProgramFault(error);
           isDone = false;
@@ -72,8 +72,13 @@ export class Orphans {
     }
   }
 
+  /** The last mount that is known to have the file open has closed it; another that has it may not have said so yet. */
+  async released(inode: number): Promise<void> {
+    if (this.graceLeftMs <= 0) await this.#purgeUnlessNamed(inode);
+  }
+
   /** Purges a file unless it has got a name meanwhile. */
-  async purgeUnlessNamed(inode: number): Promise<void> {
+  async #purgeUnlessNamed(inode: number): Promise<void> {
     try {
       await this.#purge(inode);
     } catch (error) {

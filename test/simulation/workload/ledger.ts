@@ -37,8 +37,8 @@ export interface Surroundings {
   mayBeUnclear(): boolean;
   /** Whether the metaserver's disk has failed, so that changes were refused. */
   mayRefuseChanges(): boolean;
-  /** Whether disks are full just now, or have been lately. */
-  mayBeFull(): boolean;
+  /** Whether disks are full just now, or have been since shortly before then. */
+  mayBeFull(sinceUs: number): boolean;
 }
 
 export interface OpenFile {
@@ -97,7 +97,8 @@ export class Ledger {
   /** Writes that somebody waits for. */
   openWrites = 0;
   readonly answers = { done: 0, refused: 0, unknown: 0 };
-  #requests = 0;
+  /** When each request was sent, by its number. */
+  readonly #startUs: number[] = [0];
 
   constructor(
     readonly clients: readonly Client[],
@@ -106,7 +107,7 @@ export class Ledger {
 
   /** The number that the next request will have. */
   get nextRequest(): number {
-    return this.#requests + 1;
+    return this.#startUs.length;
   }
 
   /** What is known of a file; it begins to be watched with the first call. */
@@ -121,7 +122,8 @@ export class Ledger {
 
   /** A request is sent: its number. */
   start(client: Client, words: string): number {
-    const id = ++this.#requests;
+    const id = this.nextRequest;
+    this.#startUs.push(this.around.nowUs());
     this.around.note(`${client.name} ${words} (request ${id})`);
     return id;
   }
@@ -154,7 +156,7 @@ export class Ledger {
         if (kind === 'sync' && this.around.metaserverCrashes() > 0) return;
         break;
       case 'ENOSPC':
-        if (kind === 'write' && this.around.mayBeFull()) return;
+        if (kind === 'write' && this.around.mayBeFull(this.#startUs[id] ?? 0)) return;
         break;
       case 'ENOENT':
       // It was carried out, the answer was lost, and when it was asked again the file was gone.

@@ -74,6 +74,21 @@ describe('a name that goes while its file is open', () => {
     await untilEachHolds(cluster.replicas, 0);
   });
 
+  it('leaves the content to a mount that comes back after another one that had it open, too, has closed it', async () => {
+    const { cluster, mediator } = await openCluster();
+    const [soon, late] = [{ peer: {} }, { peer: {} }];
+    const inode = await makeFile(mediator, 'a');
+    await write(mediator, inode, 0, 'held');
+    await mediator.sessions.begin({ client: 'soon', open: [inode], locks: [], mediator: 'before' }, soon);
+    await mediator.files.unlink({ ...NAME, held: [inode] }, soon);
+    await mediator.files.release({ inode }, soon);
+    await mediator.sessions.begin({ client: 'late', open: [inode], locks: [], mediator: 'before' }, late);
+    assert.equal(await text(mediator, inode), 'held');
+    cluster.runtime.clock.jump(SESSION_GRACE_MS);
+    await mediator.files.release({ inode }, late);
+    await untilEachHolds(cluster.replicas, 0);
+  });
+
   it('leaves the file to the mount that is making it just now', async () => {
     const { mediator, here, there } = await twoMounts();
     const request = { ...NAME, mode: 0o644, exclusive: true, forWriting: false, caller: CALLER };

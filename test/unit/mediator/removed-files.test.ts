@@ -35,7 +35,8 @@ async function readRemoved(mediator: Mediator): Promise<number> {
 
 describe('a file that is removed while it is open', () => {
   it('is forgotten with its last close', async () => {
-    const { mediator } = await openCluster();
+    const { cluster, mediator } = await openCluster();
+    cluster.runtime.clock.jump(SESSION_GRACE_MS);
     const inode = await readRemoved(mediator);
     const opening = async () => mediator.files.open({ inode, forWriting: false });
     await assert.rejects(opening, { code: 'ENOENT' });
