@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
 import { loadConfig } from '../../src/cli/config-file.js';
 import { leaderOf, type Standings, withGroup } from '../../src/cli/group-client.js';
+import { isCatchingUp } from '../../src/protocol/services/metaserver-majority.js';
 import { ChangingProgram } from '../support/changing-program.js';
 import { Cluster, run, until } from '../support/cluster.js';
 import { Etcd } from '../support/etcd.js';
@@ -114,7 +115,9 @@ describe('three metaservers with an etcd of three, under a program that changes 
   it('fills a metaserver that comes back blank, and hands the lead over by a command', async () => {
     const working = await begin('blank');
     await working.untilRounds(ROUNDS_BETWEEN);
-    const wiped = ['meta1', 'meta2', 'meta3'].find((name) => !leads.has(name)) ?? 'meta3';
+    // One is wiped only while the others hold everything.
+    const leading = await leader(cluster);
+    const wiped = leading === 'meta1' ? 'meta2' : 'meta1';
     await cluster.must('restart', wiped, '--blank');
     await until('the blank one', async () => {
       const known = await standings(cluster);
@@ -126,16 +129,6 @@ describe('three metaservers with an etcd of three, under a program that changes 
     await working.untilRounds(ROUNDS_BETWEEN);
     assert.deepEqual((await working.finish()).problems, []);
   });
-
-  /** Who has led. */
-  const leads = new Set<string>();
-
-  async function leader(of: Cluster): Promise<string> {
-    const name = await leaderIn(of);
-    leads.clear();
-    leads.add(name);
-    return name;
-  }
 });
 
 describe('a lone metaserver with files', function () {
@@ -189,12 +182,12 @@ async function standings({ configFile }: Cluster): Promise<Standings> {
 }
 
 /** Once one of them answers, and all others follow. */
-async function leaderIn(cluster: Cluster): Promise<string> {
+async function leader(cluster: Cluster): Promise<string> {
   let leads = '';
   await until('a metaserver to lead, and the others to follow', async () => {
     const known = await standings(cluster);
     leads = leaderOf(known) ?? '';
-    return leads !== '' && known.size === 3 && [...known.values()].every(({ role }) => role !== 'blank');
+    return leads !== '' && known.size === 3 && [...known.values()].every((status) => !isCatchingUp(status));
   });
   return leads;
 }
