@@ -9,12 +9,11 @@ import { describeFailure, EXIT_FAILURE } from './failure.js';
 import { MOUNT_NAME, openServer, type Served, type ServeRequest, selectServer } from './open-server.js';
 import { makeRunDirectory, readRecord, untilEnded } from './supervisor/instance.js';
 import { SupervisorLink } from './supervisor/link.js';
-import { untilSilent } from './until-silent.js';
 
 /** Opening may be about to finish, and is closed in order then; a mediator that waits for its metaserver is not. */
 const EARLY_STOP_GRACE_MS = 1000;
-/** How long a mediator without a supervisor waits for the mount beside it, which writes back first. */
-const ORPHANED_MOUNT_MS = 15_000;
+/** How long a server without its supervisor waits for those that write to it: a mediator for the mount, a store for the mediators. */
+const ORPHANED_WAIT_MS = { mediator: 15_000, meta: 20_000, data: 20_000 };
 
 /** Serves until it is told to stop; resolves when it has. */
 export async function serveHere(request: ServeRequest): Promise<void> {
@@ -70,15 +69,13 @@ export async function serveHere(request: ServeRequest): Promise<void> {
   process.exit(0);
 }
 
-/** Nobody stops the servers in order any more: each waits for those that may still have to write something to it. */
+/** Nobody stops the servers in order any more: each waits for those of its supervisor that may still have to write something to it. */
 async function untilClientsEnded({ kind, config }: ServeRequest): Promise<void> {
-  if (kind === 'meta' || kind === 'data') {
-    await Promise.all(config.mediators.map(({ address }) => untilSilent(address)));
-  } else if (kind === 'mediator') {
-    const record = await readRecord(config);
-    const mounts = record?.children.filter(({ name }) => name === MOUNT_NAME) ?? [];
-    await untilEnded(mounts, ORPHANED_MOUNT_MS);
-  }
+  if (kind === 'mount') return;
+  const isClient = ({ name }: { name: string }) =>
+    kind === 'mediator' ? name === MOUNT_NAME : config.mediators.some((mediator) => mediator.name === name);
+  const record = await readRecord(config);
+  await untilEnded(record?.children.filter(isClient) ?? [], ORPHANED_WAIT_MS[kind]);
 }
 
 function nameOf({ kind, id, config }: ServeRequest): string {
