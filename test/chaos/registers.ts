@@ -1,5 +1,6 @@
 // Clients that read and write registers on the mounts of several hosts, and what they saw: each register's history must be
-// linearizable. One kind of register is the content of a file, by O_DIRECT; the other is which file has a name, by rename and stat.
+// linearizable. One kind of register is the content of a file, by O_DIRECT
+// and O_DSYNC; the other is which file has a name, by rename and stat.
 import { PythonProgram } from '../support/python-program.js';
 import { checkRegister, type RegisterOperation } from './linearizability.js';
 
@@ -27,7 +28,7 @@ def say(*words):
 
 class Content:
     def __init__(self, path, own):
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_DIRECT, 0o600)
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_DIRECT | os.O_DSYNC, 0o600)
         os.ftruncate(self.fd, SIZE)
         self.page = mmap.mmap(-1, SIZE)
     def prepare(self, value): self.page[:] = value.to_bytes(8, 'big') * (SIZE // 8)

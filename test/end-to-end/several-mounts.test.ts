@@ -91,6 +91,18 @@ describe('several mounts', function () {
     }
   });
 
+  it('find a file under its name, whatever they do with it, while another one replaces it again and again', async () => {
+    await here('echo 0 > replaced');
+    const replacing = here('for n in $(seq 300); do echo $n > new && mv new replaced || exit 1; done');
+    const using = ['import os', 'found = set()', 'for n in range(1500):']
+      .concat(['os.stat', 'lambda p: os.chmod(p, 0o600)', 'os.listxattr'].map((call) => `    (${call})("replaced")`))
+      .concat('    found.add(os.stat("replaced").st_ino)', 'print(len(found))');
+    const { status, stdout, stderr } = await there(`python3 -c '${using.join('\n')}'`);
+    assert.equal((await replacing).status, 0);
+    assert.equal(status, 0, stderr);
+    assert.ok(Number(stdout) > 5, `${stdout} of the files were seen`);
+  });
+
   for (const [name, lock, unlock] of [
     ['fcntl', 'fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)', 'fcntl.lockf(f, fcntl.LOCK_UN)'],
     ['flock', 'fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)', 'fcntl.flock(f, fcntl.LOCK_UN)'],

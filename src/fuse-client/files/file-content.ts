@@ -80,7 +80,7 @@ export class FileContent {
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);
     if (asked === 0) return layOver(overlay, NO_PIECES, offset, length);
-    if (this.#cachedReads.serves(file, offset, length)) {
+    if (!open.bypassesPageCache && this.#cachedReads.serves(file, offset, length)) {
       const cached = await this.#cachedReads.read(file, offset, asked);
       throwLostLock(open);
       return cached;

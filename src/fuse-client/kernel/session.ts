@@ -10,9 +10,9 @@ import { OLDEST_PROTOCOL_MINOR, PROTOCOL_MAJOR } from './codec/layout.js';
 import { EMPTY_REPLY, encodeError, encodeReply } from './codec/replies.js';
 import type { Arguments, RequestHeader } from './codec/request-types.js';
 import { parseArguments, parseHeader } from './codec/requests.js';
+import { answerOfGone } from './handlers/gone-inodes.js';
 import type { FileArguments, HandlerDependencies } from './handlers/handler-types.js';
 import { handle } from './handlers/handlers.js';
-import { answerOfRemoved } from './handlers/removed-directories.js';
 import { Interrupts } from './interrupts.js';
 import { DirectoryPlaces } from './known/directory-places.js';
 import { InodeTable } from './known/inode-table.js';
@@ -140,7 +140,7 @@ export class KernelSession {
 
   async #answerFailure(open: OpenRequest, request: FileArguments, failure: unknown): Promise<void> {
     try {
-      await open.answer(answerOfRemoved(open.header, request, this.#handlerDependencies, failure));
+      await open.answer(answerOfGone(open.header, request, this.#handlerDependencies, failure));
     } catch (error) {
       const { code, expected } = fileErrorCodeOf(error);
       if (!expected) this.#logFailure(open.header, request.kind, error);

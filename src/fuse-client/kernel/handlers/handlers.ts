@@ -102,13 +102,12 @@ export async function handle(
     case 'link':
       return entry(await operations.names.link(request.source, inode, request.name), dependencies);
     case 'open': {
-      const { handle, attributes } = await operations.files
-        .open(inode, request.flags, request.killPrivileges, () => context.signal())
-        .catch(staleIfGone);
+      const { flags, killPrivileges } = request;
+      const { handle, attributes } = await operations.files.open(inode, flags, killPrivileges, () => context.signal());
       context.ifUndelivered(() => operations.files.release(handle));
       // Close-to-open: the size that another mount's writes have left is seen from this open on.
       if (dependencies.inodes.isOutdated(attributes)) dependencies.forgetAttributes(inode);
-      return [encodeOpen(handle, openReplyFlags(request.flags))];
+      return [encodeOpen(handle, openReplyFlags(flags))];
     }
     case 'create': {
       const { handle, attributes } = await operations.files.create(
@@ -207,12 +206,6 @@ export async function handle(
       await operations.extendedAttributes.remove(inode, request.name);
       return EMPTY_REPLY;
   }
-}
-
-/** Another mount has replaced the file since the kernel looked its name up: on ESTALE the kernel looks up the path anew. */
-function staleIfGone(error: unknown): never {
-  if (error instanceof FileError && error.code === 'ENOENT') throw new FileError('ESTALE', 'the file is gone');
-  throw error;
 }
 
 function asked({ mode, umask }: { mode: number; umask: number }): AskedMode {
