@@ -10,7 +10,7 @@ import type { KnownInodes } from '../inodes/known-inodes.js';
 import { fallocateRequest } from '../posix/fallocate.js';
 import { checkEnd } from '../posix/limits.js';
 import type { MemoryBudget } from '../write-back/memory-budget.js';
-import { covers, layOver, storedLength } from '../write-back/overlay.js';
+import { covers, layOver, storedLength, touches } from '../write-back/overlay.js';
 import { throwErrorAtFsync, throwErrorOnce, throwLostLock } from '../write-back/unreported-errors.js';
 import type { WriteBackFile } from '../write-back/write-back-file.js';
 import type { AccessTimes } from './access-times.js';
@@ -76,6 +76,8 @@ export class FileContent {
     throwLostLock(open);
     const { file } = open;
     this.#accessTimes.read(file.attributes);
+    // What O_DIRECT shows is what every mount sees, as Linux's own file systems show what is on the disk.
+    while (open.bypassesPageCache && touches(file.overlay(offset, offset + length))) await file.flush();
     // Taken before the service is asked: a batch that is stored meanwhile must be seen in the overlay or in the answer.
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);

@@ -13,6 +13,11 @@ export interface Overlay {
   end: number;
 }
 
+/** Whether anything that is pending changes what is stored in the range that was asked for. */
+export function touches({ cutAt, extents }: Overlay): boolean {
+  return cutAt !== undefined || extents.length > 0;
+}
+
 /** True when the pending writes alone answer a read of `length` bytes at `offset`: nothing need be fetched. */
 export function covers(overlay: Overlay, offset: number, length: number): boolean {
   let at = offset;

@@ -68,6 +68,12 @@ describe('FUSE replies', () => {
     assert.deepEqual([bytes.readUInt32LE(32), bytes.readUInt32LE(36)], [250_000_000, 250_000_000]);
   });
 
+  it('keep the attributes that come with a name for as long as a stat takes, where nothing else is kept', () => {
+    const bytes = encodeEntry(ATTRIBUTES, 0);
+    assert.deepEqual([bytes.readBigUInt64LE(16), bytes.readBigUInt64LE(24)], [0n, 0n]);
+    assert.deepEqual([bytes.readUInt32LE(32), bytes.readUInt32LE(36)], [0, 20_000_000]);
+  });
+
   it('fill a listing with as many entries as fit, padded to 8 bytes, each with its cookie', () => {
     const entries: DirectoryEntry[] = [
       { name: '.', inode: 1, kind: 'directory', cookie: 1 },

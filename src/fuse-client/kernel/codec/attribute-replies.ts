@@ -9,7 +9,13 @@ const ATTRIBUTES_BYTES = 88;
 const ENTRY_BYTES = 40 + ATTRIBUTES_BYTES;
 const DIRENT_BYTES = 24;
 
-/** A name's inode and attributes; both may be kept by the kernel for `validMs`. */
+/**
+ * The attributes that come with a name are valid for so long at least: a stat(2) that has looked the name up takes these, and does
+ * not ask for those of a file that was replaced meanwhile.
+ */
+const LEAST_WITH_NAME_MS = 20;
+
+/** A name's inode and attributes; both may be kept by the kernel for `validMs`, the attributes a little longer. */
 export function encodeEntry(attributes: Attributes, validMs: number): Buffer {
   const body = Buffer.allocUnsafe(ENTRY_BYTES);
   writeEntry(body, 0, attributes, validMs);
@@ -58,14 +64,13 @@ export function encodeDirectory(
 }
 
 function writeEntry(target: Buffer, at: number, attributes: Attributes, validMs: number): void {
-  const seconds = Math.floor(validMs / 1000);
-  const nanoseconds = (validMs % 1000) * 1_000_000;
+  const attributesMs = Math.max(validMs, LEAST_WITH_NAME_MS);
   writeWhole(target, attributes.inode, at);
   writeWhole(target, 0, at + 8);
-  writeWhole(target, seconds, at + 16);
-  writeWhole(target, seconds, at + 24);
-  target.writeUInt32LE(nanoseconds, at + 32);
-  target.writeUInt32LE(nanoseconds, at + 36);
+  writeWhole(target, Math.floor(validMs / 1000), at + 16);
+  writeWhole(target, Math.floor(attributesMs / 1000), at + 24);
+  target.writeUInt32LE((validMs % 1000) * 1_000_000, at + 32);
+  target.writeUInt32LE((attributesMs % 1000) * 1_000_000, at + 36);
   writeAttributes(target, at + 40, attributes);
 }
 
