@@ -53,10 +53,22 @@ async function main(): Promise<void> {
         await cp(folder, given.keep, { recursive: true, filter: (path) => !LEFT_OUT.includes(basename(path)) });
     },
   });
-  console.log(JSON.stringify(report, null, 2));
+  const { faults, rounds, registers } = report;
+  console.log(`faults: ${listed(faults)}`);
+  console.log(`rounds of programs: ${listed(rounds)}`);
+  console.log(`${registers.operations} operations on ${registers.registers} registers; the longest of them:`);
+  for (const { kind, register, atSeconds, ms } of registers.longest) {
+    console.log(`  ${kind} of ${register} at ${atSeconds} s: ${ms} ms`);
+  }
   for (const problem of problems) console.log(`PROBLEM ${problem}`);
   console.log(problems.length === 0 ? 'nothing failed, nothing is lost' : `${problems.length} problems`);
   process.exitCode = problems.length === 0 ? 0 : 1;
+}
+
+function listed(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${name} ${count}`)
+    .join(', ');
 }
 
 await main();

@@ -33,6 +33,9 @@ const ROLE_COLOURS: Readonly<Record<MetaserverStatus['role'], Colour>> = {
   crashed: 'red',
 };
 
+/** Heartbeats come more often. */
+const WORTH_SAYING_MS = 1000;
+
 type Protocol = Config['metadataProtocol'];
 
 /** @param protocol by which the metaservers agree */
@@ -50,7 +53,6 @@ export function statusText(answer: ClusterStatus, protocol: Protocol = 'raft'): 
     { title: 'REPAIRS', right: true },
     { title: 'REBUILT', right: true },
   ];
-  const lastCommitted = Math.max(...answer.metaservers.map(({ committedIndex }) => committedIndex));
   const servers = table(columns, [
     ...answer.mediators.map(({ name, address, state }) => [
       name,
@@ -63,8 +65,11 @@ export function statusText(answer: ClusterStatus, protocol: Protocol = 'raft'): 
       answer.metaservers.length === 1 ? stateText(server) : roleText(server),
       '',
       '',
-      answer.metaservers.length === 1 ? '' : lagText(server, lastCommitted),
+      answer.metaservers.length === 1 ? '' : lagText(server),
       roomText(server),
+      '',
+      '',
+      progressText(server.snapshot),
     ]),
     ...answer.dataservers.map((server) => [
       server.name,
@@ -76,7 +81,7 @@ export function statusText(answer: ClusterStatus, protocol: Protocol = 'raft'): 
       roomText(server),
       String(server.dissents),
       String(server.repairs),
-      server.rebuild === undefined ? '' : `${server.rebuild.done} of ${server.rebuild.total}`,
+      progressText(server.rebuild),
     ]),
   ]);
   const head =
@@ -155,15 +160,20 @@ function roleText({ role, state, trouble }: MetaserverStatus): string {
   return trouble === null ? paint(ROLE_COLOURS[role], role) : paint('red', `${role}, ${trouble}`);
 }
 
-/** Entries that are committed and not in its rows. */
-function lagText({ state, appliedIndex }: MetaserverStatus, lastCommitted: number): string {
-  if (state === 'down') return '?';
-  const lag = Math.max(0, lastCommitted - appliedIndex);
-  return lag === 0 ? '0' : paint('yellow', String(lag));
+/** Entries that are committed and not in its rows; how long it may have lacked them, where that is more than a moment. */
+function lagText({ lag }: MetaserverStatus): string {
+  if (lag === null) return '?';
+  if (lag.entries === 0 && lag.ms < WORTH_SAYING_MS) return '0';
+  const since = lag.ms < WORTH_SAYING_MS ? '' : ` (${(lag.ms / 1000).toFixed(0)} s)`;
+  return paint('yellow', `${lag.entries}${since}`);
 }
 
 function stateText({ state, trouble }: Pick<DataServerStatus, 'state' | 'trouble'>): string {
   return trouble === null ? paint(STATE_COLOURS[state], state) : paint('red', `${state}, ${trouble}`);
+}
+
+function progressText(progress: { done: number; total: number } | undefined): string {
+  return progress === undefined ? '' : `${progress.done} of ${progress.total}`;
 }
 
 function behindText({ behind }: DataServerStatus): string {

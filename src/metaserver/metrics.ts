@@ -14,6 +14,8 @@ export interface GroupPlace {
   lastIndex: number;
   committedIndex: number;
   appliedIndex: number;
+  /** For how long this server may lack what is committed. */
+  behindMs: number;
 }
 
 const PLACES = {
@@ -113,6 +115,14 @@ export class Metrics {
       collect() {
         this.reset();
         this.set({ role: place().role }, 1);
+      },
+    });
+    new Gauge({
+      name: 'nmrfs_group_behind_seconds',
+      help: 'For how long this server may lack what is committed',
+      registers,
+      collect() {
+        this.set(place().behindMs / 1000);
       },
     });
     for (const [field, help] of Object.entries(PLACES) as [keyof typeof PLACES, string][]) {

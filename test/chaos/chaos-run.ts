@@ -96,13 +96,15 @@ class ChaosRun {
 
     const files = async () => (await contentRegisters(join(cluster.folder, 'client1', 'mnt', 'registers'))).slice(-4);
     const faults = new ChaosFaults(cluster, new SeededRandom(seed), files, onLine);
+    const isBroken = () =>
+      [this.#problems, workloads.problems].some(({ length }) => length > 0) || registers.isBroken || changing.isBroken;
     const endMs = performance.now() + minutes * 60_000;
     const striking = faults.run();
     await Promise.race([
       striking,
       until(
         'the end',
-        async () => performance.now() > endMs || isInterrupted?.() === true || this.#problems.length > 0,
+        async () => performance.now() > endMs || isInterrupted?.() === true || isBroken(),
         minutes * 60_000 + 10_000,
       ),
     ]);

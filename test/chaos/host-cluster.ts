@@ -207,8 +207,9 @@ export class HostCluster {
       'secret: only for this network',
       'testHooks: true',
       'runDirectory: run',
-      'deadlineMs: 1000',
-      'onWriteQuorumLost: block',
+      // One of five may be away.
+      'readQuorum: 3',
+      'writeQuorum: 4',
       '',
     ].join('\n');
   }

@@ -9,6 +9,7 @@ const REGISTERS_OF_A_KIND = 2;
 /** Histories stay short: after so many seconds the clients go on with new registers. */
 const PERIOD_S = 20;
 const NOTHING_WRITTEN = 0;
+const LONGEST_NAMED = 8;
 
 /**
  * Prints an operation a line: register, kind, value, time of the call and of the answer in nanoseconds. Values differ between all
@@ -93,18 +94,25 @@ export interface RegisterReport {
   operations: number;
   registers: number;
   problems: string[];
-  /** Of one operation. */
-  longestMs: { read: number; write: number };
+  /** The operations that took longest, when they began in seconds since the start, and how long they took. */
+  longest: { kind: 'read' | 'write'; register: string; atSeconds: number; ms: number }[];
 }
 
 export class Registers {
   readonly #programs: PythonProgram[];
+  /** Of the programs' clock. */
+  readonly #startNs = Number(process.hrtime.bigint());
 
   /** @param folders the same folder, on each client's mount */
   constructor(folders: readonly string[], seed: number) {
     this.#programs = folders.map(
       (folder, number) => new PythonProgram(PROGRAM, folder, String(seed), String(number), String(folders.length)),
     );
+  }
+
+  /** Whether any client has had a problem, which ends it. */
+  get isBroken(): boolean {
+    return this.#programs.some(({ lines }) => lines.some((line) => line.startsWith('["problem"')));
   }
 
   async finish(): Promise<RegisterReport> {
@@ -128,15 +136,17 @@ export class Registers {
       const { isLinearizable, stuck } = checkRegister(history, NOTHING_WRITTEN);
       if (!isLinearizable) problems.push(`${register} is not linearizable: ${stuck.map(inWords).join('; ')}`);
     }
-    const all = [...histories.values()].flat();
-    const longest = (kind: string) =>
-      all.reduce((most, each) => (each.kind === kind ? Math.max(most, each.returned - each.called) : most), 0) / 1e6;
-    return {
-      operations: all.length,
-      registers: histories.size,
-      problems,
-      longestMs: { read: longest('read'), write: longest('write') },
-    };
+    const all = [...histories].flatMap(([register, history]) => history.map((each) => ({ register, ...each })));
+    const longest = all
+      .sort((one, other) => other.returned - other.called - (one.returned - one.called))
+      .slice(0, LONGEST_NAMED)
+      .map(({ kind, register, called, returned }) => ({
+        kind,
+        register,
+        atSeconds: Math.round((called - this.#startNs) / 1e8) / 10,
+        ms: Math.round((returned - called) / 1e6),
+      }));
+    return { operations: all.length, registers: histories.size, problems, longest };
   }
 
   async kill(): Promise<void> {

@@ -116,6 +116,11 @@ export class ChangingProgram {
     });
   }
 
+  /** Whether anything has failed, which ends what it was doing. */
+  get isBroken(): boolean {
+    return this.#python.lines.some((line) => line !== 'round');
+  }
+
   async finish(): Promise<Seen> {
     await this.#python.finish();
     return JSON.parse(this.#python.lines.at(-1) ?? '') as Seen;

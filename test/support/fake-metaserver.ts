@@ -15,6 +15,8 @@ export const FOLLOWER: GroupStatus = {
   lastIndex: 0,
   committedIndex: 0,
   appliedIndex: 0,
+  behindMs: 0,
+  sending: [],
   servers: [],
   voters: [],
   learners: [],

@@ -74,8 +74,12 @@ function statusOf({ name, address }: Place, answer: Answer, latest: GroupStatus 
   const { role, isServing, term, lastIndex, committedIndex, appliedIndex } = answer;
   const { trouble, freeBytes, totalBytes } = answer;
   const reason = answer.reason === '' && wasRemoved(name, answer, latest) ? REMOVED : answer.reason;
-  const place = { term, lastIndex, committedIndex, appliedIndex };
-  return { name, address, state: 'up', role, isServing, isVoter, ...place, trouble, reason, freeBytes, totalBytes };
+  const lag = { entries: Math.max(0, (latest?.committedIndex ?? 0) - appliedIndex), ms: answer.behindMs };
+  const place = { term, lastIndex, committedIndex, appliedIndex, lag };
+  const sent = latest?.sending.find((each) => each.name === name);
+  const snapshot = sent === undefined ? {} : { snapshot: { done: sent.done, total: sent.total } };
+  const disk = { trouble, reason, freeBytes, totalBytes };
+  return { name, address, state: 'up', role, isServing, isVoter, ...place, ...snapshot, ...disk };
 }
 
 const REMOVED = 'it was removed from the group, which takes it in again only with an empty folder';
@@ -95,10 +99,13 @@ const ABSENT = {
   lastIndex: 0,
   committedIndex: 0,
   appliedIndex: 0,
+  lag: null,
   trouble: null,
   freeBytes: 0,
   totalBytes: 0,
 } as const;
+
+const NO_LAG = { entries: 0, ms: 0 };
 
 /** One that answers as a metaserver needs no group, which an earlier version does not know. */
 function loneStatus(status: MetaserverStatus, health: MetaserverHealth | Error): MetaserverStatus {
@@ -106,7 +113,7 @@ function loneStatus(status: MetaserverStatus, health: MetaserverHealth | Error):
   // It is there, and says why it does not lead.
   if (health instanceof Error && status.state === 'up' && status.reason !== '' && !status.isServing) return status;
   if (health instanceof Error) return { ...ABSENT, name, address, isVoter: true, reason: health.message };
-  return { ...status, state: 'up', role: 'leader', isServing: true, isVoter: true, ...diskOf(health) };
+  return { ...status, state: 'up', role: 'leader', isServing: true, isVoter: true, lag: NO_LAG, ...diskOf(health) };
 }
 
 /** One that calls go to and that answers them is there, even if it was too busy to say in time what it is. */
@@ -120,7 +127,7 @@ function ledStatus(
   if (all.some(({ isServing }) => isServing)) return status;
   // It has at least what another one knows to be committed.
   const index = Math.max(...all.map(({ committedIndex }) => committedIndex));
-  const place = { term: latest?.term ?? 0, lastIndex: index, committedIndex: index, appliedIndex: index };
+  const place = { term: latest?.term ?? 0, lastIndex: index, committedIndex: index, appliedIndex: index, lag: NO_LAG };
   return { ...status, state: 'up', role: 'leader', isServing: true, ...place, ...diskOf(health) };
 }
 

@@ -62,6 +62,8 @@ export type EngineFactory = (directory: string, runtime: Runtime) => Promise<Sto
 
 /** All rows as they were at one moment, whatever is written since. */
 export interface StorageView {
+  /** How many rows there are. */
+  readonly count: number;
   get(key: Key): Uint8Array | undefined;
   /** As of the storage. */
   scan(from: Key, to: Key, limit: number): Row[];
@@ -79,6 +81,8 @@ export interface Replacement {
 
 /** A storage whose rows can be copied to another server, and taken from one. */
 export interface BaseStorage extends Storage {
+  /** Rows can't be read while others take their place, or while the storage is opened anew: `get` and `scan` throw UNREACHABLE. */
+  readonly isReadable: boolean;
   view(): StorageView;
   replacement(): Promise<Replacement>;
 }

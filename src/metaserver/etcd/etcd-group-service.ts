@@ -8,6 +8,7 @@ import { diskStatus } from '../group/disk-status.js';
 import { readGreeting, textOf } from '../group/read-greeting.js';
 import { stateCalls } from '../group/state-calls.js';
 import type { GroupPlace } from '../metrics.js';
+import { nameOf } from '../storage/progress.js';
 import type { EtcdStorage } from './etcd-storage.js';
 
 export interface EtcdGroupServiceParts {
@@ -77,7 +78,8 @@ export function etcdPlaceOf(storage: EtcdStorage | null): GroupPlace & Pick<Grou
   const head = member?.head;
   const lastIndex = Math.max(head?.index ?? 0, appliedIndex);
   const term = member?.reign?.mandate.term ?? member?.look?.leader?.term ?? head?.term ?? 0;
-  return { role: roleOf(storage), term, lastIndex, committedIndex: lastIndex, appliedIndex };
+  const behindMs = Math.round(member?.behindMs ?? 0);
+  return { role: roleOf(storage), term, lastIndex, committedIndex: lastIndex, appliedIndex, behindMs };
 }
 
 function roleOf(storage: EtcdStorage | null): GroupRole {
@@ -94,6 +96,7 @@ async function statusOf({ members, storage, trouble, isServing }: EtcdGroupServi
     ...etcdPlaceOf(own),
     id: own?.self ?? null,
     isServing: isServing(),
+    sending: (own?.states.sending ?? []).map(({ to, done, total }) => ({ name: nameOf(to), done, total })),
     leader: own?.member.look?.leader?.name ?? null,
     voters: own === null ? [] : members.map(({ name }) => name),
     servers: own === null ? [] : members.map(({ name, address }) => ({ name, address })),

@@ -2,6 +2,7 @@
 // that waits for etcd. While etcd is away it waits; whoever leads is not certain of it any more, and gives up after a while.
 import type { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
+import { Freshness } from '../../replication/member/freshness.js';
 import { DivergedError } from '../../replication/member/state-machine.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep } from '../../runtime/clock.js';
@@ -61,12 +62,14 @@ export class EtcdMember {
   #beats = 0;
   readonly #silence = new Silence();
   readonly #trouble: Trouble;
+  readonly #freshness: Freshness;
 
   readonly #parts: EtcdMemberParts;
 
   constructor(parts: EtcdMemberParts) {
     this.#parts = parts;
     this.#trouble = new Trouble(parts.runtime.log);
+    this.#freshness = new Freshness(parts.runtime.clock);
   }
 
   start(): void {
@@ -96,6 +99,11 @@ export class EtcdMember {
 
   get needsState(): boolean {
     return this.#needsState;
+  }
+
+  /** For how long it may lack what is in the log, milliseconds: 0 for the leader. */
+  get behindMs(): number {
+    return this.#reign === null ? this.#freshness.behindMs : 0;
   }
 
   /** The last entry, as far as this server knows. */
@@ -233,7 +241,8 @@ export class EtcdMember {
   }
 
   async #follow(): Promise<Look> {
-    const { log, runtime, logId } = this.#parts;
+    const { log, rows, runtime, logId } = this.#parts;
+    this.#freshness.heard();
     const look = await log.look();
     const { cluster, head } = look;
     if (cluster === null || head === null) {
@@ -251,6 +260,7 @@ export class EtcdMember {
     this.#look = look;
     this.#silence.saw(look, runtime.clock.monotonicMs());
     if (!this.#isReplacing) await this.#catchUp(head);
+    if (rows.applied.index >= head.index) this.#freshness.isCurrent();
     return look;
   }
 

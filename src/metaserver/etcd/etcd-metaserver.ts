@@ -1,5 +1,4 @@
 // A metaserver whose log is in etcd: finds the log or begins it, follows it, and answers while it leads.
-import { Buffer } from 'node:buffer';
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
 import { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
@@ -13,7 +12,7 @@ import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseFactory, BaseStorage } from '../engine/storage.js';
 import { mostAgreeWithLeader } from '../group/divergence.js';
 import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
-import { CLUSTER_KEY } from '../state/keys.js';
+import { clusterIdIn } from '../storage/cluster-id.js';
 import { readProgress } from '../storage/group-engine.js';
 import { etcdLogOf, etcdMemberId, type Progress } from '../storage/progress.js';
 import { EtcdError } from './etcd-error.js';
@@ -45,6 +44,8 @@ export class EtcdMetaserver {
   readonly #peers: Peers;
   readonly #states: IncomingStates;
   #storage: EtcdStorage | null = null;
+  /** Of its namespace, which never changes; null before it has one. */
+  #clusterId: string | null = null;
   #link: GroupLink | null = null;
   /** Its store is empty: it is known to follow no log. */
   #isBlank = false;
@@ -199,7 +200,7 @@ export class EtcdMetaserver {
     const storage = this.#storage;
     if (link === null || storage === null || this.#receivers.has(to)) return;
     this.#receivers.add(to);
-    const { mark, chunks } = storage.states.snapshot();
+    const { mark, chunks } = storage.states.snapshot(to);
     const { term } = etcdPlaceOf(storage);
     link
       .sendState(to, term, mark, chunks)
@@ -227,13 +228,13 @@ export class EtcdMetaserver {
     const { name, cluster } = this.#options;
     const storage = this.#storage;
     if (storage === null && !this.#isBlank) return null;
-    const clusterId = storage?.get(CLUSTER_KEY);
+    this.#clusterId ??= clusterIdIn(storage);
     return {
       name,
       id: storage?.self ?? null,
       hasGroup: storage !== null,
       cluster,
-      clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+      clusterId: this.#clusterId,
       servers: [],
     };
   }

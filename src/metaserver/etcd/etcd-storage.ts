@@ -92,6 +92,11 @@ export class EtcdStorage implements Storage {
     return this.#rows.failure;
   }
 
+  /** Not while a whole state takes the place of the rows. */
+  get isReadable(): boolean {
+    return this.#rows.isReadable;
+  }
+
   get(key: Key): Uint8Array | undefined {
     return this.#rows.get(key);
   }

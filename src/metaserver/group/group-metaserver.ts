@@ -1,6 +1,5 @@
 // A metaserver as a member of its group: finds the group or founds it, and answers while it leads.
 
-import { Buffer } from 'node:buffer';
 import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
 import { GroupLink } from '../../replication/link/group-link.js';
@@ -10,7 +9,7 @@ import { sparingRepetitions } from '../../runtime/repeated-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseFactory, BaseStorage } from '../engine/storage.js';
 import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
-import { CLUSTER_KEY } from '../state/keys.js';
+import { clusterIdIn } from '../storage/cluster-id.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
@@ -47,6 +46,8 @@ export class GroupMetaserver {
   /** Its disk is empty: it is known to belong to no group. */
   #isBlank = false;
   #storage: GroupStorage | null = null;
+  /** Of its namespace, which never changes; null before it has one. */
+  #clusterId: string | null = null;
   #membership: Membership | null = null;
   #fullDisk: FullDisk | null = null;
   #roster: Roster | null = null;
@@ -208,14 +209,14 @@ export class GroupMetaserver {
     const storage = this.#storage;
     if (storage === null && !this.#isBlank) return null;
     const hasGroup = storage !== null && storage.standing !== 'blank';
-    const clusterId = storage?.get(CLUSTER_KEY);
+    this.#clusterId ??= clusterIdIn(storage);
     const members = storage?.member?.status.members;
     return {
       name,
       id: storage?.self ?? null,
       hasGroup,
       cluster: group.cluster,
-      clusterId: clusterId === undefined ? null : Buffer.from(clusterId).toString('utf8'),
+      clusterId: this.#clusterId,
       servers: this.#roster?.placesOf([...(members?.voters ?? []), ...(members?.learners ?? [])].map(nameOf)) ?? [],
     };
   }

@@ -76,6 +76,7 @@ export function placeOf(storage: GroupStorage | null): GroupPlace & Pick<GroupSt
     lastIndex: known?.lastIndex ?? 0,
     committedIndex: known?.committed ?? 0,
     appliedIndex: storage?.appliedIndex ?? 0,
+    behindMs: Math.round(storage?.member?.behindMs ?? 0),
   };
 }
 
@@ -92,6 +93,7 @@ async function statusOf(
     id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
+    sending: (storage?.sending ?? []).map(({ to, done, total }) => ({ name: nameOf(to), done, total })),
     ...{ voters, learners, servers: placesOf([...voters, ...learners]) },
     ...(await diskStatus(storage)),
   };

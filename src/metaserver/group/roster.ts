@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { ServerPlace } from '../../protocol/services/group.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
-import type { Storage } from '../engine/storage.js';
+import type { BaseStorage } from '../engine/storage.js';
 import { METASERVERS_KEY } from '../state/keys.js';
 import { decodeMetaservers } from '../state/metaservers.js';
 
@@ -10,7 +10,7 @@ const LOOK_MS = 300;
 
 export interface RosterParts {
   configured: readonly ServerPlace[];
-  storage: Pick<Storage, 'get'>;
+  storage: Pick<BaseStorage, 'get' | 'isReadable'>;
   /** Called with those that were added, after each change of them. */
   added: (servers: readonly ServerPlace[]) => void;
   clock: Clock;
@@ -46,7 +46,8 @@ export class Roster {
   }
 
   #look(): Timer {
-    const row = this.#parts.storage.get(METASERVERS_KEY);
+    const { storage } = this.#parts;
+    const row = storage.isReadable ? storage.get(METASERVERS_KEY) : undefined;
     if (row !== undefined && !isEqual(row, this.#lastRow)) {
       this.#lastRow = row;
       this.#parts.added(this.#added);

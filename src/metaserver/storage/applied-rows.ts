@@ -79,6 +79,10 @@ export class AppliedRows {
     return this.#failure;
   }
 
+  get isReadable(): boolean {
+    return this.#base.isReadable;
+  }
+
   get(key: Key): Uint8Array | undefined {
     return getThrough(this.#overlays, this.#base, key);
   }

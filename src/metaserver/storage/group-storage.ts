@@ -18,7 +18,7 @@ import { GroupLeadership } from './group-leadership.js';
 import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';
 import type { Progress } from './progress.js';
 import { StorageUpkeep } from './storage-upkeep.js';
-import { WholeStates } from './whole-states.js';
+import { type Sending, WholeStates } from './whole-states.js';
 
 const CACHE_BYTES = 8 * 1024 * 1024;
 /** How many rows the storage may lag behind the log. */
@@ -114,9 +114,18 @@ export class GroupStorage implements Storage {
     return this.#rows.applied.index;
   }
 
+  get sending(): readonly Readonly<Sending>[] {
+    return this.#states.sending;
+  }
+
   /** Why it takes no part, or can't store what it has applied. */
   get failure(): Error | null {
     return this.#failure ?? this.#rows.failure;
+  }
+
+  /** Not while a whole state takes the place of the rows. */
+  get isReadable(): boolean {
+    return this.#rows.isReadable;
   }
 
   get(key: Key): Uint8Array | undefined {

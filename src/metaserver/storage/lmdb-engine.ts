@@ -133,6 +133,7 @@ class LmdbStorage implements BaseStorage {
     const transaction = database.useReadTransaction();
     this.#views++;
     return {
+      count: (database.getStats() as { entryCount: number }).entryCount,
       get: (key) => database.get(Buffer.from(key, 'latin1'), { transaction }),
       scan: (from, to, limit) => scan(database, from, to, limit, transaction),
       close: () => {

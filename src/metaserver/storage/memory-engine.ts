@@ -19,6 +19,10 @@ export class MemoryStore {
     this.#generation++;
   }
 
+  get count(): number {
+    return this.#rows.size;
+  }
+
   get(key: Key): Uint8Array | undefined {
     return this.#rows.get(key);
   }
@@ -76,6 +80,7 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
       if (store.generation !== generation) await new Promise<never>(() => {});
     };
     const storage: BaseStorage = {
+      isReadable: true,
       get: (key) => store.get(key),
       scan: (from, to, limit) => store.scan(from, to, limit),
       async write(changes) {
@@ -98,7 +103,12 @@ export function memoryEngine(store: MemoryStore, options: MemoryEngineOptions = 
 }
 
 function viewOf(copy: MemoryStore): StorageView {
-  return { get: (key) => copy.get(key), scan: (from, to, limit) => copy.scan(from, to, limit), close() {} };
+  return {
+    count: copy.count,
+    get: (key) => copy.get(key),
+    scan: (from, to, limit) => copy.scan(from, to, limit),
+    close() {},
+  };
 }
 
 function replacementOf(store: MemoryStore, untilDurable: () => Promise<void>): Replacement {

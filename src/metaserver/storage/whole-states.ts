@@ -14,9 +14,16 @@ const CHUNK_BYTES = 512 * 1024;
 const CHUNK_ROWS = 1024;
 const BEHIND_ALL_KEYS: Key = `${PROGRESS_KEY}\u0000`;
 
+/** A state on its way: rows. */
+export interface Sending {
+  to: MemberId;
+  done: number;
+  total: number;
+}
+
 export class WholeStates implements States {
-  /** States that are being sent, or taken in by others: the log is kept from their mark on. */
-  #sending = 0;
+  /** How far the states are that are being sent, or taken in by others: the log is kept from their mark on. */
+  readonly #sending = new Set<Sending>();
 
   readonly #base: BaseStorage;
   readonly #rows: AppliedRows;
@@ -29,16 +36,22 @@ export class WholeStates implements States {
   }
 
   get isSending(): boolean {
-    return this.#sending > 0;
+    return this.#sending.size > 0;
+  }
+
+  /** In rows, by who gets them. */
+  get sending(): readonly Readonly<Sending>[] {
+    return [...this.#sending];
   }
 
   /** As of the last checkpoint: what was applied since is in the log. */
-  snapshot(): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> } {
+  snapshot(to: MemberId): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> } {
     const view = this.#base.view();
     const row = view.get(PROGRESS_KEY);
     assert(row !== undefined, 'a member of a group has noted its progress');
-    this.#sending++;
-    return { mark: progressOf(row).mark, chunks: this.#chunks(view) };
+    const sending = { to, done: 0, total: view.count };
+    this.#sending.add(sending);
+    return { mark: progressOf(row).mark, chunks: this.#chunks(view, sending) };
   }
 
   async receive(mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedState> {
@@ -59,10 +72,9 @@ export class WholeStates implements States {
   }
 
   /** Not a generator: one that was never begun can't be ended. */
-  #chunks(view: StorageView): AsyncIterableIterator<Uint8Array> {
+  #chunks(view: StorageView, sending: Sending): AsyncIterableIterator<Uint8Array> {
     let from: Key = '';
     let isOpen = true;
-    let isSent = false;
     const end = () => {
       if (isOpen) view.close();
       isOpen = false;
@@ -77,12 +89,12 @@ export class WholeStates implements States {
           return { done: true, value: undefined };
         }
         from = `${last.key}\u0000`;
+        sending.done += rows.length;
         return { done: false, value: encodeChanges(new Map(rows.map(({ key, value }) => [key, value]))) };
       },
       return: async () => {
         end();
-        if (!isSent) this.#sending--;
-        isSent = true;
+        this.#sending.delete(sending);
         return { done: true, value: undefined };
       },
     };

@@ -46,6 +46,10 @@ export interface MetaserverStatus {
   lastIndex: number;
   committedIndex: number;
   appliedIndex: number;
+  /** What it lacks of what is committed, and for how long it may lack it. null while it does not answer. */
+  lag: { entries: number; ms: number } | null;
+  /** While the leader sends it the whole state: rows. */
+  snapshot?: { done: number; total: number };
   /** As for a data server. One with a trouble answers reads; one that is full takes removals too. */
   trouble: DiskTrouble | null;
   reason: string;

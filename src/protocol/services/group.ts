@@ -18,6 +18,10 @@ export interface GroupStatus {
   lastIndex: number;
   committedIndex: number;
   appliedIndex: number;
+  /** For how long its rows may lack what is committed, milliseconds. */
+  behindMs: number;
+  /** Who is being sent the whole state, and how far that is, in rows. */
+  sending: { name: string; done: number; total: number }[];
   /** Those that belong to the group, as far as this server knows where they are. */
   servers: ServerPlace[];
   /** Names, as this server has them. */

@@ -10,6 +10,7 @@ import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { CoreStatus, Entry, Envelope, Mark, MemberProgress, Writes } from '../core/core.js';
 import type { MemberId, Members } from '../core/members.js';
 import { EntrySender } from './entry-sender.js';
+import { Freshness } from './freshness.js';
 import { Lease } from './lease.js';
 import type { MemberParts } from './member-parts.js';
 import { Proposals } from './proposals.js';
@@ -24,6 +25,7 @@ export class GroupMember {
   readonly #proposals = new Proposals();
   readonly #rounds = new RoundWaiters();
   readonly #lease: Lease;
+  readonly #freshness: Freshness;
   /** Everything that writes the log. */
   readonly #writing = new SerialQueue();
   #isStoring = false;
@@ -41,6 +43,7 @@ export class GroupMember {
   constructor(parts: MemberParts) {
     this.#parts = parts;
     this.#sender = new EntrySender(parts);
+    this.#freshness = new Freshness(parts.runtime.clock);
     this.#lease = new Lease(parts.runtime.clock, parts.electionTimeoutMs);
   }
 
@@ -55,6 +58,11 @@ export class GroupMember {
 
   get status(): CoreStatus {
     return this.#parts.core.status;
+  }
+
+  /** For how long it may lack what the leader has committed, milliseconds: 0 for the leader. */
+  get behindMs(): number {
+    return this.status.role === 'leader' ? 0 : this.#freshness.behindMs;
   }
 
   start(): void {
@@ -73,6 +81,7 @@ export class GroupMember {
   receive(message: Message): void {
     if (this.#isStopped) return;
     this.#parts.core.step(message);
+    if (message.from === this.status.leader) this.#freshness.heard();
     this.#advance();
   }
 
@@ -182,6 +191,8 @@ export class GroupMember {
     const { isServing, confirmedRound } = status;
     this.#schedule(status);
     if (isServing) this.#lease.confirmed(confirmedRound);
+    if (status.role === 'leader') this.#freshness.heard();
+    if (this.#parts.state.applied.index >= status.committed) this.#freshness.isCurrent();
     this.#rounds.confirmed(confirmedRound);
     // A leader serves once all that earlier leaders have committed is applied here.
     const mayServe = isServing && this.#parts.state.applied.index >= status.applicable;
@@ -217,7 +228,7 @@ export class GroupMember {
   }
 
   async #sendState(to: MemberId, term: number): Promise<void> {
-    const { mark, chunks } = this.#states.snapshot();
+    const { mark, chunks } = this.#states.snapshot(to);
     try {
       await this.#parts.transport.sendState(to, term, mark, chunks);
     } finally {

@@ -1,5 +1,6 @@
 // What a group replicates, as a member sees it.
 import type { Entry, Mark } from '../core/core.js';
+import type { MemberId } from '../core/members.js';
 
 export interface StateMachine {
   /** The last entry that was applied, and who was a member then. */
@@ -18,8 +19,8 @@ export class DivergedError extends Error {
 
 /** Whole states, for members that lack what is in no log any more. */
 export interface States {
-  /** A whole state of late. It stays readable, unchanged, until the end of `chunks` or its `return`, which must come. */
-  snapshot(): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> };
+  /** A whole state of late, for that member. It stays readable, unchanged, until the end of `chunks` or its `return`, which must come. */
+  snapshot(to: MemberId): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> };
   /** Takes a state in without touching the own one. */
   receive(mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedState>;
 }

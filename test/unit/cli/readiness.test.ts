@@ -18,7 +18,7 @@ const STATES: Readonly<Record<string, DataServerState>> = {
 const WELL = { trouble: null, reason: '', freeBytes: 1, totalBytes: 2 };
 
 function metaserver(name: string, role: MetaserverStatus['role']): MetaserverStatus {
-  const indexes = { term: 1, lastIndex: 1, committedIndex: 1, appliedIndex: 1 };
+  const indexes = { term: 1, lastIndex: 1, committedIndex: 1, appliedIndex: 1, lag: { entries: 0, ms: 0 } };
   const isVoter = role !== 'learner' && role !== 'blank';
   const state = role === 'crashed' ? 'down' : 'up';
   return { name, address: '', state, role, isServing: role === 'leader', isVoter, ...indexes, ...WELL };

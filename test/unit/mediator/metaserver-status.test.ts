@@ -70,11 +70,13 @@ describe('the status of metaservers', () => {
     const clock = new ManualClock();
     const servers = NAMES.map((name) => new FakeMetaserver(name, clock));
     const [one, two, three] = servers as [FakeMetaserver, FakeMetaserver, FakeMetaserver];
-    one.status = LEADER;
+    one.status = { ...LEADER, sending: [{ name: 'meta2', done: 5, total: 20 }] };
     two.status = {
       ...FOLLOWER,
       term: 4,
       lastIndex: 9,
+      appliedIndex: 8,
+      behindMs: 250,
       trouble: 'full',
       reason: 'no room',
       freeBytes: 1,
@@ -95,6 +97,7 @@ describe('the status of metaservers', () => {
       lastIndex: 12,
       committedIndex: 11,
       appliedIndex: 10,
+      lag: { entries: 1, ms: 0 },
       trouble: null,
       reason: '',
       freeBytes: 0,
@@ -104,6 +107,14 @@ describe('the status of metaservers', () => {
       [second?.role, second?.isServing, second?.lastIndex, second?.trouble, second?.reason, second?.totalBytes],
       ['follower', false, 9, 'full', 'no room', 2],
     );
+    assert.deepEqual(
+      [second?.lag, second?.snapshot],
+      [
+        { entries: 3, ms: 250 },
+        { done: 5, total: 20 },
+      ],
+    );
+    assert.equal(third?.lag, null);
     assert.deepEqual(
       [third?.state, third?.role, third?.isVoter, third?.reason],
       ['down', 'crashed', true, 'meta3 did not answer'],
@@ -165,6 +176,7 @@ describe('the status of metaservers', () => {
       lastIndex: 9,
       committedIndex: 9,
       appliedIndex: 9,
+      lag: { entries: 0, ms: 0 },
       trouble: null,
       reason: '',
       freeBytes: 5,

@@ -13,16 +13,27 @@ const META4 = { name: 'meta4', address: 'four:1' };
 describe('the roster of a group', () => {
   let clock: ManualClock;
   let store: MemoryStore;
+  /** As that of a database whose rows others are taking the place of. */
+  let isReadable: boolean;
   let told: (readonly ServerPlace[])[];
   let roster: Roster;
 
   beforeEach(() => {
     clock = new ManualClock();
     store = new MemoryStore();
+    isReadable = true;
     told = [];
     roster = new Roster({
       configured: [{ name: 'meta1', address: 'one:1' }],
-      storage: { get: (key) => store.get(key) },
+      storage: {
+        get isReadable() {
+          return isReadable;
+        },
+        get: (key) => {
+          if (!isReadable) throw new Error('it is being opened anew');
+          return store.get(key);
+        },
+      },
       added: (servers) => told.push(servers),
       clock,
     });
@@ -51,6 +62,16 @@ describe('the roster of a group', () => {
     await clock.advance(2000);
     assert.deepEqual(told, [[META4]]);
     assert.deepEqual(roster.placesOf(['meta1', 'meta4']), [{ name: 'meta1', address: 'one:1' }, META4]);
+  });
+
+  it('waits while the rows can not be read', async () => {
+    await keep((meta) => meta.do('addMetaserver', META4, true));
+    isReadable = false;
+    await clock.advance(1000);
+    assert.deepEqual(told, []);
+    isReadable = true;
+    await clock.advance(1000);
+    assert.deepEqual(told, [[META4]]);
   });
 
   it('has a server that is added anew where it is now, and none that was dropped', async () => {

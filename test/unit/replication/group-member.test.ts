@@ -258,6 +258,22 @@ for (const [name, Protocol] of [
       await group.close();
     });
 
+    it('say for how long they may lack what is committed', async () => {
+      const group = await Group.of(Protocol, 'a', 'b', 'c');
+      const leader = await group.leader();
+      const [follower = leader] = [...group.servers.values()].filter(({ id }) => id !== leader.id);
+      await group.propose(leader, 'one');
+      await group.untilEqual();
+      assert.equal(leader.member?.behindMs, 0);
+      await group.until('the follower to keep up', () => (follower.member?.behindMs ?? 1000) <= 4 * TICK_MS);
+      group.cut.add(follower.id);
+      await group.clock.sleep(1000);
+      assert.ok((follower.member?.behindMs ?? 0) >= 900);
+      group.cut.clear();
+      await group.until('the follower to keep up again', () => (follower.member?.behindMs ?? 1000) <= 4 * TICK_MS);
+      await group.close();
+    });
+
     it('refuse reads and changes where no quorum is heard, and say that the outcome is unknown', async () => {
       const group = await Group.of(Protocol, 'a', 'b', 'c');
       const old = await group.leader();

@@ -200,7 +200,7 @@ describe('metaservers that share a log in etcd', function () {
     assert.ok(await world.until(() => blank.lacks === 1));
     assert.equal(blank.storage.leadership.isServing, false);
     await write(first, { d: '1' });
-    const { mark, chunks } = first.storage.states.snapshot();
+    const { mark, chunks } = first.storage.states.snapshot('another');
     let isThere = false;
     const received = blank.storage.receiveState(mark as Mark, chunks).then(async () => {
       isThere = true;
