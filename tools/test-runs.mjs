@@ -17,6 +17,7 @@ const LONGEST_FIRST = [
   'simulation',
   'end-to-end/programs/databases',
   'conformance',
+  'end-to-end/chaos',
   'end-to-end/real-tree',
   'end-to-end/programs/load',
   'end-to-end/random-files',
