@@ -131,6 +131,7 @@ export class HostCluster {
 
   /** Ends and removes everything. */
   async destroy(): Promise<void> {
+    for (const each of this.#processes.values()) each.letEnd();
     for (const client of this.clients) {
       // The kernel waits for nobody then.
       await run('umount', ['-l', this.mountPoint(client)], '/');

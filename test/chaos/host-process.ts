@@ -36,6 +36,7 @@ export class HostProcess {
     this.#process = started;
     this.#isWanted = true;
     started.once('exit', (status, signal) => {
+      if (this.#process !== started) return;
       this.#process = null;
       if (!this.#isWanted) return;
       const last = readFileSync(log, 'utf8').trimEnd().split('\n').at(-1);
@@ -46,12 +47,18 @@ export class HostProcess {
 
   /** As a crash of its host does. It is not started again before `start`. */
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    this.letEnd();
+    if (this.#restart !== null) clearTimeout(this.#restart);
+    this.#restart = null;
+    await this.resume();
+    const ended = await this.#signal('SIGKILL');
+    await until(`${this.#plan.name} to end`, async () => !ended.some(isAlive));
+    this.#process = null;
   }
 
-  /** In order. */
-  async stop(): Promise<void> {
-    await this.#end('SIGTERM');
+  /** From now on it may end, and is not started again. */
+  letEnd(): void {
+    this.#isWanted = false;
   }
 
   /** All of it stops where it is. */
@@ -61,15 +68,6 @@ export class HostProcess {
 
   async resume(): Promise<void> {
     await this.#signal('SIGCONT');
-  }
-
-  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    this.#isWanted = false;
-    if (this.#restart !== null) clearTimeout(this.#restart);
-    this.#restart = null;
-    await this.resume();
-    const ended = await this.#signal(signal);
-    await until(`${this.#plan.name} to end`, async () => !ended.some(isAlive));
   }
 
   /** To all processes of it: that of a data server is the child of one that waits for it. @returns their ids */

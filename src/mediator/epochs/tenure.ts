@@ -9,11 +9,11 @@ import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 
 /** Without a sign of the active mediator for so long, as the metaserver that leads counts it, another one takes over. */
-export const SILENCE_MS = 1000;
+export const SILENCE_MS = 700;
 /** So long after a call was sent that was answered, nobody else can be active: clocks may differ by far less than the rest. */
-const LEASE_MS = 700;
+const LEASE_MS = 480;
 /** An idle mediator gives a sign of life so often. */
-const RENEWAL_MS = 300;
+const RENEWAL_MS = 150;
 const RETRY_MS = 20;
 
 export interface TenureParts {
