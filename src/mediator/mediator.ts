@@ -86,6 +86,9 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
+  /** How many data servers can be reached, and how many a write needs. */
+  reach(): number;
+  readonly writeQuorum: number;
   /** How many entries it keeps in memory, by kind. */
   kept(): Kept;
   /** Adds what a mount in this process keeps to the metrics. */
@@ -294,6 +297,10 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     admin,
     xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
+    reach: () => replicas.reachable().length,
+    get writeQuorum() {
+      return settings.writeQuorum;
+    },
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {

@@ -11,13 +11,17 @@ const LONGEST_PAUSE_MS = 2500;
 /** Of faults of metaservers and mediators: so many concern the one that leads, or is active. */
 const SHARE_OF_LEADING = 0.7;
 
-type Fault = 'kill' | 'stop' | 'blank' | 'cut off' | 'mute' | 'deaf' | 'cut off from some' | 'transfer' | 'corrupt';
+type Cut = 'cut off' | 'mute' | 'deaf' | 'cut off from some' | 'cut off from data servers';
+type Fault = Cut | 'kill' | 'stop' | 'blank' | 'transfer' | 'corrupt';
 
 const OF_METASERVERS: readonly Fault[] = [
   ...(['kill', 'stop', 'blank', 'cut off', 'mute', 'deaf'] as const),
   ...(['cut off from some', 'cut off from some', 'transfer'] as const),
 ];
-const OF_MEDIATORS: readonly Fault[] = ['kill', 'stop', 'cut off', 'mute', 'deaf', 'cut off from some'];
+const OF_MEDIATORS: readonly Fault[] = [
+  ...(['kill', 'stop', 'cut off', 'mute', 'deaf'] as const),
+  ...(['cut off from some', 'cut off from data servers'] as const),
+];
 const OF_DATA_SERVERS: readonly Fault[] = ['kill', 'stop', 'blank', 'cut off', 'mute', 'deaf', 'corrupt'];
 
 export class ChaosFaults {
@@ -125,8 +129,8 @@ export class ChaosFaults {
     }
   }
 
-  #ways(server: string, fault: 'cut off' | 'mute' | 'deaf' | 'cut off from some', random: SeededRandom): Way[] {
-    const { hosts, metaservers, mediators } = this.#cluster;
+  #ways(server: string, fault: Cut, random: SeededRandom): Way[] {
+    const { hosts, metaservers, mediators, dataservers } = this.#cluster;
     const others = hosts.names.filter((name) => name !== server);
     const from = (names: readonly string[]) => names.map((name) => ({ from: name, to: server }));
     const to = (names: readonly string[]) => names.map((name) => ({ from: server, to: name }));
@@ -137,6 +141,8 @@ export class ChaosFaults {
         return from(others);
       case 'cut off':
         return [...to(others), ...from(others)];
+      case 'cut off from data servers':
+        return [...to(dataservers), ...from(dataservers)];
       case 'cut off from some': {
         const control = [...metaservers, ...mediators].filter((name) => name !== server);
         const some = control.filter(() => random.chance(0.5)).slice(1);

@@ -56,6 +56,8 @@ export class Simulation {
   readonly #workload: Workload;
   #step = 0;
   #mayBeUnclear = false;
+  /** The mediator that has left it to another one to be active. */
+  #gaveWay: string | null = null;
   #mayRefuseChanges = false;
   #failure: SimulationResult['failure'] = null;
 
@@ -203,6 +205,7 @@ export class Simulation {
     if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
     if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
     if (event === 'mediator.took_over') this.#tookOver(host);
+    if (event === 'mediator.gave_way') this.#gaveWay = host;
     if (event.startsWith('replica.')) this.#observe(host, event, fields);
     if (event === 'session.silent') this.#sessionEnded(host, fields);
     if (event === 'raft.elected' || event === 'raft.stepped_down') this.#faults.leaderEnded();
@@ -224,9 +227,11 @@ export class Simulation {
 
   #tookOver(host: string): void {
     const last = this.#cluster.lastActive?.host;
-    if (last !== undefined && last.name !== host && !this.#faults.mayBeReplaced(last)) {
+    const mayBeReplaced = last === undefined || last.name === this.#gaveWay || this.#faults.mayBeReplaced(last);
+    if (!mayBeReplaced && last.name !== host) {
       this.#fail(`${host} took over from ${last.name}, which was there`);
     }
+    this.#gaveWay = null;
     this.#cluster.tookOver(host);
     this.#faults.tookOver();
     this.#atlas.tookOver();

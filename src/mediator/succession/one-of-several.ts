@@ -19,6 +19,7 @@ import { guarded } from '../epochs/guarded.js';
 import { Tenure } from '../epochs/tenure.js';
 import { MediatorFiles } from '../files/files.js';
 import { type Mediator, openMediator } from '../mediator.js';
+import { Isolation } from './isolation.js';
 import type { SeveralOptions } from './several-options.js';
 import { Standby } from './standby.js';
 import { methodsOf, switchable } from './switch.js';
@@ -27,9 +28,12 @@ const SESSION_METHODS = ['begin', 'changes', 'setLock', 'restoreLocks', 'getLock
 const XML_RPC_METHODS = ['put', 'get', 'list_contents', 'corrupt', 'terminate', 'restart', 'locate', 'scrub'] as const;
 /** After it could not be opened. */
 const RETRY_MS = 500;
+/** One that has given way leaves it to the other to take over. */
+const ABSTAIN_MS = 2000;
 
 interface Active {
   mediator: Mediator;
+  files: FileService;
   /** What administrators change must reach the active one; its status says by itself that it may have been replaced. */
   admin: AdminService;
   tenure: Tenure;
@@ -62,9 +66,12 @@ export class OneOfSeveral {
         address,
         services: {
           files: switchable<FileService>(methodsOf(MediatorFiles), () => this.#mustBeActive.files),
-          sessions: switchable<SessionService>(SESSION_METHODS, () => this.#mustBeActive.sessions),
+          sessions: switchable<SessionService>(SESSION_METHODS, () => this.#mustBeActive.mediator.sessions),
           admin: switchable<AdminService>(methodsOf(MediatorAdmin), () => this.#active?.admin ?? this.#standby.admin),
-          mediator: { status: async () => this.#standing } satisfies StandingService,
+          mediator: {
+            status: async () => this.#standing,
+            reach: async () => ({ dataservers: await (this.#active?.mediator ?? this.#standby).reach() }),
+          } satisfies StandingService,
         },
         xmlRpc: this.#xmlRpc(),
         metrics: async () => `${(await this.#active?.mediator.metrics()) ?? ''}${this.#ownMetrics()}`,
@@ -93,9 +100,9 @@ export class OneOfSeveral {
     return this.#active?.mediator ?? null;
   }
 
-  get #mustBeActive(): Mediator {
+  get #mustBeActive(): Active {
     if (this.#active === null) throw this.#standby.refusal();
-    return this.#active.mediator;
+    return this.#active;
   }
 
   get #standing(): Standing {
@@ -151,6 +158,7 @@ export class OneOfSeveral {
       ...(this.#options.supervisor === undefined ? {} : { supervisor: this.#options.supervisor }),
     };
     let mediator: Mediator;
+    let hasGivenWay = false;
     try {
       const settings = await this.#options.settings();
       mediator = await openMediator({ ...this.#options, ...settings }, parts, this.#runtime);
@@ -164,13 +172,27 @@ export class OneOfSeveral {
       return;
     }
     if (!tenure.isOver && !this.#isClosed) {
-      this.#active = { mediator, tenure, admin: guarded(mediator.admin, tenure, ['status']) };
+      const isolation = new Isolation({
+        ...{ reach: () => mediator.reach(), needed: () => mediator.writeQuorum, others: otherMediators, clock },
+        giveWay: (to) => {
+          log.warn('mediator.gave_way', { name, epoch, to, reached: mediator.reach() });
+          hasGivenWay = true;
+          this.#leave();
+          this.#endTenure();
+        },
+      });
+      const admin = guarded(mediator.admin, tenure, ['status']);
+      this.#active = { mediator, tenure, admin, files: isolation.watch(mediator.files) };
       log.info('mediator.took_over', { name, epoch });
       void this.#standby.close();
       await over;
+      isolation.close();
     }
     const retired = mediator.close().finally(() => connections.close());
     this.#retiring = Promise.all([this.#retiring, retired]);
+    if (!hasGivenWay) return;
+    this.#waitAgain();
+    await sleep(clock, ABSTAIN_MS);
   }
 
   #xmlRpc(): XmlRpcMethods {
@@ -178,7 +200,8 @@ export class OneOfSeveral {
       status: async () => (await (this.#active?.mediator.xmlRpc ?? this.#standby.xmlRpc).status?.()) ?? null,
     };
     for (const name of XML_RPC_METHODS) {
-      methods[name] = async (...parameters) => (await this.#mustBeActive.xmlRpc[name]?.(...parameters)) ?? null;
+      methods[name] = async (...parameters) =>
+        (await this.#mustBeActive.mediator.xmlRpc[name]?.(...parameters)) ?? null;
     }
     return methods;
   }

@@ -18,6 +18,7 @@ import { Candidacy, type Won } from '../epochs/candidacy.js';
 import { SILENCE_MS } from '../epochs/tenure.js';
 import { followMetaservers, type MetaserverPart, type Metaservers } from '../metadata/metaservers.js';
 import type { ReplicaParts } from '../replicas/replica-set.js';
+import { countReached } from './reach.js';
 import type { SeveralOptions } from './several-options.js';
 
 /** An active mediator that does not answer in this time may be gone. */
@@ -33,6 +34,8 @@ export class Standby {
   readonly #others: ReplicaParts[];
   readonly #active: LeaderRemote;
   readonly #candidacy: Candidacy;
+  /** Connected when they are asked for. */
+  #dataservers: ReplicaParts[] | null = null;
   readonly admin: AdminService;
   readonly xmlRpc: Pick<XmlRpcMethods, 'status'>;
 
@@ -80,6 +83,12 @@ export class Standby {
   /** See Candidacy. */
   won(): Promise<Won | null> {
     return this.#candidacy.won();
+  }
+
+  /** How many data servers it would reach. */
+  reach(): Promise<number> {
+    this.#dataservers ??= this.#connections.to(this.#options.dataservers);
+    return countReached(this.#dataservers);
   }
 
   /** Of what the active one is there for. */

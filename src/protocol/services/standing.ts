@@ -19,4 +19,6 @@ export interface Standing {
 /** Of a mediator; metaservers have theirs in GroupService. */
 export interface StandingService {
   status(request: Record<string, never>, options?: CallOptions): Promise<Standing>;
+  /** How many data servers it reaches; a standby asks them for that. */
+  reach(request: Record<string, never>, options?: CallOptions): Promise<{ dataservers: number }>;
 }

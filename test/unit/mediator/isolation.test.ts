@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'mocha';
+import { Isolation } from '../../../src/mediator/succession/isolation.js';
+import { countReached } from '../../../src/mediator/succession/reach.js';
+import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import type { Remote } from '../../../src/protocol/wire/client.js';
+import { ManualClock } from '../../support/manual-clock.js';
+
+/** As far as isolation is concerned. */
+function server(answer: () => Promise<object>): Pick<Remote, 'service'> {
+  return { service: () => ({ reach: answer, status: answer }) as never };
+}
+
+describe('an active mediator that reaches too few data servers', () => {
+  let clock: ManualClock;
+  let reached: number;
+  let theirs: () => Promise<{ dataservers: number }>;
+  let gaveWayTo: string[];
+  let isolation: Isolation;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    reached = 2;
+    theirs = async () => ({ dataservers: 5 });
+    gaveWayTo = [];
+    isolation = new Isolation({
+      reach: () => reached,
+      needed: () => 4,
+      others: [
+        { name: 'away', remote: server(() => Promise.reject(new ServiceError('UNREACHABLE', 'it is away'))) },
+        { name: 'other', remote: server(() => theirs()) },
+      ],
+      clock,
+      giveWay: (to) => gaveWayTo.push(to),
+    });
+  });
+
+  afterEach(() => {
+    isolation.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  it('gives way to one that reaches more, once', async () => {
+    await clock.advance(5000);
+    assert.deepEqual(gaveWayTo, ['other']);
+  });
+
+  it('stays where no other one reaches more', async () => {
+    theirs = async () => ({ dataservers: 2 });
+    await clock.advance(5000);
+    assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('stays while it reaches enough for a write', async () => {
+    reached = 4;
+    await clock.advance(5000);
+    assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('gives way before it answers that there are too few, and answers everything else at once', async () => {
+    const watched = isolation.watch({
+      read: async (code: 'EIO' | 'ENOENT') => {
+        throw new FileError(code, 'no read quorum');
+      },
+    });
+    await assert.rejects(watched.read('ENOENT'), { code: 'ENOENT' });
+    assert.deepEqual(gaveWayTo, []);
+    await assert.rejects(watched.read('EIO'), { code: 'EIO' });
+    assert.deepEqual(gaveWayTo, ['other']);
+  });
+});
+
+describe('a standby', () => {
+  it('reaches the data servers that answer, whatever they answer', async () => {
+    const failing = (code: 'FENCED' | 'UNREACHABLE' | 'DEADLINE') =>
+      server(() => Promise.reject(new ServiceError(code, 'no')));
+    const remotes = [server(async () => ({})), failing('FENCED'), failing('UNREACHABLE'), failing('DEADLINE')];
+    assert.equal(await countReached(remotes.map((remote) => ({ remote: remote as never }))), 2);
+  });
+});
