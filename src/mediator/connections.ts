@@ -53,6 +53,11 @@ export class Connections {
     return peers.map((peer) => this.#connect(peer, 'fail', this.#options.deadlineMs));
   }
 
+  /** To data servers that are asked whether they answer: a call waits for the connection. */
+  toProbed(peers: readonly Peer[]): ReplicaParts[] {
+    return peers.map((peer) => this.#connect(peer, 'wait', this.#options.deadlineMs));
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#remotes.map((remote) => remote.close()));
   }

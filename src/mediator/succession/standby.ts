@@ -87,7 +87,7 @@ export class Standby {
 
   /** How many data servers it would reach. */
   reach(): Promise<number> {
-    this.#dataservers ??= this.#connections.to(this.#options.dataservers);
+    this.#dataservers ??= this.#connections.toProbed(this.#options.dataservers);
     return countReached(this.#dataservers);
   }
 

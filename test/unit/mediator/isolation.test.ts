@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { Connections } from '../../../src/mediator/connections.js';
 import { Isolation } from '../../../src/mediator/succession/isolation.js';
 import { countReached } from '../../../src/mediator/succession/reach.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
+import { serve } from '../../../src/protocol/http/server.js';
 import type { Remote } from '../../../src/protocol/wire/client.js';
+import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
+import { freePorts } from '../../support/cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 /** As far as isolation is concerned. */
@@ -76,5 +80,19 @@ describe('a standby', () => {
       server(() => Promise.reject(new ServiceError(code, 'no')));
     const remotes = [server(async () => ({})), failing('FENCED'), failing('UNREACHABLE'), failing('DEADLINE')];
     assert.equal(await countReached(remotes.map((remote) => ({ remote: remote as never }))), 2);
+  });
+
+  it('reaches them although it is not connected to them yet', async () => {
+    const runtime = nodeRuntime({ logLevel: 'error', logName: 'test' });
+    const there = await serve({ address: '127.0.0.1:0', services: { blocks: { status: async () => ({}) } } }, runtime);
+    const connections = new Connections({ deadlineMs: 3000 }, runtime);
+    try {
+      const [nobody = 0] = await freePorts(1);
+      const peers = [there.address, `127.0.0.1:${nobody}`].map((address) => ({ name: address, address }));
+      assert.equal(await countReached(connections.toProbed(peers)), 1);
+    } finally {
+      await connections.close();
+      await there.close();
+    }
   });
 });
