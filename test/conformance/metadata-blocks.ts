@@ -496,6 +496,20 @@ const missing: Cases = {
     assert.deepEqual(await meta.missed('data1'), [[inode, 0, 20]]);
   },
 
+  async 'drops a bounded part of what a server lacked, where it is much'(meta) {
+    const { inode } = await meta.make(ROOT, 'file');
+    await meta.do('registerServer', { name: 'data1', storeId: 'first', state: 'complete' });
+    const changes = Array.from({ length: 1500 }, (_, n) => change(n, 0, 1 + n));
+    await meta.commit(inode, changes, { missing: ['data1', 'data2'] });
+    await meta.do('registerServer', { name: 'data1', storeId: 'other', state: 'rebuilding' });
+    const left = await meta.missed('data1');
+    assert.deepEqual([left.length, left[0]], [1500 - 1024, [inode, 1024, 1025]]);
+    const blocks = left.map(([, index, version]) => ({ inode, index, version }));
+    await meta.do('caughtUp', { server: 'data1', blocks });
+    assert.deepEqual(await meta.missed('data1'), []);
+    assert.equal((await meta.missed('data2')).length, 1500);
+  },
+
   async 'drops what a server lacked when it comes back with another store'(meta) {
     const { inode } = await meta.make(ROOT, 'file');
     await meta.do('registerServer', { name: 'data1', storeId: 'first', state: 'complete' });

@@ -177,7 +177,7 @@ export interface Commands {
   retireVersions: { request: { below: Version }; result: { below: Version } };
   /** These garbage entries are gone from all servers. */
   collected: { request: { sequences: number[] }; result: Record<string, never> };
-  /** Adds or changes the record of a data server. A change of storeId drops its `missed` entries. */
+  /** Adds or changes the record of a data server. A change of storeId drops the first of its `missed` entries; the others go as it catches up. */
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
