@@ -54,9 +54,12 @@ export class ContentChanges {
       const attributes = await this.#hurryWhenFull(() =>
         this.#earlier.unlessCarriedOut(write, () => this.#appends.write(write, appendedFrom)),
       );
-      this.#garbage.wake();
-      this.#sessions.publish([{ inode: write.inode, content: true }], options);
+      this.#changed(write.inode, options);
       return attributes;
+    } catch (error) {
+      // A large cut is made in steps, and some may have been made. The caller does not know either.
+      if (write.truncateTo !== null || write.zeros !== undefined) this.#changed(write.inode, undefined);
+      throw error;
     } finally {
       if (session !== undefined) session.writes--;
     }
@@ -96,6 +99,12 @@ export class ContentChanges {
     } catch (error) {
       if (!(await this.#earlier.wasCarriedOut(request))) throw error;
     }
+  }
+
+  /** Tells every mount but the caller's. */
+  #changed(inode: number, options: CallOptions | undefined): void {
+    this.#garbage.wake();
+    this.#sessions.publish([{ inode, content: true }], options);
   }
 
   /** When there is no room, collects garbage sooner. */

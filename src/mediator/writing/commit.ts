@@ -1,7 +1,8 @@
 // The commit of a write whose new versions are stored: one metadata transaction
-// switches the block map to them, by compare-and-set. Versions that are not
-// needed after all are taken back, unless the outcome is unknown: the block map
-// may name them then.
+// switches the block map to them, by compare-and-set. A cut that is too large
+// for one command is made step by step before. Versions that are not needed after
+// all are taken back, unless the outcome is unknown: the block map may name them
+// then.
 import { FileError, ServiceError } from '../../protocol/errors.js';
 import type { Version } from '../../protocol/services/blocks.js';
 import type { Attributes } from '../../protocol/services/files.js';
@@ -19,6 +20,8 @@ import type { WriteTimes } from './write-times.js';
 
 type CommitRequest = Commands['commit']['request'];
 type CommitResult = Commands['commit']['result'];
+/** What ends a commit. */
+type Outcome = Exclude<CommitResult, { state: 'large' }>;
 
 /** New versions that are on enough replicas. */
 export interface Stored {
@@ -72,7 +75,7 @@ export class Committer {
   }
 
   /** @param id of the client's request; without it the commit gets one of this mediator's */
-  send(request: CommitRequest, id: RequestId | undefined, replicaWrite: ReplicaWrite): Promise<CommitResult> {
+  send(request: CommitRequest, id: RequestId | undefined, replicaWrite: ReplicaWrite): Promise<Outcome> {
     if (id !== undefined) return this.#send(request, id, replicaWrite);
     return this.#ids.run((own) => this.#send(request, own, replicaWrite));
   }
@@ -81,7 +84,7 @@ export class Committer {
    * Brings the block map up to date with the answer.
    * @returns null when another writer was first, or the versions are retired: the write must start over with new ones
    */
-  conclude(write: FileWrite, scope: WriteScope, stored: Stored, result: CommitResult): Attributes | null {
+  conclude(write: FileWrite, scope: WriteScope, stored: Stored, result: Outcome): Attributes | null {
     if (result.state === 'committed') {
       const from = write.truncateTo === null ? null : Math.ceil(write.truncateTo / scope.blockSize);
       this.#blockMap.committed(
@@ -103,8 +106,40 @@ export class Committer {
     return null;
   }
 
-  /** Sends the commit; when it is not answered in time, once more under the same id. */
-  async #send(request: CommitRequest, id: RequestId, replicaWrite: ReplicaWrite): Promise<CommitResult> {
+  async #send(given: CommitRequest, id: RequestId, replicaWrite: ReplicaWrite): Promise<Outcome> {
+    for (let request = given; ; ) {
+      const result = await this.#sendOnce(request, id, replicaWrite);
+      if (result.state !== 'large') return result;
+      await this.#trim(request, result.attributes);
+      request = withoutDropped(request, result.attributes.blockSizeBytes);
+    }
+  }
+
+  /**
+   * Drops all that the commit is to drop. Each step is durable: readers have seen the size in between, and a crash must not
+   * bring the larger one back. When a step fails, the new versions stay, since the commit may have been sent twice, and the
+   * first one may still arrive.
+   */
+  async #trim({ inode, truncateTo, hole, modifyTimeNs }: CommitRequest, attributes: Attributes): Promise<void> {
+    const cut = { truncateTo, ...(hole === undefined ? {} : { hole }), modifyTimeNs };
+    let { revision } = attributes;
+    try {
+      for (let done = false; !done; ) {
+        const timeNs = this.#clock.nowNs();
+        const request = { inode, revision, ...cut };
+        const result = await this.#metadata.execute({ name: 'trim', timeNs, request, durable: true });
+        this.#blockMap.observe(result.attributes);
+        ({ done } = result);
+        ({ revision } = result.attributes);
+      }
+    } finally {
+      // A step that failed may have been made.
+      this.#blockMap.forget(inode);
+    }
+  }
+
+  /** Sends the commit; when it is not answered in time, a second time under the same id. */
+  async #sendOnce(request: CommitRequest, id: RequestId, replicaWrite: ReplicaWrite): Promise<CommitResult> {
     for (let isRepetition = false; ; isRepetition = true) {
       try {
         const timeNs = this.#clock.nowNs();
@@ -129,6 +164,15 @@ export class Committer {
       }
     }
   }
+}
+
+/** The commit once the blocks that it drops are gone. Of such a block nothing is left in what replaces it. */
+function withoutDropped(request: CommitRequest, blockSizeBytes: number): CommitRequest {
+  const { truncateTo, hole, changes } = request;
+  const isDropped = (index: number) =>
+    (truncateTo !== null && index * blockSizeBytes >= truncateTo) ||
+    (hole !== undefined && index >= hole.first && index < hole.end);
+  return { ...request, changes: changes.map((change) => (isDropped(change.index) ? { ...change, base: 0 } : change)) };
 }
 
 function changeOf(block: PreparedBlock): BlockChange {

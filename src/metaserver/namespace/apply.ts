@@ -13,6 +13,7 @@ import { addMetaserver, dropMetaserver } from './metaservers.js';
 import { purge } from './orphans.js';
 import { rename } from './rename.js';
 import { caughtUp, registerServer } from './servers.js';
+import { trim } from './trim.js';
 import { rmdir, unlink } from './unlink.js';
 import { allocate, retireVersions } from './versions.js';
 
@@ -29,6 +30,7 @@ const HANDLERS: Handlers = {
   rename,
   setattr,
   commit,
+  trim,
   setxattr,
   removexattr,
   purge,

@@ -1,6 +1,7 @@
 // Changes of block maps. Each keeps the totals, adds versions that no map names
 // any more to the garbage, and drops notes that a server lacks them.
-import type { BlockReference } from '../../protocol/services/metadata.js';
+import { FileError } from '../../protocol/errors.js';
+import type { BlockRange, BlockReference, Commands } from '../../protocol/services/metadata.js';
 import { encodeBlock } from '../state/block-rows.js';
 import type { Draft } from '../state/draft.js';
 import type { InodeRow } from '../state/inode-row.js';
@@ -33,15 +34,37 @@ export function dropBlock(draft: Draft, row: InodeRow, before: BlockReference): 
   forgetMissed(draft, row.inode, before.index);
 }
 
-/** Drops at most `limit` entries from index `first` on, up to, not including, `end`. */
-export function dropBlocks(
-  draft: Draft,
-  row: InodeRow,
-  first: number,
-  limit: number,
-  end = Number.POSITIVE_INFINITY,
-): void {
-  if (row.children === 0) return;
+/** Drops at most `limit` entries of the range, the first ones. @returns how many */
+export function dropBlocks(draft: Draft, row: InodeRow, { first, end }: BlockRange, limit: number): number {
+  if (row.children === 0 || first >= end) return 0;
   const blocks = draft.tables.blocks(row.inode, first, end, limit);
   for (const block of blocks) dropBlock(draft, row, block);
+  return blocks.length;
+}
+
+/** How many entries a truncation and a hole drop, counted up to `limit`; those in both count twice. */
+export function countDropped(
+  draft: Draft,
+  row: InodeRow,
+  { truncateTo, hole }: Pick<Commands['commit']['request'], 'truncateTo' | 'hole'>,
+  limit: number,
+): number {
+  const count = ({ first, end }: BlockRange, most: number) =>
+    first >= end || most <= 0 ? 0 : draft.tables.blocks(row.inode, first, end, most).length;
+  if (row.children === 0) return 0;
+  const cut = truncateTo === null ? 0 : count(behind(row, truncateTo), limit);
+  return cut + (hole === undefined ? 0 : count(hole, limit - cut));
+}
+
+/** The blocks that a truncation drops. That in which the new size lies is not among them. */
+export function behind(row: InodeRow, sizeBytes: number): BlockRange {
+  return { first: Math.ceil(sizeBytes / row.blockSizeBytes), end: Number.POSITIVE_INFINITY };
+}
+
+/** Fails with ENOENT, EISDIR, or EINVAL when the inode has no content. */
+export function expectFile(draft: Draft, inode: number): InodeRow {
+  const row = draft.inode(inode);
+  if (row.kind === 'directory') throw new FileError('EISDIR', `inode ${row.inode} is a directory`);
+  if (row.kind !== 'file') throw new FileError('EINVAL', `inode ${row.inode} has no content: it is a ${row.kind}`);
+  return row;
 }

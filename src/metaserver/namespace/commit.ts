@@ -6,14 +6,13 @@ import { MAXIMUM_FILE_BYTES } from '../../protocol/services/files.js';
 import type { BlockChange, BlockRange, BlockReference, Commands } from '../../protocol/services/metadata.js';
 import type { Draft } from '../state/draft.js';
 import { attributesOf, type InodeRow } from '../state/inode-row.js';
-import { dropBlock, dropBlocks, putBlock } from './block-map.js';
+import { behind, countDropped, dropBlock, dropBlocks, expectFile, putBlock } from './block-map.js';
+import { DROPPED_BLOCKS } from './limits.js';
 import { setMissed } from './missed.js';
 
 /** Bases are compared with the block map as it is before `truncateTo` cuts it and `hole` is punched. */
 export function commit(draft: Draft, request: Commands['commit']['request']): Commands['commit']['result'] {
-  const row = draft.inode(request.inode);
-  if (row.kind === 'directory') throw new FileError('EISDIR', `inode ${row.inode} is a directory`);
-  if (row.kind !== 'file') throw new FileError('EINVAL', `inode ${row.inode} has no content: it is a ${row.kind}`);
+  const row = expectFile(draft, request.inode);
   checkBounds(row, request);
   const { retiredBelow } = draft.counters;
   if (request.changes.some(({ next }) => next !== null && next.version < retiredBelow)) {
@@ -23,8 +22,11 @@ export function commit(draft: Draft, request: Commands['commit']['request']): Co
   if (request.changes.some((change) => change.base !== (current.get(change.index)?.version ?? 0))) {
     return { state: 'conflict', blocks: [...current.values()].sort((a, b) => a.index - b.index) };
   }
+  if (row.children > DROPPED_BLOCKS && countDropped(draft, row, request, DROPPED_BLOCKS + 1) > DROPPED_BLOCKS) {
+    return { state: 'large', attributes: attributesOf(row) };
+  }
   if (request.truncateTo !== null) truncate(draft, row, request.truncateTo, current);
-  if (request.hole !== undefined) punch(draft, row, request.hole, current);
+  if (request.hole !== undefined) drop(draft, row, request.hole, current);
   for (const { index, next } of request.changes) {
     const before = current.get(index);
     if (next !== null) {
@@ -52,17 +54,15 @@ function currentEntries(draft: Draft, row: InodeRow, changes: readonly BlockChan
 
 /** The block in which the new size lies stays: its bytes behind the size are not read, and `changes` usually replaces it. */
 function truncate(draft: Draft, row: InodeRow, sizeBytes: number, current: Map<number, BlockReference>): void {
-  const first = Math.ceil(sizeBytes / row.blockSizeBytes);
   // There may be entries behind the old size too, put by an earlier commit.
-  dropBlocks(draft, row, first, Number.POSITIVE_INFINITY);
-  for (const index of current.keys()) if (index >= first) current.delete(index);
+  drop(draft, row, behind(row, sizeBytes), current);
   row.sizeBytes = sizeBytes;
 }
 
 /** Drops whole blocks whatever their versions are: a writer that replaces all of a block need not know what was there. */
-function punch(draft: Draft, row: InodeRow, { first, end }: BlockRange, current: Map<number, BlockReference>): void {
-  if (first >= end) return;
-  dropBlocks(draft, row, first, Number.POSITIVE_INFINITY, end);
+function drop(draft: Draft, row: InodeRow, range: BlockRange, current: Map<number, BlockReference>): void {
+  const { first, end } = range;
+  dropBlocks(draft, row, range, DROPPED_BLOCKS);
   for (const index of current.keys()) if (index >= first && index < end) current.delete(index);
 }
 

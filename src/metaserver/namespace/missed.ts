@@ -5,6 +5,7 @@ import type { Version } from '../../protocol/services/blocks.js';
 import type { Draft } from '../state/draft.js';
 import { missedKey, missedRange, missingKey, textFromKey, wholeTable } from '../state/keys.js';
 import { decodeNumbers, encodeNumbers } from '../state/numbers.js';
+import { DROPPED_BLOCKS } from './limits.js';
 
 /** The block has a new version, which the `missing` servers lack and all others have. */
 export function setMissed(
@@ -35,10 +36,13 @@ export function forgetVersion(draft: Draft, server: string, inode: number, index
   if (value !== undefined && decodeNumbers(value, 1)[0] === version) forget(draft, server, inode, index);
 }
 
-/** The server has another store: rows about the old one mean nothing. */
+/**
+ * The server has another store: rows about the old one mean nothing. Drops the first of them. What is left does no harm: the
+ * server is rebuilt, and then found to have caught up on these.
+ */
 export function forgetServer(draft: Draft, server: string): void {
   const { from, to } = missedRange(server);
-  const rows = draft.view.scan(from, to, Number.POSITIVE_INFINITY);
+  const rows = draft.view.scan(from, to, DROPPED_BLOCKS);
   for (const { key } of rows) draft.view.remove(key);
   if (rows.length > 0) changeCount(draft, server, -rows.length);
 }

@@ -8,13 +8,14 @@ import type { InodeRow } from '../state/inode-row.js';
 import { orphanKey } from '../state/keys.js';
 import { dropXattrs } from './attributes.js';
 import { dropBlocks } from './block-map.js';
-import { PURGE_BLOCKS } from './limits.js';
+import { DROPPED_BLOCKS } from './limits.js';
 
 const NO_VALUE = Buffer.alloc(0);
+const WHOLE_FILE = { first: 0, end: Number.POSITIVE_INFINITY };
 
 /** An inode has lost its last name: it is kept while it is held open, else removed at once, or bit by bit when it is large. */
 export function dropNameless(draft: Draft, row: InodeRow, isHeld: boolean): void {
-  if (!isHeld && row.children <= PURGE_BLOCKS) {
+  if (!isHeld && row.children <= DROPPED_BLOCKS) {
     removeWhole(draft, row);
     return;
   }
@@ -38,19 +39,20 @@ export function purge(draft: Draft, request: Commands['purge']['request']): Comm
   const row = draft.find(request.inode);
   if (row === undefined) return { done: true };
   if (row.links > 0) throw new FileError('EINVAL', `inode ${row.inode} has ${row.links} links`);
-  if (row.children <= PURGE_BLOCKS) {
+  if (row.children <= DROPPED_BLOCKS) {
     draft.view.remove(orphanKey(row.inode));
     removeWhole(draft, row);
     return { done: true };
   }
   row.state = 'purging';
-  dropBlocks(draft, row, 0, PURGE_BLOCKS);
+  dropBlocks(draft, row, WHOLE_FILE, DROPPED_BLOCKS);
   draft.change(row);
   return { done: false };
 }
 
+/** Of at most DROPPED_BLOCKS blocks. */
 function removeWhole(draft: Draft, row: InodeRow): void {
-  dropBlocks(draft, row, 0, Number.POSITIVE_INFINITY);
+  dropBlocks(draft, row, WHOLE_FILE, DROPPED_BLOCKS);
   dropXattrs(draft, row);
   draft.remove(row);
 }

@@ -103,6 +103,17 @@ const CHECKS: Checks = {
     };
   },
 
+  trim(request) {
+    const hole = check.optional(request, 'hole', blockRange);
+    return {
+      inode: check.inode(request),
+      revision: check.whole(request, 'revision', 0),
+      truncateTo: request.truncateTo === null ? null : check.whole(request, 'truncateTo', 0),
+      ...(hole === undefined ? {} : { hole }),
+      modifyTimeNs: request.modifyTimeNs === null ? null : check.timeNs(request, 'modifyTimeNs'),
+    };
+  },
+
   setxattr: (request) => ({
     inode: check.inode(request),
     name: check.bytesText(request, 'name'),

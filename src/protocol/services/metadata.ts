@@ -121,7 +121,8 @@ export interface Commands {
    * The switch: compare-and-set on block versions. First all entries from `truncateTo` on go (and the size becomes it), and
    * all entries of the `hole`, then `changes` apply, then the size grows to `minimumSizeBytes`. Any base that differs: 'conflict', with the current entries
    * of the named indexes, and nothing changes. A new version that is retired: 'retired', with the number that new versions
-   * start at, and nothing changes. `missing`: servers that do not hold the new versions (they catch up later).
+   * start at, and nothing changes. More entries to go than one command drops: 'large', with the attributes as they are, and nothing
+   * changes; `trim` is for these. `missing`: servers that do not hold the new versions (they catch up later).
    */
   commit: {
     request: {
@@ -139,7 +140,20 @@ export interface Commands {
     result:
       | { state: 'committed'; attributes: Attributes; earlier?: Version }
       | { state: 'conflict'; blocks: BlockReference[] }
-      | { state: 'retired'; below: Version };
+      | { state: 'retired'; below: Version }
+      | { state: 'large'; attributes: Attributes };
+  };
+  /**
+   * A step towards a truncation or a hole that is too large for one commit: drops a bounded number of the entries that `commit`
+   * would drop for the same `truncateTo` and `hole`. For a truncation these are the last ones, and the size becomes where they
+   * began, if it is larger; a hole leaves the size. Nothing happens when the file's revision is not `revision`: it has changed
+   * since, maybe by this very step. To be repeated with the answer's revision until it is `done`: nothing of it is left to drop.
+   */
+  trim: {
+    request: Pick<Commands['commit']['request'], 'inode' | 'truncateTo' | 'hole' | 'modifyTimeNs'> & {
+      revision: number;
+    };
+    result: { attributes: Attributes; done: boolean };
   };
   setxattr: {
     request: {
@@ -163,7 +177,7 @@ export interface Commands {
   retireVersions: { request: { below: Version }; result: { below: Version } };
   /** These garbage entries are gone from all servers. */
   collected: { request: { sequences: number[] }; result: Record<string, never> };
-  /** Adds or changes the record of a data server. A change of storeId drops its `missed` entries. */
+  /** Adds or changes the record of a data server. A change of storeId drops the first of its `missed` entries; the others go as it catches up. */
   registerServer: { request: ServerRecord; result: Record<string, never> };
   /** The server now holds these versions. */
   caughtUp: { request: { server: string; blocks: BlockKey[] }; result: Record<string, never> };
@@ -191,6 +205,7 @@ export interface Commands {
 
 /** Idempotent commands: a retry needs no id, and an id is ignored. */
 export const REPEATABLE_COMMANDS = [
+  'trim',
   'purge',
   'allocate',
   'retireVersions',

@@ -33,6 +33,18 @@ describe('servers that come back', () => {
     for (const [number, inode] of inodes.entries()) assert.equal(await text(mediator, inode), `content ${number}`);
   });
 
+  it('a blank one lacks nothing in the end, however much it had missed before', async () => {
+    const { cluster, mediator } = await openCluster({ servers: 3, readQuorum: 2, writeQuorum: 2, blockSizeBytes: 32 });
+    const inode = await makeFile(mediator, 'a');
+    cluster.replica(1).crash();
+    await write(mediator, inode, 0, randomBytes(1100 * 32));
+    const behind = async () => (await mediator.admin.status({})).dataservers[0]?.behind;
+    assert.equal(await behind(), 1100);
+    cluster.replica(1).restart(true);
+    await eventually(async () => (await behind()) === 0);
+    await assertEqualReplicas(cluster);
+  });
+
   it('a stale one never votes for old bytes, and catches up', async () => {
     const { cluster, mediator } = await openCluster({ writeQuorum: 3 });
     const inode = await makeFile(mediator, 'a');

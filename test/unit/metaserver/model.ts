@@ -152,6 +152,24 @@ export class Model {
     return true;
   }
 
+  /** @param revision that the file has */
+  trim(request: Commands['trim']['request'], revision: number, now: bigint): void {
+    const { inode, truncateTo, hole } = request;
+    const node = this.#inode(inode);
+    if (node.kind === 'directory') fail('EISDIR');
+    if (node.kind !== 'file') fail('EINVAL');
+    if (request.revision !== revision) return;
+    const before = JSON.stringify([node.size, [...node.blocks]]);
+    if (truncateTo !== null) {
+      node.size = Math.min(node.size, Math.ceil(truncateTo / BLOCK_BYTES) * BLOCK_BYTES);
+      for (const index of [...node.blocks.keys()]) if (index * BLOCK_BYTES >= truncateTo) this.#forget(node, index);
+    }
+    for (let index = hole?.first ?? 0; index < (hole?.end ?? 0); index++) this.#forget(node, index);
+    if (JSON.stringify([node.size, [...node.blocks]]) === before) return;
+    node.modified = now;
+    node.changed = now;
+  }
+
   setxattr(inode: number, name: string, value: string, mode: 'set' | 'create' | 'replace', now: bigint): void {
     const node = this.#inode(inode);
     if (mode === 'create' && node.xattrs.has(name)) fail('EEXIST');

@@ -297,7 +297,7 @@ describe('kept results', () => {
         const id: RequestId = ['client', slot, (sequences[slot] ?? 0) + 1];
         sequences[slot] = id[2];
         const command: Command = { ...commands.next((inode, index) => versions.get(`${inode}/${index}`) ?? 0), id };
-        if (command.name === 'purge') continue;
+        if (command.name === 'purge' || command.name === 'trim') continue;
         sent.push(command);
         const answer = await outcome(one, command);
         assert.deepEqual(await outcome(other, command), answer);

@@ -77,7 +77,14 @@ export class RandomCommands {
       const mode = this.#pick('set', 'create', 'replace');
       return { name: 'setxattr', timeNs, request: { inode: this.#inode(), name: `user.${this.#name()}`, value, mode } };
     }
+    if (dice < 0.98) return { name: 'trim', timeNs, request: this.#trim(timeNs) };
     return { name: 'purge', timeNs, request: { inode: this.#inode() } };
+  }
+
+  #trim(timeNs: bigint): Commands['trim']['request'] {
+    const truncateTo = this.#random() < 0.6 ? this.below(6 * BLOCK_BYTES) : null;
+    const hole = this.#random() < 0.6 ? { hole: { first: this.below(4), end: this.below(7) } } : {};
+    return { inode: this.#inode(), revision: 1 + this.below(6), truncateTo, ...hole, modifyTimeNs: timeNs };
   }
 
   #commit(timeNs: bigint, baseOf: (inode: number, index: number) => number): Command {

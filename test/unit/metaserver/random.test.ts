@@ -29,7 +29,8 @@ async function outcomeOf(meta: TestMetaserver, command: Command, durable = false
   }
 }
 
-function outcomeOfModel(model: Model, { name, timeNs, request }: Command): string {
+/** @param revision of the inode that the command names, as the namespace counts */
+function outcomeOfModel(model: Model, { name, timeNs, request }: Command, revision: number): string {
   try {
     switch (name) {
       case 'make':
@@ -54,6 +55,9 @@ function outcomeOfModel(model: Model, { name, timeNs, request }: Command): strin
         return 'done';
       case 'commit':
         return model.commit(request, timeNs) ? 'done' : 'conflict';
+      case 'trim':
+        model.trim(request, revision, timeNs);
+        return 'done';
       case 'setxattr': {
         const value = Buffer.from(request.value).toString();
         model.setxattr(request.inode, request.name, value, request.mode, timeNs);
@@ -67,6 +71,15 @@ function outcomeOfModel(model: Model, { name, timeNs, request }: Command): strin
     }
   } catch (error) {
     if (error instanceof ModelError) return error.code;
+    throw error;
+  }
+}
+
+async function revisionOf(meta: TestMetaserver, inode: number): Promise<number> {
+  try {
+    return (await meta.attributes(inode)).revision;
+  } catch (error) {
+    if (error instanceof FileError && error.code === 'ENOENT') return 0;
     throw error;
   }
 }
@@ -130,7 +143,8 @@ async function againstModel(kind: PlaceKind, seed: number, steps: number): Promi
     const outcomes = new Map<string, number>();
     for (let step = 0; step < steps; step++) {
       const command = commands.next(baseIn(model));
-      const expected = outcomeOfModel(model, command);
+      const revision = command.name === 'trim' ? await revisionOf(meta, command.request.inode) : 0;
+      const expected = outcomeOfModel(model, command, revision);
       assert.equal(await outcomeOf(meta, command), expected, `seed ${seed}, step ${step}: ${command.name}`);
       if (command.name === 'make' && expected === 'done') commands.inodes++;
       outcomes.set(expected, (outcomes.get(expected) ?? 0) + 1);

@@ -36,6 +36,7 @@ const VALID_COMMANDS: Record<string, Message> = {
     modifyTimeNs: 1n,
     missing: ['data1'],
   },
+  trim: { inode: 2, revision: 1, truncateTo: 0, hole: { first: 3, end: 5 }, modifyTimeNs: 1n },
   setxattr: { inode: 2, name: 'user.x', value: Buffer.from('x'), mode: 'set', killSetgid: true },
   removexattr: { inode: 2, name: 'user.y' },
   purge: { inode: 999 },
@@ -79,6 +80,7 @@ const OPTIONAL: Record<string, unknown[]> = {
   umask: [undefined],
   killSetgid: [undefined],
   'commit.modifyTimeNs': [null],
+  'trim.modifyTimeNs': [null],
   'make.inode': [undefined],
   'makeUnnamed.inode': [undefined],
 };
