@@ -12,12 +12,13 @@ import {
 } from '../unit/metaserver/harness.js';
 import { attributeCases } from './metadata-attributes.js';
 import { blockCases } from './metadata-blocks.js';
+import { cutCases } from './metadata-cuts.js';
 import { durabilityCases } from './metadata-durability.js';
 import { namingCases } from './metadata-naming.js';
 
 for (const kind of [memoryPlaces, slowMemoryPlaces, lmdbPlaces]) {
   describe(`MetadataService over ${kind.name}`, () => {
-    for (const [name, run] of Object.entries({ ...namingCases, ...attributeCases, ...blockCases })) {
+    for (const [name, run] of Object.entries({ ...namingCases, ...attributeCases, ...blockCases, ...cutCases })) {
       it(name, () =>
         withPlace(kind, async (place) => {
           const meta = await TestMetaserver.open(place.factory);
