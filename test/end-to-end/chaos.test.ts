@@ -11,7 +11,8 @@ const SEED = Number(process.env.NMRFS_CHAOS_SEED ?? (process.env.CI === 'true' ?
 const MINUTES = 1;
 
 describe('three metaservers, two mediators and five data servers on hosts of their own', function () {
-  this.timeout(400_000);
+  // The last round of each program may meet the last faults.
+  this.timeout(600_000);
 
   before(function () {
     requireFuse(this);

@@ -14,7 +14,7 @@ const POSTGRES_FOLDER = '/usr/lib/postgresql';
 /** No program here takes this long; one that does has failed, and all that it started is killed. */
 const TIME_LIMIT_S = 100;
 /** A little later, should `timeout` itself not come to an end. */
-const HARD_LIMIT_MS = (TIME_LIMIT_S + 20) * 1000;
+const HARD_AFTER_S = 20;
 
 /** Skips the tests unless all these programs are installed. */
 export function requirePrograms(context: Context, ...names: string[]): void {
@@ -93,9 +93,9 @@ export class Workplace {
 }
 
 /** Runs a bash script that must succeed, every command of it; answers what it printed. It is killed with all that it started when it takes too long. */
-export async function succeed(script: string, directory: string): Promise<string> {
-  const lines = ['-k', '5', `${TIME_LIMIT_S}`, 'bash', '--norc', '-c', `set -e -o pipefail\n${script}`];
-  const { status, stdout, stderr } = await run('timeout', lines, directory, HARD_LIMIT_MS);
+export async function succeed(script: string, directory: string, limitS = TIME_LIMIT_S): Promise<string> {
+  const lines = ['-k', '5', `${limitS}`, 'bash', '--norc', '-c', `set -e -o pipefail\n${script}`];
+  const { status, stdout, stderr } = await run('timeout', lines, directory, (limitS + HARD_AFTER_S) * 1000);
   assert.equal(status, 0, `status ${status} of: ${script}\n${stdout.slice(-4000)}${stderr.slice(-4000)}`);
   return stdout;
 }
