@@ -15,7 +15,7 @@ export const LAYERS = {
   ],
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['following'], ['http']],
-  replication: [['core'], ['log'], ['member'], ['link']],
+  replication: [['core'], ['log'], ['member'], ['link'], ['group']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
   mediator: [
     ['settings', 'counters', 'epochs'],

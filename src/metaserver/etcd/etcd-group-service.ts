@@ -5,8 +5,8 @@ import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../pr
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { diskStatus } from '../group/disk-status.js';
-import { readGreeting, textOf } from '../group/read-greeting.js';
-import { stateCalls } from '../group/state-calls.js';
+import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
+import { stateCalls } from '../../replication/link/state-calls.js';
 import type { GroupPlace } from '../metrics.js';
 import type { EtcdStorage } from './etcd-storage.js';
 
