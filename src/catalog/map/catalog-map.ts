@@ -82,14 +82,15 @@ export class CatalogMap {
   /** @returns the version that is there now, or was before a removal */
   #change(command: Command): number {
     const { path } = command;
-    const version = this.tree.versionOf(path);
+    const before = this.tree.versionOf(path);
     if (command.kind === 'remove') {
       this.tree.delete(path);
-      return version;
+      return before;
     }
     if (command.kind === 'put') this.#makeParents(path);
-    this.tree.put(path, { bytes: command.value, version: version + 1 });
-    return version + 1;
+    const version = command.version ?? before + 1;
+    this.tree.put(path, { bytes: command.value, version });
+    return version;
   }
 
   #makeParents(path: string): void {

@@ -5,6 +5,7 @@ import { checkPath, parentOf, ROOT } from './paths.js';
 /** Of a value. */
 export const MAXIMUM_VALUE_BYTES = 1024 * 1024;
 
+/** `version` is the one that the value gets, which must be greater than the one that is there; one more than that when absent. */
 export type Command =
   /** The path must not be there, its parent must. */
   | { readonly kind: 'create'; readonly path: string; readonly value: Uint8Array; readonly version?: number }
@@ -59,6 +60,9 @@ export function checkAgainst(map: MapView, command: Command): void {
   const version = map.versionOf(path);
   if (expected !== undefined && expected !== version) {
     throw new CatalogError('VERSION', `${path} has version ${version}, and not ${expected}`);
+  }
+  if (command.version !== undefined && command.version <= version) {
+    throw new CatalogError('VERSION', `${path} has version ${version} already, and ${command.version} is not greater`);
   }
   if (kind === 'remove' && map.hasChildren(path)) {
     throw new CatalogError('NOT_EMPTY', `${path} has children: remove them first`);
