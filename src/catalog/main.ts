@@ -9,11 +9,13 @@ import type { Catalog } from './catalog.js';
 import type { CatalogConfig, CatalogServerConfig } from './configuration/catalog-config.js';
 import { withFaults } from './faces/faults.js';
 import { answerHttp } from './faces/http.js';
+import { raftMethods } from './faces/raft.js';
 import { surfStoreMethods } from './faces/surfstore.js';
 import { tritonMethods } from './faces/triton.js';
 import { CatalogError } from './map/errors.js';
 import { DiskKeeper, type Keeper, MemoryKeeper } from './ordered/keeper.js';
 import { OrderedCatalog } from './ordered/ordered-catalog.js';
+import type { RaftCalls } from './ordered/raft-calls.js';
 
 export interface RunCatalogOptions {
   readonly config: CatalogConfig;
@@ -35,6 +37,7 @@ export interface RunningCatalog {
 
 /** A catalog with what the other servers call. */
 interface Served extends Catalog {
+  readonly raft?: RaftCalls;
   readonly services: Record<string, object>;
   start(): Promise<void>;
 }
@@ -57,6 +60,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
         xmlRpc: withFaults({
           ...surfStoreMethods({ catalog, blocks, testHooks: config.testHooks }),
           ...tritonMethods(catalog, blocks),
+          ...(catalog.raft === undefined ? {} : raftMethods(catalog.raft)),
         }),
         other: (request) => answerHttp({ catalog, stop }, request),
         health: () => ({ healthy: !catalog.isCrashed }),

@@ -24,6 +24,7 @@ import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
 import { Participation } from './participation.js';
 import { PROMISES } from './promises.js';
+import { RaftCalls } from './raft-calls.js';
 import { Requests } from './requests.js';
 import { foundingService, groupService } from './services.js';
 import { DEFAULT_TIMING, type Timing } from './timing.js';
@@ -50,6 +51,8 @@ export interface OrderedOptions {
 export class OrderedCatalog implements Catalog {
   readonly protocol: OrderedProtocol;
   readonly services: Record<string, object>;
+  /** Of raft only. */
+  readonly raft?: RaftCalls;
   readonly #watchers: Watchers;
   readonly #requests: Requests;
   readonly #states: IncomingStates;
@@ -107,6 +110,7 @@ export class OrderedCatalog implements Catalog {
       refusal: () => this.#refusal,
       notLeader: () => this.#notLeader,
     });
+    if (options.protocol === 'raft') this.raft = new RaftCalls(() => this.#mustTakePart());
     this.services = {
       group: this.#groupService(),
       founding: foundingService(this.#founding),
@@ -291,6 +295,13 @@ export class OrderedCatalog implements Catalog {
     const address = this.#places.find((server) => server.name === name)?.address;
     if (name === null || address === undefined) return new CatalogError('NOT_LEADER', 'no leader is known');
     return new CatalogError('NOT_LEADER', `${name} leads, at ${address}`, { name, address });
+  }
+
+  #mustTakePart(): Participation {
+    const refusal = this.#refusal;
+    if (refusal !== null) throw refusal;
+    if (this.#participation === null) throw new CatalogError('UNAVAILABLE', 'this server takes no part yet');
+    return this.#participation;
   }
 
   get #greeting(): Greeting | null {

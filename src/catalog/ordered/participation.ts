@@ -102,6 +102,13 @@ export class Participation {
     return this.member.status.lastIndex;
   }
 
+  /** Whether the log has that entry, or begins behind it. */
+  async hasEntry(index: number, term: number): Promise<boolean> {
+    if (!this.#log.has(index)) return index <= this.#log.stored.mark.index;
+    const [entry] = await this.#log.read(index, index);
+    return entry?.term === term;
+  }
+
   async end(): Promise<void> {
     this.membership.close();
     await this.member.stop();
