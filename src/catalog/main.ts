@@ -97,6 +97,7 @@ async function openCatalog({ config, server, isNewcomer }: RunCatalogOptions, ru
   switch (protocol) {
     case 'raft':
     case 'viewstamped':
+    case 'primary-backup':
       return OrderedCatalog.open(
         { ...common, protocol, timing: { heartbeatMs, electionTimeoutMs } },
         keeperOf(server, runtime),

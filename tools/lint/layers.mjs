@@ -16,7 +16,7 @@ export const LAYERS = {
   runtime: [['.'], ['node']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['following'], ['http']],
   replication: [['core'], ['log'], ['member'], ['link'], ['group']],
-  'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped']],
+  'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped', 'primary-backup']],
   mediator: [
     ['settings', 'counters', 'epochs'],
     ['replicas', 'metadata', 'sessions'],

@@ -3,6 +3,7 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService, ServerPlace } from '../../protocol/services/group.js';
 import type { Mark } from '../../replication/core/core.js';
 import { type MemberId, nameOf } from '../../replication/core/members.js';
+import { reignNumber } from '../../replication/core/primary-backup/reigns.js';
 import { askToJoin } from '../../replication/group/ask-to-join.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { Peers } from '../../replication/link/peers.js';
@@ -206,7 +207,7 @@ export class OrderedCatalog implements Catalog {
       servers: this.#places.map((server) => ({ ...server, role: roleOf(server) })),
       promise: PROMISES[this.protocol],
       details: {
-        term: known?.term ?? 0,
+        term: this.protocol === 'primary-backup' ? reignNumber(known?.term ?? 0) : (known?.term ?? 0),
         lastIndex: known?.lastIndex ?? 0,
         committedIndex: known?.committed ?? 0,
         appliedIndex: this.#applied.applied.index,
