@@ -68,9 +68,13 @@ export interface Catalog {
   /** Resolves when the version here is another one, or after so long. */
   waitForChange(path: string, version: number, limitMs: number): Promise<void>;
   status(): Promise<CatalogStatus>;
+  /** What the protocol does with messages: roles, terms, indices, timestamps. */
+  readonly facts: CatalogStatus['details'];
   /** Takes no part until it is restored. */
   crash(): Promise<void>;
   restore(): Promise<void>;
+  /** Another server may come: all know its address from then on. */
+  addServer(name: string, address: string): Promise<void>;
   /** Takes a server out of the group. */
   removeServer(name: string): Promise<void>;
   /** In order: what was answered stays. */

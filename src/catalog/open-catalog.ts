@@ -38,13 +38,13 @@ export async function openCatalog(options: OpenCatalogOptions, runtime: Runtime)
   const { cluster, protocol, secret, heartbeatMs, electionTimeoutMs, gossipMs, readQuorum, writeQuorum } = config;
   const servers: ServerPlace[] = config.servers.map(({ name, address }) => ({ name, address }));
   const { name, address } = server;
-  const common = { name, address, cluster, servers, ...(secret === undefined ? {} : { secret }) };
+  const common = { name, address, cluster, servers, isNewcomer, ...(secret === undefined ? {} : { secret }) };
   switch (protocol) {
     case 'raft':
     case 'viewstamped':
     case 'primary-backup':
       return OrderedCatalog.open(
-        { ...common, protocol, isNewcomer, timing: { heartbeatMs, electionTimeoutMs } },
+        { ...common, protocol, timing: { heartbeatMs, electionTimeoutMs } },
         keeperOf(server, runtime),
         runtime,
       );

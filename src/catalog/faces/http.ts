@@ -1,5 +1,6 @@
 // The catalog by HTTP and JSON, for curl: /v1/PATH is a path of the map, /status says how the server is.
 import { Buffer } from 'node:buffer';
+import { parseAddress } from '../../config/values.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 import type { Asker, Catalog, Found } from '../catalog.js';
 import type { Command } from '../map/commands.js';
@@ -32,6 +33,8 @@ const USUAL_WAIT_S = 30;
 
 export interface HttpParts {
   catalog: Catalog;
+  /** What a server that comes later must know. */
+  configuration: () => Promise<object>;
   /** Ends this server, in order. */
   stop: () => void;
 }
@@ -40,8 +43,9 @@ export interface HttpParts {
 export async function answerHttp(parts: HttpParts, request: HttpRequest): Promise<HttpReply | undefined> {
   const { path } = request;
   try {
+    if (path === '/configuration') return json(200, await parts.configuration());
     if (path === '/status') return await status(parts.catalog, request);
-    if (path === '/stop' || path === '/remove') return await administrate(parts, request);
+    if (path === '/stop' || path === '/add' || path === '/remove') return await administrate(parts, request);
     if (path !== PREFIX && !path.startsWith(`${PREFIX}/`)) return undefined;
     return await answerPath(parts.catalog, request);
   } catch (error) {
@@ -110,8 +114,15 @@ async function administrate({ catalog, stop }: HttpParts, { method, path, query 
     stop();
     return json(202, { stopping: true });
   }
-  const name = new URLSearchParams(query).get('name');
-  if (name === null || name === '') throw new CatalogError('BAD_REQUEST', 'which server? /remove?name=NAME');
+  const asked = new URLSearchParams(query);
+  const name = asked.get('name');
+  if (name === null || name === '') throw new CatalogError('BAD_REQUEST', `which server? ${path}?name=NAME`);
+  if (path === '/add') {
+    const address = asked.get('address') ?? '';
+    if ((parseAddress(address)?.port ?? 0) === 0) throw new CatalogError('BAD_REQUEST', 'where? /add?name=NAME&address=HOST:PORT');
+    await catalog.addServer(name, address);
+    return json(200, { added: name, address });
+  }
   await catalog.removeServer(name);
   return json(200, { removed: name });
 }

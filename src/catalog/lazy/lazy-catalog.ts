@@ -53,10 +53,11 @@ export class LazyCatalog implements Catalog {
     const isActive = () => this.#refusal === null;
     this.#spreading = new Spreading({ group: this.#group, replica, absorb, isActive, runtime });
     const refusal = () => this.#refusal?.message ?? null;
-    this.services = { group: this.#group.greetings, lazy: lazyService({ replica, absorb, refusal }) };
+    this.services = { group: this.#group.greetings((name, address) => this.addServer(name, address)), lazy: lazyService({ replica, absorb, refusal }) };
   }
 
   async start(): Promise<void> {
+    if (this.#options.isNewcomer) await this.#group.introduce(() => this.#isClosed);
     this.#spreading.start();
   }
 
@@ -119,8 +120,12 @@ export class LazyCatalog implements Catalog {
     await this.#watchers.until(() => this.versionHere(path) !== version || this.#refusal !== null, limitMs);
   }
 
+  get facts(): CatalogStatus['details'] {
+    return { self: this.#options.self, seen: vectorText(this.#replica.seen) };
+  }
+
   async status(): Promise<CatalogStatus> {
-    const { name, self } = this.#options;
+    const { name } = this.#options;
     const role = this.#isCrashed ? 'crashed' : 'peer';
     return {
       ...{ name, protocol: this.protocol, role, isCrashed: this.#isCrashed, leader: null },
@@ -128,7 +133,7 @@ export class LazyCatalog implements Catalog {
       promise:
         'a change is answered when one server has it, and is lost with that server if it has not spread yet; a read is at least as ' +
         'fresh as what the asker has seen; concurrent changes of a path end with the same one on all servers',
-      details: { self, seen: vectorText(this.#replica.seen) },
+      details: this.facts,
     };
   }
 
@@ -142,6 +147,7 @@ export class LazyCatalog implements Catalog {
   }
 
   async addServer(name: string, address: string): Promise<void> {
+    this.#mustAnswer();
     await this.#changes.run(() => this.#make([[serverKey(name), new TextEncoder().encode(address), 1]], {}));
   }
 

@@ -58,6 +58,10 @@ export class ValueTree<V extends Value = Value> {
     }
   }
 
+  get size(): number {
+    return this.#values.size;
+  }
+
   entries(): IterableIterator<[string, V]> {
     return this.#values.entries();
   }

@@ -24,6 +24,7 @@ import { Founding, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
 import { Participation } from './participation.js';
+import { introduce } from '../peers/introduction.js';
 import { PROMISES } from './promises.js';
 import { RaftCalls } from './raft-calls.js';
 import { Requests } from './requests.js';
@@ -188,9 +189,22 @@ export class OrderedCatalog implements Catalog {
     await this.#watchers.until(() => this.versionHere(path) !== version || this.#refusal !== null, limitMs);
   }
 
-  async status(): Promise<CatalogStatus> {
+  get facts(): CatalogStatus['details'] {
     const part = this.#participation;
     const known = part?.member.status;
+    return {
+      role: this.#role,
+      leader: this.#leaderName ?? 'none',
+      term: this.protocol === 'primary-backup' ? reignNumber(known?.term ?? 0) : (known?.term ?? 0),
+      lastIndex: known?.lastIndex ?? 0,
+      committedIndex: known?.committed ?? 0,
+      appliedIndex: this.#applied.applied.index,
+      isServing: part?.member.isServing ?? false,
+    };
+  }
+
+  async status(): Promise<CatalogStatus> {
+    const known = this.#participation?.member.status;
     const roleOf = (server: ServerPlace): string => {
       if (server.name === this.#options.name) return this.#role;
       if (!this.#isUp(server.name)) return 'unreachable';
@@ -206,13 +220,7 @@ export class OrderedCatalog implements Catalog {
       leader: this.#leaderName,
       servers: this.#places.map((server) => ({ ...server, role: roleOf(server) })),
       promise: PROMISES[this.protocol],
-      details: {
-        term: this.protocol === 'primary-backup' ? reignNumber(known?.term ?? 0) : (known?.term ?? 0),
-        lastIndex: known?.lastIndex ?? 0,
-        committedIndex: known?.committed ?? 0,
-        appliedIndex: this.#applied.applied.index,
-        isServing: part?.member.isServing ?? false,
-      },
+      details: this.facts,
     };
   }
 
@@ -225,6 +233,11 @@ export class OrderedCatalog implements Catalog {
   async restore(): Promise<void> {
     this.#isCrashed = false;
     await this.#turns.run(() => this.#takePart());
+  }
+
+  async addServer(name: string, address: string): Promise<void> {
+    await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
+    this.#peers.learn([{ name, address }]);
   }
 
   /** Takes a server out of the group; it may be this one. */
@@ -327,10 +340,7 @@ export class OrderedCatalog implements Catalog {
       appliedIndex: () => this.#applied.applied.index,
       isCrashed: () => this.#isCrashed,
       places: () => this.#places,
-      add: async ({ name, address }) => {
-        await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
-        this.#peers.learn([{ name, address }]);
-      },
+      add: ({ name, address }) => this.addServer(name, address),
       remove: (name) => this.removeServer(name),
     });
   }
@@ -354,12 +364,19 @@ export class OrderedCatalog implements Catalog {
     await this.#turns.run(() => this.#takePart());
     const self = this.#self;
     if (self === null) return;
+    if (this.#participation?.standing === 'blank') await this.#introduce();
     const standing = () => ({
       standing: this.#participation?.standing ?? 'blank',
       hasLeader: this.#participation?.member.status.leader != null || this.#isCrashed,
     });
     await askToJoin(self, standing, { peers: this.#peers, runtime: this.#runtime, isClosed });
     this.#peers.announce();
+  }
+
+  /** The others must know where this server is before they talk to it. */
+  async #introduce(): Promise<void> {
+    const { name, address } = this.#options;
+    await introduce({ name, address }, () => this.#peers.all, this.#runtime, () => this.#isClosed);
   }
 
   async #become(isFounder: boolean): Promise<void> {

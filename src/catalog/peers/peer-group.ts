@@ -1,13 +1,14 @@
 // The servers of a catalog where nobody leads: all are equal, and each knows all others. Who comes and goes is an entry of what they
 // spread anyway.
-import type { Greeting, ServerPlace } from '../../protocol/services/group.js';
+import type { Greeting, GroupService, ServerPlace } from '../../protocol/services/group.js';
 import { type Peer, type PeerAddress, Peers } from '../../replication/link/peers.js';
-import { readGreeting } from '../../replication/link/read-greeting.js';
+import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { ServerStanding } from '../catalog.js';
 import { CatalogError } from '../map/errors.js';
+import { introduce } from './introduction.js';
 
 /** Shorter than anybody waits for an answer. */
 const DEADLINE_MS = 1000;
@@ -19,6 +20,8 @@ export interface PeerGroupOptions {
   readonly protocol: string;
   /** All that are configured, this one included. */
   readonly servers: readonly ServerPlace[];
+  /** It comes into a catalog that is there already. */
+  readonly isNewcomer: boolean;
   readonly secret?: string;
 }
 
@@ -26,8 +29,6 @@ export interface PeerGroupOptions {
 export type Call<Service, Result> = (service: Service, options: { deadlineMs: number }) => Promise<Result>;
 
 export class PeerGroup<Service> {
-  /** What others call of this server to greet it. */
-  readonly greetings: { hello(request: Greeting): Promise<Greeting> };
   readonly #peers: Peers;
   /** Those that were removed, or added, since the configuration: null for removed. */
   #changes: ReadonlyMap<string, string | null> = new Map();
@@ -47,7 +48,26 @@ export class PeerGroup<Service> {
       runtime,
       ...(secret === undefined ? {} : { secret }),
     });
-    this.greetings = { hello: async (request) => this.#peers.heard(readGreeting(request)) };
+  }
+
+  /**
+   * What others call of this server when they come.
+   * @param add notes for all where a server is
+   */
+  greetings(add: (name: string, address: string) => Promise<void>): Pick<GroupService, 'hello' | 'add'> {
+    return {
+      hello: async (request) => this.#peers.heard(readGreeting(request)),
+      add: async ({ name, address }) => {
+        await add(textOf(name), textOf(address));
+        return {};
+      },
+    };
+  }
+
+  /** Of a server that comes later. */
+  async introduce(isClosed: () => boolean): Promise<void> {
+    const { name, address } = this.#options;
+    await introduce({ name, address }, () => this.#peers.all, this.#runtime, isClosed);
   }
 
   /** All servers that belong to the catalog, this one included. */

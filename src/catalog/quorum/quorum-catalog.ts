@@ -68,7 +68,7 @@ export class QuorumCatalog implements Catalog {
       fraction: () => runtime.random.fraction(),
     });
     this.services = {
-      group: this.#group.greetings,
+      group: this.#group.greetings((name, address) => this.addServer(name, address)),
       quorum: quorumService({
         replica,
         absorb,
@@ -79,6 +79,7 @@ export class QuorumCatalog implements Catalog {
   }
 
   async start(): Promise<void> {
+    if (this.#options.isNewcomer) await this.#group.introduce(() => this.#isClosed);
     this.#schedule();
   }
 
@@ -136,6 +137,12 @@ export class QuorumCatalog implements Catalog {
     await this.#watchers.until(() => this.versionHere(path) !== version || this.#refusal !== null, limitMs);
   }
 
+  get facts(): CatalogStatus['details'] {
+    const { readQuorum = this.#majority, writeQuorum = this.#majority } = this.#options;
+    const { newestVersion: newest, size: paths } = this.#replica;
+    return { readQuorum, writeQuorum, servers: this.#group.places.length, isBlank: this.#isBlank, paths, newest };
+  }
+
   async status(): Promise<CatalogStatus> {
     const { name, readQuorum = this.#majority, writeQuorum = this.#majority, gossipMs } = this.#options;
     const role = this.#isCrashed ? 'crashed' : this.#isBlank ? 'blank' : 'peer';
@@ -145,7 +152,7 @@ export class QuorumCatalog implements Catalog {
       promise:
         `a change is answered when ${writeQuorum} servers have it, a read is the newest of ${readQuorum}; ` +
         `the others hear within two gossip rounds of ${gossipMs} ms; what two clients do at once is not put into one order`,
-      details: { readQuorum, writeQuorum, gossipMs, servers: this.#group.places.length },
+      details: this.facts,
     };
   }
 
@@ -160,6 +167,7 @@ export class QuorumCatalog implements Catalog {
 
   /** Keeps in all servers where another one is. */
   async addServer(name: string, address: string): Promise<void> {
+    this.#mustAnswer();
     const entry = versioned(this.#nextServerVersion(name), new TextEncoder().encode(address));
     await this.#coordinator.write({ key: serverKey(name), entry });
   }

@@ -43,6 +43,15 @@ export class Replica {
     return new Map(changes);
   }
 
+  get size(): number {
+    return this.tree.size;
+  }
+
+  /** Of all entries. */
+  get newestVersion(): number {
+    return this.#all().reduce((newest, { entry }) => Math.max(newest, entry.version), 0);
+  }
+
   summary(): Summary {
     return this.#all().map(({ key, entry: { version, digest } }) => [key, version, digest]);
   }
