@@ -5,6 +5,7 @@ import type { HttpRequest } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Blocks, MemoryBlocks } from './blocks/blocks.js';
 import { DiskBlocks } from './blocks/disk-blocks.js';
+import { VotedBlocks } from './blocks/voted-blocks.js';
 import type { Catalog } from './catalog.js';
 import type { CatalogConfig } from './configuration/catalog-config.js';
 import { withFaults } from './faces/faults.js';
@@ -65,6 +66,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
     );
   } catch (error) {
     await catalog.close();
+    await blocks.close();
     throw error;
   }
   runtime.log.info('server.ready', { name: server.name, address: listening.address, protocol: config.protocol });
@@ -77,6 +79,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
     async close() {
       await catalog.close();
       await listening.close();
+      await blocks.close();
     },
   };
 }
@@ -93,6 +96,8 @@ async function sharedConfiguration(config: CatalogConfig, catalog: Catalog): Pro
   return { ...shared, servers: places };
 }
 
-function blocksOf({ server: { directory } }: OpenCatalogOptions, { disk }: Runtime): Blocks {
-  return directory === undefined ? new MemoryBlocks() : new DiskBlocks(join(directory, 'blocks'), disk);
+function blocksOf({ config, server }: OpenCatalogOptions, runtime: Runtime): Blocks {
+  if (config.blocks !== undefined) return new VotedBlocks(config.blocks, config.secret, runtime);
+  const { directory } = server;
+  return directory === undefined ? new MemoryBlocks() : new DiskBlocks(join(directory, 'blocks'), runtime.disk);
 }

@@ -11,6 +11,7 @@ export interface Blocks {
   /** On stable storage when it resolves. */
   put(bytes: Uint8Array): Promise<BlockHash>;
   has(hash: BlockHash): Promise<boolean>;
+  close(): Promise<void>;
 }
 
 export function hashOf(bytes: Uint8Array): BlockHash {
@@ -43,4 +44,6 @@ export class MemoryBlocks implements Blocks {
   async has(hash: BlockHash): Promise<boolean> {
     return this.#blocks.has(hash);
   }
+
+  async close(): Promise<void> {}
 }

@@ -37,6 +37,8 @@ export class DiskBlocks implements Blocks {
     return (await this.#disk.list(this.#folderOf(hash))).includes(hash);
   }
 
+  async close(): Promise<void> {}
+
   #folderOf(hash: BlockHash): string {
     return join(this.#directory, hash.slice(0, FOLDER_DIGITS));
   }

@@ -65,6 +65,8 @@ export class OrderedCatalog implements Catalog {
   #applied: AppliedMap;
   #self: MemberId | null = null;
   #participation: Participation | null = null;
+  /** The others know where it is, or will be told first. */
+  #isIntroduced: boolean;
   #isCrashed = false;
   #isClosed = false;
   #starting: Promise<void> = Promise.resolve();
@@ -85,6 +87,7 @@ export class OrderedCatalog implements Catalog {
   ) {
     this.protocol = options.protocol;
     this.#identity = identity;
+    this.#isIntroduced = identity.self !== null || identity.founders.length > 0;
     this.#applied = applied;
     this.#keeper = keeper;
     this.#options = options;
@@ -319,6 +322,7 @@ export class OrderedCatalog implements Catalog {
   }
 
   get #greeting(): Greeting | null {
+    if (!this.#isIntroduced) return null;
     const { name, cluster, protocol } = this.#options;
     const standing = this.#participation?.standing ?? 'blank';
     return {
@@ -377,6 +381,8 @@ export class OrderedCatalog implements Catalog {
   async #introduce(): Promise<void> {
     const { name, address } = this.#options;
     await introduce({ name, address }, () => this.#peers.all, this.#runtime, () => this.#isClosed);
+    this.#isIntroduced = true;
+    this.#peers.announce();
   }
 
   async #become(isFounder: boolean): Promise<void> {

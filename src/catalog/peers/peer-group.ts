@@ -30,6 +30,7 @@ export type Call<Service, Result> = (service: Service, options: { deadlineMs: nu
 
 export class PeerGroup<Service> {
   readonly #peers: Peers;
+  #isIntroduced: boolean;
   /** Those that were removed, or added, since the configuration: null for removed. */
   #changes: ReadonlyMap<string, string | null> = new Map();
 
@@ -38,6 +39,7 @@ export class PeerGroup<Service> {
 
   constructor(options: PeerGroupOptions, runtime: Runtime) {
     this.#options = options;
+    this.#isIntroduced = !options.isNewcomer;
     this.#runtime = runtime;
     const { name, servers, secret } = options;
     const others: PeerAddress[] = servers.filter((server) => server.name !== name);
@@ -68,6 +70,8 @@ export class PeerGroup<Service> {
   async introduce(isClosed: () => boolean): Promise<void> {
     const { name, address } = this.#options;
     await introduce({ name, address }, () => this.#peers.all, this.#runtime, isClosed);
+    this.#isIntroduced = true;
+    this.#peers.announce();
   }
 
   /** All servers that belong to the catalog, this one included. */
@@ -119,7 +123,8 @@ export class PeerGroup<Service> {
     return this.#peers.close();
   }
 
-  get #greeting(): Greeting {
+  get #greeting(): Greeting | null {
+    if (!this.#isIntroduced) return null;
     const { name, cluster, protocol } = this.#options;
     const places = this.places;
     return {

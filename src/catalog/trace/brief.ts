@@ -2,7 +2,7 @@
 
 const MOST_CHARACTERS = 60;
 const MOST_ELEMENTS = 6;
-const MOST_DEPTH = 4;
+const MOST_DEPTH = 6;
 
 /** On one line, without control characters. */
 export function brief(value: unknown, depth = 0): string {
