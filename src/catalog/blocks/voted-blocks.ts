@@ -4,6 +4,7 @@ import { nameFromText } from '../../protocol/http/text.js';
 import { type FileName, type FileService, ROOT_INODE } from '../../protocol/services/files.js';
 import { copyOf } from '../../protocol/values/pieces.js';
 import { connectRemote, type Remote } from '../../protocol/wire/client.js';
+import { randomHex } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { CatalogError } from '../map/errors.js';
 import { type BlockHash, type Blocks, hashOf } from './blocks.js';
@@ -13,6 +14,7 @@ const FOLDER_MODE = 0o755;
 const FILE_MODE = 0o644;
 const CALLER = { uid: 0, gid: 0 };
 const DEADLINE_MS = 30_000;
+const UNIQUE_BYTES = 4;
 
 export class VotedBlocks implements Blocks {
   readonly #remote: Remote;
@@ -44,7 +46,7 @@ export class VotedBlocks implements Blocks {
     if (await this.has(hash)) return hash;
     const parent = await this.#folderInode();
     const name = nameFromText(hash);
-    const unfinished = nameFromText(`${hash}.part`);
+    const unfinished = nameFromText(`${hash}.${randomHex(this.#runtime.random, UNIQUE_BYTES)}`);
     const request = { parent, name: unfinished, mode: FILE_MODE, exclusive: false, forWriting: true, caller: CALLER };
     const { attributes } = await this.#files.create(request);
     const extents = bytes.length === 0 ? [] : [{ offset: 0, data: bytes }];

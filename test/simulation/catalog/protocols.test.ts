@@ -1,0 +1,180 @@
+// What the catalog promises under every protocol, on simulated servers.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Catalog } from '../../../src/catalog/catalog.js';
+import type { Command } from '../../../src/catalog/map/commands.js';
+import { CatalogError } from '../../../src/catalog/map/errors.js';
+import { type CatalogHost, CatalogWorld } from './catalog-world.js';
+
+const PROTOCOLS: readonly Catalog['protocol'][] = ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'];
+
+for (const protocol of PROTOCOLS) {
+  describe(`the catalog by ${protocol}`, function () {
+    this.timeout(60_000);
+
+    it('creates, sets, gets, lists and removes, and refuses what does not fit', async () => {
+      const world = new CatalogWorld({ seed: 1, protocol, servers: 3 });
+      const ask = await begin(world);
+      await ask.change({ kind: 'create', path: '/a', value: bytes('1') });
+      await ask.change({ kind: 'create', path: '/a/b', value: bytes('2') });
+      await ask.refused('EXISTS', { kind: 'create', path: '/a', value: bytes('') });
+      await ask.refused('NO_PARENT', { kind: 'create', path: '/x/y', value: bytes('') });
+      await ask.refused('NOT_FOUND', { kind: 'set', path: '/c', value: bytes('') });
+      await ask.refused('NOT_EMPTY', { kind: 'remove', path: '/a' });
+      await ask.refused('BAD_PATH', { kind: 'remove', path: '/' });
+      await ask.refused('BAD_PATH', { kind: 'create', path: '/a//b', value: bytes('') });
+      await ask.refused('TOO_LARGE', { kind: 'create', path: '/big', value: new Uint8Array(2 ** 20 + 1) });
+      const { version } = await ask.get('/a');
+      await ask.refused('VERSION', { kind: 'set', path: '/a', value: bytes('3'), expected: version + 1 });
+      await ask.change({ kind: 'set', path: '/a', value: bytes('3'), expected: version });
+      assert.equal(text((await ask.get('/a')).bytes), '3');
+      await ask.change({ kind: 'put', path: '/p/q/r', value: bytes('deep') });
+      assert.deepEqual([...(await ask.list('/'))].sort(), ['a', 'p']);
+      assert.deepEqual(await ask.list('/p'), ['q']);
+      await ask.change({ kind: 'remove', path: '/a/b' });
+      await ask.change({ kind: 'remove', path: '/a' });
+      await assert.rejects(ask.get('/a'), isRefusal('NOT_FOUND'));
+      assert.deepEqual(await ask.list('/'), ['p']);
+      world.end();
+    });
+
+    it('keeps everything when all processes are killed and started again', async () => {
+      const world = new CatalogWorld({ seed: 2, protocol, servers: 3, config: { gossipMs: 500 } });
+      const ask = await begin(world);
+      for (let n = 0; n < 20; n++) await ask.change({ kind: 'create', path: `/k${n}`, value: bytes(`v${n}`) });
+      // What one server alone has spreads first.
+      await world.run(2000);
+      for (const { host } of world.servers) host.cutPower();
+      await world.run(100);
+      world.restoreAll();
+      const again = await begin(world);
+      for (let n = 0; n < 20; n++) assert.equal(text((await again.get(`/k${n}`)).bytes), `v${n}`);
+      world.end();
+    });
+
+    it('goes on without one server, for good', async () => {
+      const world = new CatalogWorld({ seed: 3, protocol, servers: 3, config: { gossipMs: 500 } });
+      const ask = await begin(world);
+      await ask.change({ kind: 'create', path: '/a', value: bytes('1') });
+      await world.run(2000);
+      (world.servers.find(({ isLeading }) => isLeading) ?? assert.fail()).host.cutPower();
+      const began = world.nowMs;
+      await ask.change({ kind: 'set', path: '/a', value: bytes('2') });
+      assert(world.nowMs - began < 2000, `it took ${world.nowMs - began} ms`);
+      assert.equal(text((await ask.get('/a')).bytes), '2');
+      world.end();
+    });
+
+    it('takes a new server in while clients write, and lets one go', async () => {
+      const world = new CatalogWorld({ seed: 4, protocol, servers: 3, config: { gossipMs: 500 } });
+      const ask = await begin(world);
+      await ask.change({ kind: 'create', path: '/a', value: bytes('0') });
+      const newcomer = world.join('s4');
+      for (let n = 1; n < 30; n++) await ask.change({ kind: 'set', path: '/a', value: bytes(`${n}`) });
+      await world.until('the newcomer has everything', () => newcomer.running !== null && newcomer.running.catalog.versionHere('/a') > 0);
+      await world.run(2000);
+      for (const server of world.servers) {
+        const { servers } = await world.settle('a status', world.call(server, (catalog) => catalog.status()));
+        assert.deepEqual(servers.map(({ name }) => name).sort(), ['s1', 's2', 's3', 's4'], `${server.name} knows all`);
+      }
+      await ask.anywhere((catalog) => catalog.removeServer('s2'));
+      await world.run(2000);
+      const { servers } = await world.settle('a status', world.call(newcomer, (catalog) => catalog.status()));
+      assert.deepEqual(servers.map(({ name }) => name).sort(), ['s1', 's3', 's4']);
+      await ask.change({ kind: 'set', path: '/a', value: bytes('end') });
+      world.end();
+    });
+
+    it('a crashed server answers what it has, takes no part, and catches up when it is restored', async () => {
+      const world = new CatalogWorld({ seed: 5, protocol, servers: 3, config: { gossipMs: 500 } });
+      const ask = await begin(world);
+      await ask.change({ kind: 'create', path: '/a', value: bytes('1') });
+      await world.run(2000);
+      const crashed = world.servers.find(({ isLeading }) => isLeading) ?? assert.fail();
+      const catalog = crashed.running?.catalog ?? assert.fail();
+      await world.settle('the crash', catalog.crash());
+      await world.settle('the crash', catalog.crash());
+      const before = catalog.versionHere('/a');
+      assert(catalog.isCrashed && !catalog.isLeader && before > 0);
+      const { version } = await ask.change({ kind: 'set', path: '/a', value: bytes('2') });
+      await assert.rejects(world.settle('a refusal', catalog.get('/a')), isRefusal('CRASHED'));
+      assert.equal(catalog.versionHere('/a'), before);
+      await world.settle('the restoration', catalog.restore());
+      const tookMs = await world.until('it catches up', () => catalog.versionHere('/a') === version, 5000);
+      assert(tookMs <= 1000, `it took ${tookMs} ms`);
+      world.end();
+    });
+  });
+}
+
+function bytes(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}
+
+function text(value: Uint8Array): string {
+  return new TextDecoder().decode(value);
+}
+
+function isRefusal(code: string) {
+  return (error: unknown) => error instanceof CatalogError && error.code === code;
+}
+
+/** Starts all servers, and waits until they answer. */
+async function begin(world: CatalogWorld): Promise<Client> {
+  world.start();
+  const client = new Client(world);
+  await client.anywhere((catalog) => catalog.list('/'));
+  return client;
+}
+
+/** A client that goes on to the next server when one can't answer. */
+class Client {
+  #timestamp: string | undefined;
+  #at = 0;
+  readonly #world: CatalogWorld;
+
+  constructor(world: CatalogWorld) {
+    this.#world = world;
+  }
+
+  async anywhere<T>(action: (catalog: Catalog) => Promise<T>): Promise<T> {
+    const world = this.#world;
+    const endMs = world.nowMs + 10_000;
+    for (;;) {
+      const server: CatalogHost = world.servers[this.#at % world.servers.length] ?? assert.fail();
+      try {
+        return await world.settle(`an answer of ${server.name}`, world.call(server, action));
+      } catch (error) {
+        const isElsewhere =
+          error instanceof CatalogError && ['NOT_LEADER', 'UNAVAILABLE', 'CRASHED', 'OUTCOME_UNKNOWN'].includes(error.code);
+        if (!isElsewhere || world.nowMs > endMs) throw error;
+        this.#at++;
+        await world.run(20);
+      }
+    }
+  }
+
+  async change(command: Command) {
+    const token = String(this.#world.random.word());
+    const asker = { token, ...(this.#timestamp === undefined ? {} : { timestamp: this.#timestamp }) };
+    const changed = await this.anywhere((catalog) => catalog.change(command, asker));
+    this.#timestamp = changed.timestamp;
+    return changed;
+  }
+
+  async get(path: string) {
+    return this.anywhere((catalog) => catalog.get(path, this.#asker));
+  }
+
+  async list(path: string) {
+    return (await this.anywhere((catalog) => catalog.list(path, this.#asker))).names;
+  }
+
+  async refused(code: string, command: Command): Promise<void> {
+    await assert.rejects(this.anywhere(async (catalog) => catalog.change(command, this.#asker)), isRefusal(code));
+  }
+
+  get #asker() {
+    return this.#timestamp === undefined ? {} : { timestamp: this.#timestamp };
+  }
+}
