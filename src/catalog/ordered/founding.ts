@@ -23,6 +23,8 @@ export interface Registration {
 export interface FoundingService {
   /** refused: this server is no founder, or another disk of it is: it must ask to join. */
   register(request: Registration): Promise<{ answer: 'registered' | 'refused' }>;
+  /** The server that is asked was taken out of its group. */
+  dismiss(request: Record<string, never>): Promise<Record<string, never>>;
 }
 
 export function founderId(name: string): MemberId {

@@ -22,6 +22,8 @@ export interface Identity {
   readonly self: MemberId | null;
   /** All founders, or nobody for a member that has joined later. */
   readonly founders: readonly MemberId[];
+  /** It was taken out of its group. */
+  readonly isRemoved: boolean;
 }
 
 export interface KeptState {

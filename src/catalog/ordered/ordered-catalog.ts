@@ -20,7 +20,7 @@ import { CatalogError } from '../map/errors.js';
 import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
 import { AppliedMap } from './applied-map.js';
-import { Founding, founderId } from './founding.js';
+import { Founding, type FoundingService, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
 import { Participation } from './participation.js';
@@ -68,6 +68,7 @@ export class OrderedCatalog implements Catalog {
   /** The others know where it is, or will be told first. */
   #isIntroduced: boolean;
   #isCrashed = false;
+  #isRemoved: boolean;
   #isClosed = false;
   #starting: Promise<void> = Promise.resolve();
   #again: Timer | null = null;
@@ -87,6 +88,7 @@ export class OrderedCatalog implements Catalog {
   ) {
     this.protocol = options.protocol;
     this.#identity = identity;
+    this.#isRemoved = identity.isRemoved;
     this.#isIntroduced = identity.self !== null || identity.founders.length > 0;
     this.#applied = applied;
     this.#keeper = keeper;
@@ -118,7 +120,7 @@ export class OrderedCatalog implements Catalog {
     if (options.protocol === 'raft') this.raft = new RaftCalls(() => this.#mustTakePart());
     this.services = {
       group: this.#groupService(),
-      founding: foundingService(this.#founding),
+      founding: foundingService(this.#founding, () => this.#dismissed()),
     };
   }
 
@@ -129,7 +131,7 @@ export class OrderedCatalog implements Catalog {
     if (identity === undefined) {
       const founders = isNewcomer ? [] : servers.map((server) => founderId(server.name)).sort();
       const incarnation = randomHex(runtime.random, INCARNATION_BYTES);
-      identity = { cluster, protocol, name, incarnation, self: null, founders };
+      identity = { cluster, protocol, name, incarnation, self: null, founders, isRemoved: false };
       await keeper.keepIdentity(identity);
     }
     for (const key of ['cluster', 'protocol', 'name'] as const) {
@@ -256,6 +258,7 @@ export class OrderedCatalog implements Catalog {
       throw error;
     }
     await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address: null });
+    await this.#tellOfRemoval(name);
   }
 
   /** A leader hands over first. */
@@ -301,7 +304,7 @@ export class OrderedCatalog implements Catalog {
   get #refusal(): CatalogError | null {
     if (this.#isCrashed) return new CatalogError('CRASHED', `${this.#options.name} is crashed`);
     if (this.#isClosed) return new CatalogError('UNAVAILABLE', `${this.#options.name} is being stopped`);
-    if (this.#participation?.standing === 'removed') {
+    if (this.#isRemoved || this.#participation?.standing === 'removed') {
       return new CatalogError('UNAVAILABLE', `${this.#options.name} was removed from its group`);
     }
     return null;
@@ -370,11 +373,27 @@ export class OrderedCatalog implements Catalog {
     if (self === null) return;
     if (this.#participation?.standing === 'blank') await this.#introduce();
     const standing = () => ({
-      standing: this.#participation?.standing ?? 'blank',
+      standing: this.#isRemoved ? ('removed' as const) : (this.#participation?.standing ?? 'blank'),
       hasLeader: this.#participation?.member.status.leader != null || this.#isCrashed,
     });
     await askToJoin(self, standing, { peers: this.#peers, runtime: this.#runtime, isClosed });
     this.#peers.announce();
+  }
+
+  /** It hears nothing of its group any more: if it is not told now, it waits for a leader in vain. */
+  async #tellOfRemoval(name: string): Promise<void> {
+    const service = this.#peers.all.find((peer) => peer.name === name)?.remote.service<FoundingService>('founding');
+    await service?.dismiss({}).catch((error: unknown) => {
+      rethrowProgramFault(error);
+      this.#runtime.log.info('catalog.not_dismissed', { server: name, ...errorFields(error) });
+    });
+  }
+
+  async #dismissed(): Promise<void> {
+    const identity = await this.#keeper.identity();
+    if (identity !== undefined) await this.#keeper.keepIdentity({ ...identity, isRemoved: true });
+    this.#isRemoved = true;
+    await this.#turns.run(() => this.#endParticipation());
   }
 
   /** The others must know where this server is before they talk to it. */
@@ -397,7 +416,8 @@ export class OrderedCatalog implements Catalog {
 
   /** Unless it does already, is crashed, or does not know yet who it is. */
   async #takePart(): Promise<void> {
-    if (this.#participation !== null || this.#isCrashed || this.#isClosed || this.#self === null) return;
+    if (this.#participation !== null || this.#isCrashed || this.#isRemoved || this.#isClosed) return;
+    if (this.#self === null) return;
     this.#participation = await Participation.begin({
       self: this.#self,
       protocol: this.protocol,

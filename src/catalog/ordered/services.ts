@@ -62,8 +62,13 @@ export function groupService(parts: ServiceParts): GroupService {
   };
 }
 
-export function foundingService(founding: Founding): FoundingService {
+/** @param dismiss called when this server was taken out of its group */
+export function foundingService(founding: Founding, dismiss: () => Promise<void>): FoundingService {
   return {
+    async dismiss() {
+      await dismiss();
+      return {};
+    },
     async register(request) {
       const { name, incarnation, founders } = request as Partial<Registration>;
       const names = Array.isArray(founders) ? founders.map(textOf) : [];

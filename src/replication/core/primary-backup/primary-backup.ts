@@ -20,7 +20,7 @@ import type {
 import { BY_ALL } from '../counting.js';
 import type { Append, Heartbeat, Snapshot } from '../leader-messages.js';
 import { Leadership } from '../leadership.js';
-import { type MemberId, type Members, withLearner, withVoter } from '../members.js';
+import { hasMember, type MemberId, type Members, withLearner, withVoter } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
@@ -79,7 +79,7 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
 
   tick(): void {
     this.#living.tick();
-    if (++this.#ticksSinceHelo >= this.#settings.heartbeatTicks) this.#sendHelo();
+    if (++this.#ticksSinceHelo >= this.#settings.heartbeatTicks) this.#sendHelos();
     if (this.#leadership !== null) {
       if (this.#leadership.tick()) this.#reviewMembers();
       else this.#stepDown();
@@ -101,6 +101,8 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
     if (message.kind === 'helo') {
       this.#living.helo(message);
       this.#noteReturn(message);
+      // It was removed, and may not know.
+      if (!hasMember(this.#replica.log.members, from)) this.#sendHelo(from);
       // It has been started anew.
       if (from === this.#primary && term === this.#term && !message.isPrimary) this.#missPrimary();
       return;
@@ -340,16 +342,17 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
     if (to !== null) this.#outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
   }
 
-  #sendHelo(): void {
+  #sendHelos(): void {
     this.#ticksSinceHelo = 0;
     const { voters, learners } = this.#replica.log.members;
+    for (const to of [...voters, ...learners]) if (to !== this.#settings.self) this.#sendHelo(to);
+  }
+
+  #sendHelo(to: MemberId): void {
     const isReturning = this.#isReturning || !this.#replica.mayElect;
-    for (const to of [...voters, ...learners]) {
-      if (to === this.#settings.self) continue;
-      const isPrimary = this.#leadership !== null;
-      const starts = { start: this.#start, heardStart: this.#living.startOf(to) };
-      this.#outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
-    }
+    const isPrimary = this.#leadership !== null;
+    const starts = { start: this.#start, heardStart: this.#living.startOf(to) };
+    this.#outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
   }
 
   #setTerm(term: number, primary: MemberId): void {
