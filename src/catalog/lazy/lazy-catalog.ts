@@ -70,9 +70,11 @@ export class LazyCatalog implements Catalog {
     return this.#isCrashed;
   }
 
-  change(command: Command, asker: Asker = {}): Promise<Changed> {
+  async change(command: Command, asker: Asker = {}): Promise<Changed> {
     checkCommand(command);
     const brought = broughtBy(asker);
+    // What is asked of the path may depend on what the asker has seen.
+    await this.#becomeAsFreshAs(asker);
     return this.#changes.run(async () => {
       this.#mustAnswer();
       const { path } = command;

@@ -92,7 +92,7 @@ export class QuorumCatalog implements Catalog {
     return this.#isCrashed;
   }
 
-  change(command: Command): Promise<Changed> {
+  async change(command: Command): Promise<Changed> {
     checkCommand(command);
     return this.#changes.run(async () => {
       this.#mustAnswer();

@@ -4,6 +4,7 @@ import type { CatalogConfig } from '../../../src/catalog/configuration/catalog-c
 import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { type RunningCatalog, runCatalog } from '../../../src/catalog/main.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
+import type { Timer } from '../../../src/runtime/clock.js';
 import { Host, type World } from '../world/host.js';
 import { SimulatedNetwork } from '../world/network.js';
 import type { LogLevel } from '../world/process.js';
@@ -97,6 +98,10 @@ export class CatalogWorld {
     return promise;
   }
 
+  after(ms: number, action: () => void): Timer {
+    return this.#scheduler.after(ms * US_PER_MS, action);
+  }
+
   /** As a client does. Rejects when the server can't be reached, or dies before it has answered; a stopped one answers later. */
   call<T>(server: CatalogHost, action: (catalog: Catalog) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -131,7 +136,11 @@ export class CatalogWorld {
 
   heal(): void {
     for (const one of this.servers) {
-      for (const other of this.servers) if (one.name < other.name) this.network.heal(one.name, other.name, true);
+      for (const other of this.servers) {
+        if (one.name >= other.name) continue;
+        this.network.heal(one.name, other.name, true);
+        this.network.slow(one.name, other.name, 0);
+      }
     }
   }
 

@@ -4,7 +4,8 @@ import { describe, it } from 'mocha';
 import type { Catalog } from '../../../src/catalog/catalog.js';
 import type { Command } from '../../../src/catalog/map/commands.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
-import { type CatalogHost, CatalogWorld } from './catalog-world.js';
+import { CatalogWorld } from './catalog-world.js';
+import { Client } from './client.js';
 
 const PROTOCOLS: readonly Catalog['protocol'][] = ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'];
 
@@ -17,15 +18,15 @@ for (const protocol of PROTOCOLS) {
       const ask = await begin(world);
       await ask.change({ kind: 'create', path: '/a', value: bytes('1') });
       await ask.change({ kind: 'create', path: '/a/b', value: bytes('2') });
-      await ask.refused('EXISTS', { kind: 'create', path: '/a', value: bytes('') });
-      await ask.refused('NO_PARENT', { kind: 'create', path: '/x/y', value: bytes('') });
-      await ask.refused('NOT_FOUND', { kind: 'set', path: '/c', value: bytes('') });
-      await ask.refused('NOT_EMPTY', { kind: 'remove', path: '/a' });
-      await ask.refused('BAD_PATH', { kind: 'remove', path: '/' });
-      await ask.refused('BAD_PATH', { kind: 'create', path: '/a//b', value: bytes('') });
-      await ask.refused('TOO_LARGE', { kind: 'create', path: '/big', value: new Uint8Array(2 ** 20 + 1) });
+      await refused(ask, 'EXISTS', { kind: 'create', path: '/a', value: bytes('') });
+      await refused(ask, 'NO_PARENT', { kind: 'create', path: '/x/y', value: bytes('') });
+      await refused(ask, 'NOT_FOUND', { kind: 'set', path: '/c', value: bytes('') });
+      await refused(ask, 'NOT_EMPTY', { kind: 'remove', path: '/a' });
+      await refused(ask, 'BAD_PATH', { kind: 'remove', path: '/' });
+      await refused(ask, 'BAD_PATH', { kind: 'create', path: '/a//b', value: bytes('') });
+      await refused(ask, 'TOO_LARGE', { kind: 'create', path: '/big', value: new Uint8Array(2 ** 20 + 1) });
       const { version } = await ask.get('/a');
-      await ask.refused('VERSION', { kind: 'set', path: '/a', value: bytes('3'), expected: version + 1 });
+      await refused(ask, 'VERSION', { kind: 'set', path: '/a', value: bytes('3'), expected: version + 1 });
       await ask.change({ kind: 'set', path: '/a', value: bytes('3'), expected: version });
       assert.equal(text((await ask.get('/a')).bytes), '3');
       await ask.change({ kind: 'put', path: '/p/q/r', value: bytes('deep') });
@@ -127,54 +128,6 @@ async function begin(world: CatalogWorld): Promise<Client> {
   return client;
 }
 
-/** A client that goes on to the next server when one can't answer. */
-class Client {
-  #timestamp: string | undefined;
-  #at = 0;
-  readonly #world: CatalogWorld;
-
-  constructor(world: CatalogWorld) {
-    this.#world = world;
-  }
-
-  async anywhere<T>(action: (catalog: Catalog) => Promise<T>): Promise<T> {
-    const world = this.#world;
-    const endMs = world.nowMs + 10_000;
-    for (;;) {
-      const server: CatalogHost = world.servers[this.#at % world.servers.length] ?? assert.fail();
-      try {
-        return await world.settle(`an answer of ${server.name}`, world.call(server, action));
-      } catch (error) {
-        const isElsewhere =
-          error instanceof CatalogError && ['NOT_LEADER', 'UNAVAILABLE', 'CRASHED', 'OUTCOME_UNKNOWN'].includes(error.code);
-        if (!isElsewhere || world.nowMs > endMs) throw error;
-        this.#at++;
-        await world.run(20);
-      }
-    }
-  }
-
-  async change(command: Command) {
-    const token = String(this.#world.random.word());
-    const asker = { token, ...(this.#timestamp === undefined ? {} : { timestamp: this.#timestamp }) };
-    const changed = await this.anywhere((catalog) => catalog.change(command, asker));
-    this.#timestamp = changed.timestamp;
-    return changed;
-  }
-
-  async get(path: string) {
-    return this.anywhere((catalog) => catalog.get(path, this.#asker));
-  }
-
-  async list(path: string) {
-    return (await this.anywhere((catalog) => catalog.list(path, this.#asker))).names;
-  }
-
-  async refused(code: string, command: Command): Promise<void> {
-    await assert.rejects(this.anywhere(async (catalog) => catalog.change(command, this.#asker)), isRefusal(code));
-  }
-
-  get #asker() {
-    return this.#timestamp === undefined ? {} : { timestamp: this.#timestamp };
-  }
+async function refused(client: Client, code: string, command: Command): Promise<void> {
+  await assert.rejects(client.change(command), isRefusal(code));
 }
