@@ -84,7 +84,11 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   };
 }
 
-function traceOf({ say, server: { name } }: RunCatalogOptions, catalog: Catalog, { clock }: Runtime): Trace | undefined {
+function traceOf(
+  { say, server: { name } }: RunCatalogOptions,
+  catalog: Catalog,
+  { clock }: Runtime,
+): Trace | undefined {
   return say === undefined ? undefined : new Trace({ say, name, clock, facts: () => catalog.facts });
 }
 

@@ -49,7 +49,10 @@ export async function openCatalog(options: OpenCatalogOptions, runtime: Runtime)
         runtime,
       );
     case 'quorum': {
-      const quorums = { ...(readQuorum === undefined ? {} : { readQuorum }), ...(writeQuorum === undefined ? {} : { writeQuorum }) };
+      const quorums = {
+        ...(readQuorum === undefined ? {} : { readQuorum }),
+        ...(writeQuorum === undefined ? {} : { writeQuorum }),
+      };
       await claim(server, { ...common, protocol }, runtime);
       const replica = new QuorumReplica();
       const journal = journalOf(server, () => replica.encode(), runtime);

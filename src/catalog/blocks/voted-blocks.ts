@@ -36,7 +36,8 @@ export class VotedBlocks implements Blocks {
     if (file === undefined) return undefined;
     const { pieces } = await this.#files.read({ inode: file.inode, offset: 0, length: file.sizeBytes });
     const bytes = copyOf(pieces);
-    if (hashOf(bytes) !== hash) throw new CatalogError('UNAVAILABLE', `what lies there as block ${hash} is something else`);
+    if (hashOf(bytes) !== hash)
+      throw new CatalogError('UNAVAILABLE', `what lies there as block ${hash} is something else`);
     return bytes;
   }
 

@@ -25,7 +25,8 @@ export function readSurfStoreText(text: string, file: string, secret?: string): 
     const id = /^metadata(\d{1,4})$/.exec(key)?.[1];
     if (key === 'M') {
       count = /^\d{1,4}$/.test(value) ? Number(value) : 0;
-      if (count < 1 || count > MOST_SERVERS) problems.push(`${at}: M: ${value} must be a number from 1 to ${MOST_SERVERS}`);
+      if (count < 1 || count > MOST_SERVERS)
+        problems.push(`${at}: M: ${value} must be a number from 1 to ${MOST_SERVERS}`);
     } else if (id === undefined) {
       problems.push(`${at}: ${key}: unknown key; known are M and metadata0, metadata1 …`);
     } else {
@@ -35,7 +36,8 @@ export function readSurfStoreText(text: string, file: string, secret?: string): 
     }
   }
   for (let id = 0; id < (count ?? 0); id++) {
-    if (!servers.has(id) && problems.length === 0) problems.push(`${file}: metadata${id} is missing, and M is ${count}`);
+    if (!servers.has(id) && problems.length === 0)
+      problems.push(`${file}: metadata${id} is missing, and M is ${count}`);
   }
   const beyond = [...servers.keys()].filter((id) => count !== undefined && id >= count);
   for (const id of beyond) problems.push(`${file}: metadata${id} is one too many, since M is ${count}`);

@@ -107,7 +107,10 @@ function disagreements(raw: Raw): Problem[] {
       (other) => other.directory !== undefined && other.directory === server.directory && isSameHost(other, server),
     );
     if (sameDirectory !== undefined) {
-      problems.push({ path: [...path, 'directory'], message: `${server.directory} is ${sameDirectory.name}'s already` });
+      problems.push({
+        path: [...path, 'directory'],
+        message: `${server.directory} is ${sameDirectory.name}'s already`,
+      });
     }
     if (!memory && server.directory === undefined) {
       problems.push({ path, message: `${server.name}: directory is missing, and memory is not true` });
@@ -120,7 +123,8 @@ function disagreements(raw: Raw): Problem[] {
   for (const [key, value] of Object.entries({ readQuorum, writeQuorum })) {
     if (value === undefined) continue;
     if (protocol !== 'quorum') problems.push({ path: [key], message: `${key} is for protocol: quorum only` });
-    else if (value > servers.length) problems.push({ path: [key], message: `${key} must be from 1 to ${servers.length}` });
+    else if (value > servers.length)
+      problems.push({ path: [key], message: `${key} must be from 1 to ${servers.length}` });
   }
   if (electionTimeoutMs !== undefined && electionTimeoutMs <= heartbeatMs * 2) {
     const message = `electionTimeoutMs must be more than twice heartbeatMs, which is ${heartbeatMs}`;

@@ -11,7 +11,8 @@ export type Hash = string | number | Uint8Array;
 
 /** Any name can be a part of a path: what can't stand there is written as %XX. */
 export function pathOfFile(name: XmlRpcValue | undefined): string {
-  if (typeof name !== 'string' || name === '') throw new CatalogError('BAD_REQUEST', 'a file name is a text that is not empty');
+  if (typeof name !== 'string' || name === '')
+    throw new CatalogError('BAD_REQUEST', 'a file name is a text that is not empty');
   const encoded = encodeURIComponent(name);
   return childOf(FILES, encoded === '.' || encoded === '..' ? encoded.replaceAll('.', '%2E') : encoded);
 }

@@ -88,7 +88,7 @@ async function get(catalog: Catalog, path: string, query: URLSearchParams, asker
     return { status: 200, headers: { ...headers, 'content-type': 'application/octet-stream' }, body: found.bytes };
   }
   const { version, stale } = found;
-  return json(200, { path, version, ...valueOf(found.bytes), ...(stale === undefined ? {} : { stale }) }, headers);
+  return json(200, { path, version, ...contentOf(found.bytes), ...(stale === undefined ? {} : { stale }) }, headers);
 }
 
 async function list(catalog: Catalog, path: string, asker: Asker): Promise<HttpReply> {
@@ -119,7 +119,8 @@ async function administrate({ catalog, stop }: HttpParts, { method, path, query 
   if (name === null || name === '') throw new CatalogError('BAD_REQUEST', `which server? ${path}?name=NAME`);
   if (path === '/add') {
     const address = asked.get('address') ?? '';
-    if ((parseAddress(address)?.port ?? 0) === 0) throw new CatalogError('BAD_REQUEST', 'where? /add?name=NAME&address=HOST:PORT');
+    if ((parseAddress(address)?.port ?? 0) === 0)
+      throw new CatalogError('BAD_REQUEST', 'where? /add?name=NAME&address=HOST:PORT');
     await catalog.addServer(name, address);
     return json(200, { added: name, address });
   }
@@ -168,7 +169,7 @@ function numberIn(query: URLSearchParams, name: string): number | undefined {
 }
 
 /** Text where it is text, else base64. */
-function valueOf(bytes: Uint8Array): { value: string } | { base64: string } {
+function contentOf(bytes: Uint8Array): { value: string } | { base64: string } {
   try {
     return { value: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {

@@ -53,7 +53,10 @@ export class LazyCatalog implements Catalog {
     const isActive = () => this.#refusal === null;
     this.#spreading = new Spreading({ group: this.#group, replica, absorb, isActive, runtime });
     const refusal = () => this.#refusal?.message ?? null;
-    this.services = { group: this.#group.greetings((name, address) => this.addServer(name, address)), lazy: lazyService({ replica, absorb, refusal }) };
+    this.services = {
+      group: this.#group.greetings((name, address) => this.addServer(name, address)),
+      lazy: lazyService({ replica, absorb, refusal }),
+    };
   }
 
   async start(): Promise<void> {
@@ -81,7 +84,9 @@ export class LazyCatalog implements Catalog {
       const { view } = this.#replica;
       checkAgainst(view, command);
       const version = command.version ?? view.versionOf(path) + 1;
-      const values: [Key, Uint8Array | null, number][] = [[path, command.kind === 'remove' ? null : command.value, version]];
+      const values: [Key, Uint8Array | null, number][] = [
+        [path, command.kind === 'remove' ? null : command.value, version],
+      ];
       if (command.kind === 'put') values.unshift(...this.#missingParents(path));
       const timestamp = await this.#make(values, brought);
       return { version, timestamp: vectorText(timestamp) };

@@ -1,8 +1,9 @@
 // Spreads updates to all other servers in the background, soon after they were made, and asks now and then for what was missed.
+
+import type { Peer } from '../../replication/link/peers.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
-import type { Peer } from '../../replication/link/peers.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { PeerGroup } from '../peers/peer-group.js';
 import type { Batch, Replica } from './replica.js';
@@ -81,7 +82,9 @@ export class Spreading {
       }
       this.#known.set(peer.name, answer.seen);
       if (!covers(replica.seen, answer.seen)) {
-        const missed = await group.ask(peer, 'lazy', (service, options) => service.pull({ seen: replica.seen }, options));
+        const missed = await group.ask(peer, 'lazy', (service, options) =>
+          service.pull({ seen: replica.seen }, options),
+        );
         if (missed !== null) await absorb(readBatch(missed));
       }
       if (covers(answer.seen, replica.seen)) return;

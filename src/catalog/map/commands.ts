@@ -52,7 +52,8 @@ export function checkAgainst(map: MapView, command: Command): void {
   const { kind, path } = command;
   if (kind === 'create') {
     if (map.has(path)) throw new CatalogError('EXISTS', `${path} is there already`);
-    if (!map.has(parentOf(path))) throw new CatalogError('NO_PARENT', `${parentOf(path)} is not there: create it first`);
+    if (!map.has(parentOf(path)))
+      throw new CatalogError('NO_PARENT', `${parentOf(path)} is not there: create it first`);
     return;
   }
   if (kind !== 'put' && !map.has(path)) throw new CatalogError('NOT_FOUND', `${path} is not there`);

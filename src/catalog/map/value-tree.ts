@@ -65,5 +65,4 @@ export class ValueTree<V extends Value = Value> {
   entries(): IterableIterator<[string, V]> {
     return this.#values.entries();
   }
-
 }

@@ -19,12 +19,12 @@ import { type Command, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
 import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
+import { introduce } from '../peers/introduction.js';
 import { AppliedMap } from './applied-map.js';
 import { Founding, type FoundingService, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
 import { Participation } from './participation.js';
-import { introduce } from '../peers/introduction.js';
 import { PROMISES } from './promises.js';
 import { RaftCalls } from './raft-calls.js';
 import { Requests } from './requests.js';
@@ -399,7 +399,12 @@ export class OrderedCatalog implements Catalog {
   /** The others must know where this server is before they talk to it. */
   async #introduce(): Promise<void> {
     const { name, address } = this.#options;
-    await introduce({ name, address }, () => this.#peers.all, this.#runtime, () => this.#isClosed);
+    await introduce(
+      { name, address },
+      () => this.#peers.all,
+      this.#runtime,
+      () => this.#isClosed,
+    );
     this.#isIntroduced = true;
     this.#peers.announce();
   }

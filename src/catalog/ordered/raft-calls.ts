@@ -1,7 +1,8 @@
 // AppendEntries and RequestVote as the Raft paper has them (Figure 2), for whoever asks by hand. Servers ask each other over their
 // own connections, with more in one message.
-import type { Vote } from '../../replication/core/raft/messages.js';
+
 import { type MemberId, nameOf } from '../../replication/core/members.js';
+import type { Vote } from '../../replication/core/raft/messages.js';
 import { CatalogError } from '../map/errors.js';
 import type { Participation } from './participation.js';
 
@@ -35,7 +36,16 @@ export class RaftCalls {
     const part = this.#participation();
     const { term, candidate, lastLogIndex: lastIndex, lastLogTerm: lastTerm } = request;
     const from = memberOf(part, candidate);
-    const message = { kind: 'askVote', from, to: part.self, term, isTrial: false, isTransfer: false, lastIndex, lastTerm };
+    const message = {
+      kind: 'askVote',
+      from,
+      to: part.self,
+      term,
+      isTrial: false,
+      isTransfer: false,
+      lastIndex,
+      lastTerm,
+    };
     const answers = await part.link.received(from, [message]);
     const vote = answers.find(({ kind }) => kind === 'vote') as Vote | undefined;
     return { term: part.member.status.term, voteGranted: vote?.isGranted === true && vote.term === term };

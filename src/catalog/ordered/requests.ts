@@ -1,9 +1,9 @@
 // Requests of clients, carried out at the leader. What was proposed and not applied when a leader lost its office is asked for again
 // under the same token, so that it is carried out once.
 import { ServiceError } from '../../protocol/errors.js';
+import type { CatalogMap, Logged, Outcome } from '../map/catalog-map.js';
 import { encodeLogged } from '../map/encoding.js';
 import { CatalogError } from '../map/errors.js';
-import type { CatalogMap, Logged, Outcome } from '../map/catalog-map.js';
 import type { Watchers } from '../map/watchers.js';
 import type { Participation } from './participation.js';
 

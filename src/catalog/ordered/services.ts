@@ -72,7 +72,9 @@ export function foundingService(founding: Founding, dismiss: () => Promise<void>
     async register(request) {
       const { name, incarnation, founders } = request as Partial<Registration>;
       const names = Array.isArray(founders) ? founders.map(textOf) : [];
-      return { answer: await founding.register({ name: textOf(name), incarnation: textOf(incarnation), founders: names }) };
+      return {
+        answer: await founding.register({ name: textOf(name), incarnation: textOf(incarnation), founders: names }),
+      };
     },
   };
 }

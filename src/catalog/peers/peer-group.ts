@@ -81,7 +81,9 @@ export class PeerGroup<Service> {
       if (address === null) places.delete(name);
       else places.set(name, address);
     }
-    return [...places].map(([name, address]) => ({ name, address })).sort((one, other) => (one.name < other.name ? -1 : 1));
+    return [...places]
+      .map(([name, address]) => ({ name, address }))
+      .sort((one, other) => (one.name < other.name ? -1 : 1));
   }
 
   /** The others that can be reached, in the order of their names. */

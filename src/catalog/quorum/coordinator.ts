@@ -4,7 +4,7 @@ import { CatalogError } from '../map/errors.js';
 import type { PeerGroup } from '../peers/peer-group.js';
 import { MergedLook } from './merged-look.js';
 import type { KeyedEntry, Replica } from './replica.js';
-import { lookAt, type Look, type QuorumService } from './service.js';
+import { type Look, lookAt, type QuorumService } from './service.js';
 import type { Versioned } from './versioned.js';
 
 export interface CoordinatorParts {

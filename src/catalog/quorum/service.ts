@@ -19,7 +19,10 @@ export interface QuorumService {
   /** Stores the entry, unless there is one that is not older: that one is answered. */
   write(request: KeyedEntry, options?: Options): Promise<{ newest: Versioned | null }>;
   /** Answers what is newer here, and asks for what is newer there. */
-  compare(request: { from: string; summary: Summary }, options?: Options): Promise<{ newer: KeyedEntry[]; wanted: Key[] }>;
+  compare(
+    request: { from: string; summary: Summary },
+    options?: Options,
+  ): Promise<{ newer: KeyedEntry[]; wanted: Key[] }>;
   give(request: { entries: KeyedEntry[] }, options?: Options): Promise<Record<string, never>>;
 }
 

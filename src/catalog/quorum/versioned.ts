@@ -9,7 +9,10 @@ export interface Versioned extends SpreadValue {
 
 export function versioned(version: number, bytes: Uint8Array | null): Versioned {
   const hash = createHash('sha256').update(bytes === null ? 'removed' : 'value');
-  const digest = hash.update(bytes ?? new Uint8Array()).digest('hex').slice(0, DIGEST_DIGITS);
+  const digest = hash
+    .update(bytes ?? new Uint8Array())
+    .digest('hex')
+    .slice(0, DIGEST_DIGITS);
   return { version, bytes: bytes ?? new Uint8Array(), isRemoved: bytes === null, digest };
 }
 

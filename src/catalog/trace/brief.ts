@@ -14,7 +14,9 @@ export function brief(value: unknown, depth = 0): string {
     if (members.length === 0) return '{}';
     if (depth >= MOST_DEPTH) return '{…}';
     const { kind } = value as { kind?: unknown };
-    const shown = members.filter(([name]) => name !== 'kind').map(([name, member]) => `${name} ${brief(member, depth + 1)}`);
+    const shown = members
+      .filter(([name]) => name !== 'kind')
+      .map(([name, member]) => `${name} ${brief(member, depth + 1)}`);
     return `${typeof kind === 'string' ? kind : ''}{${shown.join(', ')}}`;
   }
   return String(value);
@@ -29,7 +31,8 @@ function listText(list: readonly unknown[], depth: number): string {
 function bytesText(bytes: Uint8Array): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, MOST_CHARACTERS));
-    if (!/\p{Cc}/u.test(text)) return `${JSON.stringify(text)}${bytes.length > MOST_CHARACTERS ? `… ${bytes.length} bytes` : ''}`;
+    if (!/\p{Cc}/u.test(text))
+      return `${JSON.stringify(text)}${bytes.length > MOST_CHARACTERS ? `… ${bytes.length} bytes` : ''}`;
   } catch {
     // No text: their number is all that can be said.
   }

@@ -32,15 +32,14 @@ export class Trace {
 
   /** The same services, each call of which is told. */
   services(services: Record<string, object>): Record<string, object> {
-    return Object.fromEntries(
-      Object.entries(services).map(([name, service]) => [name, this.#service(name, service)]),
-    );
+    return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, this.#service(name, service)]));
   }
 
   xmlRpc(methods: XmlRpcMethods): XmlRpcMethods {
     const traced: XmlRpcMethods = {};
     for (const [name, method] of Object.entries(methods)) {
-      traced[name] = (...parameters) => this.#tell(`client ${name}(${parameters.map(brief).join(', ')})`, () => method(...parameters));
+      traced[name] = (...parameters) =>
+        this.#tell(`client ${name}(${parameters.map(brief).join(', ')})`, () => method(...parameters));
     }
     return traced;
   }
@@ -56,7 +55,8 @@ export class Trace {
   #service(name: string, service: object): object {
     const traced: Record<string, Method> = {};
     for (const [member, method] of Object.entries(service) as [string, Method][]) {
-      traced[member] = (request, options) => this.#tell(`server ${name}.${member} ${brief(request)}`, () => method.call(service, request, options));
+      traced[member] = (request, options) =>
+        this.#tell(`server ${name}.${member} ${brief(request)}`, () => method.call(service, request, options));
     }
     return traced;
   }

@@ -13,17 +13,24 @@ export interface Newcomer {
   readonly directory: string | undefined;
 }
 
-export async function joinCatalog(living: string, { name, address, directory }: Newcomer, trace: boolean): Promise<void> {
+export async function joinCatalog(
+  living: string,
+  { name, address, directory }: Newcomer,
+  trace: boolean,
+): Promise<void> {
   const parsed = parseAddress(address);
   const secret = process.env.NMRFS_SECRET;
   if (parsed === undefined || parsed.port === 0) throw usageError(`${address} must be HOST:PORT`);
   if (!isLoopback(parsed.host) && secret === undefined) {
-    throw usageError(`${address} can be reached from other hosts: a secret is needed, in the environment variable NMRFS_SECRET`);
+    throw usageError(
+      `${address} can be reached from other hosts: a secret is needed, in the environment variable NMRFS_SECRET`,
+    );
   }
   const { status, content } = await new CatalogClient([living], secret).request('GET', '/configuration');
   if (status !== 200) throw new CommandFailure(`${living}: ${String(content.message ?? status)}`);
   const shared = content as unknown as SharedConfiguration;
-  if (!shared.memory && directory === undefined) throw usageError('this catalog keeps its data on disks: a directory is needed');
+  if (!shared.memory && directory === undefined)
+    throw usageError('this catalog keeps its data on disks: a directory is needed');
   const taken = shared.servers.find((other) => other.name === name && other.address !== address);
   if (taken !== undefined) throw usageError(`${name} is at ${taken.address} already`);
   const server: CatalogServerConfig = {

@@ -1,7 +1,8 @@
 // Reads the configuration file of a catalog.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type CatalogConfig, parseCatalogConfig } from '../../catalog/configuration/catalog-config.js';
+import type { CatalogConfig } from '../../catalog/configuration/catalog-config.js';
+import { parseCatalogConfig } from '../../catalog/configuration/parse-config.js';
 import { ConfigError } from '../../config.js';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { usageError } from '../failure.js';

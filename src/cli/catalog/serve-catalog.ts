@@ -1,5 +1,5 @@
 // The life of a process that serves a catalog.
-import { serverWithId } from '../../catalog/configuration/catalog-config.js';
+import { serverWithId } from '../../catalog/configuration/parse-config.js';
 import { type RunCatalogOptions, runCatalog } from '../../catalog/main.js';
 import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly } from '../../runtime/node/v8-options.js';

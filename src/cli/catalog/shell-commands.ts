@@ -60,8 +60,14 @@ export const COMMANDS: Readonly<Record<string, ShellCommand>> = {
     async run(client, words) {
       take(words, 0, 0);
       const { name, protocol, role, promise, details } = done(await client.request('GET', '/status'));
-      const lines = Object.entries(details as Record<string, unknown>).map(([key, value]) => `  ${key}: ${String(value)}`);
-      return [`${String(name)} at ${client.address}: ${String(role)}, by ${String(protocol)}`, ...lines, String(promise)].join('\n');
+      const lines = Object.entries(details as Record<string, unknown>).map(
+        ([key, value]) => `  ${key}: ${String(value)}`,
+      );
+      return [
+        `${String(name)} at ${client.address}: ${String(role)}, by ${String(protocol)}`,
+        ...lines,
+        String(promise),
+      ].join('\n');
     },
   },
   members: {
@@ -126,7 +132,8 @@ function helpText(): string {
 /** Throws a usage error for too few or too many. */
 function take(words: readonly string[], least: number, most: number): string[] {
   const [name = '', ...parameters] = words;
-  if (parameters.length < least || parameters.length > most) throw usageError(`usage: ${COMMANDS[name]?.usage ?? name}`);
+  if (parameters.length < least || parameters.length > most)
+    throw usageError(`usage: ${COMMANDS[name]?.usage ?? name}`);
   return parameters;
 }
 

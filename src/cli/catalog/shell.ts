@@ -12,7 +12,8 @@ const ENDS: ReadonlySet<string> = new Set(['quit', 'exit']);
 /** @param addresses HOST:PORT, several with commas between */
 export async function runShell(addresses: string, script: string | undefined): Promise<void> {
   const list = addresses.split(',').map((address) => address.trim());
-  if (list.some((address) => !/^.+:\d{1,5}$/.test(address))) throw usageError(`${addresses}: must be HOST:PORT[,HOST:PORT…]`);
+  if (list.some((address) => !/^.+:\d{1,5}$/.test(address)))
+    throw usageError(`${addresses}: must be HOST:PORT[,HOST:PORT…]`);
   const client = new CatalogClient(list, process.env.NMRFS_SECRET);
   await client.learn();
   if (script === undefined && process.stdin.isTTY) await talk(client);

@@ -4,9 +4,9 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
-import { diskStatus } from '../group/disk-status.js';
 import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
 import { stateCalls } from '../../replication/link/state-calls.js';
+import { diskStatus } from '../group/disk-status.js';
 import type { GroupPlace } from '../metrics.js';
 import type { EtcdStorage } from './etcd-storage.js';
 

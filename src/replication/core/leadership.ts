@@ -1,8 +1,8 @@
 // What a member does while it leads: it sends entries and heartbeats, counts answers, and commits.
 import { assert } from '../../runtime/assert.js';
 import type { Content, MemberProgress, MembersRefusal } from './core.js';
-import type { Appended, Heard, LeaderOutbox } from './leader-messages.js';
 import { BY_MAJORITY, type Counting } from './counting.js';
+import type { Appended, Heard, LeaderOutbox } from './leader-messages.js';
 import { type MemberId, type Members, voterDifference } from './members.js';
 import { Progress } from './progress.js';
 import type { Replica } from './replica.js';

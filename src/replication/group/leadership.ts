@@ -1,8 +1,8 @@
 // Whether a member of a group leads, for what stands on it.
 import { ServiceError } from '../../protocol/errors.js';
+import { type Clock, sleep } from '../../runtime/clock.js';
 import { type MemberId, nameOf } from '../core/members.js';
 import type { GroupMember } from '../member/group-member.js';
-import { type Clock, sleep } from '../../runtime/clock.js';
 
 /** A member that has everything takes over within a round trip; one that lags behind is not waited for any longer. */
 const HAND_OVER_LIMIT_MS = 1000;

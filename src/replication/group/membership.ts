@@ -1,6 +1,11 @@
 // Who belongs to the group, changed by its leader. Newcomers are learners until they have nearly everything, then voters. A server
 // that has come back without its disk takes the place of the member that it was.
 import { ServiceError } from '../../protocol/errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import type { Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { CoreStatus } from '../core/core.js';
 import {
   hasMember,
@@ -11,11 +16,6 @@ import {
   withoutMember,
   withVoter,
 } from '../core/members.js';
-import { errorFields } from '../../runtime/caught-errors.js';
-import type { Timer } from '../../runtime/clock.js';
-import { rethrowProgramFault } from '../../runtime/faults.js';
-import type { Runtime } from '../../runtime/runtime.js';
-import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { GroupMember } from '../member/group-member.js';
 import type { GroupLeadership } from './leadership.js';
 

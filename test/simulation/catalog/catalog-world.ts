@@ -167,7 +167,8 @@ export class CatalogWorld {
   }
 
   #log(host: string, level: LogLevel, event: string, fields: object): void {
-    if (level !== 'debug') this.#trace.line(this.#scheduler.nowUs, `${host} ${level} ${event} ${JSON.stringify(fields)}`);
+    if (level !== 'debug')
+      this.#trace.line(this.#scheduler.nowUs, `${host} ${level} ${event} ${JSON.stringify(fields)}`);
   }
 }
 

@@ -41,7 +41,9 @@ export async function runChaos({ protocol, seed, faults, rounds, tamper }: Chaos
     }
     let isOver = false;
     const isEnded = () => isOver;
-    const clients = Array.from({ length: CLIENTS }, (_, number) => work({ world, history, number, protocol, isEnded, seen: first.timestamp }));
+    const clients = Array.from({ length: CLIENTS }, (_, number) =>
+      work({ world, history, number, protocol, isEnded, seen: first.timestamp }),
+    );
     for (let round = 0; round < rounds; round++) {
       await harm(world, world.random.pick(faults));
       await world.run(world.random.between(ROUND_MS / 4, ROUND_MS));
@@ -69,7 +71,10 @@ function check(protocol: Catalog['protocol'], world: CatalogWorld, history: Hist
     // One server alone has acknowledged what lazy answers: that may be lost with the power.
     if (protocol === 'lazy') continue;
     const acknowledged = history.acknowledged.get(path) ?? 0;
-    assert((versions[0] ?? 0) >= acknowledged, `durability: ${path} has version ${versions[0]}, and ${acknowledged} was answered`);
+    assert(
+      (versions[0] ?? 0) >= acknowledged,
+      `durability: ${path} has version ${versions[0]}, and ${acknowledged} was answered`,
+    );
   }
 }
 
@@ -127,10 +132,16 @@ async function work({ world, history, number, protocol, isEnded, seen }: WorkPar
     try {
       if (isWrite) {
         const command = { kind: 'put', path, value: new TextEncoder().encode(value) } as const;
-        const { version } = await limited(world, client.once((catalog, asker) => catalog.change(command, asker)));
+        const { version } = await limited(
+          world,
+          client.once((catalog, asker) => catalog.change(command, asker)),
+        );
         history.add({ ...operation, kind: 'write', value, version, endedMs: world.nowMs });
       } else {
-        const found = await limited(world, client.once((catalog, asker) => catalog.get(path, asker)));
+        const found = await limited(
+          world,
+          client.once((catalog, asker) => catalog.get(path, asker)),
+        );
         // It says itself that it may be older.
         if (found.stale !== undefined) continue;
         const text = new TextDecoder().decode(found.bytes);

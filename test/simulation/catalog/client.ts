@@ -50,7 +50,8 @@ export class Client {
           world.call(server, (catalog) => action(catalog, { ...this.asker, token })),
         );
       } catch (error) {
-        const isElsewhere = error instanceof CatalogError && (ELSEWHERE.has(error.code) || error.code === 'OUTCOME_UNKNOWN');
+        const isElsewhere =
+          error instanceof CatalogError && (ELSEWHERE.has(error.code) || error.code === 'OUTCOME_UNKNOWN');
         if (!isElsewhere || world.nowMs > endMs) throw error;
         this.next();
         await world.run(20);

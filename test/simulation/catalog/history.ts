@@ -78,7 +78,9 @@ export class History {
 
 /** Who begins when another one has ended sees at least what that one saw; a write sees more. */
 function checkTime(path: string, operations: readonly Operation[]): void {
-  const known = operations.filter((operation): operation is Operation & { version: number } => operation.version !== null);
+  const known = operations.filter(
+    (operation): operation is Operation & { version: number } => operation.version !== null,
+  );
   for (const later of known) {
     for (const earlier of known) {
       if (earlier.endedMs >= later.beganMs) continue;

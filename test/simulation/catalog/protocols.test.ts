@@ -72,15 +72,24 @@ for (const protocol of PROTOCOLS) {
       await ask.change({ kind: 'create', path: '/a', value: bytes('0') });
       const newcomer = world.join('s4');
       for (let n = 1; n < 30; n++) await ask.change({ kind: 'set', path: '/a', value: bytes(`${n}`) });
-      await world.until('the newcomer has everything', () => newcomer.running !== null && newcomer.running.catalog.versionHere('/a') > 0);
+      await world.until(
+        'the newcomer has everything',
+        () => newcomer.running !== null && newcomer.running.catalog.versionHere('/a') > 0,
+      );
       await world.run(2000);
       for (const server of world.servers) {
-        const { servers } = await world.settle('a status', world.call(server, (catalog) => catalog.status()));
+        const { servers } = await world.settle(
+          'a status',
+          world.call(server, (catalog) => catalog.status()),
+        );
         assert.deepEqual(servers.map(({ name }) => name).sort(), ['s1', 's2', 's3', 's4'], `${server.name} knows all`);
       }
       await ask.anywhere((catalog) => catalog.removeServer('s2'));
       await world.run(2000);
-      const { servers } = await world.settle('a status', world.call(newcomer, (catalog) => catalog.status()));
+      const { servers } = await world.settle(
+        'a status',
+        world.call(newcomer, (catalog) => catalog.status()),
+      );
       assert.deepEqual(servers.map(({ name }) => name).sort(), ['s1', 's3', 's4']);
       await ask.change({ kind: 'set', path: '/a', value: bytes('end') });
       world.end();

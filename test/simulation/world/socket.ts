@@ -111,7 +111,14 @@ export class SimulatedSocket implements Socket {
   /** Something has changed that may let bytes pass. */
   kick(): void {
     const isWaiting = this.#incoming.length > 0 || this.#end !== null;
-    if (this.#isScheduled || this.#isPaused || !isWaiting || this.#receive === null || this.#link.isCutTo(this.process.host)) return;
+    if (
+      this.#isScheduled ||
+      this.#isPaused ||
+      !isWaiting ||
+      this.#receive === null ||
+      this.#link.isCutTo(this.process.host)
+    )
+      return;
     this.#isScheduled = true;
     this.process.after(this.#link.delayUs(), () => {
       this.#isScheduled = false;

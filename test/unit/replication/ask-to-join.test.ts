@@ -1,8 +1,8 @@
 // How a server is let into a group: who asks, whom, and until when.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { askToJoin } from '../../../src/replication/group/ask-to-join.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
+import { askToJoin } from '../../../src/replication/group/ask-to-join.js';
 import type { Peers } from '../../../src/replication/link/peers.js';
 import { TestRuntime } from '../metaserver/harness.js';
 

@@ -236,18 +236,17 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
   }
 
   #append(message: Append): void {
-    if (this.#partsFrom(message)) return this.#askForState(message.from);
-    const { previousIndex, previousTerm, entries } = message;
-    if (this.#replica.log.termAt(previousIndex) === previousTerm) {
-      // All that is committed here must be among what was compared.
-      if (previousIndex + entries.length >= this.#replica.committed) this.#matchedTerm = this.#term;
-      else if (this.#matchedTerm !== this.#term) return this.#askForState(message.from);
+    const { from, previousIndex, previousTerm, entries } = message;
+    const isMatch = this.#replica.log.termAt(previousIndex) === previousTerm;
+    // All that is committed here must be among what was compared.
+    const isCompared = previousIndex + entries.length >= this.#replica.committed;
+    const isKnown = this.#matchedTerm === this.#term;
+    if (this.#partsFrom(message) || (isMatch && !isCompared && !isKnown)) {
+      this.#outbox.sendNow({ kind: 'needState', ...this.#envelope(from) });
+      return;
     }
+    if (isMatch && isCompared) this.#matchedTerm = this.#term;
     this.#replica.append(message);
-  }
-
-  #askForState(primary: MemberId): void {
-    this.#outbox.sendNow({ kind: 'needState', ...this.#envelope(primary) });
   }
 
   /** Whether something is committed here that is something else there, or may be. */
@@ -268,11 +267,7 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
     const isPart = this.#matchedTerm === this.#term || log.termAt(mark.index) === mark.term;
     if (!isPart) {
       const hardState = { term: this.#term, vote: this.#primary };
-      this.#replica = new Replica(
-        this.#settings.self,
-        { hardState, mark, entries: [], damagedUpTo: 0 },
-        this.#outbox,
-      );
+      this.#replica = new Replica(this.#settings.self, { hardState, mark, entries: [], damagedUpTo: 0 }, this.#outbox);
       this.#outbox.install(mark);
     }
     this.#matchedTerm = this.#term;
