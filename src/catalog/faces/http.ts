@@ -23,9 +23,9 @@ const STATUSES: Record<CatalogErrorCode, number> = {
 };
 
 /** The vector timestamp that an asker brings, and gets back. */
-export const TIMESTAMP_HEADER = 'x-catalog-timestamp';
+const TIMESTAMP_HEADER = 'x-catalog-timestamp';
 /** The same for each time that a request is made, so that it is carried out once. */
-export const TOKEN_HEADER = 'x-catalog-request';
+const TOKEN_HEADER = 'x-catalog-request';
 const STALE_HEADER = 'x-catalog-stale';
 const PREFIX = '/v1';
 const LONGEST_WAIT_S = 300;

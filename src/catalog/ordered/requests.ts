@@ -41,7 +41,7 @@ export class Requests {
       if (part?.member.isServing) {
         const proposed = part.member.propose(encodeLogged(logged));
         proposedUpTo = part.lastIndex;
-        await this.#proposed(proposed);
+        if (!(await wasApplied(proposed))) await this.#lookAgain();
         continue;
       }
       // Entries that are applied without it show that it was not carried out.
@@ -58,11 +58,8 @@ export class Requests {
       this.#refuse(false);
       const part = participation();
       if (part?.member.isServing) {
-        const isConfirmed = await part.member.confirmLeadership().then(
-          () => true,
-          (error: unknown) => ignoreLostOffice(error),
-        );
-        if (isConfirmed) return;
+        if (await wasApplied(part.member.confirmLeadership())) return;
+        await this.#lookAgain();
         continue;
       }
       if (this.#isLedByAnother(part)) throw notLeader();
@@ -76,10 +73,6 @@ export class Requests {
     throw mayBeDone ? new CatalogError('OUTCOME_UNKNOWN', `${refusal.message}; the change may be made later`) : refusal;
   }
 
-  async #proposed(proposed: Promise<void>): Promise<void> {
-    await proposed.catch((error: unknown) => ignoreLostOffice(error));
-  }
-
   #isLedByAnother(part: Participation | null): boolean {
     const leader = part?.member.status.leader ?? null;
     return part !== null && leader !== null && leader !== part.self;
@@ -87,13 +80,18 @@ export class Requests {
 
   async #lookAgain(): Promise<void> {
     const { watchers, participation } = this.#parts;
-    const isServing = () => participation()?.member.isServing === true;
-    await watchers.until(isServing, LOOK_AGAIN_MS);
+    const before = participation()?.member.isServing;
+    await watchers.until(() => participation()?.member.isServing !== before, LOOK_AGAIN_MS);
   }
 }
 
-/** Whoever has lost its office finds out what became of the request. */
-function ignoreLostOffice(error: unknown): false {
-  if (error instanceof ServiceError && (error.code === 'NOT_LEADER' || error.code === 'OUTCOME_UNKNOWN')) return false;
-  throw error;
+/** false for a server that has lost its office: it finds out what became of the request. */
+async function wasApplied(done: Promise<void>): Promise<boolean> {
+  try {
+    await done;
+    return true;
+  } catch (error) {
+    if (error instanceof ServiceError && (error.code === 'NOT_LEADER' || error.code === 'OUTCOME_UNKNOWN')) return false;
+    throw error;
+  }
 }

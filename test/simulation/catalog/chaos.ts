@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { Catalog } from '../../../src/catalog/catalog.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
-import { type CatalogHost, CatalogWorld } from './catalog-world.js';
+import { type CatalogHost, CatalogWorld, type CatalogWorldOptions } from './catalog-world.js';
 import { Client, wasUndone } from './client.js';
 import { History } from './history.js';
 
@@ -15,8 +15,9 @@ export interface ChaosOptions {
   /** Those that the protocol promises to survive. */
   faults: readonly Fault[];
   rounds: number;
-  /** Puts something wrong into the world. */
-  tamper?: (world: CatalogWorld) => void;
+  /** Clients that bring no timestamps along. */
+  isForgetful?: boolean;
+  config?: CatalogWorldOptions['config'];
 }
 
 export const GOSSIP_MS = 400;
@@ -25,12 +26,11 @@ const PATHS = ['/a', '/b', '/c'];
 const ROUND_MS = 700;
 const SLOWNESS_US = 60_000;
 
-export async function runChaos({ protocol, seed, faults, rounds, tamper }: ChaosOptions): Promise<History> {
+export async function runChaos({ protocol, seed, faults, rounds, isForgetful = false, config }: ChaosOptions): Promise<History> {
   const servers = protocol === 'quorum' ? 3 : 3 + (seed % 3);
-  const world = new CatalogWorld({ seed, protocol, servers, config: { gossipMs: GOSSIP_MS } });
+  const world = new CatalogWorld({ seed, protocol, servers, config: { gossipMs: GOSSIP_MS, ...config } });
   const history = new History();
   try {
-    tamper?.(world);
     world.start();
     const first = new Client(world);
     for (const path of PATHS) {
@@ -42,7 +42,7 @@ export async function runChaos({ protocol, seed, faults, rounds, tamper }: Chaos
     let isOver = false;
     const isEnded = () => isOver;
     const clients = Array.from({ length: CLIENTS }, (_, number) =>
-      work({ world, history, number, protocol, isEnded, seen: first.timestamp }),
+      work({ world, history, number, protocol, isEnded, isForgetful, seen: first.timestamp }),
     );
     for (let round = 0; round < rounds; round++) {
       await harm(world, world.random.pick(faults));
@@ -64,7 +64,8 @@ export async function runChaos({ protocol, seed, faults, rounds, tamper }: Chaos
 
 function check(protocol: Catalog['protocol'], world: CatalogWorld, history: History): void {
   if (protocol === 'lazy') history.checkSessions();
-  else if (protocol !== 'quorum') history.checkLinearizable();
+  else if (protocol === 'quorum') history.checkFresh();
+  else history.checkLinearizable();
   for (const path of PATHS) {
     const versions = world.servers.map(({ running }) => running?.catalog.versionHere(path) ?? -1);
     assert.equal(new Set(versions).size, 1, `convergence: ${path} has versions ${versions.join()}`);
@@ -114,16 +115,20 @@ interface WorkParts {
   number: number;
   protocol: Catalog['protocol'];
   isEnded: () => boolean;
+  isForgetful: boolean;
   seen: string | undefined;
 }
 
 /** One client, which writes a path of its own under lazy: there nobody puts two writers into one order of versions. */
-async function work({ world, history, number, protocol, isEnded, seen }: WorkParts): Promise<void> {
+async function work({ world, history, number, protocol, isEnded, isForgetful, seen }: WorkParts): Promise<void> {
   const client = new Client(world, number);
   client.timestamp = seen;
   const random = world.random.fork();
   for (let turn = 0; !isEnded(); turn++) {
     await pause(world, random.between(5, 60));
+    if (isForgetful) client.timestamp = undefined;
+    // Where nobody leads, clients go from one server to another.
+    if ((protocol === 'lazy' || protocol === 'quorum') && random.chance(0.3)) client.next();
     const path = random.pick(PATHS);
     const isWrite = random.chance(0.5) && (protocol !== 'lazy' || path === PATHS[number]);
     const value = `${number}.${turn}`;
