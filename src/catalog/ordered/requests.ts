@@ -91,7 +91,8 @@ async function wasApplied(done: Promise<void>): Promise<boolean> {
     await done;
     return true;
   } catch (error) {
-    if (error instanceof ServiceError && (error.code === 'NOT_LEADER' || error.code === 'OUTCOME_UNKNOWN')) return false;
+    if (error instanceof ServiceError && (error.code === 'NOT_LEADER' || error.code === 'OUTCOME_UNKNOWN'))
+      return false;
     throw error;
   }
 }

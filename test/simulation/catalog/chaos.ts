@@ -26,7 +26,14 @@ const PATHS = ['/a', '/b', '/c'];
 const ROUND_MS = 700;
 const SLOWNESS_US = 60_000;
 
-export async function runChaos({ protocol, seed, faults, rounds, isForgetful = false, config }: ChaosOptions): Promise<History> {
+export async function runChaos({
+  protocol,
+  seed,
+  faults,
+  rounds,
+  isForgetful = false,
+  config,
+}: ChaosOptions): Promise<History> {
   const servers = protocol === 'quorum' ? 3 : 3 + (seed % 3);
   const world = new CatalogWorld({ seed, protocol, servers, config: { gossipMs: GOSSIP_MS, ...config } });
   const history = new History();

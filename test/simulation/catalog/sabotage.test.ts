@@ -54,8 +54,7 @@ const SABOTAGES: readonly Sabotage[] = [
     what: 'servers that take whatever comes last for the latest',
     protocol: 'lazy',
     faults: ['split', 'slow'],
-    spoil: () =>
-      replaced(LazyReplica.prototype, 'entryOf', () => undefined),
+    spoil: () => replaced(LazyReplica.prototype, 'entryOf', () => undefined),
     found: /convergence|sessions/,
   },
 ];
