@@ -28,6 +28,8 @@ export interface Listed {
 export interface Changed {
   readonly version: number;
   readonly timestamp?: string;
+  /** Why it may have been made without something that the asker has seen. */
+  readonly stale?: string;
 }
 
 export interface ServerStanding {

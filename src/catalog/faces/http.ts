@@ -100,7 +100,8 @@ async function list(catalog: Catalog, path: string, asker: Asker): Promise<HttpR
 
 async function change(catalog: Catalog, command: Command, asker: Asker, success: number): Promise<HttpReply> {
   const changed = await catalog.change(command, asker);
-  return json(success, { path: command.path, version: changed.version }, headersOf(changed));
+  const { version, stale } = changed;
+  return json(success, { path: command.path, version, ...(stale === undefined ? {} : { stale }) }, headersOf(changed));
 }
 
 async function status(catalog: Catalog, { method }: HttpRequest): Promise<HttpReply> {

@@ -1,5 +1,7 @@
 // The catalog under lazy replication: any server takes any request and answers at once, updates spread in the background, and a vector
 // timestamp that the client brings along keeps it from going back in time.
+import { nameOf } from '../../replication/core/members.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { Asker, Catalog, CatalogStatus, Changed, Found, Listed } from '../catalog.js';
@@ -13,7 +15,7 @@ import { type Batch, encodeBatch, type Replica, serverKey } from './replica.js';
 import { type LazyService, lazyService } from './service.js';
 import { Spreading } from './spreading.js';
 import { isBehind, type Key, type KeyedUpdate } from './update.js';
-import { covers, merged, readVector, type Vector, vectorText } from './vector.js';
+import { covers, merged, readVector, sumOf, type Vector, vectorText } from './vector.js';
 
 /** How long a read waits for updates that are on their way. */
 const WAIT_MS = 2000;
@@ -24,6 +26,13 @@ export interface LazyOptions extends PeerGroupOptions {
   readonly protocol: 'lazy';
   /** Of this store: NAME/UNIQUE. A server that has lost its disk must not number its updates as before. */
   readonly self: string;
+}
+
+/** `bytes` is null for a removal. Without a version it gets one that grows along the order. */
+interface NewValue {
+  readonly key: Key;
+  readonly bytes: Uint8Array | null;
+  readonly version?: number | undefined;
 }
 
 export class LazyCatalog implements Catalog {
@@ -37,6 +46,7 @@ export class LazyCatalog implements Catalog {
   #isCrashed = false;
   #isClosed = false;
 
+  readonly #clock: Clock;
   readonly #replica: Replica;
   readonly #journal: Journal;
   readonly #options: LazyOptions;
@@ -46,6 +56,7 @@ export class LazyCatalog implements Catalog {
     this.#replica = replica;
     this.#journal = journal;
     this.#options = options;
+    this.#clock = runtime.clock;
     this.#watchers = new Watchers(runtime.clock);
     this.#group = new PeerGroup(options, runtime);
     this.#group.learn(replica.serverChanges);
@@ -77,19 +88,16 @@ export class LazyCatalog implements Catalog {
     checkCommand(command);
     const brought = broughtBy(asker);
     // What is asked of the path may depend on what the asker has seen.
-    await this.#becomeAsFreshAs(asker);
+    const { stale } = await this.#becomeAsFreshAs(asker);
     return this.#changes.run(async () => {
       this.#mustAnswer();
       const { path } = command;
-      const { view } = this.#replica;
-      checkAgainst(view, command);
-      const version = command.version ?? view.versionOf(path) + 1;
-      const values: [Key, Uint8Array | null, number][] = [
-        [path, command.kind === 'remove' ? null : command.value, version],
-      ];
+      checkAgainst(this.#replica.view, command);
+      const bytes = command.kind === 'remove' ? null : command.value;
+      const values: NewValue[] = [{ key: path, bytes, version: command.version }];
       if (command.kind === 'put') values.unshift(...this.#missingParents(path));
-      const timestamp = await this.#make(values, brought);
-      return { version, timestamp: vectorText(timestamp) };
+      const { timestamp, version } = await this.#make(values, brought);
+      return { version, timestamp: vectorText(timestamp), ...(stale === undefined ? {} : { stale }) };
     });
   }
 
@@ -155,7 +163,7 @@ export class LazyCatalog implements Catalog {
 
   async addServer(name: string, address: string): Promise<void> {
     this.#mustAnswer();
-    await this.#changes.run(() => this.#make([[serverKey(name), new TextEncoder().encode(address), 1]], {}));
+    await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
   async removeServer(name: string): Promise<void> {
@@ -163,7 +171,7 @@ export class LazyCatalog implements Catalog {
     if (!this.#group.places.some((place) => place.name === name)) {
       throw new CatalogError('NOT_FOUND', `${name} is no server of this catalog`);
     }
-    await this.#changes.run(() => this.#make([[serverKey(name), null, 1]], {}));
+    await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
   }
 
@@ -192,29 +200,31 @@ export class LazyCatalog implements Catalog {
     if (this.#isClosed) throw new CatalogError('UNAVAILABLE', `${this.#options.name} is being stopped`);
   }
 
-  #missingParents(path: string): [Key, Uint8Array, number][] {
-    const missing: [Key, Uint8Array, number][] = [];
+  #missingParents(path: string): NewValue[] {
+    const missing: NewValue[] = [];
     for (let parent = parentOf(path); !this.#replica.view.has(parent); parent = parentOf(parent)) {
-      missing.unshift([parent, new Uint8Array(), this.#replica.view.versionOf(parent) + 1]);
+      missing.unshift({ key: parent, bytes: new Uint8Array() });
     }
     return missing;
   }
 
-  /** Updates of this server's own. @returns what the client has seen then */
-  async #make(values: readonly [Key, Uint8Array | null, number][], brought: Vector): Promise<Vector> {
+  /** Updates of this server's own. @returns what the client has seen then, and the version of the last one */
+  async #make(values: readonly NewValue[], brought: Vector): Promise<{ timestamp: Vector; version: number }> {
     const { self } = this.#options;
     const updates: KeyedUpdate[] = [];
     let number = this.#replica.seen[self] ?? 0;
-    let timestamp: Vector = {};
-    for (const [key, bytes, version] of values) {
+    let last = { timestamp: {} as Vector, version: 0 };
+    for (const { key, bytes, version } of values) {
       number++;
-      timestamp = { ...merged(this.#replica.seen, brought), [self]: number };
-      const value = { bytes: bytes ?? new Uint8Array(), version, isRemoved: bytes === null };
+      const timestamp = { ...merged(this.#replica.seen, brought), [self]: number };
+      // It grows along the order of updates.
+      last = { timestamp, version: version ?? sumOf(timestamp) };
+      const value = { bytes: bytes ?? new Uint8Array(), version: last.version, isRemoved: bytes === null };
       updates.push({ key, update: { ...value, origin: self, timestamp } });
     }
     await this.#absorb({ updates, since: {}, seen: { [self]: number } });
     this.#spreading.soon();
-    return timestamp;
+    return last;
   }
 
   async #absorb({ updates, seen }: Batch): Promise<void> {
@@ -229,7 +239,8 @@ export class LazyCatalog implements Catalog {
   async #becomeAsFreshAs(asker: Asker): Promise<{ timestamp: string; stale?: string }> {
     const brought = broughtBy(asker);
     const isFresh = () => covers(this.#replica.seen, brought);
-    for (let waitedMs = 0; !isFresh() && waitedMs < WAIT_MS; waitedMs += ASK_AGAIN_MS) {
+    const endMs = this.#clock.monotonicMs() + WAIT_MS;
+    while (!isFresh() && this.#clock.monotonicMs() < endMs) {
       this.#mustAnswer();
       await this.#spreading.fetch(brought);
       // All that can be reached were asked, and whoever made it is none of them.
@@ -249,8 +260,7 @@ export class LazyCatalog implements Catalog {
   }
 
   #isGone(origin: string): boolean {
-    const name = origin.slice(0, origin.lastIndexOf('/'));
-    return this.#group.peer(name)?.greeting == null;
+    return this.#group.isGone(nameOf(origin));
   }
 }
 

@@ -12,6 +12,8 @@ import { introduce } from './introduction.js';
 
 /** Shorter than anybody waits for an answer. */
 const DEADLINE_MS = 1000;
+/** A server that has not answered in time is left alone for so long. */
+const SILENCE_MS = 2000;
 
 export interface PeerGroupOptions {
   readonly name: string;
@@ -30,6 +32,7 @@ export type Call<Service, Result> = (service: Service, options: { deadlineMs: nu
 
 export class PeerGroup<Service> {
   readonly #peers: Peers;
+  readonly #silentUntilMs = new Map<string, number>();
   #isIntroduced: boolean;
   /** Those that were removed, or added, since the configuration: null for removed. */
   #changes: ReadonlyMap<string, string | null> = new Map();
@@ -88,7 +91,13 @@ export class PeerGroup<Service> {
 
   /** The others that can be reached, in the order of their names. */
   get living(): Peer[] {
-    return this.places.flatMap(({ name }) => this.peer(name) ?? []).filter(({ greeting }) => greeting !== null);
+    return this.places.flatMap(({ name }) => this.peer(name) ?? []).filter((peer) => this.#isLiving(peer));
+  }
+
+  /** Whether the server can't be reached just now. */
+  isGone(name: string): boolean {
+    const peer = this.peer(name);
+    return peer === undefined || !this.#isLiving(peer);
   }
 
   peer(name: string): Peer | undefined {
@@ -104,7 +113,7 @@ export class PeerGroup<Service> {
 
   standings(role: (name: string) => string): ServerStanding[] {
     return this.places.map((place) => {
-      const isHere = place.name === this.#options.name || this.peer(place.name)?.greeting != null;
+      const isHere = place.name === this.#options.name || !this.isGone(place.name);
       return { ...place, role: isHere ? role(place.name) : 'unreachable' };
     });
   }
@@ -112,10 +121,13 @@ export class PeerGroup<Service> {
   /** null when the other server does not answer, or refuses to. */
   async ask<Result>(peer: Peer, service: string, call: Call<Service, Result>): Promise<Result | null> {
     try {
-      return await call(peer.remote.service<Service>(service), { deadlineMs: DEADLINE_MS });
+      const answer = await call(peer.remote.service<Service>(service), { deadlineMs: DEADLINE_MS });
+      this.#silentUntilMs.delete(peer.name);
+      return answer;
     } catch (error) {
       rethrowProgramFault(error);
       if (error instanceof CatalogError) throw error;
+      this.#silentUntilMs.set(peer.name, this.#runtime.clock.monotonicMs() + SILENCE_MS);
       this.#runtime.log.debug('catalog.not_answered', { server: peer.name, ...errorFields(error) });
       return null;
     }
@@ -123,6 +135,10 @@ export class PeerGroup<Service> {
 
   close(): Promise<void> {
     return this.#peers.close();
+  }
+
+  #isLiving({ name, greeting }: Peer): boolean {
+    return greeting !== null && (this.#silentUntilMs.get(name) ?? 0) <= this.#runtime.clock.monotonicMs();
   }
 
   get #greeting(): Greeting | null {

@@ -175,6 +175,7 @@ export class CatalogWorld {
 export class CatalogHost {
   readonly host: Host;
   running: RunningCatalog | null = null;
+  #config: CatalogConfig;
 
   constructor(
     readonly name: string,
@@ -182,9 +183,10 @@ export class CatalogHost {
     config: CatalogConfig,
     isNewcomer: boolean,
   ) {
+    this.#config = config;
     this.host = new Host(name, world, {
       start: async (runtime) => {
-        const running = await runCatalog({ config, server: placeOf(name), isNewcomer }, runtime);
+        const running = await runCatalog({ config: this.#config, server: placeOf(name), isNewcomer }, runtime);
         this.running = running;
       },
       ended: () => {
@@ -195,6 +197,11 @@ export class CatalogHost {
 
   get isLeading(): boolean {
     return this.host.process !== null && this.running?.catalog.isLeader === true;
+  }
+
+  /** From its next start on, it is configured otherwise. */
+  configure(changes: Partial<CatalogConfig>): void {
+    this.#config = { ...this.#config, ...changes };
   }
 
   /** Its disk is another one, which is empty. The process must be gone. */

@@ -26,14 +26,24 @@ const SABOTAGES: readonly Sabotage[] = [
     found: /convergence/,
   },
   {
-    what: 'a server that takes whatever comes last for the newest',
+    what: 'servers that give everything, and take whatever comes last for the newest',
     protocol: 'quorum',
     faults: ['slow', 'split'],
-    spoil: () =>
-      replaced(QuorumReplica.prototype, 'absorb', function (this: QuorumReplica, key, entry) {
-        if (key.startsWith('/')) this.tree.put(key, entry);
-        return true;
-      }),
+    spoil: () => {
+      const repairs = [
+        replaced(QuorumReplica.prototype, 'absorb', function (this: QuorumReplica, key, entry) {
+          if (key.startsWith('/')) this.tree.put(key, entry);
+          return true;
+        }),
+        replaced(QuorumReplica.prototype, 'compare', function (this: QuorumReplica) {
+          const newerHere = [...this.tree.entries()].map(([key, entry]) => ({ key, entry }));
+          return { newerHere, newerThere: [] };
+        }),
+      ];
+      return () => {
+        for (const repair of repairs) repair();
+      };
+    },
     found: /order|convergence|durability/,
   },
   {
