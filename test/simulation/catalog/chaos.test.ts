@@ -5,8 +5,8 @@ import { type Fault, runChaos } from './chaos.js';
 
 const ALL: readonly Fault[] = ['kill', 'power', 'stop', 'split', 'one way', 'slow'];
 const FIRST_SEED = Number(process.env.NMRFS_CATALOG_SEED ?? (process.env.CI === 'true' ? randomInt(1, 2 ** 30) : 1));
-const SEEDS = Number(process.env.NMRFS_CATALOG_SEEDS ?? 4);
-const ROUNDS = 8;
+const SEEDS = Number(process.env.NMRFS_CATALOG_SEEDS ?? 2);
+const ROUNDS = 6;
 
 describe('the catalog under faults', function () {
   this.timeout(SEEDS * 60_000);

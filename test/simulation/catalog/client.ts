@@ -26,6 +26,10 @@ export class Client {
     this.#at++;
   }
 
+  goTo(server: CatalogHost): void {
+    this.#at = this.#world.servers.indexOf(server);
+  }
+
   get asker(): Asker {
     return this.timestamp === undefined ? {} : { timestamp: this.timestamp };
   }

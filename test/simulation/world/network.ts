@@ -27,6 +27,8 @@ export class SimulatedNetwork {
   readonly #ports = new Map<string, Port>();
   readonly #pairs = new Map<string, Pair>();
   readonly #unpowered = new Set<string>();
+  /** That were sent so far, between any two hosts. */
+  messages = 0;
 
   readonly #random: SeededRandom;
 
@@ -140,6 +142,9 @@ export class SimulatedNetwork {
   #link(pair: Pair): Link {
     return {
       delayUs: () => this.#delayUs(pair),
+      sent: () => {
+        this.messages++;
+      },
       isCutTo: (host) => pair.isCut || pair.deaf === host,
       isPowered: (host) => !this.#unpowered.has(host),
       random: this.#random,

@@ -14,6 +14,8 @@ export interface Link {
   /** Nothing comes to the host for now. */
   isCutTo(host: string): boolean;
   isPowered(host: string): boolean;
+  /** Called for each message. */
+  sent(): void;
   readonly random: SeededRandom;
 }
 
@@ -58,6 +60,7 @@ export class SimulatedSocket implements Socket {
     if (this.#state !== 'open') return;
     const other = this.#other;
     if (other === null) return;
+    this.#link.sent();
     if (other.#state !== 'vanished') {
       other.#arrive(Buffer.concat(chunks));
       sent?.();

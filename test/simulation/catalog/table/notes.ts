@@ -1,0 +1,3 @@
+// A few words on what surprises in the table of protocols, by fault.
+
+export const NOTES: Readonly<Record<string, string>> = {};
