@@ -106,7 +106,13 @@ try {
       for (const [at, { name }] of contenders.entries()) {
         const of = (figure: keyof Figures) => median((rounds[at] ?? []).map((figures) => figures[figure]));
         const clientsText = `${clients} ${clients === 1 ? 'client' : 'clients'}`;
-        rows.push([name, `${what}s, ${clientsText}`, of('rate').toFixed(0), of('medianMs').toFixed(2), of('worstMs').toFixed(2)]);
+        rows.push([
+          name,
+          `${what}s, ${clientsText}`,
+          of('rate').toFixed(0),
+          of('medianMs').toFixed(2),
+          of('worstMs').toFixed(2),
+        ]);
       }
     }
   }

@@ -1,10 +1,10 @@
 // Reads and writes of a quorum, from the server that a client has asked: it is one of the quorum itself.
 import type { Peer } from '../../replication/link/peers.js';
 import { CatalogError } from '../map/errors.js';
-import type { PeerGroup } from '../peers/peer-group.js';
+import type { Call, PeerGroup } from '../peers/peer-group.js';
 import { MergedLook } from './merged-look.js';
 import type { KeyedEntry, Replica } from './replica.js';
-import { type Look, lookAt, type QuorumService } from './service.js';
+import { lookAt, type QuorumService } from './service.js';
 import type { Versioned } from './versioned.js';
 
 export interface CoordinatorParts {
@@ -27,15 +27,10 @@ export class Coordinator {
 
   /** What a read quorum knows. Throws UNAVAILABLE. */
   async look(path: string): Promise<MergedLook> {
-    const { group, replica, readQuorum } = this.#parts;
-    const looks: Look[] = [lookAt(replica, path)];
-    for (const peer of this.#others()) {
-      if (looks.length >= readQuorum()) break;
-      const look = await group.ask(peer, 'quorum', (service, options) => service.look({ path }, options));
-      if (look !== null) looks.push(look);
-    }
-    this.#mustBeEnough(looks.length, readQuorum(), 'read', 'UNAVAILABLE');
-    return new MergedLook(path, looks);
+    const { replica, readQuorum } = this.#parts;
+    const answers = await this.#answers(readQuorum() - 1, (service, options) => service.look({ path }, options));
+    this.#mustBeEnough(answers.length + 1, readQuorum(), 'read', 'UNAVAILABLE');
+    return new MergedLook(path, [lookAt(replica, path), ...answers]);
   }
 
   /**
@@ -43,17 +38,24 @@ export class Coordinator {
    * stored it, and OUTCOME_UNKNOWN when too few have: it may spread from there.
    */
   async write(keyed: KeyedEntry): Promise<void> {
-    const { group, absorb, writeQuorum } = this.#parts;
-    let stored = 0;
-    for (const peer of this.#others()) {
-      if (stored + 1 >= writeQuorum()) break;
-      const answer = await group.ask(peer, 'quorum', (service, options) => service.write(keyed, options));
-      if (answer === null) continue;
-      if (answer.newest !== null) await this.#refuse(keyed, answer.newest);
-      stored++;
-    }
+    const { absorb, writeQuorum } = this.#parts;
+    const answers = await this.#answers(writeQuorum() - 1, (service, options) => service.write(keyed, options));
+    for (const { newest } of answers) if (newest !== null) await this.#refuse(keyed, newest);
+    const stored = answers.length;
     this.#mustBeEnough(stored + 1, writeQuorum(), 'written', stored > 0 ? 'OUTCOME_UNKNOWN' : 'UNAVAILABLE');
     await absorb([keyed]);
+  }
+
+  /** Of so many others, all asked at once; for each that does not answer another one is asked, as long as there is one. */
+  async #answers<T>(needed: number, call: Call<QuorumService, T>): Promise<T[]> {
+    const others = this.#others();
+    const answers: T[] = [];
+    while (answers.length < needed && others.length > 0) {
+      const asked = others.splice(0, needed - answers.length);
+      const given = await Promise.all(asked.map((peer) => this.#parts.group.ask(peer, 'quorum', call)));
+      for (const answer of given) if (answer !== null) answers.push(answer);
+    }
+    return answers;
   }
 
   async #refuse({ key, entry }: KeyedEntry, newest: Versioned): Promise<never> {

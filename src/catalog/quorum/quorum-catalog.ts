@@ -3,7 +3,6 @@ import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { Catalog, CatalogStatus, Changed, Found, Listed } from '../catalog.js';
 import { type Command, checkAgainst, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
@@ -13,6 +12,7 @@ import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
 import { Coordinator } from './coordinator.js';
 import { Gossip } from './gossip.js';
+import { QueuesByKey } from './queues-by-key.js';
 import { BEGUN, encodeEntry, type KeyedEntry, type Replica, serverKey } from './replica.js';
 import { type QuorumService, quorumService } from './service.js';
 import { versioned } from './versioned.js';
@@ -36,8 +36,8 @@ export class QuorumCatalog implements Catalog {
   readonly #gossip: Gossip;
   readonly #coordinator: Coordinator;
   readonly #watchers: Watchers;
-  /** Changes that this server was asked for, one after the other. */
-  readonly #changes = new SerialQueue();
+  /** Changes of each path that this server was asked for, one after the other. */
+  readonly #changes = new QueuesByKey();
   /** Whom it has compared with since it was blank. */
   readonly #comparedWith = new Set<string>();
   #isCrashed = false;
@@ -94,9 +94,9 @@ export class QuorumCatalog implements Catalog {
 
   async change(command: Command): Promise<Changed> {
     checkCommand(command);
-    return this.#changes.run(async () => {
+    const { path } = command;
+    return this.#changes.run(path, async () => {
       this.#mustAnswer();
-      const { path } = command;
       const look = await this.#coordinator.look(path);
       checkAgainst(look, command);
       const version = command.version ?? Math.max(this.#nowS, look.versionOf() + 1);

@@ -165,7 +165,8 @@ class TableRun {
       const nowMs = this.#world.nowMs;
       const isDuring = nowMs > this.#faultBeganMs && nowMs <= this.#faultEndedMs;
       if (isAnswered && isDuring && nowMs > this.#faultBeganMs + SETTLE_MS) this.#answering.add(server);
-      if (isDuring || nowMs > this.#faultEndedMs) this.#noteWait(number, lastAnswerMs, Math.min(nowMs, this.#faultEndedMs));
+      if (isDuring || nowMs > this.#faultEndedMs)
+        this.#noteWait(number, lastAnswerMs, Math.min(nowMs, this.#faultEndedMs));
       if (isAnswered) lastAnswerMs = nowMs;
       if (!this.#isOver) await this.#read(client, (number + turn) % SERVERS);
     }
@@ -189,7 +190,10 @@ class TableRun {
   async #read(client: Client, number: number): Promise<void> {
     const path = pathOf(number);
     const before = this.#answered.get(path) ?? 0;
-    const found = await this.#answerOf(client, client.once((catalog, asker) => catalog.get(path, asker)));
+    const found = await this.#answerOf(
+      client,
+      client.once((catalog, asker) => catalog.get(path, asker)),
+    );
     if (found === undefined) return;
     this.#reads++;
     if (decode(found.bytes) < before && found.stale === undefined) this.#staleReads++;

@@ -1,10 +1,10 @@
 // docs/protocols.md: the table of protocols and faults, as it was measured, with words on what surprises.
 import type { Catalog } from '../../../../src/catalog/catalog.js';
-import { FAULTS } from './faults.js';
+import { FAULTS, type TableFault } from './faults.js';
 import { type Measured, measure, messagesAnUpdate } from './measure.js';
 import { NOTES } from './notes.js';
 
-export const PROTOCOLS: readonly Catalog['protocol'][] = ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'];
+const PROTOCOLS: readonly Catalog['protocol'][] = ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'];
 
 const INTRODUCTION = `# Five protocols under the same faults
 
@@ -24,29 +24,32 @@ gossip goes round every second.
 
 /** @param progress called with what is measured next */
 export async function protocolsPage(progress: (what: string) => void): Promise<string> {
-  const parts = [INTRODUCTION, await costs(progress)];
+  progress('messages an update');
+  const parts = [INTRODUCTION, await costsSection()];
   for (const fault of FAULTS) {
     progress(fault.name);
-    const rows: string[] = [];
-    for (const protocol of PROTOCOLS) rows.push(row(protocol, await measure(protocol, fault)));
-    const note = NOTES[fault.name];
-    parts.push(
-      [
-        `## ${fault.name[0]?.toUpperCase()}${fault.name.slice(1)}`,
-        '',
-        '| protocol | answer | longest wait | stale reads | lost | maps | agree after |',
-        '| --- | --- | --- | --- | --- | --- | --- |',
-        ...rows,
-        '',
-        ...(note === undefined ? [] : [note, '']),
-      ].join('\n'),
-    );
+    parts.push(await faultSection(fault));
   }
   return `${parts.join('\n').trimEnd()}\n`;
 }
 
-async function costs(progress: (what: string) => void): Promise<string> {
-  progress('messages an update');
+/** What the page says of one fault. */
+export async function faultSection(fault: TableFault): Promise<string> {
+  const rows: string[] = [];
+  for (const protocol of PROTOCOLS) rows.push(row(protocol, await measure(protocol, fault)));
+  const note = NOTES[fault.name];
+  return [
+    `## ${fault.name[0]?.toUpperCase()}${fault.name.slice(1)}`,
+    '',
+    '| protocol | answer | longest wait | stale reads | lost | maps | agree after |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    ...(note === undefined ? [] : [note, '']),
+  ].join('\n');
+}
+
+async function costsSection(): Promise<string> {
   const rows: string[] = [];
   for (const protocol of PROTOCOLS) rows.push(`| ${protocol} | ${(await messagesAnUpdate(protocol)).toFixed(1)} |`);
   return [
