@@ -4,6 +4,7 @@ import type { XmlRpcMethods, XmlRpcValue } from '../../protocol/http/xml-rpc.js'
 import { type Blocks, checkHash } from '../blocks/blocks.js';
 import type { Catalog } from '../catalog.js';
 import { CatalogError } from '../map/errors.js';
+import { checkPath } from '../map/paths.js';
 import { decodeHashes, encodeHashes, FILES, fileOfName, hashesOf, pathOfFile } from './file-names.js';
 
 export interface SurfStoreParts {
@@ -74,6 +75,11 @@ export function surfStoreMethods({ catalog, blocks, testHooks }: SurfStoreParts)
     iscrashed: isCrashed,
     crash: hook(() => catalog.crash()),
     restore: hook(() => catalog.restore()),
+
+    /** Of a path of the map, as tester_getversion. */
+    async version_here(path) {
+      return catalog.versionHere(checkPath(path));
+    },
 
     /** As it is applied here, also while this server is crashed. */
     async tester_getversion(name) {

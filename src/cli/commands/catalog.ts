@@ -1,5 +1,6 @@
 // nmrfs catalog: the replicated map from paths to values.
 import type { Command } from 'commander';
+import type { ChaosOptions } from '../catalog/chaos/monkey.js';
 
 interface TraceOption {
   trace?: boolean;
@@ -35,6 +36,18 @@ export function addCatalogCommands(program: Command): void {
     .action(async (addresses: string, script: string | undefined) => {
       const { runShell } = await import('../catalog/shell.js');
       await runShell(addresses, script);
+    });
+  group
+    .command('chaos')
+    .description('crash and restore servers while clients write, and see whether everything holds')
+    .argument('<config>', 'the configuration of a catalog that runs, or, with --processes, does not run')
+    .option('--minutes <number>', 'for how long', '1')
+    .option('--seed <number>', 'decides what is done', '1')
+    .option('--processes', 'start the servers here, and kill and stop them as well')
+    .option('--majority', 'crash a majority too, now and then: clients wait then')
+    .action(async (config: string, options: ChaosOptions) => {
+      const { runChaos } = await import('../catalog/chaos/monkey.js');
+      await runChaos(config, options);
     });
   group
     .command('stop')

@@ -29,7 +29,10 @@ describe('the commands of the catalog', function () {
       'help',
     );
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /^version 1\nversion 1\nversion 2\nthree {2}\(version 2\)\na\nremoved\na {2}\S+ {2}leader\nb /);
+    assert.match(
+      stdout,
+      /^version 1\nversion 1\nversion 2\nthree {2}\(version 2\)\na\nremoved\na {2}\S+ {2}leader\nb /,
+    );
     assert.match(stdout, /unless the network splits/);
   });
 
@@ -40,6 +43,19 @@ describe('the commands of the catalog', function () {
     assert.match(stderr, /script\.txt:2: \/nothing is not there/);
     assert.equal((await catalog.shell(catalog.addresses, 'gte /a')).status, 2);
     assert.equal((await catalog.command('shell', '127.0.0.1')).status, 2);
+  });
+
+  it('the chaos monkey finds nothing wrong', async () => {
+    const { status, stdout, stderr } = await catalog.command(
+      'chaos',
+      catalog.configFile,
+      '--minutes',
+      '0.05',
+      '--seed',
+      '7',
+    );
+    assert.equal(status, 0, `${stdout}${stderr}`);
+    assert.match(stdout, /crash \w[\s\S]*back: \w[\s\S]*verdict: everything held/);
   });
 
   it('a new server comes with one address, and the shell with one as well', async () => {

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import type { Catalog } from '../../../src/catalog/catalog.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
+import { History } from '../../../src/cli/catalog/chaos/history.js';
 import { type CatalogHost, CatalogWorld, type CatalogWorldOptions } from './catalog-world.js';
 import { Client, wasUndone } from './client.js';
-import { History } from '../../../src/cli/catalog/chaos/history.js';
 
 export type Fault = 'kill' | 'power' | 'stop' | 'split' | 'one way' | 'slow';
 

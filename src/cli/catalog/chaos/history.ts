@@ -62,7 +62,8 @@ export class History {
       if (version === null) continue;
       const key = `${client} ${path}`;
       const before = seen.get(key) ?? 0;
-      if (version < before) problems.push(`sessions: client ${client} sees version ${version} of ${path} after ${before}`);
+      if (version < before)
+        problems.push(`sessions: client ${client} sees version ${version} of ${path} after ${before}`);
       seen.set(key, version);
     }
     return problems;
