@@ -39,6 +39,19 @@ for (const protocol of PROTOCOLS) {
       world.end();
     });
 
+    it('asks each other at most ten times a second when there is nothing to do', async () => {
+      const world = new CatalogWorld({ seed: 6, protocol, servers: 3 });
+      const ask = await begin(world);
+      await ask.change({ kind: 'create', path: '/a', value: bytes('1') });
+      await world.run(3000);
+      const before = world.network.messages;
+      await world.run(10_000);
+      // Six directions; a call and its answer are two messages.
+      const calls = (world.network.messages - before) / 2 / 6 / 10;
+      assert(calls <= 10, `${calls} calls a second`);
+      world.end();
+    });
+
     it('keeps everything when all processes are killed and started again', async () => {
       const world = new CatalogWorld({ seed: 2, protocol, servers: 3, config: { gossipMs: 500 } });
       const ask = await begin(world);

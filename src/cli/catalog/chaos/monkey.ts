@@ -103,7 +103,7 @@ class Monkey {
     const isMajority = this.#options.majority === true && this.#fraction() < 0.2;
     const count = isMajority ? minority + 1 : 1 + Math.floor(this.#fraction() * Math.max(1, minority));
     const victims = this.#pick(Math.min(count, this.#servers.length));
-    const faults: readonly Fault[] = this.#options.processes ? ['crash', 'kill', 'stop'] : ['crash'];
+    const faults = this.#faultKinds;
     const fault = faults[Math.floor(this.#fraction() * faults.length)] ?? 'crash';
     this.#faults++;
     this.#say(`${fault} ${victims.map(({ name }) => name).join(', ')}`);
@@ -184,6 +184,12 @@ class Monkey {
     if (fault === 'crash') await victim.call('restore');
     else if (fault === 'kill') await victim.start();
     else victim.signal('SIGCONT');
+  }
+
+  /** Primary-backup takes a server that is stopped for dead, and does not promise to survive it. */
+  get #faultKinds(): readonly Fault[] {
+    if (this.#options.processes !== true) return ['crash'];
+    return this.#config.protocol === 'primary-backup' ? ['crash', 'kill'] : ['crash', 'kill', 'stop'];
   }
 
   #pick(count: number): ChaosServer[] {
