@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { addCatalogCommands } from './commands/catalog.js';
 import { addFaultCommands } from './commands/faults.js';
 import { addInspectionCommands } from './commands/inspection.js';
 import { addMetaserverCommands } from './commands/metaserver.js';
@@ -35,6 +36,7 @@ function program(): Command {
   addFaultCommands(command);
   addScrubCommand(command);
   addMetaserverCommands(command);
+  addCatalogCommands(command);
   return command;
 }
 

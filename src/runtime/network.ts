@@ -31,6 +31,8 @@ export interface Socket {
 export interface HttpRequest {
   method: string;
   path: string;
+  /** What follows the question mark; empty when there is none. */
+  query: string;
   headers: Readonly<Record<string, string | undefined>>;
   body: Uint8Array;
 }
@@ -38,7 +40,7 @@ export interface HttpRequest {
 export interface HttpReply {
   status: number;
   headers?: Record<string, string>;
-  body: string;
+  body: string | Uint8Array;
 }
 
 export interface ListenOptions {

@@ -1,9 +1,9 @@
 // Metaservers of a group that break its rules.
 import { Buffer } from 'node:buffer';
 import { decodeChanges, encodeChanges } from '../../src/metaserver/storage/batch.js';
-import { GroupLeadership } from '../../src/metaserver/storage/group-leadership.js';
 import { PROGRESS_KEY } from '../../src/metaserver/storage/progress.js';
 import { WholeStates } from '../../src/metaserver/storage/whole-states.js';
+import { GroupLeadership } from '../../src/replication/group/leadership.js';
 import { GroupMember } from '../../src/replication/member/group-member.js';
 import type { Sabotage } from './cluster-shape.js';
 import { instead } from './replaced-members.js';

@@ -71,6 +71,12 @@ export class Etcd {
     });
   }
 
+  /** Where the member that leads answers, once one does. */
+  async leaderEndpoint(): Promise<string> {
+    const pid = await this.leaderPid();
+    return this.#members.find(({ process }) => process?.pid === pid)?.client ?? assert.fail();
+  }
+
   /** The number of the process of the member that leads, once one does. */
   async leaderPid(): Promise<number> {
     let pid: number | undefined;

@@ -2,13 +2,13 @@
 // else goes through etcd.
 import { ServiceError } from '../../protocol/errors.js';
 import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
+import { nameOf } from '../../replication/core/members.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
+import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
+import { stateCalls } from '../../replication/link/state-calls.js';
 import { diskStatus } from '../group/disk-status.js';
-import { readGreeting, textOf } from '../group/read-greeting.js';
-import { stateCalls } from '../group/state-calls.js';
 import type { GroupPlace } from '../metrics.js';
-import { nameOf } from '../storage/progress.js';
 import type { EtcdStorage } from './etcd-storage.js';
 
 export interface EtcdGroupServiceParts {

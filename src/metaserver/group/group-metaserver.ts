@@ -2,6 +2,9 @@
 
 import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
+import { nameOf } from '../../replication/core/members.js';
+import { askToJoin } from '../../replication/group/ask-to-join.js';
+import { Membership } from '../../replication/group/membership.js';
 import { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { type PeerAddress, Peers } from '../../replication/link/peers.js';
@@ -12,13 +15,12 @@ import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
 import { found, readProgress, SEGMENT_BYTES } from '../storage/group-engine.js';
 import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
-import { etcdLogOf, nameOf, type Progress } from '../storage/progress.js';
+import { etcdLogOf, type Progress } from '../storage/progress.js';
 import { clusterIdIn } from './cluster-id.js';
 import { mostAgreeWithLeader } from './divergence.js';
 import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
-import { askToJoin, becomeNew, beginBlank } from './joining.js';
-import { Membership } from './membership.js';
+import { becomeNew, beginBlank } from './joining.js';
 import { Roster } from './roster.js';
 
 export interface GroupOptions {

@@ -1,16 +1,16 @@
 // GroupService of a metaserver.
 import type { GroupRole, GroupService, GroupStatus, ServerPlace } from '../../protocol/services/group.js';
+import { nameOf } from '../../replication/core/members.js';
+import type { Membership } from '../../replication/group/membership.js';
 import type { GroupLink } from '../../replication/link/group-link.js';
 import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
+import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
+import { stateCalls } from '../../replication/link/state-calls.js';
 import type { GroupMember } from '../../replication/member/group-member.js';
 import type { GroupPlace } from '../metrics.js';
 import type { GroupStorage } from '../storage/group-storage.js';
-import { nameOf } from '../storage/progress.js';
 import { diskStatus } from './disk-status.js';
-import type { Membership } from './membership.js';
-import { readGreeting, textOf } from './read-greeting.js';
-import { stateCalls } from './state-calls.js';
 
 export interface GroupServiceParts {
   peers: Peers;

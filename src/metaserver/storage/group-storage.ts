@@ -2,6 +2,8 @@
 // one, which a lone metaserver is, writes without its log while the log can't be used.
 import { join } from 'node:path';
 import type { MemberId, Members } from '../../replication/core/members.js';
+import { type Standing, standingIn } from '../../replication/group/ask-to-join.js';
+import { GroupLeadership } from '../../replication/group/leadership.js';
 import { ReplicationLog } from '../../replication/log/replication-log.js';
 import { GroupMember } from '../../replication/member/group-member.js';
 import { DivergedError } from '../../replication/member/state-machine.js';
@@ -14,7 +16,6 @@ import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { BaseStorage, Key, Room, Row, Storage } from '../engine/storage.js';
 import { AppliedRows } from './applied-rows.js';
 import type { Changes } from './batch.js';
-import { GroupLeadership } from './group-leadership.js';
 import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';
 import type { Progress } from './progress.js';
 import { StorageUpkeep } from './storage-upkeep.js';
@@ -103,11 +104,8 @@ export class GroupStorage implements Storage {
   }
 
   /** What it is to its group, as of the last entry here. */
-  get standing(): 'blank' | 'learner' | 'voter' | 'removed' {
-    const { voters, learners } = this.members;
-    if (voters.length === 0) return 'blank';
-    if (voters.includes(this.self)) return 'voter';
-    return learners.includes(this.self) ? 'learner' : 'removed';
+  get standing(): Standing {
+    return standingIn(this.members, this.self);
   }
 
   get appliedIndex(): number {

@@ -22,11 +22,6 @@ export interface EarlierProgress {
   readonly salt: bigint;
 }
 
-/** The configured name of a member: what its id begins with. */
-export function nameOf(member: MemberId): string {
-  return member.slice(0, Math.max(0, member.lastIndexOf('/')));
-}
-
 const EARLIER_BYTES = 16;
 
 export function encodeProgress({ self, mark, digest }: Progress): Uint8Array {

@@ -13,6 +13,8 @@ export interface HttpFace {
   metrics?: () => Promise<string>;
   /** GET /healthz: 200 or 503, with these fields as JSON. */
   health?: () => { healthy: boolean; detail?: string };
+  /** What a server answers besides; undefined for what is not its. */
+  other?: (request: HttpRequest) => Promise<HttpReply | undefined>;
   /** Then all but /healthz needs Basic authentication with it as the password and any user name. */
   secret?: string;
 }
@@ -44,7 +46,7 @@ export function refuseHttp(
 }
 
 async function answer(face: HttpFace, request: HttpRequest, log: Log): Promise<HttpReply> {
-  const { xmlRpc, metrics, health } = face;
+  const { xmlRpc, metrics, health, other } = face;
   const { method, path, body } = request;
   const refused = refuseHttp(face, request);
   if (refused !== undefined) return refused;
@@ -62,6 +64,8 @@ async function answer(face: HttpFace, request: HttpRequest, log: Log): Promise<H
     if (method !== 'POST') return notAllowed('POST');
     return { status: 200, headers: { 'content-type': 'text/xml' }, body: await answerXmlRpc(xmlRpc, body, log) };
   }
+  const answered = await other?.(request);
+  if (answered !== undefined) return answered;
   return text(404, 'there is nothing here; try /RPC2, /metrics or /healthz');
 }
 

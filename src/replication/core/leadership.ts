@@ -1,8 +1,9 @@
 // What a member does while it leads: it sends entries and heartbeats, counts answers, and commits.
 import { assert } from '../../runtime/assert.js';
 import type { Content, MemberProgress, MembersRefusal } from './core.js';
+import { BY_MAJORITY, type Counting } from './counting.js';
 import type { Appended, Heard, LeaderOutbox } from './leader-messages.js';
-import { isMajority, type MemberId, type Members, reachedByMajority, voterDifference } from './members.js';
+import { type MemberId, type Members, voterDifference } from './members.js';
 import { Progress } from './progress.js';
 import type { Replica } from './replica.js';
 import type { CoreSettings } from './settings.js';
@@ -23,8 +24,16 @@ export class Leadership {
   readonly #settings: CoreSettings;
   readonly #replica: Replica;
   readonly #outbox: LeaderOutbox;
+  readonly #counting: Counting;
 
-  constructor(term: number, settings: CoreSettings, replica: Replica, outbox: LeaderOutbox) {
+  constructor(
+    term: number,
+    settings: CoreSettings,
+    replica: Replica,
+    outbox: LeaderOutbox,
+    counting: Counting = BY_MAJORITY,
+  ) {
+    this.#counting = counting;
     this.#term = term;
     this.#settings = settings;
     this.#replica = replica;
@@ -90,15 +99,28 @@ export class Leadership {
     if (log.lastChange > committed) return 'a change is under way';
     if (voterDifference(log.members, members) > 1) return 'more than one voter differs';
     if (members.voters.length === 0) return 'no voter would be left';
+    return this.setMembers(members);
+  }
+
+  /** Without asking whether that is safe. @returns the index of the entry */
+  setMembers(members: Members): number {
     const index = this.#replica.add(this.#term, { kind: 'members', members });
     this.#membersChanged();
     return index;
   }
 
+  /** It asks for the whole state. */
+  needsState(member: MemberId): void {
+    const progress = this.#others.get(member);
+    if (progress === undefined || progress.state === 'snapshot') return;
+    progress.beginSnapshot();
+    this.#outbox.sendSnapshot(member);
+  }
+
   /** Commits what a majority has stored. @returns whether it still leads: a leader that was removed leads until then */
   commit(): boolean {
     const own = this.#outbox.storedUpTo(this.#replica.log.lastIndex);
-    const index = reachedByMajority(this.#replica.log.members, (voter) =>
+    const index = this.#counting.committed(this.#replica.log.members, (voter) =>
       voter === this.#settings.self ? own : (this.#others.get(voter)?.matched ?? 0),
     );
     // Entries of earlier terms are committed by one of this term behind them only: section 5.4.2 of the Raft paper.
@@ -134,7 +156,7 @@ export class Leadership {
     if (++this.#ticksSinceCheck < electionTicks) return true;
     this.#ticksSinceCheck = 0;
     const { self } = this.#settings;
-    const isHeard = isMajority(
+    const isHeard = this.#counting.suffices(
       this.#replica.log.members,
       (voter) => voter === self || this.#others.get(voter)?.isActive === true,
     );
@@ -210,7 +232,7 @@ export class Leadership {
     const { self } = this.#settings;
     const heardBy = (voter: MemberId) =>
       voter === self ? this.#lastRound : (this.#others.get(voter)?.heardRound ?? 0);
-    this.#confirmedRound = reachedByMajority(this.#replica.log.members, heardBy);
+    this.#confirmedRound = this.#counting.confirmed(this.#replica.log.members, heardBy);
   }
 
   /** @returns the last entry that is sent */

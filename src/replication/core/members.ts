@@ -1,7 +1,12 @@
 // Who belongs to a group.
 
-/** Unique for ever: a member that lost its disk comes back as another one. */
+/** Unique for ever: a member that lost its disk comes back as another one. It is NAME/UNIQUE, with the configured name of its server. */
 export type MemberId = string;
+
+/** The configured name of a member's server. */
+export function nameOf(member: MemberId): string {
+  return member.slice(0, Math.max(0, member.lastIndexOf('/')));
+}
 
 export interface Members {
   /** Sorted. */

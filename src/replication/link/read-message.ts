@@ -14,6 +14,7 @@ const isNames: Check = (value) => Array.isArray(value) && value.every(isText);
 const isMembers: Check = (value) => fits(value, { voters: isNames, learners: isNames });
 const isMark: Check = (value) => fits(value, { index: isNumber, term: isNumber, members: isMembers });
 const isPlace: Check = (value) => fits(value, { index: isNumber, term: isNumber });
+const isRoll: Check = (value) => fits(value, { index: isNumber, term: isNumber, voters: isNames });
 const isContent: Check = (value) => {
   const { kind } = value as Content;
   if (kind === 'nothing') return true;
@@ -41,6 +42,8 @@ const KINDS: Record<string, Fields> = {
   startViewChange: { primary: isText, released: isNumber },
   doViewChange: { lastIndex: isNumber, lastTerm: isNumber, committed: isNumber, released: isNumber },
   fetch: { index: isNumber, indexTerm: isNumber },
+  helo: { roll: isRoll, isPrimary: isYesOrNo, isReturning: isYesOrNo, start: isNumber, heardStart: isNumber },
+  needState: {},
   fetched: { previousIndex: isNumber, previousTerm: isNumber, entries: isEntries },
 };
 

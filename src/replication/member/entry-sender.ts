@@ -3,12 +3,12 @@ import { errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import type { Core, Entry, Envelope, Outgoing } from '../core/core.js';
-import type { ReplicationLog } from '../log/replication-log.js';
+import type { MemberLog } from '../log/memory-log.js';
 import type { Transport } from './transport.js';
 
 export interface EntrySenderParts {
   core: Core;
-  log: ReplicationLog;
+  log: MemberLog;
   transport: Transport;
   runtime: { readonly log: Log };
 }

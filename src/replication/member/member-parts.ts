@@ -1,7 +1,7 @@
 // What a member is made of.
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Core } from '../core/core.js';
-import type { ReplicationLog } from '../log/replication-log.js';
+import type { MemberLog } from '../log/memory-log.js';
 import type { StateMachine, States } from './state-machine.js';
 import type { Transport } from './transport.js';
 
@@ -16,7 +16,7 @@ export interface MemberEvents {
 
 export interface MemberParts {
   core: Core;
-  log: ReplicationLog;
+  log: MemberLog;
   state: StateMachine;
   /** Not needed by a group of one. */
   states?: States;

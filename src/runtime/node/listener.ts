@@ -88,8 +88,11 @@ async function answer(
     const headers = Object.fromEntries(
       Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]),
     );
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    const head = { method: request.method ?? 'GET', path, headers };
+    const { url = '/' } = request;
+    const questionMark = url.indexOf('?');
+    const path = questionMark < 0 ? url : url.slice(0, questionMark);
+    const query = questionMark < 0 ? '' : url.slice(questionMark + 1);
+    const head = { method: request.method ?? 'GET', path, query, headers };
     const refused = options.refuseHttp?.(head);
     const body = refused === undefined ? await readBody(request, options) : undefined;
     if (body !== undefined) {
@@ -125,7 +128,7 @@ function tooLong(request: IncomingMessage, { maximumHttpBodyBytes }: ListenOptio
 }
 
 function send(response: ServerResponse, { status, headers, body }: HttpReply, close: boolean): void {
-  const content = Buffer.from(body, 'utf8');
+  const content = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
   response.writeHead(status, {
     ...headers,
     'content-length': content.length,

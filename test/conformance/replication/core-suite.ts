@@ -95,12 +95,20 @@ export function runGroup(make: MakeCore, { kind, seed, size, units }: Run, tampe
   return group;
 }
 
-/** @param runs for each kind of faults */
-export function coreSuite(make: MakeCore, runs: number, firstSeed: number): void {
+/**
+ * @param runs for each kind of faults
+ * @param kinds those that the protocol promises to survive
+ */
+export function coreSuite(
+  make: MakeCore,
+  runs: number,
+  firstSeed: number,
+  kinds: readonly string[] = FAULT_KINDS,
+): void {
   let done = 0;
   let steps = 0;
   after(() => console.log(`    ${done} runs of ${steps} steps in all`));
-  for (const kind of FAULT_KINDS) {
+  for (const kind of kinds) {
     it(`keeps what it has committed, and goes on, with ${kind}: ${runs} seeds from ${firstSeed}`, function () {
       this.timeout(runs * RUN_TIMEOUT_MS);
       for (let seed = firstSeed; seed < firstSeed + runs; seed++) {

@@ -1,5 +1,6 @@
 // How the suites make the cores that they try.
 import type { MemberId } from '../../../src/replication/core/members.js';
+import { PrimaryBackup } from '../../../src/replication/core/primary-backup/primary-backup.js';
 import { Raft } from '../../../src/replication/core/raft/raft.js';
 import type { CoreSettings } from '../../../src/replication/core/settings.js';
 import { Viewstamped } from '../../../src/replication/core/viewstamped/viewstamped.js';
@@ -11,6 +12,8 @@ export const ELECTION_TICKS = 10;
 export const makeRaft: MakeCore = (self, stored, random) => new Raft(settings(self, random), stored);
 
 export const makeViewstamped: MakeCore = (self, stored, random) => new Viewstamped(settings(self, random), stored);
+
+export const makePrimaryBackup: MakeCore = (self, stored, random) => new PrimaryBackup(settings(self, random), stored);
 
 function settings(self: MemberId, random: SeededRandom): CoreSettings {
   return {

@@ -18,6 +18,8 @@ export interface GroupOptions {
   /** The shortest time without a leader that makes a member ask for votes, in ticks. */
   electionTicks: number;
   tamper?: Tamper;
+  /** What must hold; that of protocols which ask a majority when absent. */
+  invariants?: Invariants;
 }
 
 /** What a sabotage changes. */
@@ -34,7 +36,7 @@ const DRIFT = 0.1;
 const COMPACTION = 0.02;
 
 export class SimulatedGroup {
-  readonly invariants = new Invariants();
+  readonly invariants: Invariants;
   readonly members = new Map<MemberId, SimulatedMember>();
   faults: Faults;
   /** How often a member did what its core wanted done: after each tick, message, proposal and write. */
@@ -53,6 +55,7 @@ export class SimulatedGroup {
 
   constructor(options: GroupOptions) {
     this.#options = options;
+    this.invariants = options.invariants ?? new Invariants();
     this.faults = options.faults;
     this.#random = new SeededRandom(options.seed);
     this.#network = new SimulatedNetwork(this.#random);

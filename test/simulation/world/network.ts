@@ -16,6 +16,8 @@ interface Port {
 /** The state between two hosts, one object per pair. */
 interface Pair {
   isCut: boolean;
+  /** Nothing comes to this one of the two. */
+  deaf: string | null;
   /** Added to every delay. */
   slownessUs: number;
   sockets: Set<SimulatedSocket>;
@@ -25,6 +27,8 @@ export class SimulatedNetwork {
   readonly #ports = new Map<string, Port>();
   readonly #pairs = new Map<string, Pair>();
   readonly #unpowered = new Set<string>();
+  /** That were sent so far, between any two hosts. */
+  messages = 0;
 
   readonly #random: SeededRandom;
 
@@ -45,10 +49,16 @@ export class SimulatedNetwork {
     this.#pair(one, other).isCut = true;
   }
 
+  /** From now on nothing comes to `to` from `from`, until `heal`; the other way all passes. */
+  cutOneWay(from: string, to: string): void {
+    this.#pair(from, to).deaf = to;
+  }
+
   /** Ends a cut; with `breaks`, the connections have not outlived it. */
   heal(one: string, other: string, breaks: boolean): void {
     const pair = this.#pair(one, other);
     pair.isCut = false;
+    pair.deaf = null;
     if (breaks) this.breakConnections(one, other);
     for (const socket of pair.sockets) socket.kick();
   }
@@ -105,7 +115,8 @@ export class SimulatedNetwork {
       const host = address.slice(0, address.lastIndexOf(':'));
       const pair = this.#pair(process.host, host);
       const attempt = () => {
-        if (isOver || pair.isCut || this.#unpowered.has(host)) return;
+        // Both directions are needed to connect.
+        if (isOver || pair.isCut || pair.deaf !== null || this.#unpowered.has(host)) return;
         const port = this.#ports.get(address);
         if (port === undefined) {
           process.after(this.#delayUs(pair), () => fail('ECONNREFUSED'));
@@ -131,7 +142,10 @@ export class SimulatedNetwork {
   #link(pair: Pair): Link {
     return {
       delayUs: () => this.#delayUs(pair),
-      isCut: () => pair.isCut,
+      sent: () => {
+        this.messages++;
+      },
+      isCutTo: (host) => pair.isCut || pair.deaf === host,
       isPowered: (host) => !this.#unpowered.has(host),
       random: this.#random,
     };
@@ -147,7 +161,7 @@ export class SimulatedNetwork {
     const key = one < other ? `${one} ${other}` : `${other} ${one}`;
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
-      pair = { isCut: false, slownessUs: 0, sockets: new Set() };
+      pair = { isCut: false, deaf: null, slownessUs: 0, sockets: new Set() };
       this.#pairs.set(key, pair);
     }
     return pair;

@@ -11,9 +11,11 @@ const SYSTEM_BUFFER_BYTES = 256 * 1024;
 export interface Link {
   /** Microseconds for the next piece. */
   delayUs(): number;
-  /** Nothing passes for now. */
-  isCut(): boolean;
+  /** Nothing comes to the host for now. */
+  isCutTo(host: string): boolean;
   isPowered(host: string): boolean;
+  /** Called for each message. */
+  sent(): void;
   readonly random: SeededRandom;
 }
 
@@ -58,6 +60,7 @@ export class SimulatedSocket implements Socket {
     if (this.#state !== 'open') return;
     const other = this.#other;
     if (other === null) return;
+    this.#link.sent();
     if (other.#state !== 'vanished') {
       other.#arrive(Buffer.concat(chunks));
       sent?.();
@@ -111,7 +114,14 @@ export class SimulatedSocket implements Socket {
   /** Something has changed that may let bytes pass. */
   kick(): void {
     const isWaiting = this.#incoming.length > 0 || this.#end !== null;
-    if (this.#isScheduled || this.#isPaused || !isWaiting || this.#receive === null || this.#link.isCut()) return;
+    if (
+      this.#isScheduled ||
+      this.#isPaused ||
+      !isWaiting ||
+      this.#receive === null ||
+      this.#link.isCutTo(this.process.host)
+    )
+      return;
     this.#isScheduled = true;
     this.process.after(this.#link.delayUs(), () => {
       this.#isScheduled = false;
@@ -128,7 +138,7 @@ export class SimulatedSocket implements Socket {
 
   /** Hands over what has come, or a part of it. */
   #deliver(): void {
-    if (this.#state !== 'open' || this.#isPaused || this.#link.isCut()) return;
+    if (this.#state !== 'open' || this.#isPaused || this.#link.isCutTo(this.process.host)) return;
     if (this.#incoming.length > 0) {
       const all = this.#incoming.length === 1 ? (this.#incoming[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#incoming);
       const isSplit = all.length > 1 && this.#link.random.chance(0.1);

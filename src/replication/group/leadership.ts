@@ -1,16 +1,14 @@
-// Whether a member of a group leads, for what stands on its storage.
+// Whether a member of a group leads, for what stands on it.
 import { ServiceError } from '../../protocol/errors.js';
-import type { MemberId } from '../../replication/core/members.js';
-import type { GroupMember } from '../../replication/member/group-member.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
-import type { Leadership } from '../engine/storage.js';
-import { nameOf } from './progress.js';
+import { type MemberId, nameOf } from '../core/members.js';
+import type { GroupMember } from '../member/group-member.js';
 
 /** A member that has everything takes over within a round trip; one that lags behind is not waited for any longer. */
 const HAND_OVER_LIMIT_MS = 1000;
 const HAND_OVER_POLL_MS = 10;
 
-export class GroupLeadership implements Leadership {
+export class GroupLeadership {
   readonly #listeners: (() => void)[] = [];
   #wasServing = false;
 

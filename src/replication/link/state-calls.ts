@@ -1,8 +1,8 @@
-// The calls of GroupService by which another metaserver sends its whole state.
+// The calls of GroupService by which another server sends its whole state.
 import { malformed } from '../../protocol/errors.js';
 import type { GroupService } from '../../protocol/services/group.js';
-import type { IncomingStates } from '../../replication/link/incoming-states.js';
-import { readMark } from '../../replication/link/read-message.js';
+import type { IncomingStates } from './incoming-states.js';
+import { readMark } from './read-message.js';
 
 export function stateCalls(states: IncomingStates): Pick<GroupService, 'beginState' | 'stateChunk' | 'endState'> {
   return {

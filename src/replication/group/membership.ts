@@ -1,26 +1,35 @@
-// Who belongs to the group, changed by its leader. Newcomers are learners until they have nearly everything, then voters. A server that has come back
-// without its disk takes the place of the member that it was.
+// Who belongs to the group, changed by its leader. Newcomers are learners until they have nearly everything, then voters. A server
+// that has come back without its disk takes the place of the member that it was.
 import { ServiceError } from '../../protocol/errors.js';
-import type { CoreStatus } from '../../replication/core/core.js';
-import {
-  hasMember,
-  type MemberId,
-  type Members,
-  withLearner,
-  withoutMember,
-  withVoter,
-} from '../../replication/core/members.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
-import type { GroupStorage } from '../storage/group-storage.js';
-import { nameOf } from '../storage/progress.js';
+import type { CoreStatus } from '../core/core.js';
+import {
+  hasMember,
+  type MemberId,
+  type Members,
+  nameOf,
+  withLearner,
+  withoutMember,
+  withVoter,
+} from '../core/members.js';
+import type { GroupMember } from '../member/group-member.js';
+import type { GroupLeadership } from './leadership.js';
 
 const LOOK_MS = 100;
 /** A learner that lacks no more entries than this has them before anybody waits for it. */
 const MOST_BEHIND = 64;
+
+/** This server, as a member. */
+export interface OwnPlace {
+  readonly self: MemberId;
+  /** null while it can't take part. */
+  readonly member: GroupMember | null;
+  readonly leadership: Pick<GroupLeadership, 'isServing' | 'onChange' | 'notLeader' | 'handOver'>;
+}
 
 export class Membership {
   #timer: Timer | null = null;
@@ -28,13 +37,13 @@ export class Membership {
   /** Changes of the members. */
   readonly #queue = new SerialQueue();
 
-  readonly #storage: GroupStorage;
+  readonly #place: OwnPlace;
   readonly #runtime: Runtime;
 
-  constructor(storage: GroupStorage, runtime: Runtime) {
-    this.#storage = storage;
+  constructor(place: OwnPlace, runtime: Runtime) {
+    this.#place = place;
     this.#runtime = runtime;
-    storage.leadership.onChange(() => this.#schedule());
+    place.leadership.onChange(() => this.#schedule());
     this.#schedule();
   }
 
@@ -55,11 +64,11 @@ export class Membership {
         const id = [...members.learners, ...members.voters].find((each) => nameOf(each) === name);
         if (id === undefined) return;
         if (members.voters.includes(id) && members.voters.length === 1) {
-          throw new ServiceError('REFUSED', `${name} is the only metaserver`);
+          throw new ServiceError('REFUSED', `${name} is the only server of its group`);
         }
-        if (id === this.#storage.self) {
+        if (id === this.#place.self) {
           await this.#handOver();
-          throw this.#storage.leadership.notLeader();
+          throw this.#place.leadership.notLeader();
         }
         await this.#change(withoutMember(members, id), 'replication.member_removed', id);
       }
@@ -71,7 +80,7 @@ export class Membership {
     const { members } = this.#status;
     const id = members.voters.find((each) => nameOf(each) === name);
     if (id === undefined) throw new ServiceError('REFUSED', `${name} is no voter of the group`);
-    if (id !== this.#storage.self) await this.#handOver(id);
+    if (id !== this.#place.self) await this.#handOver(id);
   }
 
   close(): void {
@@ -81,20 +90,20 @@ export class Membership {
   }
 
   async #handOver(to?: MemberId): Promise<void> {
-    const { leadership } = this.#storage;
+    const { leadership } = this.#place;
     await leadership.handOver(to);
     if (leadership.isServing)
       throw new ServiceError('REFUSED', `${to === undefined ? 'nobody' : nameOf(to)} took over in time`);
   }
 
   get #status(): CoreStatus {
-    const { member, leadership } = this.#storage;
+    const { member, leadership } = this.#place;
     if (member === null || !leadership.isServing) throw leadership.notLeader();
     return member.status;
   }
 
   #schedule(): void {
-    const { member, leadership } = this.#storage;
+    const { member, leadership } = this.#place;
     if (this.#timer !== null || this.#isClosed || !leadership.isServing) return;
     if (member === null || member.status.members.learners.length === 0) return;
     this.#timer = this.#runtime.clock.after(LOOK_MS, () => {
@@ -113,7 +122,7 @@ export class Membership {
   async #promote(): Promise<void> {
     const { members, lastIndex } = this.#status;
     for (const learner of members.learners) {
-      const known = this.#storage.member?.progress.find(({ member }) => member === learner);
+      const known = this.#place.member?.progress.find(({ member }) => member === learner);
       if (known?.isActive !== true || known.matched + MOST_BEHIND < lastIndex) continue;
       const earlier = [...members.voters, ...members.learners].find(
         (other) => other !== learner && nameOf(other) === nameOf(learner),
@@ -128,7 +137,7 @@ export class Membership {
   }
 
   async #change(members: Members, event: string, id: MemberId): Promise<void> {
-    const { member } = this.#storage;
+    const { member } = this.#place;
     if (member === null) throw new ServiceError('NOT_LEADER', 'this server takes no part');
     await member.changeMembers(members);
     this.#runtime.log.info(event, { member: id, voters: members.voters.length });

@@ -1,10 +1,10 @@
 // How a server is let into a group: who asks, whom, and until when.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { askToJoin } from '../../../src/metaserver/group/joining.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
+import { askToJoin } from '../../../src/replication/group/ask-to-join.js';
 import type { Peers } from '../../../src/replication/link/peers.js';
-import { TestRuntime } from './harness.js';
+import { TestRuntime } from '../metaserver/harness.js';
 
 type Standing = ReturnType<Parameters<typeof askToJoin>[1]>;
 

@@ -1,4 +1,4 @@
-// Checks of what metaservers say to each other.
+// Checks of what servers of a group say to each other.
 import { malformed } from '../../protocol/errors.js';
 import type { Greeting } from '../../protocol/services/group.js';
 

@@ -1,0 +1,111 @@
+// Spreads updates to all other servers in the background, soon after they were made, and asks now and then for what was missed.
+
+import type { Peer } from '../../replication/link/peers.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import type { Timer } from '../../runtime/clock.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { PeerGroup } from '../peers/peer-group.js';
+import type { Batch, Replica } from './replica.js';
+import { type LazyService, readBatch } from './service.js';
+import { covers, type Vector } from './vector.js';
+
+/** What is made meanwhile goes along. */
+const SOON_MS = 10;
+/** With nothing to tell, servers compare what they have seen this often. */
+const IDLE_MS = 500;
+
+export interface SpreadingParts {
+  readonly group: PeerGroup<LazyService>;
+  readonly replica: Replica;
+  readonly absorb: (batch: Batch) => Promise<void>;
+  readonly isActive: () => boolean;
+  readonly runtime: Runtime;
+}
+
+export class Spreading {
+  /** What each of the others is known to have seen. */
+  readonly #known = new Map<string, Vector>();
+  #timer: Timer | null = null;
+  #isSpreading = false;
+  /** Something was made while updates were being spread. */
+  #isAgain = false;
+  #isClosed = false;
+
+  readonly #parts: SpreadingParts;
+
+  constructor(parts: SpreadingParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#schedule(IDLE_MS);
+  }
+
+  /** There is something to tell. */
+  soon(): void {
+    this.#isAgain = true;
+    if (!this.#isSpreading) this.#schedule(SOON_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  /** To all that can be reached. */
+  async now(): Promise<void> {
+    await Promise.all(this.#parts.group.living.map((peer) => this.#tell(peer)));
+  }
+
+  /** From all that can be reached, until what was asked for is seen. @returns whether it is */
+  async fetch(wanted: Vector): Promise<boolean> {
+    const { group, replica, absorb } = this.#parts;
+    for (const peer of group.living) {
+      if (covers(replica.seen, wanted)) break;
+      const batch = await group.ask(peer, 'lazy', (service, options) => service.pull({ seen: replica.seen }, options));
+      if (batch !== null) await absorb(readBatch(batch));
+    }
+    return covers(replica.seen, wanted);
+  }
+
+  async #tell(peer: Peer): Promise<void> {
+    const { group, replica, absorb } = this.#parts;
+    // At most twice: the first answer says what the other has seen.
+    for (let round = 0; round < 2; round++) {
+      const known = this.#known.get(peer.name) ?? {};
+      const batch = replica.since(known);
+      const answer = await group.ask(peer, 'lazy', (service, options) => service.push(batch, options));
+      if (answer === null) {
+        this.#known.delete(peer.name);
+        return;
+      }
+      this.#known.set(peer.name, answer.seen);
+      if (!covers(replica.seen, answer.seen)) {
+        const missed = await group.ask(peer, 'lazy', (service, options) =>
+          service.pull({ seen: replica.seen }, options),
+        );
+        if (missed !== null) await absorb(readBatch(missed));
+      }
+      if (covers(answer.seen, replica.seen)) return;
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isClosed) return;
+    this.#timer?.cancel();
+    this.#timer = this.#parts.runtime.clock.after(delayMs, () => {
+      this.#isSpreading = true;
+      this.#isAgain = false;
+      (this.#parts.isActive() ? this.now() : Promise.resolve())
+        .catch((error: unknown) => {
+          rethrowProgramFault(error);
+          this.#parts.runtime.log.warn('catalog.not_spread', errorFields(error));
+        })
+        .finally(() => {
+          this.#isSpreading = false;
+          this.#schedule(this.#isAgain ? SOON_MS : IDLE_MS);
+        });
+    });
+  }
+}

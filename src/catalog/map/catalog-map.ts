@@ -1,0 +1,102 @@
+// The replicated map where all servers carry out the same commands in the same order: a deterministic state machine. Applying never
+// fails, whatever is repeated.
+import { dropOldest } from '../../runtime/drop-oldest.js';
+import { type Command, checkAgainst } from './commands.js';
+import { CatalogError, type CatalogErrorCode } from './errors.js';
+import { parentOf } from './paths.js';
+import { type Value, ValueTree } from './value-tree.js';
+
+/** Outcomes that are kept, so that a command which is sent again is not carried out again. */
+const KEPT_OUTCOMES = 4096;
+
+export type Outcome =
+  | { readonly isDone: true; readonly version: number }
+  | { readonly isDone: false; readonly code: CatalogErrorCode; readonly message: string };
+
+/** What all servers carry out. `token` is unique to the request, and the same when it is made again. */
+export type Logged =
+  | { readonly kind: 'command'; readonly token: string; readonly command: Command }
+  /** Where a server is that was added while the group worked; null for one that was removed. */
+  | { readonly kind: 'server'; readonly token: string; readonly name: string; readonly address: string | null };
+
+/** All of a map, as plain values. */
+export interface MapContent {
+  values: [path: string, bytes: Uint8Array, version: number][];
+  servers: [name: string, address: string][];
+  outcomes: [token: string, outcome: Outcome][];
+}
+
+export class CatalogMap {
+  readonly tree = new ValueTree();
+  readonly servers = new Map<string, string>();
+  readonly #outcomes = new Map<string, Outcome>();
+
+  static from({ values, servers, outcomes }: MapContent): CatalogMap {
+    const map = new CatalogMap();
+    for (const [path, bytes, version] of values) map.tree.put(path, { bytes, version });
+    for (const [name, address] of servers) map.servers.set(name, address);
+    for (const [token, outcome] of outcomes) map.#outcomes.set(token, outcome);
+    return map;
+  }
+
+  /** The arrays are new; the values are shared, and never changed. */
+  content(): MapContent {
+    return {
+      values: [...this.tree.entries()].map(([path, { bytes, version }]) => [path, bytes, version]),
+      servers: [...this.servers],
+      outcomes: [...this.#outcomes],
+    };
+  }
+
+  get(path: string): Value | undefined {
+    return this.tree.get(path);
+  }
+
+  /** What became of a request, if it was carried out lately. */
+  outcomeOf(token: string): Outcome | undefined {
+    return this.#outcomes.get(token);
+  }
+
+  apply(logged: Logged): void {
+    const { token } = logged;
+    if (this.#outcomes.has(token)) return;
+    this.#outcomes.set(token, this.#carryOut(logged));
+    dropOldest(this.#outcomes, KEPT_OUTCOMES);
+  }
+
+  #carryOut(logged: Logged): Outcome {
+    if (logged.kind === 'server') {
+      if (logged.address === null) this.servers.delete(logged.name);
+      else this.servers.set(logged.name, logged.address);
+      return { isDone: true, version: 0 };
+    }
+    try {
+      checkAgainst(this.tree, logged.command);
+    } catch (error) {
+      if (!(error instanceof CatalogError)) throw error;
+      return { isDone: false, code: error.code, message: error.message };
+    }
+    return { isDone: true, version: this.#change(logged.command) };
+  }
+
+  /** @returns the version that is there now, or was before a removal */
+  #change(command: Command): number {
+    const { path } = command;
+    const before = this.tree.versionOf(path);
+    if (command.kind === 'remove') {
+      this.tree.delete(path);
+      return before;
+    }
+    if (command.kind === 'put') this.#makeParents(path);
+    const version = command.version ?? before + 1;
+    this.tree.put(path, { bytes: command.value, version });
+    return version;
+  }
+
+  #makeParents(path: string): void {
+    const parent = parentOf(path);
+    if (this.tree.has(parent)) return;
+    this.#makeParents(parent);
+    this.tree.put(parent, { bytes: new Uint8Array(), version: 1 });
+  }
+}

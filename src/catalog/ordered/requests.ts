@@ -1,0 +1,98 @@
+// Requests of clients, carried out at the leader. What was proposed and not applied when a leader lost its office is asked for again
+// under the same token, so that it is carried out once.
+import { ServiceError } from '../../protocol/errors.js';
+import type { CatalogMap, Logged, Outcome } from '../map/catalog-map.js';
+import { encodeLogged } from '../map/encoding.js';
+import { CatalogError } from '../map/errors.js';
+import type { Watchers } from '../map/watchers.js';
+import type { Participation } from './participation.js';
+
+/** Nobody reports that another leader is known. */
+const LOOK_AGAIN_MS = 25;
+
+export interface RequestParts {
+  map: () => CatalogMap;
+  appliedIndex: () => number;
+  /** null while this server takes no part. */
+  participation: () => Participation | null;
+  watchers: Watchers;
+  /** Why this server answers nothing; null when it does. */
+  refusal: () => CatalogError | null;
+  notLeader: () => CatalogError;
+}
+
+export class Requests {
+  readonly #parts: RequestParts;
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when it is carried out here. Waits while no leader is known; throws NOT_LEADER when another server leads. */
+  async carryOut(logged: Logged): Promise<Outcome> {
+    const { map, appliedIndex, participation, notLeader } = this.#parts;
+    /** It may be among the entries up to there. */
+    let proposedUpTo = 0;
+    for (;;) {
+      const outcome = map().outcomeOf(logged.token);
+      if (outcome !== undefined) return outcome;
+      this.#refuse(proposedUpTo > 0);
+      const part = participation();
+      if (part?.member.isServing) {
+        const proposed = part.member.propose(encodeLogged(logged));
+        proposedUpTo = part.lastIndex;
+        if (!(await wasApplied(proposed))) await this.#lookAgain();
+        continue;
+      }
+      // Entries that are applied without it show that it was not carried out.
+      if (proposedUpTo > 0 && appliedIndex() >= proposedUpTo) proposedUpTo = 0;
+      if (this.#isLedByAnother(part) && proposedUpTo === 0) throw notLeader();
+      await this.#lookAgain();
+    }
+  }
+
+  /** Resolves when this server has led at some moment since the call, and has everything. */
+  async confirm(): Promise<void> {
+    const { participation, notLeader } = this.#parts;
+    for (;;) {
+      this.#refuse(false);
+      const part = participation();
+      if (part?.member.isServing) {
+        if (await wasApplied(part.member.confirmLeadership())) return;
+        await this.#lookAgain();
+        continue;
+      }
+      if (this.#isLedByAnother(part)) throw notLeader();
+      await this.#lookAgain();
+    }
+  }
+
+  #refuse(mayBeDone: boolean): void {
+    const refusal = this.#parts.refusal();
+    if (refusal === null) return;
+    throw mayBeDone ? new CatalogError('OUTCOME_UNKNOWN', `${refusal.message}; the change may be made later`) : refusal;
+  }
+
+  #isLedByAnother(part: Participation | null): boolean {
+    const leader = part?.member.status.leader ?? null;
+    return part !== null && leader !== null && leader !== part.self;
+  }
+
+  async #lookAgain(): Promise<void> {
+    const { watchers, participation } = this.#parts;
+    const before = participation()?.member.isServing;
+    await watchers.until(() => participation()?.member.isServing !== before, LOOK_AGAIN_MS);
+  }
+}
+
+/** false for a server that has lost its office: it finds out what became of the request. */
+async function wasApplied(done: Promise<void>): Promise<boolean> {
+  try {
+    await done;
+    return true;
+  } catch (error) {
+    if (error instanceof ServiceError && (error.code === 'NOT_LEADER' || error.code === 'OUTCOME_UNKNOWN'))
+      return false;
+    throw error;
+  }
+}

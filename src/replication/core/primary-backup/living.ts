@@ -1,0 +1,63 @@
+// Who is living, as far as this member hears, and who is the next primary.
+import type { MemberId } from '../members.js';
+import type { Helo, Roll } from './messages.js';
+
+interface Heard {
+  ticks: number;
+  roll: Roll | null;
+  isReturning: boolean;
+  start: number;
+}
+
+export class Living {
+  readonly #heard = new Map<MemberId, Heard>();
+  readonly #limitTicks: number;
+
+  /** @param limitTicks whoever is silent for so long counts as dead */
+  constructor(limitTicks: number) {
+    this.#limitTicks = limitTicks;
+  }
+
+  tick(): void {
+    for (const heard of this.#heard.values()) heard.ticks++;
+  }
+
+  heard(member: MemberId): void {
+    const known = this.#heard.get(member);
+    if (known === undefined) this.#heard.set(member, { ticks: 0, roll: null, isReturning: true, start: 0 });
+    else known.ticks = 0;
+  }
+
+  helo({ from, roll, isReturning, start }: Helo): void {
+    this.#heard.set(from, { ticks: 0, roll, isReturning, start });
+  }
+
+  /** Which start of the member was heard of last; 0 for none. */
+  startOf(member: MemberId): number {
+    return this.#heard.get(member)?.start ?? 0;
+  }
+
+  isLiving(member: MemberId): boolean {
+    return (this.#heard.get(member)?.ticks ?? Number.POSITIVE_INFINITY) < this.#limitTicks;
+  }
+
+  /**
+   * The lowest living member that has all that was acknowledged; null when nobody surely has. All voters of the newest roll have,
+   * but one that was away may have been struck off since: it counts only when all of that roll are living.
+   */
+  next(self: MemberId, own: Roll, isReturning: boolean): MemberId | null {
+    const others = [...this.#heard].filter(([member]) => member !== self && this.isLiving(member));
+    const newest = others.reduce((best, [, { roll }]) => (roll !== null && isNewer(roll, best) ? roll : best), own);
+    const isThere = (voter: MemberId) => voter === self || this.isLiving(voter);
+    const hasStayed = (voter: MemberId) =>
+      voter === self ? !isReturning : this.#heard.get(voter)?.isReturning === false;
+    const living = newest.voters.filter(isThere);
+    const stayed = living.filter(hasStayed);
+    const candidates = living.length === newest.voters.length ? living : stayed;
+    return candidates[0] ?? null;
+  }
+}
+
+function isNewer(one: Roll, other: Roll): boolean {
+  return one.term > other.term || (one.term === other.term && one.index > other.index);
+}

@@ -1,0 +1,146 @@
+// The core of primary and backups, as groups on a simulated network. It promises less than those that ask a majority: a silent server
+// is taken for dead, so whatever makes servers silent that live may give it two primaries.
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { describe, it } from 'mocha';
+import { BY_ALL } from '../../../src/replication/core/counting.js';
+import { type MemberId, reachedByMajority } from '../../../src/replication/core/members.js';
+import { Living } from '../../../src/replication/core/primary-backup/living.js';
+import type { Roll } from '../../../src/replication/core/primary-backup/messages.js';
+import { coreSuite, runGroup } from './core-suite.js';
+import { NO_FAULTS } from './faults.js';
+import { Invariants } from './invariants.js';
+import { ELECTION_TICKS, makePrimaryBackup } from './make-cores.js';
+import { SimulatedGroup, type Tamper } from './simulated-group.js';
+import type { SimulatedMember } from './simulated-member.js';
+
+const FIRST_SEED = Number(process.env.NMRFS_GROUP_SEED ?? (process.env.CI === 'true' ? randomInt(1, 2 ** 30) : 1));
+const SEEDS = Number(process.env.NMRFS_GROUP_SEEDS ?? 20);
+const MOST_SEEDS = 100;
+
+/** Faults that a program might have. */
+const SABOTAGES: { what: string; tamper?: Tamper; spoil?: () => () => void; found: RegExp }[] = [
+  {
+    what: 'a member that counts as soon as it has come back',
+    spoil: () =>
+      replaced(Living.prototype, 'next', function (this: Living, self: MemberId, own: Roll) {
+        return own.voters.find((voter) => voter === self || this.isLiving(voter)) ?? null;
+      }),
+    found: /leader completeness|state machine safety|durability|snapshots/,
+  },
+  {
+    what: 'a primary that waits for a majority of its backups only',
+    spoil: () => replaced(BY_ALL, 'committed', reachedByMajority),
+    found: /leader completeness|state machine safety|durability|snapshots/,
+  },
+  {
+    what: 'a backup that acknowledges what it has not stored yet',
+    tamper: { answersEarly: true },
+    found: /leader completeness|state machine safety|durability|snapshots/,
+  },
+];
+
+describe('primary-backup', function () {
+  this.timeout(120_000);
+  coreSuite(makePrimaryBackup, SEEDS, FIRST_SEED, ['no faults', 'crashes']);
+
+  it('has two primaries in some network that splits, and they lose something; healed, all agree', () => {
+    let splits = 0;
+    let losses = 0;
+    for (let seed = 1; seed <= 30; seed++) {
+      const watch = new Watch();
+      const group = split(seed, watch);
+      for (let turn = 0; turn < 20; turn++) {
+        group.run(30);
+        if (leadersOf(group).length > 1) splits++;
+      }
+      group.heal();
+      group.run(40 * ELECTION_TICKS);
+      assert.equal(leadersOf(group).length, 1, `seed ${seed}: one primary in a healed network`);
+      // Nothing is proposed any more, so that all have the same.
+      const states = [...group.members.values()].map(({ applied }) => applied);
+      const highest = Math.min(...states.map(({ mark }) => mark.index));
+      assert(highest > 0, `seed ${seed}: all go on`);
+      losses += watch.lost;
+    }
+    assert(splits > 0, 'some network has two primaries at once');
+    assert(losses > 0, 'some primary takes back what was committed');
+  });
+
+  it('takes over within three heartbeats of its primary’s last one', () => {
+    const group = new SimulatedGroup({
+      ...{ seed: 5, size: 3, make: makePrimaryBackup, faults: { ...NO_FAULTS, longestDelay: 0, longestWrite: 0 } },
+      electionTicks: ELECTION_TICKS,
+    });
+    group.run(100);
+    const before = group.leader ?? assert.fail('a group without faults has a primary');
+    before.crash();
+    // electionTicks is how long a server may be silent, and a unit is about a tick.
+    group.run(ELECTION_TICKS + 3);
+    assert(leadersOf(group).length === 1 && leadersOf(group)[0] !== before);
+  });
+
+  for (const { what, tamper, spoil, found } of SABOTAGES) {
+    it(`notices ${what}`, () => {
+      const restore = spoil?.();
+      try {
+        notice(found, tamper);
+      } finally {
+        restore?.();
+      }
+    });
+  }
+});
+
+/** Throws unless some seed shows the fault. */
+function notice(found: RegExp, tamper: Tamper = {}): void {
+  for (let seed = 1; seed <= MOST_SEEDS; seed++) {
+    try {
+      runGroup(makePrimaryBackup, { kind: 'crashes', seed, size: 3 + (seed % 3), units: 1000 }, tamper);
+    } catch (error) {
+      assert.match(String(error), found);
+      return;
+    }
+  }
+  assert.fail(`not noticed by ${MOST_SEEDS} seeds`);
+}
+
+/** Replaces a method. @returns what puts it back */
+function replaced<T extends object, K extends keyof T>(holder: T, name: K, value: T[K]): () => void {
+  const original = holder[name];
+  holder[name] = value;
+  return () => {
+    holder[name] = original;
+  };
+}
+
+/** Links are cut, and nothing else goes wrong. */
+function split(seed: number, invariants: Invariants): SimulatedGroup {
+  const faults = { ...NO_FAULTS, longestDelay: 1, longestWrite: 1, partition: 0.02 };
+  return new SimulatedGroup({
+    ...{ seed, size: 3 + (seed % 3), make: makePrimaryBackup, faults },
+    ...{ electionTicks: ELECTION_TICKS, invariants },
+  });
+}
+
+function leadersOf(group: SimulatedGroup): SimulatedMember[] {
+  return [...group.members.values()].filter(({ core }) => core?.status.role === 'leader');
+}
+
+/** Counts what was applied somewhere and is something else later. */
+class Watch extends Invariants {
+  lost = 0;
+  readonly #applied = new Map<string, string>();
+
+  override observe(): void {}
+  override stored(): void {}
+  override read(): void {}
+  override installed(): void {}
+
+  override applied(member: SimulatedMember, entry: { index: number }, digest: string): void {
+    const key = `${member.id}/${entry.index}`;
+    const before = this.#applied.get(key);
+    if (before !== undefined && before !== digest) this.lost++;
+    this.#applied.set(key, digest);
+  }
+}

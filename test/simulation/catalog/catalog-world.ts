@@ -1,0 +1,215 @@
+// Servers of a catalog on a virtual clock, each on a host of its own: the very same code, with simulated disks and a simulated network.
+import type { Catalog } from '../../../src/catalog/catalog.js';
+import type { CatalogConfig } from '../../../src/catalog/configuration/catalog-config.js';
+import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
+import { type RunningCatalog, runCatalog } from '../../../src/catalog/main.js';
+import { CatalogError } from '../../../src/catalog/map/errors.js';
+import type { Timer } from '../../../src/runtime/clock.js';
+import { Host, type World } from '../world/host.js';
+import { SimulatedNetwork } from '../world/network.js';
+import type { LogLevel } from '../world/process.js';
+import { Scheduler } from '../world/scheduler.js';
+import { SeededRandom } from '../world/seeded-random.js';
+import { Trace } from '../world/trace.js';
+
+export interface CatalogWorldOptions {
+  seed: number;
+  protocol: Catalog['protocol'];
+  servers: number;
+  /** What is otherwise than the defaults. */
+  config?: Partial<CatalogConfig>;
+}
+
+const US_PER_MS = 1000;
+/** From a client to a server, and back. */
+const CLIENT_US = 200;
+
+export class CatalogWorld {
+  readonly servers: CatalogHost[] = [];
+  readonly random: SeededRandom;
+  readonly network: SimulatedNetwork;
+  readonly #trace = new Trace();
+  readonly #scheduler: Scheduler;
+  readonly #config: CatalogConfig;
+  readonly #world: World;
+
+  constructor({ seed, protocol, servers, config = {} }: CatalogWorldOptions) {
+    this.random = new SeededRandom(seed);
+    this.network = new SimulatedNetwork(this.random.fork());
+    this.#scheduler = new Scheduler(this.#trace);
+    this.#world = {
+      scheduler: this.#scheduler,
+      network: this.network,
+      random: this.random.fork(),
+      note: (text) => this.#trace.line(this.#scheduler.nowUs, text),
+      receiveLog: (process, level, event, fields) => this.#log(process.host, level, event, fields),
+    };
+    this.#config = {
+      ...DEFAULTS,
+      protocol,
+      servers: Array.from({ length: servers }, (_, at) => placeOf(`s${at + 1}`)),
+      memory: false,
+      testHooks: true,
+      ...config,
+    };
+    for (const { name } of this.#config.servers) this.#add(name, false);
+  }
+
+  get nowMs(): number {
+    return this.#scheduler.nowUs / US_PER_MS;
+  }
+
+  /** The last lines of what happened. */
+  get story(): string {
+    return this.#trace.tail(60).join('\n');
+  }
+
+  start(): void {
+    for (const { host } of this.servers) host.start();
+  }
+
+  /** A server that comes later. */
+  join(name: string): CatalogHost {
+    const server = this.#add(name, true);
+    server.host.start();
+    return server;
+  }
+
+  async run(ms: number): Promise<void> {
+    await this.#scheduler.run(this.#scheduler.nowUs + ms * US_PER_MS);
+  }
+
+  /** @returns after how many milliseconds it was so. Throws when it was not within the limit. */
+  async until(what: string, condition: () => boolean, limitMs = 10_000): Promise<number> {
+    const startMs = this.nowMs;
+    await this.#scheduler.run(this.#scheduler.nowUs + limitMs * US_PER_MS, condition);
+    if (!condition()) throw new Error(`waited ${limitMs} ms for ${what}\n${this.story}`);
+    return this.nowMs - startMs;
+  }
+
+  /** Runs until the promise is settled, and settles as it does. Throws when it is not within the limit. */
+  async settle<T>(what: string, promise: Promise<T>, limitMs = 10_000): Promise<T> {
+    let isSettled = false;
+    const done = () => {
+      isSettled = true;
+    };
+    promise.then(done, done);
+    await this.until(what, () => isSettled, limitMs);
+    return promise;
+  }
+
+  after(ms: number, action: () => void): Timer {
+    return this.#scheduler.after(ms * US_PER_MS, action);
+  }
+
+  /** As a client does. Rejects when the server can't be reached, or dies before it has answered; a stopped one answers later. */
+  call<T>(server: CatalogHost, action: (catalog: Catalog) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { process } = server.host;
+      if (process === null || server.running === null) {
+        reject(new CatalogError('UNAVAILABLE', `${server.name} can't be reached`));
+        return;
+      }
+      process.onDeath(() => reject(new CatalogError('OUTCOME_UNKNOWN', `${server.name} has died`)));
+      process.after(CLIENT_US, () => {
+        const { running } = server;
+        if (running === null) return;
+        const answer = (settle: () => void) => process.after(CLIENT_US, settle);
+        action(running.catalog).then(
+          (value) => answer(() => resolve(value)),
+          (error: unknown) => answer(() => reject(error)),
+        );
+      });
+    });
+  }
+
+  /** Cuts the network between the servers of one side and all others. */
+  split(side: readonly CatalogHost[], isOneWay = false): void {
+    for (const one of side) {
+      for (const other of this.servers) {
+        if (side.includes(other)) continue;
+        if (isOneWay) this.network.cutOneWay(one.name, other.name);
+        else this.network.cut(one.name, other.name);
+      }
+    }
+  }
+
+  heal(): void {
+    for (const one of this.servers) {
+      for (const other of this.servers) {
+        if (one.name >= other.name) continue;
+        this.network.heal(one.name, other.name, true);
+        this.network.slow(one.name, other.name, 0);
+      }
+    }
+  }
+
+  /** Everything runs, and all links work. */
+  restoreAll(): void {
+    this.heal();
+    for (const { host } of this.servers) {
+      host.process?.resume();
+      host.start();
+    }
+  }
+
+  end(): void {
+    for (const { host } of this.servers) host.kill();
+  }
+
+  #add(name: string, isNewcomer: boolean): CatalogHost {
+    const place = placeOf(name);
+    const others = this.servers.filter((server) => server.name !== name).map((server) => placeOf(server.name));
+    const config = isNewcomer ? { ...this.#config, servers: [...others, place] } : this.#config;
+    const server = new CatalogHost(name, this.#world, config, isNewcomer);
+    this.servers.push(server);
+    return server;
+  }
+
+  #log(host: string, level: LogLevel, event: string, fields: object): void {
+    if (level !== 'debug')
+      this.#trace.line(this.#scheduler.nowUs, `${host} ${level} ${event} ${JSON.stringify(fields)}`);
+  }
+}
+
+export class CatalogHost {
+  readonly host: Host;
+  running: RunningCatalog | null = null;
+  #config: CatalogConfig;
+
+  constructor(
+    readonly name: string,
+    world: World,
+    config: CatalogConfig,
+    isNewcomer: boolean,
+  ) {
+    this.#config = config;
+    this.host = new Host(name, world, {
+      start: async (runtime) => {
+        const running = await runCatalog({ config: this.#config, server: placeOf(name), isNewcomer }, runtime);
+        this.running = running;
+      },
+      ended: () => {
+        this.running = null;
+      },
+    });
+  }
+
+  get isLeading(): boolean {
+    return this.host.process !== null && this.running?.catalog.isLeader === true;
+  }
+
+  /** From its next start on, it is configured otherwise. */
+  configure(changes: Partial<CatalogConfig>): void {
+    this.#config = { ...this.#config, ...changes };
+  }
+
+  /** Its disk is another one, which is empty. The process must be gone. */
+  wipe(): void {
+    this.host.platter.wipe();
+  }
+}
+
+function placeOf(name: string) {
+  return { name, address: `${name}:1`, directory: `/${name}` };
+}
