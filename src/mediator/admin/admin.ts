@@ -69,7 +69,8 @@ export class MediatorAdmin implements AdminService {
   }
 
   async status(): Promise<ClusterStatus> {
-    const parts = this.#parts.metaservers;
+    // Those that are heard of now are asked the next time.
+    const parts = [...this.#parts.metaservers];
     const [led, answers, mediators] = await Promise.all([
       this.#ledHealth(),
       askGroup(parts),
