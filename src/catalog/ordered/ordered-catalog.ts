@@ -414,6 +414,7 @@ export class OrderedCatalog implements Catalog {
     const identity: Identity = isFounder
       ? { ...this.#identity, self: founderId(name) }
       : { ...this.#identity, self: `${name}/${incarnation}`, founders: [] };
+    if (!isFounder) this.#founding.renounce();
     await this.#keeper.keepIdentity(identity);
     this.#runtime.log.info(isFounder ? 'catalog.founder' : 'catalog.newcomer', { member: identity.self });
     this.#applied = await AppliedMap.open(firstMark(identity), this.#keeper);
