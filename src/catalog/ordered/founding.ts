@@ -34,12 +34,17 @@ export function founderId(name: string): MemberId {
 export class Founding {
   readonly #queue = new SerialQueue();
   readonly #keeper: Keeper;
-  readonly #founders: readonly string[];
+  /** Names, sorted; empty for a server that has come later. */
+  #founders: readonly string[];
 
-  /** @param founders names, sorted; empty for a server that has come later */
   constructor(keeper: Keeper, founders: readonly string[]) {
     this.#keeper = keeper;
     this.#founders = founders;
+  }
+
+  /** This server comes later: there is a group, and nobody founds it any more. It may be all that remembers. */
+  renounce(): void {
+    this.#founders = [];
   }
 
   /** What this server knows of that disk, on stable storage when it resolves. */

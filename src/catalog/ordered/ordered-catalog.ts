@@ -3,7 +3,6 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService, ServerPlace } from '../../protocol/services/group.js';
 import type { Mark } from '../../replication/core/core.js';
 import { type MemberId, nameOf } from '../../replication/core/members.js';
-import { reignNumber } from '../../replication/core/primary-backup/reigns.js';
 import { askToJoin } from '../../replication/group/ask-to-join.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { Peers } from '../../replication/link/peers.js';
@@ -25,10 +24,10 @@ import { Founding, type FoundingService, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
 import { Participation } from './participation.js';
-import { PROMISES } from './promises.js';
 import { RaftCalls } from './raft-calls.js';
 import { Requests } from './requests.js';
 import { foundingService, groupService } from './services.js';
+import { Standings } from './standings.js';
 import { DEFAULT_TIMING, type Timing } from './timing.js';
 
 const TOKEN_BYTES = 12;
@@ -60,6 +59,7 @@ export class OrderedCatalog implements Catalog {
   readonly #states: IncomingStates;
   readonly #peers: Peers;
   readonly #founding: Founding;
+  readonly #standings: Standings;
   /** Beginning and ending to take part. */
   readonly #turns = new SerialQueue();
   #applied: AppliedMap;
@@ -108,6 +108,13 @@ export class OrderedCatalog implements Catalog {
       runtime,
       ...(secret === undefined ? {} : { secret }),
     });
+    this.#standings = new Standings({
+      ...{ name, protocol: options.protocol, configured: servers },
+      applied: () => this.#applied,
+      participation: () => this.#participation,
+      isCrashed: () => this.#isCrashed,
+      isUp: (other) => this.#peers.all.find((peer) => peer.name === other)?.greeting != null,
+    });
     this.#founding = new Founding(keeper, identity.founders.map(nameOf));
     this.#requests = new Requests({
       map: () => this.#map,
@@ -115,7 +122,7 @@ export class OrderedCatalog implements Catalog {
       participation: () => this.#participation,
       watchers: this.#watchers,
       refusal: () => this.#refusal,
-      notLeader: () => this.#notLeader,
+      notLeader: () => this.#standings.notLeader,
     });
     if (options.protocol === 'raft') this.raft = new RaftCalls(() => this.#mustTakePart());
     this.services = {
@@ -195,38 +202,11 @@ export class OrderedCatalog implements Catalog {
   }
 
   get facts(): CatalogStatus['details'] {
-    const part = this.#participation;
-    const known = part?.member.status;
-    return {
-      role: this.#role,
-      leader: this.#leaderName ?? 'none',
-      term: this.protocol === 'primary-backup' ? reignNumber(known?.term ?? 0) : (known?.term ?? 0),
-      lastIndex: known?.lastIndex ?? 0,
-      committedIndex: known?.committed ?? 0,
-      appliedIndex: this.#applied.applied.index,
-      isServing: part?.member.isServing ?? false,
-    };
+    return this.#standings.facts;
   }
 
   async status(): Promise<CatalogStatus> {
-    const known = this.#participation?.member.status;
-    const roleOf = (server: ServerPlace): string => {
-      if (server.name === this.#options.name) return this.#role;
-      if (!this.#isUp(server.name)) return 'unreachable';
-      const isVoter = known?.members.voters.map(nameOf).includes(server.name) === true;
-      if (server.name === this.#leaderName) return 'leader';
-      return isVoter ? 'follower' : 'learner';
-    };
-    return {
-      name: this.#options.name,
-      protocol: this.protocol,
-      role: this.#role,
-      isCrashed: this.#isCrashed,
-      leader: this.#leaderName,
-      servers: this.#places.map((server) => ({ ...server, role: roleOf(server) })),
-      promise: PROMISES[this.protocol],
-      details: this.facts,
-    };
+    return this.#standings.status;
   }
 
   async crash(): Promise<void> {
@@ -249,11 +229,11 @@ export class OrderedCatalog implements Catalog {
   async removeServer(name: string): Promise<void> {
     await this.#requests.confirm();
     const part = this.#participation;
-    if (part === null) throw this.#notLeader;
+    if (part === null) throw this.#standings.notLeader;
     try {
       await part.membership.remove(name);
     } catch (error) {
-      if (error instanceof ServiceError && error.code === 'NOT_LEADER') throw this.#notLeader;
+      if (error instanceof ServiceError && error.code === 'NOT_LEADER') throw this.#standings.notLeader;
       if (error instanceof ServiceError) throw new CatalogError('BAD_REQUEST', error.message);
       throw error;
     }
@@ -279,28 +259,6 @@ export class OrderedCatalog implements Catalog {
     return this.#applied.map;
   }
 
-  get #role(): string {
-    if (this.#isCrashed) return 'crashed';
-    const known = this.#participation?.member.status;
-    return known === undefined || known.members.voters.length === 0 ? 'blank' : known.role;
-  }
-
-  get #leaderName(): string | null {
-    const leader = this.#participation?.member.status.leader ?? null;
-    return leader === null ? null : nameOf(leader);
-  }
-
-  /** Where the servers are: as configured, and those that were added. */
-  get #places(): ServerPlace[] {
-    const places = new Map(this.#options.servers.map(({ name, address }) => [name, address]));
-    for (const [name, address] of this.#map.servers) places.set(name, address);
-    const members = this.#participation?.member.status.members;
-    const known = [...(members?.voters ?? []), ...(members?.learners ?? [])].map(nameOf);
-    return [...places]
-      .filter(([name]) => known.length === 0 || known.includes(name) || this.#map.servers.has(name))
-      .map(([name, address]) => ({ name, address }));
-  }
-
   get #refusal(): CatalogError | null {
     if (this.#isCrashed) return new CatalogError('CRASHED', `${this.#options.name} is crashed`);
     if (this.#isClosed) return new CatalogError('UNAVAILABLE', `${this.#options.name} is being stopped`);
@@ -308,13 +266,6 @@ export class OrderedCatalog implements Catalog {
       return new CatalogError('UNAVAILABLE', `${this.#options.name} was removed from its group`);
     }
     return null;
-  }
-
-  get #notLeader(): CatalogError {
-    const name = this.#leaderName;
-    const address = this.#places.find((server) => server.name === name)?.address;
-    if (name === null || address === undefined) return new CatalogError('NOT_LEADER', 'no leader is known');
-    return new CatalogError('NOT_LEADER', `${name} leads, at ${address}`, { name, address });
   }
 
   #mustTakePart(): Participation {
@@ -334,7 +285,7 @@ export class OrderedCatalog implements Catalog {
       hasGroup: standing !== 'blank',
       cluster: `catalog ${cluster} by ${protocol}`,
       clusterId: null,
-      servers: this.#places,
+      servers: this.#standings.places,
     };
   }
 
@@ -346,7 +297,7 @@ export class OrderedCatalog implements Catalog {
       participation: () => this.#participation,
       appliedIndex: () => this.#applied.applied.index,
       isCrashed: () => this.#isCrashed,
-      places: () => this.#places,
+      places: () => this.#standings.places,
       add: ({ name, address }) => this.addServer(name, address),
       remove: (name) => this.removeServer(name),
     });
@@ -354,10 +305,6 @@ export class OrderedCatalog implements Catalog {
 
   #newToken(): string {
     return randomHex(this.#runtime.random, TOKEN_BYTES);
-  }
-
-  #isUp(name: string): boolean {
-    return this.#peers.all.find((peer) => peer.name === name)?.greeting != null;
   }
 
   async #start(): Promise<void> {
@@ -414,6 +361,7 @@ export class OrderedCatalog implements Catalog {
     const identity: Identity = isFounder
       ? { ...this.#identity, self: founderId(name) }
       : { ...this.#identity, self: `${name}/${incarnation}`, founders: [] };
+    if (!isFounder) this.#founding.renounce();
     await this.#keeper.keepIdentity(identity);
     this.#runtime.log.info(isFounder ? 'catalog.founder' : 'catalog.newcomer', { member: identity.self });
     this.#applied = await AppliedMap.open(firstMark(identity), this.#keeper);

@@ -6,6 +6,7 @@ import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
 import { stateCalls } from '../../replication/link/state-calls.js';
+import { asService } from '../peers/service-errors.js';
 import type { Founding, FoundingService, Registration } from './founding.js';
 import type { Participation } from './participation.js';
 
@@ -40,12 +41,12 @@ export function groupService(parts: ServiceParts): GroupService {
     },
     async add({ name, address }) {
       part();
-      await parts.add({ name: textOf(name), address: textOf(address) });
+      await asService(parts.add({ name: textOf(name), address: textOf(address) }));
       return {};
     },
     async remove({ name }) {
       part();
-      await parts.remove(textOf(name));
+      await asService(parts.remove(textOf(name)));
       return {};
     },
     async transfer({ name }) {

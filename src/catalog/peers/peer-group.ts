@@ -9,6 +9,7 @@ import type { Runtime } from '../../runtime/runtime.js';
 import type { ServerStanding } from '../catalog.js';
 import { CatalogError } from '../map/errors.js';
 import { introduce } from './introduction.js';
+import { asService } from './service-errors.js';
 
 /** Shorter than anybody waits for an answer. */
 const DEADLINE_MS = 1000;
@@ -63,7 +64,7 @@ export class PeerGroup<Service> {
     return {
       hello: async (request) => this.#peers.heard(readGreeting(request)),
       add: async ({ name, address }) => {
-        await add(textOf(name), textOf(address));
+        await asService(add(textOf(name), textOf(address)));
         return {};
       },
     };

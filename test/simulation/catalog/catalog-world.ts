@@ -1,6 +1,6 @@
 // Servers of a catalog on a virtual clock, each on a host of its own: the very same code, with simulated disks and a simulated network.
 import type { Catalog } from '../../../src/catalog/catalog.js';
-import type { CatalogConfig } from '../../../src/catalog/configuration/catalog-config.js';
+import type { CatalogConfig, CatalogServerConfig } from '../../../src/catalog/configuration/catalog-config.js';
 import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { type RunningCatalog, runCatalog } from '../../../src/catalog/main.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
@@ -47,7 +47,9 @@ export class CatalogWorld {
     this.#config = {
       ...DEFAULTS,
       protocol,
-      servers: Array.from({ length: servers }, (_, at) => placeOf(`s${at + 1}`)),
+      servers: Array.from({ length: servers }, (_, at) => placeOf(`s${at + 1}`)).map((place) =>
+        config.memory === true ? { name: place.name, address: place.address } : place,
+      ),
       memory: false,
       testHooks: true,
       ...config,
@@ -186,7 +188,7 @@ export class CatalogHost {
     this.#config = config;
     this.host = new Host(name, world, {
       start: async (runtime) => {
-        const running = await runCatalog({ config: this.#config, server: placeOf(name), isNewcomer }, runtime);
+        const running = await runCatalog({ config: this.#config, server: this.#place, isNewcomer }, runtime);
         this.running = running;
       },
       ended: () => {
@@ -197,6 +199,10 @@ export class CatalogHost {
 
   get isLeading(): boolean {
     return this.host.process !== null && this.running?.catalog.isLeader === true;
+  }
+
+  get #place(): CatalogServerConfig {
+    return this.#config.servers.find((server) => server.name === this.name) ?? placeOf(this.name);
   }
 
   /** From its next start on, it is configured otherwise. */

@@ -52,6 +52,27 @@ describe('what each protocol promises', function () {
     });
   }
 
+  it('raft in memory: whoever is started anew is another member, one after the other', async () => {
+    const world = new CatalogWorld({ seed: 13, protocol: 'raft', servers: 3, config: { memory: true } });
+    world.start();
+    const client = new Client(world);
+    const { version } = await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    for (const each of world.servers) {
+      each.host.kill();
+      await client.get('/a');
+      each.host.start();
+      await world.until(
+        `${each.name} counts again`,
+        () =>
+          world.story.includes(`${each.name} info catalog.newcomer`) &&
+          new RegExp(`voter_added.*${each.name}/`).test(world.story) &&
+          each.running?.catalog.versionHere('/a') === version,
+      );
+    }
+    assert.equal(text((await client.get('/a')).bytes), '1');
+    world.end();
+  });
+
   it('viewstamped: views take turns', async () => {
     const world = new CatalogWorld({ seed: 3, protocol: 'viewstamped', servers: 3 });
     world.start();
