@@ -33,16 +33,22 @@ export function httpFace(face: HttpFace, log: Log): (request: HttpRequest) => Pr
   };
 }
 
-/** The refusal of a request without the secret, before its body is worth reading; undefined for all others. */
+/** The refusal of a request without the secret, or of a page of another site, before its body is worth reading; undefined for all others. */
 export function refuseHttp(
   { secret, health }: HttpFace,
   { path, headers }: Omit<HttpRequest, 'body'>,
 ): HttpReply | undefined {
+  if (isOfOtherSite(headers)) return text(403, 'pages of other sites may not ask this server for anything');
   // Health is open to all: whoever watches over the servers need not know the secret.
   if (secret === undefined || (path === '/healthz' && health !== undefined)) return undefined;
   if (basicAuthorized(headers.authorization, secret)) return undefined;
   const reply = text(401, "this server wants the cluster's secret as the password of Basic authentication");
   return { ...reply, headers: { ...reply.headers, 'www-authenticate': 'Basic realm="nmrfs"' } };
+}
+
+/** A browser says where the page is from that has it send a request; a page of this very server is welcome. */
+function isOfOtherSite({ origin, host }: HttpRequest['headers']): boolean {
+  return origin !== undefined && origin !== `http://${host}`;
 }
 
 async function answer(face: HttpFace, request: HttpRequest, log: Log): Promise<HttpReply> {

@@ -107,7 +107,7 @@ describe('a server on real sockets', () => {
     assert.deepEqual([sick.status, JSON.parse(sick.body)], [503, { healthy: false, detail: 'no quorum' }]);
   });
 
-  it('refuses by HTTP what it must: 404, 405, 413, 401, 500', async () => {
+  it('refuses by HTTP what it must: 403, 404, 405, 413, 401, 500', async () => {
     const face: Partial<ServeOptions> = {
       xmlRpc: {},
       health: () => ({ healthy: true }),
@@ -133,6 +133,9 @@ describe('a server on real sockets', () => {
       [413, http(open.address, 'POST', '/RPC2', '', { 'content-length': String(long) })],
       [413, http(open.address, 'POST', '/RPC2', '', { 'content-length': String(long), expect: '100-continue' })],
       [413, http(open.address, 'POST', '/RPC2', Buffer.alloc(long, 'x'), { 'transfer-encoding': 'chunked' })],
+      [403, http(open.address, 'POST', '/RPC2', '', { origin: 'http://elsewhere.example' })],
+      [403, http(open.address, 'GET', '/healthz', '', { origin: 'null' })],
+      [200, http(open.address, 'GET', '/healthz', '', { origin: `http://${open.address}` })],
       [500, http(open.address, 'GET', '/metrics')],
       [200, http(closed.address, 'GET', '/healthz')],
       [401, http(closed.address, 'GET', '/metrics')],
