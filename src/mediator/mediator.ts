@@ -86,9 +86,8 @@ export interface Mediator {
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
-  /** How many data servers can be reached, and how many a write needs. */
-  reach(): number;
-  readonly writeQuorum: number;
+  /** Whether enough data servers for a write can be reached. */
+  hasWriteQuorum(): boolean;
   /** How many entries it keeps in memory, by kind. */
   kept(): Kept;
   /** Adds what a mount in this process keeps to the metrics. */
@@ -297,10 +296,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     admin,
     xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
-    reach: () => replicas.reachable().length,
-    get writeQuorum() {
-      return settings.writeQuorum;
-    },
+    hasWriteQuorum: () => replicas.reachable().length >= settings.writeQuorum,
     kept: () => keptBy(keepers),
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {

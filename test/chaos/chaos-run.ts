@@ -100,6 +100,10 @@ class ChaosRun {
       [this.#problems, workloads.problems].some(({ length }) => length > 0) || registers.isBroken || changing.isBroken;
     const endMs = performance.now() + minutes * 60_000;
     const striking = faults.run();
+    this.#endPrograms.unshift(async () => {
+      faults.end();
+      await striking.catch(() => {});
+    });
     await Promise.race([
       striking,
       until(

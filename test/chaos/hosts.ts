@@ -63,7 +63,8 @@ export class Hosts {
   }
 
   async #route(action: 'add' | 'del', { from, to }: Way): Promise<void> {
-    await must(['ip', '-n', this.#namespace(from), 'route', action, 'blackhole', `${this.address(to)}/32`]);
+    // Its own loopback device drops what is for others: nobody hears of that, where a route that refuses would say so at once.
+    await must(['ip', '-n', this.#namespace(from), 'route', action, `${this.address(to)}/32`, 'dev', 'lo']);
   }
 
   /** All of it, whatever is there. Processes on the hosts must have ended: a namespace lives as long as they do. */

@@ -76,8 +76,9 @@ export class FileContent {
     throwLostLock(open);
     const { file } = open;
     this.#accessTimes.read(file.attributes);
-    // What O_DIRECT shows is what every mount sees, as Linux's own file systems show what is on the disk.
-    while (open.bypassesPageCache && touches(file.overlay(offset, offset + length))) await file.flush();
+    // What O_DIRECT shows is what every mount sees, as Linux's own file systems show what is on the disk; once, as they do, since
+    // another program may write without end.
+    if (open.bypassesPageCache && touches(file.overlay(offset, offset + length))) await file.flush();
     // Taken before the service is asked: a batch that is stored meanwhile must be seen in the overlay or in the answer.
     const overlay = file.overlay(offset, offset + length);
     const asked = covers(overlay, offset, length) ? 0 : storedLength(overlay, offset, length);

@@ -4,18 +4,20 @@ import { FileError } from '../../protocol/errors.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import type { StandingService } from '../../protocol/services/standing.js';
 import type { Remote } from '../../protocol/wire/client.js';
-import type { Clock, Timer } from '../../runtime/clock.js';
+import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 
 const CHECK_MS = 1000;
+/** A data server that is just coming back may be seen by one before the other. */
+const AGAIN_MS = 300;
 /** Whoever asks waits for the data servers itself. */
 const ANSWER_MS = 1500;
 
 export interface IsolationParts {
-  /** How many data servers this mediator reaches. */
-  reach: () => number;
-  /** How many a write needs. */
-  needed: () => number;
+  /** Whether enough data servers for a write are let in. */
+  isWell: () => boolean;
+  /** How many data servers answer this mediator, asked in the same way as the others ask them. */
+  reach: () => Promise<number>;
   others: readonly { name: string; remote: Pick<Remote, 'service'> }[];
   clock: Clock;
   /** Called when another mediator reaches more data servers; nothing is looked at any more. */
@@ -66,8 +68,7 @@ export class Isolation {
   }
 
   #look(): Promise<void> {
-    const { reach, needed } = this.#parts;
-    if (this.#isOver || reach() >= needed()) return Promise.resolve();
+    if (this.#isOver || this.#parts.isWell()) return Promise.resolve();
     this.#looking ??= this.#compare().finally(() => {
       this.#looking = null;
     });
@@ -75,12 +76,21 @@ export class Isolation {
   }
 
   async #compare(): Promise<void> {
-    const { reach, others, giveWay } = this.#parts;
-    const found = await Promise.all(others.map(async ({ name, remote }) => ({ name, count: await reachOf(remote) })));
-    const best = found.sort((one, other) => other.count - one.count)[0];
-    if (this.#isOver || best === undefined || best.count <= reach()) return;
+    const first = await this.#better();
+    if (first === undefined) return;
+    await sleep(this.#parts.clock, AGAIN_MS);
+    const again = await this.#better();
+    if (again === undefined || this.#isOver || this.#parts.isWell()) return;
     this.close();
-    giveWay(best.name);
+    this.#parts.giveWay(again);
+  }
+
+  /** The one that more data servers answer than this one. */
+  async #better(): Promise<string | undefined> {
+    const { reach, others } = this.#parts;
+    const asked = others.map(async ({ name, remote }) => ({ name, count: await reachOf(remote) }));
+    const [own, ...theirs] = await Promise.all([reach(), ...asked]);
+    return theirs.sort((one, other) => other.count - one.count).find(({ count }) => count > own)?.name;
   }
 }
 

@@ -19,7 +19,9 @@ import { guarded } from '../epochs/guarded.js';
 import { Tenure } from '../epochs/tenure.js';
 import { MediatorFiles } from '../files/files.js';
 import { type Mediator, openMediator } from '../mediator.js';
+import type { ReplicaParts } from '../replicas/replica-set.js';
 import { Isolation } from './isolation.js';
+import { countReached } from './reach.js';
 import type { SeveralOptions } from './several-options.js';
 import { Standby } from './standby.js';
 import { methodsOf, switchable } from './switch.js';
@@ -30,10 +32,14 @@ const XML_RPC_METHODS = ['put', 'get', 'list_contents', 'corrupt', 'terminate', 
 const RETRY_MS = 500;
 /** One that has given way leaves it to the other to take over. */
 const ABSTAIN_MS = 2000;
+/** One that has given way lately stays: it would help nobody to hand over all the time. */
+const STAYS_MS = 30_000;
 
 interface Active {
   mediator: Mediator;
   files: FileService;
+  /** How many data servers answer. */
+  reach: () => Promise<number>;
   /** What administrators change must reach the active one; its status says by itself that it may have been replaced. */
   admin: AdminService;
   tenure: Tenure;
@@ -44,7 +50,12 @@ export class OneOfSeveral {
   #standby: Standby;
   #active: Active | null = null;
   #isClosed = false;
+  #staysUntilMs = Number.NEGATIVE_INFINITY;
   #endTenure: () => void = () => {};
+  #noteClosed: () => void = () => {};
+  readonly #closed = new Promise<void>((resolve) => {
+    this.#noteClosed = resolve;
+  });
   /** Mediators that were replaced. */
   #retiring: Promise<unknown> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
@@ -70,7 +81,7 @@ export class OneOfSeveral {
           admin: switchable<AdminService>(methodsOf(MediatorAdmin), () => this.#active?.admin ?? this.#standby.admin),
           mediator: {
             status: async () => this.#standing,
-            reach: async () => ({ dataservers: await (this.#active?.mediator ?? this.#standby).reach() }),
+            reach: async () => ({ dataservers: await (this.#active ?? this.#standby).reach() }),
           } satisfies StandingService,
         },
         xmlRpc: this.#xmlRpc(),
@@ -87,6 +98,7 @@ export class OneOfSeveral {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#noteClosed();
     this.#leave();
     this.#endTenure();
     await this.#standby.close();
@@ -139,7 +151,10 @@ export class OneOfSeveral {
     const over = new Promise<void>((resolve) => {
       this.#endTenure = resolve;
     });
+    let hasGivenWay = false;
     const replaced = (): void => {
+      // It has given way, and another one's turn may have come since.
+      if (hasGivenWay) return;
       log.warn('mediator.replaced', { name, epoch });
       this.#waitAgain();
       this.#leave();
@@ -149,6 +164,11 @@ export class OneOfSeveral {
     const connections = new Connections(this.#options, this.#runtime);
     const own = () => ({ name, address, role: tenure.isSure ? ('active' as const) : ('standby' as const), epoch });
     const otherMediators = connections.to(others);
+    let probed: ReplicaParts[] | null = null;
+    const reach = () => {
+      probed ??= connections.toProbed(this.#options.dataservers);
+      return countReached(probed);
+    };
     const parts = {
       metaservers: connections.toMetaservers(this.#options.metaservers),
       connectMetaserver: (server: ServerPlace) => connections.toMetaserver(server),
@@ -158,7 +178,6 @@ export class OneOfSeveral {
       ...(this.#options.supervisor === undefined ? {} : { supervisor: this.#options.supervisor }),
     };
     let mediator: Mediator;
-    let hasGivenWay = false;
     try {
       const settings = await this.#options.settings();
       mediator = await openMediator({ ...this.#options, ...settings }, parts, this.#runtime);
@@ -173,16 +192,18 @@ export class OneOfSeveral {
     }
     if (!tenure.isOver && !this.#isClosed) {
       const isolation = new Isolation({
-        ...{ reach: () => mediator.reach(), needed: () => mediator.writeQuorum, others: otherMediators, clock },
+        isWell: () => mediator.hasWriteQuorum() || clock.monotonicMs() < this.#staysUntilMs,
+        ...{ reach, others: otherMediators, clock },
         giveWay: (to) => {
-          log.warn('mediator.gave_way', { name, epoch, to, reached: mediator.reach() });
+          log.warn('mediator.gave_way', { name, epoch, to });
           hasGivenWay = true;
+          this.#staysUntilMs = clock.monotonicMs() + STAYS_MS;
           this.#leave();
           this.#endTenure();
         },
       });
       const admin = guarded(mediator.admin, tenure, ['status']);
-      this.#active = { mediator, tenure, admin, files: isolation.watch(mediator.files) };
+      this.#active = { mediator, tenure, admin, files: isolation.watch(mediator.files), reach };
       log.info('mediator.took_over', { name, epoch });
       void this.#standby.close();
       await over;
@@ -192,7 +213,7 @@ export class OneOfSeveral {
     this.#retiring = Promise.all([this.#retiring, retired]);
     if (!hasGivenWay) return;
     this.#waitAgain();
-    await sleep(clock, ABSTAIN_MS);
+    await Promise.race([sleep(clock, ABSTAIN_MS), this.#closed]);
   }
 
   #xmlRpc(): XmlRpcMethods {

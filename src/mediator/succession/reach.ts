@@ -1,11 +1,11 @@
-// How many data servers a mediator would reach that is not the active one.
+// How many data servers answer a mediator, whether or not they would let it in.
 import { ServiceError } from '../../protocol/errors.js';
 import type { BlockService } from '../../protocol/services/blocks.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { ReplicaParts } from '../replicas/replica-set.js';
 
 const ANSWER_MS = 700;
-/** What they answer to nobody in particular does not matter. */
+/** Any other answer, a refusal too, is one. */
 const NO_ANSWER = ['UNREACHABLE', 'DEADLINE', 'OUTCOME_UNKNOWN', 'CANCELLED'];
 
 export async function countReached(dataservers: readonly Pick<ReplicaParts, 'remote'>[]): Promise<number> {

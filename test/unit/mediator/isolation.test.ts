@@ -17,6 +17,7 @@ function server(answer: () => Promise<object>): Pick<Remote, 'service'> {
 
 describe('an active mediator that reaches too few data servers', () => {
   let clock: ManualClock;
+  let isWell: boolean;
   let reached: number;
   let theirs: () => Promise<{ dataservers: number }>;
   let gaveWayTo: string[];
@@ -24,12 +25,13 @@ describe('an active mediator that reaches too few data servers', () => {
 
   beforeEach(() => {
     clock = new ManualClock();
+    isWell = false;
     reached = 2;
     theirs = async () => ({ dataservers: 5 });
     gaveWayTo = [];
     isolation = new Isolation({
-      reach: () => reached,
-      needed: () => 4,
+      isWell: () => isWell,
+      reach: async () => reached,
       others: [
         { name: 'away', remote: server(() => Promise.reject(new ServiceError('UNREACHABLE', 'it is away'))) },
         { name: 'other', remote: server(() => theirs()) },
@@ -39,8 +41,10 @@ describe('an active mediator that reaches too few data servers', () => {
     });
   });
 
-  afterEach(() => {
+  afterEach(async () => {
     isolation.close();
+    // A comparison that is under way ends.
+    await clock.advance(1000);
     assert.equal(clock.pending, 0);
   });
 
@@ -55,8 +59,19 @@ describe('an active mediator that reaches too few data servers', () => {
     assert.deepEqual(gaveWayTo, []);
   });
 
-  it('stays while it reaches enough for a write', async () => {
+  it('stays where a server only was seen by the other one first, or refuses to be let in', async () => {
+    reached = 5;
+    await clock.advance(5000);
+    let asked = 0;
     reached = 4;
+    theirs = async () => ({ dataservers: asked++ % 2 === 0 ? 5 : 4 });
+    await clock.advance(5000);
+    assert.ok(asked > 2);
+    assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('stays while it reaches enough for a write', async () => {
+    isWell = true;
     await clock.advance(5000);
     assert.deepEqual(gaveWayTo, []);
   });
@@ -69,7 +84,9 @@ describe('an active mediator that reaches too few data servers', () => {
     });
     await assert.rejects(watched.read('ENOENT'), { code: 'ENOENT' });
     assert.deepEqual(gaveWayTo, []);
-    await assert.rejects(watched.read('EIO'), { code: 'EIO' });
+    const refused = assert.rejects(watched.read('EIO'), { code: 'EIO' });
+    await clock.advance(500);
+    await refused;
     assert.deepEqual(gaveWayTo, ['other']);
   });
 });

@@ -18,7 +18,7 @@ const LEAST_WITH_NAME_MS = 20;
 /** A name's inode and attributes; both may be kept by the kernel for `validMs`, the attributes a little longer. */
 export function encodeEntry(attributes: Attributes, validMs: number): Buffer {
   const body = Buffer.allocUnsafe(ENTRY_BYTES);
-  writeEntry(body, 0, attributes, validMs);
+  writeEntry(body, 0, attributes, validMs, Math.max(validMs, LEAST_WITH_NAME_MS));
   return body;
 }
 
@@ -49,7 +49,7 @@ export function encodeDirectory(
     if (at + length > limitBytes) break;
     body.fill(0, at, at + length);
     if (validMs !== undefined && entry.attributes !== undefined) {
-      writeEntry(body, at, entry.attributes, validMs);
+      writeEntry(body, at, entry.attributes, validMs, validMs);
       lookedUp.push({ name: entry.name, attributes: entry.attributes });
     }
     const dirent = at + direntAt;
@@ -63,8 +63,7 @@ export function encodeDirectory(
   return { body: [body.subarray(0, at)], lookedUp };
 }
 
-function writeEntry(target: Buffer, at: number, attributes: Attributes, validMs: number): void {
-  const attributesMs = Math.max(validMs, LEAST_WITH_NAME_MS);
+function writeEntry(target: Buffer, at: number, attributes: Attributes, validMs: number, attributesMs: number): void {
   writeWhole(target, attributes.inode, at);
   writeWhole(target, 0, at + 8);
   writeWhole(target, Math.floor(validMs / 1000), at + 16);

@@ -13,7 +13,7 @@ import { setattrChanges } from './set-attributes.js';
 
 /** What a path leads to: on ESTALE the kernel walks the path anew, and finds what is in the file's place now. */
 const BY_PATH: ReadonlySet<FileArguments['kind']> = new Set([
-  ...(['getattr', 'setattr', 'readlink', 'open'] as const),
+  ...(['getattr', 'setattr', 'readlink', 'open', 'link'] as const),
   ...(['setxattr', 'getxattr', 'listxattr', 'removexattr'] as const),
 ]);
 
