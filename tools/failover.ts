@@ -1,7 +1,7 @@
 // npm run failover -- --times N: how long programs on a mount wait when the metaserver that leads, or the active mediator, is killed
 // or stopped under load. Prints a table.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { LOSSES, type Loss, losePartsOf } from './failover/losses.js';
+import { LOSSES, type Loss, pausesOf } from './failover/losses.js';
 
 interface Arguments {
   times: number;
@@ -27,7 +27,7 @@ const { times, protocol, only } = command.parse().opts<Arguments>();
 const losses = only === undefined ? (Object.keys(LOSSES) as Loss[]) : [only];
 console.log(`${'LOST'.padEnd(20)} TIMES  MEDIAN  LONGEST (milliseconds that a program waits)`);
 for (const loss of losses) {
-  const pausesMs = (await losePartsOf({ loss, times, protocol })).sort((one, other) => one - other);
+  const pausesMs = (await pausesOf({ loss, times, protocol })).sort((one, other) => one - other);
   const median = pausesMs[Math.floor(pausesMs.length / 2)] ?? 0;
   const longest = pausesMs.at(-1) ?? 0;
   const words = [String(pausesMs.length).padStart(5), median.toFixed(0).padStart(7), longest.toFixed(0).padStart(8)];

@@ -119,7 +119,7 @@ export class Metrics {
     });
     new Gauge({
       name: 'nmrfs_group_behind_seconds',
-      help: 'For how long this server may lack what is committed',
+      help: 'For how long this server lacks what it has heard to be committed, or has not heard of the leader',
       registers,
       collect() {
         this.set(place().behindMs / 1000);

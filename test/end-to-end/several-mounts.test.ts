@@ -248,6 +248,8 @@ describe('several mounts', function () {
       '    found.add(os.stat("replaced").st_ino)',
       '    os.chmod("replaced", 0o600)',
       '    os.listxattr("replaced")',
+      '    os.link("replaced", "linked")',
+      '    os.unlink("linked")',
     ];
     const { status, stderr } = await run('timeout', ['50', 'python3', '-c', using.join('\n')], asking);
     await here('touch enough');

@@ -16,6 +16,7 @@ export const FOLLOWER: GroupStatus = {
   committedIndex: 0,
   appliedIndex: 0,
   behindMs: 0,
+  lags: [],
   sending: [],
   servers: [],
   voters: [],

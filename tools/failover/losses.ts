@@ -50,7 +50,7 @@ working.join()
 `;
 
 /** @returns for each time, the longest round since the loss, milliseconds. Throws when the program gets an error. */
-export async function losePartsOf({ loss, times, protocol }: LossOptions): Promise<number[]> {
+export async function pausesOf({ loss, times, protocol }: LossOptions): Promise<number[]> {
   const { what, signal } = LOSSES[loss];
   const cluster = await Cluster.start({ servers: 5, metaservers: 3, mediators: 2, metadataProtocol: protocol });
   const folder = join(cluster.mountPoint, 'load');

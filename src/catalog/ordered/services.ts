@@ -93,6 +93,7 @@ function statusOf({ participation, appliedIndex, isCrashed, places }: ServicePar
     committedIndex: known?.committed ?? 0,
     appliedIndex: appliedIndex(),
     behindMs: Math.round(part?.member.behindMs ?? 0),
+    lags: (part?.member.lags ?? []).map(({ id, ms }) => ({ name: nameOf(id), ms: Math.round(ms) })),
     sending: [],
     servers: places(),
     voters: (known?.members.voters ?? []).map(nameOf),

@@ -74,7 +74,9 @@ function statusOf({ name, address }: Place, answer: Answer, latest: GroupStatus 
   const { role, isServing, term, lastIndex, committedIndex, appliedIndex } = answer;
   const { trouble, freeBytes, totalBytes } = answer;
   const reason = answer.reason === '' && wasRemoved(name, answer, latest) ? REMOVED : answer.reason;
-  const lag = { entries: Math.max(0, (latest?.committedIndex ?? 0) - appliedIndex), ms: answer.behindMs };
+  const behindMs = latest?.lags.find((each) => each.name === name)?.ms ?? 0;
+  const entries = Math.max(0, (latest?.committedIndex ?? 0) - appliedIndex);
+  const lag = { entries, ms: Math.max(behindMs, answer.behindMs) };
   const place = { term, lastIndex, committedIndex, appliedIndex, lag };
   const sent = latest?.sending.find((each) => each.name === name);
   const snapshot = sent === undefined ? {} : { snapshot: { done: sent.done, total: sent.total } };

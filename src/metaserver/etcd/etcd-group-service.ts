@@ -96,6 +96,8 @@ async function statusOf({ members, storage, trouble, isServing }: EtcdGroupServi
     ...etcdPlaceOf(own),
     id: own?.self ?? null,
     isServing: isServing(),
+    // Each sees the log itself.
+    lags: [],
     sending: (own?.states.sending ?? []).map(({ to, done, total }) => ({ name: nameOf(to), done, total })),
     leader: own?.member.look?.leader?.name ?? null,
     voters: own === null ? [] : members.map(({ name }) => name),

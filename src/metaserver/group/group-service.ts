@@ -93,6 +93,7 @@ async function statusOf(
     id: storage?.self ?? null,
     isServing,
     leader: known?.leader == null ? null : nameOf(known.leader),
+    lags: (storage?.member?.lags ?? []).map(({ id, ms }) => ({ name: nameOf(id), ms: Math.round(ms) })),
     sending: (storage?.sending ?? []).map(({ to, done, total }) => ({ name: nameOf(to), done, total })),
     ...{ voters, learners, servers: placesOf([...voters, ...learners]) },
     ...(await diskStatus(storage)),

@@ -18,8 +18,10 @@ export interface GroupStatus {
   lastIndex: number;
   committedIndex: number;
   appliedIndex: number;
-  /** For how long its rows may lack what is committed, milliseconds. */
+  /** For how long its rows lack what it has heard to be committed, or it has not heard of the leader, milliseconds. */
   behindMs: number;
+  /** Of the leader: for how long each of the others lacks what is committed, milliseconds. */
+  lags: { name: string; ms: number }[];
   /** Who is being sent the whole state, and how far that is, in rows. */
   sending: { name: string; done: number; total: number }[];
   /** Those that belong to the group, as far as this server knows where they are. */

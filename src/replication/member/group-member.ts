@@ -11,6 +11,7 @@ import type { CoreStatus, Entry, Envelope, Mark, MemberProgress, Writes } from '
 import type { MemberId, Members } from '../core/members.js';
 import { EntrySender } from './entry-sender.js';
 import { Freshness } from './freshness.js';
+import { Lags } from './lags.js';
 import { Lease } from './lease.js';
 import type { MemberParts } from './member-parts.js';
 import { Proposals } from './proposals.js';
@@ -26,6 +27,7 @@ export class GroupMember {
   readonly #rounds = new RoundWaiters();
   readonly #lease: Lease;
   readonly #freshness: Freshness;
+  readonly #lags: Lags;
   /** Everything that writes the log. */
   readonly #writing = new SerialQueue();
   #isStoring = false;
@@ -44,6 +46,7 @@ export class GroupMember {
     this.#parts = parts;
     this.#sender = new EntrySender(parts);
     this.#freshness = new Freshness(parts.runtime.clock);
+    this.#lags = new Lags(parts.runtime.clock);
     this.#lease = new Lease(parts.runtime.clock, parts.electionTimeoutMs);
   }
 
@@ -60,7 +63,12 @@ export class GroupMember {
     return this.#parts.core.status;
   }
 
-  /** For how long it may lack what the leader has committed, milliseconds: 0 for the leader. */
+  /** Of the leader: for how long each of the others may lack what is committed, milliseconds. */
+  get lags(): readonly { id: MemberId; ms: number }[] {
+    return this.#lags.all;
+  }
+
+  /** For how long it has not applied what it has heard to be committed, or not heard of the leader, milliseconds: 0 for the leader. */
   get behindMs(): number {
     return this.status.role === 'leader' ? 0 : this.#freshness.behindMs;
   }
@@ -173,7 +181,14 @@ export class GroupMember {
       this.#timer = null;
       core.tick();
       this.#advance();
+      this.#lookAtFollowers();
     });
+  }
+
+  #lookAtFollowers(): void {
+    const { role, committed } = this.status;
+    if (role === 'leader') this.#lags.look(this.progress, committed);
+    else this.#lags.clear();
   }
 
   /** Does what the core wants done. */

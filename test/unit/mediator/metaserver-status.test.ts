@@ -70,7 +70,8 @@ describe('the status of metaservers', () => {
     const clock = new ManualClock();
     const servers = NAMES.map((name) => new FakeMetaserver(name, clock));
     const [one, two, three] = servers as [FakeMetaserver, FakeMetaserver, FakeMetaserver];
-    one.status = { ...LEADER, sending: [{ name: 'meta2', done: 5, total: 20 }] };
+    const lags = [{ name: 'meta2', ms: 1200 }];
+    one.status = { ...LEADER, lags, sending: [{ name: 'meta2', done: 5, total: 20 }] };
     two.status = {
       ...FOLLOWER,
       term: 4,
@@ -110,7 +111,7 @@ describe('the status of metaservers', () => {
     assert.deepEqual(
       [second?.lag, second?.snapshot],
       [
-        { entries: 3, ms: 250 },
+        { entries: 3, ms: 1200 },
         { done: 5, total: 20 },
       ],
     );

@@ -151,6 +151,8 @@ class Group {
   readonly random = new SeededRandom(1);
   readonly servers = new Map<MemberId, Server>();
   readonly cut = new Set<MemberId>();
+  /** They get no entries, and everything else. */
+  readonly starved = new Set<MemberId>();
 
   async add(id: MemberId, voters: MemberId[]): Promise<Server> {
     const server = new Server(id, { voters, learners: [] }, this);
@@ -176,6 +178,7 @@ class Group {
   carry(message: Message): void {
     // The receiver gets a copy, as over a wire.
     const copy = structuredClone(message);
+    if (copy.kind === 'append' && (copy.entries?.length ?? 0) > 0 && this.starved.has(copy.to)) return;
     this.clock.after(1, () => this.reach(message.from, message.to)?.receive(copy));
   }
 
@@ -270,6 +273,13 @@ for (const [name, Protocol] of [
       await group.clock.sleep(1000);
       assert.ok((follower.member?.behindMs ?? 0) >= 900);
       group.cut.clear();
+      group.starved.add(follower.id);
+      const leads = await group.leader();
+      await group.propose(leads, 'two');
+      const lag = () => leads.member?.lags.find(({ id }) => id === follower.id)?.ms ?? 0;
+      await group.until('the leader to know', () => lag() >= 900);
+      group.starved.clear();
+      await group.until('the leader to know that it is over', () => lag() <= 4 * TICK_MS);
       await group.until('the follower to keep up again', () => (follower.member?.behindMs ?? 1000) <= 4 * TICK_MS);
       await group.close();
     });
