@@ -20,6 +20,7 @@ const ERRNO = {
   ERANGE: 34,
   ENOSYS: 38,
   ENOTSUP: 95,
+  ESTALE: 116,
 };
 
 describe('a kernel session', () => {
