@@ -163,14 +163,13 @@ export class LazyCatalog implements Catalog {
 
   async addServer(name: string, address: string): Promise<void> {
     this.#mustAnswer();
+    this.#group.mustBeNew({ name, address });
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
   async removeServer(name: string): Promise<void> {
     this.#mustAnswer();
-    if (!this.#group.places.some((place) => place.name === name)) {
-      throw new CatalogError('NOT_FOUND', `${name} is no server of this catalog`);
-    }
+    this.#group.mustHave(name);
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
   }

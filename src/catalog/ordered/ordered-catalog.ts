@@ -18,6 +18,7 @@ import { type Command, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
 import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
+import { groupText, mustBeNew, mustBeThere } from '../peers/belonging.js';
 import { introduce } from '../peers/introduction.js';
 import { AppliedMap } from './applied-map.js';
 import { Founding, type FoundingService, founderId } from './founding.js';
@@ -115,7 +116,7 @@ export class OrderedCatalog implements Catalog {
       isCrashed: () => this.#isCrashed,
       isUp: (other) => this.#peers.all.find((peer) => peer.name === other)?.greeting != null,
     });
-    this.#founding = new Founding(keeper, identity.founders.map(nameOf));
+    this.#founding = new Founding(keeper, groupText(options), identity.founders.map(nameOf));
     this.#requests = new Requests({
       map: () => this.#map,
       appliedIndex: () => this.#applied.applied.index,
@@ -221,13 +222,17 @@ export class OrderedCatalog implements Catalog {
   }
 
   async addServer(name: string, address: string): Promise<void> {
-    await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
+    await this.#requests.confirm();
+    mustBeNew(this.#standings.places, { name, address });
+    const outcome = await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
+    if (!outcome.isDone) throw new CatalogError(outcome.code, outcome.message);
     this.#peers.learn([{ name, address }]);
   }
 
   /** Takes a server out of the group; it may be this one. */
   async removeServer(name: string): Promise<void> {
     await this.#requests.confirm();
+    mustBeThere(this.#standings.places, name);
     const part = this.#participation;
     if (part === null) throw this.#standings.notLeader;
     try {
@@ -277,13 +282,13 @@ export class OrderedCatalog implements Catalog {
 
   get #greeting(): Greeting | null {
     if (!this.#isIntroduced) return null;
-    const { name, cluster, protocol } = this.#options;
+    const { name } = this.#options;
     const standing = this.#participation?.standing ?? 'blank';
     return {
       name,
       id: this.#self,
       hasGroup: standing !== 'blank',
-      cluster: `catalog ${cluster} by ${protocol}`,
+      cluster: groupText(this.#options),
       clusterId: null,
       servers: this.#standings.places,
     };
@@ -291,6 +296,7 @@ export class OrderedCatalog implements Catalog {
 
   #groupService(): GroupService {
     return groupService({
+      cluster: groupText(this.#options),
       peers: this.#peers,
       states: this.#states,
       founding: this.#founding,
@@ -347,7 +353,7 @@ export class OrderedCatalog implements Catalog {
   async #introduce(): Promise<void> {
     const { name, address } = this.#options;
     await introduce(
-      { name, address },
+      { name, address, cluster: groupText(this.#options) },
       () => this.#peers.all,
       this.#runtime,
       () => this.#isClosed,

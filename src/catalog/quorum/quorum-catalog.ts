@@ -168,15 +168,14 @@ export class QuorumCatalog implements Catalog {
   /** Keeps in all servers where another one is. */
   async addServer(name: string, address: string): Promise<void> {
     this.#mustAnswer();
+    this.#group.mustBeNew({ name, address });
     const entry = versioned(this.#nextServerVersion(name), new TextEncoder().encode(address));
     await this.#coordinator.write({ key: serverKey(name), entry });
   }
 
   async removeServer(name: string): Promise<void> {
     this.#mustAnswer();
-    if (!this.#group.places.some((place) => place.name === name)) {
-      throw new CatalogError('NOT_FOUND', `${name} is no server of this catalog`);
-    }
+    this.#group.mustHave(name);
     const entry = versioned(this.#nextServerVersion(name), null);
     await this.#coordinator.write({ key: serverKey(name), entry });
   }

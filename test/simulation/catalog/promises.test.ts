@@ -1,6 +1,7 @@
 // What is special to each protocol, by the clock where a figure is promised.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
 import { type CatalogHost, CatalogWorld } from './catalog-world.js';
 import { Client } from './client.js';
@@ -32,6 +33,21 @@ describe('what each protocol promises', function () {
       for (const name of ['s4', 's5']) server(world, name).host.start();
       await world.run(2000);
       assert.deepEqual(leaders(world), [first]);
+      world.end();
+    });
+
+    it(`${protocol}: a server of another cluster at a founder's address founds nothing`, async () => {
+      const world = new CatalogWorld({ seed: 14, protocol, servers: 3 });
+      const stranger = server(world, 's3');
+      stranger.configure({ cluster: 'other' });
+      for (const each of [server(world, 's1'), stranger]) each.host.start();
+      await world.run(2000);
+      assert.match(world.story, /s3 error catalog\.not_registered .*s3 is of catalog other by/);
+      stranger.host.kill();
+      stranger.wipe();
+      stranger.configure({ cluster: DEFAULTS.cluster });
+      stranger.host.start();
+      await world.until('a leader', () => leaders(world).length === 1);
       world.end();
     });
 
