@@ -20,6 +20,7 @@ import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
 import { groupText, mustBeNew, mustBeThere } from '../peers/belonging.js';
 import { introduce } from '../peers/introduction.js';
+import { mustBeOwn } from '../storage/own-store.js';
 import { AppliedMap } from './applied-map.js';
 import { Founding, type FoundingService, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
@@ -142,10 +143,7 @@ export class OrderedCatalog implements Catalog {
       identity = { cluster, protocol, name, incarnation, self: null, founders, isRemoved: false };
       await keeper.keepIdentity(identity);
     }
-    for (const key of ['cluster', 'protocol', 'name'] as const) {
-      if (identity[key] === options[key]) continue;
-      throw new Error(`the store is of ${key} ${identity[key]}, and the configuration says ${options[key]}`);
-    }
+    mustBeOwn(keeper.where, identity, options);
     const applied = await AppliedMap.open(firstMark(identity), keeper);
     return new OrderedCatalog(identity, applied, keeper, options, runtime);
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
+import { OrderedCatalog } from '../../../src/catalog/ordered/ordered-catalog.js';
 import { type CatalogHost, CatalogWorld } from './catalog-world.js';
 import { Client } from './client.js';
 
@@ -282,6 +283,23 @@ describe('what each protocol promises', function () {
     world.end();
   });
 
+  it('raft: a term that nobody can count up from is not believed', async () => {
+    const world = new CatalogWorld({ seed: 15, protocol: 'raft', servers: 3 });
+    world.start();
+    const client = new Client(world);
+    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    const asked = server(world, leaders(world)[0] === 's1' ? 's2' : 's1');
+    const raft = asked.running?.catalog instanceof OrderedCatalog ? asked.running.catalog.raft : undefined;
+    const term = Number.MAX_SAFE_INTEGER;
+    const vote = { term, candidate: 's3', lastLogIndex: term, lastLogTerm: term };
+    const append = { term, leader: 's3', previousLogIndex: 0, previousLogTerm: 0, entries: 0 };
+    const isTooFar = { code: 'BAD_REQUEST', message: /term 9007199254740991 is more than 4096 above/ };
+    await assert.rejects(world.settle('a vote', raft?.requestVote(vote) ?? assert.fail()), isTooFar);
+    await assert.rejects(world.settle('an answer', raft?.appendEntries(append) ?? assert.fail()), isTooFar);
+    await client.change({ kind: 'set', path: '/a', value: bytes('2') });
+    world.end();
+  });
+
   it('a store of another protocol, cluster or server is refused, and stays as it is', async () => {
     const world = new CatalogWorld({ seed: 12, protocol: 'raft', servers: 1 });
     world.start();
@@ -293,7 +311,7 @@ describe('what each protocol promises', function () {
       server(world, 's1').host.start();
       await world.run(1000);
       assert.equal(server(world, 's1').running, null);
-      assert.match(world.story, /the store.* is of (protocol raft|cluster catalog), and the configuration says/);
+      assert.match(world.story, /the store in \/s1 is of (protocol raft|cluster catalog), and the configuration says/);
       server(world, 's1').host.kill();
     }
     server(world, 's1').configure({ protocol: 'raft', cluster: 'catalog' });

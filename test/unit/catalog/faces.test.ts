@@ -132,6 +132,8 @@ describe('a server of a catalog', function () {
     ['storeFile', ['f'], /a struct/],
     ['RequestVote', [1, 'stranger', 0, 0], /no server of this group/],
     ['AppendEntries', [-1, 0, 0, 0, [], 0], /a whole number/],
+    ['requestvote', [1, 'stranger', 0, 0], /no server of this group/],
+    ['appendentries', [-1, 0, 0, 0, [], 0], /a whole number/],
   ] as const) {
     it(`refuses ${method}(${JSON.stringify(parameters)})`, async () => {
       await assert.rejects(call(method, ...(parameters as unknown as XmlRpcValue[])), (error: Error) => {
@@ -155,6 +157,9 @@ describe('a server of a catalog', function () {
     assert.equal(await call('isCrashed'), true);
     assert.equal(await call('isLeader'), false);
     assert.equal((await http('GET', '/v1/h')).status, 503);
+    for (const method of ['RequestVote', 'AppendEntries', 'requestvote', 'appendentries']) {
+      await assert.rejects(call(method), (error: Error) => error instanceof XmlRpcFault && error.faultCode === 2);
+    }
     assert.equal(await call('tester_getversion', 'f'), 1);
     for (let time = 0; time < 2; time++) await call('restore');
     await until('it leads again', async () => (await call('isLeader')) === true);
