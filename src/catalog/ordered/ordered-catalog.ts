@@ -120,7 +120,7 @@ export class OrderedCatalog implements Catalog {
     this.#founding = new Founding(keeper, groupText(options), identity.founders.map(nameOf));
     this.#requests = new Requests({
       map: () => this.#map,
-      appliedIndex: () => this.#applied.applied.index,
+      applied: () => this.#applied.applied,
       participation: () => this.#participation,
       watchers: this.#watchers,
       refusal: () => this.#refusal,
@@ -188,7 +188,7 @@ export class OrderedCatalog implements Catalog {
   }
 
   async below(path: string): Promise<[string, Found][]> {
-    await this.#requests.confirm();
+    await this.#requests.confirm(true);
     return [...this.#map.tree.below(path)];
   }
 

@@ -283,6 +283,63 @@ describe('what each protocol promises', function () {
     world.end();
   });
 
+  for (const protocol of ['raft', 'viewstamped'] as const) {
+    it(`${protocol}: what is below a path waits as soon as a majority is crashed, and so does a change`, async () => {
+      const world = new CatalogWorld({ seed: 16, protocol, servers: 3 });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+      const leader = world.servers.find(({ isLeading }) => isLeading) ?? assert.fail();
+      const others = world.servers.filter((each) => each !== leader).map(({ running }) => running?.catalog);
+      const answered: string[] = [];
+      const crashes = Promise.all(others.map((other) => other?.crash()));
+      await world.settle('the crashes', crashes);
+      const reads = world.call(leader, (catalog) => catalog.below('/')).then(() => answered.push('read'));
+      const change = { kind: 'set', path: '/a', value: bytes('2') } as const;
+      const writes = Promise.all(
+        [1, 2, 3].map((n) =>
+          world.call(leader, (catalog) => catalog.change({ ...change, path: `/a`, version: 10 * n })),
+        ),
+      ).then(() => answered.push('change'));
+      const settled = Promise.allSettled([reads, writes]);
+      await world.run(5000);
+      assert.deepEqual(answered, []);
+      await world.settle('the restorations', Promise.all(others.map((other) => other?.restore())));
+      for (const outcome of await world.settle('answers of whoever leads', settled)) {
+        const { reason } = outcome as { reason?: { code: string; leader?: object } };
+        assert(
+          outcome.status === 'fulfilled' || (reason?.code === 'NOT_LEADER' && reason.leader !== undefined),
+          world.story,
+        );
+      }
+      world.end();
+    });
+  }
+
+  for (const protocol of ['quorum', 'lazy'] as const) {
+    it(`${protocol}: nothing changes on a server after its crash was answered`, async () => {
+      const world = new CatalogWorld({ seed: 17, protocol, servers: 3, config: { gossipMs: 100 } });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('0') });
+      for (let n = 0; n < 100; n++) {
+        const crashed = world.servers[n % 3]?.running?.catalog ?? assert.fail();
+        const outcomes = world.servers.map((each) =>
+          world.call(each, (catalog) => catalog.change({ kind: 'set', path: '/a', value: bytes(`${n}`) })),
+        );
+        const settled = Promise.allSettled(outcomes);
+        await world.run(world.random.between(0, 30) / 10);
+        await world.settle('the crash', crashed.crash());
+        const before = crashed.versionHere('/a');
+        await world.settle('the changes', settled);
+        await world.run(150);
+        assert.equal(crashed.versionHere('/a'), before, `round ${n}`);
+        await world.settle('the restoration', crashed.restore());
+      }
+      world.end();
+    });
+  }
+
   it('raft: a term that nobody can count up from is not believed', async () => {
     const world = new CatalogWorld({ seed: 15, protocol: 'raft', servers: 3 });
     world.start();
