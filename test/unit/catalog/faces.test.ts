@@ -70,6 +70,10 @@ describe('a server of a catalog', function () {
     assert.equal((await http('PUT', '/v1/h', 'x'.repeat(2 ** 20 + 1))).status, 413);
     assert.equal((await http('GET', '/status')).status, 200);
     assert.equal((await http('POST', '/remove')).status, 400);
+    assert.equal((await http('POST', '/remove?name=zz')).status, 404);
+    const added = await http('POST', '/add?name=metadata0&address=127.0.0.1:1');
+    assert.equal(added.status, 409);
+    assert.match(added.text, /metadata0 is at 127\.0\.0\.1:\d+ already: remove that server first/);
   });
 
   it('answers a long poll when the version is another one, or the time is over', async () => {

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogConfig } from '../../../catalog/configuration/catalog-config.js';
-import { CommandFailure, usageError } from '../../failure.js';
+import { XmlRpcFault } from '../../../protocol/http/xml-rpc.js';
+import { rethrowProgramFault } from '../../../runtime/faults.js';
+import { CommandFailure, describeFailure, usageError } from '../../failure.js';
 import { print } from '../../output.js';
 import { loadCatalogConfig } from '../load-catalog-config.js';
 import { preparePaths, runClients } from './chaos-clients.js';
@@ -25,8 +27,13 @@ const CALM_MS = 2000;
 /** How soon a server that was restored must have everything. */
 const CATCH_UP_MS = 5000;
 const LOOK_MS = 100;
+/** A server that is told to crash, or to be restored, must have answered by then. */
+const INSIST_MS = 30_000;
 /** Those that must answer before it begins. */
 const READY_MS = 15_000;
+
+/** Of a server that has not answered in time: below every version. */
+const NOT_KNOWN = -1;
 
 type Fault = 'crash' | 'kill' | 'stop';
 
@@ -79,9 +86,14 @@ class Monkey {
     const clients = runClients(paths, { ...common, isOver: () => this.#isOver });
     const watching = this.#watchLeaders();
     const endMs = performance.now() + durationMs;
-    while (performance.now() < endMs) {
-      await sleep(CALM_MS * (0.5 + this.#fraction()));
-      await this.#harm(paths);
+    try {
+      while (performance.now() < endMs) {
+        await sleep(CALM_MS * (0.5 + this.#fraction()));
+        await this.#harm(paths);
+      }
+    } catch (error) {
+      rethrowProgramFault(error);
+      this.#problems.push(`no more faults after this: ${describeFailure(error).text}`);
     }
     this.#isOver = true;
     await Promise.all([clients, watching]);
@@ -108,9 +120,10 @@ class Monkey {
     this.#faults++;
     this.#say(`${fault} ${victims.map(({ name }) => name).join(', ')}`);
     await Promise.all(victims.map((victim) => this.#begin(fault, victim)));
-    const before = fault === 'crash' ? await this.#versions(victims, paths) : null;
+    const before = fault === 'crash' ? await this.#versions(victims, paths) : [];
     await sleep(FAULT_MS * (0.5 + this.#fraction()));
-    if (before !== null && before !== (await this.#versions(victims, paths))) {
+    const after = fault === 'crash' ? await this.#versions(victims, paths) : [];
+    if (haveChanged(before, after)) {
       this.#problems.push(`a crashed server has changed what it has: ${victims.map(({ name }) => name).join(', ')}`);
     }
     await Promise.all(victims.map((victim) => this.#stop(fault, victim)));
@@ -175,15 +188,29 @@ class Monkey {
   }
 
   async #begin(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await victim.call('crash');
+    if (fault === 'crash') await this.#insist(victim, 'crash');
     else if (fault === 'kill') await victim.kill();
     else victim.signal('SIGSTOP');
   }
 
   async #stop(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await victim.call('restore');
+    if (fault === 'crash') await this.#insist(victim, 'restore');
     else if (fault === 'kill') await victim.start();
     else victim.signal('SIGCONT');
+  }
+
+  /** Asks again until it is answered: a busy server may answer too late. Throws when it is refused. */
+  async #insist(victim: ChaosServer, hook: 'crash' | 'restore'): Promise<void> {
+    const isAnswered = async () => {
+      try {
+        return (await victim.call(hook)) === true;
+      } catch (error) {
+        if (error instanceof XmlRpcFault) throw new CommandFailure(`${victim.name}: ${error.message}`);
+        rethrowProgramFault(error);
+        return false;
+      }
+    };
+    await this.#until(`${victim.name} answers ${hook}`, isAnswered, INSIST_MS);
   }
 
   /** Primary-backup takes a server that is stopped for dead, and does not promise to survive it. */
@@ -197,14 +224,14 @@ class Monkey {
     return Array.from({ length: count }, () => left.splice(Math.floor(this.#fraction() * left.length), 1)).flat();
   }
 
-  async #versions(servers: readonly ChaosServer[], paths: readonly string[]): Promise<string> {
-    const versions = servers.map(async (server) => Promise.all(paths.map((path) => this.#versionAt(server, path))));
-    return JSON.stringify(await Promise.all(versions));
+  /** Of each path on each server. */
+  async #versions(servers: readonly ChaosServer[], paths: readonly string[]): Promise<number[]> {
+    return Promise.all(servers.flatMap((server) => paths.map((path) => this.#versionAt(server, path))));
   }
 
-  /** As it is applied there; -1 when it does not answer. */
+  /** As it is applied there; NOT_KNOWN when it does not answer in time. */
   async #versionAt(server: ChaosServer, path: string): Promise<number> {
-    return server.call('version_here', path).then(Number, () => -1);
+    return server.call('version_here', path).then(Number, () => NOT_KNOWN);
   }
 
   async #statuses() {
@@ -227,4 +254,9 @@ class Monkey {
   #say(text: string): void {
     print(`${((performance.now() - this.#beganMs) / 1000).toFixed(1).padStart(7)}  ${text}`);
   }
+}
+
+/** Whether a version is another one, as far as both are known. */
+function haveChanged(before: readonly number[], after: readonly number[]): boolean {
+  return before.some((version, at) => version !== NOT_KNOWN && after[at] !== NOT_KNOWN && after[at] !== version);
 }
