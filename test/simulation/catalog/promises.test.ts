@@ -316,6 +316,28 @@ describe('what each protocol promises', function () {
     });
   }
 
+  for (const protocol of ['raft', 'viewstamped'] as const) {
+    it(`${protocol}: all that a deposed leader could not do is answered with who leads, though nobody changes anything`, async () => {
+      const world = new CatalogWorld({ seed: 18, protocol, servers: 3 });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+      const deposed = world.servers.find(({ isLeading }) => isLeading) ?? assert.fail();
+      world.split([deposed]);
+      const change = { kind: 'set', path: '/a', value: bytes('2') } as const;
+      const asked = Array.from({ length: 8 }, () => world.call(deposed, (catalog) => catalog.change(change)));
+      const settled = Promise.allSettled(asked);
+      await world.until('another leader', () => leaders(world).some((name) => name !== deposed.name));
+      world.heal();
+      for (const outcome of await world.settle('all answers', settled, 3000)) {
+        assert(outcome.status === 'rejected', 'it can not be done');
+        assert.equal(outcome.reason.code, 'NOT_LEADER');
+      }
+      assert.equal(text((await client.get('/a')).bytes), '1');
+      world.end();
+    });
+  }
+
   for (const protocol of ['quorum', 'lazy'] as const) {
     it(`${protocol}: nothing changes on a server after its crash was answered`, async () => {
       const world = new CatalogWorld({ seed: 17, protocol, servers: 3, config: { gossipMs: 100 } });
