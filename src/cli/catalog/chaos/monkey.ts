@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogConfig } from '../../../catalog/configuration/catalog-config.js';
-import { XmlRpcFault } from '../../../protocol/http/xml-rpc.js';
 import { rethrowProgramFault } from '../../../runtime/faults.js';
 import { CommandFailure, describeFailure, usageError } from '../../failure.js';
 import { print } from '../../output.js';
@@ -12,6 +11,7 @@ import { preparePaths, runClients } from './chaos-clients.js';
 import { ChaosServer } from './chaos-servers.js';
 import { History } from './history.js';
 import { seededFractions } from './seeded-fractions.js';
+import { haveChanged, NOT_KNOWN } from './seen-versions.js';
 
 export interface ChaosOptions {
   readonly minutes: string;
@@ -31,9 +31,6 @@ const LOOK_MS = 100;
 const INSIST_MS = 30_000;
 /** Those that must answer before it begins. */
 const READY_MS = 15_000;
-
-/** Of a server that has not answered in time: below every version. */
-const NOT_KNOWN = -1;
 
 type Fault = 'crash' | 'kill' | 'stop';
 
@@ -188,29 +185,15 @@ class Monkey {
   }
 
   async #begin(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await this.#insist(victim, 'crash');
+    if (fault === 'crash') await victim.insist('crash', INSIST_MS);
     else if (fault === 'kill') await victim.kill();
     else victim.signal('SIGSTOP');
   }
 
   async #stop(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await this.#insist(victim, 'restore');
+    if (fault === 'crash') await victim.insist('restore', INSIST_MS);
     else if (fault === 'kill') await victim.start();
     else victim.signal('SIGCONT');
-  }
-
-  /** Asks again until it is answered: a busy server may answer too late. Throws when it is refused. */
-  async #insist(victim: ChaosServer, hook: 'crash' | 'restore'): Promise<void> {
-    const isAnswered = async () => {
-      try {
-        return (await victim.call(hook)) === true;
-      } catch (error) {
-        if (error instanceof XmlRpcFault) throw new CommandFailure(`${victim.name}: ${error.message}`);
-        rethrowProgramFault(error);
-        return false;
-      }
-    };
-    await this.#until(`${victim.name} answers ${hook}`, isAnswered, INSIST_MS);
   }
 
   /** Primary-backup takes a server that is stopped for dead, and does not promise to survive it. */
@@ -254,9 +237,4 @@ class Monkey {
   #say(text: string): void {
     print(`${((performance.now() - this.#beganMs) / 1000).toFixed(1).padStart(7)}  ${text}`);
   }
-}
-
-/** Whether a version is another one, as far as both are known. */
-function haveChanged(before: readonly number[], after: readonly number[]): boolean {
-  return before.some((version, at) => version !== NOT_KNOWN && after[at] !== NOT_KNOWN && after[at] !== version);
 }
