@@ -63,7 +63,7 @@ export interface Catalog {
   get(path: string, asker?: Asker): Promise<Found>;
   /** The names of the children. */
   list(path: string, asker?: Asker): Promise<Listed>;
-  /** Everything directly below a path that is there, or not. */
+  /** Everything directly below a path that is there, or not. Where one leads, it asks a majority first: it waits while most are crashed. */
   below(path: string, asker?: Asker): Promise<readonly (readonly [name: string, value: Found])[]>;
   /** As it is applied on this server, crashed or not; 0 when it is not there. */
   versionHere(path: string): number;

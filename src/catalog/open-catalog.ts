@@ -13,6 +13,7 @@ import type { PeerGroupOptions } from './peers/peer-group.js';
 import { QuorumCatalog } from './quorum/quorum-catalog.js';
 import { Replica as QuorumReplica } from './quorum/replica.js';
 import { DiskJournal, type Journal, NO_JOURNAL } from './storage/journal.js';
+import { mustBeOwn, type StoreOwner } from './storage/own-store.js';
 import { SmallFiles } from './storage/small-files.js';
 
 const UNIQUE_BYTES = 6;
@@ -90,15 +91,12 @@ async function claim(
   const unique = randomHex(random, UNIQUE_BYTES);
   if (directory === undefined) return unique;
   const files = new SmallFiles(directory, disk);
-  const own: Record<string, string> = { cluster, protocol, name };
-  const known = (await files.readJson('identity.json')) as Record<string, string> | undefined;
+  const own = { cluster, protocol, name };
+  const known = (await files.readJson('identity.json')) as Partial<StoreOwner & { incarnation: string }> | undefined;
   if (known === undefined) {
     await files.replaceJson('identity.json', { ...own, incarnation: unique });
     return unique;
   }
-  for (const [key, value] of Object.entries(own)) {
-    if (known[key] === value) continue;
-    throw new Error(`the store in ${directory} is of ${key} ${known[key]}, and the configuration says ${value}`);
-  }
+  mustBeOwn(directory, known, own);
   return known.incarnation ?? unique;
 }

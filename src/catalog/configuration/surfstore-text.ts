@@ -20,10 +20,12 @@ export function readSurfStoreText(text: string, file: string, secret?: string): 
   const problems: string[] = [];
   const servers = new Map<number, CatalogServerConfig>();
   let count: number | undefined;
+  let countAt = file;
   for (const { key, value, number } of linesOf(text, file, problems)) {
     const at = `${file}:${number}`;
     const id = /^metadata(\d{1,4})$/.exec(key)?.[1];
     if (key === 'M') {
+      countAt = at;
       count = /^\d{1,4}$/.test(value) ? Number(value) : 0;
       if (count < 1 || count > MOST_SERVERS)
         problems.push(`${at}: M: ${value} must be a number from 1 to ${MOST_SERVERS}`);
@@ -37,10 +39,10 @@ export function readSurfStoreText(text: string, file: string, secret?: string): 
   }
   for (let id = 0; id < (count ?? 0); id++) {
     if (!servers.has(id) && problems.length === 0)
-      problems.push(`${file}: metadata${id} is missing, and M is ${count}`);
+      problems.push(`${countAt}: metadata${id} is missing, and M is ${count}`);
   }
   const beyond = [...servers.keys()].filter((id) => count !== undefined && id >= count);
-  for (const id of beyond) problems.push(`${file}: metadata${id} is one too many, since M is ${count}`);
+  for (const id of beyond) problems.push(`${countAt}: metadata${id} is one too many, since M is ${count}`);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     ...DEFAULTS,

@@ -4,14 +4,17 @@ import { CatalogError } from '../map/errors.js';
 import type { AppendRequest, VoteRequest } from '../ordered/raft-calls.js';
 
 export interface AnswersRaft {
+  /** Throws when this server answers nothing, whatever it is asked. */
+  mustAnswer(): void;
   requestVote(request: VoteRequest): Promise<{ term: number; voteGranted: boolean }>;
   appendEntries(request: AppendRequest): Promise<{ term: number; success: boolean }>;
 }
 
 export function raftMethods(raft: AnswersRaft): XmlRpcMethods {
-  return {
+  const methods: XmlRpcMethods = {
     /** (term, candidateId, lastLogIndex, lastLogTerm) → {term, voteGranted} */
     async RequestVote(term, candidate, lastLogIndex, lastLogTerm) {
+      raft.mustAnswer();
       return raft.requestVote({
         term: numberOf('term', term),
         candidate: serverOf(candidate),
@@ -22,6 +25,7 @@ export function raftMethods(raft: AnswersRaft): XmlRpcMethods {
 
     /** (term, leaderId, prevLogIndex, prevLogTerm, entries, leaderCommit) → {term, success} */
     async AppendEntries(term, leader, previousLogIndex, previousLogTerm, entries) {
+      raft.mustAnswer();
       if (!Array.isArray(entries)) throw new CatalogError('BAD_REQUEST', 'entries are a list');
       return raft.appendEntries({
         term: numberOf('term', term),
@@ -32,6 +36,8 @@ export function raftMethods(raft: AnswersRaft): XmlRpcMethods {
       });
     },
   };
+  const lowerCase = Object.entries(methods).map(([name, method]) => [name.toLowerCase(), method] as const);
+  return { ...methods, ...Object.fromEntries(lowerCase) };
 }
 
 function numberOf(name: string, value: XmlRpcValue | undefined): number {

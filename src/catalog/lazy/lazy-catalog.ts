@@ -11,6 +11,7 @@ import { checkPath, childOf, parentOf, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
 import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
+import { WritesUnderWay } from '../storage/writes-under-way.js';
 import { type Batch, encodeBatch, type Replica, serverKey } from './replica.js';
 import { type LazyService, lazyService } from './service.js';
 import { Spreading } from './spreading.js';
@@ -43,6 +44,7 @@ export class LazyCatalog implements Catalog {
   readonly #watchers: Watchers;
   /** Updates are numbered and stored one after the other. */
   readonly #changes = new SerialQueue();
+  readonly #writes = new WritesUnderWay();
   #isCrashed = false;
   #isClosed = false;
 
@@ -155,6 +157,7 @@ export class LazyCatalog implements Catalog {
   async crash(): Promise<void> {
     this.#isCrashed = true;
     this.#watchers.notify();
+    await this.#writes.ended();
   }
 
   async restore(): Promise<void> {
@@ -163,14 +166,13 @@ export class LazyCatalog implements Catalog {
 
   async addServer(name: string, address: string): Promise<void> {
     this.#mustAnswer();
+    this.#group.mustBeNew({ name, address });
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
   async removeServer(name: string): Promise<void> {
     this.#mustAnswer();
-    if (!this.#group.places.some((place) => place.name === name)) {
-      throw new CatalogError('NOT_FOUND', `${name} is no server of this catalog`);
-    }
+    this.#group.mustHave(name);
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
   }
@@ -227,8 +229,14 @@ export class LazyCatalog implements Catalog {
     return last;
   }
 
-  async #absorb({ updates, seen }: Batch): Promise<void> {
-    if (updates.length === 0 && covers(this.#replica.seen, seen)) return;
+  /** Throws CRASHED when this server has been crashed since it was asked. */
+  async #absorb(batch: Batch): Promise<void> {
+    if (batch.updates.length === 0 && covers(this.#replica.seen, batch.seen)) return;
+    if (this.#isCrashed) throw new CatalogError('CRASHED', `${this.#options.name} is crashed`);
+    await this.#writes.run(() => this.#store(batch));
+  }
+
+  async #store({ updates, seen }: Batch): Promise<void> {
     await this.#journal.append(encodeBatch({ updates, seen }));
     this.#replica.absorb({ updates, seen });
     this.#group.learn(this.#replica.serverChanges);

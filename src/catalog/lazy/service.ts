@@ -1,6 +1,7 @@
 // What servers of the lazy protocol tell each other.
 import { malformed, ServiceError } from '../../protocol/errors.js';
 import { checkPath } from '../map/paths.js';
+import { asService } from '../peers/service-errors.js';
 import type { Batch, Replica } from './replica.js';
 import type { KeyedUpdate, Update } from './update.js';
 import { covers, type Vector } from './vector.js';
@@ -32,7 +33,7 @@ export function lazyService({ replica, absorb, refusal }: ServiceParts): LazySer
       check();
       const batch = readBatch(request);
       // It says nothing of what is between: the sender then asks what was seen, and sends all of that.
-      if (covers(replica.seen, batch.since)) await absorb(batch);
+      if (covers(replica.seen, batch.since)) await asService(absorb(batch));
       return { seen: replica.seen };
     },
     async pull({ seen }) {

@@ -66,9 +66,7 @@ export class CatalogMap {
 
   #carryOut(logged: Logged): Outcome {
     if (logged.kind === 'server') {
-      if (logged.address === null) this.servers.delete(logged.name);
-      else this.servers.set(logged.name, logged.address);
-      return { isDone: true, version: 0 };
+      return this.#place(logged.name, logged.address);
     }
     try {
       checkAgainst(this.tree, logged.command);
@@ -77,6 +75,16 @@ export class CatalogMap {
       return { isDone: false, code: error.code, message: error.message };
     }
     return { isDone: true, version: this.#change(logged.command) };
+  }
+
+  #place(name: string, address: string | null): Outcome {
+    const known = this.servers.get(name);
+    if (address !== null && known !== undefined && known !== address) {
+      return { isDone: false, code: 'EXISTS', message: `${name} is at ${known} already` };
+    }
+    if (address === null) this.servers.delete(name);
+    else this.servers.set(name, address);
+    return { isDone: true, version: 0 };
   }
 
   /** @returns the version that is there now, or was before a removal */

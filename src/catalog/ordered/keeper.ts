@@ -33,6 +33,8 @@ export interface KeptState {
 
 /** All that is kept is on stable storage when the promise resolves, whole or not at all. */
 export interface Keeper {
+  /** In words, for messages. */
+  readonly where: string;
   identity(): Promise<Identity | undefined>;
   keepIdentity(identity: Identity): Promise<void>;
   /** Which disk of each server this one has taken for a founder's. */
@@ -45,11 +47,13 @@ export interface Keeper {
 }
 
 export class DiskKeeper implements Keeper {
+  readonly where: string;
   readonly #files: SmallFiles;
   readonly #directory: string;
   readonly #runtime: Runtime;
 
   constructor(directory: string, runtime: Runtime) {
+    this.where = directory;
     this.#files = new SmallFiles(directory, runtime.disk);
     this.#directory = directory;
     this.#runtime = runtime;
@@ -89,6 +93,7 @@ export class DiskKeeper implements Keeper {
 }
 
 export class MemoryKeeper implements Keeper {
+  readonly where = 'memory';
   #identity: Identity | undefined;
   #registrations: Record<string, string> = {};
   #state: KeptState | undefined;

@@ -18,7 +18,9 @@ import { type Command, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
 import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
+import { groupText, mustBeNew, mustBeThere } from '../peers/belonging.js';
 import { introduce } from '../peers/introduction.js';
+import { mustBeOwn } from '../storage/own-store.js';
 import { AppliedMap } from './applied-map.js';
 import { Founding, type FoundingService, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
@@ -115,10 +117,10 @@ export class OrderedCatalog implements Catalog {
       isCrashed: () => this.#isCrashed,
       isUp: (other) => this.#peers.all.find((peer) => peer.name === other)?.greeting != null,
     });
-    this.#founding = new Founding(keeper, identity.founders.map(nameOf));
+    this.#founding = new Founding(keeper, groupText(options), identity.founders.map(nameOf));
     this.#requests = new Requests({
       map: () => this.#map,
-      appliedIndex: () => this.#applied.applied.index,
+      applied: () => this.#applied.applied,
       participation: () => this.#participation,
       watchers: this.#watchers,
       refusal: () => this.#refusal,
@@ -141,10 +143,7 @@ export class OrderedCatalog implements Catalog {
       identity = { cluster, protocol, name, incarnation, self: null, founders, isRemoved: false };
       await keeper.keepIdentity(identity);
     }
-    for (const key of ['cluster', 'protocol', 'name'] as const) {
-      if (identity[key] === options[key]) continue;
-      throw new Error(`the store is of ${key} ${identity[key]}, and the configuration says ${options[key]}`);
-    }
+    mustBeOwn(keeper.where, identity, options);
     const applied = await AppliedMap.open(firstMark(identity), keeper);
     return new OrderedCatalog(identity, applied, keeper, options, runtime);
   }
@@ -189,7 +188,7 @@ export class OrderedCatalog implements Catalog {
   }
 
   async below(path: string): Promise<[string, Found][]> {
-    await this.#requests.confirm();
+    await this.#requests.confirm(true);
     return [...this.#map.tree.below(path)];
   }
 
@@ -221,13 +220,17 @@ export class OrderedCatalog implements Catalog {
   }
 
   async addServer(name: string, address: string): Promise<void> {
-    await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
+    await this.#requests.confirm();
+    mustBeNew(this.#standings.places, { name, address });
+    const outcome = await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
+    if (!outcome.isDone) throw new CatalogError(outcome.code, outcome.message);
     this.#peers.learn([{ name, address }]);
   }
 
   /** Takes a server out of the group; it may be this one. */
   async removeServer(name: string): Promise<void> {
     await this.#requests.confirm();
+    mustBeThere(this.#standings.places, name);
     const part = this.#participation;
     if (part === null) throw this.#standings.notLeader;
     try {
@@ -277,13 +280,13 @@ export class OrderedCatalog implements Catalog {
 
   get #greeting(): Greeting | null {
     if (!this.#isIntroduced) return null;
-    const { name, cluster, protocol } = this.#options;
+    const { name } = this.#options;
     const standing = this.#participation?.standing ?? 'blank';
     return {
       name,
       id: this.#self,
       hasGroup: standing !== 'blank',
-      cluster: `catalog ${cluster} by ${protocol}`,
+      cluster: groupText(this.#options),
       clusterId: null,
       servers: this.#standings.places,
     };
@@ -291,6 +294,7 @@ export class OrderedCatalog implements Catalog {
 
   #groupService(): GroupService {
     return groupService({
+      cluster: groupText(this.#options),
       peers: this.#peers,
       states: this.#states,
       founding: this.#founding,
@@ -347,7 +351,7 @@ export class OrderedCatalog implements Catalog {
   async #introduce(): Promise<void> {
     const { name, address } = this.#options;
     await introduce(
-      { name, address },
+      { name, address, cluster: groupText(this.#options) },
       () => this.#peers.all,
       this.#runtime,
       () => this.#isClosed,

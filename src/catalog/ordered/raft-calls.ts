@@ -6,6 +6,9 @@ import type { Vote } from '../../replication/core/raft/messages.js';
 import { CatalogError } from '../map/errors.js';
 import type { Participation } from './participation.js';
 
+/** No group has so many elections between two requests. Terms are whole numbers, and must stay countable. */
+const MOST_TERMS_AHEAD = 4096;
+
 export interface VoteRequest {
   readonly term: number;
   /** The name of a server. */
@@ -31,11 +34,17 @@ export class RaftCalls {
     this.#participation = participation;
   }
 
+  /** Throws CatalogError while this server takes no part, or is crashed. */
+  mustAnswer(): void {
+    this.#participation();
+  }
+
   /** The vote counts for nobody but the asker: only the candidate itself hears of votes that it asks for over its connection. */
   async requestVote(request: VoteRequest): Promise<{ term: number; voteGranted: boolean }> {
     const part = this.#participation();
     const { term, candidate, lastLogIndex: lastIndex, lastLogTerm: lastTerm } = request;
     const from = memberOf(part, candidate);
+    mustBeNear(part, term);
     const message = {
       kind: 'askVote',
       from,
@@ -59,12 +68,22 @@ export class RaftCalls {
       throw new CatalogError('BAD_REQUEST', 'entries travel over the connections of servers only');
     }
     const from = memberOf(part, leader);
+    mustBeNear(part, term);
     const { term: own, leader: known } = part.member.status;
     if (term < own || (term === own && known !== null && known !== from)) return { term: own, success: false };
     await part.link.received(from, [{ kind: 'heartbeat', from, to: part.self, term, committed: 0, round: 0 }]);
     const success = await part.hasEntry(previousLogIndex, previousLogTerm);
     return { term: part.member.status.term, success };
   }
+}
+
+function mustBeNear(part: Participation, term: number): void {
+  const { term: own } = part.member.status;
+  if (term <= own + MOST_TERMS_AHEAD) return;
+  throw new CatalogError(
+    'BAD_REQUEST',
+    `term ${term} is more than ${MOST_TERMS_AHEAD} above this server's, which is ${own}`,
+  );
 }
 
 function memberOf(part: Participation, name: string): MemberId {

@@ -1,6 +1,7 @@
 // Requests of clients, carried out at the leader. What was proposed and not applied when a leader lost its office is asked for again
 // under the same token, so that it is carried out once.
 import { ServiceError } from '../../protocol/errors.js';
+import type { Mark } from '../../replication/core/core.js';
 import type { CatalogMap, Logged, Outcome } from '../map/catalog-map.js';
 import { encodeLogged } from '../map/encoding.js';
 import { CatalogError } from '../map/errors.js';
@@ -12,7 +13,7 @@ const LOOK_AGAIN_MS = 25;
 
 export interface RequestParts {
   map: () => CatalogMap;
-  appliedIndex: () => number;
+  applied: () => Pick<Mark, 'index' | 'term'>;
   /** null while this server takes no part. */
   participation: () => Participation | null;
   watchers: Watchers;
@@ -30,9 +31,10 @@ export class Requests {
 
   /** Resolves when it is carried out here. Waits while no leader is known; throws NOT_LEADER when another server leads. */
   async carryOut(logged: Logged): Promise<Outcome> {
-    const { map, appliedIndex, participation, notLeader } = this.#parts;
+    const { map, applied, participation, notLeader } = this.#parts;
     /** It may be among the entries up to there. */
     let proposedUpTo = 0;
+    let proposedTerm = 0;
     for (;;) {
       const outcome = map().outcomeOf(logged.token);
       if (outcome !== undefined) return outcome;
@@ -41,24 +43,28 @@ export class Requests {
       if (part?.member.isServing) {
         const proposed = part.member.propose(encodeLogged(logged));
         proposedUpTo = part.lastIndex;
+        proposedTerm = part.member.status.term;
         if (!(await wasApplied(proposed))) await this.#lookAgain();
         continue;
       }
-      // Entries that are applied without it show that it was not carried out.
-      if (proposedUpTo > 0 && appliedIndex() >= proposedUpTo) proposedUpTo = 0;
+      // An entry of its place, or of a later term, that is applied without it shows that it was not carried out, and never will be.
+      if (applied().index >= proposedUpTo || applied().term > proposedTerm) proposedUpTo = 0;
       if (this.#isLedByAnother(part) && proposedUpTo === 0) throw notLeader();
       await this.#lookAgain();
     }
   }
 
-  /** Resolves when this server has led at some moment since the call, and has everything. */
-  async confirm(): Promise<void> {
+  /**
+   * Resolves when this server has led at some moment since the call, and has everything.
+   * @param byRound asks the others, even while the lease says enough
+   */
+  async confirm(byRound = false): Promise<void> {
     const { participation, notLeader } = this.#parts;
     for (;;) {
       this.#refuse(false);
       const part = participation();
       if (part?.member.isServing) {
-        if (await wasApplied(part.member.confirmLeadership())) return;
+        if (await wasApplied(part.member.confirmLeadership({ byRound }))) return;
         await this.#lookAgain();
         continue;
       }

@@ -6,11 +6,14 @@ import type { IncomingStates } from '../../replication/link/incoming-states.js';
 import type { Peers } from '../../replication/link/peers.js';
 import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
 import { stateCalls } from '../../replication/link/state-calls.js';
+import { mustBelong } from '../peers/belonging.js';
 import { asService } from '../peers/service-errors.js';
 import type { Founding, FoundingService, Registration } from './founding.js';
 import type { Participation } from './participation.js';
 
 export interface ServiceParts {
+  /** What this server belongs to, by groupText. */
+  cluster: string;
   peers: Peers;
   states: IncomingStates;
   founding: Founding;
@@ -39,8 +42,9 @@ export function groupService(parts: ServiceParts): GroupService {
       await part().membership.join(textOf(id));
       return {};
     },
-    async add({ name, address }) {
+    async add({ name, address, cluster }) {
       part();
+      mustBelong(parts.cluster, cluster, textOf(name));
       await asService(parts.add({ name: textOf(name), address: textOf(address) }));
       return {};
     },
@@ -71,10 +75,11 @@ export function foundingService(founding: Founding, dismiss: () => Promise<void>
       return {};
     },
     async register(request) {
-      const { name, incarnation, founders } = request as Partial<Registration>;
+      const { name, incarnation, cluster, founders } = request as Partial<Registration>;
       const names = Array.isArray(founders) ? founders.map(textOf) : [];
+      const disk = { name: textOf(name), incarnation: textOf(incarnation), cluster: textOf(cluster) };
       return {
-        answer: await founding.register({ name: textOf(name), incarnation: textOf(incarnation), founders: names }),
+        answer: await founding.register({ ...disk, founders: names }),
       };
     },
   };

@@ -8,6 +8,7 @@ import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { ServerStanding } from '../catalog.js';
 import { CatalogError } from '../map/errors.js';
+import { groupText, mustBelong, mustBeNew, mustBeThere } from './belonging.js';
 import { introduce } from './introduction.js';
 import { asService } from './service-errors.js';
 
@@ -63,7 +64,8 @@ export class PeerGroup<Service> {
   greetings(add: (name: string, address: string) => Promise<void>): Pick<GroupService, 'hello' | 'add'> {
     return {
       hello: async (request) => this.#peers.heard(readGreeting(request)),
-      add: async ({ name, address }) => {
+      add: async ({ name, address, cluster }) => {
+        mustBelong(groupText(this.#options), cluster, textOf(name));
         await asService(add(textOf(name), textOf(address)));
         return {};
       },
@@ -73,7 +75,12 @@ export class PeerGroup<Service> {
   /** Of a server that comes later. */
   async introduce(isClosed: () => boolean): Promise<void> {
     const { name, address } = this.#options;
-    await introduce({ name, address }, () => this.#peers.all, this.#runtime, isClosed);
+    await introduce(
+      { name, address, cluster: groupText(this.#options) },
+      () => this.#peers.all,
+      this.#runtime,
+      isClosed,
+    );
     this.#isIntroduced = true;
     this.#peers.announce();
   }
@@ -88,6 +95,16 @@ export class PeerGroup<Service> {
     return [...places]
       .map(([name, address]) => ({ name, address }))
       .sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** Throws CatalogError EXISTS for a server that is known to be somewhere else. */
+  mustBeNew(server: ServerPlace): void {
+    mustBeNew(this.places, server);
+  }
+
+  /** Throws CatalogError NOT_FOUND. */
+  mustHave(name: string): void {
+    mustBeThere(this.places, name);
   }
 
   /** The others that can be reached, in the order of their names. */
@@ -144,11 +161,11 @@ export class PeerGroup<Service> {
 
   get #greeting(): Greeting | null {
     if (!this.#isIntroduced) return null;
-    const { name, cluster, protocol } = this.#options;
+    const { name } = this.#options;
     const places = this.places;
     return {
       ...{ name, id: name, hasGroup: true, clusterId: null, servers: places },
-      cluster: `catalog ${cluster} by ${protocol}`,
+      cluster: groupText(this.#options),
     };
   }
 }

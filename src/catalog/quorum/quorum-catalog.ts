@@ -10,6 +10,7 @@ import { checkPath, parentOf, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
 import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
+import { WritesUnderWay } from '../storage/writes-under-way.js';
 import { Coordinator } from './coordinator.js';
 import { Gossip } from './gossip.js';
 import { QueuesByKey } from './queues-by-key.js';
@@ -40,6 +41,7 @@ export class QuorumCatalog implements Catalog {
   readonly #changes = new QueuesByKey();
   /** Whom it has compared with since it was blank. */
   readonly #comparedWith = new Set<string>();
+  readonly #writes = new WritesUnderWay();
   #isCrashed = false;
   #isClosed = false;
   #timer: Timer | null = null;
@@ -159,6 +161,7 @@ export class QuorumCatalog implements Catalog {
   async crash(): Promise<void> {
     this.#isCrashed = true;
     this.#watchers.notify();
+    await this.#writes.ended();
   }
 
   async restore(): Promise<void> {
@@ -168,15 +171,14 @@ export class QuorumCatalog implements Catalog {
   /** Keeps in all servers where another one is. */
   async addServer(name: string, address: string): Promise<void> {
     this.#mustAnswer();
+    this.#group.mustBeNew({ name, address });
     const entry = versioned(this.#nextServerVersion(name), new TextEncoder().encode(address));
     await this.#coordinator.write({ key: serverKey(name), entry });
   }
 
   async removeServer(name: string): Promise<void> {
     this.#mustAnswer();
-    if (!this.#group.places.some((place) => place.name === name)) {
-      throw new CatalogError('NOT_FOUND', `${name} is no server of this catalog`);
-    }
+    this.#group.mustHave(name);
     const entry = versioned(this.#nextServerVersion(name), null);
     await this.#coordinator.write({ key: serverKey(name), entry });
   }
@@ -233,8 +235,16 @@ export class QuorumCatalog implements Catalog {
     await this.#coordinator.write({ key: parent, entry: versioned(version, new Uint8Array()) });
   }
 
+  /** Throws OUTCOME_UNKNOWN when this server has been crashed since it was asked: others may have the entries. */
   async #absorb(entries: readonly KeyedEntry[]): Promise<void> {
     if (entries.length === 0) return;
+    if (this.#isCrashed) {
+      throw new CatalogError('OUTCOME_UNKNOWN', `${this.#options.name} is crashed; the change may be made later`);
+    }
+    await this.#writes.run(() => this.#store(entries));
+  }
+
+  async #store(entries: readonly KeyedEntry[]): Promise<void> {
     await Promise.all(entries.map((keyed) => this.#journal.append(encodeEntry(keyed))));
     for (const { key, entry } of entries) this.#replica.absorb(key, entry);
     this.#group.learn(this.#replica.serverChanges);

@@ -1,6 +1,7 @@
 // What servers of the quorum protocol ask each other.
 import { malformed, ServiceError } from '../../protocol/errors.js';
 import { checkPath, parentOf, ROOT } from '../map/paths.js';
+import { asService } from '../peers/service-errors.js';
 import type { Key, KeyedEntry, Replica, Summary } from './replica.js';
 import { isNewer, isSame, type Versioned } from './versioned.js';
 
@@ -53,7 +54,7 @@ export function quorumService({ replica, absorb, refusal, isBlank }: ServicePart
       if (present !== undefined && !isSame(entry, present) && present.version >= entry.version) {
         return { newest: present };
       }
-      await absorb([{ key, entry }]);
+      await asService(absorb([{ key, entry }]));
       const now = replica.entryOf(key);
       return { newest: now !== undefined && isNewer(now, entry) ? now : null };
     },
@@ -65,7 +66,7 @@ export function quorumService({ replica, absorb, refusal, isBlank }: ServicePart
     async give({ entries }) {
       check(true);
       if (!Array.isArray(entries)) throw malformed('entries are no list');
-      await absorb(entries.map(readEntry));
+      await asService(absorb(entries.map(readEntry)));
       return {};
     },
   };

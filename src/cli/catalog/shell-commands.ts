@@ -1,4 +1,6 @@
 // The commands of the catalog's shell.
+import { CatalogError } from '../../catalog/map/errors.js';
+import { checkPath } from '../../catalog/map/paths.js';
 import { CommandFailure, usageError } from '../failure.js';
 import type { Answer, CatalogClient } from './catalog-client.js';
 
@@ -142,9 +144,13 @@ function done({ status, content }: Answer): Answer['content'] {
   throw new CommandFailure(String(content.message ?? `HTTP status ${status}`));
 }
 
+/** Throws CommandFailure for what is no path: URLs lose `.` and `..`, encoded or not, and would ask for something else. */
 function urlOf(path: string | undefined): string {
-  if (path === undefined || !path.startsWith('/')) throw usageError(`${path}: a path starts with /`);
-  return `/v1${path.split('/').map(encodeURIComponent).join('/')}`;
+  try {
+    return `/v1${checkPath(path).split('/').map(encodeURIComponent).join('/')}`;
+  } catch (error) {
+    throw error instanceof CatalogError ? new CommandFailure(`${error.code}: ${error.message}`) : error;
+  }
 }
 
 function ifMatch(version: string | undefined): Record<string, string> {

@@ -61,8 +61,11 @@ export interface GroupService {
   hello(request: Greeting, options?: CallOptions): Promise<Greeting>;
   /** A blank server wants to become a member. NOT_LEADER when another one leads. Resolves when it is a learner or a voter. */
   join(request: { id: string }, options?: CallOptions): Promise<Record<string, never>>;
-  /** Another server may come into the group: all of it know its address from then on. NOT_LEADER when another one leads. */
-  add(request: ServerPlace, options?: CallOptions): Promise<Record<string, never>>;
+  /**
+   * Another server may come into the group: all of it know its address from then on. NOT_LEADER when another one leads.
+   * `cluster` says what the server belongs to, where that is asked for: REFUSED by a server of another one.
+   */
+  add(request: ServerPlace & { cluster?: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Takes a server out of the group; nothing happens when it does not belong to it. NOT_LEADER when another one leads. */
   remove(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Has another server lead. NOT_LEADER when another one leads now. */

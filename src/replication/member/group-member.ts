@@ -122,10 +122,13 @@ export class GroupMember {
     return this.#isServing && (this.#isAlone || this.#lease.isValid);
   }
 
-  /** Resolves when this member knows that it led at some moment since the call. */
-  async confirmLeadership(): Promise<void> {
+  /**
+   * Resolves when this member knows that it led at some moment since the call.
+   * @param byRound asks the others, even while the lease says enough
+   */
+  async confirmLeadership({ byRound = false }: { byRound?: boolean } = {}): Promise<void> {
     if (!this.#isServing) throw this.#notLeader();
-    if (this.leads) return;
+    if (byRound ? this.#isAlone : this.leads) return;
     const confirmed = this.#rounds.wait(this.#parts.core.startRound());
     this.#advance();
     await confirmed;

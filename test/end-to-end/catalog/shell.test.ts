@@ -1,5 +1,7 @@
 // The catalog's commands, with real processes: the shell and its scripts, servers that come, stop and are taken out, and one that is killed.
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'mocha';
 import { CatalogProcesses } from '../../support/catalog-processes.js';
 import { until } from '../../support/cluster.js';
@@ -42,6 +44,12 @@ describe('the commands of the catalog', function () {
     assert.equal(stdout, 'three  (version 2)\n');
     assert.match(stderr, /script\.txt:2: \/nothing is not there/);
     assert.equal((await catalog.shell(catalog.addresses, 'gte /a')).status, 2);
+    for (const path of ['/../stop', '/a/./b', 'a', '/a//b']) {
+      const outcome = await catalog.shell(catalog.addresses, `create ${path}`);
+      assert.equal(outcome.status, 1);
+      assert.match(outcome.stderr, /BAD_PATH: ".*" is no path/);
+    }
+    assert.equal((await catalog.shell(catalog.addresses, 'get /a')).status, 0, 'all are there');
     assert.equal((await catalog.command('shell', '127.0.0.1')).status, 2);
   });
 
@@ -85,6 +93,16 @@ describe('the commands of the catalog', function () {
     const { stdout } = await catalog.shell(catalog.server('c').address, 'members', 'get /a');
     assert.doesNotMatch(stdout, /^b /m);
     assert.match(stdout, /four/);
+  });
+
+  it('says in one line that a store is of another cluster, and where it is', async () => {
+    await catalog.kill('c');
+    const other = join(catalog.folder, 'other.yaml');
+    await writeFile(other, `cluster: other\n${await readFile(catalog.configFile, 'utf8')}`);
+    const { status, stderr } = await catalog.command('serve', other, 'c');
+    assert.equal(status, 1);
+    assert.match(stderr, /^[^\n]*the store in \/[^\n]*\/c is of cluster catalog, and the configuration says other\n$/);
+    await catalog.startAll();
   });
 
   it('says what is wrong with what it was given', async () => {

@@ -70,9 +70,10 @@ export class CatalogWorld {
     for (const { host } of this.servers) host.start();
   }
 
-  /** A server that comes later. */
-  join(name: string): CatalogHost {
+  /** A server that comes later. @param changes what is otherwise in its configuration */
+  join(name: string, changes: Partial<CatalogConfig> = {}): CatalogHost {
     const server = this.#add(name, true);
+    server.configure(changes);
     server.host.start();
     return server;
   }

@@ -1,7 +1,9 @@
 // What is special to each protocol, by the clock where a figure is promised.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
+import { OrderedCatalog } from '../../../src/catalog/ordered/ordered-catalog.js';
 import { type CatalogHost, CatalogWorld } from './catalog-world.js';
 import { Client } from './client.js';
 
@@ -32,6 +34,21 @@ describe('what each protocol promises', function () {
       for (const name of ['s4', 's5']) server(world, name).host.start();
       await world.run(2000);
       assert.deepEqual(leaders(world), [first]);
+      world.end();
+    });
+
+    it(`${protocol}: a server of another cluster at a founder's address founds nothing`, async () => {
+      const world = new CatalogWorld({ seed: 14, protocol, servers: 3 });
+      const stranger = server(world, 's3');
+      stranger.configure({ cluster: 'other' });
+      for (const each of [server(world, 's1'), stranger]) each.host.start();
+      await world.run(2000);
+      assert.match(world.story, /s3 error catalog\.not_registered .*s3 is of catalog other by/);
+      stranger.host.kill();
+      stranger.wipe();
+      stranger.configure({ cluster: DEFAULTS.cluster });
+      stranger.host.start();
+      await world.until('a leader', () => leaders(world).length === 1);
       world.end();
     });
 
@@ -266,6 +283,102 @@ describe('what each protocol promises', function () {
     world.end();
   });
 
+  for (const protocol of ['raft', 'viewstamped'] as const) {
+    it(`${protocol}: what is below a path waits as soon as a majority is crashed, and so does a change`, async () => {
+      const world = new CatalogWorld({ seed: 16, protocol, servers: 3 });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+      const leader = world.servers.find(({ isLeading }) => isLeading) ?? assert.fail();
+      const others = world.servers.filter((each) => each !== leader).map(({ running }) => running?.catalog);
+      const answered: string[] = [];
+      const crashes = Promise.all(others.map((other) => other?.crash()));
+      await world.settle('the crashes', crashes);
+      const reads = world.call(leader, (catalog) => catalog.below('/')).then(() => answered.push('read'));
+      const change = { kind: 'set', path: '/a', value: bytes('2') } as const;
+      const writes = Promise.all(
+        [1, 2, 3].map((n) =>
+          world.call(leader, (catalog) => catalog.change({ ...change, path: `/a`, version: 10 * n })),
+        ),
+      ).then(() => answered.push('change'));
+      const settled = Promise.allSettled([reads, writes]);
+      await world.run(5000);
+      assert.deepEqual(answered, []);
+      await world.settle('the restorations', Promise.all(others.map((other) => other?.restore())));
+      for (const outcome of await world.settle('answers of whoever leads', settled)) {
+        const { reason } = outcome as { reason?: { code: string; leader?: object } };
+        assert(
+          outcome.status === 'fulfilled' || (reason?.code === 'NOT_LEADER' && reason.leader !== undefined),
+          world.story,
+        );
+      }
+      world.end();
+    });
+  }
+
+  for (const protocol of ['raft', 'viewstamped'] as const) {
+    it(`${protocol}: all that a deposed leader could not do is answered with who leads, though nobody changes anything`, async () => {
+      const world = new CatalogWorld({ seed: 18, protocol, servers: 3 });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+      const deposed = world.servers.find(({ isLeading }) => isLeading) ?? assert.fail();
+      world.split([deposed]);
+      const change = { kind: 'set', path: '/a', value: bytes('2') } as const;
+      const asked = Array.from({ length: 8 }, () => world.call(deposed, (catalog) => catalog.change(change)));
+      const settled = Promise.allSettled(asked);
+      await world.until('another leader', () => leaders(world).some((name) => name !== deposed.name));
+      world.heal();
+      for (const outcome of await world.settle('all answers', settled, 3000)) {
+        assert(outcome.status === 'rejected', 'it can not be done');
+        assert.equal(outcome.reason.code, 'NOT_LEADER');
+      }
+      assert.equal(text((await client.get('/a')).bytes), '1');
+      world.end();
+    });
+  }
+
+  for (const protocol of ['quorum', 'lazy'] as const) {
+    it(`${protocol}: nothing changes on a server after its crash was answered`, async () => {
+      const world = new CatalogWorld({ seed: 17, protocol, servers: 3, config: { gossipMs: 100 } });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('0') });
+      for (let n = 0; n < 100; n++) {
+        const crashed = world.servers[n % 3]?.running?.catalog ?? assert.fail();
+        const outcomes = world.servers.map((each) =>
+          world.call(each, (catalog) => catalog.change({ kind: 'set', path: '/a', value: bytes(`${n}`) })),
+        );
+        const settled = Promise.allSettled(outcomes);
+        await world.run(world.random.between(0, 30) / 10);
+        await world.settle('the crash', crashed.crash());
+        const before = crashed.versionHere('/a');
+        await world.settle('the changes', settled);
+        await world.run(150);
+        assert.equal(crashed.versionHere('/a'), before, `round ${n}`);
+        await world.settle('the restoration', crashed.restore());
+      }
+      world.end();
+    });
+  }
+
+  it('raft: a term that nobody can count up from is not believed', async () => {
+    const world = new CatalogWorld({ seed: 15, protocol: 'raft', servers: 3 });
+    world.start();
+    const client = new Client(world);
+    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    const asked = server(world, leaders(world)[0] === 's1' ? 's2' : 's1');
+    const raft = asked.running?.catalog instanceof OrderedCatalog ? asked.running.catalog.raft : undefined;
+    const term = Number.MAX_SAFE_INTEGER;
+    const vote = { term, candidate: 's3', lastLogIndex: term, lastLogTerm: term };
+    const append = { term, leader: 's3', previousLogIndex: 0, previousLogTerm: 0, entries: 0 };
+    const isTooFar = { code: 'BAD_REQUEST', message: /term 9007199254740991 is more than 4096 above/ };
+    await assert.rejects(world.settle('a vote', raft?.requestVote(vote) ?? assert.fail()), isTooFar);
+    await assert.rejects(world.settle('an answer', raft?.appendEntries(append) ?? assert.fail()), isTooFar);
+    await client.change({ kind: 'set', path: '/a', value: bytes('2') });
+    world.end();
+  });
+
   it('a store of another protocol, cluster or server is refused, and stays as it is', async () => {
     const world = new CatalogWorld({ seed: 12, protocol: 'raft', servers: 1 });
     world.start();
@@ -277,7 +390,7 @@ describe('what each protocol promises', function () {
       server(world, 's1').host.start();
       await world.run(1000);
       assert.equal(server(world, 's1').running, null);
-      assert.match(world.story, /the store.* is of (protocol raft|cluster catalog), and the configuration says/);
+      assert.match(world.story, /the store in \/s1 is of (protocol raft|cluster catalog), and the configuration says/);
       server(world, 's1').host.kill();
     }
     server(world, 's1').configure({ protocol: 'raft', cluster: 'catalog' });

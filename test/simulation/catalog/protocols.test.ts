@@ -108,6 +108,38 @@ for (const protocol of PROTOCOLS) {
       world.end();
     });
 
+    it('a name that is there keeps its address, and nobody is removed who is not there', async () => {
+      const world = new CatalogWorld({ seed: 7, protocol, servers: 3 });
+      const ask = await begin(world);
+      const add = (name: string, address: string) => ask.anywhere((catalog) => catalog.addServer(name, address));
+      await assert.rejects(add('s2', 's9:1'), isRefusal('EXISTS'));
+      await add('s2', 's2:1');
+      await add('s9', 's9:1');
+      await assert.rejects(add('s9', 's8:1'), isRefusal('EXISTS'));
+      const remove = (name: string) => ask.anywhere((catalog) => catalog.removeServer(name));
+      await assert.rejects(remove('zz'), isRefusal('NOT_FOUND'));
+      await remove('s9');
+      await add('s9', 's8:1');
+      world.end();
+    });
+
+    for (const changes of [{ cluster: 'other' }, { protocol: protocol === 'lazy' ? 'quorum' : 'lazy' } as const]) {
+      it(`lets no server in of another ${Object.keys(changes).join()}`, async () => {
+        const world = new CatalogWorld({ seed: 8, protocol, servers: 3 });
+        const ask = await begin(world);
+        world.join('s4', changes);
+        await world.run(3000);
+        ask.goTo(world.servers[0] ?? assert.fail());
+        const { servers } = await ask.anywhere((catalog) => catalog.status());
+        assert.deepEqual(servers.map(({ name }) => name).sort(), ['s1', 's2', 's3']);
+        assert.match(
+          world.story,
+          /s4 error catalog\.not_introduced .*s4 is of catalog \w+ by [\w-]+, and not of catalog/,
+        );
+        world.end();
+      });
+    }
+
     it('a crashed server answers what it has, takes no part, and catches up when it is restored', async () => {
       const world = new CatalogWorld({ seed: 5, protocol, servers: 3, config: { gossipMs: 500 } });
       const ask = await begin(world);

@@ -49,7 +49,7 @@ describe('the configuration of a catalog', () => {
     [
       'a server that is missing',
       'M: 3\nmetadata0: h:1\nmetadata2: h:2\n'.replaceAll('h:', 'localhost:'),
-      /metadata1 is missing/,
+      /catalog:1: metadata1 is missing/,
     ],
     ['a server that is there twice', `${TEXT}metadata1: localhost:9003\n`, /catalog:4: metadata1: .*twice/],
     [
@@ -57,7 +57,7 @@ describe('the configuration of a catalog', () => {
       'M: 2\nmetadata0: localhost:1\nmetadata1: localhost:1\n',
       /catalog:3: .*metadata0's already/,
     ],
-    ['a server too many', `${TEXT}metadata2: localhost:9003\n`, /metadata2 is one too many, since M is 2/],
+    ['a server too many', `${TEXT}metadata2: localhost:9003\n`, /catalog:1: metadata2 is one too many, since M is 2/],
     ['an unknown key', `${TEXT}block: localhost:9003\n`, /catalog:4: block: unknown key/],
     ['a line that is none', `${TEXT}metadata2\n`, /catalog:4: must be KEY: VALUE/],
     ['an address that is none', 'M: 1\nmetadata0: nowhere\n', /catalog:2: .*must be HOST:PORT/],

@@ -70,6 +70,10 @@ describe('a server of a catalog', function () {
     assert.equal((await http('PUT', '/v1/h', 'x'.repeat(2 ** 20 + 1))).status, 413);
     assert.equal((await http('GET', '/status')).status, 200);
     assert.equal((await http('POST', '/remove')).status, 400);
+    assert.equal((await http('POST', '/remove?name=zz')).status, 404);
+    const added = await http('POST', '/add?name=metadata0&address=127.0.0.1:1');
+    assert.equal(added.status, 409);
+    assert.match(added.text, /metadata0 is at 127\.0\.0\.1:\d+ already: remove that server first/);
   });
 
   it('answers a long poll when the version is another one, or the time is over', async () => {
@@ -132,6 +136,8 @@ describe('a server of a catalog', function () {
     ['storeFile', ['f'], /a struct/],
     ['RequestVote', [1, 'stranger', 0, 0], /no server of this group/],
     ['AppendEntries', [-1, 0, 0, 0, [], 0], /a whole number/],
+    ['requestvote', [1, 'stranger', 0, 0], /no server of this group/],
+    ['appendentries', [-1, 0, 0, 0, [], 0], /a whole number/],
   ] as const) {
     it(`refuses ${method}(${JSON.stringify(parameters)})`, async () => {
       await assert.rejects(call(method, ...(parameters as unknown as XmlRpcValue[])), (error: Error) => {
@@ -155,6 +161,9 @@ describe('a server of a catalog', function () {
     assert.equal(await call('isCrashed'), true);
     assert.equal(await call('isLeader'), false);
     assert.equal((await http('GET', '/v1/h')).status, 503);
+    for (const method of ['RequestVote', 'AppendEntries', 'requestvote', 'appendentries']) {
+      await assert.rejects(call(method), (error: Error) => error instanceof XmlRpcFault && error.faultCode === 2);
+    }
     assert.equal(await call('tester_getversion', 'f'), 1);
     for (let time = 0; time < 2; time++) await call('restore');
     await until('it leads again', async () => (await call('isLeader')) === true);

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogServerConfig } from '../../../catalog/configuration/catalog-config.js';
-import { callXmlRpc, type XmlRpcValue } from '../../../protocol/http/xml-rpc.js';
+import { callXmlRpc, XmlRpcFault, type XmlRpcValue } from '../../../protocol/http/xml-rpc.js';
+import { rethrowProgramFault } from '../../../runtime/faults.js';
 import { CommandFailure } from '../../failure.js';
 
 const START_LIMIT_MS = 20_000;
@@ -38,6 +39,24 @@ export class ChaosServer {
   call(method: string, ...parameters: XmlRpcValue[]): Promise<XmlRpcValue> {
     const secret = this.#secret === undefined ? {} : { secret: this.#secret };
     return callXmlRpc(this.server.address, method, parameters, { ...secret, deadlineMs: CALL_DEADLINE_MS });
+  }
+
+  /** Asks again until it is answered: a busy server may answer too late. Throws CommandFailure when it is refused, or takes too long. */
+  async insist(hook: 'crash' | 'restore', limitMs: number): Promise<void> {
+    const endMs = performance.now() + limitMs;
+    for (;;) {
+      try {
+        await this.call(hook);
+        return;
+      } catch (error) {
+        if (error instanceof XmlRpcFault) throw new CommandFailure(`${this.name}: ${error.message}`);
+        rethrowProgramFault(error);
+        if (performance.now() > endMs) {
+          throw new CommandFailure(`${this.name} has not answered ${hook} within ${limitMs / 1000} s`);
+        }
+      }
+      await sleep(LOOK_MS);
+    }
   }
 
   /** undefined when it does not answer. */

@@ -3,13 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CatalogConfig } from '../../../catalog/configuration/catalog-config.js';
-import { CommandFailure, usageError } from '../../failure.js';
+import { rethrowProgramFault } from '../../../runtime/faults.js';
+import { CommandFailure, describeFailure, usageError } from '../../failure.js';
 import { print } from '../../output.js';
 import { loadCatalogConfig } from '../load-catalog-config.js';
 import { preparePaths, runClients } from './chaos-clients.js';
 import { ChaosServer } from './chaos-servers.js';
 import { History } from './history.js';
 import { seededFractions } from './seeded-fractions.js';
+import { haveChanged, NOT_KNOWN } from './seen-versions.js';
 
 export interface ChaosOptions {
   readonly minutes: string;
@@ -25,6 +27,8 @@ const CALM_MS = 2000;
 /** How soon a server that was restored must have everything. */
 const CATCH_UP_MS = 5000;
 const LOOK_MS = 100;
+/** A server that is told to crash, or to be restored, must have answered by then. */
+const INSIST_MS = 30_000;
 /** Those that must answer before it begins. */
 const READY_MS = 15_000;
 
@@ -79,9 +83,14 @@ class Monkey {
     const clients = runClients(paths, { ...common, isOver: () => this.#isOver });
     const watching = this.#watchLeaders();
     const endMs = performance.now() + durationMs;
-    while (performance.now() < endMs) {
-      await sleep(CALM_MS * (0.5 + this.#fraction()));
-      await this.#harm(paths);
+    try {
+      while (performance.now() < endMs) {
+        await sleep(CALM_MS * (0.5 + this.#fraction()));
+        await this.#harm(paths);
+      }
+    } catch (error) {
+      rethrowProgramFault(error);
+      this.#problems.push(`no more faults after this: ${describeFailure(error).text}`);
     }
     this.#isOver = true;
     await Promise.all([clients, watching]);
@@ -108,9 +117,10 @@ class Monkey {
     this.#faults++;
     this.#say(`${fault} ${victims.map(({ name }) => name).join(', ')}`);
     await Promise.all(victims.map((victim) => this.#begin(fault, victim)));
-    const before = fault === 'crash' ? await this.#versions(victims, paths) : null;
+    const before = fault === 'crash' ? await this.#versions(victims, paths) : [];
     await sleep(FAULT_MS * (0.5 + this.#fraction()));
-    if (before !== null && before !== (await this.#versions(victims, paths))) {
+    const after = fault === 'crash' ? await this.#versions(victims, paths) : [];
+    if (haveChanged(before, after)) {
       this.#problems.push(`a crashed server has changed what it has: ${victims.map(({ name }) => name).join(', ')}`);
     }
     await Promise.all(victims.map((victim) => this.#stop(fault, victim)));
@@ -175,13 +185,13 @@ class Monkey {
   }
 
   async #begin(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await victim.call('crash');
+    if (fault === 'crash') await victim.insist('crash', INSIST_MS);
     else if (fault === 'kill') await victim.kill();
     else victim.signal('SIGSTOP');
   }
 
   async #stop(fault: Fault, victim: ChaosServer): Promise<void> {
-    if (fault === 'crash') await victim.call('restore');
+    if (fault === 'crash') await victim.insist('restore', INSIST_MS);
     else if (fault === 'kill') await victim.start();
     else victim.signal('SIGCONT');
   }
@@ -197,14 +207,14 @@ class Monkey {
     return Array.from({ length: count }, () => left.splice(Math.floor(this.#fraction() * left.length), 1)).flat();
   }
 
-  async #versions(servers: readonly ChaosServer[], paths: readonly string[]): Promise<string> {
-    const versions = servers.map(async (server) => Promise.all(paths.map((path) => this.#versionAt(server, path))));
-    return JSON.stringify(await Promise.all(versions));
+  /** Of each path on each server. */
+  async #versions(servers: readonly ChaosServer[], paths: readonly string[]): Promise<number[]> {
+    return Promise.all(servers.flatMap((server) => paths.map((path) => this.#versionAt(server, path))));
   }
 
-  /** As it is applied there; -1 when it does not answer. */
+  /** As it is applied there; NOT_KNOWN when it does not answer in time. */
   async #versionAt(server: ChaosServer, path: string): Promise<number> {
-    return server.call('version_here', path).then(Number, () => -1);
+    return server.call('version_here', path).then(Number, () => NOT_KNOWN);
   }
 
   async #statuses() {

@@ -1,0 +1,54 @@
+// What the chaos monkey makes of servers that answer late, or not at all.
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'mocha';
+import { ChaosServer } from '../../../src/cli/catalog/chaos/chaos-servers.js';
+import { haveChanged, NOT_KNOWN } from '../../../src/cli/catalog/chaos/seen-versions.js';
+
+describe('the chaos monkey', function () {
+  this.timeout(10_000);
+  const answers: (string | null)[] = [];
+  let calls = 0;
+  let http: Server;
+  let server: ChaosServer;
+
+  before(async () => {
+    http = createServer((_request, response) => {
+      const answer = answers[calls++];
+      if (answer == null) return;
+      response.setHeader('content-type', 'text/xml');
+      response.end(`<?xml version="1.0"?><methodResponse>${answer}</methodResponse>`);
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const { port } = http.address() as AddressInfo;
+    server = new ChaosServer({ name: 'a', address: `127.0.0.1:${port}` }, 'none', undefined);
+  });
+
+  after(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+
+  it('asks a server to be restored until it has answered', async () => {
+    calls = 0;
+    answers.splice(0, answers.length, null, '<params><param><value><boolean>1</boolean></value></param></params>');
+    await server.insist('restore', 8000);
+    assert.equal(calls, 2);
+  });
+
+  it('does not ask again where it is refused', async () => {
+    calls = 0;
+    const fault =
+      '<struct><member><name>faultCode</name><value><int>4</int></value></member>' +
+      '<member><name>faultString</name><value><string>no hooks</string></value></member></struct>';
+    answers.splice(0, answers.length, `<fault><value>${fault}</value></fault>`);
+    await assert.rejects(server.insist('crash', 8000), /a: no hooks/);
+    assert.equal(calls, 1);
+  });
+
+  it('calls no version changed that it has not heard', () => {
+    assert.equal(haveChanged([1, NOT_KNOWN, 3], [1, 2, NOT_KNOWN]), false);
+    assert.equal(haveChanged([1, NOT_KNOWN, 3], [2, 2, 3]), true);
+  });
+});
