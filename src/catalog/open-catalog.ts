@@ -54,14 +54,19 @@ export async function openCatalog(options: OpenCatalogOptions, runtime: Runtime)
         ...(readQuorum === undefined ? {} : { readQuorum }),
         ...(writeQuorum === undefined ? {} : { writeQuorum }),
       };
-      await claim(server, { ...common, protocol }, runtime);
+      const unique = await claim(server, { ...common, protocol }, runtime);
       const replica = new QuorumReplica();
       const journal = journalOf(server, () => replica.encode(), runtime);
       await journal.replay(
         (state) => replica.replayState(state),
         (record) => replica.replay(record),
       );
-      return new QuorumCatalog(replica, journal, { ...common, protocol, gossipMs, ...quorums }, runtime);
+      return new QuorumCatalog(
+        replica,
+        journal,
+        { ...common, protocol, gossipMs, ...quorums, self: `${name}/${unique}` },
+        runtime,
+      );
     }
     case 'lazy': {
       const unique = await claim(server, { ...common, protocol }, runtime);
@@ -85,7 +90,7 @@ function journalOf({ directory }: CatalogServerConfig, state: () => Uint8Array, 
 /** Marks a blank store as this server's. @returns what makes the store unique. Throws for a store of something else. */
 async function claim(
   { directory }: CatalogServerConfig,
-  { name, cluster, protocol }: PeerGroupOptions,
+  { name, cluster, protocol }: Omit<PeerGroupOptions, 'self'>,
   { disk, random }: Runtime,
 ): Promise<string> {
   const unique = randomHex(random, UNIQUE_BYTES);

@@ -25,8 +25,6 @@ const ASK_AGAIN_MS = 100;
 
 export interface LazyOptions extends PeerGroupOptions {
   readonly protocol: 'lazy';
-  /** Of this store: NAME/UNIQUE. A server that has lost its disk must not number its updates as before. */
-  readonly self: string;
 }
 
 /** `bytes` is null for a removal. Without a version it gets one that grows along the order. */

@@ -1,5 +1,6 @@
 // The servers of a catalog where nobody leads: all are equal, and each knows all others. Who comes and goes is an entry of what they
 // spread anyway.
+import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService, ServerPlace } from '../../protocol/services/group.js';
 import { type Peer, type PeerAddress, Peers } from '../../replication/link/peers.js';
 import { readGreeting, textOf } from '../../replication/link/read-greeting.js';
@@ -19,6 +20,8 @@ const SILENCE_MS = 2000;
 
 export interface PeerGroupOptions {
   readonly name: string;
+  /** Of this store: NAME/UNIQUE. A store that is blank again has another one. */
+  readonly self: string;
   readonly address: string;
   readonly cluster: string;
   readonly protocol: string;
@@ -63,7 +66,11 @@ export class PeerGroup<Service> {
    */
   greetings(add: (name: string, address: string) => Promise<void>): Pick<GroupService, 'hello' | 'add'> {
     return {
-      hello: async (request) => this.#peers.heard(readGreeting(request)),
+      hello: async (request) => {
+        const greeting = readGreeting(request);
+        this.#mustBeOnlyOne(greeting);
+        return this.#peers.heard(greeting);
+      },
       add: async ({ name, address, cluster }) => {
         mustBelong(groupText(this.#options), cluster, textOf(name));
         await asService(add(textOf(name), textOf(address)));
@@ -155,16 +162,23 @@ export class PeerGroup<Service> {
     return this.#peers.close();
   }
 
+  /** Two servers of one name would count as one in each other's quorums. */
+  #mustBeOnlyOne({ name, id }: Greeting): void {
+    const known = this.peer(name);
+    if (known?.remote.state !== 'up' || known.greeting === null || known.greeting.id === id) return;
+    throw new ServiceError('REFUSED', `${name} lives at ${known.address} already: name the other server otherwise`);
+  }
+
   #isLiving({ name, greeting }: Peer): boolean {
     return greeting !== null && (this.#silentUntilMs.get(name) ?? 0) <= this.#runtime.clock.monotonicMs();
   }
 
   get #greeting(): Greeting | null {
     if (!this.#isIntroduced) return null;
-    const { name } = this.#options;
+    const { name, self } = this.#options;
     const places = this.places;
     return {
-      ...{ name, id: name, hasGroup: true, clusterId: null, servers: places },
+      ...{ name, id: self, hasGroup: true, clusterId: null, servers: places },
       cluster: groupText(this.#options),
     };
   }

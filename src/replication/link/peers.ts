@@ -123,6 +123,7 @@ export class Peers {
   /** Again until it answers, or is not connected any more. */
   async #greet(peer: Peer): Promise<void> {
     const { clock, log } = this.#runtime;
+    let told = '';
     while (peer.remote.state === 'up') {
       try {
         const own = this.#own();
@@ -135,7 +136,9 @@ export class Peers {
         }
       } catch (error) {
         rethrowProgramFault(error);
-        log.debug('replication.not_greeted', { server: peer.name, ...errorFields(error) });
+        const isNews = error instanceof ServiceError && error.code === 'REFUSED' && error.message !== told;
+        if (isNews) told = error.message;
+        log[isNews ? 'error' : 'debug']('replication.not_greeted', { server: peer.name, ...errorFields(error) });
       }
       await sleep(clock, GREETING_PAUSE_MS);
     }

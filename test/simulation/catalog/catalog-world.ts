@@ -179,6 +179,8 @@ export class CatalogHost {
   readonly host: Host;
   running: RunningCatalog | null = null;
   #config: CatalogConfig;
+  /** The name that it serves under. */
+  #served: string;
 
   constructor(
     readonly name: string,
@@ -187,9 +189,11 @@ export class CatalogHost {
     isNewcomer: boolean,
   ) {
     this.#config = config;
+    this.#served = name;
     this.host = new Host(name, world, {
       start: async (runtime) => {
-        const running = await runCatalog({ config: this.#config, server: this.#place, isNewcomer }, runtime);
+        const isLate = isNewcomer && this.#served === name;
+        const running = await runCatalog({ config: this.#config, server: this.#place, isNewcomer: isLate }, runtime);
         this.running = running;
       },
       ended: () => {
@@ -203,12 +207,17 @@ export class CatalogHost {
   }
 
   get #place(): CatalogServerConfig {
-    return this.#config.servers.find((server) => server.name === this.name) ?? placeOf(this.name);
+    return this.#config.servers.find((server) => server.name === this.#served) ?? placeOf(this.name);
   }
 
   /** From its next start on, it is configured otherwise. */
   configure(changes: Partial<CatalogConfig>): void {
     this.#config = { ...this.#config, ...changes };
+  }
+
+  /** From its next start on, it serves as another server of its configuration does. */
+  rename(name: string): void {
+    this.#served = name;
   }
 
   /** Its disk is another one, which is empty. The process must be gone. */

@@ -362,6 +362,30 @@ describe('what each protocol promises', function () {
     });
   }
 
+  it('quorum: a second server of a name takes no part while the first one lives', async () => {
+    const world = new CatalogWorld({ seed: 19, protocol: 'quorum', servers: 3 });
+    world.start();
+    const client = new Client(world);
+    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    const second = world.join('s4', {
+      servers: ['s1', 's2', 's3'].map((name) => ({ name, address: `${name === 's3' ? 's4' : name}:1` })),
+    });
+    second.rename('s3');
+    second.host.kill();
+    second.host.start();
+    await world.run(5000);
+    const isRefused = { code: 'UNAVAILABLE' };
+    await assert.rejects(
+      world.settle(
+        'a refusal',
+        world.call(second, (catalog) => catalog.get('/a')),
+      ),
+      isRefused,
+    );
+    assert.match(world.story, /s4 error replication\.not_greeted .*s3 lives at s3:1 already/);
+    world.end();
+  });
+
   it('raft: a term that nobody can count up from is not believed', async () => {
     const world = new CatalogWorld({ seed: 15, protocol: 'raft', servers: 3 });
     world.start();
