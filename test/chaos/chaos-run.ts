@@ -52,8 +52,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     onProblem(messageOf(error));
     throw error;
   } finally {
-    if (problems.length > 0) await options.onFailure?.(cluster.folder);
-    await cluster.destroy();
+    try {
+      if (problems.length > 0) await options.onFailure?.(cluster.folder);
+    } finally {
+      await cluster.destroy();
+    }
   }
 }
 
