@@ -9,11 +9,12 @@ export const LAYERS = {
   '': [
     ['runtime'],
     ['protocol'],
-    ['config', 'replication'],
+    ['config', 'replication', 'explain'],
     ['mediator', 'metaserver', 'dataserver', 'fuse-client', 'catalog', 'page'],
     ['cli'],
   ],
   runtime: [['.'], ['node']],
+  explain: [['words'], ['events'], ['.']],
   protocol: [['.'], ['values'], ['services'], ['wire'], ['following'], ['http', 'page']],
   replication: [['core'], ['log'], ['member'], ['link'], ['group']],
   'replication/core': [['members'], ['core'], ['.'], ['raft', 'viewstamped', 'primary-backup']],

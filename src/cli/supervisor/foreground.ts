@@ -2,7 +2,8 @@
 // Ctrl-C. And `nmrfs down`, its end from elsewhere.
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { type Config, describeMediators, describeMetadata, describeSurvival } from '../../config.js';
+import type { Config } from '../../config.js';
+import { describeMediators, describeMetadata, describeSurvival } from '../../explain/survival.js';
 import { CommandFailure } from '../failure.js';
 import { bindingEnvironment, chooseBinding } from '../mounting/binding.js';
 import { clearIfDead, mountPoint } from '../mounting/mounts.js';
