@@ -28,5 +28,5 @@ export function nameOf(text: string): FileName {
 }
 
 function toBytes(text: string): FileName {
-  return /[^\u0000-\u00ff]/.test(text) ? text.replace(/[^\u0000-\u00ff]+/g, nameOf) : text;
+  return text.replace(/[\u0100-\uffff]+/g, nameOf);
 }
