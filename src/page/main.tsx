@@ -5,6 +5,7 @@ import { Shell } from './shell.js';
 import 'uplot/dist/uPlot.min.css';
 import './style/page.css';
 import './style/cluster.css';
+import './style/files.css';
 
 const isAlone = location.protocol === 'file:';
 const page = document.getElementById('page');

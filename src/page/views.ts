@@ -1,6 +1,7 @@
 // The views of the page, in the order of the navigation.
 import type { ComponentType } from 'preact';
 import { ClusterView } from './cluster/cluster-view.js';
+import { FilesView } from './files/files-view.js';
 
 export interface View {
   /** In the address, behind the #. */
@@ -11,4 +12,7 @@ export interface View {
   worksAlone?: boolean;
 }
 
-export const VIEWS: readonly View[] = [{ name: 'cluster', title: 'Cluster', View: ClusterView }];
+export const VIEWS: readonly View[] = [
+  { name: 'cluster', title: 'Cluster', View: ClusterView },
+  { name: 'files', title: 'Files', View: FilesView },
+];
