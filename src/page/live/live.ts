@@ -17,12 +17,35 @@ const MOST_SAMPLES = 300;
 /** The server says something every second; one that is silent for so long is stopped, or cut off. */
 const SILENCE_MS = 5000;
 const RETRY_MS = 1500;
+/** Whoever looks at another tab may come back at once. */
+const HIDDEN_MS = 30_000;
 
 let source: EventSource | null = null;
+let hiding: ReturnType<typeof setTimeout> | undefined;
 let silence: ReturnType<typeof setTimeout> | undefined;
 
-/** Begins to listen, and never ends. */
+/** Begins to listen, for as long as somebody may look. */
 export function listen(): void {
+  connect();
+  // A browser has few connections for all its tabs with this server: one that nobody looks at takes none.
+  addEventListener('pagehide', disconnect);
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) connect();
+  });
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(disconnect, HIDDEN_MS);
+    else if (source === null) connect();
+  });
+}
+
+function disconnect(): void {
+  clearTimeout(silence);
+  source?.close();
+  source = null;
+}
+
+function connect(): void {
   source?.close();
   const opened = new EventSource('page/live');
   source = opened;
@@ -40,9 +63,13 @@ export function listen(): void {
   opened.addEventListener('error', () => {
     lost();
     // A browser gives up for good where the answer was no stream: a server that is starting, or asks for the secret anew.
-    if (opened.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS);
+    if (opened.readyState === EventSource.CLOSED) setTimeout(reconnect, RETRY_MS, opened);
   });
   watch();
+}
+
+function reconnect(failed: EventSource): void {
+  if (source === failed) connect();
 }
 
 function heard(): void {
@@ -59,7 +86,7 @@ function watch(): void {
   clearTimeout(silence);
   silence = setTimeout(() => {
     lost();
-    listen();
+    connect();
   }, SILENCE_MS);
 }
 
