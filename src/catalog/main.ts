@@ -1,6 +1,7 @@
 // A server of the catalog on its one address.
 import { join } from 'node:path';
 import { type RunningServer, serve } from '../protocol/http/server.js';
+import type { PageFiles } from '../protocol/page/page-face.js';
 import type { HttpRequest } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Blocks, MemoryBlocks } from './blocks/blocks.js';
@@ -10,6 +11,7 @@ import type { Catalog } from './catalog.js';
 import type { CatalogConfig } from './configuration/catalog-config.js';
 import { withFaults } from './faces/faults.js';
 import { answerHttp } from './faces/http.js';
+import { catalogPage } from './faces/page.js';
 import { raftMethods } from './faces/raft.js';
 import { surfStoreMethods } from './faces/surfstore.js';
 import { tritonMethods } from './faces/triton.js';
@@ -29,6 +31,8 @@ export interface RunningCatalog {
 export interface RunCatalogOptions extends OpenCatalogOptions {
   /** Has every message told. */
   readonly say?: (line: string) => void;
+  /** The files of the page; without them there is none. */
+  readonly page?: PageFiles;
 }
 
 /** What a server that comes later is told. */
@@ -50,6 +54,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   });
   const configuration = () => sharedConfiguration(config, catalog);
   const answering = (request: HttpRequest) => answerHttp({ catalog, configuration, stop }, request);
+  const page = pageOf(options, catalog, runtime);
   const trace = traceOf(options, catalog, runtime);
   let listening: RunningServer;
   try {
@@ -58,7 +63,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
         address: server.address,
         services: trace?.services(catalog.services) ?? catalog.services,
         xmlRpc: trace?.xmlRpc(xmlRpc) ?? xmlRpc,
-        other: trace?.http(answering) ?? answering,
+        other: async (request) => (await page?.(request)) ?? (trace?.http(answering) ?? answering)(request),
         health: () => ({ healthy: !catalog.isCrashed }),
         ...(config.secret === undefined ? {} : { secret: config.secret }),
       },
@@ -82,6 +87,11 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
       await blocks.close();
     },
   };
+}
+
+function pageOf({ page: files, config, server }: RunCatalogOptions, catalog: Catalog, { clock }: Runtime) {
+  if (files === undefined) return undefined;
+  return catalogPage({ files, address: server.address, hasSecret: config.secret !== undefined }, catalog, clock);
 }
 
 function traceOf(

@@ -207,21 +207,24 @@ describe('the page in a browser', function () {
     assert.ok((await user.page.$$('.grid-row')).length < 100);
   });
 
-  it('fits a phone and a projector, without serious findings of axe', async () => {
-    for (const [width, height] of [
-      [360, 640],
-      [1920, 1080],
-    ] as const) {
+  for (const [name, width, height, scheme] of [
+    ['a phone', 360, 640, 'light'],
+    ['a projector', 1920, 1080, 'dark'],
+  ] as const) {
+    it(`fits ${name}, without serious findings of axe`, async () => {
       await user.size(width, height);
+      await user.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
+      await open('cluster');
       for (const view of VIEWS) {
-        await open(view);
-        await user.page.waitForSelector('main h1, main h2');
-        assert.equal(await user.isTooWide(), false, `${view} at ${width}`);
-        assert.deepEqual(await user.findings(), [], `${view} at ${width}`);
+        await user.ask(`location.hash = ${JSON.stringify(`/${view}`)}`);
+        await user.page.waitForSelector('main h1');
+        assert.equal(await user.isTooWide(), false, view);
+        assert.deepEqual(await user.findings(), [], view);
       }
-    }
-    await user.size(1280, 900);
-  });
+      await user.page.emulateMediaFeatures([]);
+      await user.size(1280, 900);
+    });
+  }
 
   it("points to the active mediator from a standby's page", async () => {
     await open('cluster', 1);

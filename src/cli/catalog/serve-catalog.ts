@@ -5,6 +5,7 @@ import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly } from '../../runtime/node/v8-options.js';
 import { exitOnDefect } from '../defects.js';
 import { claimStore } from '../locks/claim-store.js';
+import { loadPage } from '../page-files.js';
 import { asUsage, loadCatalogConfig } from './load-catalog-config.js';
 
 export type ServeOptions = Omit<RunCatalogOptions, 'say'> & { readonly trace: boolean };
@@ -24,7 +25,8 @@ export async function serve({ trace, ...options }: ServeOptions): Promise<void> 
   const { name, address, directory } = server;
   if (directory !== undefined) await claimStore({ name, address, directory });
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const running = await runCatalog({ ...options, ...(trace ? { say } : {}) }, runtime);
+  const page = await loadPage();
+  const running = await runCatalog({ ...options, page, ...(trace ? { say } : {}) }, runtime);
   const signalled = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
   });

@@ -1,6 +1,6 @@
 // The stream of snapshots from the mediator: the newest one, the last ten minutes,
 // and whether the stream flows.
-import type { History, PageSnapshot, Sample } from '../../protocol/page/messages.js';
+import type { ClusterSnapshot, GroupSnapshot, History, PageSnapshot, Sample } from '../../protocol/page/messages.js';
 import { Store } from './store.js';
 
 export type Connection =
@@ -9,7 +9,12 @@ export type Connection =
   /** Since when, in milliseconds since 1970. */
   | { state: 'lost'; sinceMs: number };
 
+/** The newest word of the server, whatever it says. */
 export const snapshots = new Store<PageSnapshot | null>(null);
+/** The last one that says how a cluster is; stays while nothing can be said. */
+export const clusters = new Store<ClusterSnapshot | null>(null);
+/** The same of a catalog's group. */
+export const groups = new Store<GroupSnapshot | null>(null);
 export const samples = new Store<readonly Sample[]>([]);
 export const connection = new Store<Connection>({ state: 'connecting' });
 
@@ -39,6 +44,15 @@ export function listen(): void {
   });
 }
 
+function take(snapshot: PageSnapshot): void {
+  if (snapshot.role === 'catalog') groups.value = snapshot;
+  else if (snapshot.role !== 'troubled') {
+    addSample(snapshot.sample);
+    clusters.value = snapshot;
+  }
+  snapshots.value = snapshot;
+}
+
 function disconnect(): void {
   clearTimeout(silence);
   source?.close();
@@ -57,8 +71,7 @@ function connect(): void {
   opened.addEventListener('snapshot', (event) => {
     heard();
     const snapshot: PageSnapshot = JSON.parse(event.data);
-    if (snapshot.role !== 'troubled') addSample(snapshot.sample);
-    snapshots.value = snapshot;
+    take(snapshot);
   });
   opened.addEventListener('error', () => {
     lost();
