@@ -11,6 +11,7 @@ import { loadConfig } from './config-file.js';
 import { CommandFailure, usageError } from './failure.js';
 import { claimStore, wipeClaimed } from './locks/claim-store.js';
 import { configuredMount, type MountPlace } from './mounting/configured-mount.js';
+import { loadPage } from './page-files.js';
 import { secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { readRecord } from './supervisor/instance.js';
@@ -156,6 +157,7 @@ async function openMediatorProcess(
     ...unixPathOption(config, own.name),
     ...secretOption(config),
     ...(supervisor === undefined ? {} : { supervisor }),
+    page: await loadPage(),
   };
   if (others.length > 0) {
     const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');

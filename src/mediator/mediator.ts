@@ -33,6 +33,7 @@ import { followMetaservers, type MetaserverPart } from './metadata/metaservers.j
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
+import { MediatorPage } from './page/mediator-page.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
@@ -84,6 +85,8 @@ export interface Mediator {
   readonly sessions: SessionService;
   readonly admin: AdminService;
   readonly xmlRpc: XmlRpcMethods;
+  /** What the page shows; its history begins when it is started. */
+  readonly page: MediatorPage;
   /** Prometheus text. */
   metrics(): Promise<string>;
   /** Whether enough data servers for a write can be reached. */
@@ -269,6 +272,11 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     clock,
   });
+  const page = new MediatorPage({
+    ...{ admin, replicas, counters, clock },
+    testHooks: options.testHooks,
+    isSupervised: parts.supervisor !== undefined,
+  });
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
   const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
 
@@ -294,6 +302,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     files: offered,
     sessions: tenure === undefined ? sessions.service : guarded(sessions.service, tenure),
     admin,
+    page,
     xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
     hasWriteQuorum: () => replicas.reachable().length >= settings.writeQuorum,
@@ -307,6 +316,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       metaservers.close();
       connection.close();
       sessions.close();
+      page.close();
       auditor.close();
       repairQueue.close();
       replicas.close();

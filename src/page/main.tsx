@@ -1,0 +1,13 @@
+// The beginning of the page.
+import { render } from 'preact';
+import { listen } from './live/live.js';
+import { Shell } from './shell.js';
+import './style/page.css';
+
+const isAlone = location.protocol === 'file:';
+const page = document.getElementById('page');
+if (page !== null) {
+  page.replaceChildren();
+  render(<Shell isAlone={isAlone} />, page);
+}
+if (!isAlone) listen();
