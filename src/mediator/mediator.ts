@@ -278,7 +278,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     isSupervised: parts.supervisor !== undefined,
   });
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
-  const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
+  const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
+  const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
 
   try {
     await connection.start();
