@@ -33,7 +33,7 @@ import { followMetaservers, type MetaserverPart } from './metadata/metaservers.j
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
-import { MediatorPage } from './page/mediator-page.js';
+import { type EventLogs, MediatorPage } from './page/mediator-page.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
@@ -65,6 +65,8 @@ export interface MediatorOptions extends MediatorSettings {
    * Mediators without it may write beside it, as tests of compare-and-set do; an open here may then miss their last writes.
    */
   maintenance: boolean;
+  /** For the page; absent where no logs are kept. */
+  logs?: EventLogs;
 }
 
 export interface MediatorParts {
@@ -272,11 +274,6 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     clock,
   });
-  const page = new MediatorPage({
-    ...{ admin, replicas, counters, clock },
-    testHooks: options.testHooks,
-    isSupervised: parts.supervisor !== undefined,
-  });
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
   const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
   const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
@@ -299,6 +296,14 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     await Promise.all([recovery.close(), garbage.close()]);
   }
   const offered = refusingFiles(files, sessions, tenure);
+  const page = new MediatorPage({
+    admin: tenure === undefined ? admin : guarded(admin, tenure, ['status']),
+    files: offered,
+    ...{ metadata, replicas, reader, counters, clock },
+    testHooks: options.testHooks,
+    supervisor: parts.supervisor,
+    logs: options.logs,
+  });
   return {
     files: offered,
     sessions: tenure === undefined ? sessions.service : guarded(sessions.service, tenure),

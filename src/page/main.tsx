@@ -2,7 +2,9 @@
 import { render } from 'preact';
 import { listen } from './live/live.js';
 import { Shell } from './shell.js';
+import 'uplot/dist/uPlot.min.css';
 import './style/page.css';
+import './style/cluster.css';
 
 const isAlone = location.protocol === 'file:';
 const page = document.getElementById('page');

@@ -42,6 +42,11 @@ export const PROGRAM_EVENTS: EventTexts = {
     'Mend what the reason names, and start it again.',
   ),
   'server.killed': text('{server} did not end in time when asked, and was killed.'),
+  'server.held': text(
+    '{server} was stopped where it is (SIGSTOP), as asked for: it accepts connections and answers nothing.',
+    'Let it go on (SIGCONT), or restart it.',
+  ),
+  'server.continued': text('{server} goes on where it was stopped, as asked for.'),
   'server.not_closed': text('The server could not close in order: {reason}.', 'Nothing: the next start recovers.'),
   'server.ready': text('The server listens at {address}.'),
   'server.restarting': text('{server} is being restarted, as asked for.'),

@@ -9,8 +9,9 @@ import { messageOf } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
+import { CHANGES, QUESTIONS } from './request-shapes.js';
 
-type Question = (query: URLSearchParams) => Promise<unknown>;
+type Question = (query: Record<string, string>) => Promise<unknown>;
 type Change = (request: Record<string, unknown>) => Promise<unknown>;
 
 export interface PageProvider {
@@ -29,8 +30,8 @@ export interface ServedPageOptions {
   page?: PageFiles;
 }
 
-const QUESTIONS = ['folder', 'file', 'votes', 'contents', 'events'] as const;
-const CHANGES = ['corrupt', 'terminate', 'restart', 'pause', 'resume', 'configure', 'write', 'read', 'remove'] as const;
+const QUESTION_NAMES = Object.keys(QUESTIONS);
+const CHANGE_NAMES = Object.keys(CHANGES);
 
 /** For `other` of a server's HTTP face. */
 export function servedPage(
@@ -48,13 +49,14 @@ export function servedPage(
       return { role: 'troubled', timeMs: timeMs(), reason: messageOf(error) };
     }
   };
-  const questions = (each: string) => (query: URLSearchParams) => present(provider().questions[each])(query);
+  const questions = (each: string) => (query: URLSearchParams) =>
+    present(provider().questions[each])(Object.fromEntries(query));
   const changes = (each: string) => (request: Record<string, unknown>) => present(provider().changes[each])(request);
   const parts = {
     files: page,
     live: new LiveFeed({ first: () => ({ history: provider().history() }), snapshot }, clock),
-    questions: Object.fromEntries(QUESTIONS.map((each) => [each, questions(each)])),
-    changes: Object.fromEntries(CHANGES.map((each) => [each, changes(each)])),
+    questions: Object.fromEntries(QUESTION_NAMES.map((each) => [each, questions(each)])),
+    changes: Object.fromEntries(CHANGE_NAMES.map((each) => [each, changes(each)])),
     address,
     hasSecret: secret !== undefined,
   };

@@ -1,17 +1,90 @@
-// How the cluster is: what works, what it survives, and a card for each server.
+// How the cluster is: what works and what it survives, its servers, and the last
+// ten minutes.
+import { survivalText } from '../../explain/survival.js';
+import type { ClusterSnapshot, PageSnapshot } from '../../protocol/page/messages.js';
 import { snapshots } from '../live/live.js';
 import { useStore } from '../live/store.js';
+import { StateMark } from '../parts/state-mark.js';
+import { Curves } from './curves.js';
+import { QuorumStrip } from './quorum-strip.js';
+import { DataServerCard, MediatorCard, MetaserverCard } from './server-cards.js';
 
 export function ClusterView() {
-  const snapshot = useStore(snapshots);
-  if (snapshot === null || snapshot.role === 'troubled') return <p>{snapshot?.reason}</p>;
+  const snapshot = useLastGood();
+  if (snapshot === null) return <p class="empty">Waiting for the first word of the mediator.</p>;
+  const { dataservers, metaservers, mediators } = snapshot;
   return (
-    <ul>
-      {snapshot.dataservers.map(({ name, state, blocks }) => (
-        <li key={name}>
-          {name}: {state}, {blocks} blocks
-        </li>
-      ))}
-    </ul>
+    <div class="cluster">
+      <Verdict snapshot={snapshot} />
+      <section aria-labelledby="data-servers">
+        <h2 id="data-servers">Data servers</h2>
+        <ul class="cards">
+          {dataservers.map((server) => (
+            <DataServerCard key={server.name} server={server} />
+          ))}
+        </ul>
+      </section>
+      <section aria-labelledby="other-servers">
+        <h2 id="other-servers">Metaservers and mediators</h2>
+        <ul class="cards">
+          {metaservers.map((server) => (
+            <MetaserverCard key={server.name} server={server} isLone={metaservers.length === 1} />
+          ))}
+          {mediators.map((server) => (
+            <MediatorCard key={server.name} server={server} isLone={mediators.length === 1} />
+          ))}
+        </ul>
+      </section>
+      {snapshot.role === 'active' ? <Curves /> : null}
+    </div>
   );
+}
+
+let lastGood: ClusterSnapshot | null = null;
+
+/** While the mediator can't say how the cluster is, the last that it said stays on the page. */
+function useLastGood(): ClusterSnapshot | null {
+  const snapshot: PageSnapshot | null = useStore(snapshots);
+  if (snapshot !== null && snapshot.role !== 'troubled') lastGood = snapshot;
+  return lastGood;
+}
+
+function Verdict({ snapshot }: { snapshot: ClusterSnapshot }) {
+  const { readable, writable, readQuorum, writeQuorum, dataservers, audit, onWriteQuorumLost } = snapshot;
+  const isWhole = dataservers.every(({ state, behind, trouble }) => state === 'up' && !behind && trouble === null);
+  const mood = readable && writable ? (isWhole ? 'good' : 'busy') : 'bad';
+  return (
+    <section class={`verdict ${mood}`} aria-labelledby="verdict">
+      <div>
+        <h1 id="verdict">{headline(snapshot)}</h1>
+        {survivalText({ ...snapshot, dataservers })
+          .split('\n')
+          .map((line) => (
+            <p key={line}>{line}</p>
+          ))}
+        <p class="soft">
+          {audit === 'all'
+            ? 'Every read checks every live replica (audit: all).'
+            : `A read asks only ${readQuorum} replicas; scrubs find the rest (audit: quorum).`}
+        </p>
+      </div>
+      <div class="verdict-facts">
+        <QuorumStrip dataservers={dataservers} readQuorum={readQuorum} writeQuorum={writeQuorum} />
+        <p class="verdict-marks">
+          <StateMark mood={readable ? 'good' : 'bad'}>{readable ? 'readable' : 'not readable'}</StateMark>
+          <StateMark mood={writable ? 'good' : 'bad'}>
+            {writable ? 'writable' : onWriteQuorumLost === 'block' ? 'writes wait' : 'not writable'}
+          </StateMark>
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function headline({ readable, writable, dataservers, onWriteQuorumLost }: ClusterSnapshot): string {
+  const refused = onWriteQuorumLost === 'block' ? 'writes wait' : 'writes are refused';
+  if (!readable) return writable ? 'Reads fail, writes go on' : `Reads fail, and ${refused}`;
+  if (!writable) return `Reads go on, ${refused}`;
+  const isAmiss = dataservers.some(({ state, behind, trouble }) => state !== 'up' || trouble !== null || behind !== 0);
+  return isAmiss ? 'Reads and writes go on, and something is being mended' : 'All is well: reads and writes go on';
 }
