@@ -1,9 +1,9 @@
 // The trace: a readable line for each message between servers and for each request of a client, with what it changed here.
 import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
+import { brief } from '../../recording/brief.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
-import { brief } from './brief.js';
 
 /** What may change: role, term, what is committed, a timestamp. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;

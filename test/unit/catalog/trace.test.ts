@@ -1,8 +1,8 @@
 // The trace: one readable line for each message, with what changed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { brief } from '../../../src/catalog/trace/brief.js';
 import { Trace } from '../../../src/catalog/trace/trace.js';
+import { brief } from '../../../src/recording/brief.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 describe('the trace of a catalog', () => {
