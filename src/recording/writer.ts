@@ -3,6 +3,7 @@ import { RECORDING_VERSION, type RecordedEvent, type RecordingHeader } from './f
 
 export class RecordingWriter {
   #events = 0;
+  #hasEnded = false;
   readonly #write: (text: string) => void;
 
   /** @param write takes whole lines */
@@ -13,12 +14,14 @@ export class RecordingWriter {
   }
 
   add(event: RecordedEvent): void {
+    if (this.#hasEnded) return;
     this.#events++;
     this.#write(`${JSON.stringify(event, plain)}\n`);
   }
 
-  /** Nothing comes after this. */
+  /** What comes after this is left out. */
   end(): void {
+    this.#hasEnded = true;
     this.#write(`${JSON.stringify({ kind: 'end', events: this.#events })}\n`);
   }
 }

@@ -1,6 +1,12 @@
 // Records a simulated run. Only looks: takes no random number, schedules nothing, and so leaves the run as it is.
 import type { DecidedVote } from '../../../src/mediator/voting/decided-vote.js';
-import type { ProcessKind, ProcessState, RecordedEvent } from '../../../src/recording/format.js';
+import type {
+  MessageEvent,
+  NoteEvent,
+  ProcessKind,
+  ProcessState,
+  RecordedEvent,
+} from '../../../src/recording/format.js';
 import { RecordingWriter } from '../../../src/recording/writer.js';
 import type { ClusterShape } from '../cluster-shape.js';
 import { RecordedConnection } from './recorded-connection.js';
@@ -29,6 +35,8 @@ export function processesOf(shape: ClusterShape): { name: string; kind: ProcessK
 export class Recorder {
   /** Microseconds; set by whoever has the clock. */
   nowUs: () => number = () => 0;
+  /** Only who is what is recorded: the long beginning of a run in which nothing happens yet. */
+  isQuiet = false;
   readonly #writer: RecordingWriter;
   readonly #roles = new RoleWatch((event) => this.#writer.add({ t: this.nowUs(), ...event } as RecordedEvent));
   readonly #connections = new Set<RecordedConnection>();
@@ -40,7 +48,7 @@ export class Recorder {
   connection(client: string, server: string): RecordedConnection {
     const connection = new RecordedConnection(client, server, {
       nowUs: () => this.nowUs(),
-      add: (event) => this.#writer.add(event),
+      add: (event) => this.#add(event),
       sent: (from, messages) => this.#roles.sent(from, messages),
       over: (ended) => this.#connections.delete(ended),
     });
@@ -48,9 +56,23 @@ export class Recorder {
     return connection;
   }
 
-  /** A message that does not go through the simulated network, as those of the catalog's clients. */
-  message(message: { t: number; from: string; to: string; name: string; arrived: number; content: string }): void {
-    this.#writer.add({ kind: 'message', ...message });
+  /**
+   * A request that does not go through the simulated network, as those of the catalog's clients.
+   * @returns what is to be called with the answer, when it is sent
+   */
+  request(
+    told: { from: string; name: string; content: string },
+    to: string,
+    delayUs: number,
+  ): (content: string, isFailure: boolean) => void {
+    const { from, name } = told;
+    const t = this.nowUs();
+    this.#add({ kind: 'message', t, ...told, to, arrived: t + delayUs });
+    return (content, isFailure) => {
+      const sent = this.nowUs();
+      const answer = { from: to, to: from, name, arrived: sent + delayUs, isReply: true, content } as const;
+      this.#add({ kind: 'message', t: sent, ...answer, ...(isFailure ? { isFailure } : {}) });
+    };
   }
 
   state(process: string, state: ProcessState): void {
@@ -78,7 +100,7 @@ export class Recorder {
   }
 
   note(text: string): void {
-    this.#writer.add({ t: this.nowUs(), kind: 'note', level: 'info', text });
+    this.#add({ t: this.nowUs(), kind: 'note', level: 'info', text });
   }
 
   log(
@@ -88,11 +110,15 @@ export class Recorder {
     fields: Readonly<Record<string, unknown>>,
   ): void {
     const text = Object.entries(fields).map(([name, value]) => `${name} ${show(value)}`);
-    this.#writer.add({
+    this.#add({
       ...{ t: this.nowUs(), kind: 'note', process, level, event },
       ...{ text: [event, ...text].join(' '), fields: { ...fields } },
     });
     this.#roles.logged(process, event, fields);
+  }
+
+  #add(event: MessageEvent | NoteEvent): void {
+    if (!this.isQuiet) this.#writer.add(event);
   }
 
   /** What is still on its way has no end in this recording. */
