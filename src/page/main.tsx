@@ -5,6 +5,9 @@ import { Shell } from './shell.js';
 import 'uplot/dist/uPlot.min.css';
 import './style/page.css';
 import './style/cluster.css';
+import './style/files.css';
+import './style/events.css';
+import './style/faults.css';
 
 const isAlone = location.protocol === 'file:';
 const page = document.getElementById('page');

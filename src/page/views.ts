@@ -1,6 +1,9 @@
 // The views of the page, in the order of the navigation.
 import type { ComponentType } from 'preact';
 import { ClusterView } from './cluster/cluster-view.js';
+import { EventsView } from './events/events-view.js';
+import { FaultsView } from './faults/faults-view.js';
+import { FilesView } from './files/files-view.js';
 
 export interface View {
   /** In the address, behind the #. */
@@ -11,4 +14,9 @@ export interface View {
   worksAlone?: boolean;
 }
 
-export const VIEWS: readonly View[] = [{ name: 'cluster', title: 'Cluster', View: ClusterView }];
+export const VIEWS: readonly View[] = [
+  { name: 'cluster', title: 'Cluster', View: ClusterView },
+  { name: 'files', title: 'Files', View: FilesView },
+  { name: 'events', title: 'Events', View: EventsView },
+  { name: 'faults', title: 'Faults', View: FaultsView },
+];

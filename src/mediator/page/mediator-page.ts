@@ -33,6 +33,7 @@ export class MediatorPage implements PageProvider {
     const looking = new Looking(parts);
     const harming = new Harming(parts);
     this.questions = {
+      cluster: () => this.snapshot(),
       folder: (query) => looking.folder(parse(QUESTIONS.folder, query)),
       file: (query) => looking.file(parse(QUESTIONS.file, query)),
       votes: (query) => looking.votes(parse(QUESTIONS.votes, query)),

@@ -7,6 +7,8 @@ const server = z.string().min(1).max(200);
 const path = z.string().max(20_000);
 
 export const QUESTIONS = {
+  /** As the live stream has it, and made now. */
+  cluster: z.object({}),
   folder: z.object({ path, cookie: z.coerce.number().int().nonnegative().default(0) }),
   file: z.union([z.object({ path }), z.object({ inode })]),
   votes: z.object({

@@ -1,8 +1,10 @@
 // How the cluster is: what works and what it survives, its servers, and the last
 // ten minutes.
+import { useEffect } from 'preact/hooks';
 import { survivalText } from '../../explain/survival.js';
 import type { ClusterSnapshot, PageSnapshot } from '../../protocol/page/messages.js';
 import { snapshots } from '../live/live.js';
+import { place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { StateMark } from '../parts/state-mark.js';
 import { Curves } from './curves.js';
@@ -11,6 +13,7 @@ import { DataServerCard, MediatorCard, MetaserverCard } from './server-cards.js'
 
 export function ClusterView() {
   const snapshot = useLastGood();
+  usePointedAt(snapshot !== null);
   if (snapshot === null) return <p class="empty">Waiting for the first word of the mediator.</p>;
   const { dataservers, metaservers, mediators } = snapshot;
   return (
@@ -47,6 +50,18 @@ function useLastGood(): ClusterSnapshot | null {
   const snapshot: PageSnapshot | null = useStore(snapshots);
   if (snapshot !== null && snapshot.role !== 'troubled') lastGood = snapshot;
   return lastGood;
+}
+
+/** A link to a server leads to its card. */
+function usePointedAt(isShown: boolean): void {
+  const { query } = useStore(place);
+  const server = query.get('server');
+  useEffect(() => {
+    if (!isShown || server === null) return;
+    const cards = [...document.querySelectorAll<HTMLElement>('[data-server]')];
+    for (const card of cards) card.classList.toggle('pointed', card.dataset.server === server);
+    cards.find((card) => card.dataset.server === server)?.scrollIntoView({ block: 'center' });
+  }, [isShown, server]);
 }
 
 function Verdict({ snapshot }: { snapshot: ClusterSnapshot }) {

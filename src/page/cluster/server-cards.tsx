@@ -115,7 +115,7 @@ interface CardProps {
 
 function Card({ name, address, mood, word, reason, children }: CardProps) {
   return (
-    <li class={`card ${mood}`} id={`server-${name}`}>
+    <li class={`card ${mood}`} data-server={name}>
       <div class="card-head">
         <h3>{name}</h3>
         <StateMark mood={mood}>{word}</StateMark>

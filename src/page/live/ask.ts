@@ -1,5 +1,6 @@
 // Questions and changes to the server that the page is from.
 import type {
+  ClusterSnapshot,
   ContentsAnswer,
   EventsAnswer,
   EventsQuestion,
@@ -18,6 +19,7 @@ const CHANGE_LIMIT_MS = 90_000;
 const QUESTION_LIMIT_MS = 30_000;
 
 export const ask = {
+  cluster: () => get<Omit<ClusterSnapshot, 'name' | 'timeMs'>>('cluster', {}),
   folder: (path: string, cookie = 0) => get<FolderAnswer>('folder', { path: path || '/', cookie }),
   fileAt: (path: string) => get<PageFileAnswer>('file', { path: path || '/' }),
   fileOf: (inode: number) => get<PageFileAnswer>('file', { inode }),

@@ -29,3 +29,9 @@ export function linkTo(view: string, rest = '', query: Record<string, string> = 
   const text = new URLSearchParams(query).toString();
   return `#/${view}${rest}${text === '' ? '' : `?${text}`}`;
 }
+
+/** Goes there in place of where the reader is: the back button does not come back to each step. */
+export function moveTo(link: string): void {
+  history.replaceState(null, '', link);
+  place.value = read();
+}

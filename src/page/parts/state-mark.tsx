@@ -5,11 +5,18 @@ export type Mood = 'good' | 'busy' | 'bad' | 'idle';
 
 const SIGNS: Record<Mood, string> = { good: '✓', busy: '↻', bad: '✕', idle: '–' };
 
-export function StateMark({ mood, children }: { mood: Mood; children: ComponentChildren }) {
+interface Props {
+  mood: Mood;
+  /** In place of the mood's. */
+  sign?: string;
+  children: ComponentChildren;
+}
+
+export function StateMark({ mood, sign = SIGNS[mood], children }: Props) {
   return (
     <span class={`mark ${mood}`}>
       <span class="sign" aria-hidden="true">
-        {SIGNS[mood]}
+        {sign}
       </span>
       {children}
     </span>
