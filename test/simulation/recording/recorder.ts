@@ -35,8 +35,8 @@ export function processesOf(shape: ClusterShape): { name: string; kind: ProcessK
 export class Recorder {
   /** Microseconds; set by whoever has the clock. */
   nowUs: () => number = () => 0;
-  /** Only who is what is recorded: the long beginning of a run in which nothing happens yet. */
-  isQuiet = false;
+  /** Before this only who is what is recorded: the beginning of a run in which nothing happens yet. */
+  fromUs = 0;
   readonly #writer: RecordingWriter;
   readonly #roles = new RoleWatch((event) => this.#writer.add({ t: this.nowUs(), ...event } as RecordedEvent));
   readonly #connections = new Set<RecordedConnection>();
@@ -118,7 +118,7 @@ export class Recorder {
   }
 
   #add(event: MessageEvent | NoteEvent): void {
-    if (!this.isQuiet) this.#writer.add(event);
+    if (event.t >= this.fromUs) this.#writer.add(event);
   }
 
   /** What is still on its way has no end in this recording. */

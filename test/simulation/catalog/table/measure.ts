@@ -31,6 +31,8 @@ export type Moments = Readonly<
 const SERVERS = 5;
 const SEED = 1;
 const BEFORE_MS = 1000;
+/** Of this, a recording has the end. */
+const RECORDED_BEFORE_MS = 300;
 const FAULT_MS = 3000;
 const SETTLE_MS = 1000;
 const AGREE_LIMIT_MS = 20_000;
@@ -40,18 +42,17 @@ const PAUSE_MS = 40;
 /** A client asks another server after so long. */
 const PATIENCE_MS = 500;
 
-/** @param recorder is told all that happens from when the clients begin to work */
+/** @param recorder is told all that happens from shortly before the fault */
 export async function measure(
   protocol: Catalog['protocol'],
   fault: TableFault,
   recorder?: Recorder,
 ): Promise<Measured> {
-  if (recorder !== undefined) recorder.isQuiet = true;
+  if (recorder !== undefined) recorder.fromUs = Number.POSITIVE_INFINITY;
   const world = new CatalogWorld({ seed: SEED, protocol, servers: SERVERS, config: { gossipMs: GOSSIP_MS }, recorder });
   world.start();
   const run = new TableRun(world, recorder);
   await run.prepare();
-  if (recorder !== undefined) recorder.isQuiet = false;
   const clients = Array.from({ length: SERVERS }, (_, number) => run.work(number));
   await world.run(BEFORE_MS);
   const leader = world.servers.find(({ isLeading }) => isLeading) ?? world.servers[0];
@@ -118,6 +119,8 @@ class TableRun {
   /** The last value that was answered to its writer, a number that grows, by path. */
   readonly #answered = new Map<string, number>();
   readonly #answeredAtMs = new Map<string, number>();
+  /** Moments to look at are later than this. */
+  #recordedFromMs = 0;
   #firstStaleMs: number | null = null;
   #lostAtMs: number | null = null;
   #longestWait = { ms: 0, sinceMs: 0 };
@@ -137,6 +140,8 @@ class TableRun {
       await client.change({ kind: 'create', path: pathOf(number), value: encode(0) });
     }
     await this.#world.run(2 * GOSSIP_MS);
+    this.#recordedFromMs = this.#world.nowMs + BEFORE_MS - RECORDED_BEFORE_MS;
+    if (this.#recorder !== undefined) this.#recorder.fromUs = this.#recordedFromMs * 1000;
   }
 
   faultBegins(): void {
@@ -185,6 +190,7 @@ class TableRun {
   }
 
   #noteStale(client: Client, path: string, found: number, before: number): void {
+    if (this.#world.nowMs < this.#recordedFromMs) return;
     if (this.#firstStaleMs === null)
       this.#recorder?.mark(`the first stale read: ${path} is ${before}, and ${client.name} found ${found}`);
     this.#firstStaleMs ??= this.#world.nowMs;
