@@ -4,6 +4,7 @@ import { ClusterView } from './cluster/cluster-view.js';
 import { EventsView } from './events/events-view.js';
 import { FaultsView } from './faults/faults-view.js';
 import { FilesView } from './files/files-view.js';
+import { ReplayView } from './replay/replay-view.js';
 
 export interface View {
   /** In the address, behind the #. */
@@ -19,4 +20,5 @@ export const VIEWS: readonly View[] = [
   { name: 'files', title: 'Files', View: FilesView },
   { name: 'events', title: 'Events', View: EventsView },
   { name: 'faults', title: 'Faults', View: FaultsView },
+  { name: 'replay', title: 'Replay', View: ReplayView, worksAlone: true },
 ];

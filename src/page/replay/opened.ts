@@ -1,0 +1,45 @@
+// What is open: by the part of the address that names it. Files of the reader's stay open while they look at other views.
+import type { Recording } from '../../recording/reader.js';
+import { Store } from '../live/store.js';
+import { type Collection, fetchFile, isCollection, openFile } from './load.js';
+
+/** What the server has: the runs of the table, and the recording that it was started for. */
+const SERVED: Readonly<Record<string, string>> = { '/protocols': 'protocols.recordings', '/served': 'recording' };
+/** A file of the reader's. */
+export const OWN = '/file';
+
+export interface Opened {
+  /** Of the file. */
+  name: string;
+  content: Recording | Collection;
+}
+
+export const openFiles = new Store<Readonly<Record<string, Opened>>>({});
+
+export async function openOwn(file: File, progress: (bytes: number) => void): Promise<void> {
+  const content = await openFile(file, progress);
+  openFiles.value = { ...openFiles.value, [OWN]: { name: file.name, content } };
+}
+
+/** Throws RecordingError. */
+export async function openServed(rest: string): Promise<void> {
+  const name = SERVED[rest];
+  if (name === undefined || openFiles.value[rest] !== undefined) return;
+  const content = await openFile(await fetchFile(name), () => {});
+  openFiles.value = { ...openFiles.value, [rest]: { name, content } };
+}
+
+/** The recording within a collection that was taken out last, by its place. */
+const taken = new Map<Collection, { key: string; recording: Promise<Recording> }>();
+
+/** @param table the number of its fault */
+export function takeOut(collection: Collection, table: number, protocol: string): Promise<Recording> {
+  const key = `${table} ${protocol}`;
+  const last = taken.get(collection);
+  if (last?.key === key) return last.recording;
+  const recording = collection.open(collection.header.tables[table]?.fault ?? '', protocol);
+  taken.set(collection, { key, recording });
+  return recording;
+}
+
+export { isCollection };
