@@ -53,6 +53,7 @@ export function headline(event: RecordedEvent): string {
     case 'link':
       return linkText(event);
     case 'role':
+      if (event.role === 'active' || event.role === 'standby') return `${event.process} is ${event.role} now`;
       return `${event.process} is ${event.role} in term ${event.term}`;
     case 'election':
       return `${event.process} asks for votes in term ${event.term}`;

@@ -119,7 +119,9 @@ export class Timeline {
     return this.lanes.map((lane) => {
       const role = spanAt(lane.roles, us);
       const heard = lane.terms.findLast(({ t }) => t <= us)?.term;
-      const term = role === undefined ? heard : Math.max(role.term, heard ?? 0);
+      // Epochs of mediators are times: they say nothing to a reader.
+      const own = role?.role === 'active' || role?.role === 'standby' ? undefined : role?.term;
+      const term = own === undefined ? heard : Math.max(own, heard ?? 0);
       return { lane, life: spanAt(lane.life, us)?.life ?? 'up', role: role?.role ?? null, term: term ?? null };
     });
   }

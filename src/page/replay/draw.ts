@@ -19,6 +19,11 @@ const LABELLED_ARROWS = 70;
 /** A message that never arrived ends so far on its way. */
 const LOST_SHARE = 0.62;
 const LOST_PX = 26;
+/** A longer arrow would lie flat on the lanes. */
+const LONG_PX = 420;
+const STUB_PX = 24;
+/** With more votes in view, their counts would cover each other. */
+const LABELLED_VOTES = 24;
 const BUCKET_PX = 6;
 /** A silence that long is named. */
 const SILENCE_US = 5000;
@@ -39,9 +44,11 @@ export function draw(picture: Picture): void {
   drawCuts(picture);
   if (places.length > MOST_ARROWS) drawDensity(picture, places);
   else drawArrows(picture, places);
+  const votes = places.filter((place) => player.timeline.events[place]?.kind === 'vote').length;
   for (const place of places) {
     const event = player.timeline.events[place];
-    if (event !== undefined && event.kind !== 'message') drawMark(picture, event, place === player.chosen);
+    if (event === undefined || event.kind === 'message') continue;
+    drawMark(picture, event, place === player.chosen, votes <= LABELLED_VOTES);
   }
   drawFuture(picture);
   context.restore();
@@ -75,6 +82,8 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
   const first = Math.max(0, Math.floor(layout.unitAt(layout.gutterPx)));
   const last = Math.min(player.axis.units, Math.ceil(layout.unitAt(layout.widthPx)));
   context.textAlign = 'center';
+  context.font = `11px ${palette.font}`;
+  let labelledTo = 0;
   for (let unit = first; unit < last; unit++) {
     const us = player.axis.usOf(unit + 1) - player.axis.usOf(unit);
     if (us < SILENCE_US) continue;
@@ -82,15 +91,12 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
     const width = player.scale;
     context.fillStyle = palette.raised;
     context.fillRect(x + 2, layout.rulerPx, width - 4, layout.heightPx - layout.rulerPx);
-    if (width < 22) continue;
-    context.save();
-    context.translate(x + width / 2, layout.heightPx - 8);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = 'left';
+    const text = `+ ${timeText(us)}`;
+    const half = context.measureText(text).width / 2;
+    if (x + width / 2 - half < labelledTo) continue;
+    labelledTo = x + width / 2 + half + 4;
     context.fillStyle = palette.soft;
-    context.font = `11px ${palette.font}`;
-    context.fillText(`${timeText(us)} later`, 0, 0);
-    context.restore();
+    context.fillText(text, x + width / 2, layout.heightPx - 9);
   }
 }
 
@@ -98,13 +104,15 @@ function drawLane({ context, layout, palette }: Picture, lane: Lane, at: number)
   const y = layout.y(at);
   const lives: readonly LifeSpan[] =
     lane.life.length > 0 ? lane.life : [{ fromUs: 0, toUs: Number.MAX_SAFE_INTEGER, life: 'up' }];
-  for (const role of lane.roles) drawRole({ context, layout, palette }, role, y);
-  for (const { fromUs, toUs, life } of lives) {
+  const isInView = ({ fromUs, toUs }: { fromUs: number; toUs: number }) =>
+    fromUs <= layout.toUs && toUs >= layout.fromUs;
+  for (const role of lane.roles.filter(isInView)) drawRole({ context, layout, palette }, role, y);
+  for (const { fromUs, toUs, life } of lives.filter(isInView)) {
     const from = Math.max(layout.gutterPx, layout.x(fromUs));
     const to = Math.min(layout.widthPx, layout.x(toUs));
     if (to < from) continue;
     context.strokeStyle = life === 'down' ? palette.bad : life === 'up' ? palette.soft : palette.busy;
-    context.lineWidth = life === 'down' ? 1 : 2;
+    context.lineWidth = life === 'up' ? 1.4 : life === 'down' ? 1 : 2;
     context.setLineDash(life === 'down' ? [1, 7] : life === 'up' ? [] : [7, 5]);
     line(context, from, y, to, y);
     context.setLineDash([]);
@@ -134,13 +142,14 @@ function drawRole(
   context.fillRect(from, y - half, to - from, 2 * half);
   context.fillStyle = palette.good;
   context.fillRect(from, y - half, to - from, 2);
-  const text = `★ ${role}, ${role === 'active' ? 'epoch' : 'term'} ${term}`;
+  const text = role === 'active' ? '★ active' : `★ ${role}, term ${term}`;
   if (to - from > 90) tag({ context, palette }, text, from + 6, y - half - 8, palette.good);
 }
 
 /** Below the lane of each process that somebody can't reach. */
 function drawCuts({ context, layout, palette, player }: Picture): void {
   for (const { from, to, isBoth, isSlow, fromUs, toUs } of player.timeline.cuts) {
+    if (toUs < layout.fromUs || fromUs > layout.toUs) continue;
     const left = Math.max(layout.gutterPx, layout.x(fromUs));
     const right = Math.min(layout.widthPx, layout.x(toUs));
     if (right <= left) continue;
@@ -207,11 +216,13 @@ function drawArrow(
   context.lineWidth = isChosen ? 3 : event.isReply === true ? 1 : 1.4;
   const isFlying = typeof event.arrived === 'number' && event.t <= player.us && player.us < event.arrived;
   if (event.arrived === null) context.setLineDash([5, 4]);
-  line(context, fromX, fromY, toX, toY);
+  if (toX - fromX > LONG_PX && !isChosen) drawLong(context, { fromX, fromY, toX, toY });
+  else line(context, fromX, fromY, toX, toY);
   context.setLineDash([]);
   if (event.arrived === null) cross(context, toX, toY, 5);
+  else if (toX - fromX > LONG_PX && !isChosen) head(context, toX - STUB_PX, toY - (toY - fromY) / 2, toX, toY, 7);
   else head(context, fromX, fromY, toX, toY, isChosen ? 10 : 7);
-  if (isFlying) {
+  if (isFlying && toX - fromX <= LONG_PX) {
     const share = (layout.x(player.us) - fromX) / Math.max(1e-6, toX - fromX);
     dot(context, fromX + (toX - fromX) * share, fromY + (toY - fromY) * share, 5);
   }
@@ -219,6 +230,13 @@ function drawArrow(
   const text = event.isReply === true && !isChosen ? '' : event.name;
   if (text === '') return;
   tag({ context, palette }, text, fromX + (toX - fromX) * 0.3 + 6, fromY + (toY - fromY) * 0.3, colour, isChosen);
+}
+
+/** One that waits behind a cut link for long: its beginning and its end, as it would have gone without. */
+function drawLong(context: CanvasRenderingContext2D, { fromX, fromY, toX, toY }: Arrow): void {
+  const rise = (toY - fromY) * 0.5;
+  line(context, fromX, fromY, fromX + STUB_PX, fromY + rise);
+  line(context, toX - STUB_PX, toY - rise, toX, toY);
 }
 
 /** How many messages each process has sent, where there are too many to draw. */
@@ -260,7 +278,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   'goes on': '▸',
 };
 
-function drawMark(picture: Picture, event: RecordedEvent, isChosen: boolean): void {
+function drawMark(picture: Picture, event: RecordedEvent, isChosen: boolean, isLabelled: boolean): void {
   const { context, layout, palette } = picture;
   const x = layout.x(event.t);
   if (event.kind === 'note' && event.level === 'mark') {
@@ -291,7 +309,7 @@ function drawMark(picture: Picture, event: RecordedEvent, isChosen: boolean): vo
   } else if (event.kind === 'vote') {
     const colour = isAgreed(event) ? palette.good : palette.bad;
     diamond(context, x, y, 8, colour);
-    tag(picture, `${agreeing(event)} of ${event.ballots.length}`, x + 10, y + 11, colour, true);
+    if (isLabelled) tag(picture, `${agreeing(event)} of ${event.ballots.length}`, x + 10, y + 11, colour, true);
   } else if (event.level === 'warn' || event.level === 'error') {
     badge(picture, '!', x, y, event.level === 'error' ? palette.bad : palette.busy);
   } else {
@@ -320,7 +338,7 @@ function drawLabels({ context, layout, palette, player }: Picture): void {
   context.textAlign = 'left';
   for (const [at, { lane, life, role, term }] of player.timeline.statesAt(player.us).entries()) {
     const y = layout.y(at);
-    const words = [life === 'up' ? '' : life, role ?? '', term === null ? '' : `term ${term > 1e9 ? '…' : term}`];
+    const words = [life === 'up' ? '' : life, role ?? '', term === null ? '' : `term ${term}`];
     const about = words.filter((word) => word !== '').join(', ');
     context.font = `600 14px ${palette.font}`;
     context.fillStyle = life === 'down' ? palette.bad : palette.ink;

@@ -2,7 +2,7 @@
 import type { Player } from './player.js';
 
 const RULER_PX = 46;
-const BOTTOM_PX = 14;
+const BOTTOM_PX = 22;
 const LANE_PX = 54;
 /** Many lanes stand closer together. */
 const NARROW_LANE_PX = 40;
@@ -15,6 +15,9 @@ export class Layout {
   readonly gutterPx: number;
   readonly heightPx: number;
   readonly lanePx: number;
+  /** What is to be seen, in microseconds. */
+  readonly fromUs: number;
+  readonly toUs: number;
   readonly #leftUnit: number;
   readonly #player: Player;
 
@@ -30,6 +33,8 @@ export class Layout {
     const unit = player.axis.unitOf(player.us);
     const anchorPx = (widthPx - this.gutterPx) * ANCHOR;
     this.#leftUnit = Math.max(-BEGIN_PX / player.scale, unit - anchorPx / player.scale);
+    this.fromUs = this.usAt(this.gutterPx);
+    this.toUs = this.usAt(widthPx);
   }
 
   get rulerPx(): number {
@@ -59,14 +64,5 @@ export class Layout {
 
   yOf(process: string): number {
     return this.y(this.#player.timeline.laneAt.get(process) ?? 0);
-  }
-
-  /** What is to be seen, in microseconds. */
-  get fromUs(): number {
-    return this.usAt(this.gutterPx);
-  }
-
-  get toUs(): number {
-    return this.usAt(this.widthPx);
   }
 }

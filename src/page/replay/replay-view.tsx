@@ -59,7 +59,11 @@ export function ReplayView() {
         void open(event.dataTransfer?.files[0]);
       }}
     >
-      <Open open={open} isSmall={opened !== undefined} title={opened === undefined ? null : opened.name} />
+      <Open
+        open={open}
+        isSmall={opened !== undefined}
+        title={rest === OWN && opened !== undefined ? opened.name : ''}
+      />
       {progress === null ? null : <p role="status">{progress}</p>}
       {failure === null ? null : (
         <p class="failure" role="alert">
@@ -88,7 +92,7 @@ export function ReplayView() {
 interface OpenProps {
   open: (file: File | undefined) => Promise<void>;
   isSmall: boolean;
-  title: string | null;
+  title: string;
 }
 
 function Open({ open, isSmall, title }: OpenProps) {

@@ -122,7 +122,8 @@ export class CatalogWorld {
   /** As a client does. Rejects when the server can't be reached, or dies before it has answered; a stopped one answers later. */
   call<T>(server: CatalogHost, action: (catalog: Catalog) => Promise<T>, told?: ToldRequest): Promise<T> {
     const { recorder } = this.#world;
-    const answered = told && recorder?.request(told, server.name, CLIENT_US);
+    const isThere = server.host.process !== null && server.running !== null;
+    const answered = told && recorder?.request(told, server.name, isThere ? CLIENT_US : null);
     return new Promise((resolve, reject) => {
       const { process } = server.host;
       if (process === null || server.running === null) {

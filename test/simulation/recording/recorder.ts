@@ -58,19 +58,20 @@ export class Recorder {
 
   /**
    * A request that does not go through the simulated network, as those of the catalog's clients.
+   * @param delayUs until it arrives; null when nobody is there to take it
    * @returns what is to be called with the answer, when it is sent
    */
   request(
     told: { from: string; name: string; content: string },
     to: string,
-    delayUs: number,
+    delayUs: number | null,
   ): (content: string, isFailure: boolean) => void {
     const { from, name } = told;
     const t = this.nowUs();
-    this.#add({ kind: 'message', t, ...told, to, arrived: t + delayUs });
+    this.#add({ kind: 'message', t, ...told, to, arrived: delayUs === null ? null : t + delayUs });
     return (content, isFailure) => {
       const sent = this.nowUs();
-      const answer = { from: to, to: from, name, arrived: sent + delayUs, isReply: true, content } as const;
+      const answer = { from: to, to: from, name, arrived: sent + (delayUs ?? 0), isReply: true, content } as const;
       this.#add({ kind: 'message', t: sent, ...answer, ...(isFailure ? { isFailure } : {}) });
     };
   }
