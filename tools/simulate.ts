@@ -2,11 +2,11 @@
 // with faults and requests that the seed decides. Prints one line per seed, and
 // of a run that fails all that is needed to understand and repeat it.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { RecordingFile } from '../src/cli/recording-file.js';
 import type { ClusterShape } from '../test/simulation/cluster-shape.js';
 import { processesOf, Recorder } from '../test/simulation/recording/recorder.js';
 import { shapeFor } from '../test/simulation/shapes.js';
 import { Simulation, type SimulationOptions } from '../test/simulation/simulation.js';
-import { RecordingFile } from './recording-file.js';
 
 interface Arguments {
   seed: number;

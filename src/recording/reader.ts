@@ -51,6 +51,10 @@ export class RecordingReader {
   #rest = '';
   #line = 0;
   #hasEnded = false;
+  /** Nothing more is taken from the part that is being read. */
+  #isSpoilt = false;
+  /** Where the events of that part begin. */
+  #beganWith = 0;
   #problem: string | null = null;
 
   /** Takes the next piece. Throws RecordingError for what is no recording that can be shown. */
@@ -73,6 +77,12 @@ export class RecordingReader {
     return this.#events.length;
   }
 
+  /** What comes is from the next file. */
+  nextFile(): void {
+    if (this.#rest !== '') this.#take(this.#rest);
+    this.#rest = '';
+  }
+
   /** Throws RecordingError. */
   end(): Recording {
     if (this.#rest !== '') this.#take(this.#rest);
@@ -83,10 +93,12 @@ export class RecordingReader {
 
   #take(line: string): void {
     this.#line++;
-    if (this.#problem !== null || this.#hasEnded || line === '') return;
+    if (line === '') return;
+    const mayBegin = line.startsWith('{"nmrfs"');
+    if (!mayBegin && (this.#isSpoilt || this.#hasEnded)) return;
     const value = parse(line);
-    if (this.#header === null) {
-      this.#header = readHeader(value);
+    if (this.#header === null || mayBegin) {
+      this.#begin(readHeader(value));
       return;
     }
     const { kind } = (value ?? {}) as { kind?: unknown };
@@ -96,14 +108,26 @@ export class RecordingReader {
     else this.#events.push(value);
   }
 
+  /** Another recording may follow the first, as those of the servers of one group do: they are shown as one. */
+  #begin(header: RecordingHeader): void {
+    if (this.#header !== null && !this.#hasEnded) this.#spoil('one of its parts is cut off');
+    const before = this.#header?.processes ?? [];
+    const names = new Set(before.map(({ name }) => name));
+    const processes = [...before, ...header.processes.filter(({ name }) => !names.has(name))];
+    this.#header = { ...header, ...this.#header, processes };
+    this.#hasEnded = false;
+    this.#isSpoilt = false;
+    this.#beganWith = this.#events.length;
+  }
+
   #finish({ events }: { events?: unknown }): void {
     this.#hasEnded = true;
-    if (events !== this.#events.length) {
-      this.#problem = `The recording is damaged: it has ${this.#events.length} of ${String(events)} events.`;
-    }
+    const read = this.#events.length - this.#beganWith;
+    if (events !== read) this.#problem ??= `The recording is damaged: it has ${read} of ${String(events)} events.`;
   }
 
   #spoil(what: string): void {
+    this.#isSpoilt = true;
     this.#problem ??= `The recording is not whole: ${what}. What comes before is shown.`;
   }
 }

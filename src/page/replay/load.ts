@@ -14,11 +14,13 @@ export interface Collection {
 
 type Progress = (bytes: number) => void;
 
-/** One recording, or several with their table. Throws RecordingError. */
-export async function openFile(file: Blob, progress: Progress): Promise<Recording | Collection> {
-  if (file.size > MAXIMUM_BYTES) throw tooLarge(file.size);
-  const collection = await openCollection(file);
-  return collection ?? readRecording(file, progress);
+/** One recording, or several with their table; several files are shown as one recording. Throws RecordingError. */
+export async function openFiles(files: readonly Blob[], progress: Progress): Promise<Recording | Collection> {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  if (bytes > MAXIMUM_BYTES) throw tooLarge(bytes);
+  const [first] = files;
+  const collection = files.length === 1 && first !== undefined ? await openCollection(first) : undefined;
+  return collection ?? readRecordings(files, progress);
 }
 
 /** What the server has under that name. Throws RecordingError. */
@@ -49,28 +51,39 @@ async function openCollection(file: Blob): Promise<Collection | undefined> {
       const place = header.recordings.find((each) => each.fault === fault && each.protocol === protocol);
       if (place === undefined) return Promise.reject(new RecordingError('There is no recording of this run.'));
       const start = bodyAt + place.start;
-      return readRecording(file.slice(start, start + place.bytes), () => {});
+      return readRecordings([file.slice(start, start + place.bytes)], () => {});
     },
   };
 }
 
-async function readRecording(file: Blob, progress: Progress): Promise<Recording> {
+async function readRecordings(files: readonly Blob[], progress: Progress): Promise<Recording> {
+  const reading = new RecordingReader();
+  let read = 0;
+  const taken = (bytes: number): void => {
+    read += bytes;
+    if (read > MAXIMUM_BYTES) throw tooLarge(read);
+    progress(read);
+  };
+  for (const file of files) {
+    await readFile(file, reading, taken);
+    reading.nextFile();
+  }
+  return reading.end();
+}
+
+async function readFile(file: Blob, reading: RecordingReader, taken: (bytes: number) => void): Promise<void> {
   const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const isCompressed = GZIP_MAGIC.every((byte, at) => start[at] === byte);
   const bytes: ReadableStream<BufferSource> = isCompressed
     ? file.stream().pipeThrough(new DecompressionStream('gzip'))
     : file.stream();
-  const reading = new RecordingReader();
   const stream = bytes.getReader();
   const decoder = new TextDecoder();
-  let read = 0;
   try {
     for (;;) {
       const { done, value } = await stream.read();
       if (done) break;
-      read += value.byteLength;
-      if (read > MAXIMUM_BYTES) throw tooLarge(read);
-      progress(read);
+      taken(value.byteLength);
       reading.push(decoder.decode(value, { stream: true }));
     }
   } catch (error) {
@@ -78,7 +91,6 @@ async function readRecording(file: Blob, progress: Progress): Promise<Recording>
     if (error instanceof RecordingError) throw error;
     // The compressed bytes are damaged, or the file has changed since it was chosen: what came before counts.
   }
-  return reading.end();
 }
 
 function tooLarge(bytes: number): RecordingError {

@@ -1,7 +1,7 @@
 // What is open: by the part of the address that names it. Files of the reader's stay open while they look at other views.
 import type { Recording } from '../../recording/reader.js';
 import { Store } from '../live/store.js';
-import { type Collection, fetchFile, isCollection, openFile } from './load.js';
+import { type Collection, fetchFile, isCollection, openFiles } from './load.js';
 
 /** What the server has: the runs of the table, and the recording that it was started for. */
 const SERVED: Readonly<Record<string, string>> = { '/protocols': 'protocols.recordings', '/served': 'recording' };
@@ -14,19 +14,23 @@ export interface Opened {
   content: Recording | Collection;
 }
 
-export const openFiles = new Store<Readonly<Record<string, Opened>>>({});
+export const opened = new Store<Readonly<Record<string, Opened>>>({});
 
-export async function openOwn(file: File, progress: (bytes: number) => void): Promise<void> {
-  const content = await openFile(file, progress);
-  openFiles.value = { ...openFiles.value, [OWN]: { name: file.name, content } };
+export async function openOwn(files: readonly File[], progress: (bytes: number) => void): Promise<void> {
+  const content = await openFiles(files, progress);
+  opened.value = { ...opened.value, [OWN]: { name: namesOf(files), content } };
+}
+
+export function namesOf(files: readonly File[]): string {
+  return files.map(({ name }) => name).join(', ');
 }
 
 /** Throws RecordingError. */
 export async function openServed(rest: string): Promise<void> {
   const name = SERVED[rest];
-  if (name === undefined || openFiles.value[rest] !== undefined) return;
-  const content = await openFile(await fetchFile(name), () => {});
-  openFiles.value = { ...openFiles.value, [rest]: { name, content } };
+  if (name === undefined || opened.value[rest] !== undefined) return;
+  const content = await openFiles([await fetchFile(name)], () => {});
+  opened.value = { ...opened.value, [rest]: { name, content } };
 }
 
 /** The recording within a collection that was taken out last, by its place. */

@@ -6,7 +6,7 @@ import { linkTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { sizeText } from '../parts/figures.js';
 import type { Collection } from './load.js';
-import { isCollection, OWN, openFiles, openOwn, openServed, takeOut } from './opened.js';
+import { isCollection, namesOf, OWN, opened as openedFiles, openOwn, openServed, takeOut } from './opened.js';
 import { PlayerView } from './player-view.js';
 import { ProtocolsTable } from './protocols-table.js';
 
@@ -15,7 +15,7 @@ const IS_FILE = location.protocol === 'file:';
 
 export function ReplayView() {
   const { rest, query } = useStore(place);
-  const files = useStore(openFiles);
+  const files = useStore(openedFiles);
   const [failure, setFailure] = useState<string | null>(null);
   const [progress, setProgress] = useState<string | null>(null);
   const [isOver, setOver] = useState(false);
@@ -29,16 +29,17 @@ export function ReplayView() {
     });
   }, [rest]);
 
-  const open = async (file: File | undefined): Promise<void> => {
-    if (file === undefined) return;
+  const open = async (chosen: readonly File[]): Promise<void> => {
+    if (chosen.length === 0) return;
+    const names = namesOf(chosen);
     setFailure(null);
-    setProgress(`Reading ${file.name} …`);
+    setProgress(`Reading ${names} …`);
     try {
-      await openOwn(file, (bytes) => setProgress(`Reading ${file.name}: ${sizeText(bytes)}`));
-      const isSame = rest === OWN && query.get('name') === file.name;
-      if (!isSame) location.hash = linkTo('replay', OWN, { name: file.name });
+      await openOwn(chosen, (bytes) => setProgress(`Reading ${names}: ${sizeText(bytes)}`));
+      const isSame = rest === OWN && query.get('name') === names;
+      if (!isSame) location.hash = linkTo('replay', OWN, { name: names });
     } catch (error) {
-      setFailure(`${file.name}: ${wordsOf(error)}`);
+      setFailure(`${names}: ${wordsOf(error)}`);
     } finally {
       setProgress(null);
     }
@@ -56,7 +57,7 @@ export function ReplayView() {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        void open(event.dataTransfer?.files[0]);
+        void open([...(event.dataTransfer?.files ?? [])]);
       }}
     >
       <Open
@@ -90,7 +91,7 @@ export function ReplayView() {
 }
 
 interface OpenProps {
-  open: (file: File | undefined) => Promise<void>;
+  open: (files: readonly File[]) => Promise<void>;
   isSmall: boolean;
   title: string;
 }
@@ -101,9 +102,10 @@ function Open({ open, isSmall, title }: OpenProps) {
       <input
         class="hidden"
         type="file"
+        multiple
         accept=".jsonl,.gz,.recordings,.json"
         onChange={(event) => {
-          void open(event.currentTarget.files?.[0]);
+          void open([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = '';
         }}
       />
@@ -133,7 +135,7 @@ function Open({ open, isSmall, title }: OpenProps) {
 }
 
 const COMMANDS = `npm run simulate -- --seed 17 --steps 300 --record run.jsonl.gz
-nmrfs catalog serve CONFIG ID --record s1.jsonl
+nmrfs catalog serve CONFIG ID --record s1.jsonl     one a server: open them together
 nmrfs replay run.jsonl.gz`;
 
 function Table({ header }: { header: CollectionHeader | undefined }) {

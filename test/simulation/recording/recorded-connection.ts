@@ -3,8 +3,8 @@ import type { Buffer } from 'node:buffer';
 import type { Message } from '../../../src/protocol/wire/codec.js';
 import { FrameReader } from '../../../src/protocol/wire/frame-reader.js';
 import { brief } from '../../../src/recording/brief.js';
+import { type CoreMessage, coreMessages, kindsOf } from '../../../src/recording/core-messages.js';
 import type { MessageEvent } from '../../../src/recording/format.js';
-import type { CoreMessage } from './role-watch.js';
 
 export interface ConnectionWatch {
   nowUs(): number;
@@ -137,7 +137,7 @@ export class RecordedStream {
         calls.set(message.id, message.method);
         const inner = coreMessages(message.body);
         this.#watch.sent(this.#from, inner);
-        return { name: nameOf(inner) ?? message.method, content: contentOf(inner, message.body) };
+        return { name: kindsOf(inner) ?? message.method, content: contentOf(inner, message.body) };
       }
       case 'cancel':
         return { name: 'cancel', content: calls.get(message.id) ?? '' };
@@ -146,7 +146,7 @@ export class RecordedStream {
         calls.delete(message.id);
         const inner = coreMessages(message.body);
         this.#watch.sent(this.#from, inner);
-        const name = nameOf(inner);
+        const name = kindsOf(inner);
         // Members of a group answer a call with their own next messages.
         if (name !== undefined) return { name, content: contentOf(inner, message.body) };
         return { name: method, isReply: true, content: contentOf(inner, message.body) };
@@ -163,17 +163,6 @@ export class RecordedStream {
       }
     }
   }
-}
-
-/** What a member of a group sends goes several in one. */
-function coreMessages(body: object): CoreMessage[] {
-  const { messages } = body as { messages?: unknown };
-  return Array.isArray(messages) ? (messages as CoreMessage[]) : [];
-}
-
-function nameOf(inner: readonly CoreMessage[]): string | undefined {
-  const kinds = [...new Set(inner.map(({ kind }) => String(kind)))];
-  return kinds.length === 0 ? undefined : kinds.join(', ');
 }
 
 function contentOf(inner: readonly CoreMessage[], body: object): string {

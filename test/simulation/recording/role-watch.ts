@@ -1,14 +1,8 @@
 // Who leads, who asks for votes, and who has heard of which term: from what servers log and from the messages of their group.
+import type { CoreMessage } from '../../../src/recording/core-messages.js';
 import type { ElectionEvent, RoleEvent, TermEvent } from '../../../src/recording/format.js';
 
 type Told = Omit<RoleEvent, 't'> | Omit<ElectionEvent, 't'> | Omit<TermEvent, 't'>;
-
-/** A message of a core; only these members are looked at. */
-export interface CoreMessage {
-  kind?: unknown;
-  term?: unknown;
-  isTrial?: unknown;
-}
 
 /** What a server is once it has logged this. */
 const ROLES: Readonly<Record<string, string>> = {

@@ -85,6 +85,23 @@ describe('reading a recording', () => {
     });
   }
 
+  it('shows several recordings as one, also where one of them is cut off', () => {
+    const other = written([{ t: 4, kind: 'note', level: 'info', text: 'between' }]).replace('"name":"a"', '"name":"b"');
+    const both = read(written() + other);
+    assert.deepEqual(
+      both.events.map(({ t }) => t),
+      [3, 4, 5],
+    );
+    assert.deepEqual(
+      both.header.processes.map(({ name }) => name),
+      ['a', 'b'],
+    );
+    assert.equal(both.problem, null);
+    const cut = read(`${written().split('\n').slice(0, 2).join('\n')}\n${other}`);
+    assert.equal(cut.events.length, 2);
+    assert.match(cut.problem ?? '', /one of its parts is cut off/);
+  });
+
   it('keeps 64-bit numbers as text', () => {
     const fields = { inode: 2n ** 60n };
     const text = written([{ t: 1, kind: 'note', level: 'info', text: 'x', event: 'x.y', fields }]);

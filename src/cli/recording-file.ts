@@ -6,9 +6,12 @@ import { createGzip } from 'node:zlib';
 
 /** Lines are gathered up to this. */
 const BATCH_CHARACTERS = 64 * 1024;
+/** A server that is killed has not recorded the last of this. */
+const BATCH_MS = 200;
 
 export class RecordingFile {
   #text = '';
+  #timer: NodeJS.Timeout | undefined;
   readonly #to: Writable;
   readonly #written: Promise<void>;
 
@@ -24,14 +27,21 @@ export class RecordingFile {
 
   write(text: string): void {
     this.#text += text;
-    if (this.#text.length < BATCH_CHARACTERS) return;
+    if (this.#text.length >= BATCH_CHARACTERS) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS).unref();
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#to.write(this.#text);
     this.#text = '';
   }
 
   /** Rejects when the file could not be written. */
   async close(): Promise<void> {
-    this.#to.end(this.#text);
+    this.#flush();
+    this.#to.end();
     await this.#written;
   }
 }
