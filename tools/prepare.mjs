@@ -101,7 +101,7 @@ function bundlePage() {
     return false;
   }
   mkdirSync(target, { recursive: true });
-  for (const name of ['index.html', 'icon.svg']) {
+  for (const name of ['index.html', 'icon.svg', 'protocols.recordings']) {
     copyFileSync(join(PAGE, name), join(target, name));
   }
   // Their code is in the bundle, and their licenses ask for this.

@@ -16,7 +16,9 @@ import { raftMethods } from './faces/raft.js';
 import { surfStoreMethods } from './faces/surfstore.js';
 import { tritonMethods } from './faces/triton.js';
 import { type OpenCatalogOptions, openCatalog } from './open-catalog.js';
+import { CallRecording } from './trace/call-recording.js';
 import { Trace } from './trace/trace.js';
+import { WatchedCalls } from './trace/watched-calls.js';
 
 export interface RunningCatalog {
   /** With the real port. */
@@ -33,6 +35,8 @@ export interface RunCatalogOptions extends OpenCatalogOptions {
   readonly say?: (line: string) => void;
   /** The files of the page; without them there is none. */
   readonly page?: PageFiles;
+  /** Has every message recorded: takes the lines. */
+  readonly record?: (text: string) => void;
 }
 
 /** What a server that comes later is told. */
@@ -55,15 +59,17 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   const configuration = () => sharedConfiguration(config, catalog);
   const answering = (request: HttpRequest) => answerHttp({ catalog, configuration, stop }, request);
   const page = pageOf(options, catalog, runtime);
-  const trace = traceOf(options, catalog, runtime);
+  const recording = recordingOf(options, catalog, runtime);
+  const watches = [traceOf(options, catalog, runtime), recording].filter((watch) => watch !== undefined);
+  const watched = watches.length === 0 ? undefined : new WatchedCalls(watches);
   let listening: RunningServer;
   try {
     listening = await serve(
       {
         address: server.address,
-        services: trace?.services(catalog.services) ?? catalog.services,
-        xmlRpc: trace?.xmlRpc(xmlRpc) ?? xmlRpc,
-        other: async (request) => (await page?.(request)) ?? (trace?.http(answering) ?? answering)(request),
+        services: watched?.services(catalog.services) ?? catalog.services,
+        xmlRpc: watched?.xmlRpc(xmlRpc) ?? xmlRpc,
+        other: async (request) => (await page?.(request)) ?? (watched?.http(answering) ?? answering)(request),
         health: () => ({ healthy: !catalog.isCrashed }),
         ...(config.secret === undefined ? {} : { secret: config.secret }),
       },
@@ -85,6 +91,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
       await catalog.close();
       await listening.close();
       await blocks.close();
+      recording?.end();
     },
   };
 }
@@ -100,6 +107,19 @@ function traceOf(
   { clock }: Runtime,
 ): Trace | undefined {
   return say === undefined ? undefined : new Trace({ say, name, clock, facts: () => catalog.facts });
+}
+
+function recordingOf(
+  { record, server: { name }, config }: RunCatalogOptions,
+  catalog: Catalog,
+  { clock }: Runtime,
+): CallRecording | undefined {
+  if (record === undefined) return undefined;
+  const servers = config.servers.map((each) => each.name);
+  return new CallRecording({
+    ...{ write: record, name, servers, protocol: config.protocol, clock },
+    facts: () => catalog.facts,
+  });
 }
 
 /** Of all servers alike, with where they are by now. */

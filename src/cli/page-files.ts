@@ -12,6 +12,7 @@ const TYPES: Record<string, string> = {
   '.js': 'text/javascript; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '.recordings': 'application/octet-stream',
 };
 
 export async function loadPage(): Promise<PageFiles> {

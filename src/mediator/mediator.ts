@@ -46,6 +46,7 @@ import { Repairer } from './upkeep/repair.js';
 import { RepairQueue } from './upkeep/repair-queue.js';
 import { Scrubber } from './upkeep/scrub.js';
 import { Auditor } from './voting/audit.js';
+import { type DecidedVote, decidedVote } from './voting/decided-vote.js';
 import { Reader } from './voting/reader.js';
 import { Appends } from './writing/appends.js';
 import { FileWriter } from './writing/file-writer.js';
@@ -65,6 +66,8 @@ export interface MediatorOptions extends MediatorSettings {
    * Mediators without it may write beside it, as tests of compare-and-set do; an open here may then miss their last writes.
    */
   maintenance: boolean;
+  /** Is told of each vote of a read, when it is over. Absent where nobody wants to know. */
+  onVote?: (vote: DecidedVote) => void;
   /** For the page; absent where no logs are kept. */
   logs?: EventLogs;
 }
@@ -190,6 +193,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime,
   );
+  const { onVote } = options;
   const reader: Reader = new Reader({
     replicas,
     settings,
@@ -198,6 +202,9 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       unasked: (wanted, others) => {
         if (settings.audit === 'all') auditor.add(wanted, others);
       },
+      ...(onVote === undefined
+        ? {}
+        : { decided: (box, silent) => onVote(decidedVote(box, silent, settings.readQuorum)) }),
     },
     counters,
     runtime,
@@ -275,7 +282,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     clock,
   });
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
-  const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
+  const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
+  const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
 
   try {
     await connection.start();

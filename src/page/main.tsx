@@ -8,9 +8,11 @@ import './style/cluster.css';
 import './style/files.css';
 import './style/events.css';
 import './style/faults.css';
+import './style/replay.css';
 
-const isAlone = location.protocol === 'file:';
 const page = document.getElementById('page');
+// From a file, or served for a recording: there is no cluster behind it.
+const isAlone = location.protocol === 'file:' || page?.dataset.alone !== undefined;
 if (page !== null) {
   page.replaceChildren();
   render(<Shell isAlone={isAlone} />, page);

@@ -5,6 +5,7 @@ import { EventsView } from './events/events-view.js';
 import { FaultsView } from './faults/faults-view.js';
 import { FilesView } from './files/files-view.js';
 import { GroupView } from './group/group-view.js';
+import { ReplayView } from './replay/replay-view.js';
 
 /** Whose page it is: a mediator's, a catalog server's, or nobody's where it was opened from a file. */
 export type Origin = 'mediator' | 'catalog' | 'file';
@@ -24,4 +25,5 @@ export const VIEWS: readonly View[] = [
   { name: 'files', title: 'Files', View: FilesView, at: ['mediator'] },
   { name: 'events', title: 'Events', View: EventsView, at: ['mediator'] },
   { name: 'faults', title: 'Faults', View: FaultsView, at: ['mediator'] },
+  { name: 'replay', title: 'Replay', View: ReplayView, at: ['mediator', 'catalog', 'file'] },
 ];

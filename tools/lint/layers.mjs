@@ -9,7 +9,7 @@ export const LAYERS = {
   '': [
     ['runtime'],
     ['protocol'],
-    ['config', 'replication', 'explain'],
+    ['config', 'replication', 'explain', 'recording'],
     ['mediator', 'metaserver', 'dataserver', 'fuse-client', 'catalog', 'page'],
     ['cli'],
   ],

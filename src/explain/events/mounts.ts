@@ -19,7 +19,7 @@ export const MOUNT_EVENTS: EventTexts = {
     'Report it with the lines of the log around it.',
   ),
   'mount.late-reply': text('A program had given up before its answer came.'),
-  'mount.left': text('The mount has ended and its name could not be taken away.', 'umount -l the directory.'),
+  'mount.left': text('The mount has ended and its name could not be taken away.', 'Run umount -l on the directory.'),
   'mount.locks_lost': text(
     'Locks on inode {inode} were lost with the session; its descriptors answer EIO until they are closed.',
     'Restart the programs that held them.',

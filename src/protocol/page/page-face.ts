@@ -79,13 +79,17 @@ export async function answerPage(parts: PageParts, request: HttpRequest): Promis
  * A name that somebody else gives out may lead here too, and their page would then be of our own origin. Without a secret, which
  * browsers keep apart by name, only numbers and names of this machine are answered.
  */
-function isKnownHost(host: string | undefined, { address, hasSecret }: PageParts): boolean {
+export function isKnownHost(
+  host: string | undefined,
+  { address, hasSecret }: Pick<PageParts, 'address' | 'hasSecret'>,
+): boolean {
   if (hasSecret || host === undefined) return true;
   const name = host.replace(/:\d+$/, '').toLowerCase();
   return name === 'localhost' || /^[\d.]+$/.test(name) || name.startsWith('[') || address.startsWith(`${name}:`);
 }
 
-function fileReply({ type, content, tag }: PageFile, { headers }: HttpRequest): HttpReply {
+/** A file as the browser gets it, or that it has it already. */
+export function fileReply({ type, content, tag }: PageFile, { headers }: HttpRequest): HttpReply {
   const kept = { ...SAFE, 'cache-control': 'no-cache', etag: `"${tag}"` };
   if (headers['if-none-match'] === `"${tag}"`) return { status: 304, headers: kept, body: '' };
   return { status: 200, headers: { ...kept, 'content-type': type }, body: content };
