@@ -6,9 +6,8 @@ import { LineCounter, parseDocument } from 'yaml';
 import { disagreements, mediatorsOf } from './config/agreement.js';
 import { issueLines, Locator } from './config/issues.js';
 import { configSchema, type RawConfig } from './config/schema.js';
-import { counted } from './config/values.js';
 import { yamlProblems } from './config/yaml-problems.js';
-import { majorityOf, type Quorums, survives } from './protocol/values/quorum.js';
+import { majorityOf, type Quorums } from './protocol/values/quorum.js';
 
 /** The configuration does not fit; one line per problem, each naming file, line, key, value and what fits. */
 export class ConfigError extends Error {
@@ -110,40 +109,6 @@ export function parseConfig(text: string, file: string): Config {
     throw new ConfigError(problems.map(({ path, message }) => `${locator.locate(path)}: ${message}`));
   }
   return settle(result.data, quorums, file);
-}
-
-/** What the configuration survives, in one sentence for people. */
-export function describeSurvival(servers: number, quorums: Quorums): string {
-  const { settled, afterWrite } = survives(servers, quorums);
-  const down = servers - quorums.writeQuorum;
-  return (
-    `Reads survive ${counted(settled, 'bad or missing replica')} of ${servers} once all servers hold a block` +
-    `${settled === afterWrite ? '' : `, ${afterWrite} right after a write`}; ` +
-    (down === 0
-      ? `writes need all ${counted(servers, 'server')}.`
-      : `writes go on with up to ${counted(down, 'server')} down.`)
-  );
-}
-
-/** What several metaservers survive, in one sentence for people; of a lone one there is nothing to say. */
-export function describeMetadata(
-  metaservers: number,
-  protocol: Config['metadataProtocol'] = 'raft',
-): string | undefined {
-  if (metaservers === 1) return undefined;
-  if (protocol === 'etcd') {
-    return `Names and attributes survive the loss of ${metaservers - 1} of ${counted(metaservers, 'metaserver')}, while etcd is there.`;
-  }
-  const lost = metaservers - majorityOf(metaservers);
-  return lost === 0
-    ? `Names and attributes need all ${counted(metaservers, 'metaserver')}.`
-    : `Names and attributes survive the loss of ${lost} of ${counted(metaservers, 'metaserver')}.`;
-}
-
-/** What several mediators survive, in one sentence for people; of a lone one there is nothing to say. */
-export function describeMediators(mediators: number): string | undefined {
-  if (mediators === 1) return undefined;
-  return `One of ${counted(mediators, 'mediator')} is active; another one takes over when it is lost.`;
 }
 
 /** A quorum that the file leaves out is the smallest that fits the other, or the default. */

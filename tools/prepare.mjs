@@ -2,12 +2,26 @@
 // TypeScript compiled. Skips what is up to date. Uses nothing but Node, since a
 // fresh clone has nothing else yet.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE_FOLDERS = ['src', 'test', 'tools'];
+/** What a browser runs; compiled and bundled apart from the rest. */
+const PAGE = join(root, 'src', 'page');
+const PAGE_PACKAGES = ['preact', 'uplot'];
 
 /** Runs a program in the project's folder with its output shown; answers whether it succeeded. */
 export function run(program, parameters, options = {}) {
@@ -53,7 +67,7 @@ export function build(force = false) {
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesIn(join(root, folder))).filter((file) =>
     file.endsWith('.ts'),
   );
-  const inputs = [...sources, join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
+  const inputs = [...sources, ...filesIn(PAGE), join(root, 'tsconfig.json'), join(root, 'package-lock.json')];
   const builtMs = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   const removed = removeOrphans(new Set(sources));
   if (!force && !removed && inputs.every((file) => statSync(file).mtimeMs < builtMs)) {
@@ -61,12 +75,41 @@ export function build(force = false) {
   }
   const startedMs = Date.now();
   const parameters = ['-p', '.', '--incremental', '--tsBuildInfoFile', join('dist', '.tsbuildinfo')];
-  if (!run(tool('tsc'), parameters)) {
+  if (!run(tool('tsc'), parameters) || !bundlePage()) {
     return false;
   }
   writeFileSync(stamp, '');
   // A source that was saved while we compiled is newer than this.
   utimesSync(stamp, new Date(startedMs), new Date(startedMs));
+  return true;
+}
+
+/** Checks the page's code, and makes of it the few files that servers send to browsers, in dist/page. */
+function bundlePage() {
+  const target = join(root, 'dist', 'page');
+  const parameters = [
+    '--bundle',
+    '--minify',
+    '--format=iife',
+    '--target=es2022',
+    '--charset=utf8',
+    '--log-level=warning',
+  ];
+  const jsx = ['--jsx=automatic', '--jsx-import-source=preact'];
+  const entry = [join(PAGE, 'main.tsx'), `--outfile=${join(target, 'app.js')}`];
+  if (!run(tool('tsc'), ['-p', PAGE]) || !run(tool('esbuild'), [...entry, ...parameters, ...jsx])) {
+    return false;
+  }
+  mkdirSync(target, { recursive: true });
+  for (const name of ['index.html', 'icon.svg', 'protocols.recordings']) {
+    copyFileSync(join(PAGE, name), join(target, name));
+  }
+  // Their code is in the bundle, and their licenses ask for this.
+  const licenses = PAGE_PACKAGES.map((name) => {
+    const text = readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8');
+    return `app.js contains code of ${name}:\n\n${text}`;
+  });
+  writeFileSync(join(target, 'LICENSES.txt'), licenses.join('\n\n'));
   return true;
 }
 

@@ -2,7 +2,9 @@
 // with faults and requests that the seed decides. Prints one line per seed, and
 // of a run that fails all that is needed to understand and repeat it.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { RecordingFile } from '../src/cli/recording-file.js';
 import type { ClusterShape } from '../test/simulation/cluster-shape.js';
+import { processesOf, Recorder } from '../test/simulation/recording/recorder.js';
 import { shapeFor } from '../test/simulation/shapes.js';
 import { Simulation, type SimulationOptions } from '../test/simulation/simulation.js';
 
@@ -18,6 +20,7 @@ interface Arguments {
   writeQuorum?: number;
   mode: 'safe' | 'beyond';
   verbose?: true;
+  record?: string;
 }
 
 function wholeNumber(text: string): number {
@@ -47,6 +50,7 @@ const command = new Command('simulate')
       .choices(['safe', 'beyond'])
       .default('safe'),
   )
+  .option('--record <file>', 'record what all processes do, for the page; .gz compresses')
   .option('--verbose', 'print the whole trace as it happens');
 
 async function main(): Promise<void> {
@@ -59,11 +63,15 @@ async function main(): Promise<void> {
     ...(given.readQuorum === undefined ? {} : { readQuorum: given.readQuorum }),
     ...(given.writeQuorum === undefined ? {} : { writeQuorum: given.writeQuorum }),
   };
+  if (given.record !== undefined && given.seeds > 1) command.error('error: --record takes one seed');
   let failed = 0;
   for (let seed = given.seed; seed < given.seed + given.seeds; seed++) {
     const options: SimulationOptions = { seed, steps: given.steps, mode: given.mode, shape: shapeFor(seed, fixed) };
     if (given.verbose) options.onLine = (line) => console.log(line);
+    const recording = given.record === undefined ? null : recordingOf(given.record, options);
+    if (recording !== null) options.recorder = recording.recorder;
     if (!(await runOne(options))) failed++;
+    await recording?.file.close();
   }
   if (given.seeds > 1) console.log(`${given.seeds - failed} of ${given.seeds} seeds passed`);
   process.exitCode = failed === 0 ? 0 : 1;
@@ -84,6 +92,17 @@ async function runOne(options: SimulationOptions): Promise<boolean> {
   console.log(`step ${failure.step}: ${failure.message}`);
   console.log(`again: ${replay(seed, steps, mode, shape)}`);
   return false;
+}
+
+function recordingOf(path: string, { seed, steps, mode, shape }: SimulationOptions) {
+  const file = new RecordingFile(path);
+  const recorder = new Recorder({
+    write: (text) => file.write(text),
+    title: `Simulation, seed ${seed}, ${steps} steps`,
+    command: replay(seed, steps, mode, shape),
+    processes: processesOf(shape),
+  });
+  return { file, recorder };
 }
 
 /** The command line that repeats a run. */

@@ -1,6 +1,7 @@
 // A server of the catalog on its one address.
 import { join } from 'node:path';
 import { type RunningServer, serve } from '../protocol/http/server.js';
+import type { PageFiles } from '../protocol/page/page-face.js';
 import type { HttpRequest } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Blocks, MemoryBlocks } from './blocks/blocks.js';
@@ -10,11 +11,14 @@ import type { Catalog } from './catalog.js';
 import type { CatalogConfig } from './configuration/catalog-config.js';
 import { withFaults } from './faces/faults.js';
 import { answerHttp } from './faces/http.js';
+import { catalogPage } from './faces/page.js';
 import { raftMethods } from './faces/raft.js';
 import { surfStoreMethods } from './faces/surfstore.js';
 import { tritonMethods } from './faces/triton.js';
 import { type OpenCatalogOptions, openCatalog } from './open-catalog.js';
+import { CallRecording } from './trace/call-recording.js';
 import { Trace } from './trace/trace.js';
+import { WatchedCalls } from './trace/watched-calls.js';
 
 export interface RunningCatalog {
   /** With the real port. */
@@ -29,6 +33,10 @@ export interface RunningCatalog {
 export interface RunCatalogOptions extends OpenCatalogOptions {
   /** Has every message told. */
   readonly say?: (line: string) => void;
+  /** The files of the page; without them there is none. */
+  readonly page?: PageFiles;
+  /** Has every message recorded: takes the lines. */
+  readonly record?: (text: string) => void;
 }
 
 /** What a server that comes later is told. */
@@ -50,15 +58,18 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   });
   const configuration = () => sharedConfiguration(config, catalog);
   const answering = (request: HttpRequest) => answerHttp({ catalog, configuration, stop }, request);
-  const trace = traceOf(options, catalog, runtime);
+  const page = pageOf(options, catalog, runtime);
+  const recording = recordingOf(options, catalog, runtime);
+  const watches = [traceOf(options, catalog, runtime), recording].filter((watch) => watch !== undefined);
+  const watched = watches.length === 0 ? undefined : new WatchedCalls(watches);
   let listening: RunningServer;
   try {
     listening = await serve(
       {
         address: server.address,
-        services: trace?.services(catalog.services) ?? catalog.services,
-        xmlRpc: trace?.xmlRpc(xmlRpc) ?? xmlRpc,
-        other: trace?.http(answering) ?? answering,
+        services: watched?.services(catalog.services) ?? catalog.services,
+        xmlRpc: watched?.xmlRpc(xmlRpc) ?? xmlRpc,
+        other: async (request) => (await page?.(request)) ?? (watched?.http(answering) ?? answering)(request),
         health: () => ({ healthy: !catalog.isCrashed }),
         ...(config.secret === undefined ? {} : { secret: config.secret }),
       },
@@ -80,8 +91,14 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
       await catalog.close();
       await listening.close();
       await blocks.close();
+      recording?.end();
     },
   };
+}
+
+function pageOf({ page: files, config, server }: RunCatalogOptions, catalog: Catalog, { clock }: Runtime) {
+  if (files === undefined) return undefined;
+  return catalogPage({ files, address: server.address, hasSecret: config.secret !== undefined }, catalog, clock);
 }
 
 function traceOf(
@@ -90,6 +107,19 @@ function traceOf(
   { clock }: Runtime,
 ): Trace | undefined {
   return say === undefined ? undefined : new Trace({ say, name, clock, facts: () => catalog.facts });
+}
+
+function recordingOf(
+  { record, server: { name }, config }: RunCatalogOptions,
+  catalog: Catalog,
+  { clock }: Runtime,
+): CallRecording | undefined {
+  if (record === undefined) return undefined;
+  const servers = config.servers.map((each) => each.name);
+  return new CallRecording({
+    ...{ write: record, name, servers, protocol: config.protocol, clock },
+    facts: () => catalog.facts,
+  });
 }
 
 /** Of all servers alike, with where they are by now. */

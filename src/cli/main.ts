@@ -8,6 +8,7 @@ import { addFaultCommands } from './commands/faults.js';
 import { addInspectionCommands } from './commands/inspection.js';
 import { addMetaserverCommands } from './commands/metaserver.js';
 import { addMountCommands } from './commands/mounting.js';
+import { addReplayCommand } from './commands/replay.js';
 import { addRunCommands } from './commands/running.js';
 import { addScrubCommand } from './commands/scrub.js';
 import { addSetupCommands } from './commands/setup.js';
@@ -37,6 +38,7 @@ function program(): Command {
   addScrubCommand(command);
   addMetaserverCommands(command);
   addCatalogCommands(command);
+  addReplayCommand(command);
   return command;
 }
 

@@ -8,10 +8,12 @@ import { connectRemote } from '../protocol/wire/client.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { loadConfig } from './config-file.js';
+import { LogFolder } from './event-logs.js';
 import { CommandFailure, usageError } from './failure.js';
 import { claimStore, wipeClaimed } from './locks/claim-store.js';
 import { configuredMount, type MountPlace } from './mounting/configured-mount.js';
-import { secretOption, unixPathOption } from './paths.js';
+import { loadPage } from './page-files.js';
+import { logDirectory, secretOption, unixPathOption } from './paths.js';
 import type { ControlService } from './supervisor/control.js';
 import { readRecord } from './supervisor/instance.js';
 
@@ -156,6 +158,8 @@ async function openMediatorProcess(
     ...unixPathOption(config, own.name),
     ...secretOption(config),
     ...(supervisor === undefined ? {} : { supervisor }),
+    page: await loadPage(),
+    logs: logsOf(config),
   };
   if (others.length > 0) {
     const { OneOfSeveral } = await import('../mediator/succession/one-of-several.js');
@@ -219,6 +223,13 @@ function settingsIn({ readQuorum, writeQuorum, audit, onWriteQuorumLost }: Confi
   return { readQuorum, writeQuorum, audit, onWriteQuorumLost };
 }
 
+/** The logs of all servers that have theirs on this machine. */
+function logsOf(config: Config): LogFolder {
+  const { mediators, metaservers, dataservers } = config;
+  const servers = [...mediators, ...metaservers, ...dataservers].map(({ name }) => name);
+  return new LogFolder(logDirectory(config), servers);
+}
+
 /** The way to ask the supervisor that started this process. */
 async function supervisorOf(config: Config, runtime: Runtime): Promise<ServerSupervisor | undefined> {
   const record = await readRecord(config);
@@ -237,6 +248,9 @@ async function supervisorOf(config: Config, runtime: Runtime): Promise<ServerSup
     },
     async terminate(name) {
       await control.terminate({ name });
+    },
+    async hold(name, isHeld) {
+      await control.hold({ name, isHeld });
     },
   };
 }

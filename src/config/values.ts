@@ -41,8 +41,3 @@ export function formatSize(sizeBytes: number): string {
   }
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
 }
-
-/** A number of things for people: 1 block, 2 blocks. */
-export function counted(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? '' : 's'}`;
-}

@@ -1,8 +1,10 @@
 // Counts of what happened since the mediator started; status and /metrics show
 // them. Dissents and repairs are counted per replica (replicas/vote-record.ts).
+import { Durations } from './durations.js';
 
 export type CounterName =
   | 'reads'
+  | 'votes'
   | 'readBytes'
   | 'writes'
   | 'writeBytes'
@@ -25,6 +27,9 @@ export type DerivedCounts = Readonly<Record<'dissents' | 'repairs', number>>;
 export class Counters {
   readonly #values = new Map<CounterName, number>();
   readonly #derived: () => DerivedCounts;
+  /** Of whole reads and writes, as the mediator's clients wait for them. */
+  readonly readDurations = new Durations();
+  readonly writeDurations = new Durations();
 
   constructor(derived: () => DerivedCounts = () => ({ dissents: 0, repairs: 0 })) {
     this.#derived = derived;

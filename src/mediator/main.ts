@@ -1,6 +1,7 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
+import type { PageFiles } from '../protocol/page/page-face.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Connections, type Peer } from './connections.js';
 import { takeSoleEpoch } from './epochs/sole-epoch.js';
@@ -13,11 +14,14 @@ import {
 } from './mediator.js';
 import { METADATA_DEADLINE_MS } from './metadata/metaserver-connection.js';
 import { followMetaservers, type MetaserverPart } from './metadata/metaservers.js';
+import { servedPage } from './page/served-page.js';
 
 export interface RunMediatorOptions extends MediatorOptions {
   /** As configured. */
   name: string;
   unixPath?: string;
+  /** The files of the page; without them there is none. */
+  page?: PageFiles;
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];
@@ -59,6 +63,8 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
     };
     const opened = await openMediator(options, parts, runtime);
     mediator = opened;
+    const other = servedPage(options, () => opened.page, runtime.clock);
+    if (other !== undefined) opened.page.start();
     server = await serve(
       {
         address: options.address,
@@ -66,6 +72,7 @@ export async function runMediator(options: RunMediatorOptions, runtime: Runtime)
         xmlRpc: opened.xmlRpc,
         metrics: () => opened.metrics(),
         health: () => ({ healthy: !tenure.isOver }),
+        ...(other === undefined ? {} : { other }),
         ...(options.unixPath === undefined ? {} : { unixPath: options.unixPath }),
         ...(options.secret === undefined ? {} : { secret: options.secret }),
       },

@@ -33,6 +33,7 @@ import { followMetaservers, type MetaserverPart } from './metadata/metaservers.j
 import { retryingMetadata } from './metadata/retrying-metadata.js';
 import { Versions } from './metadata/versions.js';
 import { Metrics } from './metrics.js';
+import { type EventLogs, MediatorPage } from './page/mediator-page.js';
 import { type ReplicaParts, ReplicaSet } from './replicas/replica-set.js';
 import { HeldFiles } from './sessions/held-files.js';
 import { Sessions } from './sessions/sessions.js';
@@ -45,6 +46,7 @@ import { Repairer } from './upkeep/repair.js';
 import { RepairQueue } from './upkeep/repair-queue.js';
 import { Scrubber } from './upkeep/scrub.js';
 import { Auditor } from './voting/audit.js';
+import { type DecidedVote, decidedVote } from './voting/decided-vote.js';
 import { Reader } from './voting/reader.js';
 import { Appends } from './writing/appends.js';
 import { FileWriter } from './writing/file-writer.js';
@@ -64,6 +66,10 @@ export interface MediatorOptions extends MediatorSettings {
    * Mediators without it may write beside it, as tests of compare-and-set do; an open here may then miss their last writes.
    */
   maintenance: boolean;
+  /** Is told of each vote of a read, when it is over. Absent where nobody wants to know. */
+  onVote?: (vote: DecidedVote) => void;
+  /** For the page; absent where no logs are kept. */
+  logs?: EventLogs;
 }
 
 export interface MediatorParts {
@@ -84,6 +90,8 @@ export interface Mediator {
   readonly sessions: SessionService;
   readonly admin: AdminService;
   readonly xmlRpc: XmlRpcMethods;
+  /** What the page shows; its history begins when it is started. */
+  readonly page: MediatorPage;
   /** Prometheus text. */
   metrics(): Promise<string>;
   /** Whether enough data servers for a write can be reached. */
@@ -185,6 +193,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime,
   );
+  const { onVote } = options;
   const reader: Reader = new Reader({
     replicas,
     settings,
@@ -193,6 +202,9 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       unasked: (wanted, others) => {
         if (settings.audit === 'all') auditor.add(wanted, others);
       },
+      ...(onVote === undefined
+        ? {}
+        : { decided: (box, silent) => onVote(decidedVote(box, silent, settings.readQuorum)) }),
     },
     counters,
     runtime,
@@ -270,7 +282,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     clock,
   });
   const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
-  const metrics = new Metrics(counters, replicas, () => keptBy(keepers));
+  const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
+  const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
 
   try {
     await connection.start();
@@ -290,10 +303,19 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     await Promise.all([recovery.close(), garbage.close()]);
   }
   const offered = refusingFiles(files, sessions, tenure);
+  const page = new MediatorPage({
+    admin: tenure === undefined ? admin : guarded(admin, tenure, ['status']),
+    files: offered,
+    ...{ metadata, replicas, reader, counters, clock },
+    testHooks: options.testHooks,
+    supervisor: parts.supervisor,
+    logs: options.logs,
+  });
   return {
     files: offered,
     sessions: tenure === undefined ? sessions.service : guarded(sessions.service, tenure),
     admin,
+    page,
     xmlRpc: mediatorXmlRpc(offered, admin, metadata, runtime.clock),
     metrics: () => metrics.text(),
     hasWriteQuorum: () => replicas.reachable().length >= settings.writeQuorum,
@@ -307,6 +329,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       metaservers.close();
       connection.close();
       sessions.close();
+      page.close();
       auditor.close();
       repairQueue.close();
       replicas.close();

@@ -1,9 +1,10 @@
-// GET /metrics: the mediator's counters, and what it knows about each data server,
-// as Prometheus text.
-import { Gauge, Registry } from 'prom-client';
+// GET /metrics: the mediator's counters, and what it knows about the data servers, as Prometheus text.
+// docs/monitoring.md describes each.
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { Counters } from './counters.js';
 import type { Kept } from './kept.js';
-import type { ReplicaSet } from './replicas/replica-set.js';
+import { type QuorumSource, registerQuorumMetrics, registerReplicaMetrics } from './replica-metrics.js';
+import type { Replica } from './replicas/replica.js';
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -11,7 +12,7 @@ export class Metrics {
   /** Counts of kept entries, by the part of this process that keeps them: the mediator, or a mount. */
   readonly #kept = new Map<string, () => Kept>();
 
-  constructor(counters: Counters, replicas: ReplicaSet, kept: () => Kept) {
+  constructor(counters: Counters, replicas: readonly Replica[], quorums: QuorumSource, kept: () => Kept) {
     const registers = [this.#registry];
     const keepers = this.#kept;
     keepers.set('mediator', kept);
@@ -27,37 +28,18 @@ export class Metrics {
         }
       },
     });
-    new Gauge({
+    new Counter({
       name: 'nmrfs_events_total',
       help: 'What happened since the mediator started, by kind',
       labelNames: ['event'],
       registers,
       collect() {
-        for (const [event, value] of Object.entries(counters.snapshot())) this.set({ event }, value);
+        this.reset();
+        for (const [event, value] of Object.entries(counters.snapshot())) this.inc({ event }, value);
       },
     });
-    new Gauge({
-      name: 'nmrfs_data_server_up',
-      help: '1 when the data server can be reached and holds all blocks, 0.5 while it is rebuilt, 0 when it is down',
-      labelNames: ['server'],
-      registers,
-      collect() {
-        for (const { name, state } of replicas.replicas) {
-          this.set({ server: name }, state === 'up' ? 1 : state === 'down' ? 0 : 0.5);
-        }
-      },
-    });
-    for (const what of ['dissents', 'repairs'] as const) {
-      new Gauge({
-        name: `nmrfs_data_server_${what}_total`,
-        help: what === 'dissents' ? 'Ballots that lost a vote' : 'Versions that were put back',
-        labelNames: ['server'],
-        registers,
-        collect() {
-          for (const replica of replicas.replicas) this.set({ server: replica.name }, replica[what]);
-        },
-      });
-    }
+    registerReplicaMetrics(this.#registry, replicas);
+    registerQuorumMetrics(this.#registry, quorums);
   }
 
   /** Adds what another part of this process keeps. */

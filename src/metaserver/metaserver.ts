@@ -12,7 +12,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { SerialQueue } from '../runtime/serial-queue.js';
 import type { EngineFactory, Storage } from './engine/storage.js';
 import { LedNamespace, type NamespaceSettings } from './led-namespace.js';
-import { type GroupPlace, Metrics } from './metrics.js';
+import { type DiskRoom, type GroupPlace, Metrics } from './metrics.js';
 import { claimedField, claimedName } from './requests/claims.js';
 import { metaserverMethods } from './xml-rpc.js';
 
@@ -127,9 +127,9 @@ export class NamespaceHost implements Metaserver {
     return this.#led !== null && (this.#storage?.leadership?.isCertain ?? true);
   }
 
-  /** Shows in the metrics where the group is, as this server sees it. */
-  showGroup(place: () => GroupPlace): void {
-    this.#metrics.showGroup(place);
+  /** Shows in the metrics where the group is, as this server sees it, and the room on its disk. */
+  showGroup(place: () => GroupPlace, disk: () => Promise<DiskRoom>): void {
+    this.#metrics.showGroup(place, disk);
   }
 
   metrics(): Promise<string> {

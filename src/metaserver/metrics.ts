@@ -18,6 +18,20 @@ export interface GroupPlace {
   behindMs: number;
 }
 
+/** What a server says of its disk. */
+export interface DiskRoom {
+  /** Why it takes no changes; null when it does. */
+  trouble: string | null;
+  freeBytes: number;
+  totalBytes: number;
+}
+
+const DISK: Readonly<Record<string, readonly [help: string, value: (room: DiskRoom) => number]>> = {
+  trouble: ['1 when the disk takes no changes', ({ trouble }) => (trouble === null ? 0 : 1)],
+  free_bytes: ['Room on the disk for more', ({ freeBytes }) => freeBytes],
+  size_bytes: ['Size of the disk', ({ totalBytes }) => totalBytes],
+};
+
 const PLACES = {
   term: 'Term of Raft, or view',
   lastIndex: 'Last entry of the log here',
@@ -105,8 +119,19 @@ export class Metrics {
     else this.#failedCommits.inc();
   }
 
-  showGroup(place: () => GroupPlace): void {
+  /** @param disk where this server stores; the caller's promise must not reject */
+  showGroup(place: () => GroupPlace, disk: () => Promise<DiskRoom>): void {
     const registers = [this.#registry];
+    for (const [name, [help, value]] of Object.entries(DISK)) {
+      new Gauge({
+        name: `nmrfs_metadata_${name}`,
+        help,
+        registers,
+        async collect() {
+          this.set(value(await disk()));
+        },
+      });
+    }
     new Gauge({
       name: 'nmrfs_group_role',
       help: '1 for what this server is in the group of metaservers',

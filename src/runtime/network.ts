@@ -41,6 +41,19 @@ export interface HttpReply {
   status: number;
   headers?: Record<string, string>;
   body: string | Uint8Array;
+  /** The body goes on: called once when the head is sent; what it writes comes after `body`. */
+  stream?: (output: HttpStream) => void;
+}
+
+/** A reply's body that is sent as it comes into being. */
+export interface HttpStream {
+  /** Queues a chunk; of no effect once it is closed. */
+  write(chunk: Uint8Array): void;
+  /** Bytes queued and not yet handed to the system. */
+  queuedBytes(): number;
+  /** Called once, when either side has ended it. */
+  onClose(closed: () => void): void;
+  end(): void;
 }
 
 export interface ListenOptions {

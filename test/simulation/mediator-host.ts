@@ -2,6 +2,7 @@
 import { runMediator } from '../../src/mediator/main.js';
 import type { Mediator } from '../../src/mediator/mediator.js';
 import { OneOfSeveral } from '../../src/mediator/succession/one-of-several.js';
+import type { DecidedVote } from '../../src/mediator/voting/decided-vote.js';
 import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { Host, type World } from './world/host.js';
 
@@ -29,9 +30,11 @@ export class MediatorHost {
     const { blockSizeBytes, writeQuorum, audit } = shape;
     const readQuorum = sabotage.readQuorum ?? shape.readQuorum;
     const settings = { readQuorum, writeQuorum, audit, onWriteQuorumLost: 'fail' } as const;
+    const { recorder } = world;
     const options = {
       ...{ name, address: `${name}:1`, blockSizeBytes, testHooks: true, deadlineMs: DEADLINE_MS, maintenance: true },
       ...settings,
+      ...(recorder === undefined ? {} : { onVote: (vote: DecidedVote) => recorder.vote(name, vote) }),
       metaservers: peers(around.metaservers),
       dataservers: peers(around.dataservers),
     } as const;

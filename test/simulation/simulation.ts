@@ -7,9 +7,11 @@ import type { ClusterShape, Sabotage } from './cluster-shape.js';
 import { Convergence } from './convergence.js';
 import { Faults } from './faults.js';
 import { operate } from './operator.js';
+import type { Recorder } from './recording/recorder.js';
 import { Workload } from './workload/workload.js';
 import type { World } from './world/host.js';
 import { SimulatedNetwork } from './world/network.js';
+import type { LogLevel } from './world/process.js';
 import { Scheduler } from './world/scheduler.js';
 import { SeededRandom } from './world/seeded-random.js';
 import { Trace } from './world/trace.js';
@@ -23,6 +25,8 @@ export interface SimulationOptions {
   sabotage?: Sabotage;
   /** Receives the trace as it is written. */
   onLine?: (line: string) => void;
+  /** Is told all that happens; the run is the same with and without. */
+  recorder?: Recorder;
 }
 
 export interface SimulationResult {
@@ -65,15 +69,20 @@ export class Simulation {
 
   constructor(options: SimulationOptions) {
     this.#options = options;
-    const { seed, shape, mode, sabotage = {} } = options;
+    const { seed, shape, mode, sabotage = {}, recorder } = options;
+    if (recorder !== undefined) recorder.nowUs = () => this.#scheduler.nowUs;
     this.#trace.onLine = options.onLine ?? null;
     this.#random = new SeededRandom(seed);
     this.#world = {
       scheduler: this.#scheduler,
-      network: new SimulatedNetwork(this.#random.fork()),
+      network: new SimulatedNetwork(this.#random.fork(), recorder),
       random: this.#random.fork(),
-      note: (text) => this.#trace.line(this.#scheduler.nowUs, text),
+      note: (text) => {
+        this.#trace.line(this.#scheduler.nowUs, text);
+        recorder?.note(text);
+      },
       receiveLog: ({ host }, level, event, fields) => this.#log(host, level, event, fields),
+      recorder,
     };
     const ballots = new BallotWatch(shape.readQuorum, shape.blockSizeBytes, () => this.#scheduler.nowUs);
     this.#cluster = new SimulatedCluster(shape, this.#world, sabotage, ballots, (message) => this.#fail(message));
@@ -112,6 +121,7 @@ export class Simulation {
       undo?.();
       process.off('unhandledRejection', onRejection);
     }
+    this.#options.recorder?.end();
     const { done, refused, unknown } = this.#workload.answers;
     return {
       failure: this.#failure,
@@ -152,6 +162,7 @@ export class Simulation {
 
   async #livenessPhase(): Promise<void> {
     this.#world.note('the faults end');
+    this.#options.recorder?.mark('the faults end');
     this.#faults.endAll();
     const convergence = new Convergence(this.#cluster, this.#scheduler, this.#workload, {
       mustBeComplete: this.#options.mode === 'safe',
@@ -201,7 +212,7 @@ export class Simulation {
     this.#fail(`a read of inode ${inode} was refused, though enough good replicas could be asked`);
   }
 
-  #log(host: string, level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+  #log(host: string, level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void {
     if (event === 'metadata.commit_failed') this.#mayBeUnclear = true;
     if (event === 'metadata.disk_trouble') this.#mayRefuseChanges = true;
     if (event === 'mediator.took_over') this.#tookOver(host);
@@ -216,7 +227,8 @@ export class Simulation {
     }
     if (level === 'debug') return;
     const words = Object.entries(fields).map(([key, value]) => `${key}=${show(value)}`);
-    this.#world.note(`${host} logs ${event} ${words.join(' ')}`);
+    this.#trace.line(this.#scheduler.nowUs, `${host} logs ${event} ${words.join(' ')}`);
+    this.#options.recorder?.log(host, level, event, fields);
     const isInjected = words.some((word) => INJECTED_FAILURE.test(word));
     if (ALARMS.has(event) && !isInjected) this.#fail(`${host} logged ${event}: ${words.join(' ')}`);
   }
@@ -259,6 +271,7 @@ export class Simulation {
     if (this.#failure !== null) return;
     this.#failure = { step: this.#step, message };
     this.#world.note(`VIOLATION: ${message}`);
+    this.#options.recorder?.mark(`VIOLATION: ${message}`);
   }
 }
 

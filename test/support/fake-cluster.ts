@@ -164,6 +164,7 @@ export class FakeCluster {
               supervisor: {
                 restart: (name, blank) => restartServer(this.#named(name), blank),
                 terminate: () => Promise.reject(new Error('unused')),
+                hold: () => Promise.reject(new Error('unused')),
               },
             }),
       },

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { configTemplate } from '../../src/cli/config-template.js';
-import { ConfigError, defaultQuorums, describeMetadata, describeSurvival, parseConfig } from '../../src/config.js';
+import { ConfigError, defaultQuorums, parseConfig } from '../../src/config.js';
+import { describeMetadata, describeSurvival } from '../../src/explain/survival.js';
 
 const FILE = '/etc/nmrfs/nmrfs.yaml';
 const TEMPLATE = configTemplate({ dataServers: 5, basePort: 7600 });

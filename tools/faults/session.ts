@@ -6,8 +6,8 @@ import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../../src/cli/config-file.js';
 import { readRecord } from '../../src/cli/supervisor/instance.js';
-import { counted } from '../../src/config/values.js';
 import type { Config, ServerConfig } from '../../src/config.js';
+import { counted } from '../../src/explain/words.js';
 import { callXmlRpc, type XmlRpcValue } from '../../src/protocol/http/xml-rpc.js';
 
 /** A file operation that takes longer hangs, which is a failure of its own. */

@@ -10,7 +10,7 @@ const IMPORT = /(?:\bfrom|\bimport\(|^import) ?'([^']+)'/gm;
 
 /** Prints what is wrong with the imports of the files in `root`; answers whether nothing is. */
 export function checkLayers(root) {
-  const paths = readdirSync(root, { recursive: true }).filter((path) => path.endsWith('.ts'));
+  const paths = readdirSync(root, { recursive: true }).filter((path) => /\.tsx?$/.test(path));
   const faults = paths.flatMap((path) => faultsOf(path, readFileSync(join(root, path), 'utf8')));
   for (const fault of faults) process.stderr.write(`${fault}\n`);
   return faults.length === 0;
@@ -47,7 +47,7 @@ function directionFaults(path, target, folder = '') {
 
 function placeOf(path, folder, rows) {
   const below = folder === '' ? path : path.slice(folder.length + 1);
-  const first = below.split('/')[0].replace(/\.(d\.)?[tj]s$/, '');
+  const first = below.split('/')[0].replace(/\.(d\.)?[tj]sx?$/, '');
   const row = rows.findIndex((names) => names.includes(first));
   if (row >= 0) return { name: first, row };
   const rest = rows.findIndex((names) => names.includes('.'));
@@ -56,7 +56,7 @@ function placeOf(path, folder, rows) {
 }
 
 function isIn(path, folder) {
-  return folder === '' || path.replace(/\.[tj]s$/, '') === folder || path.startsWith(`${folder}/`);
+  return folder === '' || path.replace(/\.[tj]sx?$/, '') === folder || path.startsWith(`${folder}/`);
 }
 
 function label(folder, name) {

@@ -1,9 +1,8 @@
 // The trace: a readable line for each message between servers and for each request of a client, with what it changed here.
-import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
+import { brief } from '../../recording/brief.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
-import type { HttpReply, HttpRequest } from '../../runtime/network.js';
-import { brief } from './brief.js';
+import type { Call, CallWatch, Outcome } from './watched-calls.js';
 
 /** What may change: role, term, what is committed, a timestamp. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;
@@ -16,10 +15,7 @@ export interface TraceParts {
   readonly name: string;
 }
 
-type Method = (request: object, options?: object) => Promise<object>;
-type Answering = (request: HttpRequest) => Promise<HttpReply | undefined>;
-
-export class Trace {
+export class Trace implements CallWatch {
   readonly #parts: TraceParts;
   readonly #beganMs: number;
   #last: Facts;
@@ -30,47 +26,12 @@ export class Trace {
     this.#last = parts.facts();
   }
 
-  /** The same services, each call of which is told. */
-  services(services: Record<string, object>): Record<string, object> {
-    return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, this.#service(name, service)]));
-  }
-
-  xmlRpc(methods: XmlRpcMethods): XmlRpcMethods {
-    const traced: XmlRpcMethods = {};
-    for (const [name, method] of Object.entries(methods)) {
-      traced[name] = (...parameters) =>
-        this.#tell(`client ${name}(${parameters.map(brief).join(', ')})`, () => method(...parameters));
-    }
-    return traced;
-  }
-
-  http(answering: Answering): Answering {
-    return (request) => {
-      const { method, path, query, body } = request;
-      const value = body.length === 0 ? '' : ` ${brief(body)}`;
-      return this.#tell(`client ${method} ${path}${query && `?${query}`}${value}`, () => answering(request));
+  called({ by, name, text }: Call): (outcome: Outcome) => void {
+    this.#say(`→ ${by} ${text}`);
+    return (outcome) => {
+      const words = 'answer' in outcome ? brief(outcome.answer) : `failed: ${messageOf(outcome.error)}`;
+      this.#say(`← ${by} ${name}: ${words}${this.#changes()}`);
     };
-  }
-
-  #service(name: string, service: object): object {
-    const traced: Record<string, Method> = {};
-    for (const [member, method] of Object.entries(service) as [string, Method][]) {
-      traced[member] = (request, options) =>
-        this.#tell(`server ${name}.${member} ${brief(request)}`, () => method.call(service, request, options));
-    }
-    return traced;
-  }
-
-  async #tell<T>(what: string, action: () => Promise<T>): Promise<T> {
-    this.#say(`→ ${what}`);
-    try {
-      const answer = await action();
-      this.#say(`← ${what.split(/[ (]/, 2).join(' ')}: ${brief(answer)}${this.#changes()}`);
-      return answer;
-    } catch (error) {
-      this.#say(`← ${what.split(/[ (]/, 2).join(' ')}: failed: ${messageOf(error)}${this.#changes()}`);
-      throw error;
-    }
   }
 
   /** What is otherwise than when it was told last. */

@@ -5,7 +5,7 @@ import type { SharedConfiguration } from '../../catalog/main.js';
 import { isLoopback, parseAddress } from '../../config/values.js';
 import { CommandFailure, usageError } from '../failure.js';
 import { CatalogClient } from './catalog-client.js';
-import { serve } from './serve-catalog.js';
+import { serve, type Telling } from './serve-catalog.js';
 
 export interface Newcomer {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface Newcomer {
 export async function joinCatalog(
   living: string,
   { name, address, directory }: Newcomer,
-  trace: boolean,
+  telling: Telling,
 ): Promise<void> {
   const parsed = parseAddress(address);
   const secret = process.env.NMRFS_SECRET;
@@ -39,5 +39,5 @@ export async function joinCatalog(
   };
   const others = shared.servers.filter((other) => other.name !== name);
   const config = { ...shared, servers: [...others, server], ...(secret === undefined ? {} : { secret }) };
-  await serve({ config, server, isNewcomer: true, trace });
+  await serve({ config, server, isNewcomer: true, ...telling });
 }

@@ -4,6 +4,7 @@ import type { ChaosOptions } from '../catalog/chaos/monkey.js';
 
 interface TraceOption {
   trace?: boolean;
+  record?: string;
 }
 
 export function addCatalogCommands(program: Command): void {
@@ -14,7 +15,7 @@ export function addCatalogCommands(program: Command): void {
     .argument('<id>', 'its name, or its number in the file')
     .action(async (config: string, id: string, options: TraceOption) => {
       const { serveCatalog } = await import('../catalog/serve-catalog.js');
-      await serveCatalog(config, id, isTracing(options));
+      await serveCatalog(config, id, tellingOf(options));
     });
   withTrace(group.command('join'))
     .description('run a server that comes into a catalog which is there already')
@@ -25,7 +26,7 @@ export function addCatalogCommands(program: Command): void {
     .action(
       async (living: string, name: string, address: string, directory: string | undefined, options: TraceOption) => {
         const { joinCatalog } = await import('../catalog/join-catalog.js');
-        await joinCatalog(living, { name, address, directory }, isTracing(options));
+        await joinCatalog(living, { name, address, directory }, tellingOf(options));
       },
     );
   group
@@ -69,9 +70,11 @@ export function addCatalogCommands(program: Command): void {
 }
 
 function withTrace(command: Command): Command {
-  return command.option('--trace', 'print every message between servers and from clients (or NMRFS_TRACE=1)');
+  return command
+    .option('--trace', 'print every message between servers and from clients (or NMRFS_TRACE=1)')
+    .option('--record <file>', 'record every message, for nmrfs replay; .gz compresses');
 }
 
-function isTracing({ trace }: TraceOption): boolean {
-  return trace === true || process.env.NMRFS_TRACE === '1';
+function tellingOf({ trace, record }: TraceOption): { trace: boolean; record: string | undefined } {
+  return { trace: trace === true || process.env.NMRFS_TRACE === '1', record };
 }

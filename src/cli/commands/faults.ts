@@ -41,7 +41,7 @@ async function corrupt(path: string, options: CorruptOptions): Promise<void> {
   const { config, withAdmin, print } = await load(options);
   const { innerPath } = await import('../paths.js');
   const { SLOW_CALL_MS } = await import('../admin-client.js');
-  const { counted } = await import('../../config/values.js');
+  const { counted } = await import('../../explain/words.js');
   const inner = innerPath(config, path);
   await withAdmin(config, async (admin) => {
     for (const server of options.on) {

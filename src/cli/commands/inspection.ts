@@ -1,26 +1,37 @@
 // nmrfs status, votes and list-contents: looking at a running system.
 import type { Command } from 'commander';
-import { ServiceError } from '../../protocol/errors.js';
-import type { Ballot, BlockVotes } from '../../protocol/services/admin.js';
 import type { ListEntry } from '../../protocol/services/blocks.js';
-import { type PrintOptions, withPrint } from './options.js';
+import { type PrintOptions, seconds, withPrint } from './options.js';
 
 /** Entries of list-contents per call; each takes some 100 bytes. */
 const LIST_PAGE = 4096;
-const WATCH_INTERVAL_MS = 1000;
+/** Seconds. Anything shorter shows no more, and keeps the servers busy. */
+const SHORTEST_INTERVAL = 0.1;
+const LONGEST_INTERVAL = 3600;
 
 interface StatusOptions extends PrintOptions {
   watch?: boolean;
+  interval?: number;
+}
+
+interface VotesOptions extends PrintOptions {
+  explain?: boolean;
 }
 
 export function addInspectionCommands(program: Command): void {
   withPrint(program.command('status'))
     .description('N, Qr, Qw, whether it can be read and written, and the state of each server')
-    .option('--watch', 'print it again every second, until Ctrl-C')
+    .option('--watch', 'show it as it changes, until Ctrl-C')
+    .option(
+      '--interval <seconds>',
+      'with --watch: how often to look (default: 1)',
+      seconds(SHORTEST_INTERVAL, LONGEST_INTERVAL),
+    )
     .action(status);
   withPrint(program.command('votes'))
     .description('the ballots of each block of a file, replica by replica')
     .argument('<path>', 'a file: its path within the file system, or below the mount point')
+    .option('--explain', 'say in words what each vote came to, and why')
     .action(votes);
   withPrint(program.command('list-contents'))
     .description('what a data server holds')
@@ -29,97 +40,53 @@ export function addInspectionCommands(program: Command): void {
 }
 
 async function status(options: StatusOptions): Promise<void> {
-  const [{ loadConfig }, { withAdmin }, { print, printJson }, { statusText }] = await Promise.all([
+  const [{ loadConfig }, { withAdmin }, { print, printJson }, { statusText }, { watchStatus }] = await Promise.all([
     import('../config-file.js'),
     import('../admin-client.js'),
     import('../output.js'),
     import('../status-text.js'),
+    import('../watch/watch-status.js'),
   ]);
   const config = await loadConfig(options.config);
-  await withAdmin(config, async (admin) => {
-    for (;;) {
-      const answer = await admin.status({}).catch(tellOutage);
-      if (options.watch === true && process.stdout.isTTY) {
-        process.stdout.write('\u001b[H\u001b[2J');
-      }
-      if (answer instanceof ServiceError) {
-        print(answer.message);
-      } else if (options.json === true) {
-        printJson(answer);
-      } else {
-        print(statusText(answer, config.metadataProtocol));
-      }
-      if (options.watch !== true) {
-        return;
-      }
-      await new Promise((resolve) => setTimeout(resolve, WATCH_INTERVAL_MS));
-    }
-  });
-
-  /** Whoever watches wants to see the mediator come back. */
-  function tellOutage(error: unknown): ServiceError {
-    if (options.watch === true && error instanceof ServiceError) {
-      return error;
-    }
-    throw error;
+  if (options.watch === true) {
+    await watchStatus(config, { isJson: options.json === true, intervalMs: (options.interval ?? 1) * 1000 });
+    return;
   }
+  const answer = await withAdmin(config, (admin) => admin.status({}));
+  if (options.json === true) printJson(answer);
+  else print(statusText(answer, config.metadataProtocol));
 }
 
-async function votes(path: string, options: PrintOptions): Promise<void> {
-  const [{ loadConfig }, { withAdmin }, { print, printJson }, { innerPath }] = await Promise.all([
+async function votes(path: string, options: VotesOptions): Promise<void> {
+  const [{ loadConfig }, { withAdmin }, { print, printJson }, { innerPath }, texts] = await Promise.all([
     import('../config-file.js'),
     import('../admin-client.js'),
     import('../output.js'),
     import('../paths.js'),
+    import('../votes-text.js'),
   ]);
   const config = await loadConfig(options.config);
-  const { blocks } = await withAdmin(config, (admin) => admin.votes({ path: innerPath(config, path) }));
+  const isExplained = options.explain === true;
+  const { blocks, readQuorum } = await withAdmin(config, async (admin) => ({
+    ...(await admin.votes({ path: innerPath(config, path) })),
+    // It may have been changed while it runs.
+    readQuorum: isExplained ? (await admin.status({})).readQuorum : config.readQuorum,
+  }));
   if (options.json === true) {
-    printJson(blocks.map(votesAsJson));
+    printJson(blocks.map((block) => texts.votesAsJson(block, isExplained ? readQuorum : undefined)));
+  } else if (blocks.length === 0) {
+    print('the file has no blocks');
   } else {
-    print(blocks.length === 0 ? 'the file has no blocks' : await votesText(blocks));
+    print(isExplained ? texts.explainedVotes(blocks, readQuorum) : texts.votesText(blocks));
   }
 }
 
-function votesAsJson({ witness, ballots, ...rest }: BlockVotes): object {
-  const plain = ({ server, ballot }: BlockVotes['ballots'][number]): object =>
-    ballot.state === 'present' ? { server, ...ballot, hash: hashText(ballot.hash) } : { server, ...ballot };
-  return { ...rest, witness: hashText(witness), ballots: ballots.map(plain) };
-}
-
-async function votesText(blocks: readonly BlockVotes[]): Promise<string> {
-  const { paint, table } = await import('../output.js');
-  const cell = (ballot: Ballot, witness: bigint): string => {
-    if (ballot.state !== 'present') {
-      return paint('red', ballot.state);
-    }
-    return ballot.hash === witness ? hashText(ballot.hash) : paint('red', `${hashText(ballot.hash)}!`);
-  };
-  const servers = blocks[0]?.ballots.map(({ server }) => server) ?? [];
-  const columns = [
-    { title: 'BLOCK', right: true },
-    { title: 'VERSION', right: true },
-    { title: 'VERDICT' },
-    { title: 'AGREE', right: true },
-    { title: 'WITNESS' },
-    ...servers.map((title) => ({ title })),
-  ];
-  const rows = blocks.map((block) => [
-    String(block.index),
-    String(block.version),
-    block.verdict === 'agreed' ? paint('green', block.verdict) : paint('red', 'no quorum'),
-    String(block.agreeing),
-    hashText(block.witness),
-    ...block.ballots.map(({ ballot }) => cell(ballot, block.witness)),
-  ]);
-  return `${table(columns, rows)}\n(! marks a hash that is not the witness's)`;
-}
-
 async function listContents(server: string, options: PrintOptions): Promise<void> {
-  const [{ loadConfig }, { withAdmin }, { formatTime, print, printJson, table }] = await Promise.all([
+  const [{ loadConfig }, { withAdmin }, { formatTime, print, printJson, table }, { hashText }] = await Promise.all([
     import('../config-file.js'),
     import('../admin-client.js'),
     import('../output.js'),
+    import('../votes-text.js'),
   ]);
   const config = await loadConfig(options.config);
   const entries: (ListEntry & { path: string | null })[] = [];
@@ -158,8 +125,4 @@ async function listContents(server: string, options: PrintOptions): Promise<void
     entry.path ?? '(no file)',
   ]);
   print(rows.length === 0 ? `${server} holds no blocks` : table(columns, rows));
-}
-
-function hashText(hash: bigint): string {
-  return hash.toString(16).padStart(16, '0');
 }

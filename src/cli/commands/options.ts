@@ -31,6 +31,17 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
+/** A parser for seconds, which may have a fraction. */
+export function seconds(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`It must be seconds from ${minimum} to ${maximum}.`);
+    }
+    return value;
+  };
+}
+
 /** A list of names, separated by commas; one that is named twice counts once. */
 export function nameList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());

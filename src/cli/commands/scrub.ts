@@ -1,6 +1,6 @@
 // nmrfs scrub: a vote on every block, with a progress bar.
 import type { Command } from 'commander';
-import { counted } from '../../config/values.js';
+import { counted } from '../../explain/words.js';
 import type { ScrubProgress } from '../../protocol/services/admin.js';
 import { type PrintOptions, withPrint } from './options.js';
 

@@ -45,7 +45,7 @@ async function init(folder: string, options: InitOptions): Promise<void> {
   const [{ mkdir }, { dirname, resolve }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
   const { createConfigFile, loadConfig } = await import('../config-file.js');
   const { configTemplate } = await import('../config-template.js');
-  const { describeMediators, describeMetadata, describeSurvival } = await import('../../config.js');
+  const { describeMediators, describeMetadata, describeSurvival } = await import('../../explain/survival.js');
   const { print } = await import('../output.js');
   const file = resolve(folder, options.config);
   await mkdir(dirname(file), { recursive: true });
@@ -111,7 +111,7 @@ async function set(assignment: string, options: PrintOptions): Promise<void> {
     throw usageError(`${assignment}: write it as KEY=VALUE, for instance readQuorum=4`);
   }
   const { checkConfigKey, configValue, loadConfig, setConfigKey } = await import('../config-file.js');
-  const { describeSurvival } = await import('../../config.js');
+  const { describeSurvival } = await import('../../explain/survival.js');
   const { print, printJson } = await import('../output.js');
   const before = await loadConfig(options.config);
   await checkConfigKey(options.config, key, value);

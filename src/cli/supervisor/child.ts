@@ -1,6 +1,7 @@
 // One supervised server: its process, and what happens when that ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { ServiceError } from '../../protocol/errors.js';
 import { assert } from '../../runtime/assert.js';
 import { SERVING_OPTIONS } from '../../runtime/node/v8-options.js';
 import type { ChildState, ChildStatus } from './control.js';
@@ -160,6 +161,8 @@ export class ServerChild {
     if (process !== undefined) {
       const ended = new Promise<void>((resolve) => process.once('exit', () => resolve()));
       this.#send({ kind: 'stop' });
+      // One that was held hears it only when it goes on.
+      process.kill('SIGCONT');
       const timer = setTimeout(() => {
         this.#events.event('warn', 'server.killed', { server: this.#plan.name, afterMs: deadlineMs });
         process.kill('SIGKILL');
@@ -169,6 +172,13 @@ export class ServerChild {
     }
     this.#state = 'stopped';
     this.#giveUp('it was stopped');
+  }
+
+  /** Stops its process where it is, or lets it go on. Throws ServiceError FAILED when there is none. */
+  hold(isHeld: boolean): void {
+    if (this.#process === undefined) throw new ServiceError('FAILED', `${this.#plan.name} is not running`);
+    this.#process.kill(isHeld ? 'SIGSTOP' : 'SIGCONT');
+    this.#events.event('info', isHeld ? 'server.held' : 'server.continued', { server: this.#plan.name });
   }
 
   /** Ends it at once, without a word. */

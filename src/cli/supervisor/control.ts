@@ -24,6 +24,8 @@ export interface ControlService {
   restart(request: { name: string; blank: boolean }, options?: CallOptions): Promise<Record<string, never>>;
   /** Test hook: ends a server's process as a crash would; it is left so. Answers when it is gone. */
   terminate(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
+  /** Test hook: stops a server's process (SIGSTOP), as one that hangs, or lets it go on (SIGCONT). */
+  hold(request: { name: string; isHeld: boolean }, options?: CallOptions): Promise<Record<string, never>>;
   /** Starts a metaserver that was put into the configuration. Answers when it serves. */
   admit(request: { name: string }, options?: CallOptions): Promise<Record<string, never>>;
   /** Stops a server that is taken out of the configuration, and forgets it. Answers when it is gone. */

@@ -228,6 +228,10 @@ export class Supervisor {
         await this.#store(name).terminate();
         return {};
       },
+      hold: async ({ name, isHeld }) => {
+        this.#store(name).hold(isHeld);
+        return {};
+      },
       admit: async ({ name }) => {
         if (this.#stopping !== undefined) throw new ServiceError('FAILED', 'nmrfs is being stopped');
         if (this.#children.some(({ status }) => status.name === name)) return {};

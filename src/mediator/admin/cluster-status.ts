@@ -40,12 +40,11 @@ export function survivalNow(
   dataservers: readonly DataServerStatus[],
 ): Pick<ClusterStatus, 'readable' | 'writable' | 'survives' | 'survivesNow'> {
   const { readQuorum, writeQuorum } = quorums;
-  const voting = dataservers.filter(({ state }) => state === 'up');
-  const complete = voting.filter(({ behind }) => behind === 0);
-  const taking = dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null);
+  const complete = votingNow(dataservers).filter(({ behind }) => behind === 0);
+  const taking = takingNow(dataservers);
   const hasMetadata = metaservers.some(({ isServing }) => isServing);
   const takesMetadata = metaservers.some(({ isServing, trouble }) => isServing && trouble === null);
-  const readable = hasMetadata && voting.length >= readQuorum;
+  const readable = hasMetadata && votingNow(dataservers).length >= readQuorum;
   const writable = takesMetadata && taking.length >= writeQuorum;
   const survivesNow: Survival = {
     complete: complete.length,
@@ -53,4 +52,14 @@ export function survivalNow(
     writes: writable ? taking.length - writeQuorum : 0,
   };
   return { readable, writable, survives: survives(dataservers.length, quorums), survivesNow };
+}
+
+/** Data servers whose vote counts on every block. */
+export function votingNow<T extends Pick<DataServerStatus, 'state'>>(dataservers: readonly T[]): T[] {
+  return dataservers.filter(({ state }) => state === 'up');
+}
+
+/** Data servers that store what is written. */
+export function takingNow<T extends Pick<DataServerStatus, 'state' | 'trouble'>>(dataservers: readonly T[]): T[] {
+  return dataservers.filter(({ state, trouble }) => state !== 'down' && trouble === null);
 }

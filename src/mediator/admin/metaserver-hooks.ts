@@ -14,6 +14,8 @@ export interface ServerSupervisor {
   restart(name: string, blank: boolean): Promise<void>;
   /** Ends a server's process as a crash would, and leaves it so; resolves when it is gone. */
   terminate(name: string): Promise<void>;
+  /** Stops a server's process where it is, or lets it go on. */
+  hold(name: string, isHeld: boolean): Promise<void>;
 }
 
 export class MetaserverHooks {

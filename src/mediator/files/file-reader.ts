@@ -52,6 +52,8 @@ export class FileReader {
    * @throws FileError EIO when a block has no quorum
    */
   async read(inode: number, offset: number, length: number): Promise<{ pieces: Pieces }> {
+    const { clock } = this.#runtime;
+    const startMs = clock.monotonicMs();
     this.#auditor.readerStarts();
     let { admissions } = this.#replicas;
     try {
@@ -81,6 +83,7 @@ export class FileReader {
       }
     } finally {
       this.#auditor.readerEnds();
+      this.#counters.readDurations.note(clock.monotonicMs() - startMs);
     }
   }
 

@@ -3,13 +3,23 @@
 // it answers again, and from a lost connection until it is admitted again.
 import { ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
-import type { BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';
+import type { BlockKey, BlockService, HookService, StoreStatus } from '../../protocol/services/blocks.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import type { Clock } from '../../runtime/clock.js';
 import { checkedBlocks } from './checked-blocks.js';
 
 /** Weight of a new measurement in the moving average of the latency. */
 const LATENCY_WEIGHT = 0.1;
+
+const RECENT_REPAIRS = 256;
+
+export interface RecentRepair {
+  block: BlockKey;
+  /** On the monotonic clock. */
+  atMs: number;
+  /** Since the vote that showed that it was needed; null where nobody measured it. */
+  afterMs: number | null;
+}
 
 export class Replica {
   readonly blocks: BlockService;
@@ -20,6 +30,8 @@ export class Replica {
   dissents = 0;
   /** Versions that were put back on it. */
   repairs = 0;
+  /** The last ones, oldest first; not those of a rebuild or catch-up. */
+  readonly recentRepairs: RecentRepair[] = [];
   /** How often its connection was lost. */
   losses = 0;
   /** Why its last admission failed; null once it is admitted. */
@@ -68,6 +80,13 @@ export class Replica {
       for (const reject of pending) reject(new ServiceError('OUTCOME_UNKNOWN', `${this.name} is down`));
     }
     this.#changed(this, before);
+  }
+
+  /** A version was put back on it. */
+  noteRepair({ inode, index, version }: BlockKey, afterMs: number | null): void {
+    this.repairs++;
+    this.recentRepairs.push({ block: { inode, index, version }, atMs: this.#clock.monotonicMs(), afterMs });
+    if (this.recentRepairs.length > RECENT_REPAIRS) this.recentRepairs.shift();
   }
 
   get callsUnderWay(): number {

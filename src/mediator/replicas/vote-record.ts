@@ -13,10 +13,16 @@ export function recordDissent(log: Log, replica: Replica, block: BlockKey, ballo
   log.warn('vote.dissent', { ...fieldsOf(replica, block), ballot });
 }
 
-/** A version was put back on the replica. */
-export function recordRepair(log: Log, replica: Replica, block: BlockKey): void {
-  replica.repairs++;
-  log.info('repair.done', fieldsOf(replica, block));
+/**
+ * A version was put back on the replica.
+ * @param afterMs since the vote that showed that it was needed, where that is known
+ */
+export function recordRepair(log: Log, replica: Replica, block: BlockKey, afterMs: number | null = null): void {
+  replica.noteRepair(block, afterMs);
+  log.info('repair.done', {
+    ...fieldsOf(replica, block),
+    ...(afterMs === null ? {} : { afterMs: Math.round(afterMs) }),
+  });
 }
 
 /** The same during a rebuild or catch-up, which puts back many versions and logs its progress instead. */

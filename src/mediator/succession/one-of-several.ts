@@ -19,6 +19,7 @@ import { guarded } from '../epochs/guarded.js';
 import { Tenure } from '../epochs/tenure.js';
 import { MediatorFiles } from '../files/files.js';
 import { type Mediator, openMediator } from '../mediator.js';
+import { servedPage, standbyPage } from '../page/served-page.js';
 import type { ReplicaParts } from '../replicas/replica-set.js';
 import { Isolation } from './isolation.js';
 import { countReached } from './reach.js';
@@ -72,6 +73,8 @@ export class OneOfSeveral {
   /** Resolves when it serves, as a standby at first. */
   async start(): Promise<string> {
     const { address, unixPath, secret } = this.#options;
+    const provider = () => this.#active?.mediator.page ?? standbyPage(this.#standby.admin);
+    const other = servedPage(this.#options, provider, this.#runtime.clock);
     this.#server = await serve(
       {
         address,
@@ -87,6 +90,7 @@ export class OneOfSeveral {
         xmlRpc: this.#xmlRpc(),
         metrics: async () => `${(await this.#active?.mediator.metrics()) ?? ''}${this.#ownMetrics()}`,
         health: () => ({ healthy: true }),
+        ...(other === undefined ? {} : { other }),
         ...(unixPath === undefined ? {} : { unixPath }),
         ...(secret === undefined ? {} : { secret }),
       },
@@ -203,6 +207,7 @@ export class OneOfSeveral {
         },
       });
       const admin = guarded(mediator.admin, tenure, ['status']);
+      if (this.#options.page !== undefined) mediator.page.start();
       this.#active = { mediator, tenure, admin, files: isolation.watch(mediator.files), reach };
       log.info('mediator.took_over', { name, epoch });
       void this.#standby.close();

@@ -1,4 +1,5 @@
 // What a mediator is told that is one of several.
+import type { PageFiles } from '../../protocol/page/page-face.js';
 import type { Peer } from '../connections.js';
 import type { MediatorOptions, ServerSupervisor } from '../mediator.js';
 import type { MediatorSettings } from '../settings.js';
@@ -11,6 +12,8 @@ export interface SeveralOptions extends MediatorOptions {
   metaservers: readonly Peer[];
   dataservers: readonly Peer[];
   unixPath?: string;
+  /** The files of the page; without them there is none. */
+  page?: PageFiles;
   secret?: string;
   /** The settings as they are configured now: they may have been changed while another mediator was active. */
   settings: () => Promise<MediatorSettings>;

@@ -17,6 +17,8 @@ const MAXIMUM_WAITING = 10_000;
 interface Task {
   block: LocatedBlock;
   lost: Map<Replica, LostBallot>;
+  /** When the first of them lost, on the monotonic clock. */
+  foundMs: number;
 }
 
 interface Dependencies {
@@ -51,7 +53,7 @@ export class RepairQueue {
     if (this.#running.get(key)?.lost.has(replica) || this.#repairer.isRepairing(block, replica)) return;
     // The vote of the repair itself would queue it again, for as long as it refuses.
     if (this.#repairer.isRefusing(replica)) return;
-    const task = this.#waiting.get(key) ?? { block, lost: new Map() };
+    const task = this.#waiting.get(key) ?? { block, lost: new Map(), foundMs: this.#runtime.clock.monotonicMs() };
     task.lost.set(replica, ballot);
     if (this.#waiting.size < MAXIMUM_WAITING) this.#waiting.set(key, task);
     this.#startNext();
@@ -86,12 +88,14 @@ export class RepairQueue {
   }
 
   async #repair(task: Task): Promise<void> {
-    const { block, lost } = task;
+    const { block, lost, foundMs } = task;
     // If the version was replaced or removed, garbage collection may have deleted it before the replicas were asked.
     if (!(await isNamed(this.#metadata, block))) return;
     const wrong = await blamed(this.#metadata, block, lost);
     const outcome = await this.#repairer.repair(block, [...lost.keys()]);
-    recordOutcome(this.#runtime.log, block, wrong, outcome);
+    recordOutcome(this.#runtime.log, block, wrong, outcome, {
+      afterMs: this.#runtime.clock.monotonicMs() - foundMs,
+    });
     if (outcome.state === 'no-quorum') this.#runtime.log.error('repair.impossible', fieldsOf(task));
   }
 }

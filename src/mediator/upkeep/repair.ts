@@ -157,19 +157,19 @@ export function keyOf({ inode, index, version }: BlockKey): string {
 /**
  * Counts and logs what a vote and the repair after it have shown.
  * @param wrong those that lost the vote by their own fault
- * @param during the kind of vote, to log in place of the ballots
+ * @param about `during`: the kind of vote, to log in place of the ballots; `afterMs`: since that vote
  */
 export function recordOutcome(
   log: Log,
   block: BlockKey,
   wrong: ReadonlyMap<Replica, Ballot['state']>,
   { holders, repaired }: RepairOutcome,
-  during?: string,
+  { during, afterMs = null }: { during?: string; afterMs?: number | null } = {},
 ): void {
   for (const [replica, ballot] of wrong) {
     // It lacked the version and has got it since, but not by this repair: a write or a rebuild was about to bring it.
     if (ballot === 'absent' && holders.includes(replica) && !repaired.includes(replica)) continue;
     recordDissent(log, replica, block, during ?? ballot);
   }
-  for (const replica of repaired) recordRepair(log, replica, block);
+  for (const replica of repaired) recordRepair(log, replica, block, afterMs);
 }

@@ -142,7 +142,7 @@ export class Scrubber {
       this.#unreadable(block);
       return;
     }
-    recordOutcome(this.#runtime.log, block, wrong, outcome, 'scrub');
+    recordOutcome(this.#runtime.log, block, wrong, outcome, { during: 'scrub' });
     this.#progress.repaired += outcome.repaired.length;
   }
 

@@ -18,6 +18,8 @@ const HEDGE_MAXIMUM_MS = 500;
 export interface ReadObserver {
   /** A replica's ballot lost the vote. */
   dissented(box: BallotBox, replica: Replica): void;
+  /** A block's vote is over, while these replicas have been asked and have not answered. Absent where nobody wants to know. */
+  decided?(box: BallotBox, silent: readonly Replica[]): void;
   /** These replicas were not asked. */
   unasked(wanted: readonly Wanted[], replicas: readonly Replica[]): void;
 }
@@ -187,6 +189,10 @@ export class ReadSession {
 
   #decide(box: BallotBox): void {
     this.#undecided.delete(box);
+    this.#observer.decided?.(
+      box,
+      this.#asked.filter((replica) => !box.ballots.has(replica)),
+    );
     if (box.data === null && box.wanted.length > 0) return;
     for (const replica of box.dissenters()) this.#observer.dissented(box, replica);
   }

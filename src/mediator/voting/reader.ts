@@ -43,11 +43,13 @@ export class Reader {
 
   /** Reads many ranges of blocks at once; never rejects. */
   read(wanted: readonly Wanted[]): Promise<ReadResult> {
+    this.#sessionParts.counters.add('votes', wanted.length);
     return new ReadSession(wanted, this.#candidates(wanted), this.quorum, this.#sessionParts).run();
   }
 
   /** Asks all replicas for their ballots, for which each hashes all bytes of the blocks. Reports no dissenters to the observer. */
   async poll(wanted: readonly Wanted[]): Promise<BallotBox[]> {
+    this.#sessionParts.counters.add('votes', wanted.length);
     const boxes = wanted.map((each) => new BallotBox(each));
     await Promise.all(
       this.#replicas.replicas.map(async (replica) => {

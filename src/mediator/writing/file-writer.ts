@@ -116,11 +116,14 @@ export class FileWriter {
 
   /** Carries out one write as one commit; see FileService.write. */
   async write(write: FileWrite, order?: WriteOrder): Promise<Attributes> {
+    const { clock } = this.#runtime;
+    const startMs = clock.monotonicMs();
     this.#times.begun(write.inode);
     try {
       return await this.#write(write, order);
     } finally {
       this.#times.ended(write.inode);
+      this.#counters.writeDurations.note(clock.monotonicMs() - startMs);
     }
   }
 

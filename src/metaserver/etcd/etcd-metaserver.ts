@@ -1,4 +1,5 @@
 // A metaserver whose log is in etcd: finds the log or begins it, follows it, and answers while it leads.
+
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
 import { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
@@ -11,6 +12,7 @@ import { sparingRepetitions } from '../../runtime/repeated-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseFactory, BaseStorage } from '../engine/storage.js';
 import { clusterIdIn } from '../group/cluster-id.js';
+import { diskStatus } from '../group/disk-status.js';
 import { mostAgreeWithLeader } from '../group/divergence.js';
 import { LOOPS, type MetaserverOptions, NamespaceHost } from '../metaserver.js';
 import { readProgress } from '../storage/group-engine.js';
@@ -79,7 +81,10 @@ export class EtcdMetaserver {
       if (this.#storage === null) throw new EtcdError('away', 'it follows no log yet');
       await this.#storage.receiveState(mark, chunks);
     }, runtime);
-    this.host.showGroup(() => etcdPlaceOf(this.#storage));
+    this.host.showGroup(
+      () => etcdPlaceOf(this.#storage),
+      () => diskStatus(this.#storage),
+    );
     this.group = etcdGroupService({
       ...{ name, members, peers: this.#peers, states: this.#states },
       storage: () => this.#storage,

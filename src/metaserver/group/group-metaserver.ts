@@ -17,6 +17,7 @@ import { GroupStorage } from '../storage/group-storage.js';
 import type { Protocol } from '../storage/make-core.js';
 import { etcdLogOf, type Progress } from '../storage/progress.js';
 import { clusterIdIn } from './cluster-id.js';
+import { diskStatus } from './disk-status.js';
 import { mostAgreeWithLeader } from './divergence.js';
 import { FullDisk, untroubled } from './full-disk.js';
 import { groupService, placeOf } from './group-service.js';
@@ -75,7 +76,10 @@ export class GroupMetaserver {
     }, runtime);
     const others = group.members.filter((member) => member.name !== name);
     this.#peers = new Peers({ name, own, others, runtime, ...(secret === undefined ? {} : { secret }) });
-    this.host.showGroup(() => placeOf(this.#storage));
+    this.host.showGroup(
+      () => placeOf(this.#storage),
+      () => diskStatus(this.#storage),
+    );
     this.group = groupService({
       states: this.#states,
       peers: this.#peers,

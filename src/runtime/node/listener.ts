@@ -7,7 +7,7 @@ import { Socket as NetSocket, connect as netConnect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorFields } from '../caught-errors.js';
 import type { Log } from '../log.js';
-import type { HttpReply, Listener, ListenOptions } from '../network.js';
+import type { HttpReply, HttpStream, Listener, ListenOptions } from '../network.js';
 import { readIntoBuffer } from './accepted-socket.js';
 import { splitAddress, UPGRADE_PROTOCOL } from './address.js';
 import { NodeSocket, ReadBuffer } from './socket.js';
@@ -127,14 +127,35 @@ function tooLong(request: IncomingMessage, { maximumHttpBodyBytes }: ListenOptio
   return Number(request.headers['content-length'] ?? 0) > maximumHttpBodyBytes;
 }
 
-function send(response: ServerResponse, { status, headers, body }: HttpReply, close: boolean): void {
+function send(response: ServerResponse, { status, headers, body, stream }: HttpReply, close: boolean): void {
   const content = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+  if (stream !== undefined) {
+    response.writeHead(status, headers);
+    response.write(content);
+    stream(streamOf(response));
+    return;
+  }
   response.writeHead(status, {
     ...headers,
     'content-length': content.length,
     ...(close ? { connection: 'close' } : {}),
   });
   response.end(content);
+}
+
+function streamOf(response: ServerResponse): HttpStream {
+  return {
+    write(chunk) {
+      if (!response.destroyed) response.write(chunk);
+    },
+    queuedBytes: () => response.writableLength,
+    onClose(closed) {
+      response.once('close', closed);
+    },
+    end() {
+      response.end();
+    },
+  };
 }
 
 function start(server: Server, target: { host: string; port: number } | { path: string }): Promise<void> {

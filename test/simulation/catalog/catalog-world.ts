@@ -4,7 +4,10 @@ import type { CatalogConfig, CatalogServerConfig } from '../../../src/catalog/co
 import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { type RunningCatalog, runCatalog } from '../../../src/catalog/main.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
+import { brief } from '../../../src/recording/brief.js';
+import { messageOf } from '../../../src/runtime/caught-errors.js';
 import type { Timer } from '../../../src/runtime/clock.js';
+import type { Recorder } from '../recording/recorder.js';
 import { Host, type World } from '../world/host.js';
 import { SimulatedNetwork } from '../world/network.js';
 import type { LogLevel } from '../world/process.js';
@@ -18,6 +21,15 @@ export interface CatalogWorldOptions {
   servers: number;
   /** What is otherwise than the defaults. */
   config?: Partial<CatalogConfig>;
+  /** Is told all that happens; the run is the same with and without. */
+  recorder?: Recorder | undefined;
+}
+
+/** A client's request, for a recording. */
+export interface ToldRequest {
+  from: string;
+  name: string;
+  content: string;
 }
 
 const US_PER_MS = 1000;
@@ -33,16 +45,18 @@ export class CatalogWorld {
   readonly #config: CatalogConfig;
   readonly #world: World;
 
-  constructor({ seed, protocol, servers, config = {} }: CatalogWorldOptions) {
+  constructor({ seed, protocol, servers, config = {}, recorder }: CatalogWorldOptions) {
     this.random = new SeededRandom(seed);
-    this.network = new SimulatedNetwork(this.random.fork());
+    this.network = new SimulatedNetwork(this.random.fork(), recorder);
     this.#scheduler = new Scheduler(this.#trace);
+    if (recorder !== undefined) recorder.nowUs = () => this.#scheduler.nowUs;
     this.#world = {
       scheduler: this.#scheduler,
       network: this.network,
       random: this.random.fork(),
       note: (text) => this.#trace.line(this.#scheduler.nowUs, text),
       receiveLog: (process, level, event, fields) => this.#log(process.host, level, event, fields),
+      recorder,
     };
     this.#config = {
       ...DEFAULTS,
@@ -106,7 +120,10 @@ export class CatalogWorld {
   }
 
   /** As a client does. Rejects when the server can't be reached, or dies before it has answered; a stopped one answers later. */
-  call<T>(server: CatalogHost, action: (catalog: Catalog) => Promise<T>): Promise<T> {
+  call<T>(server: CatalogHost, action: (catalog: Catalog) => Promise<T>, told?: ToldRequest): Promise<T> {
+    const { recorder } = this.#world;
+    const isThere = server.host.process !== null && server.running !== null;
+    const answered = told && recorder?.request(told, server.name, isThere ? CLIENT_US : null);
     return new Promise((resolve, reject) => {
       const { process } = server.host;
       if (process === null || server.running === null) {
@@ -119,8 +136,14 @@ export class CatalogWorld {
         if (running === null) return;
         const answer = (settle: () => void) => process.after(CLIENT_US, settle);
         action(running.catalog).then(
-          (value) => answer(() => resolve(value)),
-          (error: unknown) => answer(() => reject(error)),
+          (value) => {
+            answered?.(brief(value), false);
+            answer(() => resolve(value));
+          },
+          (error: unknown) => {
+            answered?.(messageOf(error), true);
+            answer(() => reject(error));
+          },
         );
       });
     });
@@ -170,8 +193,9 @@ export class CatalogWorld {
   }
 
   #log(host: string, level: LogLevel, event: string, fields: object): void {
-    if (level !== 'debug')
-      this.#trace.line(this.#scheduler.nowUs, `${host} ${level} ${event} ${JSON.stringify(fields)}`);
+    if (level === 'debug') return;
+    this.#trace.line(this.#scheduler.nowUs, `${host} ${level} ${event} ${JSON.stringify(fields)}`);
+    this.#world.recorder?.log(host, level, event, { ...fields });
   }
 }
 

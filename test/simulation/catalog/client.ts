@@ -12,7 +12,12 @@ export class Client {
   #at: number;
   readonly #world: CatalogWorld;
 
-  constructor(world: CatalogWorld, firstServer = 0) {
+  /** @param name in a recording */
+  constructor(
+    world: CatalogWorld,
+    firstServer = 0,
+    readonly name = 'client',
+  ) {
     this.#world = world;
     this.#at = firstServer;
   }
@@ -34,9 +39,13 @@ export class Client {
     return this.timestamp === undefined ? {} : { timestamp: this.timestamp };
   }
 
-  /** One server is asked once. */
-  async once<T extends { timestamp?: string }>(action: (catalog: Catalog, asker: Asker) => Promise<T>): Promise<T> {
-    const answer = await this.#world.call(this.server, (catalog) => action(catalog, this.asker));
+  /** One server is asked once. @param told what, for a recording */
+  async once<T extends { timestamp?: string }>(
+    action: (catalog: Catalog, asker: Asker) => Promise<T>,
+    told = { name: 'request', content: '' },
+  ): Promise<T> {
+    const request = { from: this.name, ...told };
+    const answer = await this.#world.call(this.server, (catalog) => action(catalog, this.asker), request);
     this.timestamp = answer.timestamp ?? this.timestamp;
     return answer;
   }

@@ -1,6 +1,7 @@
 // A simulated machine: its disk outlives its processes, of which it runs one
 // at a time. Processes are killed, stopped, cut from power and started again.
 import type { Runtime } from '../../../src/runtime/runtime.js';
+import type { Recorder } from '../recording/recorder.js';
 import { carryIn, type DiskTroubles, SimulatedDisk } from './disk.js';
 import type { SimulatedNetwork } from './network.js';
 import { Platter } from './platter.js';
@@ -16,6 +17,8 @@ export interface World {
   /** Writes a line to the trace. */
   note(text: string): void;
   receiveLog: LogReceiver;
+  /** Absent where nothing is recorded. */
+  recorder?: Recorder | undefined;
 }
 
 /** Until a process that could not start is started again. */
@@ -82,7 +85,10 @@ export class Host {
     const world = this.#world;
     world.network.powerOn(this.name);
     const random = world.random.fork();
-    const process = new SimulatedProcess(this.name, world.scheduler, random, () => this.#skewNs, world.receiveLog);
+    const noted = (state: 'stops' | 'goes on') => world.recorder?.state(this.name, state);
+    const skewNs = () => this.#skewNs;
+    const process = new SimulatedProcess(this.name, world.scheduler, random, skewNs, world.receiveLog, noted);
+    world.recorder?.state(this.name, 'starts');
     this.#process = process;
     const runtime: Runtime = {
       clock: process.clock,
@@ -95,6 +101,7 @@ export class Host {
       () => {
         if (process.isDead) return;
         this.#isReady = true;
+        world.recorder?.state(this.name, 'runs');
         world.note(`${this.name} is running`);
       },
       (error: unknown) => {
@@ -120,6 +127,7 @@ export class Host {
 
   #end(power: boolean): void {
     this.#isReady = false;
+    if (this.#process !== null) this.#world.recorder?.state(this.name, power ? 'loses power' : 'crashes');
     this.#process?.kill();
     this.#process = null;
     this.#program.ended(power);

@@ -1,6 +1,7 @@
 // The network between simulated hosts: connections with delays, cut links,
 // hosts without power, processes that are stopped behind an open port.
 import type { Listener, ListenOptions, Network, Socket } from '../../../src/runtime/network.js';
+import type { Recorder } from '../recording/recorder.js';
 import type { SimulatedProcess } from './process.js';
 import type { SeededRandom } from './seeded-random.js';
 import { type Link, SimulatedSocket } from './socket.js';
@@ -31,9 +32,11 @@ export class SimulatedNetwork {
   messages = 0;
 
   readonly #random: SeededRandom;
+  readonly #recorder: Recorder | undefined;
 
-  constructor(random: SeededRandom) {
+  constructor(random: SeededRandom, recorder?: Recorder) {
     this.#random = random;
+    this.#recorder = recorder;
   }
 
   /** The network as one process sees it. */
@@ -46,17 +49,21 @@ export class SimulatedNetwork {
 
   /** From now on nothing passes between the two hosts, until `heal`. */
   cut(one: string, other: string): void {
-    this.#pair(one, other).isCut = true;
+    const pair = this.#pair(one, other);
+    if (!pair.isCut) this.#recorder?.link(one, other, true, 'cut');
+    pair.isCut = true;
   }
 
   /** From now on nothing comes to `to` from `from`, until `heal`; the other way all passes. */
   cutOneWay(from: string, to: string): void {
     this.#pair(from, to).deaf = to;
+    this.#recorder?.link(from, to, false, 'cut');
   }
 
   /** Ends a cut; with `breaks`, the connections have not outlived it. */
   heal(one: string, other: string, breaks: boolean): void {
     const pair = this.#pair(one, other);
+    if (pair.isCut || pair.deaf !== null) this.#recorder?.link(one, other, true, 'healed');
     pair.isCut = false;
     pair.deaf = null;
     if (breaks) this.breakConnections(one, other);
@@ -72,7 +79,11 @@ export class SimulatedNetwork {
 
   /** Every piece between the two hosts takes so much longer. */
   slow(one: string, other: string, slownessUs: number): void {
-    this.#pair(one, other).slownessUs = slownessUs;
+    const pair = this.#pair(one, other);
+    if (pair.slownessUs !== slownessUs) {
+      this.#recorder?.link(one, other, true, slownessUs > 0 ? 'slow' : 'healed');
+    }
+    pair.slownessUs = slownessUs;
   }
 
   /** The host vanishes from the network without a word. */
@@ -126,7 +137,7 @@ export class SimulatedNetwork {
         port.process.after(this.#delayUs(pair), () => {
           if (isOver || process.isDead) return;
           isOver = true;
-          const [mine, theirs] = SimulatedSocket.pair(process, port.process, this.#link(pair));
+          const [mine, theirs] = SimulatedSocket.pair(process, port.process, this.#link(pair), this.#recorder);
           pair.sockets.add(mine).add(theirs);
           for (const socket of pair.sockets) if (!socket.isOpen) pair.sockets.delete(socket);
           port.options.onSocket(theirs);

@@ -23,10 +23,12 @@ export class SimulatedProcess {
   readonly #atDeath = new Set<() => void>();
 
   readonly #scheduler: Scheduler;
+  readonly #noted: ((state: 'stops' | 'goes on') => void) | undefined;
 
   /**
    * @param host whose process it is: data1, meta1, mediator …
    * @param skewNs how far its host's wall clock is off just now
+   * @param noted is told when it is stopped and when it goes on
    */
   constructor(
     readonly host: string,
@@ -34,8 +36,10 @@ export class SimulatedProcess {
     random: SeededRandom,
     skewNs: () => bigint,
     receiveLog: LogReceiver,
+    noted?: (state: 'stops' | 'goes on') => void,
   ) {
     this.#scheduler = scheduler;
+    this.#noted = noted;
     this.random = random;
     const startUs = scheduler.nowUs;
     this.clock = {
@@ -85,13 +89,16 @@ export class SimulatedProcess {
   }
 
   stop(): void {
-    if (this.#state === 'running') this.#state = 'stopped';
+    if (this.#state !== 'running') return;
+    this.#state = 'stopped';
+    this.#noted?.('stops');
   }
 
   /** Goes on after a stop. What has piled up happens now, in order, each with its promises before the next. */
   resume(): void {
     if (this.#state !== 'stopped') return;
     this.#state = 'running';
+    this.#noted?.('goes on');
     const backlog = this.#backlog;
     this.#backlog = [];
     for (const action of backlog) this.after(0, action);

@@ -1,6 +1,8 @@
 // One end of a simulated connection: bytes arrive late, in other pieces than
 // they were sent in, and not at all once the connection is gone.
 import type { Socket } from '../../../src/runtime/network.js';
+import type { RecordedStream } from '../recording/recorded-connection.js';
+import type { Recorder } from '../recording/recorder.js';
 import type { SimulatedProcess } from './process.js';
 import type { SeededRandom } from './seeded-random.js';
 
@@ -31,6 +33,8 @@ export class SimulatedSocket implements Socket {
   #end: { reason: Error | undefined } | null = null;
   #isScheduled = false;
   #isPaused = false;
+  /** Of what comes to this end; null where nothing is recorded. */
+  #recorded: RecordedStream | null = null;
   readonly #forgetDeath: () => void;
 
   readonly #link: Link;
@@ -44,11 +48,21 @@ export class SimulatedSocket implements Socket {
     this.#forgetDeath = process.onDeath(() => this.#hangUp());
   }
 
-  static pair(client: SimulatedProcess, server: SimulatedProcess, link: Link): [SimulatedSocket, SimulatedSocket] {
+  static pair(
+    client: SimulatedProcess,
+    server: SimulatedProcess,
+    link: Link,
+    recorder?: Recorder,
+  ): [SimulatedSocket, SimulatedSocket] {
     const one = new SimulatedSocket(client, server.host, link);
     const other = new SimulatedSocket(server, client.host, link);
     one.#other = other;
     other.#other = one;
+    if (recorder !== undefined) {
+      const { toClient, toServer } = recorder.connection(client.host, server.host);
+      one.#recorded = toClient;
+      other.#recorded = toServer;
+    }
     return [one, other];
   }
 
@@ -62,7 +76,9 @@ export class SimulatedSocket implements Socket {
     if (other === null) return;
     this.#link.sent();
     if (other.#state !== 'vanished') {
-      other.#arrive(Buffer.concat(chunks));
+      const bytes = Buffer.concat(chunks);
+      other.#recorded?.sent(bytes);
+      other.#arrive(bytes);
       sent?.();
     } else if (this.#link.isPowered(this.peer)) {
       // The host has booted since, and knows nothing of this connection.
@@ -146,6 +162,7 @@ export class SimulatedSocket implements Socket {
       this.#incoming = taken < all.length ? [all.subarray(taken)] : [];
       this.#incomingBytes = all.length - taken;
       const chunk = all.subarray(0, taken);
+      this.#recorded?.arrived(taken);
       this.#receive?.(chunk);
       // A chunk is valid only during the call: whoever keeps it keeps rubbish.
       chunk.fill(0xdd);
@@ -175,10 +192,12 @@ export class SimulatedSocket implements Socket {
     const kept = all.subarray(0, this.#link.random.between(0, all.length));
     this.#incoming = kept.length > 0 ? [kept] : [];
     this.#incomingBytes = kept.length;
+    this.#recorded?.cutAfter(kept.length);
   }
 
   #leave(): void {
     this.#state = 'closed';
+    this.#recorded?.end();
     this.#incoming = [];
     this.#incomingBytes = 0;
     this.#forgetDeath();

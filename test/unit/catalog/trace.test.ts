@@ -1,8 +1,12 @@
 // The trace: one readable line for each message, with what changed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { brief } from '../../../src/catalog/trace/brief.js';
+import { CallRecording } from '../../../src/catalog/trace/call-recording.js';
 import { Trace } from '../../../src/catalog/trace/trace.js';
+import { WatchedCalls } from '../../../src/catalog/trace/watched-calls.js';
+import { brief } from '../../../src/recording/brief.js';
+import { RecordingReader } from '../../../src/recording/reader.js';
+import { headline } from '../../../src/recording/sentences.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 describe('the trace of a catalog', () => {
@@ -29,7 +33,7 @@ describe('the trace of a catalog', () => {
       clock: new ManualClock(),
       name: 'a',
     });
-    const { group } = trace.services({
+    const { group } = new WatchedCalls([trace]).services({
       group: {
         async send() {
           term = 2;
@@ -51,5 +55,56 @@ describe('the trace of a catalog', () => {
         '0.000 a ← server group.fail: failed: in vain',
       ],
     );
+  });
+
+  it('makes a recording of the same calls', async () => {
+    let text = '';
+    let facts = { role: 'follower', term: 1 };
+    const recording = new CallRecording({
+      write: (line) => {
+        text += line;
+      },
+      ...{ facts: () => facts, clock: new ManualClock(), name: 'a', servers: ['a', 'b'], protocol: 'raft' },
+    });
+    const watched = new WatchedCalls([recording]);
+    const { group, quorum } = watched.services({
+      group: {
+        async send() {
+          facts = { role: 'leader', term: 2 };
+          return { messages: [{ kind: 'vote', term: 2 }] };
+        },
+      },
+      quorum: {
+        async look() {
+          throw new Error('in vain');
+        },
+      },
+    }) as Record<string, Record<string, (request: object, options?: object) => Promise<object>>>;
+    const peer = {};
+    await group?.send?.({ from: 'b/1', messages: [{ kind: 'askVote', term: 2 }] }, { peer });
+    await quorum?.look?.({ path: '/x' }, { peer }).catch(() => {});
+    await quorum?.look?.({ path: '/x' }, {}).catch(() => {});
+    await watched.xmlRpc({ get: async () => 'x' }).get?.('/x');
+    recording.end();
+    const reader = new RecordingReader();
+    reader.push(text);
+    const { events, problem } = reader.end();
+    assert.equal(problem, null);
+    assert.deepEqual(events.map(headline), [
+      'a starts',
+      'b → a: askVote',
+      'a is in term 1',
+      'a is follower in term 1',
+      'a → b: vote',
+      'a is in term 2',
+      'a is leader in term 2',
+      'b → a: quorum.look',
+      'a → b: refusal of quorum.look',
+      'another server → a: quorum.look',
+      'a → another server: refusal of quorum.look',
+      'clients → a: get',
+      'a → clients: answer to get',
+      'a ends',
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 // What status says of servers that are not well, and what the cluster survives then.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { survivalText } from '../../../src/cli/status-text.js';
+import { survivalText } from '../../../src/explain/survival.js';
 import { eventually, makeFile } from '../../support/fake-cluster.js';
 import { calls, openCluster, text, write } from './fixture.js';
 

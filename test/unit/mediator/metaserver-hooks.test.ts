@@ -14,6 +14,7 @@ describe('the hooks of metaservers', () => {
   const supervisor = {
     restart: async (name: string, blank: boolean) => void done.push(`${blank ? 'blank' : 'new'} ${name}`),
     terminate: async (name: string) => void done.push(`end ${name}`),
+    hold: () => Promise.reject(new Error('unused')),
   };
 
   beforeEach(() => {

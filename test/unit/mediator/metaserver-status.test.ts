@@ -1,7 +1,8 @@
 // What status says of one metaserver and of several, and what it says when too few are there.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { statusText, survivalText } from '../../../src/cli/status-text.js';
+import { statusText } from '../../../src/cli/status-text.js';
+import { survivalText } from '../../../src/explain/survival.js';
 import { survivalNow } from '../../../src/mediator/admin/cluster-status.js';
 import { askGroup, type LedHealth, metaserverStatuses } from '../../../src/mediator/admin/metaserver-status.js';
 import { ServiceError } from '../../../src/protocol/errors.js';

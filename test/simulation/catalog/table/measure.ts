@@ -1,6 +1,7 @@
 // Measures what a protocol does under a fault: five clients read and write all the while, each beginning at a server of its own.
 import type { Catalog } from '../../../../src/catalog/catalog.js';
 import { CatalogError } from '../../../../src/catalog/map/errors.js';
+import type { Recorder } from '../../recording/recorder.js';
 import { CatalogWorld } from '../catalog-world.js';
 import { Client } from '../client.js';
 import type { TableFault } from './faults.js';
@@ -19,11 +20,19 @@ export interface Measured {
   readonly differentMaps: number;
   /** From the end of the fault until all servers had the same map; null when that did not happen. */
   readonly agreedAfterMs: number | null;
+  readonly moments: Moments;
 }
+
+/** When what each number counts was to be seen, in milliseconds of the run. */
+export type Moments = Readonly<
+  Record<'answering' | 'longestWait' | 'staleReads' | 'lostUpdates' | 'differentMaps' | 'agreed', number>
+>;
 
 const SERVERS = 5;
 const SEED = 1;
 const BEFORE_MS = 1000;
+/** Of this, a recording has the end. */
+const RECORDED_BEFORE_MS = 300;
 const FAULT_MS = 3000;
 const SETTLE_MS = 1000;
 const AGREE_LIMIT_MS = 20_000;
@@ -33,10 +42,16 @@ const PAUSE_MS = 40;
 /** A client asks another server after so long. */
 const PATIENCE_MS = 500;
 
-export async function measure(protocol: Catalog['protocol'], fault: TableFault): Promise<Measured> {
-  const world = new CatalogWorld({ seed: SEED, protocol, servers: SERVERS, config: { gossipMs: GOSSIP_MS } });
+/** @param recorder is told all that happens from shortly before the fault */
+export async function measure(
+  protocol: Catalog['protocol'],
+  fault: TableFault,
+  recorder?: Recorder,
+): Promise<Measured> {
+  if (recorder !== undefined) recorder.fromUs = Number.POSITIVE_INFINITY;
+  const world = new CatalogWorld({ seed: SEED, protocol, servers: SERVERS, config: { gossipMs: GOSSIP_MS }, recorder });
   world.start();
-  const run = new TableRun(world);
+  const run = new TableRun(world, recorder);
   await run.prepare();
   const clients = Array.from({ length: SERVERS }, (_, number) => run.work(number));
   await world.run(BEFORE_MS);
@@ -44,9 +59,11 @@ export async function measure(protocol: Catalog['protocol'], fault: TableFault):
   if (leader === undefined) throw new Error('a world has servers');
   const places = { leader, others: world.servers.filter((server) => server !== leader) };
   run.faultBegins();
+  recorder?.mark(`the fault begins: ${fault.name}`);
   fault.begin(world, places);
   await world.run(FAULT_MS);
   run.faultEnds();
+  recorder?.mark('the fault ends');
   const differentMaps = run.differentMaps;
   fault.end?.(world, places);
   world.restoreAll();
@@ -54,9 +71,13 @@ export async function measure(protocol: Catalog['protocol'], fault: TableFault):
   await world.settle('the clients end', Promise.all(clients), AGREE_LIMIT_MS);
   const agreedAfterMs = await world.until('all agree', () => run.differentMaps === 1, AGREE_LIMIT_MS).catch(() => null);
   const sinceFaultMs = run.sinceFaultMs;
+  const agreed = world.nowMs;
+  recorder?.mark(agreedAfterMs === null ? 'they do not agree' : 'all servers have the same map');
+  recorder?.end();
   const lostUpdates = await run.lostUpdates();
   world.end();
-  return { ...run.measured, lostUpdates, differentMaps, agreedAfterMs: agreedAfterMs === null ? null : sinceFaultMs };
+  const numbers = { lostUpdates, differentMaps, agreedAfterMs: agreedAfterMs === null ? null : sinceFaultMs };
+  return { ...run.measured, ...numbers, moments: { ...run.moments, agreed } };
 }
 
 /** What one update costs: messages between servers, beyond those of servers that have nothing to do. */
@@ -97,11 +118,20 @@ class TableRun {
   readonly #waits = new Map<number, number>();
   /** The last value that was answered to its writer, a number that grows, by path. */
   readonly #answered = new Map<string, number>();
+  readonly #answeredAtMs = new Map<string, number>();
+  /** Moments to look at are later than this. */
+  #recordedFromMs = 0;
+  #firstStaleMs: number | null = null;
+  #lostAtMs: number | null = null;
+  #longestWait = { ms: 0, sinceMs: 0 };
 
   readonly #world: CatalogWorld;
 
-  constructor(world: CatalogWorld) {
+  readonly #recorder: Recorder | undefined;
+
+  constructor(world: CatalogWorld, recorder: Recorder | undefined) {
     this.#world = world;
+    this.#recorder = recorder;
   }
 
   async prepare(): Promise<void> {
@@ -110,6 +140,8 @@ class TableRun {
       await client.change({ kind: 'create', path: pathOf(number), value: encode(0) });
     }
     await this.#world.run(2 * GOSSIP_MS);
+    this.#recordedFromMs = this.#world.nowMs + BEFORE_MS - RECORDED_BEFORE_MS;
+    if (this.#recorder !== undefined) this.#recorder.fromUs = this.#recordedFromMs * 1000;
   }
 
   faultBegins(): void {
@@ -146,17 +178,39 @@ class TableRun {
     };
   }
 
+  /** What to look at for each number. */
+  get moments(): Omit<Moments, 'agreed'> {
+    return {
+      answering: this.#faultBeganMs + SETTLE_MS,
+      longestWait: this.#longestWait.sinceMs,
+      staleReads: this.#firstStaleMs ?? this.#faultBeganMs,
+      lostUpdates: this.#lostAtMs ?? this.#faultBeganMs,
+      differentMaps: this.#faultEndedMs,
+    };
+  }
+
+  #noteStale(client: Client, path: string, found: number, before: number): void {
+    if (this.#world.nowMs < this.#recordedFromMs) return;
+    if (this.#firstStaleMs === null)
+      this.#recorder?.mark(`the first stale read: ${path} is ${before}, and ${client.name} found ${found}`);
+    this.#firstStaleMs ??= this.#world.nowMs;
+  }
+
   /** Of how many paths the last update that was answered is gone. */
   async lostUpdates(): Promise<number> {
     const client = new Client(this.#world);
     let lost = 0;
-    for (const [path, value] of this.#answered) if (decode((await client.get(path)).bytes) < value) lost++;
+    for (const [path, value] of this.#answered) {
+      if (decode((await client.get(path)).bytes) >= value) continue;
+      lost++;
+      this.#lostAtMs ??= this.#answeredAtMs.get(path) ?? null;
+    }
     return lost;
   }
 
   /** A client writes its own path, and reads all others', until the end. */
   async work(number: number): Promise<void> {
-    const client = new Client(this.#world, number);
+    const client = new Client(this.#world, number, `client${number + 1}`);
     let lastAnswerMs = this.#world.nowMs;
     for (let turn = 1; !this.#isOver; turn++) {
       await this.#pause();
@@ -177,13 +231,20 @@ class TableRun {
     // Whoever waits until the end waits for the end.
     const isForGood = waitedMs >= FAULT_MS - PATIENCE_MS;
     this.#waits.set(number, Math.max(this.#waits.get(number) ?? 0, isForGood ? Number.POSITIVE_INFINITY : waitedMs));
+    if (waitedMs > this.#longestWait.ms) {
+      this.#longestWait = { ms: waitedMs, sinceMs: Math.max(sinceMs, this.#faultBeganMs) };
+    }
   }
 
   async #write(client: Client, number: number, value: number): Promise<boolean> {
     const path = pathOf(number);
-    const answer = client.once((catalog, asker) => catalog.change({ kind: 'set', path, value: encode(value) }, asker));
+    const answer = client.once((catalog, asker) => catalog.change({ kind: 'set', path, value: encode(value) }, asker), {
+      name: 'write',
+      content: `${path} = ${value}`,
+    });
     if ((await this.#answerOf(client, answer)) === undefined) return false;
     this.#answered.set(path, value);
+    this.#answeredAtMs.set(path, this.#world.nowMs);
     return true;
   }
 
@@ -192,11 +253,13 @@ class TableRun {
     const before = this.#answered.get(path) ?? 0;
     const found = await this.#answerOf(
       client,
-      client.once((catalog, asker) => catalog.get(path, asker)),
+      client.once((catalog, asker) => catalog.get(path, asker), { name: 'read', content: path }),
     );
     if (found === undefined) return;
     this.#reads++;
-    if (decode(found.bytes) < before && found.stale === undefined) this.#staleReads++;
+    if (decode(found.bytes) >= before || found.stale !== undefined) return;
+    this.#staleReads++;
+    this.#noteStale(client, path, decode(found.bytes), before);
   }
 
   /** undefined when there is none: the client goes on to the server that it was sent to, or to the next. */

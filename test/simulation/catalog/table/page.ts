@@ -1,10 +1,10 @@
 // docs/protocols.md: the table of protocols and faults, as it was measured, with words on what surprises.
-import type { Catalog } from '../../../../src/catalog/catalog.js';
+import type { CollectionTable } from '../../../../src/recording/collection.js';
+import type { Recorder } from '../../recording/recorder.js';
 import { FAULTS, type TableFault } from './faults.js';
-import { type Measured, measure, messagesAnUpdate } from './measure.js';
+import { messagesAnUpdate } from './measure.js';
 import { NOTES } from './notes.js';
-
-const PROTOCOLS: readonly Catalog['protocol'][] = ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'];
+import { COLUMN_TITLES, measureRow, PROTOCOLS } from './table.js';
 
 const INTRODUCTION = `# Five protocols under the same faults
 
@@ -22,28 +22,48 @@ gossip goes round every second.
 - **agree after**: from the end of the fault until all five had the same map.
 `;
 
-/** @param progress called with what is measured next */
-export async function protocolsPage(progress: (what: string) => void): Promise<string> {
+/** Makes what records the run of one protocol under one fault. */
+export type RecorderOf = (protocol: string, fault: string) => Recorder;
+
+/**
+ * @param progress called with what is measured next
+ * @param recorderOf has each run recorded
+ */
+export async function protocolsPage(
+  progress: (what: string) => void,
+  recorderOf?: RecorderOf,
+): Promise<{ page: string; tables: CollectionTable[] }> {
   progress('messages an update');
   const parts = [INTRODUCTION, await costsSection()];
+  const tables: CollectionTable[] = [];
   for (const fault of FAULTS) {
     progress(fault.name);
-    parts.push(await faultSection(fault));
+    const table = await measureFault(fault, recorderOf);
+    tables.push(table);
+    parts.push(sectionOf(table));
   }
-  return `${parts.join('\n').trimEnd()}\n`;
+  return { page: `${parts.join('\n').trimEnd()}\n`, tables };
 }
 
 /** What the page says of one fault. */
 export async function faultSection(fault: TableFault): Promise<string> {
-  const rows: string[] = [];
-  for (const protocol of PROTOCOLS) rows.push(row(protocol, await measure(protocol, fault)));
+  return sectionOf(await measureFault(fault));
+}
+
+export async function measureFault(fault: TableFault, recorderOf?: RecorderOf): Promise<CollectionTable> {
+  const rows = [];
+  for (const protocol of PROTOCOLS) rows.push(await measureRow(protocol, fault, recorderOf?.(protocol, fault.name)));
   const note = NOTES[fault.name];
+  return { fault: fault.name, ...(note === undefined ? {} : { note }), rows };
+}
+
+function sectionOf({ fault, rows, note }: CollectionTable): string {
   return [
-    `## ${fault.name[0]?.toUpperCase()}${fault.name.slice(1)}`,
+    `## ${fault[0]?.toUpperCase()}${fault.slice(1)}`,
     '',
-    '| protocol | answer | longest wait | stale reads | lost | maps | agree after |',
-    '| --- | --- | --- | --- | --- | --- | --- |',
-    ...rows,
+    `| protocol | ${COLUMN_TITLES.join(' | ')} |`,
+    `| --- |${' --- |'.repeat(COLUMN_TITLES.length)}`,
+    ...rows.map(({ protocol, cells }) => `| ${[protocol, ...cells.map(({ text }) => text)].join(' | ')} |`),
     '',
     ...(note === undefined ? [] : [note, '']),
   ].join('\n');
@@ -63,23 +83,4 @@ async function costsSection(): Promise<string> {
     ...rows,
     '',
   ].join('\n');
-}
-
-function row(protocol: Catalog['protocol'], measured: Measured): string {
-  const { answering, longestWaitMs, staleReads, reads, lostUpdates, differentMaps, agreedAfterMs } = measured;
-  const cells = [
-    protocol,
-    `${answering} of 5`,
-    duration(longestWaitMs),
-    staleReads === 0 ? '0' : `**${staleReads}** of ${reads}`,
-    lostUpdates === 0 ? '0' : `**${lostUpdates}**`,
-    String(differentMaps),
-    agreedAfterMs === null ? '**never**' : duration(agreedAfterMs),
-  ];
-  return `| ${cells.join(' | ')} |`;
-}
-
-function duration(ms: number): string {
-  if (ms === Number.POSITIVE_INFINITY) return 'until it ends';
-  return ms < 1000 ? `${Math.round(ms / 10) * 10} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

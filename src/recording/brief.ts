@@ -1,4 +1,4 @@
-// Values in a few words, for the trace.
+// Values in a few words, for traces and recordings.
 
 const MOST_CHARACTERS = 60;
 const MOST_ELEMENTS = 6;
