@@ -3,6 +3,7 @@
 import { dropOldest } from '../../runtime/drop-oldest.js';
 import { type Command, checkAgainst } from './commands.js';
 import { CatalogError, type CatalogErrorCode } from './errors.js';
+import { inParts } from './in-parts.js';
 import { parentOf } from './paths.js';
 import { type Value, ValueTree } from './value-tree.js';
 
@@ -19,11 +20,11 @@ export type Logged =
   /** Where a server is that was added while the group worked; null for one that was removed. */
   | { readonly kind: 'server'; readonly token: string; readonly name: string; readonly address: string | null };
 
-/** All of a map, as plain values. */
-export interface MapContent {
-  values: [path: string, bytes: Uint8Array, version: number][];
-  servers: [name: string, address: string][];
-  outcomes: [token: string, outcome: Outcome][];
+/** A part of a map, as plain values. */
+export interface MapPart {
+  readonly values?: readonly (readonly [path: string, bytes: Uint8Array, version: number])[];
+  readonly servers?: readonly (readonly [name: string, address: string])[];
+  readonly outcomes?: readonly (readonly [token: string, outcome: Outcome])[];
 }
 
 export class CatalogMap {
@@ -31,21 +32,20 @@ export class CatalogMap {
   readonly servers = new Map<string, string>();
   readonly #outcomes = new Map<string, Outcome>();
 
-  static from({ values, servers, outcomes }: MapContent): CatalogMap {
-    const map = new CatalogMap();
-    for (const [path, bytes, version] of values) map.tree.put(path, { bytes, version });
-    for (const [name, address] of servers) map.servers.set(name, address);
-    for (const [token, outcome] of outcomes) map.#outcomes.set(token, outcome);
-    return map;
+  /** Takes in a part of another map; with all of them, this one is the same. */
+  add({ values = [], servers = [], outcomes = [] }: MapPart): void {
+    for (const [path, bytes, version] of values) this.tree.put(path, { bytes, version });
+    for (const [name, address] of servers) this.servers.set(name, address);
+    for (const [token, outcome] of outcomes) this.#outcomes.set(token, outcome);
   }
 
-  /** The arrays are new; the values are shared, and never changed. */
-  content(): MapContent {
-    return {
-      values: [...this.tree.entries()].map(([path, { bytes, version }]) => [path, bytes, version]),
-      servers: [...this.servers],
-      outcomes: [...this.#outcomes],
-    };
+  /** All of the map as it is now, whatever becomes of it while the parts are asked for. */
+  parts(): Iterable<MapPart> {
+    const servers = [...this.servers];
+    const outcomes = [...this.#outcomes];
+    // Values are never changed, only replaced.
+    const values = [...this.tree.entries()];
+    return partsOf(servers, outcomes, values);
   }
 
   get(path: string): Value | undefined {
@@ -106,5 +106,17 @@ export class CatalogMap {
     if (this.tree.has(parent)) return;
     this.#makeParents(parent);
     this.tree.put(parent, { bytes: new Uint8Array(), version: 1 });
+  }
+}
+
+function* partsOf(
+  servers: readonly [string, string][],
+  outcomes: readonly [string, Outcome][],
+  values: readonly [string, Value][],
+): Generator<MapPart> {
+  if (servers.length > 0) yield { servers };
+  for (const part of inParts(outcomes, ([token]) => token.length)) yield { outcomes: part };
+  for (const part of inParts(values, ([path, { bytes }]) => path.length + bytes.length)) {
+    yield { values: part.map(([path, { bytes, version }]) => [path, bytes, version]) };
   }
 }
