@@ -169,11 +169,13 @@ export class LazyCatalog implements Catalog {
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
-  async removeServer(name: string): Promise<void> {
+  async removeServer(name: string): Promise<boolean> {
     this.#mustAnswer();
+    if (this.#group.wasRemoved(name)) return false;
     this.#group.mustHave(name);
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
+    return true;
   }
 
   /** What only this server has goes to the others first. */

@@ -24,28 +24,29 @@ export type Logged =
 export interface MapPart {
   readonly values?: readonly (readonly [path: string, bytes: Uint8Array, version: number])[];
   readonly servers?: readonly (readonly [name: string, address: string])[];
+  readonly removed?: readonly string[];
   readonly outcomes?: readonly (readonly [token: string, outcome: Outcome])[];
 }
 
 export class CatalogMap {
   readonly tree = new ValueTree();
   readonly servers = new Map<string, string>();
+  /** Names of servers that were removed. */
+  readonly removed = new Set<string>();
   readonly #outcomes = new Map<string, Outcome>();
 
   /** Takes in a part of another map; with all of them, this one is the same. */
-  add({ values = [], servers = [], outcomes = [] }: MapPart): void {
+  add({ values = [], servers = [], removed = [], outcomes = [] }: MapPart): void {
     for (const [path, bytes, version] of values) this.tree.put(path, { bytes, version });
     for (const [name, address] of servers) this.servers.set(name, address);
+    for (const name of removed) this.removed.add(name);
     for (const [token, outcome] of outcomes) this.#outcomes.set(token, outcome);
   }
 
   /** All of the map as it is now, whatever becomes of it while the parts are asked for. */
   parts(): Iterable<MapPart> {
-    const servers = [...this.servers];
-    const outcomes = [...this.#outcomes];
     // Values are never changed, only replaced.
-    const values = [...this.tree.entries()];
-    return partsOf(servers, outcomes, values);
+    return partsOf([...this.servers], [...this.removed], [...this.#outcomes], [...this.tree.entries()]);
   }
 
   get(path: string): Value | undefined {
@@ -82,8 +83,13 @@ export class CatalogMap {
     if (address !== null && known !== undefined && known !== address) {
       return { isDone: false, code: 'EXISTS', message: `${name} is at ${known} already` };
     }
-    if (address === null) this.servers.delete(name);
-    else this.servers.set(name, address);
+    if (address === null) {
+      this.servers.delete(name);
+      this.removed.add(name);
+    } else {
+      this.servers.set(name, address);
+      this.removed.delete(name);
+    }
     return { isDone: true, version: 0 };
   }
 
@@ -111,10 +117,11 @@ export class CatalogMap {
 
 function* partsOf(
   servers: readonly [string, string][],
+  removed: readonly string[],
   outcomes: readonly [string, Outcome][],
   values: readonly [string, Value][],
 ): Generator<MapPart> {
-  if (servers.length > 0) yield { servers };
+  if (servers.length > 0 || removed.length > 0) yield { servers, removed };
   for (const part of inParts(outcomes, ([token]) => token.length)) yield { outcomes: part };
   for (const part of inParts(values, ([path, { bytes }]) => path.length + bytes.length)) {
     yield { values: part.map(([path, { bytes, version }]) => [path, bytes, version]) };

@@ -82,6 +82,8 @@ export class QuorumCatalog implements Catalog {
   }
 
   async start(): Promise<void> {
+    const { readQuorum, writeQuorum, servers } = this.facts;
+    if (!this.#isOverlapping) this.#runtime.log.warn('catalog.quorums_apart', { readQuorum, writeQuorum, servers });
     if (this.#options.isNewcomer) await this.#group.introduce(() => this.#isClosed);
     this.#schedule();
   }
@@ -159,7 +161,10 @@ export class QuorumCatalog implements Catalog {
       servers: this.#group.standings((server) => (server === name ? role : 'peer')),
       promise:
         `a change is answered when ${writeQuorum} servers have it, a read is the newest of ${readQuorum}; ` +
-        `the others hear within two gossip rounds of ${gossipMs} ms; what two clients do at once is not put into one order`,
+        `the others hear within two gossip rounds of ${gossipMs} ms; what two clients do at once is not put into one order` +
+        (this.#isOverlapping
+          ? ''
+          : '; THE QUORUMS DO NOT OVERLAP: a read may miss what was answered until gossip has spread it'),
       details: this.facts,
     };
   }
@@ -182,11 +187,13 @@ export class QuorumCatalog implements Catalog {
     await this.#coordinator.write({ key: serverKey(name), entry });
   }
 
-  async removeServer(name: string): Promise<void> {
+  async removeServer(name: string): Promise<boolean> {
     this.#mustAnswer();
+    if (this.#group.wasRemoved(name)) return false;
     this.#group.mustHave(name);
     const entry = versioned(this.#nextServerVersion(name), null);
     await this.#coordinator.write({ key: serverKey(name), entry });
+    return true;
   }
 
   async close(): Promise<void> {
@@ -201,6 +208,12 @@ export class QuorumCatalog implements Catalog {
 
   get #majority(): number {
     return Math.floor(this.#group.places.length / 2) + 1;
+  }
+
+  /** Whether each read asks one that has what was answered before. */
+  get #isOverlapping(): boolean {
+    const { readQuorum = this.#majority, writeQuorum = this.#majority } = this.#options;
+    return readQuorum + writeQuorum > this.#group.places.length;
   }
 
   /** It may lack what it has acknowledged before its disk was lost. */

@@ -16,13 +16,15 @@ export interface TraceParts {
   readonly name: string;
 }
 
-type Method = (request: object, options?: object) => Promise<object>;
+type Method = (request: object, options?: { readonly peer?: object }) => Promise<object>;
 type Answering = (request: HttpRequest) => Promise<HttpReply | undefined>;
 
 export class Trace {
   readonly #parts: TraceParts;
   readonly #beganMs: number;
   #last: Facts;
+  /** Who is at the other end of a connection, from when it has said so: each server greets first. */
+  readonly #names = new WeakMap<object, string>();
 
   constructor(parts: TraceParts) {
     this.#parts = parts;
@@ -55,10 +57,21 @@ export class Trace {
   #service(name: string, service: object): object {
     const traced: Record<string, Method> = {};
     for (const [member, method] of Object.entries(service) as [string, Method][]) {
-      traced[member] = (request, options) =>
-        this.#tell(`server ${name}.${member} ${brief(request)}`, () => method.call(service, request, options));
+      traced[member] = (request, options) => {
+        const from = this.#whoAsks(request, options?.peer);
+        return this.#tell(`${from} ${name}.${member} ${brief(request)}`, () => method.call(service, request, options));
+      };
     }
     return traced;
+  }
+
+  #whoAsks(request: object, peer: object | undefined): string {
+    const { from, name, hasGroup } = request as { from?: unknown; name?: unknown; hasGroup?: unknown };
+    // Only a greeting has the name of whoever sends it.
+    const says = hasGroup === undefined ? from : name;
+    const who = typeof says === 'string' ? says.split('/')[0] : undefined;
+    if (peer !== undefined && who !== undefined) this.#names.set(peer, who);
+    return who ?? (peer === undefined ? undefined : this.#names.get(peer)) ?? 'server';
   }
 
   async #tell<T>(what: string, action: () => Promise<T>): Promise<T> {
