@@ -12,6 +12,7 @@ import { Watchers } from '../map/watchers.js';
 import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
 import { WritesUnderWay } from '../storage/writes-under-way.js';
+import { isLarge } from './pulls.js';
 import { type Batch, encodeBatch, type Replica, serverKey } from './replica.js';
 import { type LazyService, lazyService } from './service.js';
 import { Spreading } from './spreading.js';
@@ -168,11 +169,13 @@ export class LazyCatalog implements Catalog {
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
-  async removeServer(name: string): Promise<void> {
+  async removeServer(name: string): Promise<boolean> {
     this.#mustAnswer();
+    if (this.#group.wasRemoved(name)) return false;
     this.#group.mustHave(name);
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
+    return true;
   }
 
   /** What only this server has goes to the others first. */
@@ -235,8 +238,14 @@ export class LazyCatalog implements Catalog {
   }
 
   async #store({ updates, seen }: Batch): Promise<void> {
-    await this.#journal.append(encodeBatch({ updates, seen }));
-    this.#replica.absorb({ updates, seen });
+    if (isLarge(updates)) {
+      // It comes from others, who have it on their disks.
+      this.#replica.absorb({ updates, seen });
+      await this.#journal.keep();
+    } else {
+      await this.#journal.append(encodeBatch({ updates, seen }));
+      this.#replica.absorb({ updates, seen });
+    }
     this.#group.learn(this.#replica.serverChanges);
     this.#watchers.notify();
   }

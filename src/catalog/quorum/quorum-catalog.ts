@@ -6,17 +6,18 @@ import type { Runtime } from '../../runtime/runtime.js';
 import type { Catalog, CatalogStatus, Changed, Found, Listed } from '../catalog.js';
 import { type Command, checkAgainst, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
-import { checkPath, parentOf, ROOT } from '../map/paths.js';
+import { checkPath, childOf, parentOf, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
 import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
 import { WritesUnderWay } from '../storage/writes-under-way.js';
 import { Coordinator } from './coordinator.js';
 import { Gossip } from './gossip.js';
+import type { MergedLook } from './merged-look.js';
 import { QueuesByKey } from './queues-by-key.js';
-import { BEGUN, encodeEntry, type KeyedEntry, type Replica, serverKey } from './replica.js';
+import { BEGUN, encodeEntry, type Replica, serverKey } from './replica.js';
 import { type QuorumService, quorumService } from './service.js';
-import { versioned } from './versioned.js';
+import { type KeyedEntry, versioned } from './versioned.js';
 
 /** While this server is blank. */
 const HURRY_MS = 200;
@@ -81,6 +82,8 @@ export class QuorumCatalog implements Catalog {
   }
 
   async start(): Promise<void> {
+    const { readQuorum, writeQuorum, servers } = this.facts;
+    if (!this.#isOverlapping) this.#runtime.log.warn('catalog.quorums_apart', { readQuorum, writeQuorum, servers });
     if (this.#options.isNewcomer) await this.#group.introduce(() => this.#isClosed);
     this.#schedule();
   }
@@ -99,7 +102,7 @@ export class QuorumCatalog implements Catalog {
     const { path } = command;
     return this.#changes.run(path, async () => {
       this.#mustAnswer();
-      const look = await this.#coordinator.look(path);
+      const look = await this.#lookFor(command);
       checkAgainst(look, command);
       const version = command.version ?? Math.max(this.#nowS, look.versionOf() + 1);
       if (command.kind === 'put') await this.#makeParents(path, version);
@@ -112,7 +115,7 @@ export class QuorumCatalog implements Catalog {
   async get(path: string): Promise<Found> {
     checkPath(path);
     this.#mustAnswer();
-    const { entry } = await this.#coordinator.look(path);
+    const { entry } = await this.#coordinator.look(path, { withChildren: false });
     if (entry?.isRemoved === false) return { bytes: entry.bytes, version: entry.version };
     if (path === ROOT) return { bytes: new Uint8Array(), version: 0 };
     throw new CatalogError('NOT_FOUND', `${path} is not there`);
@@ -121,14 +124,19 @@ export class QuorumCatalog implements Catalog {
   async list(path: string): Promise<Listed> {
     checkPath(path);
     this.#mustAnswer();
-    const look = await this.#coordinator.look(path);
+    const look = await this.#coordinator.look(path, { withChildren: true });
     if (!look.has(path)) throw new CatalogError('NOT_FOUND', `${path} is not there`);
     return { names: look.below.map(([name]) => name) };
   }
 
   async below(path: string): Promise<[string, Found][]> {
     this.#mustAnswer();
-    return (await this.#coordinator.look(path)).below;
+    const { below } = await this.#coordinator.look(path, { withChildren: true });
+    const entries = await this.#coordinator.entries(new Map(below.map(([name, seen]) => [childOf(path, name), seen])));
+    return below.flatMap(([name]) => {
+      const entry = entries.get(childOf(path, name));
+      return entry === undefined || entry.isRemoved ? [] : [[name, entry]];
+    });
   }
 
   versionHere(path: string): number {
@@ -153,7 +161,10 @@ export class QuorumCatalog implements Catalog {
       servers: this.#group.standings((server) => (server === name ? role : 'peer')),
       promise:
         `a change is answered when ${writeQuorum} servers have it, a read is the newest of ${readQuorum}; ` +
-        `the others hear within two gossip rounds of ${gossipMs} ms; what two clients do at once is not put into one order`,
+        `the others hear within two gossip rounds of ${gossipMs} ms; what two clients do at once is not put into one order` +
+        (this.#isOverlapping
+          ? ''
+          : '; THE QUORUMS DO NOT OVERLAP: a read may miss what was answered until gossip has spread it'),
       details: this.facts,
     };
   }
@@ -176,11 +187,13 @@ export class QuorumCatalog implements Catalog {
     await this.#coordinator.write({ key: serverKey(name), entry });
   }
 
-  async removeServer(name: string): Promise<void> {
+  async removeServer(name: string): Promise<boolean> {
     this.#mustAnswer();
+    if (this.#group.wasRemoved(name)) return false;
     this.#group.mustHave(name);
     const entry = versioned(this.#nextServerVersion(name), null);
     await this.#coordinator.write({ key: serverKey(name), entry });
+    return true;
   }
 
   async close(): Promise<void> {
@@ -195,6 +208,12 @@ export class QuorumCatalog implements Catalog {
 
   get #majority(): number {
     return Math.floor(this.#group.places.length / 2) + 1;
+  }
+
+  /** Whether each read asks one that has what was answered before. */
+  get #isOverlapping(): boolean {
+    const { readQuorum = this.#majority, writeQuorum = this.#majority } = this.#options;
+    return readQuorum + writeQuorum > this.#group.places.length;
   }
 
   /** It may lack what it has acknowledged before its disk was lost. */
@@ -228,9 +247,18 @@ export class QuorumCatalog implements Catalog {
     return Math.max(this.#nowS, (this.#replica.entryOf(serverKey(name))?.version ?? 0) + 1);
   }
 
+  /** Children matter where one asks for them, and where nothing else shows that the path is there. */
+  async #lookFor({ kind, path }: Pick<Command, 'kind' | 'path'>): Promise<MergedLook> {
+    if (kind === 'set') {
+      const look = await this.#coordinator.look(path, { withChildren: false });
+      if (look.hasValue) return look;
+    }
+    return this.#coordinator.look(path, { withChildren: true });
+  }
+
   async #makeParents(path: string, version: number): Promise<void> {
     const parent = parentOf(path);
-    if (parent === ROOT || (await this.#coordinator.look(parent)).has(parent)) return;
+    if (parent === ROOT || (await this.#lookFor({ kind: 'set', path: parent })).has(parent)) return;
     await this.#makeParents(parent, version);
     await this.#coordinator.write({ key: parent, entry: versioned(version, new Uint8Array()) });
   }

@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'mocha';
 import { ChaosServer } from '../../../src/cli/catalog/chaos/chaos-servers.js';
+import { whyNotReady } from '../../../src/cli/catalog/chaos/readiness.js';
 import { haveChanged, NOT_KNOWN } from '../../../src/cli/catalog/chaos/seen-versions.js';
 
 describe('the chaos monkey', function () {
@@ -51,4 +52,23 @@ describe('the chaos monkey', function () {
     assert.equal(haveChanged([1, NOT_KNOWN, 3], [1, 2, NOT_KNOWN]), false);
     assert.equal(haveChanged([1, NOT_KNOWN, 3], [2, 2, 3]), true);
   });
+
+  const up = (role: string, isServing = false) => ({ name: 'x', protocol: 'x', role, details: { isServing } });
+  for (const [protocol, statuses, words] of [
+    ['raft', [up('leader', true), up('follower'), up('follower')], null],
+    ['raft', [up('leader', true), undefined, undefined], 'no answer from b, c'],
+    ['raft', [up('follower'), up('follower'), up('candidate')], 'no server leads yet'],
+    ['raft', [up('leader'), up('follower'), up('follower')], 'no server leads yet'],
+    ['viewstamped', [up('leader', true), up('crashed'), up('follower')], 'b is crashed, and must be restored first'],
+    ['quorum', [up('peer'), up('peer'), up('blank')], 'c has not come into the catalog yet'],
+    ['lazy', [up('peer'), up('peer'), up('peer')], null],
+  ] as const) {
+    const roles = statuses.map(
+      (status) => `${status?.role ?? 'silent'}${status?.details.isServing ? ', serving' : ''}`,
+    );
+    it(`by ${protocol}, ${roles.join(' and ')}: ${words ?? 'begins'}`, () => {
+      const servers = statuses.map((status, at) => ({ name: 'abc'.charAt(at), status }));
+      assert.equal(whyNotReady(protocol, servers), words);
+    });
+  }
 });

@@ -10,6 +10,7 @@ import { loadCatalogConfig } from '../load-catalog-config.js';
 import { preparePaths, runClients } from './chaos-clients.js';
 import { ChaosServer } from './chaos-servers.js';
 import { History } from './history.js';
+import { whyNotReady } from './readiness.js';
 import { seededFractions } from './seeded-fractions.js';
 import { haveChanged, NOT_KNOWN } from './seen-versions.js';
 
@@ -29,8 +30,8 @@ const CATCH_UP_MS = 5000;
 const LOOK_MS = 100;
 /** A server that is told to crash, or to be restored, must have answered by then. */
 const INSIST_MS = 30_000;
-/** Those that must answer before it begins. */
-const READY_MS = 15_000;
+/** All servers must answer, and take requests, before it begins. */
+const READY_MS = 60_000;
 
 type Fault = 'crash' | 'kill' | 'stop';
 
@@ -73,11 +74,7 @@ class Monkey {
     if (this.#options.processes) for (const server of this.#servers) await server.start();
     const { protocol, secret } = this.#config;
     const addresses = this.#servers.map(({ server }) => server.address);
-    await this.#until(
-      'all servers answer',
-      async () => (await this.#statuses()).length === this.#servers.length,
-      READY_MS,
-    );
+    await this.#waitUntilReady();
     const common = { addresses, secret, protocol, history: this.#history, fraction: this.#fraction };
     const paths = await preparePaths(common, randomBytes(4).toString('hex'));
     const clients = runClients(paths, { ...common, isOver: () => this.#isOver });
@@ -100,6 +97,24 @@ class Monkey {
     for (const problem of this.#problems.slice(0, 20)) print(`  ${problem}`);
     if (this.#problems.length > 0) throw new CommandFailure(`verdict: ${this.#problems.length} promises were broken`);
     print('verdict: everything held');
+  }
+
+  /** Says what it waits for, whenever that changes. */
+  async #waitUntilReady(): Promise<void> {
+    const endMs = performance.now() + READY_MS;
+    let told = '';
+    for (;;) {
+      const why = whyNotReady(
+        this.#config.protocol,
+        await Promise.all(this.#servers.map(async (server) => ({ name: server.name, status: await server.status() }))),
+      );
+      if (why === null) return;
+      if (performance.now() > endMs)
+        throw new CommandFailure(`the catalog is not ready after ${READY_MS / 1000} s: ${why}`);
+      if (why !== told) this.#say(`waits: ${why}`);
+      told = why;
+      await sleep(LOOK_MS);
+    }
   }
 
   async end(): Promise<void> {
