@@ -58,11 +58,11 @@ async function draw(cluster: Cluster, user: PageUser): Promise<void> {
   await open('events');
   await user.untilText(/replica\.rebuilding/);
   await shoot('events');
-  await cluster.shell('touch stop');
+  await cluster.shell('touch stop; rm archive.bin');
   await cluster.untilState('up');
   await open('faults');
   await user.press('Table 4 Qr 3');
-  await user.untilText(/24 of 24 cells found/);
+  await user.untilText(/24 of 24 cells found/, 120_000);
   await page.$eval('#guided-runs', (head) => head.scrollIntoView());
   await page.evaluate('scrollBy(0, -80)');
   await shoot('faults');
