@@ -10,7 +10,7 @@ import { Store } from '../live/store.js';
 const EVEN_ZOOMS = [1, 2, 4, 8, 14, 24, 40, 70] as const;
 /** Microseconds in a hundred pixels. */
 const TRUE_ZOOMS = [2_000_000, 500_000, 100_000, 25_000, 5_000, 1_000, 250, 60] as const;
-const FIRST_ZOOM = 4;
+const FIRST_ZOOM = 5;
 /** Of events, or of milliseconds true to scale, in a second. */
 export const SPEEDS = [1, 2, 5, 10, 25, 100, 1000] as const;
 const TRUE_US_PER_SPEED = 1000;
