@@ -1,6 +1,7 @@
 // A server of the catalog on its one address.
 import { join } from 'node:path';
 import { type RunningServer, serve } from '../protocol/http/server.js';
+import type { PageFiles } from '../protocol/page/page-face.js';
 import type { HttpRequest } from '../runtime/network.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { type Blocks, MemoryBlocks } from './blocks/blocks.js';
@@ -10,6 +11,7 @@ import type { Catalog } from './catalog.js';
 import type { CatalogConfig } from './configuration/catalog-config.js';
 import { withFaults } from './faces/faults.js';
 import { answerHttp } from './faces/http.js';
+import { catalogPage } from './faces/page.js';
 import { raftMethods } from './faces/raft.js';
 import { surfStoreMethods } from './faces/surfstore.js';
 import { tritonMethods } from './faces/triton.js';
@@ -33,6 +35,8 @@ export interface RunCatalogOptions extends OpenCatalogOptions {
   readonly say?: (line: string) => void;
   /** Has every message recorded: takes the lines. */
   readonly record?: (text: string) => void;
+  /** The files of the page; without them there is none. */
+  readonly page?: PageFiles;
 }
 
 /** What a server that comes later is told. */
@@ -54,9 +58,11 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   });
   const configuration = () => sharedConfiguration(config, catalog);
   const answering = (request: HttpRequest) => answerHttp({ catalog, configuration, stop }, request);
+  const page = pageOf(options, catalog, runtime);
   const recording = recordingOf(options, catalog, runtime);
   const watches = [traceOf(options, catalog, runtime), recording].filter((watch) => watch !== undefined);
   const watched = watches.length === 0 ? undefined : new WatchedCalls(watches);
+  const answered = watched?.http(answering) ?? answering;
   let listening: RunningServer;
   try {
     listening = await serve(
@@ -64,7 +70,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
         address: server.address,
         services: watched?.services(catalog.services) ?? catalog.services,
         xmlRpc: watched?.xmlRpc(xmlRpc) ?? xmlRpc,
-        other: watched?.http(answering) ?? answering,
+        other: async (request) => (await page?.(request)) ?? answered(request),
         health: () => ({ healthy: !catalog.isCrashed }),
         ...(config.secret === undefined ? {} : { secret: config.secret }),
       },
@@ -89,6 +95,11 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
       recording?.end();
     },
   };
+}
+
+function pageOf({ page: files, config, server }: RunCatalogOptions, catalog: Catalog, { clock }: Runtime) {
+  if (files === undefined) return undefined;
+  return catalogPage({ files, address: server.address, hasSecret: config.secret !== undefined }, catalog, clock);
 }
 
 function traceOf(

@@ -6,12 +6,14 @@ import { linkTo, place } from './live/place.js';
 import { useStore } from './live/store.js';
 import { timeText } from './parts/figures.js';
 import { StateMark } from './parts/state-mark.js';
-import { VIEWS } from './views.js';
+import { type Origin, VIEWS } from './views.js';
 
 /** @param isAlone the page was opened from a file, and there is no server */
 export function Shell({ isAlone }: { isAlone: boolean }) {
   const { view } = useStore(place);
-  const views = isAlone ? VIEWS.filter(({ worksAlone }) => worksAlone) : VIEWS;
+  const snapshot = useStore(snapshots);
+  const origin: Origin = isAlone ? 'file' : snapshot?.role === 'catalog' ? 'catalog' : 'mediator';
+  const views = VIEWS.filter(({ at }) => at.includes(origin));
   const shown = views.find(({ name }) => name === view) ?? views[0];
   useEffect(() => {
     document.title = `${shown?.title ?? ''} · nmrfs`;
@@ -62,7 +64,7 @@ function Notices() {
   if (current.state === 'lost') {
     return (
       <p class="notice bad" role="alert">
-        The mediator has not been heard of since {timeText(current.sinceMs)}: what you see is as it was then. The page
+        The server has not been heard of since {timeText(current.sinceMs)}: what you see is as it was then. The page
         goes on trying, and catches up by itself.
       </p>
     );
@@ -70,7 +72,7 @@ function Notices() {
   if (snapshot?.role === 'troubled') {
     return (
       <p class="notice bad" role="alert">
-        The mediator answers, and cannot say how the cluster is: {snapshot.reason}.
+        The server answers, and cannot say how things are: {snapshot.reason}.
       </p>
     );
   }

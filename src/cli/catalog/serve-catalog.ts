@@ -5,6 +5,7 @@ import { nodeRuntime } from '../../runtime/node/runtime.js';
 import { compileEarly } from '../../runtime/node/v8-options.js';
 import { exitOnDefect } from '../defects.js';
 import { claimStore } from '../locks/claim-store.js';
+import { loadPage } from '../page-files.js';
 import { RecordingFile } from '../recording-file.js';
 import { asUsage, loadCatalogConfig } from './load-catalog-config.js';
 
@@ -37,6 +38,7 @@ export async function serve({ trace, record, ...options }: ServeOptions): Promis
   const running = await runCatalog(
     {
       ...options,
+      page: await loadPage(),
       ...(trace ? { say } : {}),
       ...(recording === null ? {} : { record: (text: string) => recording.write(text) }),
     },

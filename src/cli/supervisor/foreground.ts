@@ -99,12 +99,18 @@ function readyText(config: Config, binding: string, notes: readonly string[]): s
     describeMediators(config.mediators.length) ?? [],
   ];
   return [
-    `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}`,
+    `nmrfs is ready: ${mount.directory} (${binding}), N ${dataservers.length}, Qr ${readQuorum}, Qw ${writeQuorum}, page ${pageAddress(config)}`,
     ...(notes.length > 0
       ? [...notes.map((note) => `  but ${note}`), `  see: ${command} status${option}`]
       : [...survived.flat().map((line) => `  ${line}`), '  try:', ...tries.map((line) => `    ${line}`)]),
     `  logs: ${logDirectory(config)}   stop: ${isDetached() ? '' : 'Ctrl-C or '}${command} down${option}`,
   ].join('\n');
+}
+
+/** What a browser on this machine takes. */
+function pageAddress({ mediators }: Config): string {
+  const address = mediators[0]?.address ?? '';
+  return `http://${address.replace(/^(0\.0\.0\.0|\[::\]):/, 'localhost:')}/`;
 }
 
 /** Whether `nmrfs up --detach` has started this process: no terminal's Ctrl-C reaches it. */

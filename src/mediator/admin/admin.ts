@@ -1,5 +1,6 @@
 // AdminService: status, votes, scrubs, test hooks and live settings.
 import { ServiceError } from '../../protocol/errors.js';
+import { nameToText } from '../../protocol/http/text.js';
 import type { AdminService, BlockVotes, ClusterStatus, MediatorStatus } from '../../protocol/services/admin.js';
 import type { ServerPlace } from '../../protocol/services/group.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
@@ -153,7 +154,8 @@ export class MediatorAdmin implements AdminService {
     const paths = new Map<number, string | null>();
     for (const { inode } of entries) {
       if (paths.has(inode)) continue;
-      paths.set(inode, (await this.#metadata.query({ name: 'path', request: { inode } })).path);
+      const { path } = await this.#metadata.query({ name: 'path', request: { inode } });
+      paths.set(inode, path === null ? null : nameToText(path));
     }
     const located = entries.map((entry) => ({ ...entry, path: paths.get(entry.inode) ?? null }));
     return next === undefined ? { entries: located } : { entries: located, next };

@@ -9,7 +9,7 @@ import type {
   PageFileAnswer,
   VotesAnswer,
 } from '../../protocol/page/messages.js';
-import { decodePath, encodePath, nameOf } from '../../protocol/page/path-code.js';
+import { decodePath, encodePath } from '../../protocol/page/path-code.js';
 import type { Attributes, FileService } from '../../protocol/services/files.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { formatHash } from '../../protocol/values/hash.js';
@@ -64,10 +64,9 @@ export class Looking {
     return { ...entryOf(attributes), path, target };
   }
 
-  /** The metaserver gives text, in which bytes that are no UTF-8 are lost: such a path leads nowhere. */
   async #pathOf(inode: number): Promise<string | null> {
     const { path } = await this.#parts.metadata.query({ name: 'path', request: { inode } });
-    return path === null || path.includes('\ufffd') ? null : encodePath(path.split('/').filter(Boolean).map(nameOf));
+    return path === null ? null : encodePath(path.split('/').filter((name) => name !== ''));
   }
 
   /** Votes now: every replica that can be reached hashes what it has stored. */

@@ -2,8 +2,8 @@
 // ten minutes.
 import { useEffect } from 'preact/hooks';
 import { survivalText } from '../../explain/survival.js';
-import type { ClusterSnapshot, PageSnapshot } from '../../protocol/page/messages.js';
-import { snapshots } from '../live/live.js';
+import type { ClusterSnapshot } from '../../protocol/page/messages.js';
+import { clusters } from '../live/live.js';
 import { place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { StateMark } from '../parts/state-mark.js';
@@ -12,7 +12,7 @@ import { QuorumStrip } from './quorum-strip.js';
 import { DataServerCard, MediatorCard, MetaserverCard } from './server-cards.js';
 
 export function ClusterView() {
-  const snapshot = useLastGood();
+  const snapshot = useStore(clusters);
   usePointedAt(snapshot !== null);
   if (snapshot === null) return <p class="empty">Waiting for the first word of the mediator.</p>;
   const { dataservers, metaservers, mediators } = snapshot;
@@ -41,15 +41,6 @@ export function ClusterView() {
       {snapshot.role === 'active' ? <Curves /> : null}
     </div>
   );
-}
-
-let lastGood: ClusterSnapshot | null = null;
-
-/** While the mediator can't say how the cluster is, the last that it said stays on the page. */
-function useLastGood(): ClusterSnapshot | null {
-  const snapshot: PageSnapshot | null = useStore(snapshots);
-  if (snapshot !== null && snapshot.role !== 'troubled') lastGood = snapshot;
-  return lastGood;
 }
 
 /** A link to a server leads to its card. */

@@ -1,7 +1,7 @@
 // What the servers log, in one stream, newest first, with what it means.
 import { EVENT_NAMES } from '../../explain/events.js';
 import type { EventsQuestion } from '../../protocol/page/messages.js';
-import { snapshots } from '../live/live.js';
+import { clusters } from '../live/live.js';
 import { linkTo, moveTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { timeText } from '../parts/figures.js';
@@ -17,7 +17,7 @@ type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
 export function EventsView() {
   const { query } = useStore(place);
-  const snapshot = useStore(snapshots);
+  const cluster = useStore(clusters);
   const filters: Filters = Object.fromEntries(
     FILTERS.flatMap((name) => {
       const value = query.get(name);
@@ -25,7 +25,6 @@ export function EventsView() {
     }),
   );
   const { events, answer, failure, older, isAsking } = useEvents(questionOf(filters));
-  const cluster = snapshot === null || snapshot.role === 'troubled' ? null : snapshot;
   const servers = [
     ...(cluster === null
       ? []

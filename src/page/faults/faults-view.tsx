@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { EventList } from '../events/event-list.js';
 import { useEvents } from '../events/use-events.js';
-import { snapshots } from '../live/live.js';
+import { clusters } from '../live/live.js';
 import { linkTo } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { BlockFaults } from './block-faults.js';
@@ -13,8 +13,8 @@ import { SettingsForm } from './settings-form.js';
 const SHOWN_EVENTS = 12;
 
 export function FaultsView() {
-  const snapshot = useStore(snapshots);
-  if (snapshot === null || snapshot.role === 'troubled') {
+  const snapshot = useStore(clusters);
+  if (snapshot === null) {
     return <p class="empty">Waiting for the mediator.</p>;
   }
   if (snapshot.role === 'standby') {
@@ -48,7 +48,7 @@ export function FaultsView() {
 }
 
 function WhatFollows() {
-  const [sinceMs] = useState(() => (snapshots.value?.timeMs ?? Date.now()) - 1000);
+  const [sinceMs] = useState(() => (clusters.value?.timeMs ?? Date.now()) - 1000);
   const { events } = useEvents({}, sinceMs);
   return (
     <section class="follows stack" aria-labelledby="follows">

@@ -6,7 +6,7 @@ import { BALLOT_WORDS, type BallotKind } from '../../explain/vote.js';
 import type { PageFileAnswer } from '../../protocol/page/messages.js';
 import { CorruptForm } from '../faults/corrupt-form.js';
 import { ask } from '../live/ask.js';
-import { snapshots } from '../live/live.js';
+import { clusters } from '../live/live.js';
 import { linkTo, moveTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { countText, sizeText, timeText } from '../parts/figures.js';
@@ -32,8 +32,7 @@ export function FileView({ file, changed }: Props) {
   useStore(ballots.changes);
   const failure = useStore(ballots.failure);
   const { rest, query } = useStore(place);
-  const snapshot = useStore(snapshots);
-  const cluster = snapshot === null || snapshot.role === 'troubled' ? null : snapshot;
+  const cluster = useStore(clusters);
   useFollow(ballots, file, changed);
   const block = query.get('block');
   const chosen = block === null ? null : Math.min(Math.max(0, Number(block) || 0), blocks - 1);
@@ -117,7 +116,7 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 
 /** Votes anew when something has happened to the replicas, and tells when something has been written to the file. */
 function useFollow(ballots: Ballots, { inode, modifiedMs, sizeBytes }: PageFileAnswer, changed: () => void): void {
-  const snapshot = useStore(snapshots);
+  const snapshot = useStore(clusters);
   const seen = useRef<{ replicas: string; commits: number; atMs: number } | null>(null);
   useEffect(() => {
     if (snapshot === null || snapshot.role !== 'active') return;

@@ -16,7 +16,7 @@ export function FilesView() {
   const { answer, failure, again } = useAnswer(key, () => (inode > 0 ? ask.fileOf(inode) : ask.fileAt(rest)));
   return (
     <div class="files stack">
-      <Breadcrumb path={inode > 0 ? (answer?.path ?? null) : rest} inode={inode} />
+      <Breadcrumb path={inode > 0 ? (answer?.path ?? null) : rest.replace(/\/$/, '')} inode={inode} />
       {failure === null ? null : (
         <p class="failure" role="alert">
           {failure}{' '}
@@ -51,10 +51,12 @@ function Breadcrumb({ path, inode }: { path: string | null; inode: number }) {
   return (
     <nav aria-label="Path" class="breadcrumb">
       <ol>
-        <li>
-          <a href={linkTo('files')}>root folder</a>
-        </li>
-        {path === null ? <li aria-current="page">inode {inode}</li> : null}
+        <li>{path === '' ? <h1 aria-current="page">root folder</h1> : <a href={linkTo('files')}>root folder</a>}</li>
+        {path === null ? (
+          <li>
+            <h1 aria-current="page">inode {inode}</h1>
+          </li>
+        ) : null}
         {names.map((name, depth) => {
           const whole = encodePath(names.slice(0, depth + 1));
           const isLast = depth === names.length - 1;

@@ -28,8 +28,6 @@ export const ask = {
   events: (question: EventsQuestion) => get<EventsAnswer>('events', { ...question }),
 };
 
-export type ProgramOutcome = { refused: string } | { text: string } | { inode: number };
-
 export const change = {
   corrupt: (inode: number, servers: readonly string[], index?: number) =>
     post<{ copies: number }>('corrupt', { inode, servers, ...(index === undefined ? {} : { index }) }),

@@ -1,6 +1,6 @@
 // The stream of snapshots from the mediator: the newest one, the last ten minutes,
 // and whether the stream flows.
-import type { History, PageSnapshot, Sample } from '../../protocol/page/messages.js';
+import type { ClusterSnapshot, GroupSnapshot, History, PageSnapshot, Sample } from '../../protocol/page/messages.js';
 import { Store } from './store.js';
 
 export type Connection =
@@ -9,7 +9,12 @@ export type Connection =
   /** Since when, in milliseconds since 1970. */
   | { state: 'lost'; sinceMs: number };
 
+/** The newest word of the server, whatever it says. */
 export const snapshots = new Store<PageSnapshot | null>(null);
+/** The last one that says how a cluster is; stays while nothing can be said. */
+export const clusters = new Store<ClusterSnapshot | null>(null);
+/** The same of a catalog's group. */
+export const groups = new Store<GroupSnapshot | null>(null);
 export const samples = new Store<readonly Sample[]>([]);
 export const connection = new Store<Connection>({ state: 'connecting' });
 
@@ -17,12 +22,44 @@ const MOST_SAMPLES = 300;
 /** The server says something every second; one that is silent for so long is stopped, or cut off. */
 const SILENCE_MS = 5000;
 const RETRY_MS = 1500;
+/** Whoever looks at another tab may come back at once. */
+const HIDDEN_MS = 30_000;
 
 let source: EventSource | null = null;
+let hiding: ReturnType<typeof setTimeout> | undefined;
 let silence: ReturnType<typeof setTimeout> | undefined;
 
-/** Begins to listen, and never ends. */
+/** Begins to listen, for as long as somebody may look. */
 export function listen(): void {
+  connect();
+  // A browser has few connections for all its tabs with this server: one that nobody looks at takes none.
+  addEventListener('pagehide', disconnect);
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) connect();
+  });
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(hiding);
+    if (document.hidden) hiding = setTimeout(disconnect, HIDDEN_MS);
+    else if (source === null) connect();
+  });
+}
+
+function take(snapshot: PageSnapshot): void {
+  if (snapshot.role === 'catalog') groups.value = snapshot;
+  else if (snapshot.role !== 'troubled') {
+    addSample(snapshot.sample);
+    clusters.value = snapshot;
+  }
+  snapshots.value = snapshot;
+}
+
+function disconnect(): void {
+  clearTimeout(silence);
+  source?.close();
+  source = null;
+}
+
+function connect(): void {
   source?.close();
   const opened = new EventSource('page/live');
   source = opened;
@@ -34,15 +71,18 @@ export function listen(): void {
   opened.addEventListener('snapshot', (event) => {
     heard();
     const snapshot: PageSnapshot = JSON.parse(event.data);
-    if (snapshot.role !== 'troubled') addSample(snapshot.sample);
-    snapshots.value = snapshot;
+    take(snapshot);
   });
   opened.addEventListener('error', () => {
     lost();
     // A browser gives up for good where the answer was no stream: a server that is starting, or asks for the secret anew.
-    if (opened.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS);
+    if (opened.readyState === EventSource.CLOSED) setTimeout(reconnect, RETRY_MS, opened);
   });
   watch();
+}
+
+function reconnect(failed: EventSource): void {
+  if (source === failed) connect();
 }
 
 function heard(): void {
@@ -59,7 +99,7 @@ function watch(): void {
   clearTimeout(silence);
   silence = setTimeout(() => {
     lost();
-    listen();
+    connect();
   }, SILENCE_MS);
 }
 

@@ -1,7 +1,7 @@
 // How fast a server gets what it lacks, from the last snapshots: what is left and
 // how long that takes at this rate.
-import type { PageSnapshot } from '../../protocol/page/messages.js';
-import { snapshots } from './live.js';
+import type { ClusterSnapshot } from '../../protocol/page/messages.js';
+import { clusters } from './live.js';
 
 export interface Progress {
   /** A second; null while it is too early to say. */
@@ -19,10 +19,10 @@ interface Point {
 const WINDOW_MS = 15_000;
 const points = new Map<string, Point[]>();
 
-snapshots.listen(() => note(snapshots.value));
+clusters.listen(() => note(clusters.value));
 
-function note(snapshot: PageSnapshot | null): void {
-  if (snapshot === null || snapshot.role === 'troubled') return;
+function note(snapshot: ClusterSnapshot | null): void {
+  if (snapshot === null) return;
   const { timeMs } = snapshot;
   for (const { name, rebuild, behind } of snapshot.dataservers) {
     add(name, timeMs, rebuild === undefined ? (behind ?? 0) : rebuild.total - rebuild.done);

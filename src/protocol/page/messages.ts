@@ -49,7 +49,23 @@ export interface TroubledSnapshot {
   reason: string;
 }
 
-export type PageSnapshot = ClusterSnapshot | TroubledSnapshot;
+/** Of a server of the catalog: its group, as this server knows it. */
+export interface GroupSnapshot {
+  role: 'catalog';
+  timeMs: number;
+  name: string;
+  protocol: string;
+  isCrashed: boolean;
+  /** null where nobody leads, or nobody is known to. */
+  leader: string | null;
+  servers: readonly { name: string; address: string; role: string }[];
+  /** What a reader and a writer may count on. */
+  promise: string;
+  /** Of the protocol: terms, indices, timestamps. */
+  details: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type PageSnapshot = ClusterSnapshot | GroupSnapshot | TroubledSnapshot;
 
 /** What comes first when somebody looks: the last ten minutes, oldest first. */
 export interface History {

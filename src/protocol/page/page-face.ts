@@ -66,11 +66,11 @@ export async function answerPage(parts: PageParts, request: HttpRequest): Promis
   if (path === LIVE) return parts.live.reply();
   const name = path.slice(PREFIX.length);
   if (method === 'GET' && Object.hasOwn(parts.questions, name)) {
-    return answered(parts.questions[name]?.(new URLSearchParams(request.query)));
+    return answered(async () => parts.questions[name]?.(new URLSearchParams(request.query)));
   }
   if (method === 'POST' && Object.hasOwn(parts.changes, name)) {
     if (request.headers[CHANGE_HEADER] === undefined) return refuse(403, `a change needs the header ${CHANGE_HEADER}`);
-    return answered(Promise.resolve(parseObject(request.body)).then((body) => parts.changes[name]?.(body)));
+    return answered(async () => parts.changes[name]?.(parseObject(request.body)));
   }
   return refuse(404, 'there is nothing here');
 }
@@ -95,9 +95,9 @@ export function fileReply({ type, content, tag }: PageFile, { headers }: HttpReq
   return { status: 200, headers: { ...kept, 'content-type': type }, body: content };
 }
 
-async function answered(answer: Answer | undefined): Promise<HttpReply> {
+async function answered(question: () => Answer): Promise<HttpReply> {
   try {
-    return json(200, (await answer) ?? {});
+    return json(200, (await question()) ?? {});
   } catch (error) {
     if (isProgramFault(error)) throw error;
     const code = error instanceof ServiceError || error instanceof FileError ? error.code : 'FAILED';

@@ -76,7 +76,10 @@ describe('nmrfs up', function () {
   }
 
   it('says where it is mounted, N, Qr, Qw and three commands to try', () => {
-    assert.match(cluster.printed, /nmrfs is ready: .*mnt \(kernel\), N 1, Qr 1, Qw 1\n/);
+    assert.match(
+      cluster.printed,
+      /nmrfs is ready: .*mnt \(kernel\), N 1, Qr 1, Qw 1, page http:\/\/127\.0\.0\.1:\d+\/\n/,
+    );
     const tries = cluster.printed.split('try:\n')[1]?.split('\n').slice(0, 3) ?? [];
     assert.ok(tries.length === 3 && tries.every((line) => /^ {4}(echo|(npx )?nmrfs)/.test(line)), cluster.printed);
   });

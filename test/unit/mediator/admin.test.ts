@@ -1,6 +1,7 @@
 // What an administrator sees of a mediator and asks of it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { nameFromText } from '../../../src/protocol/http/text.js';
 import { type FakeClusterOptions, makeFile, writeText } from '../../support/fake-cluster.js';
 import type { FaultyReplica } from '../../support/faulty-replica.js';
 import { openCluster } from './fixture.js';
@@ -30,6 +31,18 @@ describe('the block counts of status', () => {
     assert.deepEqual(
       dataservers.map(({ blocks }) => blocks),
       [1, 1, 1, 1, 1],
+    );
+  });
+});
+
+describe('the contents of a data server', () => {
+  it('have the paths of their files as people read them', async () => {
+    const { mediator } = await openCluster();
+    await writeText(mediator, await makeFile(mediator, nameFromText('grüße')), 'x');
+    const { entries } = await mediator.admin.listContents({ server: 'data1', limit: 10 });
+    assert.deepEqual(
+      entries.map(({ path }) => path),
+      ['/grüße'],
     );
   });
 });

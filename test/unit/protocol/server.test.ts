@@ -12,6 +12,7 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { type RunningServer, type ServeOptions, serve } from '../../../src/protocol/http/server.js';
 import { MAXIMUM_HTTP_BODY_BYTES } from '../../../src/protocol/limits.js';
 import { connectRemote, type Remote, type RemoteOptions } from '../../../src/protocol/wire/client.js';
+import type { HttpStream } from '../../../src/runtime/network.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
 import { eventually } from '../../support/fake-cluster.js';
 import { Lender } from '../../support/lender.js';
@@ -52,6 +53,34 @@ describe('a server on real sockets', () => {
     remotes.push(made);
     return made;
   }
+
+  it('sends a reply that goes on as it comes, until either side ends it', async () => {
+    let output: HttpStream | undefined;
+    let closed = 0;
+    const { address } = await start({
+      other: async () => ({
+        status: 200,
+        body: 'first ',
+        stream(given) {
+          output = given;
+          given.onClose(() => closed++);
+        },
+      }),
+    });
+    const heard: string[] = [];
+    const looking = request(`http://${address}/live`, (reply) => {
+      reply.on('data', (chunk) => heard.push(String(chunk)));
+      reply.on('error', () => {});
+    });
+    looking.on('error', () => {});
+    looking.end();
+    await eventually(async () => heard.join('') === 'first ');
+    output?.write(Buffer.from('then'));
+    await eventually(async () => heard.join('') === 'first then');
+    looking.destroy();
+    await eventually(async () => closed === 1);
+    output?.write(Buffer.from('nobody hears this'));
+  });
 
   for (const kind of ['TCP', 'Unix']) {
     it(`carries large payloads both ways over ${kind}`, async () => {
