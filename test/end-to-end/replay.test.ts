@@ -18,8 +18,9 @@ import { requirePrograms } from '../support/programs.js';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const PAGE = pathToFileURL(fileURLToPath(new URL('../../page/index.html', import.meta.url))).href;
-const SEED = 1;
-const STEPS = 12;
+/** Of a short run with votes. */
+const SEED = 2;
+const STEPS = 8;
 const HUGE_BYTES = 500 * 1024 * 1024;
 const TIME = "document.querySelector('.replay-time').textContent";
 /** Of the last event in the list: whether it is the chosen one. */
