@@ -3,7 +3,7 @@ import { type Axis, EvenAxis, TrueAxis } from '../../recording/axis.js';
 import type { RecordedEvent } from '../../recording/format.js';
 import type { Recording } from '../../recording/reader.js';
 import { headline, JUMPS, type Jump } from '../../recording/sentences.js';
-import { endOf, isSteady, Timeline } from '../../recording/timeline.js';
+import { isSteady, Timeline } from '../../recording/timeline.js';
 import { Store } from '../live/store.js';
 
 /** Pixels from one moment to the next. */
@@ -178,9 +178,4 @@ export class Player {
     this.frames.value++;
     this.words.value++;
   }
-}
-
-/** Messages that have been sent and have not arrived. */
-export function isOnItsWay(event: RecordedEvent, us: number): boolean {
-  return event.kind === 'message' && event.t <= us && endOf(event) > us;
 }
