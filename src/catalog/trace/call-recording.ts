@@ -41,7 +41,7 @@ export class CallRecording implements CallWatch {
       processes: [{ name: CLIENTS, kind: 'client' }, ...servers.map((each) => catalogServer(each))],
       clock: 'wall',
     });
-    this.#writer.add({ t: this.#nowUs, kind: 'state', process: name, state: 'starts' });
+    this.#writer.add({ t: this.#nowUs, kind: 'state', process: name, state: 'runs' });
   }
 
   called(call: Call): (outcome: Outcome) => void {

@@ -115,7 +115,7 @@ describe('the trace of a catalog', () => {
     const { events, problem } = reader.end();
     assert.equal(problem, null);
     assert.deepEqual(events.map(headline), [
-      'a starts',
+      'a is running',
       'b → a: askVote',
       'a is in term 1',
       'a is follower in term 1',
