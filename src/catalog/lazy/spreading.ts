@@ -17,6 +17,9 @@ const SOON_MS = 10;
 /** With nothing to tell, servers compare what they have seen this often. */
 const IDLE_MS = 500;
 
+/** A server that has begun to give what is asked for is busy, when it is slow: to begin anew would take longer. */
+const PART_DEADLINE_MS = 10_000;
+
 const NOTHING: Batch = { updates: [], since: {}, seen: {} };
 
 export interface SpreadingParts {
@@ -30,6 +33,8 @@ export interface SpreadingParts {
 export class Spreading {
   /** What each of the others is known to have seen. */
   readonly #known = new Map<string, Vector>();
+  /** Under way, by the name of the server. */
+  readonly #pulls = new Map<string, Promise<void>>();
   #timer: Timer | null = null;
   #isSpreading = false;
   /** Something was made while updates were being spread. */
@@ -91,14 +96,28 @@ export class Spreading {
     }
   }
 
+  /** One at a time from each server: whoever else lacks something waits for the same. */
+  #pull(peer: Peer): Promise<void> {
+    const known = this.#pulls.get(peer.name);
+    if (known !== undefined) return known;
+    const pull = this.#pullAll(peer).finally(() => this.#pulls.delete(peer.name));
+    this.#pulls.set(peer.name, pull);
+    return pull;
+  }
+
   /** What this server lacks and that one has, all at once: a part of it may be seen no sooner than the rest. */
-  async #pull(peer: Peer): Promise<void> {
+  async #pullAll(peer: Peer): Promise<void> {
     const { group, replica, absorb } = this.#parts;
     const { seen } = replica;
     const updates: KeyedUpdate[] = [];
     for (let rest: number | null = null; ; ) {
       const asked: { seen: Vector; rest: number | null } = { seen, rest };
-      const part: PulledPart | null = await group.ask(peer, 'lazy', (service, options) => service.pull(asked, options));
+      const part: PulledPart | null = await group.ask(
+        peer,
+        'lazy',
+        (service, options) => service.pull(asked, options),
+        rest === null ? undefined : PART_DEADLINE_MS,
+      );
       if (part === null) return;
       const read = readBatch(part);
       updates.push(...read.updates);

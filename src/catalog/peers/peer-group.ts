@@ -148,9 +148,14 @@ export class PeerGroup<Service> {
   }
 
   /** null when the other server does not answer, or refuses to. */
-  async ask<Result>(peer: Peer, service: string, call: Call<Service, Result>): Promise<Result | null> {
+  async ask<Result>(
+    peer: Peer,
+    service: string,
+    call: Call<Service, Result>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Result | null> {
     try {
-      const answer = await call(peer.remote.service<Service>(service), { deadlineMs: DEADLINE_MS });
+      const answer = await call(peer.remote.service<Service>(service), { deadlineMs });
       this.#silentUntilMs.delete(peer.name);
       return answer;
     } catch (error) {

@@ -278,7 +278,7 @@ export class GroupMember {
     this.#writing
       .run(async () => {
         // A disk that is quick holds up the event loop: messages and answers go first.
-        await endOfTurn(this.#parts.runtime.clock);
+        if (!this.#isAlone) await endOfTurn(this.#parts.runtime.clock);
         await this.#store(writes);
       })
       .then(

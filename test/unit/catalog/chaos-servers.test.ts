@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'mocha';
 import { ChaosServer } from '../../../src/cli/catalog/chaos/chaos-servers.js';
+import { History, type Operation } from '../../../src/cli/catalog/chaos/history.js';
 import { whyNotReady } from '../../../src/cli/catalog/chaos/readiness.js';
 import { haveChanged, NOT_KNOWN } from '../../../src/cli/catalog/chaos/seen-versions.js';
 
@@ -71,4 +72,42 @@ describe('the chaos monkey', function () {
       assert.equal(whyNotReady(protocol, servers), words);
     });
   }
+
+  const done = (kind: Operation['kind'], version: number | null, beganMs: number, endedMs: number): Operation => ({
+    ...{ client: 1, path: '/a', kind, version, beganMs, endedMs },
+    value: String(version),
+  });
+
+  it('knows what was answered while a majority was gone', () => {
+    const history = new History();
+    for (const operation of [
+      done('write', 1, 0, 90),
+      done('write', 2, 90, 150),
+      done('read', 2, 120, 160),
+      done('write', null, 130, Number.POSITIVE_INFINITY),
+      done('write', 3, 180, 240),
+    ]) {
+      history.add(operation);
+    }
+    assert.deepEqual(
+      history.answeredWithin(100, 200).map(({ kind, version }) => [kind, version]),
+      [['read', 2]],
+    );
+    assert.deepEqual(history.problems('raft'), []);
+  });
+
+  it('notices a version that is given twice, and one that is seen after a later one', () => {
+    const history = new History();
+    for (const operation of [
+      done('write', 1, 0, 10),
+      done('write', 1, 20, 30),
+      done('write', 2, 40, 50),
+      done('read', 1, 60, 70),
+    ]) {
+      history.add(operation);
+    }
+    const problems = history.problems('raft').join('\n');
+    assert.match(problems, /a version of \/a was given twice/);
+    assert.match(problems, /order: read of version 1 of \/a at 60 ms, after 2/);
+  });
 });
