@@ -5,6 +5,7 @@ import { nodeHttpClient, type TlsFiles } from '../runtime/node/http-client.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { EtcdMetaserver, type EtcdMetaserverOptions } from './etcd/etcd-metaserver.js';
 import { GroupMetaserver, type GroupMetaserverOptions, type GroupOptions } from './group/group-metaserver.js';
+import { checkedRows } from './storage/checked-rows.js';
 import { lmdbEngine } from './storage/lmdb-engine.js';
 
 export interface RunMetaserverOptions extends Omit<GroupMetaserverOptions, 'group'> {
@@ -78,11 +79,11 @@ function open(
   group: GroupOptions | EtcdGroupOptions,
   runtime: Runtime,
 ): Promise<GroupMetaserver | EtcdMetaserver> {
-  if (group.protocol !== 'etcd') return GroupMetaserver.open({ ...options, group }, lmdbEngine, runtime);
+  if (group.protocol !== 'etcd') return GroupMetaserver.open({ ...options, group }, checkedRows(lmdbEngine), runtime);
   const { cluster, members, etcd } = group;
   return EtcdMetaserver.open(
     { ...options, cluster, members, etcd, http: nodeHttpClient(etcd.tls) },
-    lmdbEngine,
+    checkedRows(lmdbEngine),
     runtime,
   );
 }

@@ -42,6 +42,7 @@ export const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
   'metadata.not_led',
+  'metadata.row_damaged',
   'replication.log_unprepared',
   'replication.not_greeted',
   'replication.state_not_sent',

@@ -1,9 +1,10 @@
 // The liveness phase: after the last fault everything must come back by
 // itself, be readable, and equal on all replicas, with nothing left over.
+import type { MetadataService } from '../../src/protocol/services/metadata.js';
 import { LONGEST_WAIT_MS, SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import { formatHash } from '../../src/protocol/values/hash.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
-import { type CurrentBlock, currentBlocks } from './inspector.js';
+import { type CurrentBlock, currentBlocks, unlessLost } from './inspector.js';
 import { Contradiction } from './model/file-history.js';
 import { versionKey } from './version-key.js';
 import type { Stage } from './workload/last-act.js';
@@ -135,7 +136,12 @@ export class Convergence {
 
   async #leftovers(): Promise<string | null> {
     const { metadata } = this.#cluster;
-    if (metadata === null) return 'there is no metaserver';
+    const found = metadata === null ? null : await unlessLost(this.#leftoversOf(metadata));
+    return found === null ? 'there is no metaserver' : found === '' ? null : found;
+  }
+
+  /** '' when there is nothing. */
+  async #leftoversOf(metadata: MetadataService): Promise<string> {
     const { entries } = await metadata.query({ name: 'garbage', request: { after: 0, limit: 5 } });
     if (entries.length > 0) return `garbage of ${entries.map(versionKey).join(', ')}`;
     const { inodes } = await metadata.query({ name: 'orphans', request: { limit: 5 } });
@@ -144,7 +150,7 @@ export class Convergence {
       const { blocks } = await metadata.query({ name: 'missed', request: { server: host.name, limit: 5 } });
       if (blocks.length > 0) return `${host.name} still misses ${blocks.map(versionKey).join(', ')}`;
     }
-    return null;
+    return '';
   }
 
   /** What keeps the replicas from being equal to the block map and thus to each other. */

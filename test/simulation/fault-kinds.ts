@@ -23,6 +23,7 @@ export type ControlFault =
   | 'metadata stall'
   | 'metadata wipe'
   | 'metadata rot'
+  | 'row rot'
   | 'client link'
   | 'client stop'
   | 'blackout';
@@ -50,6 +51,7 @@ const CONTROL_FAULTS: Readonly<Record<Exclude<ControlFault, 'mediator link'>, nu
   'metadata stall': 1,
   'metadata wipe': 1,
   'metadata rot': 2,
+  'row rot': 1,
   'client link': 1,
   'client stop': 1,
   blackout: 1,

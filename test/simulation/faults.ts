@@ -213,6 +213,9 @@ export class Faults {
       case 'metadata rot':
         this.#metaservers.rot(meta);
         break;
+      case 'row rot':
+        this.#metaservers.rotRows(meta);
+        break;
       case 'client link': {
         const { name } = this.#world.random.pick(this.#cluster.clients);
         this.#world.note(`fault: the connection of ${name} is lost`);

@@ -6,6 +6,7 @@ import { memoryIndexFactory } from '../../src/dataserver/index/memory-index.js';
 import type { BlockKey } from '../../src/protocol/services/blocks.js';
 import type { BlockReference } from '../../src/protocol/services/metadata.js';
 import type { Hash } from '../../src/protocol/values/hash.js';
+import { hasCode } from '../../src/runtime/caught-errors.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { silentLog } from '../../src/runtime/log.js';
 import type { Network } from '../../src/runtime/network.js';
@@ -66,10 +67,20 @@ export async function inspectDisk({ host, number }: DataHost): Promise<Holdings 
   }
 }
 
+/** null when the metaserver that leads finds that it can't go on, as with rows that have rotted. */
+export function unlessLost<T>(answer: Promise<T>): Promise<T | null> {
+  return answer.catch((error: unknown) => {
+    if (hasCode(error, 'NOT_LEADER')) return null;
+    throw error;
+  });
+}
+
 /** Every block that the namespace names, as the metaserver that leads knows it; null while there is none. */
 export async function currentBlocks({ metadata }: SimulatedCluster): Promise<CurrentBlock[] | null> {
   if (metadata === null) return null;
-  const { blocks, done } = await metadata.query({ name: 'allBlocks', request: { limit: 4000 } });
+  const answer = await unlessLost(metadata.query({ name: 'allBlocks', request: { limit: 4000 } }));
+  if (answer === null) return null;
+  const { blocks, done } = answer;
   if (!done) throw new Error('the simulation keeps more blocks than one page');
   return blocks;
 }

@@ -11,6 +11,8 @@ import type { PlatterFile } from './world/platter.js';
 /** What the state on the disk has already is missed by nobody. */
 const LATEST_FRAMES = 8;
 
+const MOST_ROTTEN_ROWS = 10;
+
 interface Concerned {
   /** Names of mediators, at least one. */
   someMediators: () => string[];
@@ -91,6 +93,17 @@ export class MetaFaults {
       meta.isDamagedUpTo(committed);
       this.#world.note(`fault: a bit of frame ${frame.number} of ${path} on ${meta.host.name} has flipped`);
     });
+  }
+
+  rotRows(meta: MetaHost): void {
+    if (!this.#mayLoseOne) return;
+    const { random } = this.#world;
+    const count = random.between(1, MOST_ROTTEN_ROWS);
+    this.#world.note(`fault: ${count} rows of ${meta.host.name} rot`);
+    this.#lasting.interrupts();
+    meta.rotRows(random, count);
+    // Whoever finds them gives up leading.
+    if (meta.isServing) this.#events.leaderEnded();
   }
 
   /** One at a time, and never without the quorum that has what is committed. */

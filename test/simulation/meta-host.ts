@@ -1,10 +1,13 @@
 // One metaserver's host, and what must be known of it from outside.
 import { GroupMetaserver } from '../../src/metaserver/group/group-metaserver.js';
+import { checkedRows } from '../../src/metaserver/storage/checked-rows.js';
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
+import { PROGRESS_KEY } from '../../src/metaserver/storage/progress.js';
 import { serve } from '../../src/protocol/http/server.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
 import { carryIn } from './world/disk.js';
 import { Host, type World } from './world/host.js';
+import type { SeededRandom } from './world/seeded-random.js';
 
 /** So short that the log's files take turns within a run. */
 const SEGMENT_BYTES = 6 * 1024;
@@ -41,7 +44,7 @@ export class MetaHost {
     };
     this.host = new Host(name, world, {
       start: async (runtime) => {
-        const base = memoryEngine(this.#store, { commitDelay: metadataSync(this.host, world) });
+        const base = checkedRows(memoryEngine(this.#store, { commitDelay: metadataSync(this.host, world) }));
         const server = await GroupMetaserver.open(options, base, runtime);
         const metadata = sabotage?.(server.host.metadata) ?? server.host.metadata;
         const isAlone = shape.metaservers === 1;
@@ -76,9 +79,19 @@ export class MetaHost {
     this.#damagedUpTo = Math.max(this.#damagedUpTo, index);
   }
 
-  /** Whether it has everything again that its log ever lost. */
+  /** Whether it has everything again that its log or its rows ever lost. */
   get isWhole(): boolean {
-    return this.appliedIndex >= this.#damagedUpTo;
+    return this.appliedIndex >= this.#damagedUpTo && !this.#store.isRotten;
+  }
+
+  /** Bits of some rows flip. The server may notice it much later. */
+  rotRows(random: SeededRandom, count: number): void {
+    const rows = this.#store.scan('', PROGRESS_KEY, Number.POSITIVE_INFINITY);
+    for (let row = 0; row < count && rows.length > 0; row++) {
+      const { key, value } = random.pick(rows);
+      const at = random.between(0, value.length - 1);
+      this.#store.rot(key, at, random.between(0, 7));
+    }
   }
 
   /** An empty disk takes the place of the old one. The process must be gone. */

@@ -42,6 +42,10 @@ export const METASERVER_EVENTS: EventTexts = {
   'metadata.repeated': text(
     'After a change of the leader, {commands} changes were carried out again that had not been stored.',
   ),
+  'metadata.row_damaged': text(
+    'A row of the database has rotted on the disk; with three metaservers or more the others answer, and bring all rows anew.',
+    'Check the disk of its host. A lone metaserver has no other copy: restore a backup.',
+  ),
   'metadata.take_over_failed': text(
     'Entries that are stored in the log could not be put into the rows; it is tried again.',
     DISK,

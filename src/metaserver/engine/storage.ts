@@ -85,6 +85,8 @@ export interface BaseStorage extends Storage {
   readonly isReadable: boolean;
   view(): StorageView;
   replacement(): Promise<Replacement>;
+  /** Called by `get`, `scan` and views of a storage that checks its rows: one has rotted. What it returns is thrown. */
+  onDamage?: ((damage: Error) => Error) | undefined;
 }
 
 export type BaseFactory = (directory: string, runtime: Runtime) => Promise<BaseStorage>;

@@ -308,6 +308,12 @@ export class EtcdMember {
     this.#trouble.began(error, what);
   }
 
+  /** Some of its rows have rotted: it needs all of them anew. */
+  rowsDamaged(damage: Error): void {
+    this.#stepDown(damage.message);
+    this.#noteDivergence(new DivergedError(damage.message));
+  }
+
   #noteDivergence(error: DivergedError): void {
     if (this.#needsState) return;
     this.#needsState = true;

@@ -1,5 +1,6 @@
 // A metaserver whose log is in etcd: finds the log or begins it, follows it, and answers while it leads.
 
+import { ServiceError } from '../../protocol/errors.js';
 import type { Greeting, GroupService } from '../../protocol/services/group.js';
 import { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
@@ -81,6 +82,7 @@ export class EtcdMetaserver {
       if (this.#storage === null) throw new EtcdError('away', 'it follows no log yet');
       await this.#storage.receiveState(mark, chunks);
     }, runtime);
+    base.onDamage = (damage) => this.#noteDamage(damage);
     this.host.showGroup(
       () => etcdPlaceOf(this.#storage),
       () => diskStatus(this.#storage),
@@ -163,12 +165,21 @@ export class EtcdMetaserver {
     this.#peers.announce();
   }
 
+  /** Where others have the row too, they answer, and this server gets all rows anew; a lone one answers what it can. */
+  #noteDamage(damage: Error): Error {
+    const storage = this.#storage;
+    this.#runtime.log.error('metadata.row_damaged', errorFields(damage));
+    if (storage === null || this.#names.length < 3) return new ServiceError('FAILED', damage.message);
+    storage.member.rowsDamaged(damage);
+    return new ServiceError('NOT_LEADER', damage.message);
+  }
+
   /** Not before it is known that this server is the one whose rows are wrong. */
   async #replaceRows(storage: EtcdStorage): Promise<void> {
     const logId = etcdLogOf(storage.self) ?? '';
     const voters = this.#names.map((each) => etcdMemberId(each, logId));
     const view = { appliedIndex: storage.applied.index, members: { voters } };
-    const parts = { peers: this.#peers, runtime: this.#runtime, isClosed: () => this.#isClosed };
+    const parts = { peers: this.#peers, runtime: this.#runtime, isClosed: () => this.#isClosed, isRotten: false };
     if (await mostAgreeWithLeader(view, parts)) this.#askForState(storage);
   }
 

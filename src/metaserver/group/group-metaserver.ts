@@ -8,6 +8,8 @@ import { Membership } from '../../replication/group/membership.js';
 import { GroupLink } from '../../replication/link/group-link.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { type PeerAddress, Peers } from '../../replication/link/peers.js';
+import { errorFields } from '../../runtime/caught-errors.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import { sparingRepetitions } from '../../runtime/repeated-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { BaseFactory, BaseStorage } from '../engine/storage.js';
@@ -49,6 +51,8 @@ export class GroupMetaserver {
   /** Its disk is empty: it is known to belong to no group. */
   #isBlank = false;
   #storage: GroupStorage | null = null;
+  /** The last one of which a row was damaged. */
+  #damaged: GroupStorage | null = null;
   /** Of its namespace, which never changes; null before it has one. */
   #clusterId: string | null = null;
   #membership: Membership | null = null;
@@ -76,6 +80,7 @@ export class GroupMetaserver {
     }, runtime);
     const others = group.members.filter((member) => member.name !== name);
     this.#peers = new Peers({ name, own, others, runtime, ...(secret === undefined ? {} : { secret }) });
+    base.onDamage = (damage) => this.#noteDamage(damage);
     this.host.showGroup(
       () => placeOf(this.#storage),
       () => diskStatus(this.#storage),
@@ -177,13 +182,30 @@ export class GroupMetaserver {
     this.#peers.announce();
   }
 
+  /** Where others have the row too, they answer, and this server gets all rows anew; a lone one answers what it can. */
+  #noteDamage(damage: Error): Error {
+    const storage = this.#storage;
+    this.#runtime.log.error('metadata.row_damaged', errorFields(damage));
+    if (storage === null || storage.standing !== 'voter' || storage.members.voters.length < 3) {
+      return new ServiceError('FAILED', damage.message);
+    }
+    if (this.#damaged !== storage) {
+      this.#damaged = storage;
+      const replacing = Promise.resolve().then(() => this.#replace(storage));
+      replacing.catch(rethrowProgramFault);
+      this.#starting = replacing;
+    }
+    return new ServiceError('NOT_LEADER', damage.message);
+  }
+
   /** Its rows can't be trusted: it comes back as a new member. */
   async #replace(storage: GroupStorage): Promise<void> {
     this.#membership?.close();
     this.#fullDisk?.close();
     await this.#states.close();
     await storage.abandon();
-    if (!(await mostAgreeWithLeader(storage, this.#joining))) return;
+    const isRotten = this.#damaged === storage;
+    if (!(await mostAgreeWithLeader(storage, { ...this.#joining, isRotten }))) return;
     await this.#takePart(await becomeNew(this.#base, this.#options.name, this.#runtime));
   }
 

@@ -9,6 +9,7 @@ export class MemoryStore {
   readonly #rows = new Map<Key, Uint8Array>();
   readonly #keys = new SortedKeys();
   #generation = 0;
+  #isRotten = false;
 
   get generation(): number {
     return this.#generation;
@@ -21,6 +22,19 @@ export class MemoryStore {
 
   get count(): number {
     return this.#rows.size;
+  }
+
+  /** Whether a row has rotted since all rows were replaced. */
+  get isRotten(): boolean {
+    return this.#isRotten;
+  }
+
+  /** A bit of a row flips. */
+  rot(key: Key, at: number, bit: number): void {
+    const value = Uint8Array.from(this.#rows.get(key) ?? []);
+    value[at] = (value[at] ?? 0) ^ (1 << bit);
+    this.#rows.set(key, value);
+    this.#isRotten = true;
   }
 
   get(key: Key): Uint8Array | undefined {
@@ -46,6 +60,7 @@ export class MemoryStore {
 
   /** All rows are replaced by those. */
   replaceBy(other: MemoryStore): void {
+    this.#isRotten = false;
     const gone = [...this.#rows.keys()].map((key): [Key, null] => [key, null]);
     this.change(new Map<Key, Uint8Array | null>([...gone, ...other.#rows]));
   }

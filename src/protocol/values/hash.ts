@@ -82,6 +82,11 @@ export function saltedChecksum(bytes: Uint8Array, salt: bigint): Hash {
   return library.h64Raw(bytes, salt);
 }
 
+/** An unsigned 32-bit checksum, against rot and not against people. */
+export function checksum32(bytes: Uint8Array, seed: number): number {
+  return library.h32Raw(bytes, seed);
+}
+
 /** 16 hexadecimal digits, for people and for XML-RPC. */
 export function formatHash(hash: Hash): string {
   return hash.toString(16).padStart(16, '0');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'mocha';
 import { GroupMetaserver } from '../../../src/metaserver/group/group-metaserver.js';
 import { type RunningMetaserver, runMetaserver } from '../../../src/metaserver/main.js';
+import { checkedRows } from '../../../src/metaserver/storage/checked-rows.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { decodeProgress, encodeProgress, PROGRESS_KEY } from '../../../src/metaserver/storage/progress.js';
@@ -88,12 +89,31 @@ class Group {
 
   /** Of a server that is stopped. @returns its member id */
   async spoilDigest(name: string, by = 1n): Promise<string> {
-    const storage = await lmdbEngine(join(this.#directory, name), this.#runtime);
+    const storage = await checkedRows(lmdbEngine)(join(this.#directory, name), this.#runtime);
     const progress = decodeProgress(storage.get(PROGRESS_KEY) ?? assert.fail());
     assert('self' in progress);
     await storage.write(new Map([[PROGRESS_KEY, encodeProgress({ ...progress, digest: progress.digest + by })]]));
     await storage.close();
     return progress.self;
+  }
+
+  /** Of a server that is stopped: a bit of each row flips, but of the one that says who it is. */
+  async rot(name: string): Promise<void> {
+    const storage = await lmdbEngine(join(this.#directory, name), this.#runtime);
+    const rows = storage.scan('', PROGRESS_KEY, Number.POSITIVE_INFINITY);
+    const rotten = rows.map(({ key, value }): [string, Uint8Array] => [
+      key,
+      value.map((byte, at) => (at === 0 ? byte ^ 1 : byte)),
+    ]);
+    await storage.write(new Map(rotten));
+    await storage.close();
+  }
+
+  /** Has it lead. */
+  async lead(name: string): Promise<void> {
+    const leader = await this.leader(3);
+    if (leader === name) return;
+    await (this.#remotes.get(leader) ?? assert.fail()).service<GroupService>('group').transfer({ name });
   }
 
   metadata(name: string): MetadataService {
@@ -161,6 +181,29 @@ describe('a metaserver whose rows differ from those of its group', () => {
       await until('a voter', async () => (await group.status(other)).role === 'follower', LIMIT_MS);
       await group.stop(leader);
       assert.deepEqual(await group.entries(), ['one', 'two']);
+    } finally {
+      await group.close();
+    }
+  }).timeout(120_000);
+});
+
+describe('a metaserver whose rows have rotted', () => {
+  it('gives up leading when it finds one, and gets all rows anew', async () => {
+    const group = await Group.of(3, 'raft');
+    try {
+      for (const name of group.names) await group.start(name);
+      await group.leader(3);
+      await group.make('one');
+      await group.stop('meta2');
+      await group.rot('meta2');
+      await group.start('meta2');
+      const before = await group.memberId('meta2');
+      await group.lead('meta2');
+      await until('the damage', async () => group.events.includes('metadata.row_damaged'), LIMIT_MS);
+      await until('a new member', async () => ![before, null].includes(await group.memberId('meta2')), LIMIT_MS);
+      await until('a voter', async () => (await group.status('meta2')).role !== 'learner', LIMIT_MS);
+      await group.lead('meta2');
+      assert.deepEqual(await group.entries(), ['one']);
     } finally {
       await group.close();
     }
