@@ -8,7 +8,7 @@ import { Cluster, until } from '../support/cluster.js';
 import { requirePrograms } from '../support/programs.js';
 import { requireFuse } from '../support/require-fuse.js';
 
-const VIEWS = ['cluster', 'files', 'files/dir', 'files/four.bin?block=1', 'events', 'faults'];
+const VIEWS = ['cluster', 'files', 'files/four.bin?block=1', 'events', 'faults'];
 const MARKUP = '<img src=x onerror=alert(1)><b>bold<b>&amp;';
 const RIGHT_TO_LEFT = '\u202egnp.exe';
 /** The name of what has the focus. */

@@ -2,7 +2,8 @@
 // ten minutes.
 import { useEffect } from 'preact/hooks';
 import { survivalText } from '../../explain/survival.js';
-import type { ClusterSnapshot } from '../../protocol/page/messages.js';
+import { listed } from '../../explain/words.js';
+import type { ClusterSnapshot, PageDataServer } from '../../protocol/page/messages.js';
 import { clusters } from '../live/live.js';
 import { place } from '../live/place.js';
 import { useStore } from '../live/store.js';
@@ -63,7 +64,7 @@ function Verdict({ snapshot }: { snapshot: ClusterSnapshot }) {
     <section class={`verdict ${mood}`} aria-labelledby="verdict">
       <div>
         <h1 id="verdict">{headline(snapshot)}</h1>
-        {survivalText({ ...snapshot, dataservers })
+        {survivalText(snapshot, snapshot.metadataProtocol)
           .split('\n')
           .map((line) => (
             <p key={line}>{line}</p>
@@ -91,6 +92,14 @@ function headline({ readable, writable, dataservers, onWriteQuorumLost }: Cluste
   const refused = onWriteQuorumLost === 'block' ? 'writes wait' : 'writes are refused';
   if (!readable) return writable ? 'Reads fail, writes go on' : `Reads fail, and ${refused}`;
   if (!writable) return `Reads go on, ${refused}`;
-  const isAmiss = dataservers.some(({ state, behind, trouble }) => state !== 'up' || trouble !== null || behind !== 0);
-  return isAmiss ? 'Reads and writes go on, and something is being mended' : 'All is well: reads and writes go on';
+  const named = (fits: (server: PageDataServer) => boolean): string[] =>
+    dataservers.filter(fits).map(({ name }) => name);
+  const down = named(({ state }) => state === 'down');
+  const troubled = named(({ trouble }) => trouble !== null);
+  const behind = named(({ state, behind: blocks }) => state !== 'up' || blocks !== 0);
+  if (down.length > 0) return `Reads and writes go on without ${listed(down)}`;
+  if (troubled.length > 0) return `Reads and writes go on, with trouble on ${listed(troubled)}`;
+  if (behind.length === 0) return 'All is well: reads and writes go on';
+  const lack = behind.length === 1 ? 'gets what it lacks' : 'get what they lack';
+  return `Reads and writes go on while ${listed(behind)} ${lack}`;
 }

@@ -4,7 +4,7 @@ import type { PageDataServer } from '../../protocol/page/messages.js';
 import type { MediatorStatus, MetaserverStatus } from '../../protocol/services/admin.js';
 import { linkTo } from '../live/place.js';
 import { progressOf } from '../live/progress.js';
-import { countText, durationText, rateText, sizeText } from '../parts/figures.js';
+import { briefText, countText, durationText, rateText, sizeText } from '../parts/figures.js';
 import { type Mood, StateMark } from '../parts/state-mark.js';
 
 /** A disk with less room than this is worth a colour. */
@@ -31,15 +31,15 @@ export function DataServerCard({ server }: { server: PageDataServer }) {
       )}
       {isCatchingUp && rebuild === undefined ? <CatchUp name={name} behind={behind} /> : null}
       <dl class="figures">
-        <Figure name="blocks">{countText(blocks)}</Figure>
+        <Figure name="blocks">{briefText(blocks)}</Figure>
         <Figure name="size">{sizeText(bytes)}</Figure>
         <Figure name="latency">{latencyMs === null || state === 'down' ? '–' : durationText(latencyMs)}</Figure>
         <Figure name="dissents" isNotable={dissents > 0}>
-          {countText(dissents)}
+          {briefText(dissents)}
         </Figure>
-        <Figure name="repairs">{countText(repairs)}</Figure>
+        <Figure name="repairs">{briefText(repairs)}</Figure>
         <Figure name="behind" isNotable={behind !== 0}>
-          {behind === null ? 'unknown' : countText(behind)}
+          {behind === null ? 'unknown' : briefText(behind)}
         </Figure>
       </dl>
       <Room free={server.freeBytes} total={server.totalBytes} />
@@ -72,10 +72,10 @@ export function MetaserverCard({ server, isLone }: { server: MetaserverStatus; i
         <RebuildProgress name={name} done={snapshot.done} total={snapshot.total} what="rows" />
       )}
       <dl class="figures">
-        <Figure name="term">{countText(term)}</Figure>
-        <Figure name="last entry">{countText(lastIndex)}</Figure>
-        <Figure name="committed">{countText(committedIndex)}</Figure>
-        <Figure name="applied">{countText(appliedIndex)}</Figure>
+        <Figure name="term">{briefText(term)}</Figure>
+        <Figure name="last entry">{briefText(lastIndex)}</Figure>
+        <Figure name="committed">{briefText(committedIndex)}</Figure>
+        <Figure name="applied">{briefText(appliedIndex)}</Figure>
         <Figure name="behind" isNotable={lag !== null && lag.entries > 0 && lag.ms >= WORTH_SAYING_MS}>
           {lag === null
             ? 'unknown'

@@ -91,6 +91,7 @@ export function FileView({ file, changed }: Props) {
               )}
               {chosen !== null && cluster?.role === 'active' && cluster.testHooks ? (
                 <CorruptForm
+                  key={chosen}
                   inode={inode}
                   index={chosen}
                   servers={cluster.dataservers}

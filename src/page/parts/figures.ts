@@ -2,6 +2,7 @@
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const WHOLE = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
+const BRIEF = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const TENTHS = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 /** 12,345 */
@@ -9,12 +10,17 @@ export function countText(count: number): string {
   return WHOLE.format(count);
 }
 
+/** The same where there is little room: 12,345 and 12.3M */
+export function briefText(count: number): string {
+  return count < 1_000_000 ? WHOLE.format(count) : BRIEF.format(count);
+}
+
 /** 3.4 MiB */
 export function sizeText(bytes: number): string {
   let unit = 0;
   let size = bytes;
   for (; size >= 1024 && unit < UNITS.length - 1; unit++) size /= 1024;
-  return `${unit === 0 ? WHOLE.format(size) : TENTHS.format(size)} ${UNITS[unit]}`;
+  return `${unit === 0 || size >= 100 ? WHOLE.format(size) : TENTHS.format(size)} ${UNITS[unit]}`;
 }
 
 /** 0.34, 3.4, 34, 1,234 */
