@@ -110,7 +110,9 @@ export class RecordingReader {
 
   /** Another recording may follow the first, as those of the servers of one group do: they are shown as one. */
   #begin(header: RecordingHeader): void {
-    if (this.#header !== null && !this.#hasEnded) this.#spoil('one of its parts is cut off');
+    if (this.#header !== null && !this.#hasEnded) {
+      this.#problem ??= 'A part of this recording has no end: its server was killed, or the file is cut off.';
+    }
     const before = this.#header?.processes ?? [];
     const names = new Set(before.map(({ name }) => name));
     const processes = [...before, ...header.processes.filter(({ name }) => !names.has(name))];

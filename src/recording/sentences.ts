@@ -1,7 +1,6 @@
 // What each event of a recording says, in a sentence, and the kinds of events that one can go to.
 import { explainEvent } from '../explain/events.js';
 import { explainVote } from '../explain/vote.js';
-import { counted } from '../explain/words.js';
 import type { RecordedEvent, VoteEvent } from './format.js';
 
 /** The name of a kind that a reader can go to, and which events it has. */
@@ -108,8 +107,4 @@ export function timeText(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;
   if (us < 1_000_000) return `${(us / 1000).toFixed(us < 100_000 ? 2 : 1)} ms`;
   return `${(us / 1_000_000).toFixed(3)} s`;
-}
-
-export function eventsText(count: number): string {
-  return counted(count, 'event');
 }

@@ -1,5 +1,5 @@
 // Writes a recording, line by line.
-import { RECORDING_VERSION, type RecordedEvent, type RecordingHeader } from './format.js';
+import { RECORDING_VERSION, type RecordedEvent, type RecordingEnd, type RecordingHeader } from './format.js';
 
 export class RecordingWriter {
   #events = 0;
@@ -22,7 +22,8 @@ export class RecordingWriter {
   /** What comes after this is left out. */
   end(): void {
     this.#hasEnded = true;
-    this.#write(`${JSON.stringify({ kind: 'end', events: this.#events })}\n`);
+    const last: RecordingEnd = { kind: 'end', events: this.#events };
+    this.#write(`${JSON.stringify(last)}\n`);
   }
 }
 

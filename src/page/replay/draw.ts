@@ -51,6 +51,8 @@ export function draw(picture: Picture): void {
     drawMark(picture, event, place === player.chosen, votes <= LABELLED_VOTES);
   }
   drawFuture(picture);
+  const chosen = player.chosenEvent;
+  if (chosen?.kind === 'message') drawArrow(picture, chosen, true, true);
   context.restore();
   drawLabels(picture);
   context.fillStyle = palette.line;
@@ -165,17 +167,11 @@ function drawCuts({ context, layout, palette, player }: Picture): void {
 }
 
 function drawArrows(picture: Picture, places: readonly number[]): void {
-  const { context, layout, player, palette } = picture;
+  const { player } = picture;
   const messages = places.filter((place) => player.timeline.events[place]?.kind === 'message');
   const isLabelled = messages.length <= LABELLED_ARROWS;
   for (const place of messages) {
     if (place !== player.chosen) drawArrow(picture, player.timeline.events[place] as MessageEvent, false, isLabelled);
-  }
-  const chosen = player.chosenEvent;
-  if (chosen?.kind === 'message') {
-    context.lineCap = 'round';
-    drawArrow({ context, layout, player, palette }, chosen, true, true);
-    context.lineCap = 'butt';
   }
 }
 

@@ -3,14 +3,14 @@ import { type Axis, EvenAxis, TrueAxis } from '../../recording/axis.js';
 import type { RecordedEvent } from '../../recording/format.js';
 import type { Recording } from '../../recording/reader.js';
 import { headline, JUMPS, type Jump } from '../../recording/sentences.js';
-import { endOf, isSteady, Timeline } from '../../recording/timeline.js';
+import { isSteady, Timeline } from '../../recording/timeline.js';
 import { Store } from '../live/store.js';
 
 /** Pixels from one moment to the next. */
 const EVEN_ZOOMS = [1, 2, 4, 8, 14, 24, 40, 70] as const;
 /** Microseconds in a hundred pixels. */
 const TRUE_ZOOMS = [2_000_000, 500_000, 100_000, 25_000, 5_000, 1_000, 250, 60] as const;
-const FIRST_ZOOM = 4;
+const FIRST_ZOOM = 5;
 /** Of events, or of milliseconds true to scale, in a second. */
 export const SPEEDS = [1, 2, 5, 10, 25, 100, 1000] as const;
 const TRUE_US_PER_SPEED = 1000;
@@ -178,9 +178,4 @@ export class Player {
     this.frames.value++;
     this.words.value++;
   }
-}
-
-/** Messages that have been sent and have not arrived. */
-export function isOnItsWay(event: RecordedEvent, us: number): boolean {
-  return event.kind === 'message' && event.t <= us && endOf(event) > us;
 }

@@ -137,7 +137,7 @@ export class RecordedStream {
         calls.set(message.id, message.method);
         const inner = coreMessages(message.body);
         this.#watch.sent(this.#from, inner);
-        return { name: kindsOf(inner) ?? message.method, content: contentOf(inner, message.body) };
+        return { name: kindsOf(inner) ?? message.method, ...contentOf(inner, message.body) };
       }
       case 'cancel':
         return { name: 'cancel', content: calls.get(message.id) ?? '' };
@@ -148,8 +148,8 @@ export class RecordedStream {
         this.#watch.sent(this.#from, inner);
         const name = kindsOf(inner);
         // Members of a group answer a call with their own next messages.
-        if (name !== undefined) return { name, content: contentOf(inner, message.body) };
-        return { name: method, isReply: true, content: contentOf(inner, message.body) };
+        if (name !== undefined) return { name, ...contentOf(inner, message.body) };
+        return { name: method, isReply: true, ...contentOf(inner, message.body) };
       }
       case 'failure': {
         const method = calls.get(message.id) ?? 'answer';
@@ -165,7 +165,9 @@ export class RecordedStream {
   }
 }
 
-function contentOf(inner: readonly CoreMessage[], body: object): string {
+/** Nothing, where a message carries nothing. */
+function contentOf(inner: readonly CoreMessage[], body: object): { content?: string } {
   const text = inner.length === 0 ? brief(body) : inner.map((message) => brief(message)).join('; ');
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+  if (text === '{}' || text === '{messages []}') return {};
+  return { content: text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text };
 }

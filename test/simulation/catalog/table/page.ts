@@ -57,7 +57,7 @@ export async function measureFault(fault: TableFault, recorderOf?: RecorderOf): 
   return { fault: fault.name, ...(note === undefined ? {} : { note }), rows };
 }
 
-function sectionOf({ fault, rows, note }: CollectionTable): string {
+export function sectionOf({ fault, rows, note }: CollectionTable): string {
   return [
     `## ${fault[0]?.toUpperCase()}${fault.slice(1)}`,
     '',
