@@ -2,7 +2,7 @@
 // The nmrfs command as npm installs it.
 import { existsSync } from 'node:fs';
 
-const built = new URL('../dist/src/cli/main.js', import.meta.url);
+const built = new URL('../dist/bundle/cli/main.js', import.meta.url);
 if (existsSync(built)) {
   await import(built.href);
 } else {

@@ -26,4 +26,4 @@ function runChecks() {
   return failures.length === 0;
 }
 
-process.exitCode = install() && build() && runChecks() ? 0 : 1;
+process.exitCode = install() && (await build()) && runChecks() ? 0 : 1;

@@ -1,27 +1,16 @@
 // Brings a working copy to the point where it can run: dependencies installed,
-// TypeScript compiled. Skips what is up to date. Uses nothing but Node, since a
+// TypeScript compiled, what is shipped bundled. Skips what is up to date. Uses nothing but Node, since a
 // fresh clone has nothing else yet.
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleCommand, bundlePage } from './bundle.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE_FOLDERS = ['src', 'test', 'tools'];
 /** What a browser runs; compiled and bundled apart from the rest. */
 const PAGE = join(root, 'src', 'page');
-const PAGE_PACKAGES = ['preact', 'uplot'];
 
 /** Runs a program in the project's folder with its output shown; answers whether it succeeded. */
 export function run(program, parameters, options = {}) {
@@ -61,8 +50,8 @@ function linkCommand() {
   }
 }
 
-/** Compiles when a source is newer than the last build. `force` compiles anyway. */
-export function build(force = false) {
+/** Compiles and bundles when a source is newer than the last build. `force` compiles anyway. */
+export async function build(force = false) {
   const stamp = join(root, 'dist', '.built');
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesIn(join(root, folder))).filter((file) =>
     file.endsWith('.ts'),
@@ -75,41 +64,14 @@ export function build(force = false) {
   }
   const startedMs = Date.now();
   const parameters = ['-p', '.', '--incremental', '--tsBuildInfoFile', join('dist', '.tsbuildinfo')];
-  if (!run(tool('tsc'), parameters) || !bundlePage()) {
+  if (!run(tool('tsc'), parameters) || !run(tool('tsc'), ['-p', PAGE])) {
     return false;
   }
+  await bundleCommand(root);
+  await bundlePage(root, PAGE);
   writeFileSync(stamp, '');
   // A source that was saved while we compiled is newer than this.
   utimesSync(stamp, new Date(startedMs), new Date(startedMs));
-  return true;
-}
-
-/** Checks the page's code, and makes of it the few files that servers send to browsers, in dist/page. */
-function bundlePage() {
-  const target = join(root, 'dist', 'page');
-  const parameters = [
-    '--bundle',
-    '--minify',
-    '--format=iife',
-    '--target=es2022',
-    '--charset=utf8',
-    '--log-level=warning',
-  ];
-  const jsx = ['--jsx=automatic', '--jsx-import-source=preact'];
-  const entry = [join(PAGE, 'main.tsx'), `--outfile=${join(target, 'app.js')}`];
-  if (!run(tool('tsc'), ['-p', PAGE]) || !run(tool('esbuild'), [...entry, ...parameters, ...jsx])) {
-    return false;
-  }
-  mkdirSync(target, { recursive: true });
-  for (const name of ['index.html', 'icon.svg', 'protocols.recordings']) {
-    copyFileSync(join(PAGE, name), join(target, name));
-  }
-  // Their code is in the bundle, and their licenses ask for this.
-  const licenses = PAGE_PACKAGES.map((name) => {
-    const text = readFileSync(join(root, 'node_modules', name, 'LICENSE'), 'utf8');
-    return `app.js contains code of ${name}:\n\n${text}`;
-  });
-  writeFileSync(join(target, 'LICENSES.txt'), licenses.join('\n\n'));
   return true;
 }
 
@@ -135,5 +97,5 @@ function filesIn(folder) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const force = process.argv.includes('--force');
-  process.exitCode = install() && build(force) ? 0 : 1;
+  process.exitCode = install() && (await build(force)) ? 0 : 1;
 }

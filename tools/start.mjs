@@ -5,11 +5,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, install, root, run } from './prepare.mjs';
 
-const command = join(root, 'dist', 'src', 'cli', 'main.js');
+const command = join(root, 'dist', 'bundle', 'cli', 'main.js');
 const parameters = process.argv.slice(2);
 const configured = parameters.some((parameter) => parameter.startsWith('--config'));
 
-if (!install() || !build()) {
+if (!install() || !(await build())) {
   process.exitCode = 1;
 } else if (
   !configured &&

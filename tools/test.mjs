@@ -32,7 +32,7 @@ function withFiles(parameters) {
 }
 
 async function main() {
-  if (!install() || !build() || !mountsAreAsExpected()) {
+  if (!install() || !(await build()) || !mountsAreAsExpected()) {
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const parameters = process.argv.slice(2);

@@ -9,6 +9,8 @@ export interface Asker {
   readonly timestamp?: string;
   /** The same for each time that a request is made. */
   readonly token?: string;
+  /** How long it waits while nobody leads; without end when absent. */
+  readonly limitMs?: number;
 }
 
 export interface Found {
@@ -76,9 +78,9 @@ export interface Catalog {
   crash(): Promise<void>;
   restore(): Promise<void>;
   /** Another server may come: all know its address from then on. */
-  addServer(name: string, address: string): Promise<void>;
-  /** Takes a server out of the group. */
-  removeServer(name: string): Promise<void>;
+  addServer(name: string, address: string, limitMs?: number): Promise<void>;
+  /** Takes a server out of the group. @returns false when that was done before */
+  removeServer(name: string, limitMs?: number): Promise<boolean>;
   /** In order: what was answered stays. */
   close(): Promise<void>;
 }

@@ -33,10 +33,10 @@ export interface RunningCatalog {
 export interface RunCatalogOptions extends OpenCatalogOptions {
   /** Has every message told. */
   readonly say?: (line: string) => void;
-  /** The files of the page; without them there is none. */
-  readonly page?: PageFiles;
   /** Has every message recorded: takes the lines. */
   readonly record?: (text: string) => void;
+  /** The files of the page; without them there is none. */
+  readonly page?: PageFiles;
 }
 
 /** What a server that comes later is told. */
@@ -62,6 +62,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
   const recording = recordingOf(options, catalog, runtime);
   const watches = [traceOf(options, catalog, runtime), recording].filter((watch) => watch !== undefined);
   const watched = watches.length === 0 ? undefined : new WatchedCalls(watches);
+  const answered = watched?.http(answering) ?? answering;
   let listening: RunningServer;
   try {
     listening = await serve(
@@ -69,7 +70,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
         address: server.address,
         services: watched?.services(catalog.services) ?? catalog.services,
         xmlRpc: watched?.xmlRpc(xmlRpc) ?? xmlRpc,
-        other: async (request) => (await page?.(request)) ?? (watched?.http(answering) ?? answering)(request),
+        other: async (request) => (await page?.(request)) ?? answered(request),
         health: () => ({ healthy: !catalog.isCrashed }),
         ...(config.secret === undefined ? {} : { secret: config.secret }),
       },

@@ -56,9 +56,9 @@ export async function openCatalog(options: OpenCatalogOptions, runtime: Runtime)
       };
       const unique = await claim(server, { ...common, protocol }, runtime);
       const replica = new QuorumReplica();
-      const journal = journalOf(server, () => replica.encode(), runtime);
+      const journal = journalOf(server, () => replica.parts(), runtime);
       await journal.replay(
-        (state) => replica.replayState(state),
+        (part) => replica.replayPart(part),
         (record) => replica.replay(record),
       );
       return new QuorumCatalog(
@@ -71,7 +71,7 @@ export async function openCatalog(options: OpenCatalogOptions, runtime: Runtime)
     case 'lazy': {
       const unique = await claim(server, { ...common, protocol }, runtime);
       const replica = new LazyReplica();
-      const journal = journalOf(server, () => replica.encode(), runtime);
+      const journal = journalOf(server, () => replica.parts(), runtime);
       const absorb = (bytes: Uint8Array) => replica.absorb(decodeBatch(bytes));
       await journal.replay(absorb, absorb);
       return new LazyCatalog(replica, journal, { ...common, protocol, self: `${name}/${unique}` }, runtime);
@@ -83,7 +83,7 @@ function keeperOf({ directory }: CatalogServerConfig, runtime: Runtime): Keeper 
   return directory === undefined ? new MemoryKeeper() : new DiskKeeper(directory, runtime);
 }
 
-function journalOf({ directory }: CatalogServerConfig, state: () => Uint8Array, runtime: Runtime): Journal {
+function journalOf({ directory }: CatalogServerConfig, state: () => Iterable<Uint8Array>, runtime: Runtime): Journal {
   return directory === undefined ? NO_JOURNAL : new DiskJournal(directory, state, runtime);
 }
 

@@ -209,7 +209,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime,
   });
-  const fileReader = new FileReader(blockMap, reader, auditor, counters, runtime);
+  const fileReader = new FileReader({ blockMap, reader, replicas, auditor, counters, runtime });
   const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const held = new HeldFiles({
     released: async (inode) => {

@@ -13,6 +13,15 @@ export interface Clock {
   monotonicMs(): number;
   /** Calls `action` once, no sooner than `delayMs` from now. */
   after(delayMs: number, action: () => void): Timer;
+  /** Calls `action` once, when all that has arrived by now has been taken in, and all that was written in this turn has left. */
+  afterTurn(action: () => void): void;
+}
+
+/** Resolves when what has arrived by now has been taken in, and what was written in this turn has left. */
+export function endOfTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.afterTurn(resolve);
+  });
 }
 
 /** Resolves after `delayMs`. */

@@ -23,6 +23,8 @@ export interface DiskFile {
   writeNow(chunks: readonly Uint8Array[], position: number): void;
   /** The same without blocking the event loop. */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
+  /** `write`, on stable storage when it resolves: one operation instead of two. */
+  writeThrough(chunks: readonly Uint8Array[], position: number): Promise<void>;
   /** fdatasync: what was written before the call is on stable storage when it resolves. */
   sync(): Promise<void>;
   /** The same, blocking; missing where it would hide what happens meanwhile, as in the simulation. */

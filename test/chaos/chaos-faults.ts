@@ -6,11 +6,6 @@ import type { Way } from './hosts.js';
 
 const SHORTEST_MS = 300;
 const LONGEST_MS = 7000;
-/**
- * A mediator gives way when it has missed the data servers for as long as a call may take (3 s). If they are back just then, no other
- * mediator would do better, and a write is refused until they are let in again, as with a lone mediator.
- */
-const SHORTEST_ISOLATION_MS = 6000;
 const SHORTEST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 2500;
 /** Of faults of metaservers and mediators: so many concern the one that leads, or is active. */
@@ -91,8 +86,7 @@ export class ChaosFaults {
   /** Does one of these to the server, for a while. */
   async #strike(server: string, faults: readonly Fault[], random: SeededRandom): Promise<void> {
     const fault = random.pick(faults);
-    const shortestMs = fault === 'cut off from data servers' ? SHORTEST_ISOLATION_MS : SHORTEST_MS;
-    const durationMs = random.between(shortestMs, LONGEST_MS);
+    const durationMs = random.between(SHORTEST_MS, LONGEST_MS);
     const kind = `${fault} ${server.replace(/[0-9]+$/, '')}`;
     this.done.set(kind, (this.done.get(kind) ?? 0) + 1);
     const cluster = this.#cluster;

@@ -94,7 +94,7 @@ class ChaosRun {
       seed,
     );
     const changing = new ChangingProgram(join(first, 'changes'));
-    const workloads = await Workloads.start(join(last, 'programs'), plain);
+    const workloads = await Workloads.start(join(last, 'programs'), plain, (problem) => onLine(`PROBLEM ${problem}`));
     this.#endPrograms = [() => registers.kill(), () => changing.kill(), () => workloads.finish()];
 
     const files = async () => (await contentRegisters(join(cluster.folder, 'client1', 'mnt', 'registers'))).slice(-4);

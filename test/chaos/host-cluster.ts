@@ -8,7 +8,7 @@ import { type Outcome, run, until } from '../support/cluster.js';
 import { HostProcess } from './host-process.js';
 import { Hosts } from './hosts.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 const PORT = 7600;
 const SETTLE_LIMIT_MS = 120_000;
 const STATUS_LIMIT_MS = 20_000;

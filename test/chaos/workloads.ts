@@ -31,6 +31,8 @@ const SQLITE = `
 python3 - <<'PROGRAM'
 import os, sqlite3
 path = 'database'
+# SQLite does not say why it can not open a file.
+os.close(os.open(path, os.O_RDWR | os.O_CREAT))
 connection = sqlite3.connect(path, timeout=60, isolation_level=None)
 run = connection.execute
 run('create table if not exists rows(number integer primary key, data text)')
@@ -58,16 +60,18 @@ export class Workloads {
   readonly problems: string[] = [];
   #isOver = false;
   readonly #running: Promise<void>[];
+  readonly #onProblem: (problem: string) => void;
 
-  private constructor(folder: string, plain: string) {
+  private constructor(folder: string, plain: string, onProblem: (problem: string) => void) {
+    this.#onProblem = onProblem;
     const scripts = { git: GIT, sqlite: SQLITE, tar: TAR(plain) };
     this.#running = Object.entries(scripts).map(([name, script]) => this.#repeat(name, script, folder));
   }
 
   /** @param folder on a mount @param plain elsewhere */
-  static async start(folder: string, plain: string): Promise<Workloads> {
+  static async start(folder: string, plain: string, onProblem: (problem: string) => void): Promise<Workloads> {
     await cp(TREE, join(plain, 'tree'), { recursive: true });
-    return new Workloads(folder, plain);
+    return new Workloads(folder, plain, onProblem);
   }
 
   /** Resolves when the rounds that are under way have ended. */
@@ -84,7 +88,9 @@ export class Workloads {
         this.rounds[name]++;
       }
     } catch (error) {
-      this.problems.push(`${name}: ${messageOf(error)}`);
+      const problem = `${name}: ${messageOf(error)}`;
+      this.problems.push(problem);
+      this.#onProblem(problem);
     }
   }
 }

@@ -11,7 +11,7 @@ import { after, afterEach, before, describe, it } from 'mocha';
 import { Cluster, isAlive, run, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 /** A request that hangs is given up a second after the signal; the rest is for a busy machine. */
 const KILLED_WITHIN_MS = 8000;
 

@@ -8,7 +8,7 @@ import { after, before, describe, it } from 'mocha';
 import { Cluster, until } from '../support/cluster.js';
 import { requireFuse } from '../support/require-fuse.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 
 describe('watching and explaining', function () {
   this.timeout(120_000);

@@ -60,9 +60,7 @@ function followMediators(names: readonly string[], answers: AnswerWatch, runtime
   const deadlineMs = CLIENT_DEADLINE_MS;
   const whileDown = names.length === 1 ? 'wait' : 'fail';
   const servers = names.map((name) => {
-    // An only mediator that lost its power says nothing of it.
-    const closeOnDeadline = names.length === 1;
-    const options = { name, address: `${name}:1`, deadlineMs, whileDown, closeOnDeadline } as const;
+    const options = { name, address: `${name}:1`, deadlineMs, whileDown } as const;
     return { name, remote: answers.over(name, connectRemote(options, runtime)) };
   });
   const [only] = servers;

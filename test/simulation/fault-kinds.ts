@@ -22,6 +22,7 @@ export type ControlFault =
   | 'metadata disk'
   | 'metadata stall'
   | 'metadata wipe'
+  | 'metadata rot'
   | 'client link'
   | 'client stop'
   | 'blackout';
@@ -48,6 +49,7 @@ const CONTROL_FAULTS: Readonly<Record<Exclude<ControlFault, 'mediator link'>, nu
   'metadata disk': 1,
   'metadata stall': 1,
   'metadata wipe': 1,
+  'metadata rot': 2,
   'client link': 1,
   'client stop': 1,
   blackout: 1,

@@ -9,7 +9,7 @@ import { type ControlFault, controlFaults, DATA_FAULTS, type DataFault, deck } f
 import { currentBlocks } from './inspector.js';
 import { type Concerned, LastingFaults } from './lasting-faults.js';
 import { MediatorFaults } from './mediator-faults.js';
-import type { MetaHost } from './meta-host.js';
+import { MetaFaults } from './meta-faults.js';
 import type { Host, World } from './world/host.js';
 import { ROOMY_BYTES } from './world/platter.js';
 
@@ -20,6 +20,7 @@ const ROOM_OF_A_FULL_DISK_BYTES = 100;
 export class Faults {
   readonly #lasting: LastingFaults;
   readonly #mediators: MediatorFaults;
+  readonly #metaservers: MetaFaults;
   readonly #dataFaults: readonly DataFault[];
   readonly #controlFaults: readonly ControlFault[];
   /** How many of the faults concern mediator, metaserver and clients. */
@@ -50,6 +51,10 @@ export class Faults {
     this.#onMetaserverCrash = onMetaserverCrash;
     this.#lasting = new LastingFaults(world, atlas);
     this.#mediators = new MediatorFaults(cluster, world, atlas, this.#lasting);
+    this.#metaservers = new MetaFaults(cluster, world, this.#lasting, {
+      someMediators: () => this.#mediators.someNames(),
+      leaderEnded: () => this.leaderEnded(),
+    });
     this.#dataFaults = deck(DATA_FAULTS, world.random);
     this.#controlFaults = deck(controlFaults(cluster.mediatorHosts.length), world.random);
     this.#controlShare = world.random.pick([0.1, 0.25, 0.6]);
@@ -188,10 +193,10 @@ export class Faults {
         this.#mediators.cutOff();
         break;
       case 'metaserver':
-        this.#strikeMetaserver(meta);
+        this.#metaservers.strike(meta);
         break;
       case 'metadata link':
-        this.#strikeMetadataLink(host);
+        this.#metaservers.strikeLink(host);
         break;
       case 'metadata disk':
         host.troubles.failSyncs = true;
@@ -203,7 +208,10 @@ export class Faults {
         this.#stall(host, 'way');
         break;
       case 'metadata wipe':
-        this.#wipeMetaserver(meta);
+        this.#metaservers.wipe(meta);
+        break;
+      case 'metadata rot':
+        this.#metaservers.rot(meta);
         break;
       case 'client link': {
         const { name } = this.#world.random.pick(this.#cluster.clients);
@@ -221,56 +229,13 @@ export class Faults {
         }
         this.#mediators.blackout();
         for (const each of metaHosts) {
-          this.#lasting.outage(each.host, 'way', 'without power', () => this.#endMetaserver(each, true));
+          this.#lasting.outage(each.host, 'way', 'without power', () => this.#metaservers.end(each, true));
         }
     }
   }
 
-  #strikeMetadataLink({ name }: Host): void {
-    const { random, network } = this.#world;
-    const others = this.#cluster.metaHosts.map(({ host }) => host.name).filter((other) => other !== name);
-    const mediators = this.#mediators.someNames();
-    const ends = random.chance(0.5) ? mediators : random.pick([mediators, ...others.map((other) => [other])]);
-    // A server that nobody can reach.
-    if (others.length > 0 && random.chance(0.3)) {
-      ends.splice(0, ends.length, ...this.#cluster.mediatorHosts.map(({ host }) => host.name), ...others);
-    }
-    if (random.chance(0.4)) {
-      this.#world.note(`fault: the connections of ${name} with ${ends.join(', ')} are lost`);
-      this.#lasting.interrupts();
-      for (const end of ends) network.breakConnections(end, name);
-      return;
-    }
-    for (const end of ends) network.cut(end, name);
-    this.#lasting.lasting(`${name} is cut off from ${ends.join(', ')}`, ['way'], random.between(20, 2000), () => {
-      for (const end of ends) network.heal(end, name, random.chance(0.3));
-    });
-  }
-
-  /** One at a time, and never without the quorum that has what is committed. */
-  #wipeMetaserver(meta: MetaHost): void {
-    const { metaHosts } = this.#cluster;
-    if (metaHosts.length < 3 || !metaHosts.every(({ isVoter }) => isVoter)) return;
-    this.#lasting.outage(meta.host, 'way', 'killed, and its disk replaced', () => {
-      this.#endMetaserver(meta, false);
-      meta.wipe();
-    });
-  }
-
-  #strikeMetaserver(meta: MetaHost): void {
-    const { host } = meta;
-    if (this.#world.random.chance(0.2)) this.#lasting.stop(host, 'way');
-    else this.#lasting.outage(host, 'way', 'killed', () => this.#endMetaserver(meta, this.#world.random.chance(0.5)));
-  }
-
   killMediator(): void {
     this.#mediators.killActive();
-  }
-
-  #endMetaserver({ host, isServing }: MetaHost, power: boolean): void {
-    if (host.process !== null && (isServing || this.#cluster.metaHosts.length === 1)) this.leaderEnded();
-    if (power) host.cutPower();
-    else host.kill();
   }
 
   /** Commands that were answered and are not durable may be lost. */

@@ -24,6 +24,7 @@ const standingClock: Clock = {
   nowNs: () => 0n,
   monotonicMs: () => 0,
   after: () => ({ cancel() {} }),
+  afterTurn: () => {},
 };
 
 const noNetwork: Network = {

@@ -24,6 +24,7 @@ export class MetaHost {
   readonly host: Host;
   server: GroupMetaserver | null = null;
   #store = new MemoryStore();
+  #damagedUpTo = 0;
 
   constructor(number: number, shape: MetaHostOptions, sabotage: SabotageOfMetadata, world: World) {
     const name = `meta${number}`;
@@ -63,6 +64,21 @@ export class MetaHost {
   /** Whether it is a voter of its group, as far as it knows. */
   get isVoter(): boolean {
     return this.server?.isVoter ?? false;
+  }
+
+  /** The last batch that it has applied. */
+  get appliedIndex(): number {
+    return this.server?.appliedIndex ?? 0;
+  }
+
+  /** Its log may have lost what it has acknowledged up to here. */
+  isDamagedUpTo(index: number): void {
+    this.#damagedUpTo = Math.max(this.#damagedUpTo, index);
+  }
+
+  /** Whether it has everything again that its log ever lost. */
+  get isWhole(): boolean {
+    return this.appliedIndex >= this.#damagedUpTo;
   }
 
   /** An empty disk takes the place of the old one. The process must be gone. */

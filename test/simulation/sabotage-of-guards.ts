@@ -20,6 +20,7 @@ function deafSessions(runtime: Runtime): Runtime {
     clock: {
       nowNs: () => clock.nowNs(),
       monotonicMs: () => clock.monotonicMs(),
+      afterTurn: (action) => clock.afterTurn(action),
       after(delayMs, action) {
         const timer = clock.after(delayMs, action);
         return delayMs === SESSION_GRACE_MS ? { cancel() {} } : timer;

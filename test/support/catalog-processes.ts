@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePorts, type Outcome, run, until } from './cluster.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 
 export interface CatalogProcess {
   readonly name: string;

@@ -13,7 +13,7 @@ import type { AdminService, ClusterStatus, DataServerState } from '../../src/pro
 import type { ListEntry } from '../../src/protocol/services/blocks.js';
 import { noteTrouble } from './trouble.js';
 
-const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 const LOWEST_PORT = 10_000;
 /** Linux's default (net.ipv4.ip_local_port_range). */
 const LOWEST_OUTGOING_PORT = 32_768;

@@ -143,6 +143,7 @@ export class FakeCluster {
     const remote: Remote = {
       service: <T>(name: string) => (name === 'group' ? NO_GROUP : metadata) as T,
       state: 'up',
+      fellSilent: false,
       onStateChange: (listener) => {
         this.#metadataListeners.push(listener);
       },

@@ -66,6 +66,7 @@ export class FaultyReplica {
   readonly remote: Remote = {
     service: <T>(name: string): T => (name === 'blocks' ? this.blocks : this.hooks) as T,
     state: 'up',
+    fellSilent: false,
     onStateChange: (listener) => {
       this.#listeners.push(listener);
     },
@@ -80,6 +81,12 @@ export class FaultyReplica {
   crash(): void {
     this.fault = 'crashed';
     this.#become('down');
+  }
+
+  /** As one that is cut off, once a deadline was missed; `restart` ends it. */
+  fallSilent(): void {
+    Object.assign(this.remote, { fellSilent: true });
+    this.crash();
   }
 
   /** As a process does that answers before it ends, and takes its time to come back. */
@@ -171,7 +178,7 @@ export class FaultyReplica {
   #become(state: RemoteState): void {
     if (this.#state === state) return;
     this.#state = state;
-    Object.assign(this.remote, { state });
+    Object.assign(this.remote, { state, ...(state === 'up' ? { fellSilent: false } : {}) });
     for (const listener of this.#listeners) listener(state);
   }
 

@@ -23,6 +23,10 @@ export class ManualClock implements Clock {
     };
   }
 
+  afterTurn(action: () => void): void {
+    queueMicrotask(action);
+  }
+
   /** Timers that have not fired. */
   get pending(): number {
     return this.#timers.length;

@@ -278,6 +278,11 @@ class MemoryFile implements DiskFile {
     this.writeNow(chunks, position);
   }
 
+  async writeThrough(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    await this.write(chunks, position);
+    await this.sync();
+  }
+
   async sync(): Promise<void> {
     this.#checkOpen();
     this.#disk.change();

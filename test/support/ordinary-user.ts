@@ -10,7 +10,7 @@ import { type Outcome, run } from './cluster.js';
 import { requirePrograms } from './programs.js';
 import { requireFuse } from './require-fuse.js';
 
-export const COMMAND = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+export const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
 /** nobody: fusermount3 wants a user that has a name. */
 export const USER_ID = 65534;
 const EVERYBODY_READS_AND_WRITES = 0o666;

@@ -41,6 +41,10 @@ export class VirtualClock implements Clock {
     };
   }
 
+  afterTurn(action: () => void): void {
+    setImmediate(action);
+  }
+
   sleep(durationMs: number): Promise<void> {
     return new Promise((resolve) => void this.after(durationMs, resolve));
   }

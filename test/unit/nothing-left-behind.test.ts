@@ -47,6 +47,7 @@ function counting(clock: Clock): Clock & { pending: number } {
     pending: 0,
     nowNs: () => clock.nowNs(),
     monotonicMs: () => clock.monotonicMs(),
+    afterTurn: (action: () => void) => clock.afterTurn(action),
     after(delayMs: number, action: () => void) {
       let isPending = true;
       const end = () => {

@@ -63,7 +63,8 @@ export const LAYERS = {
   catalog: [
     ['map'],
     ['catalog'],
-    ['storage', 'blocks', 'configuration', 'peers', 'trace'],
+    ['storage', 'blocks', 'configuration', 'trace'],
+    ['peers'],
     ['ordered', 'quorum', 'lazy'],
     ['open-catalog', 'faces'],
     ['.'],

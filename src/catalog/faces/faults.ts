@@ -15,6 +15,12 @@ export function withFaults(methods: XmlRpcMethods): XmlRpcMethods {
   for (const [name, method] of Object.entries(methods)) {
     const answering: typeof method = async (...parameters) => {
       try {
+        if (parameters.length > method.length) {
+          throw new CatalogError(
+            'BAD_REQUEST',
+            `${name} takes ${method.length} parameters, and not ${parameters.length}`,
+          );
+        }
         return await method(...parameters);
       } catch (error) {
         if (!(error instanceof CatalogError)) throw error;

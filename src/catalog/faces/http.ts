@@ -28,6 +28,10 @@ const TIMESTAMP_HEADER = 'x-catalog-timestamp';
 const TOKEN_HEADER = 'x-catalog-request';
 const STALE_HEADER = 'x-catalog-stale';
 const PREFIX = '/v1';
+/** A request waits so long for a server that leads. */
+const ANSWER_LIMIT_MS = 10_000;
+/** Servers remember the last thousands of them. */
+const LONGEST_TOKEN = 200;
 const LONGEST_WAIT_S = 300;
 const USUAL_WAIT_S = 30;
 
@@ -122,11 +126,11 @@ async function administrate({ catalog, stop }: HttpParts, { method, path, query 
     const address = asked.get('address') ?? '';
     if ((parseAddress(address)?.port ?? 0) === 0)
       throw new CatalogError('BAD_REQUEST', 'where? /add?name=NAME&address=HOST:PORT');
-    await catalog.addServer(name, address);
+    await catalog.addServer(name, address, ANSWER_LIMIT_MS);
     return json(200, { added: name, address });
   }
-  await catalog.removeServer(name);
-  return json(200, { removed: name });
+  const isNews = await catalog.removeServer(name, ANSWER_LIMIT_MS);
+  return json(200, { removed: name, ...(isNews ? {} : { message: `${name} was removed before` }) });
 }
 
 function refusal(error: CatalogError, { path, query }: HttpRequest): HttpReply {
@@ -150,7 +154,14 @@ function pathIn(urlPath: string): string {
 
 function askerOf(headers: HttpRequest['headers']): Asker {
   const { [TIMESTAMP_HEADER]: timestamp, [TOKEN_HEADER]: token } = headers;
-  return { ...(timestamp === undefined ? {} : { timestamp }), ...(token === undefined ? {} : { token }) };
+  if ((token?.length ?? 0) > LONGEST_TOKEN) {
+    throw new CatalogError('BAD_REQUEST', `${TOKEN_HEADER} may have ${LONGEST_TOKEN} characters`);
+  }
+  return {
+    limitMs: ANSWER_LIMIT_MS,
+    ...(timestamp === undefined ? {} : { timestamp }),
+    ...(token === undefined ? {} : { token }),
+  };
 }
 
 /** If-Match: "3", or 3, or * for any. */

@@ -24,7 +24,7 @@ export function raftMethods(raft: AnswersRaft): XmlRpcMethods {
     },
 
     /** (term, leaderId, prevLogIndex, prevLogTerm, entries, leaderCommit) → {term, success} */
-    async AppendEntries(term, leader, previousLogIndex, previousLogTerm, entries) {
+    async AppendEntries(term, leader, previousLogIndex, previousLogTerm, entries, _leaderCommit) {
       raft.mustAnswer();
       if (!Array.isArray(entries)) throw new CatalogError('BAD_REQUEST', 'entries are a list');
       return raft.appendEntries({

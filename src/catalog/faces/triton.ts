@@ -2,11 +2,13 @@
 import type { XmlRpcMethods, XmlRpcValue } from '../../protocol/http/xml-rpc.js';
 import { type Blocks, checkHash } from '../blocks/blocks.js';
 import type { Catalog } from '../catalog.js';
-import { CatalogError } from '../map/errors.js';
+import { CatalogError, type CatalogErrorCode } from '../map/errors.js';
 import { decodeHashes, encodeHashes, hashesOf, isDeleted, pathOfFile } from './file-names.js';
 
+const STATUS_ERRORS: ReadonlySet<CatalogErrorCode> = new Set(['BAD_REQUEST', 'BAD_PATH', 'TOO_LARGE', 'UNAVAILABLE']);
+
 export function tritonMethods(catalog: Catalog, blocks: Blocks): XmlRpcMethods {
-  return {
+  return withStatus({
     /** {filename, version, blocks, status}: status is OK, or ERROR for a file that is not there. */
     async getFile(name) {
       const path = pathOfFile(name);
@@ -24,6 +26,8 @@ export function tritonMethods(catalog: Catalog, blocks: Blocks): XmlRpcMethods {
     /** {status, blocks}: OK, FILE_ALREADY_EXISTS, or MISSING_BLOCKS with those that must be stored first. */
     async storeFile(file) {
       const { filename, version, blocks: given } = fileOf(file);
+      if (given === undefined)
+        throw new CatalogError('BAD_REQUEST', 'blocks is missing: the list of the hashes of the file');
       const missing: XmlRpcValue[] = [];
       for (const hash of hashesOf(given)) if (!(await blocks.has(checkHash(hash)))) missing.push(hash);
       if (missing.length > 0) return { status: 'MISSING_BLOCKS', blocks: missing };
@@ -35,7 +39,23 @@ export function tritonMethods(catalog: Catalog, blocks: Blocks): XmlRpcMethods {
       const { filename, version } = fileOf(file);
       return store(catalog, filename, version, encodeHashes([0]));
     },
-  };
+  });
+}
+
+/** What a request lacks is told by the status, as everything else. */
+function withStatus(methods: XmlRpcMethods): XmlRpcMethods {
+  const told = Object.entries(methods).map(([name, method]) => {
+    const answering = async (request: XmlRpcValue): Promise<XmlRpcValue> => {
+      try {
+        return await method(request);
+      } catch (error) {
+        if (error instanceof CatalogError && STATUS_ERRORS.has(error.code)) return failure(error.message);
+        throw error;
+      }
+    };
+    return [name, answering] as const;
+  });
+  return Object.fromEntries(told);
 }
 
 async function store(
@@ -49,11 +69,12 @@ async function store(
     return { status: 'OK', blocks: [] };
   } catch (error) {
     if (error instanceof CatalogError && error.code === 'VERSION') return { status: 'FILE_ALREADY_EXISTS', blocks: [] };
-    if (error instanceof CatalogError && error.code === 'UNAVAILABLE') {
-      return { status: 'ERROR', blocks: [], message: error.message };
-    }
     throw error;
   }
+}
+
+function failure(message: string): XmlRpcValue {
+  return { status: 'ERROR', blocks: [], message };
 }
 
 function absent(name: XmlRpcValue | undefined, version: number): XmlRpcValue {

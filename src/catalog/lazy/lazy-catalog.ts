@@ -1,17 +1,16 @@
 // The catalog under lazy replication: any server takes any request and answers at once, updates spread in the background, and a vector
 // timestamp that the client brings along keeps it from going back in time.
 import { nameOf } from '../../replication/core/members.js';
-import type { Clock } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { Asker, Catalog, CatalogStatus, Changed, Found, Listed } from '../catalog.js';
 import { type Command, checkAgainst, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
 import { checkPath, childOf, parentOf, ROOT } from '../map/paths.js';
-import { Watchers } from '../map/watchers.js';
-import { PeerGroup, type PeerGroupOptions } from '../peers/peer-group.js';
+import { PeerCatalog } from '../peers/peer-catalog.js';
+import type { PeerGroupOptions } from '../peers/peer-group.js';
 import type { Journal } from '../storage/journal.js';
-import { WritesUnderWay } from '../storage/writes-under-way.js';
+import { isLarge } from './pulls.js';
 import { type Batch, encodeBatch, type Replica, serverKey } from './replica.js';
 import { type LazyService, lazyService } from './service.js';
 import { Spreading } from './spreading.js';
@@ -34,54 +33,34 @@ interface NewValue {
   readonly version?: number | undefined;
 }
 
-export class LazyCatalog implements Catalog {
+export class LazyCatalog extends PeerCatalog<LazyService> implements Catalog {
   readonly protocol = 'lazy';
   readonly services: Record<string, object>;
-  readonly #group: PeerGroup<LazyService>;
   readonly #spreading: Spreading;
-  readonly #watchers: Watchers;
   /** Updates are numbered and stored one after the other. */
   readonly #changes = new SerialQueue();
-  readonly #writes = new WritesUnderWay();
-  #isCrashed = false;
-  #isClosed = false;
 
-  readonly #clock: Clock;
   readonly #replica: Replica;
-  readonly #journal: Journal;
   readonly #options: LazyOptions;
 
   /** @param journal whose records are in the replica */
   constructor(replica: Replica, journal: Journal, options: LazyOptions, runtime: Runtime) {
+    super(replica, journal, options, runtime);
     this.#replica = replica;
-    this.#journal = journal;
     this.#options = options;
-    this.#clock = runtime.clock;
-    this.#watchers = new Watchers(runtime.clock);
-    this.#group = new PeerGroup(options, runtime);
-    this.#group.learn(replica.serverChanges);
     const absorb = (batch: Batch) => this.#absorb(batch);
-    const isActive = () => this.#refusal === null;
-    this.#spreading = new Spreading({ group: this.#group, replica, absorb, isActive, runtime });
-    const refusal = () => this.#refusal?.message ?? null;
+    const isActive = () => this.refusal === null;
+    this.#spreading = new Spreading({ group: this.group, replica, absorb, isActive, runtime });
+    const refusal = () => this.refusal?.message ?? null;
     this.services = {
-      group: this.#group.greetings((name, address) => this.addServer(name, address)),
+      group: this.group.greetings((name, address) => this.addServer(name, address)),
       lazy: lazyService({ replica, absorb, refusal }),
     };
   }
 
   async start(): Promise<void> {
-    if (this.#options.isNewcomer) await this.#group.introduce(() => this.#isClosed);
+    if (this.#options.isNewcomer) await this.group.introduce(() => this.isClosed);
     this.#spreading.start();
-  }
-
-  /** Any server takes requests. */
-  get isLeader(): boolean {
-    return !this.#isCrashed;
-  }
-
-  get isCrashed(): boolean {
-    return this.#isCrashed;
   }
 
   async change(command: Command, asker: Asker = {}): Promise<Changed> {
@@ -90,7 +69,7 @@ export class LazyCatalog implements Catalog {
     // What is asked of the path may depend on what the asker has seen.
     const { stale } = await this.#becomeAsFreshAs(asker);
     return this.#changes.run(async () => {
-      this.#mustAnswer();
+      this.mustAnswer();
       const { path } = command;
       checkAgainst(this.#replica.view, command);
       const bytes = command.kind === 'remove' ? null : command.value;
@@ -127,24 +106,14 @@ export class LazyCatalog implements Catalog {
     return this.#replica.view.below(path).map(([name, { bytes, version }]) => [name, { bytes, version }]);
   }
 
-  versionHere(path: string): number {
-    return this.#replica.view.get(path)?.version ?? 0;
-  }
-
-  async waitForChange(path: string, version: number, limitMs: number): Promise<void> {
-    await this.#watchers.until(() => this.versionHere(path) !== version || this.#refusal !== null, limitMs);
-  }
-
   get facts(): CatalogStatus['details'] {
     return { self: this.#options.self, seen: vectorText(this.#replica.seen) };
   }
 
   async status(): Promise<CatalogStatus> {
-    const { name } = this.#options;
-    const role = this.#isCrashed ? 'crashed' : 'peer';
     return {
-      ...{ name, protocol: this.protocol, role, isCrashed: this.#isCrashed, leader: null },
-      servers: this.#group.standings((server) => (server === name ? role : 'peer')),
+      ...this.statusAs('peer'),
+      protocol: this.protocol,
       promise:
         'a change is answered when one server has it, and is lost with that server if it has not spread yet; a read is at least as ' +
         'fresh as what the asker has seen; concurrent changes of a path end with the same one on all servers',
@@ -152,52 +121,29 @@ export class LazyCatalog implements Catalog {
     };
   }
 
-  async crash(): Promise<void> {
-    this.#isCrashed = true;
-    this.#watchers.notify();
-    await this.#writes.ended();
-  }
-
-  async restore(): Promise<void> {
-    this.#isCrashed = false;
-  }
-
   async addServer(name: string, address: string): Promise<void> {
-    this.#mustAnswer();
-    this.#group.mustBeNew({ name, address });
+    this.mustAnswer();
+    this.group.mustBeNew({ name, address });
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: new TextEncoder().encode(address) }], {}));
   }
 
-  async removeServer(name: string): Promise<void> {
-    this.#mustAnswer();
-    this.#group.mustHave(name);
+  async removeServer(name: string): Promise<boolean> {
+    this.mustAnswer();
+    if (this.group.wasRemoved(name)) return false;
+    this.group.mustHave(name);
     await this.#changes.run(() => this.#make([{ key: serverKey(name), bytes: null }], {}));
     await this.#spreading.now();
+    return true;
   }
 
   /** What only this server has goes to the others first. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#watchers.close();
+    this.isClosed = true;
+    this.watchers.close();
     this.#spreading.close();
-    if (!this.#isCrashed) await this.#spreading.now();
-    await this.#group.close();
-    await this.#journal.close();
-  }
-
-  get #refusal(): CatalogError | null {
-    const { name } = this.#options;
-    if (this.#isCrashed) return new CatalogError('CRASHED', `${name} is crashed`);
-    if (this.#replica.serverChanges.get(name) === null) {
-      return new CatalogError('UNAVAILABLE', `${name} was removed from its catalog`);
-    }
-    return null;
-  }
-
-  #mustAnswer(): void {
-    const refusal = this.#refusal;
-    if (refusal !== null) throw refusal;
-    if (this.#isClosed) throw new CatalogError('UNAVAILABLE', `${this.#options.name} is being stopped`);
+    if (!this.isCrashed) await this.#spreading.now();
+    await this.group.close();
+    await this.journal.close();
   }
 
   #missingParents(path: string): NewValue[] {
@@ -229,31 +175,29 @@ export class LazyCatalog implements Catalog {
 
   /** Throws CRASHED when this server has been crashed since it was asked. */
   async #absorb(batch: Batch): Promise<void> {
-    if (batch.updates.length === 0 && covers(this.#replica.seen, batch.seen)) return;
-    if (this.#isCrashed) throw new CatalogError('CRASHED', `${this.#options.name} is crashed`);
-    await this.#writes.run(() => this.#store(batch));
-  }
-
-  async #store({ updates, seen }: Batch): Promise<void> {
-    await this.#journal.append(encodeBatch({ updates, seen }));
-    this.#replica.absorb({ updates, seen });
-    this.#group.learn(this.#replica.serverChanges);
-    this.#watchers.notify();
+    const { updates, seen } = batch;
+    if (updates.length === 0 && covers(this.#replica.seen, seen)) return;
+    await this.takeIn(async () => {
+      // What is large comes from others, who have it on their disks.
+      if (!isLarge(updates)) await this.journal.append(encodeBatch({ updates, seen }));
+      this.#replica.absorb({ updates, seen });
+      if (isLarge(updates)) await this.journal.keep();
+    });
   }
 
   /** Waits until what the asker has seen is here, unless the only server that has it is gone: then it says so. */
   async #becomeAsFreshAs(asker: Asker): Promise<{ timestamp: string; stale?: string }> {
     const brought = broughtBy(asker);
     const isFresh = () => covers(this.#replica.seen, brought);
-    const endMs = this.#clock.monotonicMs() + WAIT_MS;
-    while (!isFresh() && this.#clock.monotonicMs() < endMs) {
-      this.#mustAnswer();
+    const endMs = this.runtime.clock.monotonicMs() + WAIT_MS;
+    while (!isFresh() && this.runtime.clock.monotonicMs() < endMs) {
+      this.mustAnswer();
       await this.#spreading.fetch(brought);
       // All that can be reached were asked, and whoever made it is none of them.
       if (!isFresh() && this.#missingOrigins(brought).every((server) => this.#isGone(server))) break;
-      if (!isFresh()) await this.#watchers.until(isFresh, ASK_AGAIN_MS);
+      if (!isFresh()) await this.watchers.until(isFresh, ASK_AGAIN_MS);
     }
-    this.#mustAnswer();
+    this.mustAnswer();
     const timestamp = vectorText(merged(this.#replica.seen, isFresh() ? {} : brought));
     if (isFresh()) return { timestamp };
     const gone = this.#missingOrigins(brought).map((origin) => `${origin} has made update ${brought[origin]}`);
@@ -266,7 +210,7 @@ export class LazyCatalog implements Catalog {
   }
 
   #isGone(origin: string): boolean {
-    return this.#group.isGone(nameOf(origin));
+    return this.group.isGone(nameOf(origin));
   }
 }
 

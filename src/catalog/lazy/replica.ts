@@ -1,8 +1,10 @@
 // What one server holds under the lazy protocol: of each path the update that comes last in the order, and which updates it has seen.
 import { Packr } from 'msgpackr';
+import { inParts } from '../map/in-parts.js';
 import { ValueTree } from '../map/value-tree.js';
 import { LocalView } from '../peers/local-view.js';
-import { isBehind, type Key, type KeyedUpdate, numberOf, type Update } from './update.js';
+import { bytesOf, isBehind, type Key, type KeyedUpdate, type Update } from './update.js';
+import { UpdatesByOrigin } from './updates-by-origin.js';
 import { merged, type Vector } from './vector.js';
 
 const SERVER_PREFIX = 'server:';
@@ -19,6 +21,7 @@ export class Replica {
   readonly tree = new ValueTree<Update>();
   readonly view = new LocalView(this.tree);
   readonly #servers = new Map<string, Update>();
+  readonly #byOrigin = new UpdatesByOrigin((key) => this.entryOf(key));
   #seen: Vector = {};
 
   get seen(): Vector {
@@ -39,22 +42,29 @@ export class Replica {
 
   /** What one who has seen only that lacks. */
   since(vector: Vector): Batch {
-    const updates = this.#all().filter(({ update }) => numberOf(update) > (vector[update.origin] ?? 0));
+    const updates: KeyedUpdate[] = [];
+    for (const key of this.#byOrigin.since(vector)) {
+      const update = this.entryOf(key);
+      if (update !== undefined) updates.push({ key, update });
+    }
     return { updates, since: vector, seen: this.#seen };
   }
 
   /** Whatever is behind what is there replaces it; the rest is old. */
   absorb({ updates, seen }: Omit<Batch, 'since'>): void {
     for (const { key, update } of updates) {
-      if (!isBehind(update, this.entryOf(key))) continue;
+      const before = this.entryOf(key);
+      if (!isBehind(update, before)) continue;
       if (key.startsWith(SERVER_PREFIX)) this.#servers.set(key.slice(SERVER_PREFIX.length), update);
       else this.tree.put(key, update);
+      this.#byOrigin.replaced(key, before, update);
     }
     this.#seen = merged(this.#seen, seen);
   }
 
-  encode(): Uint8Array {
-    return packr.pack({ updates: this.#all(), seen: this.#seen });
+  /** All of it as it is now, for the journal, whatever becomes of it while the parts are asked for; each is a batch. */
+  parts(): Iterable<Uint8Array> {
+    return encodeParts(this.#all(), this.#seen);
   }
 
   #all(): KeyedUpdate[] {
@@ -64,6 +74,11 @@ export class Replica {
 }
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true, copyBuffers: true });
+
+function* encodeParts(all: readonly KeyedUpdate[], seen: Vector): Generator<Uint8Array> {
+  for (const updates of inParts(all, bytesOf)) yield encodeBatch({ updates, seen: {} });
+  yield encodeBatch({ updates: [], seen });
+}
 
 export function encodeBatch({ updates, seen }: Omit<Batch, 'since'>): Uint8Array {
   return packr.pack({ updates, seen });

@@ -2,6 +2,7 @@
 import { malformed, ServiceError } from '../../protocol/errors.js';
 import { checkPath } from '../map/paths.js';
 import { asService } from '../peers/service-errors.js';
+import { type PulledPart, Pulls } from './pulls.js';
 import type { Batch, Replica } from './replica.js';
 import type { KeyedUpdate, Update } from './update.js';
 import { covers, type Vector } from './vector.js';
@@ -11,8 +12,8 @@ type Options = { deadlineMs: number };
 export interface LazyService {
   /** Updates that the receiver has not seen, as far as the sender knows. Answers what the receiver has seen now. */
   push(batch: Batch, options?: Options): Promise<{ seen: Vector }>;
-  /** What one who has seen only that lacks. */
-  pull(request: { seen: Vector }, options?: Options): Promise<Batch>;
+  /** What one who has seen only that lacks; or the rest of it. */
+  pull(request: { seen: Vector; rest: number | null }, options?: Options): Promise<PulledPart>;
 }
 
 export interface ServiceParts {
@@ -28,6 +29,7 @@ export function lazyService({ replica, absorb, refusal }: ServiceParts): LazySer
     const why = refusal();
     if (why !== null) throw new ServiceError('REFUSED', why);
   };
+  const pulls = new Pulls(replica);
   return {
     async push(request) {
       check();
@@ -36,9 +38,9 @@ export function lazyService({ replica, absorb, refusal }: ServiceParts): LazySer
       if (covers(replica.seen, batch.since)) await asService(absorb(batch));
       return { seen: replica.seen };
     },
-    async pull({ seen }) {
+    async pull({ seen, rest }) {
       check();
-      return replica.since(readSeen(seen));
+      return typeof rest === 'number' ? pulls.goOn(rest) : pulls.begin(readSeen(seen));
     },
   };
 }

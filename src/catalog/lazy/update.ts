@@ -17,6 +17,11 @@ export interface KeyedUpdate {
   readonly update: Update;
 }
 
+/** About how many it takes. */
+export function bytesOf({ key, update }: KeyedUpdate): number {
+  return key.length + update.bytes.length;
+}
+
 /** Which of the updates of its origin it is, from 1 on. */
 export function numberOf({ origin, timestamp }: Update): number {
   return timestamp[origin] ?? 0;

@@ -3,6 +3,7 @@
 import { dropOldest } from '../../runtime/drop-oldest.js';
 import { type Command, checkAgainst } from './commands.js';
 import { CatalogError, type CatalogErrorCode } from './errors.js';
+import { inParts } from './in-parts.js';
 import { parentOf } from './paths.js';
 import { type Value, ValueTree } from './value-tree.js';
 
@@ -19,33 +20,33 @@ export type Logged =
   /** Where a server is that was added while the group worked; null for one that was removed. */
   | { readonly kind: 'server'; readonly token: string; readonly name: string; readonly address: string | null };
 
-/** All of a map, as plain values. */
-export interface MapContent {
-  values: [path: string, bytes: Uint8Array, version: number][];
-  servers: [name: string, address: string][];
-  outcomes: [token: string, outcome: Outcome][];
+/** A part of a map, as plain values. */
+export interface MapPart {
+  readonly values?: readonly (readonly [path: string, bytes: Uint8Array, version: number])[];
+  readonly servers?: readonly (readonly [name: string, address: string])[];
+  readonly removed?: readonly string[];
+  readonly outcomes?: readonly (readonly [token: string, outcome: Outcome])[];
 }
 
 export class CatalogMap {
   readonly tree = new ValueTree();
   readonly servers = new Map<string, string>();
+  /** Names of servers that were removed. */
+  readonly removed = new Set<string>();
   readonly #outcomes = new Map<string, Outcome>();
 
-  static from({ values, servers, outcomes }: MapContent): CatalogMap {
-    const map = new CatalogMap();
-    for (const [path, bytes, version] of values) map.tree.put(path, { bytes, version });
-    for (const [name, address] of servers) map.servers.set(name, address);
-    for (const [token, outcome] of outcomes) map.#outcomes.set(token, outcome);
-    return map;
+  /** Takes in a part of another map; with all of them, this one is the same. */
+  add({ values = [], servers = [], removed = [], outcomes = [] }: MapPart): void {
+    for (const [path, bytes, version] of values) this.tree.put(path, { bytes, version });
+    for (const [name, address] of servers) this.servers.set(name, address);
+    for (const name of removed) this.removed.add(name);
+    for (const [token, outcome] of outcomes) this.#outcomes.set(token, outcome);
   }
 
-  /** The arrays are new; the values are shared, and never changed. */
-  content(): MapContent {
-    return {
-      values: [...this.tree.entries()].map(([path, { bytes, version }]) => [path, bytes, version]),
-      servers: [...this.servers],
-      outcomes: [...this.#outcomes],
-    };
+  /** All of the map as it is now, whatever becomes of it while the parts are asked for. */
+  parts(): Iterable<MapPart> {
+    // Values are never changed, only replaced.
+    return partsOf([...this.servers], [...this.removed], [...this.#outcomes], [...this.tree.entries()]);
   }
 
   get(path: string): Value | undefined {
@@ -82,8 +83,13 @@ export class CatalogMap {
     if (address !== null && known !== undefined && known !== address) {
       return { isDone: false, code: 'EXISTS', message: `${name} is at ${known} already` };
     }
-    if (address === null) this.servers.delete(name);
-    else this.servers.set(name, address);
+    if (address === null) {
+      this.servers.delete(name);
+      this.removed.add(name);
+    } else {
+      this.servers.set(name, address);
+      this.removed.delete(name);
+    }
     return { isDone: true, version: 0 };
   }
 
@@ -106,5 +112,18 @@ export class CatalogMap {
     if (this.tree.has(parent)) return;
     this.#makeParents(parent);
     this.tree.put(parent, { bytes: new Uint8Array(), version: 1 });
+  }
+}
+
+function* partsOf(
+  servers: readonly [string, string][],
+  removed: readonly string[],
+  outcomes: readonly [string, Outcome][],
+  values: readonly [string, Value][],
+): Generator<MapPart> {
+  if (servers.length > 0 || removed.length > 0) yield { servers, removed };
+  for (const part of inParts(outcomes, ([token]) => token.length)) yield { outcomes: part };
+  for (const part of inParts(values, ([path, { bytes }]) => path.length + bytes.length)) {
+    yield { values: part.map(([path, { bytes, version }]) => [path, bytes, version]) };
   }
 }

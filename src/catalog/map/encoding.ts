@@ -1,6 +1,6 @@
 // What is logged, and whole maps, as bytes.
 import { Packr } from 'msgpackr';
-import type { Logged, MapContent } from './catalog-map.js';
+import type { Logged, MapPart } from './catalog-map.js';
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true, copyBuffers: true });
 
@@ -13,10 +13,11 @@ export function decodeLogged(bytes: Uint8Array): Logged {
   return packr.unpack(bytes) as Logged;
 }
 
-export function encodeContent(content: MapContent): Uint8Array {
-  return packr.pack(content);
+export function encodePart(part: MapPart): Uint8Array {
+  return packr.pack(part);
 }
 
-export function decodeContent(bytes: Uint8Array): MapContent {
-  return packr.unpack(bytes) as MapContent;
+/** Of bytes that encodePart has made. */
+export function decodePart(bytes: Uint8Array): MapPart {
+  return packr.unpack(bytes) as MapPart;
 }

@@ -5,14 +5,15 @@ import { assert } from '../../runtime/assert.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import { CatalogMap } from '../map/catalog-map.js';
 import { decodeLogged } from '../map/encoding.js';
-import { decodeState, encodeState, type Keeper } from './keeper.js';
-
-const CHUNK_BYTES = 512 * 1024;
+import type { Keeper } from './keeper.js';
+import { decodeParts, encodeState } from './state-parts.js';
 
 export class AppliedMap implements StateMachine, States {
   map: CatalogMap;
   /** Bytes of entries that the kept state lacks. */
   freshBytes = 0;
+  /** Of the kept state, about; 0 until it is kept by this process. */
+  keptBytes = 0;
   #applied: Mark;
   /** The kept state has everything up to there. */
   #kept: number;
@@ -30,7 +31,8 @@ export class AppliedMap implements StateMachine, States {
   /** As it was kept last. @param first of a member that has kept none */
   static async open(first: Mark, keeper: Keeper): Promise<AppliedMap> {
     const kept = await keeper.state();
-    const map = kept === undefined ? new CatalogMap() : CatalogMap.from(kept.content);
+    const map = new CatalogMap();
+    if (kept !== undefined) for await (const part of kept.parts) map.add(part);
     const mark = kept?.mark ?? first;
     return new AppliedMap(map, mark, mark.index, keeper);
   }
@@ -62,26 +64,25 @@ export class AppliedMap implements StateMachine, States {
       const mark = this.#applied;
       if (mark.index === this.#kept) return;
       this.freshBytes = 0;
-      await this.#keeper.keepState({ mark, content: this.map.content() });
+      this.keptBytes = await this.#keeper.keepState({ mark, parts: this.map.parts() });
       this.#kept = mark.index;
     });
   }
 
+  /** A chunk is a part: neither side has more than one of them in its hands. */
   snapshot(): { mark: Mark; chunks: AsyncIterableIterator<Uint8Array> } {
     const mark = this.#applied;
-    return { mark, chunks: chunksOf(encodeState({ mark, content: this.map.content() })) };
+    return { mark, chunks: oneByOne(encodeState({ mark, parts: this.map.parts() })) };
   }
 
   async receive(mark: Mark, chunks: AsyncIterable<Uint8Array>): Promise<ReceivedState> {
-    const parts: Uint8Array[] = [];
-    for await (const chunk of chunks) parts.push(Uint8Array.from(chunk));
-    const { content } = decodeState(joined(parts));
-    const map = CatalogMap.from(content);
+    const map = new CatalogMap();
+    for await (const part of decodeParts(withoutFirst(chunks))) map.add(part);
     return {
       mark,
       install: () =>
         this.#queue.run(async () => {
-          await this.#keeper.keepState({ mark, content });
+          this.keptBytes = await this.#keeper.keepState({ mark, parts: map.parts() });
           this.map = map;
           this.#applied = mark;
           this.#kept = mark.index;
@@ -92,16 +93,15 @@ export class AppliedMap implements StateMachine, States {
   }
 }
 
-async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += CHUNK_BYTES) yield bytes.subarray(start, start + CHUNK_BYTES);
+async function* oneByOne<T>(list: Iterable<T>): AsyncGenerator<T> {
+  yield* list;
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+/** The first one says what the mark is, which the receiver has been told. */
+async function* withoutFirst<T>(list: AsyncIterable<T>): AsyncGenerator<T> {
+  let isFirst = true;
+  for await (const element of list) {
+    if (!isFirst) yield element;
+    isFirst = false;
   }
-  return bytes;
 }

@@ -5,9 +5,10 @@ import type { MemberId } from '../../replication/core/members.js';
 import { type MemberLog, MemoryLog } from '../../replication/log/memory-log.js';
 import { ReplicationLog } from '../../replication/log/replication-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { MapContent } from '../map/catalog-map.js';
-import { decodeContent, encodeContent } from '../map/encoding.js';
+import type { MapPart } from '../map/catalog-map.js';
 import { SmallFiles } from '../storage/small-files.js';
+import { StateFile } from '../storage/state-file.js';
+import { decodeMark, decodeParts, encodeState, type StateToKeep } from './state-parts.js';
 
 const SEGMENT_BYTES = 2 * 1024 * 1024;
 const CACHE_BYTES = 8 * 1024 * 1024;
@@ -26,9 +27,10 @@ export interface Identity {
   readonly isRemoved: boolean;
 }
 
+/** A state as it is read again. */
 export interface KeptState {
   readonly mark: Mark;
-  readonly content: MapContent;
+  readonly parts: AsyncIterable<MapPart>;
 }
 
 /** All that is kept is on stable storage when the promise resolves, whole or not at all. */
@@ -41,7 +43,8 @@ export interface Keeper {
   registrations(): Promise<Record<string, string>>;
   keepRegistrations(registrations: Record<string, string>): Promise<void>;
   state(): Promise<KeptState | undefined>;
-  keepState(state: KeptState): Promise<void>;
+  /** @returns about how many bytes that takes */
+  keepState(state: StateToKeep): Promise<number>;
   /** @param mark what the state stands for */
   openLog(self: MemberId, mark: Mark): Promise<MemberLog>;
 }
@@ -49,12 +52,14 @@ export interface Keeper {
 export class DiskKeeper implements Keeper {
   readonly where: string;
   readonly #files: SmallFiles;
+  readonly #stateFile: StateFile;
   readonly #directory: string;
   readonly #runtime: Runtime;
 
   constructor(directory: string, runtime: Runtime) {
     this.where = directory;
     this.#files = new SmallFiles(directory, runtime.disk);
+    this.#stateFile = new StateFile(join(directory, 'state'), runtime.disk);
     this.#directory = directory;
     this.#runtime = runtime;
   }
@@ -76,12 +81,13 @@ export class DiskKeeper implements Keeper {
   }
 
   async state(): Promise<KeptState | undefined> {
-    const bytes = await this.#files.read('state');
-    return bytes === undefined ? undefined : decodeState(bytes);
+    const file = this.#stateFile.read();
+    const { value: head } = await file.next();
+    return head === undefined ? undefined : { mark: decodeMark(head), parts: decodeParts(file) };
   }
 
-  async keepState(state: KeptState): Promise<void> {
-    await this.#files.replace('state', encodeState(state));
+  keepState(state: StateToKeep): Promise<number> {
+    return this.#stateFile.replace(encodeState(state));
   }
 
   async openLog(owner: MemberId, mark: Mark): Promise<MemberLog> {
@@ -96,7 +102,7 @@ export class MemoryKeeper implements Keeper {
   readonly where = 'memory';
   #identity: Identity | undefined;
   #registrations: Record<string, string> = {};
-  #state: KeptState | undefined;
+  #state: { mark: Mark; parts: readonly MapPart[] } | undefined;
   #log: MemberLog | undefined;
 
   async identity(): Promise<Identity | undefined> {
@@ -116,11 +122,12 @@ export class MemoryKeeper implements Keeper {
   }
 
   async state(): Promise<KeptState | undefined> {
-    return this.#state;
+    return this.#state === undefined ? undefined : { mark: this.#state.mark, parts: eachOf(this.#state.parts) };
   }
 
-  async keepState(state: KeptState): Promise<void> {
-    this.#state = state;
+  async keepState({ mark, parts }: StateToKeep): Promise<number> {
+    this.#state = { mark, parts: [...parts] };
+    return 0;
   }
 
   async openLog(_owner: MemberId, mark: Mark): Promise<MemberLog> {
@@ -129,24 +136,6 @@ export class MemoryKeeper implements Keeper {
   }
 }
 
-/** A whole state as it is kept, and as it is sent. */
-export function encodeState({ mark, content }: KeptState): Uint8Array {
-  const head = new TextEncoder().encode(JSON.stringify(mark));
-  const body = encodeContent(content);
-  const bytes = new Uint8Array(HEAD_LENGTH_BYTES + head.length + body.length);
-  new DataView(bytes.buffer).setUint32(0, head.length);
-  bytes.set(head, HEAD_LENGTH_BYTES);
-  bytes.set(body, HEAD_LENGTH_BYTES + head.length);
-  return bytes;
+async function* eachOf<T>(list: readonly T[]): AsyncGenerator<T> {
+  yield* list;
 }
-
-export function decodeState(bytes: Uint8Array): KeptState {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  const head = new TextDecoder().decode(bytes.subarray(HEAD_LENGTH_BYTES, HEAD_LENGTH_BYTES + length));
-  return {
-    mark: JSON.parse(head) as Mark,
-    content: decodeContent(bytes.subarray(HEAD_LENGTH_BYTES + length)),
-  };
-}
-
-const HEAD_LENGTH_BYTES = 4;

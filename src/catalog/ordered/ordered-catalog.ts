@@ -1,9 +1,7 @@
 // The catalog under a protocol that keeps one order: all servers log the same changes and carry them out, and one of them answers.
 import { ServiceError } from '../../protocol/errors.js';
-import type { Greeting, GroupService, ServerPlace } from '../../protocol/services/group.js';
-import type { Mark } from '../../replication/core/core.js';
-import { type MemberId, nameOf } from '../../replication/core/members.js';
-import { askToJoin } from '../../replication/group/ask-to-join.js';
+import type { Greeting, GroupService } from '../../protocol/services/group.js';
+import { nameOf } from '../../replication/core/members.js';
 import { IncomingStates } from '../../replication/link/incoming-states.js';
 import { Peers } from '../../replication/link/peers.js';
 import { errorFields } from '../../runtime/caught-errors.js';
@@ -18,38 +16,25 @@ import { type Command, checkCommand } from '../map/commands.js';
 import { CatalogError } from '../map/errors.js';
 import { checkPath, ROOT } from '../map/paths.js';
 import { Watchers } from '../map/watchers.js';
-import { groupText, mustBeNew, mustBeThere } from '../peers/belonging.js';
-import { introduce } from '../peers/introduction.js';
+import { groupText } from '../peers/belonging.js';
 import { mustBeOwn } from '../storage/own-store.js';
 import { AppliedMap } from './applied-map.js';
-import { Founding, type FoundingService, founderId } from './founding.js';
+import { ComingAndGoing, firstMark, lostVoters } from './coming-and-going.js';
+import { Founding, founderId } from './founding.js';
 import type { Identity, Keeper } from './keeper.js';
 import type { OrderedProtocol } from './make-core.js';
+import type { OrderedOptions } from './options.js';
 import { Participation } from './participation.js';
 import { RaftCalls } from './raft-calls.js';
 import { Requests } from './requests.js';
 import { foundingService, groupService } from './services.js';
 import { Standings } from './standings.js';
-import { DEFAULT_TIMING, type Timing } from './timing.js';
+import { DEFAULT_TIMING } from './timing.js';
 
-const TOKEN_BYTES = 12;
 const INCARNATION_BYTES = 8;
 /** A log that can't be written is opened anew. */
 const TRY_AGAIN_MS = 1000;
 const LOOK_AT_SERVERS_MS = 300;
-
-export interface OrderedOptions {
-  readonly name: string;
-  readonly address: string;
-  readonly cluster: string;
-  readonly protocol: OrderedProtocol;
-  /** All servers that are known at the start, this one included. */
-  readonly servers: readonly ServerPlace[];
-  /** It comes into a group that is there already: it founds none. */
-  readonly isNewcomer: boolean;
-  readonly secret?: string;
-  readonly timing?: Timing;
-}
 
 export class OrderedCatalog implements Catalog {
   readonly protocol: OrderedProtocol;
@@ -61,22 +46,20 @@ export class OrderedCatalog implements Catalog {
   readonly #states: IncomingStates;
   readonly #peers: Peers;
   readonly #founding: Founding;
+  readonly #membership: ComingAndGoing;
   readonly #standings: Standings;
   /** Beginning and ending to take part. */
   readonly #turns = new SerialQueue();
   #applied: AppliedMap;
-  #self: MemberId | null = null;
   #participation: Participation | null = null;
-  /** The others know where it is, or will be told first. */
-  #isIntroduced: boolean;
+  /** Why nobody can lead any more. */
+  #lostMajority: string | null = null;
   #isCrashed = false;
-  #isRemoved: boolean;
   #isClosed = false;
   #starting: Promise<void> = Promise.resolve();
   #again: Timer | null = null;
   #look: Timer | null = null;
 
-  readonly #identity: Identity;
   readonly #keeper: Keeper;
   readonly #options: OrderedOptions;
   readonly #runtime: Runtime;
@@ -89,9 +72,6 @@ export class OrderedCatalog implements Catalog {
     runtime: Runtime,
   ) {
     this.protocol = options.protocol;
-    this.#identity = identity;
-    this.#isRemoved = identity.isRemoved;
-    this.#isIntroduced = identity.self !== null || identity.founders.length > 0;
     this.#applied = applied;
     this.#keeper = keeper;
     this.#options = options;
@@ -115,6 +95,7 @@ export class OrderedCatalog implements Catalog {
       applied: () => this.#applied,
       participation: () => this.#participation,
       isCrashed: () => this.#isCrashed,
+      lostMajority: () => this.#lostMajority,
       isUp: (other) => this.#peers.all.find((peer) => peer.name === other)?.greeting != null,
     });
     this.#founding = new Founding(keeper, groupText(options), identity.founders.map(nameOf));
@@ -125,11 +106,26 @@ export class OrderedCatalog implements Catalog {
       watchers: this.#watchers,
       refusal: () => this.#refusal,
       notLeader: () => this.#standings.notLeader,
+      lostMajority: () => this.#lostMajority,
+      clock: runtime.clock,
+    });
+    this.#membership = new ComingAndGoing(identity, {
+      ...{ keeper, options, runtime },
+      ...{ peers: this.#peers, founding: this.#founding, standings: this.#standings, requests: this.#requests },
+      map: () => this.#map,
+      participation: () => this.#participation,
+      takePart: () => this.#turns.run(() => this.#takePart()),
+      endParticipation: () => this.#turns.run(() => this.#endParticipation()),
+      beginAt: async (first) => {
+        this.#applied = await AppliedMap.open(first, keeper);
+      },
+      isCrashed: () => this.#isCrashed,
+      isClosed: () => this.#isClosed,
     });
     if (options.protocol === 'raft') this.raft = new RaftCalls(() => this.#mustTakePart());
     this.services = {
       group: this.#groupService(),
-      founding: foundingService(this.#founding, () => this.#dismissed()),
+      founding: foundingService(this.#founding, () => this.#membership.dismissed()),
     };
   }
 
@@ -150,7 +146,7 @@ export class OrderedCatalog implements Catalog {
 
   /** The others must reach this server by now. Resolves when it takes part. */
   start(): Promise<void> {
-    this.#starting = this.#start();
+    this.#starting = this.#membership.start();
     this.#look = this.#lookAtServers();
     return this.#starting;
   }
@@ -165,30 +161,30 @@ export class OrderedCatalog implements Catalog {
 
   async change(command: Command, asker: Asker = {}): Promise<Changed> {
     checkCommand(command);
-    const token = asker.token ?? this.#newToken();
-    const outcome = await this.#requests.carryOut({ kind: 'command', token, command });
+    const token = asker.token ?? this.#membership.newToken();
+    const outcome = await this.#requests.carryOut({ kind: 'command', token, command }, asker.limitMs);
     if (!outcome.isDone) throw new CatalogError(outcome.code, outcome.message);
     return { version: outcome.version };
   }
 
-  async get(path: string): Promise<Found> {
+  async get(path: string, { limitMs }: Asker = {}): Promise<Found> {
     checkPath(path);
-    await this.#requests.confirm();
+    await this.#requests.confirm({ limitMs });
     const value = this.#map.get(path);
     if (value !== undefined) return value;
     if (path === ROOT) return { bytes: new Uint8Array(), version: 0 };
     throw new CatalogError('NOT_FOUND', `${path} is not there`);
   }
 
-  async list(path: string): Promise<Listed> {
+  async list(path: string, { limitMs }: Asker = {}): Promise<Listed> {
     checkPath(path);
-    await this.#requests.confirm();
+    await this.#requests.confirm({ limitMs });
     if (!this.#map.tree.has(path)) throw new CatalogError('NOT_FOUND', `${path} is not there`);
     return { names: this.#map.tree.namesBelow(path) };
   }
 
   async below(path: string): Promise<[string, Found][]> {
-    await this.#requests.confirm(true);
+    await this.#requests.confirm({ byRound: true });
     return [...this.#map.tree.below(path)];
   }
 
@@ -219,29 +215,12 @@ export class OrderedCatalog implements Catalog {
     await this.#turns.run(() => this.#takePart());
   }
 
-  async addServer(name: string, address: string): Promise<void> {
-    await this.#requests.confirm();
-    mustBeNew(this.#standings.places, { name, address });
-    const outcome = await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address });
-    if (!outcome.isDone) throw new CatalogError(outcome.code, outcome.message);
-    this.#peers.learn([{ name, address }]);
+  addServer(name: string, address: string, limitMs?: number): Promise<void> {
+    return this.#membership.add(name, address, limitMs);
   }
 
-  /** Takes a server out of the group; it may be this one. */
-  async removeServer(name: string): Promise<void> {
-    await this.#requests.confirm();
-    mustBeThere(this.#standings.places, name);
-    const part = this.#participation;
-    if (part === null) throw this.#standings.notLeader;
-    try {
-      await part.membership.remove(name);
-    } catch (error) {
-      if (error instanceof ServiceError && error.code === 'NOT_LEADER') throw this.#standings.notLeader;
-      if (error instanceof ServiceError) throw new CatalogError('BAD_REQUEST', error.message);
-      throw error;
-    }
-    await this.#requests.carryOut({ kind: 'server', token: this.#newToken(), name, address: null });
-    await this.#tellOfRemoval(name);
+  removeServer(name: string, limitMs?: number): Promise<boolean> {
+    return this.#membership.remove(name, limitMs);
   }
 
   /** A leader hands over first. */
@@ -265,7 +244,7 @@ export class OrderedCatalog implements Catalog {
   get #refusal(): CatalogError | null {
     if (this.#isCrashed) return new CatalogError('CRASHED', `${this.#options.name} is crashed`);
     if (this.#isClosed) return new CatalogError('UNAVAILABLE', `${this.#options.name} is being stopped`);
-    if (this.#isRemoved || this.#participation?.standing === 'removed') {
+    if (this.#membership.isRemoved || this.#participation?.standing === 'removed') {
       return new CatalogError('UNAVAILABLE', `${this.#options.name} was removed from its group`);
     }
     return null;
@@ -279,12 +258,12 @@ export class OrderedCatalog implements Catalog {
   }
 
   get #greeting(): Greeting | null {
-    if (!this.#isIntroduced) return null;
+    if (!this.#membership.isIntroduced) return null;
     const { name } = this.#options;
     const standing = this.#participation?.standing ?? 'blank';
     return {
       name,
-      id: this.#self,
+      id: this.#membership.self,
       hasGroup: standing !== 'blank',
       cluster: groupText(this.#options),
       clusterId: null,
@@ -303,80 +282,16 @@ export class OrderedCatalog implements Catalog {
       isCrashed: () => this.#isCrashed,
       places: () => this.#standings.places,
       add: ({ name, address }) => this.addServer(name, address),
-      remove: (name) => this.removeServer(name),
+      remove: async (name) => void (await this.removeServer(name)),
     });
-  }
-
-  #newToken(): string {
-    return randomHex(this.#runtime.random, TOKEN_BYTES);
-  }
-
-  async #start(): Promise<void> {
-    const isClosed = () => this.#isClosed;
-    if (this.#identity.self === null) {
-      const isFounder = await this.#founding.settle(this.#identity, () => this.#peers.all, this.#runtime, isClosed);
-      if (isFounder === undefined) return;
-      await this.#become(isFounder);
-    }
-    this.#self = (await this.#keeper.identity())?.self ?? null;
-    await this.#turns.run(() => this.#takePart());
-    const self = this.#self;
-    if (self === null) return;
-    if (this.#participation?.standing === 'blank') await this.#introduce();
-    const standing = () => ({
-      standing: this.#isRemoved ? ('removed' as const) : (this.#participation?.standing ?? 'blank'),
-      hasLeader: this.#participation?.member.status.leader != null || this.#isCrashed,
-    });
-    await askToJoin(self, standing, { peers: this.#peers, runtime: this.#runtime, isClosed });
-    this.#peers.announce();
-  }
-
-  /** It hears nothing of its group any more: if it is not told now, it waits for a leader in vain. */
-  async #tellOfRemoval(name: string): Promise<void> {
-    const service = this.#peers.all.find((peer) => peer.name === name)?.remote.service<FoundingService>('founding');
-    await service?.dismiss({}).catch((error: unknown) => {
-      rethrowProgramFault(error);
-      this.#runtime.log.info('catalog.not_dismissed', { server: name, ...errorFields(error) });
-    });
-  }
-
-  async #dismissed(): Promise<void> {
-    const identity = await this.#keeper.identity();
-    if (identity !== undefined) await this.#keeper.keepIdentity({ ...identity, isRemoved: true });
-    this.#isRemoved = true;
-    await this.#turns.run(() => this.#endParticipation());
-  }
-
-  /** The others must know where this server is before they talk to it. */
-  async #introduce(): Promise<void> {
-    const { name, address } = this.#options;
-    await introduce(
-      { name, address, cluster: groupText(this.#options) },
-      () => this.#peers.all,
-      this.#runtime,
-      () => this.#isClosed,
-    );
-    this.#isIntroduced = true;
-    this.#peers.announce();
-  }
-
-  async #become(isFounder: boolean): Promise<void> {
-    const { name, incarnation } = this.#identity;
-    const identity: Identity = isFounder
-      ? { ...this.#identity, self: founderId(name) }
-      : { ...this.#identity, self: `${name}/${incarnation}`, founders: [] };
-    if (!isFounder) this.#founding.renounce();
-    await this.#keeper.keepIdentity(identity);
-    this.#runtime.log.info(isFounder ? 'catalog.founder' : 'catalog.newcomer', { member: identity.self });
-    this.#applied = await AppliedMap.open(firstMark(identity), this.#keeper);
   }
 
   /** Unless it does already, is crashed, or does not know yet who it is. */
   async #takePart(): Promise<void> {
-    if (this.#participation !== null || this.#isCrashed || this.#isRemoved || this.#isClosed) return;
-    if (this.#self === null) return;
+    const { self, isRemoved } = this.#membership;
+    if (this.#participation !== null || this.#isCrashed || isRemoved || this.#isClosed || self === null) return;
     this.#participation = await Participation.begin({
-      self: this.#self,
+      self,
       protocol: this.protocol,
       timing: this.#options.timing ?? DEFAULT_TIMING,
       applied: this.#applied,
@@ -410,15 +325,31 @@ export class OrderedCatalog implements Catalog {
     });
   }
 
-  /** Those that were added are connected to. */
+  /** Those that were added are connected to, where the group has them. */
   #lookAtServers(): Timer {
-    this.#peers.learn([...this.#map.servers].map(([name, address]) => ({ name, address })));
+    const servers = [...this.#map.servers].map(([name, address]) => ({ name, address }));
+    this.#peers.learn(servers, { moved: true });
+    this.#lookForMajority();
     return this.#runtime.clock.after(LOOK_AT_SERVERS_MS, () => {
       this.#look = this.#lookAtServers();
     });
   }
-}
 
-function firstMark({ founders }: Identity): Mark {
-  return { index: 0, term: 0, members: { voters: founders, learners: [] } };
+  /** Servers in memory that were started anew are other members: with most of them, what was stored is lost. */
+  #lookForMajority(): void {
+    const { leader, members } = this.#participation?.member.status ?? { leader: null, members: { voters: [] } };
+    const lost = leader === null ? lostVoters(members.voters, this.#peers) : [];
+    if (lost.length * 2 < members.voters.length || lost.length === 0) {
+      this.#lostMajority = null;
+      return;
+    }
+    const words = `${lost.join(', ')} have come back without what they had, and the rest is no majority: nobody can lead any more`;
+    if (this.#lostMajority === null) {
+      this.#runtime.log.error('catalog.majority_lost', {
+        lost,
+        advice: 'stop all servers, and start them with empty stores',
+      });
+    }
+    this.#lostMajority = `${words}. Stop all servers, and start them with empty stores`;
+  }
 }

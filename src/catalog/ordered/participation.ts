@@ -16,7 +16,7 @@ import type { Keeper } from './keeper.js';
 import { makeCore, type OrderedProtocol } from './make-core.js';
 import { TICK_MS, type Timing } from './timing.js';
 
-/** The state is kept again when the log has so many bytes, or entries, that it lacks. */
+/** The state is kept again when the log has so many bytes, or entries, that it lacks, and half as many bytes as the state has. */
 const KEEP_BYTES = 4 * 1024 * 1024;
 const KEEP_ENTRIES = 4096;
 
@@ -117,8 +117,8 @@ export class Participation {
 
   #keepInBackground(): void {
     const { applied, runtime } = this.#parts;
-    const isDue = applied.freshBytes >= KEEP_BYTES || applied.applied.index - applied.kept >= KEEP_ENTRIES;
-    if (!isDue || this.#isKeeping) return;
+    const isMuch = applied.freshBytes >= KEEP_BYTES || applied.applied.index - applied.kept >= KEEP_ENTRIES;
+    if (!isMuch || applied.freshBytes < applied.keptBytes / 2 || this.#isKeeping) return;
     this.#isKeeping = true;
     this.#keep()
       .catch((error: unknown) => {

@@ -2,6 +2,7 @@
 // under the same token, so that it is carried out once.
 import { ServiceError } from '../../protocol/errors.js';
 import type { Mark } from '../../replication/core/core.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { CatalogMap, Logged, Outcome } from '../map/catalog-map.js';
 import { encodeLogged } from '../map/encoding.js';
 import { CatalogError } from '../map/errors.js';
@@ -20,6 +21,21 @@ export interface RequestParts {
   /** Why this server answers nothing; null when it does. */
   refusal: () => CatalogError | null;
   notLeader: () => CatalogError;
+  /** Why nobody can lead any more; null when somebody can. */
+  lostMajority: () => string | null;
+  clock: Clock;
+}
+
+export interface ConfirmOptions {
+  /** Asks the others, even while the lease says enough. */
+  readonly byRound?: boolean;
+  readonly limitMs?: number | undefined;
+}
+
+/** How long a request waits for a leader, and until when. */
+interface Patience {
+  readonly limitMs: number;
+  readonly endMs: number;
 }
 
 export class Requests {
@@ -29,16 +45,20 @@ export class Requests {
     this.#parts = parts;
   }
 
-  /** Resolves when it is carried out here. Waits while no leader is known; throws NOT_LEADER when another server leads. */
-  async carryOut(logged: Logged): Promise<Outcome> {
+  /**
+   * Resolves when it is carried out here. Waits while no leader is known; throws NOT_LEADER when another server leads, UNAVAILABLE or
+   * OUTCOME_UNKNOWN when nobody has led for too long.
+   */
+  async carryOut(logged: Logged, limitMs = Number.POSITIVE_INFINITY): Promise<Outcome> {
     const { map, applied, participation, notLeader } = this.#parts;
     /** It may be among the entries up to there. */
     let proposedUpTo = 0;
     let proposedTerm = 0;
+    const patience = this.#patience(limitMs);
     for (;;) {
       const outcome = map().outcomeOf(logged.token);
       if (outcome !== undefined) return outcome;
-      this.#refuse(proposedUpTo > 0);
+      this.#refuse(patience, proposedUpTo > 0);
       const part = participation();
       if (part?.member.isServing) {
         const proposed = part.member.propose(encodeLogged(logged));
@@ -54,14 +74,12 @@ export class Requests {
     }
   }
 
-  /**
-   * Resolves when this server has led at some moment since the call, and has everything.
-   * @param byRound asks the others, even while the lease says enough
-   */
-  async confirm(byRound = false): Promise<void> {
+  /** Resolves when this server has led at some moment since the call, and has everything. Waits and throws as `carryOut`. */
+  async confirm({ byRound = false, limitMs = Number.POSITIVE_INFINITY }: ConfirmOptions = {}): Promise<void> {
+    const patience = this.#patience(limitMs);
     const { participation, notLeader } = this.#parts;
     for (;;) {
-      this.#refuse(false);
+      this.#refuse(patience, false);
       const part = participation();
       if (part?.member.isServing) {
         if (await wasApplied(part.member.confirmLeadership({ byRound }))) return;
@@ -73,10 +91,17 @@ export class Requests {
     }
   }
 
-  #refuse(mayBeDone: boolean): void {
-    const refusal = this.#parts.refusal();
-    if (refusal === null) return;
-    throw mayBeDone ? new CatalogError('OUTCOME_UNKNOWN', `${refusal.message}; the change may be made later`) : refusal;
+  #patience(limitMs: number): Patience {
+    return { limitMs, endMs: this.#parts.clock.monotonicMs() + limitMs };
+  }
+
+  #refuse({ limitMs, endMs }: Patience, mayBeDone: boolean): void {
+    const { refusal, lostMajority, clock } = this.#parts;
+    const isOver = clock.monotonicMs() >= endMs;
+    const why = lostMajority() ?? `no server has led for ${limitMs / 1000} s: a majority must be there`;
+    const error = refusal() ?? (isOver ? new CatalogError('UNAVAILABLE', why) : null);
+    if (error === null) return;
+    throw mayBeDone ? new CatalogError('OUTCOME_UNKNOWN', `${error.message}; the change may be made later`) : error;
   }
 
   #isLedByAnother(part: Participation | null): boolean {

@@ -18,6 +18,8 @@ export interface StandingsParts {
   /** null while this server takes no part. */
   readonly participation: () => Participation | null;
   readonly isCrashed: () => boolean;
+  /** Why nobody can lead any more. */
+  readonly lostMajority: () => string | null;
   /** Whether another server can be reached. */
   readonly isUp: (name: string) => boolean;
 }
@@ -70,11 +72,11 @@ export class Standings {
   }
 
   get status(): CatalogStatus {
-    const { name, protocol, isCrashed } = this.#parts;
+    const { name, protocol, isCrashed, lostMajority } = this.#parts;
     return {
       ...{ name, protocol, role: this.#role, isCrashed: isCrashed(), leader: this.leaderName },
       servers: this.places.map((server) => ({ ...server, role: this.#roleOf(server) })),
-      promise: PROMISES[protocol],
+      promise: lostMajority() ?? PROMISES[protocol],
       details: this.facts,
     };
   }

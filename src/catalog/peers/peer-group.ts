@@ -109,6 +109,10 @@ export class PeerGroup<Service> {
     mustBeNew(this.places, server);
   }
 
+  wasRemoved(name: string): boolean {
+    return this.#changes.get(name) === null;
+  }
+
   /** Throws CatalogError NOT_FOUND. */
   mustHave(name: string): void {
     mustBeThere(this.places, name);
@@ -133,7 +137,7 @@ export class PeerGroup<Service> {
   learn(changes: ReadonlyMap<string, string | null>): void {
     this.#changes = changes;
     const added = [...changes].flatMap(([name, address]) => (address === null ? [] : [{ name, address }]));
-    this.#peers.learn(added);
+    this.#peers.learn(added, { moved: true });
   }
 
   standings(role: (name: string) => string): ServerStanding[] {
@@ -144,9 +148,14 @@ export class PeerGroup<Service> {
   }
 
   /** null when the other server does not answer, or refuses to. */
-  async ask<Result>(peer: Peer, service: string, call: Call<Service, Result>): Promise<Result | null> {
+  async ask<Result>(
+    peer: Peer,
+    service: string,
+    call: Call<Service, Result>,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Result | null> {
     try {
-      const answer = await call(peer.remote.service<Service>(service), { deadlineMs: DEADLINE_MS });
+      const answer = await call(peer.remote.service<Service>(service), { deadlineMs });
       this.#silentUntilMs.delete(peer.name);
       return answer;
     } catch (error) {
@@ -163,8 +172,17 @@ export class PeerGroup<Service> {
   }
 
   /** Two servers of one name would count as one in each other's quorums. */
-  #mustBeOnlyOne({ name, id }: Greeting): void {
+  #mustBeOnlyOne({ name, id, servers }: Greeting): void {
     const known = this.peer(name);
+    // Whether the other one lives or not: it may come back.
+    const place = this.places.find((server) => server.name === name);
+    const address = servers.find((server) => server.name === name)?.address;
+    if (place !== undefined && address !== undefined && place.address !== address) {
+      throw new ServiceError(
+        'REFUSED',
+        `${name} is at ${place.address}, and not at ${address}: remove that server first`,
+      );
+    }
     if (known?.remote.state !== 'up' || known.greeting === null || known.greeting.id === id) return;
     throw new ServiceError('REFUSED', `${name} lives at ${known.address} already: name the other server otherwise`);
   }

@@ -2,10 +2,11 @@
 import type { Peer } from '../../replication/link/peers.js';
 import { CatalogError } from '../map/errors.js';
 import type { Call, PeerGroup } from '../peers/peer-group.js';
+import { fetchEntries } from './fetching.js';
 import { MergedLook } from './merged-look.js';
-import type { KeyedEntry, Replica } from './replica.js';
-import { lookAt, type QuorumService } from './service.js';
-import type { Versioned } from './versioned.js';
+import type { Replica } from './replica.js';
+import { type Look, lookAt, type QuorumService } from './service.js';
+import { isNewer, type Key, type KeyedEntry, type Stamp, type Versioned } from './versioned.js';
 
 export interface CoordinatorParts {
   readonly group: PeerGroup<QuorumService>;
@@ -25,12 +26,40 @@ export class Coordinator {
     this.#parts = parts;
   }
 
-  /** What a read quorum knows. Throws UNAVAILABLE. */
-  async look(path: string): Promise<MergedLook> {
+  /** What a read quorum knows of a path, and of its children if they are asked for. Throws UNAVAILABLE. */
+  async look(path: string, { withChildren }: { withChildren: boolean }): Promise<MergedLook> {
     const { replica, readQuorum } = this.#parts;
-    const answers = await this.#answers(readQuorum() - 1, (service, options) => service.look({ path }, options));
+    const from = withChildren ? '' : null;
+    const answers = await this.#answers(readQuorum() - 1, (service, options) =>
+      wholeLook((childrenBehind) => service.look({ path, childrenBehind }, options), from),
+    );
     this.#mustBeEnough(answers.length + 1, readQuorum(), 'read', 'UNAVAILABLE');
-    return new MergedLook(path, [lookAt(replica, path), ...answers]);
+    return new MergedLook(path, [
+      await wholeLook(async (childrenBehind) => lookAt(replica, path, childrenBehind), from),
+      ...answers,
+    ]);
+  }
+
+  /** The entries of keys, none of them older than it was seen to be. Throws UNAVAILABLE. */
+  async entries(seen: ReadonlyMap<Key, Stamp>): Promise<Map<Key, Versioned>> {
+    const { group, replica } = this.#parts;
+    const found = new Map<Key, Versioned>();
+    const note = (key: Key, entry: Versioned | undefined) => {
+      const stamp = seen.get(key);
+      if (entry !== undefined && stamp !== undefined && !isNewer(stamp, entry)) found.set(key, entry);
+    };
+    for (const key of seen.keys()) note(key, replica.entryOf(key));
+    for (const peer of group.living) {
+      const missing = [...seen.keys()].filter((key) => !found.has(key));
+      await fetchEntries(group, peer, missing, async (entries) => {
+        for (const { key, entry } of entries) note(key, entry);
+      });
+    }
+    if (found.size === seen.size) return found;
+    throw new CatalogError(
+      'UNAVAILABLE',
+      `${seen.size - found.size} values lie on servers that do not answer any more`,
+    );
   }
 
   /**
@@ -76,4 +105,16 @@ export class Coordinator {
     if (count >= needed) return;
     throw new CatalogError(code, `${needed} servers must be ${what}, and ${count} can be`);
   }
+}
+
+/** With all children, however many answers that takes. @param from the name before the first child; null for no children */
+async function wholeLook(ask: (childrenBehind: string | null) => Promise<Look>, from: string | null): Promise<Look> {
+  const first = await ask(from);
+  const children = [...first.children];
+  for (let { more } = first; more !== null; ) {
+    const next = await ask(more);
+    children.push(...next.children);
+    more = next.more;
+  }
+  return { ...first, children };
 }

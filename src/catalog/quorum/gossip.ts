@@ -1,11 +1,14 @@
 // Servers compare what they hold, two by two, by turns: after as many rounds as there are others, all that stood still is equal.
 import type { Peer } from '../../replication/link/peers.js';
+import { inParts } from '../map/in-parts.js';
 import type { PeerGroup } from '../peers/peer-group.js';
-import type { KeyedEntry, Replica } from './replica.js';
-import type { QuorumService } from './service.js';
+import { fetchEntries } from './fetching.js';
+import type { Replica } from './replica.js';
+import { MOST_MESSAGE_BYTES, type QuorumService } from './service.js';
+import { bytesOf, type KeyedEntry } from './versioned.js';
 
-/** Of the entries of one message. */
-const MOST_BYTES = 4 * 1024 * 1024;
+/** Their keys are compared in one message. */
+const BUCKETS_AT_ONCE = 32;
 
 export interface GossipParts {
   readonly name: string;
@@ -34,35 +37,33 @@ export class Gossip {
 
   /** @returns whether both have the same now, if nothing else changes */
   async with(peer: Peer): Promise<boolean> {
-    const { name, group, replica, absorb } = this.#parts;
-    const summary = replica.summary();
-    const compared = await group.ask(peer, 'quorum', (service, options) =>
-      service.compare({ from: name, summary }, options),
+    const { name, group, replica } = this.#parts;
+    const digests = replica.buckets.digests();
+    const differing = await group.ask(peer, 'quorum', (service, options) =>
+      service.digests({ from: name, digests }, options),
     );
-    if (compared === null) return false;
-    await absorb(compared.newer);
-    const entries = compared.wanted.flatMap((key) => {
+    if (differing === null) return false;
+    for (let first = 0; first < differing.buckets.length; first += BUCKETS_AT_ONCE) {
+      if (!(await this.#equalize(peer, differing.buckets.slice(first, first + BUCKETS_AT_ONCE)))) return false;
+    }
+    return true;
+  }
+
+  async #equalize(peer: Peer, numbers: readonly number[]): Promise<boolean> {
+    const { name, group, replica, absorb } = this.#parts;
+    const buckets = numbers.map((bucket) => [bucket, replica.summary(bucket)] as const);
+    const compared = await group.ask(peer, 'quorum', (service, options) =>
+      service.compare({ from: name, buckets }, options),
+    );
+    if (compared === null || !(await fetchEntries(group, peer, compared.newer, absorb))) return false;
+    const wanted = compared.wanted.flatMap((key) => {
       const entry = replica.entryOf(key);
       return entry === undefined ? [] : [{ key, entry }];
     });
-    for (const batch of batchesOf(entries)) {
-      const given = await group.ask(peer, 'quorum', (service, options) => service.give({ entries: batch }, options));
+    for (const entries of inParts(wanted, bytesOf, MOST_MESSAGE_BYTES)) {
+      const given = await group.ask(peer, 'quorum', (service, options) => service.give({ entries }, options));
       if (given === null) return false;
     }
     return true;
   }
-}
-
-function* batchesOf(entries: readonly KeyedEntry[]): Generator<KeyedEntry[]> {
-  let batch: KeyedEntry[] = [];
-  let bytes = 0;
-  for (const keyed of entries) {
-    batch.push(keyed);
-    bytes += keyed.entry.bytes.length;
-    if (bytes < MOST_BYTES) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
 }

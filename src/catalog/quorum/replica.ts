@@ -1,24 +1,21 @@
 // What one server holds under the quorum protocol: the newest entry of each path that it knows, and of each server that came or went.
 import { Packr } from 'msgpackr';
+import { inParts } from '../map/in-parts.js';
 import { ValueTree } from '../map/value-tree.js';
 import { LocalView } from '../peers/local-view.js';
-import { isNewer, type Stamp, type Versioned } from './versioned.js';
+import { Buckets } from './buckets.js';
+import { bytesOf, isNewer, type Key, type KeyedEntry, type Versioned } from './versioned.js';
 
-/** A path; or server:NAME, whose value is its address. */
-export type Key = string;
 const SERVER_PREFIX = 'server:';
 
-export interface KeyedEntry {
-  readonly key: Key;
-  readonly entry: Versioned;
-}
-
-/** The stamps of all keys. */
+/** The stamps of some keys. */
 export type Summary = readonly (readonly [key: Key, version: number, digest: string])[];
 
 export class Replica {
   readonly tree = new ValueTree<Versioned>();
   readonly view = new LocalView(this.tree);
+  readonly buckets = new Buckets();
+  #newestVersion = 0;
   readonly #servers = new Map<string, Versioned>();
   /** This server has had all that it may have acknowledged, since its disk was blank. */
   hasBegun = false;
@@ -29,7 +26,10 @@ export class Replica {
 
   /** Keeps the newer one. @returns whether that is this one */
   absorb(key: Key, entry: Versioned): boolean {
-    if (!isNewer(entry, this.entryOf(key))) return false;
+    const before = this.entryOf(key);
+    if (!isNewer(entry, before)) return false;
+    this.buckets.replaced(key, before, entry);
+    this.#newestVersion = Math.max(this.#newestVersion, entry.version);
     if (key.startsWith(SERVER_PREFIX)) this.#servers.set(nameIn(key), entry);
     else this.tree.put(key, entry);
     return true;
@@ -49,27 +49,35 @@ export class Replica {
 
   /** Of all entries. */
   get newestVersion(): number {
-    return this.#all().reduce((newest, { entry }) => Math.max(newest, entry.version), 0);
+    return this.#newestVersion;
   }
 
-  summary(): Summary {
-    return this.#all().map(({ key, entry: { version, digest } }) => [key, version, digest]);
+  /** Of the keys in a bucket. */
+  summary(bucket: number): Summary {
+    return [...this.buckets.keysIn(bucket)].flatMap((key) => {
+      const entry = this.entryOf(key);
+      return entry === undefined ? [] : [[key, entry.version, entry.digest] as const];
+    });
   }
 
-  /** What is newer here than in a summary, and the keys of what is newer there. */
-  compare(summary: Summary): { newerHere: KeyedEntry[]; newerThere: Key[] } {
-    const theirs = new Map<Key, Stamp>(summary.map(([key, version, digest]) => [key, { version, digest }]));
-    const newerHere = this.#all().filter(({ key, entry }) => isNewer(entry, theirs.get(key)));
+  /** Keys whose entries here are newer than in the summary of a bucket, and the other way round. */
+  compare(bucket: number, summary: Summary): { newerHere: Key[]; newerThere: Key[] } {
+    const theirs = new Map(summary.map(([key, version, digest]) => [key, { version, digest }]));
+    const newerHere = [...this.buckets.keysIn(bucket)].filter((key) => {
+      const entry = this.entryOf(key);
+      return entry !== undefined && isNewer(entry, theirs.get(key));
+    });
     const newerThere = [...theirs].filter(([key, stamp]) => isNewer(stamp, this.entryOf(key))).map(([key]) => key);
     return { newerHere, newerThere };
   }
 
-  encode(): Uint8Array {
-    return packr.pack({ hasBegun: this.hasBegun, entries: this.#all() });
+  /** All of it as it is now, for the journal, whatever becomes of it while the parts are asked for. */
+  parts(): Iterable<Uint8Array> {
+    return encodeParts(this.hasBegun, this.#all());
   }
 
-  /** Of `encode`. */
-  replayState(bytes: Uint8Array): void {
+  /** One of `parts`. */
+  replayPart(bytes: Uint8Array): void {
     const { hasBegun, entries } = packr.unpack(bytes) as { hasBegun: boolean; entries: KeyedEntry[] };
     this.hasBegun = hasBegun;
     for (const { key, entry } of entries) this.absorb(key, entry);
@@ -89,6 +97,11 @@ export class Replica {
 }
 
 const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true, copyBuffers: true });
+
+function* encodeParts(hasBegun: boolean, all: readonly KeyedEntry[]): Generator<Uint8Array> {
+  if (all.length === 0) yield packr.pack({ hasBegun, entries: [] });
+  for (const entries of inParts(all, bytesOf)) yield packr.pack({ hasBegun, entries });
+}
 
 export function encodeEntry(keyed: KeyedEntry): Uint8Array {
   return packr.pack(keyed);

@@ -7,6 +7,19 @@ export interface Versioned extends SpreadValue {
   readonly digest: string;
 }
 
+/** A path; or server:NAME, whose value is its address. */
+export type Key = string;
+
+export interface KeyedEntry {
+  readonly key: Key;
+  readonly entry: Versioned;
+}
+
+/** About how many it takes. */
+export function bytesOf({ key, entry }: KeyedEntry): number {
+  return key.length + entry.bytes.length;
+}
+
 export function versioned(version: number, bytes: Uint8Array | null): Versioned {
   const hash = createHash('sha256').update(bytes === null ? 'removed' : 'value');
   const digest = hash

@@ -1,6 +1,7 @@
 // Files that are read and replaced as a whole.
 import { join } from 'node:path';
 import type { Disk } from '../../runtime/disk.js';
+import { damaged } from './damage.js';
 
 export class SmallFiles {
   readonly #directory: string;
@@ -28,7 +29,7 @@ export class SmallFiles {
     try {
       return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
     } catch (cause) {
-      throw new Error(`${join(this.#directory, name)} is damaged: it is no JSON`, { cause });
+      throw damaged(join(this.#directory, name), 'it is no JSON', cause);
     }
   }
 

@@ -5,7 +5,6 @@ import { brief } from '../../recording/brief.js';
 import { coreMessages, kindsOf } from '../../recording/core-messages.js';
 import type { ProcessKind } from '../../recording/format.js';
 import { RecordingWriter } from '../../recording/writer.js';
-import { nameOf } from '../../replication/core/members.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { Facts } from './trace.js';
@@ -31,8 +30,6 @@ const MOST_CHARACTERS = 360;
 export class CallRecording implements CallWatch {
   readonly #parts: CallRecordingParts;
   readonly #writer: RecordingWriter;
-  /** Who is at the other end of a connection, since it has said its name. */
-  readonly #names = new WeakMap<object, string>();
   #role = '';
   #term = 0;
 
@@ -48,8 +45,9 @@ export class CallRecording implements CallWatch {
   }
 
   called(call: Call): (outcome: Outcome) => void {
-    const { name: self } = this.#parts;
-    const from = call.by === 'client' ? CLIENTS : this.#senderOf(call);
+    const { name: self, servers } = this.#parts;
+    const known = call.from !== undefined && servers.includes(call.from) ? call.from : UNKNOWN;
+    const from = call.by === 'client' ? CLIENTS : known;
     const inner = coreMessages(call.request);
     const name = kindsOf(inner) ?? call.name;
     const t = this.#nowUs;
@@ -79,14 +77,6 @@ export class CallRecording implements CallWatch {
 
   get #nowUs(): number {
     return Number(this.#parts.clock.nowNs() / 1000n);
-  }
-
-  #senderOf({ request, peer }: Call): string {
-    const { from, name } = (request ?? {}) as { from?: unknown; name?: unknown };
-    const said = typeof from === 'string' ? nameOf(from) || from : typeof name === 'string' ? name : undefined;
-    const known = said !== undefined && this.#parts.servers.includes(said) ? said : undefined;
-    if (known !== undefined && peer !== undefined) this.#names.set(peer, known);
-    return known ?? (peer === undefined ? undefined : this.#names.get(peer)) ?? UNKNOWN;
   }
 
   /** Role and term, where they have changed since the last message. */

@@ -26,11 +26,12 @@ export class Trace implements CallWatch {
     this.#last = parts.facts();
   }
 
-  called({ by, name, text }: Call): (outcome: Outcome) => void {
-    this.#say(`→ ${by} ${text}`);
+  called({ by, name, text, from }: Call): (outcome: Outcome) => void {
+    const who = from ?? by;
+    this.#say(`→ ${who} ${text}`);
     return (outcome) => {
       const words = 'answer' in outcome ? brief(outcome.answer) : `failed: ${messageOf(outcome.error)}`;
-      this.#say(`← ${by} ${name}: ${words}${this.#changes()}`);
+      this.#say(`← ${who} ${name}: ${words}${this.#changes()}`);
     };
   }
 

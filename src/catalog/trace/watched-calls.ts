@@ -1,6 +1,7 @@
 // What others ask of this server: each call of a service, of XML-RPC and of HTTP is shown to whoever watches.
 import type { XmlRpcMethods } from '../../protocol/http/xml-rpc.js';
 import { brief } from '../../recording/brief.js';
+import { nameOf } from '../../replication/core/members.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 
 export interface Call {
@@ -10,8 +11,8 @@ export interface Call {
   /** With what it is asked for, in a few words. */
   readonly text: string;
   readonly request: unknown;
-  /** The same object for all calls of one connection between servers. */
-  readonly peer: object | undefined;
+  /** The name of the server that asks, once it has said it over this connection. */
+  readonly from: string | undefined;
 }
 
 export type Outcome = { readonly answer: unknown } | { readonly error: unknown };
@@ -26,6 +27,8 @@ type Answering = (request: HttpRequest) => Promise<HttpReply | undefined>;
 
 export class WatchedCalls {
   readonly #watches: readonly CallWatch[];
+  /** Who is at the other end of a connection. */
+  readonly #names = new WeakMap<object, string>();
 
   constructor(watches: readonly CallWatch[]) {
     this.#watches = watches;
@@ -41,7 +44,7 @@ export class WatchedCalls {
     for (const [name, method] of Object.entries(methods)) {
       watched[name] = (...parameters) => {
         const text = `${name}(${parameters.map((each) => brief(each)).join(', ')})`;
-        return this.#watch({ by: 'client', name, text, request: parameters, peer: undefined }, () =>
+        return this.#watch({ by: 'client', name, text, request: parameters, from: undefined }, () =>
           method(...parameters),
         );
       };
@@ -54,7 +57,7 @@ export class WatchedCalls {
       const { method: name, path, query, body } = request;
       const value = body.length === 0 ? '' : ` ${brief(body)}`;
       const text = `${name} ${path}${query && `?${query}`}${value}`;
-      return this.#watch({ by: 'client', name, text, request, peer: undefined }, () => answering(request));
+      return this.#watch({ by: 'client', name, text, request, from: undefined }, () => answering(request));
     };
   }
 
@@ -62,12 +65,23 @@ export class WatchedCalls {
     const watched: Record<string, Method> = {};
     for (const [member, method] of Object.entries(object) as [string, Method][]) {
       const name = `${service}.${member}`;
-      watched[member] = (request, options) =>
-        this.#watch({ by: 'server', name, text: `${name} ${brief(request)}`, request, peer: options?.peer }, () =>
+      watched[member] = (request, options) => {
+        const from = this.#whoAsks(request, options?.peer);
+        return this.#watch({ by: 'server', name, text: `${name} ${brief(request)}`, request, from }, () =>
           method.call(object, request, options),
         );
+      };
     }
     return watched;
+  }
+
+  #whoAsks(request: object, peer: object | undefined): string | undefined {
+    const { from, name, hasGroup } = request as { from?: unknown; name?: unknown; hasGroup?: unknown };
+    // Only a greeting has the name of whoever sends it.
+    const says = hasGroup === undefined ? from : name;
+    const who = typeof says === 'string' ? nameOf(says) || says : undefined;
+    if (peer !== undefined && who !== undefined) this.#names.set(peer, who);
+    return who ?? (peer === undefined ? undefined : this.#names.get(peer));
   }
 
   async #watch<T>(call: Call, action: () => Promise<T>): Promise<T> {

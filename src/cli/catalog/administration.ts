@@ -25,7 +25,9 @@ export async function removeServer(address: string, name: string): Promise<void>
   await client.learn();
   const { status, content } = await client.request('POST', `/remove?${new URLSearchParams({ name })}`);
   if (status >= 300) throw new CommandFailure(String(content.message ?? status));
-  print(`${name} is out of the catalog; its process can be stopped`);
+  print(
+    typeof content.message === 'string' ? content.message : `${name} is out of the catalog; its process can be stopped`,
+  );
 }
 
 async function answers(client: CatalogClient, address: string): Promise<boolean> {

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailure } from '../failure.js';
 
 const GIVE_UP_MS = 15_000;
-const REQUEST_DEADLINE_MS = 10_000;
+/** A server that waits for a leader says so after ten seconds. */
+const REQUEST_DEADLINE_MS = 12_000;
 const PAUSE_MS = 100;
 const MOST_HOPS = 5;
 const TOKEN_BYTES = 12;
@@ -56,6 +57,15 @@ export class CatalogClient {
     }
   }
 
+  /** Asks once the server that has answered last, or the one that it names. Throws CommandFailure when it does not answer in time. */
+  async look(path: string, limitMs: number): Promise<Answer> {
+    try {
+      return await this.#follow(this.address, 'GET', path, new Headers(), undefined, limitMs);
+    } catch (error) {
+      throw unreachable(this.address, error);
+    }
+  }
+
   /**
    * Asks until a server has answered. A change is carried out once, however often it is asked for, as far as the protocol can tell.
    * Throws CommandFailure when none answers in time.
@@ -80,10 +90,17 @@ export class CatalogClient {
     }
   }
 
-  async #follow(first: string, method: string, path: string, headers: Headers, body?: string): Promise<Answer> {
+  async #follow(
+    first: string,
+    method: string,
+    path: string,
+    headers: Headers,
+    body?: string,
+    limitMs = REQUEST_DEADLINE_MS,
+  ): Promise<Answer> {
     let address = first;
     for (let hop = 0; hop < MOST_HOPS; hop++) {
-      const answer = await this.#ask(address, method, path, headers, body);
+      const answer = await this.#ask(address, method, path, headers, body, limitMs);
       const { leader } = answer.content as { leader?: { address: string } };
       if (answer.status !== 307 || leader === undefined) {
         this.#prefer(address);
@@ -94,7 +111,14 @@ export class CatalogClient {
     return { status: 503, content: { message: 'servers send each other in a circle: who leads is being settled' } };
   }
 
-  async #ask(address: string, method: string, path: string, headers: Headers, body?: string): Promise<Answer> {
+  async #ask(
+    address: string,
+    method: string,
+    path: string,
+    headers: Headers,
+    body?: string,
+    limitMs = REQUEST_DEADLINE_MS,
+  ): Promise<Answer> {
     if (this.#secret !== undefined) {
       headers.set('authorization', `Basic ${Buffer.from(`nmrfs:${this.#secret}`).toString('base64')}`);
     }
@@ -102,7 +126,7 @@ export class CatalogClient {
       method,
       headers,
       redirect: 'manual',
-      signal: AbortSignal.timeout(REQUEST_DEADLINE_MS),
+      signal: AbortSignal.timeout(limitMs),
       ...(body === undefined ? {} : { body }),
     });
     this.#timestamp = response.headers.get('x-catalog-timestamp') ?? this.#timestamp;

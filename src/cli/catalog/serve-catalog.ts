@@ -34,12 +34,11 @@ export async function serve({ trace, record, ...options }: ServeOptions): Promis
   const { name, address, directory } = server;
   if (directory !== undefined) await claimStore({ name, address, directory });
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const page = await loadPage();
   const recording = record === undefined ? null : new RecordingFile(record);
   const running = await runCatalog(
     {
       ...options,
-      page,
+      page: await loadPage(),
       ...(trace ? { say } : {}),
       ...(recording === null ? {} : { record: (text: string) => recording.write(text) }),
     },

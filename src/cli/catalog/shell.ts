@@ -5,6 +5,7 @@ import { CommandFailure, describeFailure, usageError } from '../failure.js';
 import { print } from '../output.js';
 import { CatalogClient } from './catalog-client.js';
 import { COMMANDS } from './shell-commands.js';
+import { complete } from './shell-completion.js';
 import { UnclosedQuote, wordsOf } from './shell-words.js';
 
 const ENDS: ReadonlySet<string> = new Set(['quit', 'exit']);
@@ -40,7 +41,9 @@ async function talk(client: CatalogClient): Promise<void> {
     input: process.stdin,
     output: process.stdout,
     prompt: promptOf(client),
-    completer: (line: string) => [Object.keys(COMMANDS).filter((name) => name.startsWith(line)), line],
+    completer: (line: string, done: (error: null, result: [string[], string]) => void) => {
+      void complete(client, line).then((result) => done(null, result));
+    },
   });
   terminal.prompt();
   for await (const line of terminal) {

@@ -8,6 +8,7 @@ import { lend } from '../../protocol/wire/lent.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { BlockMap } from '../metadata/block-map.js';
+import type { ReplicaSet } from '../replicas/replica-set.js';
 import type { Auditor } from '../voting/audit.js';
 import { wholePages } from '../voting/ballot-box.js';
 import type { ReadOutcome, ReadResult } from '../voting/read-session.js';
@@ -20,16 +21,27 @@ const MAXIMUM_PIECES = 128;
 
 const ZEROS = new Uint8Array(128 * 1024);
 
+interface Dependencies {
+  blockMap: BlockMap;
+  reader: Reader;
+  replicas: ReplicaSet;
+  auditor: Auditor;
+  counters: Counters;
+  runtime: Runtime;
+}
+
 export class FileReader {
   readonly #blockMap: BlockMap;
   readonly #reader: Reader;
+  readonly #replicas: ReplicaSet;
   readonly #auditor: Auditor;
   readonly #counters: Counters;
   readonly #runtime: Runtime;
 
-  constructor(blockMap: BlockMap, reader: Reader, auditor: Auditor, counters: Counters, runtime: Runtime) {
+  constructor({ blockMap, reader, replicas, auditor, counters, runtime }: Dependencies) {
     this.#blockMap = blockMap;
     this.#reader = reader;
+    this.#replicas = replicas;
     this.#auditor = auditor;
     this.#counters = counters;
     this.#runtime = runtime;
@@ -43,6 +55,7 @@ export class FileReader {
     const { clock } = this.#runtime;
     const startMs = clock.monotonicMs();
     this.#auditor.readerStarts();
+    let { admissions } = this.#replicas;
     try {
       for (let attempt = 1; ; attempt++) {
         const { attributes } = await this.#blockMap.load(inode, 0, 1);
@@ -62,9 +75,11 @@ export class FileReader {
           release();
           return { pieces: [copy] };
         }
-        if (attempt >= MAXIMUM_ATTEMPTS || (await this.#isCurrent(inode, failed.box.wanted.reference))) {
-          throw this.#noQuorum(failed);
-        }
+        if (attempt >= MAXIMUM_ATTEMPTS) throw this.#noQuorum(failed);
+        if (!(await this.#isCurrent(inode, failed.box.wanted.reference))) continue;
+        await this.#replicas.untilSettled(Number.POSITIVE_INFINITY);
+        if (this.#replicas.admissions === admissions) throw this.#noQuorum(failed);
+        admissions = this.#replicas.admissions;
       }
     } finally {
       this.#auditor.readerEnds();

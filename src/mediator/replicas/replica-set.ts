@@ -16,6 +16,8 @@ import { Replica } from './replica.js';
 const HEARTBEAT_MS = 1000;
 /** Once enough servers are let in, the others get so long: one that hangs holds up no start. */
 const STRAGGLER_MS = 300;
+/** After a server has fallen silent: a cut may have ended just then, and a lost first packet is sent again after a second. */
+const RETURN_MS = 1500;
 /** A server that has answered within this time counts as alive without being asked. */
 const FRESH_MS = 100;
 
@@ -38,6 +40,9 @@ export class ReplicaSet {
   #clusterId = '';
   #closed = false;
   #heartbeat: Timer | null = null;
+  #admissions = 0;
+  /** On the monotonic clock. */
+  #lastSilenceMs = Number.NEGATIVE_INFINITY;
   readonly #admission: Admission;
   /** They look again after each change of a replica. */
   readonly #waiters = new Set<() => void>();
@@ -72,6 +77,7 @@ export class ReplicaSet {
           void this.#admission.admit(replica, clusterId);
         } else {
           replica.losses++;
+          if (replica.remote.fellSilent) this.#lastSilenceMs = this.#runtime.clock.monotonicMs();
           replica.refusal = null;
           replica.state = 'down';
         }
@@ -111,6 +117,36 @@ export class ReplicaSet {
     while (this.reachable().length < count) {
       if (this.#closed) throw new ServiceError('CANCELLED', 'the mediator is closing');
       await new Promise<void>((resolve) => this.#waiters.add(resolve));
+    }
+  }
+
+  /** How often a server was let in. */
+  get admissions(): number {
+    return this.#admissions;
+  }
+
+  /**
+   * Resolves when all servers are back that fell silent a moment ago, or `enough` can be reached, or it takes too long; at once when
+   * there is nobody to wait for.
+   */
+  async untilSettled(enough: number): Promise<void> {
+    const leftMs = this.#lastSilenceMs + RETURN_MS - this.#runtime.clock.monotonicMs();
+    if (leftMs <= 0) return;
+    let isLate = false;
+    const timer = this.#runtime.clock.after(leftMs, () => {
+      isLate = true;
+      this.#wake();
+    });
+    try {
+      for (;;) {
+        const mayReturn = this.replicas.some(
+          ({ reachable, remote }) => !reachable && (remote.fellSilent || remote.state === 'up'),
+        );
+        if (!mayReturn || isLate || this.#closed || this.reachable().length >= enough) return;
+        await new Promise<void>((resolve) => this.#waiters.add(resolve));
+      }
+    } finally {
+      timer.cancel();
     }
   }
 
@@ -184,6 +220,7 @@ export class ReplicaSet {
 
   #changed(replica: Replica, before: DataServerState): void {
     const fields = { server: replica.name, address: replica.address, before };
+    if (before === 'down') this.#admissions++;
     // After `close` all connections end, whatever the servers do.
     if (this.#closed) this.#runtime.log.debug(`replica.${replica.state}`, fields);
     else if (replica.state === 'down') this.#runtime.log.warn('replica.down', fields);

@@ -4,16 +4,24 @@
 import { FileError } from '../../protocol/errors.js';
 import { isCovered, LockTable } from '../../protocol/services/lock-table.js';
 import { type FileLock, LONGEST_WAIT_MS, type LockRange } from '../../protocol/services/sessions.js';
-import type { Clock } from '../../runtime/clock.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
 import { isAmong, LapsedLocks } from './lapsed-locks.js';
 
 export class SessionLocks {
+  #reclaim: Timer | null = null;
+  /** Whoever wants a lock while others may still come for theirs. */
+  readonly #early = new Set<() => void>();
+  #isReclaimOver: boolean;
   readonly #lapsed = new LapsedLocks();
   readonly #table = new LockTable((lock) => this.#lapsed.granted(lock));
   readonly #clock: Clock;
+  readonly #reclaimMs: number;
 
-  constructor(clock: Clock) {
+  /** @param reclaimMs see `begun` */
+  constructor(clock: Clock, reclaimMs: number) {
     this.#clock = clock;
+    this.#reclaimMs = reclaimMs;
+    this.#isReclaimOver = reclaimMs === 0;
   }
 
   /** Clients whose locks have lapsed. */
@@ -24,6 +32,25 @@ export class SessionLocks {
   /** Files with locks. */
   get size(): number {
     return this.#table.size;
+  }
+
+  /** A mount begins a session. Those that had locks from an earlier mediator come for them within `reclaimMs` from the first on. */
+  begun(): void {
+    if (this.#isReclaimOver) return;
+    this.#reclaim ??= this.#clock.after(this.#reclaimMs, () => this.close());
+  }
+
+  /** Resolves when the mounts that had locks from an earlier mediator have them again; until then nobody may get new ones. */
+  async reclaimed(): Promise<void> {
+    if (!this.#isReclaimOver) await new Promise<void>((resolve) => this.#early.add(resolve));
+  }
+
+  /** Nobody waits any longer for locks of earlier mediators. */
+  close(): void {
+    this.#isReclaimOver = true;
+    this.#reclaim?.cancel();
+    for (const resolve of this.#early) resolve();
+    this.#early.clear();
   }
 
   /** See SessionService.restoreLocks. Returns the locks that are lost. */

@@ -21,6 +21,9 @@ import type { HeldFiles } from './held-files.js';
 import { type InodeSet, SessionFiles } from './session-files.js';
 import { SessionLocks } from './session-locks.js';
 
+/** From the first mount's session on. A mount finds a mediator that was started anew, or took over, in far less. */
+export const RECLAIM_MS = 1000;
+
 interface Session {
   client: string;
   subscriber: Subscriber;
@@ -52,11 +55,19 @@ export class Sessions {
   readonly #runtime: Runtime;
   readonly #ended: (client: string) => void;
 
-  /** @param ended called when a client has ended its session itself, and will ask for nothing again */
-  constructor(held: Pick<HeldFiles, 'hold' | 'release'>, runtime: Runtime, ended: (client: string) => void) {
+  /**
+   * @param ended called when a client has ended its session itself, and will ask for nothing again
+   * @param reclaimMs for so long nobody gets new locks, since others may still come for those that an earlier mediator gave them
+   */
+  constructor(
+    held: Pick<HeldFiles, 'hold' | 'release'>,
+    runtime: Runtime,
+    ended: (client: string) => void,
+    reclaimMs = RECLAIM_MS,
+  ) {
     this.#feed = new ChangeFeed(runtime.clock);
     this.#files = new SessionFiles(held);
-    this.#locks = new SessionLocks(runtime.clock);
+    this.#locks = new SessionLocks(runtime.clock, reclaimMs);
     this.#runtime = runtime;
     this.#ended = ended;
     this.#name = randomHex(runtime.random, CLIENT_ID_BYTES);
@@ -67,7 +78,11 @@ export class Sessions {
       restoreLocks: async ({ locks, ...range }, options) => ({
         lost: this.#locks.restore(this.#expect(options).client, range, locks),
       }),
-      getLock: async (request, options) => ({ conflict: this.#locks.conflict(this.#expect(options).client, request) }),
+      getLock: async (request, options) => {
+        this.#expect(options);
+        await this.#locks.reclaimed();
+        return { conflict: this.#locks.conflict(this.#expect(options).client, request) };
+      },
       end: async (_request, options) => {
         const session = this.#of(options);
         if (session !== undefined) await this.#finish(session, 'ended');
@@ -154,6 +169,7 @@ export class Sessions {
   close(): void {
     this.#isClosed = true;
     for (const { grace } of this.#byClient.values()) grace?.cancel();
+    this.#locks.close();
     this.#feed.close();
   }
 
@@ -162,6 +178,7 @@ export class Sessions {
     if (typeof client !== 'string' || client === '' || client.length > MAXIMUM_CLIENT_LENGTH) {
       throw new ServiceError('MALFORMED', `client must be a text of 1 to ${MAXIMUM_CLIENT_LENGTH} characters`);
     }
+    this.#locks.begun();
     const earlier = this.#byClient.get(client);
     const session = earlier ?? this.#add(client);
     const { peer } = options ?? {};
@@ -196,8 +213,11 @@ export class Sessions {
   }
 
   async #setLock(request: Request<'setLock'>, options: CallOptions | undefined): Reply<'setLock'> {
-    const { client, subscriber } = this.#expect(options);
     const { type, wait, ...range } = request;
+    this.#expect(options);
+    if (type !== null) await this.#locks.reclaimed();
+    const { client, subscriber } = this.#expect(options);
+    if (hasGivenUp(options)) throw new ServiceError('CANCELLED', 'the caller is gone');
     if (type === null) {
       this.#locks.unset(client, range);
       return { granted: true, after: subscriber.lastOfOthers };

@@ -99,10 +99,13 @@ export class FileWriter {
    */
   async requireQuorum(inode: number | null, when: 'opening' | 'writing'): Promise<void> {
     for (;;) {
+      const { admissions } = this.#replicas;
       const needed = this.#settings.writeQuorum;
       const reachable = this.#replicas.reachable().length;
       if (reachable >= needed && (when === 'writing' || (await this.#replicas.confirm(needed)))) return;
       if (this.#settings.onWriteQuorumLost === 'fail') {
+        await this.#replicas.untilSettled(needed);
+        if (this.#replicas.reachable().length >= needed && this.#replicas.admissions !== admissions) continue;
         this.#counters.add('writesRefused');
         this.#runtime.log.warn('write.refused', { inode, writeQuorum: needed });
         throw new FileError('EIO', `fewer than ${needed} data servers can be reached, too few to write`);
@@ -162,15 +165,17 @@ export class FileWriter {
     order: WriteOrder | undefined,
   ): Promise<Attributes | null> {
     const replicaWrite = new ReplicaWrite(this.#replicaWriteParts);
+    const { admissions } = this.#replicas;
     let missing: string[];
     try {
       missing = await replicaWrite.store(write.inode, blocks);
       await order?.beforeCommit();
     } catch (error) {
       replicaWrite.takeBack();
-      const { onWriteQuorumLost } = this.#settings;
-      const isLost = error instanceof FileError && error.code === 'EIO' && replicaWrite.isUnanswered;
-      if (!isLost || onWriteQuorumLost === 'fail') throw error;
+      if (!(error instanceof FileError && error.code === 'EIO')) throw error;
+      await this.#replicas.untilSettled(Number.POSITIVE_INFINITY);
+      const isLost = replicaWrite.isUnanswered && this.#settings.onWriteQuorumLost === 'block';
+      if (!isLost && this.#replicas.admissions === admissions) throw error;
       await this.requireQuorum(write.inode, 'writing');
       return null;
     }

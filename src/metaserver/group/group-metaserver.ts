@@ -105,6 +105,11 @@ export class GroupMetaserver {
     return this.#storage?.standing === 'voter';
   }
 
+  /** The last batch that it has applied. */
+  get appliedIndex(): number {
+    return this.#storage?.appliedIndex ?? 0;
+  }
+
   /** Resolves when this server belongs to its group; one that is alone can be used then. */
   start(): Promise<void> {
     this.#starting = this.#start();

@@ -11,10 +11,12 @@ import type { Remote, RemoteState } from '../wire/client.js';
 import { FollowedServer, type Method } from './followed-server.js';
 import { LeaderSearch } from './leader-search.js';
 import { SilenceWatch } from './silence-watch.js';
-import { STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
+import { SEARCH_PAUSE_MS, STATUS_DEADLINE_MS, StatusPolls } from './status-polls.js';
 
 /** A leader that says nothing for so long may hang. Longer than nearly all calls take. */
 const SILENCE_MS = 250;
+/** If it hangs, another one leads by then. */
+const EAGER_MS = 2000;
 
 export interface LeaderRemoteParts {
   /** Calls must fail while a server is not connected. */
@@ -27,7 +29,7 @@ export interface LeaderRemoteParts {
   what: 'metadata' | 'files';
   /** Further errors by which the leader says that it no longer leads; the outcome of calls is unknown then. */
   lostBy: readonly ServiceErrorCode[];
-  /** How often the others are asked while the leader is silent. */
+  /** How often the others are asked when the leader has long been silent. */
   rivalPauseMs: number;
   /** Called with where servers of the group are, by the word of one of them: see `add`. */
   learned?: (servers: readonly ServerPlace[]) => void;
@@ -211,7 +213,10 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
     const leader = this.#leader;
     if (leader === null) return;
     const others = this.#members.filter((member) => member !== leader.member);
-    const polls = new StatusPolls(others, this.#runtime.clock, this.#parts.rivalPauseMs, () => {
+    const { clock } = this.#runtime;
+    const eagerUntilMs = clock.monotonicMs() + EAGER_MS;
+    const pauseMs = () => (clock.monotonicMs() < eagerUntilMs ? SEARCH_PAUSE_MS : this.#parts.rivalPauseMs);
+    const polls = new StatusPolls(others, clock, pauseMs, () => {
       for (const other of others) {
         const status = polls.statuses.get(other.name);
         if (status === undefined || !status.isServing || status.term <= leader.term) continue;

@@ -39,7 +39,12 @@ export class LeaderSearch {
     this.#parts = parts;
     const { clock } = parts.runtime;
     this.#startMs = clock.monotonicMs();
-    this.#polls = new StatusPolls(parts.servers, clock, SEARCH_PAUSE_MS, () => this.#judge());
+    this.#polls = new StatusPolls(
+      parts.servers,
+      clock,
+      () => SEARCH_PAUSE_MS,
+      () => this.#judge(),
+    );
   }
 
   stop(): void {

@@ -27,11 +27,14 @@ export class StatusPolls {
   #isStopped = false;
 
   readonly #clock: Clock;
-  readonly #pauseMs: number;
+  readonly #pauseMs: () => number;
   readonly #heard: () => void;
 
-  /** @param heard called after each answer and each failure */
-  constructor(servers: readonly Polled[], clock: Clock, pauseMs: number, heard: () => void) {
+  /**
+   * @param pauseMs from an answer to the next question
+   * @param heard called after each answer and each failure
+   */
+  constructor(servers: readonly Polled[], clock: Clock, pauseMs: () => number, heard: () => void) {
     this.#clock = clock;
     this.#pauseMs = pauseMs;
     this.#heard = heard;
@@ -83,7 +86,7 @@ export class StatusPolls {
     }
     if (!this.#isStopped) this.#heard();
     if (this.#isStopped) return;
-    const timer = this.#clock.after(this.#pauseMs, () => {
+    const timer = this.#clock.after(this.#pauseMs(), () => {
       this.#timers.delete(server);
       void this.#ask(server);
     });

@@ -105,10 +105,25 @@ function callError(error: ClientError, call: string, late: boolean): Error {
   return new ServiceError(wasSent ? 'OUTCOME_UNKNOWN' : 'UNREACHABLE', `${call}: ${message}`);
 }
 
+/** The package takes 1.5 for the integer 1, and whatever a document declares of itself for nothing. */
+class StrictDeserializer extends Deserializer {
+  constructor() {
+    super();
+    this.parser.on('doctype', () => this.onError('a document type has no place in a call'));
+  }
+
+  protected override endInt(text: string): void {
+    const value = Number(text);
+    const isInteger = /^\s*[-+]?\d+\s*$/.test(text) && (value | 0) === value;
+    if (!isInteger) throw new Error(`${text} is no integer of 32 bits`);
+    super.endInt(text);
+  }
+}
+
 function parseCall(body: Uint8Array): Promise<{ name: string; parameters: XmlRpcValue[] }> {
   return new Promise((resolve, reject) => {
     const stream = Readable.from([body], { objectMode: false });
-    new Deserializer().deserializeMethodCall(stream, (error, name, parameters) => {
+    new StrictDeserializer().deserializeMethodCall(stream, (error, name, parameters) => {
       if (error !== null && error !== undefined) {
         reject(new XmlRpcFault(FAULT_CODES.NOT_XML, `not understood: ${error.message}`));
         return;

@@ -27,6 +27,11 @@ declare module 'xmlrpc/lib/deserializer.js' {
       stream: Readable,
       callback: (error: Error | null | undefined, method: string, parameters: unknown[]) => void,
     ): void;
+    /** Of the XML. */
+    protected parser: { on(event: 'doctype', listener: () => void): void };
+    protected onError(message: string): void;
+    /** Throws for what is no integer. */
+    protected endInt(text: string): void;
   }
   export default Deserializer;
 }

@@ -13,6 +13,9 @@ export interface CallEvents {
 export class Call {
   /** Its number on the connection that it was sent on. */
   id: number | undefined;
+  /** Messages that had been received when it was sent. */
+  receivedBefore = 0;
+  readonly deadlineMs: number;
   #settled = false;
   #timer: Timer | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -31,6 +34,7 @@ export class Call {
     events: CallEvents,
   ) {
     this.#body = body;
+    this.deadlineMs = deadlineMs;
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

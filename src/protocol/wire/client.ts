@@ -20,12 +20,13 @@ const HELD_POLL_MS = 4;
 export type RemoteState = 'connecting' | 'up' | 'down';
 
 export interface RemoteOptions extends Destination {
-  /** Default deadline per call. */
+  /**
+   * Default deadline per call. A connection is given up when a call that had so long, or longer, misses its deadline and nothing at all
+   * was received meanwhile: after a cut, TCP tries an old connection again only after as long as the cut was.
+   */
   deadlineMs: number;
   /** Calls made while not connected: 'fail' at once with UNREACHABLE, or 'wait' for the connection until their deadline. */
   whileDown: 'fail' | 'wait';
-  /** A call that misses its deadline breaks the connection, so that the server counts as down until it answers again. */
-  closeOnDeadline?: boolean;
 }
 
 export interface Remote {
@@ -37,6 +38,8 @@ export interface Remote {
   service<T>(name: string): T;
   /** 'connecting' until the first attempt's outcome is known, then 'up' or 'down'. */
   readonly state: RemoteState;
+  /** Whether the last connection was given up since nothing came: the server hangs, or is cut off. */
+  readonly fellSilent: boolean;
   /** Called at each change, before the calls that fail through it. */
   onStateChange(listener: (state: RemoteState) => void): void;
   close(): Promise<void>;
@@ -49,6 +52,7 @@ export function connectRemote(options: RemoteOptions, runtime: Runtime): Remote 
 
 class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
   state: RemoteState = 'connecting';
+  fellSilent = false;
   readonly #options: RemoteOptions;
   readonly #runtime: Runtime;
   readonly #deadlines: Deadlines;
@@ -62,6 +66,8 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
   readonly #held = new Set<Call>();
   #heldPolled = false;
   #nextId = 0;
+  /** Messages of this connection and those before. */
+  #received = 0;
   #whyDown: ServiceError;
   #closed = false;
 
@@ -106,8 +112,10 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
 
   abandoned(call: Call, reason: 'deadline' | 'cancelled'): void {
     if (this.#held.delete(call) || call.id === undefined || this.#inFlight.get(call.id) !== call) return;
-    if (reason === 'deadline' && this.#options.closeOnDeadline === true) {
-      this.#connection?.close(new ServiceError('UNREACHABLE', `${this.#options.name} missed a deadline`));
+    const { name, deadlineMs } = this.#options;
+    if (reason === 'deadline' && call.deadlineMs >= deadlineMs && call.receivedBefore === this.#received) {
+      this.fellSilent = true;
+      this.#connection?.close(new ServiceError('UNREACHABLE', `${name} was silent for ${call.deadlineMs} ms`));
       return;
     }
     this.#connection?.send(encodeCancel(call.id));
@@ -140,6 +148,7 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
     try {
       const chunks = encodeRequest(id, call.method, call.takeBody());
       call.id = id;
+      call.receivedBefore = this.#received;
       this.#inFlight.set(id, call);
       this.#connection?.send(chunks);
     } catch (error) {
@@ -172,6 +181,7 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
   }
 
   received(message: Message, connection: Connection, payloads: Buffer | undefined): void {
+    this.#received++;
     switch (message.kind) {
       case 'reply':
       case 'failure': {
@@ -195,6 +205,7 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
 
   up(connection: Connection): void {
     this.#connection = connection;
+    this.fellSilent = false;
     this.#runtime.log.info('connection.up', { server: this.#options.name, peer: connection.peer });
     this.#change('up');
     this.#release();
@@ -203,6 +214,7 @@ class ReconnectingRemote implements Remote, CallEvents, LinkEvents {
   down(error: ServiceError): void {
     const wasUp = this.#connection !== undefined;
     this.#connection = undefined;
+    if (!wasUp) this.fellSilent = false;
     this.#logDown(error);
     // REFUSED tells a caller why; every other code only means that there is no connection.
     const reason = error.code === 'REFUSED' ? error : new ServiceError('UNREACHABLE', error.message);

@@ -6,6 +6,7 @@ import { connectRemote, type Remote } from '../../protocol/wire/client.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
+import { sparingRepetitions } from '../../runtime/repeated-log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { MemberId } from '../core/members.js';
 
@@ -44,8 +45,8 @@ export interface PeersParts {
 
 export class Peers {
   #all: readonly Peer[] = [];
-  /** By name; where it is configured counts more than where others say that it is. */
-  readonly #configured: ReadonlySet<string>;
+  /** By name; where it is configured, or the group has it, counts more than where others say that it is. */
+  readonly #configured: Set<string>;
   #isClosed = false;
 
   readonly #own: () => Greeting | null;
@@ -57,7 +58,7 @@ export class Peers {
     this.#name = name;
     this.#own = own;
     this.#secret = secret;
-    this.#runtime = runtime;
+    this.#runtime = sparingRepetitions(runtime, ['replication.stranger']);
     this.#configured = new Set(others.map((other) => other.name));
     this.#all = others.map((other) => this.#connect(other));
   }
@@ -66,10 +67,15 @@ export class Peers {
     return this.#all;
   }
 
-  /** Servers of the group that need not be configured here. */
-  learn(servers: readonly PeerAddress[]): void {
+  /**
+   * Servers of the group that need not be configured here.
+   * @param moved where they are now, whatever is configured: the group itself has it so
+   */
+  learn(servers: readonly PeerAddress[], { moved = false }: { moved?: boolean } = {}): void {
     for (const server of servers) {
-      if (this.#isClosed || server.name === this.#name || this.#configured.has(server.name)) continue;
+      if (this.#isClosed || server.name === this.#name) continue;
+      if (moved) this.#configured.add(server.name);
+      else if (this.#configured.has(server.name)) continue;
       const known = this.#all.find(({ name }) => name === server.name);
       if (known?.address === server.address) continue;
       void known?.remote.close();
@@ -91,7 +97,7 @@ export class Peers {
     const isOther = own.clusterId !== null && greeting.clusterId !== null && own.clusterId !== greeting.clusterId;
     if (greeting.cluster !== own.cluster || isOther || peer === undefined) {
       const { name, cluster, clusterId } = greeting;
-      this.#runtime.log.error('replication.stranger', { name, cluster, clusterId, own: own.clusterId });
+      this.#runtime.log.error('replication.stranger', { server: name, cluster, clusterId, own: own.clusterId });
       throw new ServiceError('REFUSED', `${name} of cluster ${cluster} (${clusterId}) does not belong to ${own.name}`);
     }
     peer.greeting = greeting;

@@ -75,10 +75,7 @@ export class Segment {
         syncNow.call(file);
       });
     } else {
-      await pacer.runPooled(bytes.length, async () => {
-        await file.write([bytes], position);
-        await file.sync();
-      });
+      await pacer.runPooled(bytes.length, () => file.writeThrough([bytes], position));
     }
   }
 

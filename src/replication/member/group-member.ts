@@ -4,7 +4,7 @@
 import { ServiceError } from '../../protocol/errors.js';
 import { assert } from '../../runtime/assert.js';
 import { errorFields } from '../../runtime/caught-errors.js';
-import type { Timer } from '../../runtime/clock.js';
+import { endOfTurn, type Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import type { CoreStatus, Entry, Envelope, Mark, MemberProgress, Writes } from '../core/core.js';
@@ -31,6 +31,8 @@ export class GroupMember {
   /** Everything that writes the log. */
   readonly #writing = new SerialQueue();
   #isStoring = false;
+  /** What the core wants done is done at the end of this turn of the event loop. */
+  #isDue = false;
   #isApplying = false;
   #isServing = false;
   /** It leads a group of one. */
@@ -102,7 +104,7 @@ export class GroupMember {
     }
     this.#received = received;
     this.#parts.core.snapshotArrived(from, term, mark);
-    this.#advance();
+    this.#work();
     // What is being stored comes first; what is stored after that includes the state, unless it is not needed.
     do await this.#writing.idle();
     while (this.#isStoring && !this.#isStopped);
@@ -194,13 +196,21 @@ export class GroupMember {
     else this.#lags.clear();
   }
 
-  /** Does what the core wants done. */
+  /** Has done what the core wants done, once for all that comes in this turn: what many have proposed is sent and stored together. */
   #advance(): void {
     if (this.#isStopped) return;
-    const { core } = this.#parts;
+    this.#noteRound();
+    this.#noteStatus();
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#parts.runtime.clock.afterTurn(() => this.#work());
+  }
+
+  #work(): void {
+    this.#isDue = false;
+    if (this.#isStopped) return;
     this.#send();
-    const writes = this.#isStoring ? null : core.takeWrites();
-    if (writes !== null) this.#storeInBackground(writes);
+    if (!this.#isStoring) this.#storeInBackground();
     this.#applyInBackground();
   }
 
@@ -226,10 +236,16 @@ export class GroupMember {
     this.#rounds.abandon(this.#notLeader());
   }
 
+  /** Before its messages are sent. */
+  #noteRound(): void {
+    const { lastRound } = this.status;
+    if (lastRound > 0) this.#lease.began(lastRound);
+  }
+
   #send(): void {
     const { core, runtime } = this.#parts;
-    const { lastRound, term } = core.status;
-    if (lastRound > 0) this.#lease.began(lastRound);
+    this.#noteRound();
+    const { term } = core.status;
     const { messages, snapshotsFor } = core.takeSends();
     for (const message of messages) this.#sender.post(message);
     for (const to of snapshotsFor) {
@@ -254,18 +270,24 @@ export class GroupMember {
     }
   }
 
-  #storeInBackground(writes: Writes<Envelope>): void {
-    this.#isStoring = true;
+  #storeInBackground(): void {
     const { core } = this.#parts;
+    const writes = core.takeWrites();
+    if (writes === null) return;
+    this.#isStoring = true;
     this.#writing
-      .run(() => this.#store(writes))
+      .run(async () => {
+        // A disk that is quick holds up the event loop: messages and answers go first.
+        if (!this.#isAlone) await endOfTurn(this.#parts.runtime.clock);
+        await this.#store(writes);
+      })
       .then(
         () => {
           core.stored();
           this.#isStoring = false;
           if (this.#isStopped) return;
           for (const message of writes.afterwards) this.#sender.post(message);
-          this.#advance();
+          this.#work();
         },
         (error: unknown) => this.#fail(error),
       );

@@ -27,6 +27,10 @@ export class NodeClock implements Clock {
   after(delayMs: number, action: () => void): Timer {
     return new NodeTimer(delayMs, action);
   }
+
+  afterTurn(action: () => void): void {
+    setImmediate(action);
+  }
 }
 
 class NodeTimer implements Timer {

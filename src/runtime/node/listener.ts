@@ -111,16 +111,22 @@ async function answer(
 }
 
 /** The whole body; undefined when it is too long, and then the rest is not read. Rejects when the client goes away. */
-async function readBody(request: IncomingMessage, options: ListenOptions): Promise<Uint8Array | undefined> {
-  if (tooLong(request, options)) return undefined;
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    sizeBytes += (chunk as Buffer).length;
-    if (sizeBytes > options.maximumHttpBodyBytes) return undefined;
-    chunks.push(chunk as Buffer);
-  }
-  return Buffer.concat(chunks);
+function readBody(request: IncomingMessage, options: ListenOptions): Promise<Uint8Array | undefined> {
+  if (tooLong(request, options)) return Promise.resolve(undefined);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      sizeBytes += chunk.length;
+      chunks.push(chunk);
+      if (sizeBytes <= options.maximumHttpBodyBytes) return;
+      request.pause();
+      resolve(undefined);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('error', reject);
+    request.on('close', () => reject(new Error('the client went away')));
+  });
 }
 
 function tooLong(request: IncomingMessage, { maximumHttpBodyBytes }: ListenOptions): boolean {

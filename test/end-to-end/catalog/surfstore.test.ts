@@ -8,7 +8,7 @@ import { describe, it } from 'mocha';
 import { freePorts, run } from '../../support/cluster.js';
 import { SURFSTORE_TESTER } from './surfstore-tester.js';
 
-const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bundle/cli/main.js', import.meta.url));
 /** As the course has it. */
 const ELECTION_LIMIT_S = 5;
 const CATCH_UP_LIMIT_S = 5;

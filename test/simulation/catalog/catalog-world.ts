@@ -209,6 +209,7 @@ export class CatalogHost {
   #config: CatalogConfig;
   /** The name that it serves under. */
   #served: string;
+  #isMoved = false;
 
   constructor(
     readonly name: string,
@@ -220,7 +221,7 @@ export class CatalogHost {
     this.#served = name;
     this.host = new Host(name, world, {
       start: async (runtime) => {
-        const isLate = isNewcomer && this.#served === name;
+        const isLate = isNewcomer && (this.#served === name || this.#isMoved);
         const running = await runCatalog({ config: this.#config, server: this.#place, isNewcomer: isLate }, runtime);
         this.running = running;
       },
@@ -243,9 +244,10 @@ export class CatalogHost {
     this.#config = { ...this.#config, ...changes };
   }
 
-  /** From its next start on, it serves as another server of its configuration does. */
-  rename(name: string): void {
+  /** From its next start on, it serves as another server of its configuration does. @param isMoved and comes into the catalog anew */
+  rename(name: string, isMoved = false): void {
     this.#served = name;
+    this.#isMoved = isMoved;
   }
 
   /** Its disk is another one, which is empty. The process must be gone. */

@@ -1,6 +1,7 @@
 // What is special to each protocol, by the clock where a figure is promised.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import type { Catalog } from '../../../src/catalog/catalog.js';
 import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
 import { OrderedCatalog } from '../../../src/catalog/ordered/ordered-catalog.js';
@@ -362,27 +363,144 @@ describe('what each protocol promises', function () {
     });
   }
 
-  it('quorum: a second server of a name takes no part while the first one lives', async () => {
-    const world = new CatalogWorld({ seed: 19, protocol: 'quorum', servers: 3 });
-    world.start();
-    const client = new Client(world);
-    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+  /** On a host of its own, with another address of s3 in its configuration. */
+  function secondOfAName(world: CatalogWorld, isMoved: boolean): CatalogHost {
     const second = world.join('s4', {
       servers: ['s1', 's2', 's3'].map((name) => ({ name, address: `${name === 's3' ? 's4' : name}:1` })),
     });
-    second.rename('s3');
+    second.rename('s3', isMoved);
     second.host.kill();
     second.host.start();
-    await world.run(5000);
-    const isRefused = { code: 'UNAVAILABLE' };
+    return second;
+  }
+
+  for (const protocol of ['quorum', 'lazy'] as const) {
+    for (const isDown of [false, true]) {
+      it(`${protocol}: a second server of a name takes no part while the first one ${isDown ? 'is down' : 'lives'}`, async () => {
+        const world = new CatalogWorld({ seed: 19, protocol, servers: 3, config: { gossipMs: 500 } });
+        world.start();
+        const client = new Client(world);
+        await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+        await world.run(2000);
+        if (isDown) server(world, 's3').host.kill();
+        const second = secondOfAName(world, false);
+        await world.run(5000);
+        assert.equal(second.running?.catalog.versionHere('/a'), 0);
+        assert.match(world.story, /s4 error replication\.not_greeted .*s3 is at s3:1, and not at s4:1/);
+        world.end();
+      });
+    }
+  }
+
+  for (const protocol of ['raft', 'viewstamped', 'primary-backup', 'quorum', 'lazy'] as const) {
+    it(`${protocol}: a server that has moved is removed and comes anew, and is found where it is, by all and after a restart`, async () => {
+      const world = new CatalogWorld({ seed: 23, protocol, servers: 3, config: { gossipMs: 500 } });
+      world.start();
+      const client = new Client(world);
+      await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+      await world.run(2000);
+      server(world, 's3').host.kill();
+      assert.equal(await client.anywhere((catalog) => catalog.removeServer('s3')), true);
+      const moved = secondOfAName(world, true);
+      await world.until('it has everything', () => (moved.running?.catalog.versionHere('/a') ?? 0) > 0);
+      await world.run(3000);
+      for (const name of ['s1', 's2']) {
+        server(world, name).host.kill();
+        await world.run(200);
+        server(world, name).host.start();
+        await world.run(3000);
+      }
+      for (const name of ['s1', 's2']) {
+        const asked = server(world, name);
+        const { servers } = await world.settle(
+          'a status',
+          world.call(asked, (catalog) => catalog.status()),
+        );
+        const found = servers.find((each) => each.name === 's3');
+        assert.equal(found?.address, 's4:1');
+        assert.notEqual(found?.role, 'unreachable', `${name} reaches it`);
+      }
+      await client.change({ kind: 'set', path: '/a', value: bytes('2') });
+      world.end();
+    });
+  }
+
+  for (const protocol of ['raft', 'viewstamped', 'primary-backup'] as const) {
+    it(`${protocol}: a request that says how long it waits for a leader is told that there is none`, async () => {
+      const world = new CatalogWorld({ seed: 24, protocol, servers: 3 });
+      const asked = server(world, 's1');
+      asked.host.start();
+      await world.until('it answers', () => asked.running !== null);
+      const limitMs = 3000;
+      const command = { kind: 'create', path: '/a', value: bytes('1') } as const;
+      for (const request of [
+        (catalog: Catalog) => catalog.get('/a', { limitMs }),
+        (catalog: Catalog) => catalog.list('/', { limitMs }),
+        (catalog: Catalog) => catalog.change(command, { limitMs }),
+        (catalog: Catalog) => catalog.addServer('s9', 's9:1', limitMs),
+        (catalog: Catalog) => catalog.removeServer('s3', limitMs),
+      ]) {
+        const beganMs = world.nowMs;
+        await assert.rejects(world.settle<unknown>('a refusal', world.call<unknown>(asked, request)), {
+          code: 'UNAVAILABLE',
+          message: 'no server has led for 3 s: a majority must be there',
+        });
+        assert(world.nowMs - beganMs <= limitMs + 200, `it took ${world.nowMs - beganMs} ms`);
+      }
+      world.end();
+    });
+  }
+
+  it('raft: a change that may have been proposed when the majority went says so when its time is over', async () => {
+    const world = new CatalogWorld({ seed: 25, protocol: 'raft', servers: 3 });
+    world.start();
+    const client = new Client(world);
+    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    const leader = server(world, leaders(world)[0] ?? '');
+    for (const each of world.servers) if (each !== leader) each.host.kill();
+    const command = { kind: 'set', path: '/a', value: bytes('2') } as const;
     await assert.rejects(
       world.settle(
-        'a refusal',
-        world.call(second, (catalog) => catalog.get('/a')),
+        'an answer',
+        world.call(leader, (catalog) => catalog.change(command, { limitMs: 3000 })),
       ),
-      isRefused,
+      { code: 'OUTCOME_UNKNOWN', message: /no server has led for 3 s.*the change may be made later/ },
     );
-    assert.match(world.story, /s4 error replication\.not_greeted .*s3 lives at s3:1 already/);
+    world.end();
+  });
+
+  it('raft in memory: says that it has lost its majority for good', async () => {
+    const world = new CatalogWorld({ seed: 26, protocol: 'raft', servers: 3, config: { memory: true } });
+    world.start();
+    const client = new Client(world);
+    await client.change({ kind: 'create', path: '/a', value: bytes('1') });
+    const left = server(world, 's1');
+    for (const name of ['s2', 's3']) server(world, name).host.kill();
+    for (const name of ['s2', 's3']) server(world, name).host.start();
+    await world.run(3000);
+    const words = /s2, s3 have come back without what they had.*nobody can lead any more.*Stop all servers/;
+    assert.match(world.story, /s1 error catalog\.majority_lost .*s2.*s3/);
+    const { promise } = await world.settle(
+      'a status',
+      world.call(left, (catalog) => catalog.status()),
+    );
+    assert.match(promise, words);
+    const refused = world.call(left, (catalog) => catalog.get('/a', { limitMs: 1000 }));
+    await assert.rejects(world.settle('a refusal', refused), { code: 'UNAVAILABLE', message: words });
+    world.end();
+  });
+
+  it('quorum: quorums that do not overlap are told of in the log and by the status', async () => {
+    const config = { readQuorum: 1, writeQuorum: 2 };
+    const world = new CatalogWorld({ seed: 27, protocol: 'quorum', servers: 3, config });
+    world.start();
+    await world.run(1000);
+    assert.match(world.story, /s1 warn catalog\.quorums_apart .*"readQuorum":1,"writeQuorum":2,"servers":3/);
+    const { promise } = await world.settle(
+      'a status',
+      world.call(server(world, 's1'), (catalog) => catalog.status()),
+    );
+    assert.match(promise, /THE QUORUMS DO NOT OVERLAP/);
     world.end();
   });
 

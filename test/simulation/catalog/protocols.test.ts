@@ -118,7 +118,8 @@ for (const protocol of PROTOCOLS) {
       await assert.rejects(add('s9', 's8:1'), isRefusal('EXISTS'));
       const remove = (name: string) => ask.anywhere((catalog) => catalog.removeServer(name));
       await assert.rejects(remove('zz'), isRefusal('NOT_FOUND'));
-      await remove('s9');
+      assert.equal(await remove('s9'), true);
+      assert.equal(await remove('s9'), false, 'again, with a clear word');
       await add('s9', 's8:1');
       world.end();
     });

@@ -197,6 +197,11 @@ class SimulatedFile implements DiskFile {
     return this.#carry(WRITE_US, () => this.writeNow(chunks, position));
   }
 
+  async writeThrough(chunks: readonly Uint8Array[], position: number): Promise<void> {
+    await this.write(chunks, position);
+    await this.sync();
+  }
+
   sync(): Promise<void> {
     this.#checkOpen();
     const { sequence } = this.#file;

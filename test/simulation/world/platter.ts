@@ -103,11 +103,10 @@ export class PlatterFile {
     this.#current = this.#durable.copy();
   }
 
-  /** Flips one bit on the disk itself; false when the file is empty. */
-  rot(random: SeededRandom): boolean {
-    const { length } = this.#current;
-    if (length === 0) return false;
-    const position = random.between(0, length - 1);
+  /** Flips one bit on the disk itself, in a range of bytes; false when the file is empty. */
+  rot(random: SeededRandom, start = 0, end = this.#current.length): boolean {
+    if (end === start) return false;
+    const position = random.between(start, end - 1);
     const flipped = (this.#current.view[position] ?? 0) ^ (1 << random.between(0, 7));
     this.#current.write(Uint8Array.of(flipped), position);
     if (position < this.#durable.length) this.#durable.write(Uint8Array.of(flipped), position);

@@ -47,6 +47,9 @@ export class SimulatedProcess {
       monotonicMs: () => (scheduler.nowUs - startUs) / 1000,
       // Never too early: whoever waits for what is left of a time would wait again, for ever at the same moment.
       after: (delayMs, action) => this.after(Math.ceil(delayMs * 1000), action),
+      afterTurn: (action) => {
+        this.after(0, action);
+      },
     };
     const receive =
       (level: LogLevel) =>

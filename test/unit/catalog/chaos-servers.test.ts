@@ -4,6 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'mocha';
 import { ChaosServer } from '../../../src/cli/catalog/chaos/chaos-servers.js';
+import { History, type Operation } from '../../../src/cli/catalog/chaos/history.js';
+import { whyNotReady } from '../../../src/cli/catalog/chaos/readiness.js';
 import { haveChanged, NOT_KNOWN } from '../../../src/cli/catalog/chaos/seen-versions.js';
 
 describe('the chaos monkey', function () {
@@ -50,5 +52,62 @@ describe('the chaos monkey', function () {
   it('calls no version changed that it has not heard', () => {
     assert.equal(haveChanged([1, NOT_KNOWN, 3], [1, 2, NOT_KNOWN]), false);
     assert.equal(haveChanged([1, NOT_KNOWN, 3], [2, 2, 3]), true);
+  });
+
+  const up = (role: string, isServing = false) => ({ name: 'x', protocol: 'x', role, details: { isServing } });
+  for (const [protocol, statuses, words] of [
+    ['raft', [up('leader', true), up('follower'), up('follower')], null],
+    ['raft', [up('leader', true), undefined, undefined], 'no answer from b, c'],
+    ['raft', [up('follower'), up('follower'), up('candidate')], 'no server leads yet'],
+    ['raft', [up('leader'), up('follower'), up('follower')], 'no server leads yet'],
+    ['viewstamped', [up('leader', true), up('crashed'), up('follower')], 'b is crashed, and must be restored first'],
+    ['quorum', [up('peer'), up('peer'), up('blank')], 'c has not come into the catalog yet'],
+    ['lazy', [up('peer'), up('peer'), up('peer')], null],
+  ] as const) {
+    const roles = statuses.map(
+      (status) => `${status?.role ?? 'silent'}${status?.details.isServing ? ', serving' : ''}`,
+    );
+    it(`by ${protocol}, ${roles.join(' and ')}: ${words ?? 'begins'}`, () => {
+      const servers = statuses.map((status, at) => ({ name: 'abc'.charAt(at), status }));
+      assert.equal(whyNotReady(protocol, servers), words);
+    });
+  }
+
+  const done = (kind: Operation['kind'], version: number | null, beganMs: number, endedMs: number): Operation => ({
+    ...{ client: 1, path: '/a', kind, version, beganMs, endedMs },
+    value: String(version),
+  });
+
+  it('knows what was answered while a majority was gone', () => {
+    const history = new History();
+    for (const operation of [
+      done('write', 1, 0, 90),
+      done('write', 2, 90, 150),
+      done('read', 2, 120, 160),
+      done('write', null, 130, Number.POSITIVE_INFINITY),
+      done('write', 3, 180, 240),
+    ]) {
+      history.add(operation);
+    }
+    assert.deepEqual(
+      history.answeredWithin(100, 200).map(({ kind, version }) => [kind, version]),
+      [['read', 2]],
+    );
+    assert.deepEqual(history.problems('raft'), []);
+  });
+
+  it('notices a version that is given twice, and one that is seen after a later one', () => {
+    const history = new History();
+    for (const operation of [
+      done('write', 1, 0, 10),
+      done('write', 1, 20, 30),
+      done('write', 2, 40, 50),
+      done('read', 1, 60, 70),
+    ]) {
+      history.add(operation);
+    }
+    const problems = history.problems('raft').join('\n');
+    assert.match(problems, /a version of \/a was given twice/);
+    assert.match(problems, /order: read of version 1 of \/a at 60 ms, after 2/);
   });
 });

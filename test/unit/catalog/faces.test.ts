@@ -133,7 +133,6 @@ describe('a server of a catalog', function () {
     ['updatefile', ['', 1, []], /a file name/],
     ['updatefile', ['f', 2, [true]], /a hash is/],
     ['getblock', ['../../etc/passwd'], /64 hexadecimal digits/],
-    ['storeFile', ['f'], /a struct/],
     ['RequestVote', [1, 'stranger', 0, 0], /no server of this group/],
     ['AppendEntries', [-1, 0, 0, 0, [], 0], /a whole number/],
     ['requestvote', [1, 'stranger', 0, 0], /no server of this group/],
@@ -175,5 +174,62 @@ describe('a server of a catalog', function () {
     assert.equal(isStopping, false);
     assert.equal((await http('POST', '/stop')).status, 202);
     await until('it is asked', async () => isStopping);
+  });
+
+  async function rawCall(xml: string): Promise<string> {
+    return (await http('POST', '/RPC2', `<?xml version="1.0"?>${xml}`)).text;
+  }
+
+  const callOf = (name: string, ...parameters: string[]) =>
+    `<methodCall><methodName>${name}</methodName><params>${parameters
+      .map((parameter) => `<param><value>${parameter}</value></param>`)
+      .join('')}</params></methodCall>`;
+  const HASHES = '<array><data><value><string>h</string></value></data></array>';
+
+  for (const [what, xml, answer] of [
+    [
+      'integers with a fraction',
+      callOf('updatefile', '<string>strict</string>', '<int>1.5</int>', HASHES),
+      /1\.5 is no integer of 32 bits/,
+    ],
+    [
+      'integers beyond 32 bits',
+      callOf('updatefile', '<string>strict</string>', '<int>4294967297</int>', HASHES),
+      /4294967297 is no integer of 32 bits/,
+    ],
+    [
+      'parameters that a method does not take',
+      callOf('tester_getversion', '<string>x</string>', '<int>1</int>'),
+      /tester_getversion takes 1 parameters, and not 2/,
+    ],
+    ['document types', `<!DOCTYPE x [<!ENTITY e "v">]>${callOf('ping')}`, /a document type has no place in a call/],
+  ] as const) {
+    it(`refuses ${what} by XML-RPC`, async () => {
+      assert.match(await rawCall(xml), answer);
+      assert.equal(await call('tester_getversion', 'strict'), 0);
+    });
+  }
+
+  it('answers by the status what a request of TritonTransfer lacks', async () => {
+    for (const [file, words] of [
+      [{ filename: 'lacks', version: 1 }, /blocks is missing/],
+      [{ filename: 'lacks', blocks: [] }, /a version is a number of seconds/],
+      [{ filename: '', version: 1, blocks: [] }, /a file name is a text/],
+      ['lacks', /a file is a struct/],
+    ] as const) {
+      const { status, message } = (await call('storeFile', file as XmlRpcValue)) as { status: string; message: string };
+      assert.equal(status, 'ERROR');
+      assert.match(message, words);
+    }
+    assert.deepEqual(await call('storeFile', { filename: 'lacks', version: 1, blocks: [] }), {
+      status: 'OK',
+      blocks: [],
+    });
+  });
+
+  it('refuses tokens of requests that are too long to be remembered', async () => {
+    const { status, text } = await http('POST', '/v1/token', '', { 'x-catalog-request': 'x'.repeat(201) });
+    assert.equal(status, 400);
+    assert.match(text, /x-catalog-request may have 200 characters/);
   });
 });

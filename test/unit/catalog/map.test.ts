@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { CatalogMap, type Outcome } from '../../../src/catalog/map/catalog-map.js';
 import { type Command, checkCommand } from '../../../src/catalog/map/commands.js';
-import { decodeContent, decodeLogged, encodeContent, encodeLogged } from '../../../src/catalog/map/encoding.js';
+import { decodeLogged, decodePart, encodeLogged, encodePart } from '../../../src/catalog/map/encoding.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
 import { checkPath } from '../../../src/catalog/map/paths.js';
 
@@ -50,12 +50,12 @@ describe('the map of a catalog', () => {
     const asked = Object.entries(rest).filter(([key]) => key !== 'value');
     it(`${kind} ${path} ${asked.map((each) => each.join(' ')).join(' ')} → ${expected}`, () => {
       const map = someMap();
-      const before = map.content().values;
+      const before = [...map.tree.entries()];
       const outcome = apply(map, command);
       if (typeof expected === 'number') assert.deepEqual(outcome, { isDone: true, version: expected });
       else {
         assert(outcome?.isDone === false && outcome.code === expected, JSON.stringify(outcome));
-        assert.deepEqual(map.content().values, before, 'nothing was done');
+        assert.deepEqual([...map.tree.entries()], before, 'nothing was done');
       }
     });
   }
@@ -72,8 +72,9 @@ describe('the map of a catalog', () => {
     const map = someMap();
     apply(map, { kind: 'set', path: '/a', value }, 'kept');
     map.apply({ kind: 'server', token: 'server', name: 's9', address: 'h:1' });
-    const copy = CatalogMap.from(decodeContent(encodeContent(map.content())));
-    assert.deepEqual(copy.content(), map.content());
+    const copy = new CatalogMap();
+    for (const part of map.parts()) copy.add(decodePart(encodePart(part)));
+    assert.deepEqual([...copy.parts()], [...map.parts()]);
     assert.deepEqual(copy.outcomeOf('kept'), { isDone: true, version: 3 });
     assert.deepEqual(copy.tree.namesBelow('/'), ['a']);
   });

@@ -57,6 +57,30 @@ describe('the trace of a catalog', () => {
     );
   });
 
+  it('names the server that asks, once it has said who it is', async () => {
+    const lines: string[] = [];
+    const trace = new Trace({
+      say: (line) => lines.push(line),
+      facts: () => ({}),
+      clock: new ManualClock(),
+      name: 'a',
+    });
+    const service = { hello: async () => ({}), send: async () => ({}), look: async () => ({}) };
+    const { group } = new WatchedCalls([trace]).services({ group: service }) as {
+      group: Record<string, (request: object, options: { peer: object }) => Promise<object>>;
+    };
+    const [one, other] = [{ peer: {} }, { peer: {} }];
+    await group?.look?.({ path: '/' }, one);
+    await group?.hello?.({ name: 'b', hasGroup: true }, one);
+    await group?.look?.({ path: '/', name: 'x' }, one);
+    await group?.send?.({ from: 'c/123' }, other);
+    await group?.look?.({ path: '/' }, other);
+    const asked = lines
+      .filter((line) => line.includes('→'))
+      .map((line) => line.trim().split(' ').slice(3, 5).join(' '));
+    assert.deepEqual(asked, ['server group.look', 'b group.hello', 'b group.look', 'c group.send', 'c group.look']);
+  });
+
   it('makes a recording of the same calls', async () => {
     let text = '';
     let facts = { role: 'follower', term: 1 };

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, it } from 'mocha';
 import { freePorts, type Outcome, run } from '../../support/cluster.js';
 
-const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bundle/cli/main.js', import.meta.url));
 const SUBCOMMANDS = [
   ['init'],
   ['up'],

@@ -12,7 +12,7 @@ import { freePorts, type Outcome, run, until } from '../../support/cluster.js';
 import { runAsUser, USER_ID } from '../../support/ordinary-user.js';
 import { requirePrograms } from '../../support/programs.js';
 
-const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bundle/cli/main.js', import.meta.url));
 /** The refused one has nothing to wait for. */
 const REFUSAL_LIMIT_MS = 10_000;
 

@@ -16,7 +16,7 @@ import { SERVING_OPTIONS } from '../../../src/runtime/node/v8-options.js';
 import { Cluster, type Outcome, run, until } from '../../support/cluster.js';
 import { requireFuse } from '../../support/require-fuse.js';
 
-const COMMAND = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bundle/cli/main.js', import.meta.url));
 
 describe('nmrfs up', function () {
   this.timeout(120_000);

@@ -38,6 +38,10 @@ export class InstantClock implements Clock {
     });
     return { cancel: () => clearImmediate(timer) };
   }
+
+  afterTurn(action: () => void): void {
+    setImmediate(action);
+  }
 }
 
 /** Repeatable; good enough for tests (a linear congruence, upper bits). */

@@ -33,6 +33,7 @@ function diskThatRefuses(refuses: (end: number) => boolean): Disk {
         directMemory: (sizeBytes) => file.directMemory(sizeBytes),
         isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),
+        writeThrough: (chunks, position) => file.writeThrough(chunks, position),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         sizeBytes: () => file.sizeBytes(),

@@ -83,7 +83,8 @@ describe('segment files', () => {
 describe('the choice between blocking and the pool', () => {
   it('follows how quick the disk has been', async () => {
     let nowMs = 0;
-    const pacer = new Pacer({ nowNs: () => 0n, monotonicMs: () => nowMs, after: () => ({ cancel() {} }) });
+    const clock = { nowNs: () => 0n, monotonicMs: () => nowMs, after: () => ({ cancel() {} }), afterTurn: () => {} };
+    const pacer = new Pacer(clock);
     const operate = (tookMs: number): Promise<string> => {
       const take = (way: string) => {
         nowMs += tookMs;

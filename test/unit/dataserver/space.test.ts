@@ -221,6 +221,7 @@ function noting(disk: Disk, reads: string[]): Disk {
           return file.readDirect(target, position);
         },
         writeNow: (chunks, position) => file.writeNow(chunks, position),
+        writeThrough: (chunks, position) => file.writeThrough(chunks, position),
         directMemory: (sizeBytes) => file.directMemory(sizeBytes),
         isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),

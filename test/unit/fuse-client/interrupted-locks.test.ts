@@ -46,7 +46,7 @@ function fixture() {
     const random = { fraction: () => 0.5, bytes: (length: number) => new Uint8Array(length).fill(++count) };
     return { clock, random, log } as unknown as Runtime;
   };
-  const sessions = new Sessions({ hold() {}, async release() {} }, runtime(new RecordingLog()), () => {});
+  const sessions = new Sessions({ hold() {}, async release() {} }, runtime(new RecordingLog()), () => {}, 0);
   const mount = async (): Promise<Mounted> => {
     const peer = {};
     const log = new RecordingLog();

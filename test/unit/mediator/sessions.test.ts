@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'mocha';
-import { Sessions } from '../../../src/mediator/sessions/sessions.js';
+import { RECLAIM_MS, Sessions } from '../../../src/mediator/sessions/sessions.js';
 import {
   type FileLock,
   LONGEST_WAIT_MS,
@@ -12,7 +12,7 @@ import { silentLog } from '../../../src/runtime/log.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
-function fixture() {
+function fixture(reclaimMs = 0) {
   const clock = new ManualClock();
   const held = new Set<number>();
   const files = {
@@ -21,9 +21,8 @@ function fixture() {
   };
   const ended: string[] = [];
   const random = { fraction: () => 0.5, bytes: (count: number) => new Uint8Array(count) };
-  const sessions = new Sessions(files, { clock, random, log: silentLog } as unknown as Runtime, (client) => {
-    ended.push(client);
-  });
+  const runtime = { clock, random, log: silentLog } as unknown as Runtime;
+  const sessions = new Sessions(files, runtime, (client) => void ended.push(client), reclaimMs);
   const join = async (client: string, more: { open?: number[]; locks?: FileLock[]; mediator?: string } = {}) => {
     const options = { peer: {} };
     const request = { client, open: [], locks: [], mediator: null, ...more };
@@ -54,6 +53,32 @@ describe('sessions', () => {
     const heard = await sessions.service.changes({ after: b.last, closed: [] }, b.options);
     assert.deepEqual(heard, { items: [item(1), item(2)], last: 3, missed: false });
     assert.deepEqual((await sessions.service.changes({ after: 0, closed: [] }, a.options)).items, [item(2), item(3)]);
+  });
+
+  it('get no new locks before others had time to come for those from an earlier mediator', async () => {
+    const { clock, sessions, join } = fixture(RECLAIM_MS);
+    const waiter = await join('waiter');
+    const lock = { ...write(1), wait: true };
+    let isGranted = false;
+    const waiting = sessions.service.setLock(lock, waiter.options).then(({ granted }) => {
+      isGranted = granted;
+    });
+    const tried = assert.rejects(sessions.service.setLock({ ...lock, wait: false }, waiter.options), {
+      code: 'EAGAIN',
+    });
+    const seen = sessions.service.getLock(write(1), waiter.options);
+    await clock.advance(RECLAIM_MS - 1);
+    assert.equal(isGranted, false);
+    const holder = await join('holder', { locks: [write(1)], mediator: 'an earlier one' });
+    assert.deepEqual(holder.lost, []);
+    await clock.advance(1);
+    await tried;
+    assert.equal((await seen).conflict?.inode, 1);
+    assert.equal(isGranted, false);
+    await sessions.service.end({}, holder.options);
+    await waiting;
+    assert.equal(isGranted, true);
+    sessions.close();
   });
 
   it('wait for news, but not for ever', async () => {

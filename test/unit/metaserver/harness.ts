@@ -58,6 +58,7 @@ export class TestRuntime implements Runtime {
   readonly clock: Runtime['clock'] = {
     nowNs: () => BigInt(Math.round(this.#nowMs * 1e6)),
     monotonicMs: () => this.#nowMs,
+    afterTurn: (action) => queueMicrotask(action),
     after: (delayMs, action) => {
       const timer = { dueMs: this.#nowMs + delayMs, action };
       this.#timers.push(timer);

@@ -166,6 +166,7 @@ describe('calls', () => {
     assert.deepEqual(outcomes, []);
     await bench.clock.advance(1);
     assert.deepEqual(outcomes, ['short DEADLINE']);
+    assert.deepEqual(await echo.echo({ value: 4 }), { value: 4 });
     await bench.clock.advance(950);
     assert.deepEqual(outcomes, ['short DEADLINE', 'default DEADLINE']);
     for (const { open } of gates) open();
@@ -176,20 +177,41 @@ describe('calls', () => {
     assert.equal(bench.clock.pending, 0, 'no timer is left behind');
   });
 
-  it('that miss a deadline break the connection when the remote says so', async () => {
+  it('that miss the usual deadline while nothing is received break the connection', async () => {
     const bench = new BenchOfTwo();
     await bench.serve({ test: { echo: () => new Promise(() => {}) } });
-    const remote = bench.remote({ closeOnDeadline: true });
+    const remote = bench.remote();
     const echo = remote.service<Echo>('test');
     const states: RemoteState[] = [];
     remote.onStateChange((state) => states.push(state));
-    const outcomes = Promise.allSettled([echo.echo({ value: 1 }, { deadlineMs: 50 }), echo.echo({ value: 2 })]);
-    await bench.clock.advance(50);
-    const [late, other] = await outcomes;
-    assert.equal((late as PromiseRejectedResult).reason.code, 'DEADLINE');
-    assert.equal((other as PromiseRejectedResult).reason.code, 'OUTCOME_UNKNOWN');
+    const outcomes = Promise.allSettled([
+      echo.echo({ value: 1 }, { deadlineMs: 50 }),
+      echo.echo({ value: 2 }),
+      echo.echo({ value: 3 }, { deadlineMs: 5000 }),
+    ]);
+    await bench.clock.advance(1000);
+    assert.deepEqual(
+      (await outcomes).map((outcome) => (outcome as PromiseRejectedResult).reason.code),
+      ['DEADLINE', 'DEADLINE', 'OUTCOME_UNKNOWN'],
+    );
+    assert.equal(remote.fellSilent, true);
     await bench.clock.advance(20);
     assert.deepEqual(states, ['up', 'down', 'up']);
+    assert.equal(remote.fellSilent, false);
+  });
+
+  it('that miss a deadline leave a connection on which others are answered', async () => {
+    const bench = new BenchOfTwo();
+    const served: Echo = { echo: ({ value }) => (value === 1 ? new Promise(() => {}) : Promise.resolve({ value })) };
+    await bench.serve({ test: { ...served } });
+    const remote = bench.remote();
+    const echo = remote.service<Echo>('test');
+    const late = assert.rejects(echo.echo({ value: 1 }), { code: 'DEADLINE' });
+    await bench.clock.advance(500);
+    assert.deepEqual(await echo.echo({ value: 2 }), { value: 2 });
+    await bench.clock.advance(500);
+    await late;
+    assert.equal(remote.state, 'up');
   });
 
   it('end with CANCELLED when the caller aborts, and the method learns it', async () => {

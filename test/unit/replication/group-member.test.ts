@@ -153,6 +153,8 @@ class Group {
   readonly cut = new Set<MemberId>();
   /** They get no entries, and everything else. */
   readonly starved = new Set<MemberId>();
+  /** Messages with entries that were sent, each with how often the disk of its sender was synced by then. */
+  readonly appends: { entries: number; syncs: number }[] = [];
 
   async add(id: MemberId, voters: MemberId[]): Promise<Server> {
     const server = new Server(id, { voters, learners: [] }, this);
@@ -178,6 +180,9 @@ class Group {
   carry(message: Message): void {
     // The receiver gets a copy, as over a wire.
     const copy = structuredClone(message);
+    if (copy.kind === 'append' && (copy.entries?.length ?? 0) > 0) {
+      this.appends.push({ entries: copy.entries?.length ?? 0, syncs: this.servers.get(copy.from)?.disk.syncs ?? 0 });
+    }
     if (copy.kind === 'append' && (copy.entries?.length ?? 0) > 0 && this.starved.has(copy.to)) return;
     this.clock.after(1, () => this.reach(message.from, message.to)?.receive(copy));
   }
@@ -238,6 +243,22 @@ for (const [name, Protocol] of [
       await first.start();
       await group.untilEqual();
       assert.equal(second.state.words.length, 51);
+      await group.close();
+    });
+
+    it('send what many have proposed at once together, before they store it with one sync', async () => {
+      const group = await Group.of(Protocol, 'a', 'b', 'c');
+      const leader = await group.leader();
+      await group.propose(leader, 'first');
+      await group.untilEqual();
+      const { syncs } = leader.disk;
+      group.appends.length = 0;
+      await Promise.all(Array.from({ length: 20 }, (_, number) => group.propose(leader, `w${number}`)));
+      assert.deepEqual(group.appends, [
+        { entries: 20, syncs },
+        { entries: 20, syncs },
+      ]);
+      assert.equal(leader.disk.syncs, syncs + 1);
       await group.close();
     });
 

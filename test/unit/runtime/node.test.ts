@@ -119,6 +119,19 @@ describe("Node's disk", () => {
     await assert.rejects(file.readDirect(Buffer.alloc(4096), 0), { code: 'EBADF' });
   });
 
+  it('writes through to the same file', async () => {
+    const file = await nodeDisk.open(join(folder, 'through'), 'create');
+    try {
+      await file.write([Buffer.from('abcdef')], 0);
+      await file.writeThrough([Buffer.from('1'), Buffer.from('2')], 2);
+      const found = Buffer.alloc(6);
+      await file.read(found, 0);
+      assert.equal(found.toString(), 'ab12ef');
+    } finally {
+      await file.close();
+    }
+  });
+
   it('writes more chunks than one system call takes', async () => {
     const file = await nodeDisk.open(join(folder, 'many'), 'create');
     try {

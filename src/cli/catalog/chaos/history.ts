@@ -30,6 +30,13 @@ export class History {
     return highest;
   }
 
+  /** Those that began and were answered between two times. */
+  answeredWithin(fromMs: number, toMs: number): Operation[] {
+    return this.operations.filter(
+      ({ version, beganMs, endedMs }) => version !== null && beganMs >= fromMs && endedMs <= toMs,
+    );
+  }
+
   /** What the protocol does not allow; empty when all is well. */
   problems(protocol: CatalogProtocol): string[] {
     if (protocol === 'lazy') return this.#sessions();

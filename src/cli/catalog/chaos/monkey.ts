@@ -10,6 +10,7 @@ import { loadCatalogConfig } from '../load-catalog-config.js';
 import { preparePaths, runClients } from './chaos-clients.js';
 import { ChaosServer } from './chaos-servers.js';
 import { History } from './history.js';
+import { whyNotReady } from './readiness.js';
 import { seededFractions } from './seeded-fractions.js';
 import { haveChanged, NOT_KNOWN } from './seen-versions.js';
 
@@ -29,8 +30,13 @@ const CATCH_UP_MS = 5000;
 const LOOK_MS = 100;
 /** A server that is told to crash, or to be restored, must have answered by then. */
 const INSIST_MS = 30_000;
-/** Those that must answer before it begins. */
-const READY_MS = 15_000;
+/** All servers must answer, and take requests, before it begins. */
+const READY_MS = 60_000;
+
+/** What had nearly been answered when a majority went is answered within that; reads by a lease are. */
+const LAST_ANSWERS_MS = 1000;
+/** A client that asks a server which is stopped gives up after that. */
+const LONGEST_REQUEST_MS = 12_000;
 
 type Fault = 'crash' | 'kill' | 'stop';
 
@@ -46,6 +52,12 @@ export async function runChaos(file: string, options: ChaosOptions): Promise<voi
   } finally {
     await monkey.end();
   }
+}
+
+/** Primary-backup and lazy go on with whoever is left. */
+function blocksWithoutMajority({ protocol, readQuorum, writeQuorum }: CatalogConfig): boolean {
+  if (protocol === 'quorum') return readQuorum === undefined && writeQuorum === undefined;
+  return protocol === 'raft' || protocol === 'viewstamped';
 }
 
 class Monkey {
@@ -73,11 +85,7 @@ class Monkey {
     if (this.#options.processes) for (const server of this.#servers) await server.start();
     const { protocol, secret } = this.#config;
     const addresses = this.#servers.map(({ server }) => server.address);
-    await this.#until(
-      'all servers answer',
-      async () => (await this.#statuses()).length === this.#servers.length,
-      READY_MS,
-    );
+    await this.#waitUntilReady();
     const common = { addresses, secret, protocol, history: this.#history, fraction: this.#fraction };
     const paths = await preparePaths(common, randomBytes(4).toString('hex'));
     const clients = runClients(paths, { ...common, isOver: () => this.#isOver });
@@ -102,6 +110,24 @@ class Monkey {
     print('verdict: everything held');
   }
 
+  /** Says what it waits for, whenever that changes. */
+  async #waitUntilReady(): Promise<void> {
+    const endMs = performance.now() + READY_MS;
+    let told = '';
+    for (;;) {
+      const why = whyNotReady(
+        this.#config.protocol,
+        await Promise.all(this.#servers.map(async (server) => ({ name: server.name, status: await server.status() }))),
+      );
+      if (why === null) return;
+      if (performance.now() > endMs)
+        throw new CommandFailure(`the catalog is not ready after ${READY_MS / 1000} s: ${why}`);
+      if (why !== told) this.#say(`waits: ${why}`);
+      told = why;
+      await sleep(LOOK_MS);
+    }
+  }
+
   async end(): Promise<void> {
     this.#isOver = true;
     if (this.#options.processes) await Promise.all(this.#servers.map((server) => server.kill()));
@@ -117,15 +143,29 @@ class Monkey {
     this.#faults++;
     this.#say(`${fault} ${victims.map(({ name }) => name).join(', ')}`);
     await Promise.all(victims.map((victim) => this.#begin(fault, victim)));
+    const blocksFromMs = performance.now() + LAST_ANSWERS_MS;
     const before = fault === 'crash' ? await this.#versions(victims, paths) : [];
     await sleep(FAULT_MS * (0.5 + this.#fraction()));
     const after = fault === 'crash' ? await this.#versions(victims, paths) : [];
     if (haveChanged(before, after)) {
       this.#problems.push(`a crashed server has changed what it has: ${victims.map(({ name }) => name).join(', ')}`);
     }
+    const backMs = performance.now();
     await Promise.all(victims.map((victim) => this.#stop(fault, victim)));
     this.#say(`back: ${victims.map(({ name }) => name).join(', ')}`);
+    if (victims.length > minority && blocksWithoutMajority(this.#config))
+      await this.#checkBlocked(blocksFromMs, backMs);
     await this.#catchUp(victims, paths);
+  }
+
+  /** While a majority is gone nobody is answered, and everybody is when it is back. */
+  async #checkBlocked(fromMs: number, backMs: number): Promise<void> {
+    const answered = this.#history.answeredWithin(fromMs, backMs);
+    if (answered.length > 0) this.#problems.push(`${answered.length} requests were answered without a majority`);
+    const isAnswering = async () => this.#history.answeredWithin(backMs, Number.POSITIVE_INFINITY).length > 0;
+    if (!(await this.#until(null, isAnswering, CATCH_UP_MS + LONGEST_REQUEST_MS))) {
+      this.#problems.push('nobody is answered though the majority is back');
+    }
   }
 
   /** Whoever is back must soon have what was answered before it came back. */

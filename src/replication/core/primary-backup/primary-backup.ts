@@ -4,22 +4,11 @@
 //
 // A silent server is taken for dead. In a network that splits, both parts may have a primary, and both answer. When they meet, the later
 // primary stays, and what the other one has acknowledged is lost: this protocol has no way to know.
-import { assert } from '../../../runtime/assert.js';
-import type {
-  Core,
-  CoreStatus,
-  Entry,
-  Mark,
-  MemberProgress,
-  MembersRefusal,
-  Role,
-  Sends,
-  StoredState,
-  Writes,
-} from '../core.js';
+import type { CoreStatus, MembersRefusal, Role, StoredState } from '../core.js';
 import { BY_ALL } from '../counting.js';
 import type { Append, Heartbeat, Snapshot } from '../leader-messages.js';
 import { Leadership } from '../leadership.js';
+import { LedCore } from '../led-core.js';
 import { hasMember, type MemberId, type Members, withLearner, withVoter } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
@@ -31,13 +20,11 @@ import { nextReign } from './reigns.js';
 /** Numbers of starts are drawn from so many. */
 const STARTS = 2 ** 40;
 
-export class PrimaryBackup implements Core<PrimaryMessage> {
+export class PrimaryBackup extends LedCore<PrimaryMessage> {
   #term: number;
   /** The primary that it follows, itself included. */
   #primary: MemberId | null = null;
-  /** While it is the primary. */
-  #leadership: Leadership | null = null;
-  #replica: Replica;
+  protected replica: Replica;
   /** It may lack what was acknowledged while it was away. */
   #isReturning: boolean;
   /** The log is known to be the beginning of the primary's, or the same, in this term. */
@@ -52,36 +39,31 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
 
   /** Unique to this start. */
   readonly #start: number;
-  readonly #settings: CoreSettings;
   readonly #living: Living;
-  readonly #outbox: Outbox<PrimaryMessage>;
+  protected readonly outbox: Outbox<PrimaryMessage>;
 
   constructor(settings: CoreSettings, stored: StoredState) {
-    this.#settings = settings;
+    super(settings);
     this.#term = stored.hardState.term;
     this.#knownTerm = this.#term;
     this.#isReturning = this.#term > 0;
     this.#start = 1 + Math.floor(settings.fraction() * STARTS);
     this.#patienceTicks = settings.electionTicks;
     this.#living = new Living(settings.electionTicks);
-    this.#outbox = new Outbox(stored.hardState);
-    this.#replica = new Replica(settings.self, stored, this.#outbox);
+    this.outbox = new Outbox(stored.hardState);
+    this.replica = new Replica(settings.self, stored, this.outbox);
   }
 
   get status(): CoreStatus {
-    const { role, leadership } = { role: this.#role, leadership: this.#leadership };
-    return this.#replica.status({ role, term: this.#term, leader: this.#primary, leadership });
-  }
-
-  get progress(): readonly MemberProgress[] {
-    return this.#leadership?.progress ?? [];
+    const { role, leadership } = { role: this.#role, leadership: this.leadership };
+    return this.replica.status({ role, term: this.#term, leader: this.#primary, leadership });
   }
 
   tick(): void {
     this.#living.tick();
-    if (++this.#ticksSinceHelo >= this.#settings.heartbeatTicks) this.#sendHelos();
-    if (this.#leadership !== null) {
-      if (this.#leadership.tick()) this.#reviewMembers();
+    if (++this.#ticksSinceHelo >= this.settings.heartbeatTicks) this.#sendHelos();
+    if (this.leadership !== null) {
+      if (this.leadership.tick()) this.#reviewMembers();
       else this.#stepDown();
       return;
     }
@@ -91,8 +73,8 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
     }
     this.#missPrimary();
     if (++this.#ticksOfSilence < this.#patienceTicks) return;
-    if (this.#outbox.isStoring || !this.#replica.mayElect) return;
-    if (this.#living.next(this.#settings.self, this.#roll, this.#isReturning) === this.#settings.self) this.#takeOver();
+    if (this.outbox.isStoring || !this.replica.mayElect) return;
+    if (this.#living.next(this.settings.self, this.#roll, this.#isReturning) === this.settings.self) this.#takeOver();
   }
 
   step(message: PrimaryMessage): void {
@@ -102,7 +84,7 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
       this.#living.helo(message);
       this.#noteReturn(message);
       // It was removed, and may not know.
-      if (!hasMember(this.#replica.log.members, from)) this.#sendHelo(from);
+      if (!hasMember(this.replica.log.members, from)) this.#sendHelo(from);
       // It has been started anew.
       if (from === this.#primary && term === this.#term && !message.isPrimary) this.#missPrimary();
       return;
@@ -113,97 +95,57 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
       case 'heartbeat':
       case 'snapshot':
         if (this.#follows(from, term)) this.#stepOfPrimary(message);
-        else this.#replica.refuseAll(from, this.#term);
+        else this.replica.refuseAll(from, this.#term);
         break;
       case 'takeOver':
-        if (term === this.#term && this.#leadership === null && this.#replica.isVoter) this.#takeOver();
+        if (term === this.#term && this.leadership === null && this.replica.isVoter) this.#takeOver();
         break;
       default:
         // There is a later primary.
-        if (term > this.#term && this.#leadership !== null) this.#stepDown();
-        if (term !== this.#term || this.#leadership === null) break;
-        if (message.kind === 'heard') this.#leadership.heard(message);
-        else if (message.kind === 'needState') this.#leadership.needsState(from);
-        else this.#leadership.appended(message);
+        if (term > this.#term && this.leadership !== null) this.#stepDown();
+        if (term !== this.#term || this.leadership === null) break;
+        if (message.kind === 'heard') this.leadership.heard(message);
+        else if (message.kind === 'needState') this.leadership.needsState(from);
+        else this.leadership.appended(message);
         this.#commit();
-        this.#handOver();
+        this.handOver();
     }
   }
 
-  snapshotArrived(from: MemberId, term: number, mark: Mark): void {
-    this.step({ kind: 'snapshot', from, to: this.#settings.self, term, mark });
-  }
-
-  propose(data: unknown, bytes: number): number | null {
-    return this.#leadership?.propose({ kind: 'data', data, bytes }) ?? null;
-  }
-
   /** A voter must have everything, or be one already. */
-  proposeMembers(members: Members): number | MembersRefusal {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return 'not leader';
-    if (!members.voters.includes(this.#settings.self)) return 'no voter would be left';
-    const { voters } = this.#replica.log.members;
+  override proposeMembers(members: Members): number | MembersRefusal {
+    if (this.leadership === null || this.leadership.isHandingOver) return 'not leader';
+    if (!members.voters.includes(this.settings.self)) return 'no voter would be left';
+    const { voters } = this.replica.log.members;
     const lacking = members.voters.filter((voter) => !voters.includes(voter) && !this.#hasEverything(voter));
     if (lacking.length > 0) return 'a change is under way';
-    const index = this.#leadership.setMembers(members);
+    const index = this.leadership.setMembers(members);
     this.#commit();
     return index;
   }
 
-  startRound(): number {
-    assert(this.#leadership !== null, 'only a primary has rounds of heartbeats');
-    return this.#leadership.startRound();
-  }
-
-  transfer(member: MemberId): boolean {
-    const isBegun = this.#leadership?.beginTransfer(member) ?? false;
-    this.#handOver();
-    return isBegun;
-  }
-
-  snapshotEnded(member: MemberId): void {
-    this.#leadership?.snapshotEnded(member);
-  }
-
-  compact(index: number): void {
-    this.#replica.compact(index);
-  }
-
-  unstored(index: number): Entry | undefined {
-    return this.#outbox.unstored(index);
-  }
-
-  takeSends(): Sends<PrimaryMessage> {
-    this.#leadership?.sendEntries();
-    return this.#outbox.takeSends();
-  }
-
-  takeWrites(): Writes<PrimaryMessage> | null {
-    return this.#outbox.takeWrites();
-  }
-
   stored(): void {
-    this.#outbox.stored();
+    this.outbox.stored();
     this.#commit();
   }
 
   get #role(): Role {
-    if (this.#leadership !== null) return 'leader';
-    if (this.#replica.isVoter && this.#primary === null) return 'candidate';
-    return this.#replica.isVoter ? 'follower' : 'learner';
+    if (this.leadership !== null) return 'leader';
+    if (this.replica.isVoter && this.#primary === null) return 'candidate';
+    return this.replica.isVoter ? 'follower' : 'learner';
   }
 
   get #roll(): Roll {
-    const { log } = this.#replica;
+    const { log } = this.replica;
     const index = Math.max(log.lastChange, log.mark.index);
     return { index, term: log.termAt(index) ?? 0, voters: log.members.voters };
   }
 
   /** Whether the sender is the primary of this term, or of a later one, which it then follows. */
   #follows(from: MemberId, term: number): boolean {
-    if (term < this.#term || (term === this.#term && this.#leadership !== null)) return false;
+    if (term < this.#term || (term === this.#term && this.leadership !== null)) return false;
     if (term > this.#term) {
-      if (this.#leadership !== null) this.#stepDown();
+      if (this.leadership !== null) this.#stepDown();
       this.#setTerm(term, from);
     }
     this.#primary = from;
@@ -214,7 +156,7 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
     switch (message.kind) {
       case 'heartbeat':
         // Before the logs were compared, what is committed there may be something else here.
-        this.#replica.heartbeat(this.#matchedTerm === this.#term ? message : { ...message, committed: 0 });
+        this.replica.heartbeat(this.#matchedTerm === this.#term ? message : { ...message, committed: 0 });
         break;
       case 'append':
         this.#append(message);
@@ -230,28 +172,28 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
    */
   #noteReturn({ from, term, isPrimary, heardStart, roll }: Helo): void {
     if (!isPrimary || from !== this.#primary || term !== this.#term || heardStart !== this.#start) return;
-    const { log, isVoter } = this.#replica;
+    const { log, isVoter } = this.replica;
     const isHere = roll.index < log.mark.index || log.termAt(roll.index) === roll.term;
     if (isVoter && this.#matchedTerm === term && isHere) this.#isReturning = false;
   }
 
   #append(message: Append): void {
     const { from, previousIndex, previousTerm, entries } = message;
-    const isMatch = this.#replica.log.termAt(previousIndex) === previousTerm;
+    const isMatch = this.replica.log.termAt(previousIndex) === previousTerm;
     // All that is committed here must be among what was compared.
-    const isCompared = previousIndex + entries.length >= this.#replica.committed;
+    const isCompared = previousIndex + entries.length >= this.replica.committed;
     const isKnown = this.#matchedTerm === this.#term;
     if (this.#partsFrom(message) || (isMatch && !isCompared && !isKnown)) {
-      this.#outbox.sendNow({ kind: 'needState', ...this.#envelope(from) });
+      this.outbox.sendNow({ kind: 'needState', ...this.#envelope(from) });
       return;
     }
     if (isMatch && isCompared) this.#matchedTerm = this.#term;
-    this.#replica.append(message);
+    this.replica.append(message);
   }
 
   /** Whether something is committed here that is something else there, or may be. */
   #partsFrom({ previousIndex, previousTerm, entries }: Append): boolean {
-    const { log, committed } = this.#replica;
+    const { log, committed } = this.replica;
     if (this.#matchedTerm !== this.#term && previousIndex < log.mark.index) return true;
     const isOther = (index: number, term: number) => {
       const present = log.termAt(index);
@@ -263,28 +205,28 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
   /** The primary's state replaces everything here that is not known to be a part of it. */
   #takeState(message: Snapshot): void {
     const { mark } = message;
-    const { log } = this.#replica;
+    const { log } = this.replica;
     const isPart = this.#matchedTerm === this.#term || log.termAt(mark.index) === mark.term;
     if (!isPart) {
       const hardState = { term: this.#term, vote: this.#primary };
-      this.#replica = new Replica(this.#settings.self, { hardState, mark, entries: [], damagedUpTo: 0 }, this.#outbox);
-      this.#outbox.install(mark);
+      this.replica = new Replica(this.settings.self, { hardState, mark, entries: [], damagedUpTo: 0 }, this.outbox);
+      this.outbox.install(mark);
     }
     this.#matchedTerm = this.#term;
-    this.#replica.takeState(message);
+    this.replica.takeState(message);
   }
 
   #takeOver(): void {
-    const { self } = this.#settings;
+    const { self } = this.settings;
     this.#setTerm(nextReign(this.#knownTerm, self), self);
     this.#primary = self;
     this.#isReturning = false;
-    this.#leadership = new Leadership(this.#term, this.#settings, this.#replica, this.#outbox, BY_ALL);
-    this.#leadership.begin();
-    const { voters, learners } = this.#replica.log.members;
+    this.leadership = new Leadership(this.#term, this.settings, this.replica, this.outbox, BY_ALL);
+    this.leadership.begin();
+    const { voters, learners } = this.replica.log.members;
     const all = [...voters, ...learners].filter((member) => member !== self);
     const counting = voters.filter((voter) => voter === self || this.#living.isLiving(voter));
-    this.#leadership.setMembers({
+    this.leadership.setMembers({
       voters: [...new Set([...counting, self])].sort(),
       learners: all.filter((member) => !counting.includes(member)).sort(),
     });
@@ -293,9 +235,9 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
 
   /** The silent are struck off; those that have come back and have everything count again. */
   #reviewMembers(): void {
-    if (this.#leadership === null || this.#leadership.isHandingOver) return;
-    const { self } = this.#settings;
-    const { members } = this.#replica.log;
+    if (this.leadership === null || this.leadership.isHandingOver) return;
+    const { self } = this.settings;
+    const { members } = this.replica.log;
     let next = members;
     for (const voter of members.voters) {
       if (voter !== self && !this.#living.isLiving(voter)) next = withLearner(next, voter);
@@ -304,13 +246,13 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
       if (this.#living.isLiving(learner) && this.#hasEverything(learner)) next = withVoter(next, learner);
     }
     if (next === members) return;
-    this.#leadership.setMembers(next);
+    this.leadership.setMembers(next);
     this.#commit();
   }
 
   #hasEverything(member: MemberId): boolean {
-    const known = this.#leadership?.progress.find((progress) => progress.member === member);
-    return known !== undefined && !known.needsSnapshot && known.matched >= this.#replica.committed;
+    const known = this.leadership?.progress.find((progress) => progress.member === member);
+    return known !== undefined && !known.needsSnapshot && known.matched >= this.replica.committed;
   }
 
   /** Its followers know who lives. */
@@ -321,42 +263,42 @@ export class PrimaryBackup implements Core<PrimaryMessage> {
   }
 
   #stepDown(): void {
-    this.#leadership = null;
+    this.leadership = null;
     this.#primary = null;
     this.#isReturning = true;
     this.#ticksOfSilence = 0;
-    this.#patienceTicks = this.#settings.electionTicks;
+    this.#patienceTicks = this.settings.electionTicks;
   }
 
   #commit(): void {
-    if (this.#leadership !== null && !this.#leadership.commit()) this.#stepDown();
+    if (this.leadership !== null && !this.leadership.commit()) this.#stepDown();
   }
 
-  #handOver(): void {
-    const to = this.#leadership?.successor ?? null;
-    if (to !== null) this.#outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
+  protected handOver(): void {
+    const to = this.leadership?.successor ?? null;
+    if (to !== null) this.outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
   }
 
   #sendHelos(): void {
     this.#ticksSinceHelo = 0;
-    const { voters, learners } = this.#replica.log.members;
-    for (const to of [...voters, ...learners]) if (to !== this.#settings.self) this.#sendHelo(to);
+    const { voters, learners } = this.replica.log.members;
+    for (const to of [...voters, ...learners]) if (to !== this.settings.self) this.#sendHelo(to);
   }
 
   #sendHelo(to: MemberId): void {
-    const isReturning = this.#isReturning || !this.#replica.mayElect;
-    const isPrimary = this.#leadership !== null;
+    const isReturning = this.#isReturning || !this.replica.mayElect;
+    const isPrimary = this.leadership !== null;
     const starts = { start: this.#start, heardStart: this.#living.startOf(to) };
-    this.#outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
+    this.outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
   }
 
   #setTerm(term: number, primary: MemberId): void {
     this.#term = term;
     this.#knownTerm = Math.max(this.#knownTerm, term);
-    this.#outbox.setHardState({ term, vote: primary });
+    this.outbox.setHardState({ term, vote: primary });
   }
 
   #envelope(to: MemberId) {
-    return { from: this.#settings.self, to, term: this.#term };
+    return { from: this.settings.self, to, term: this.#term };
   }
 }

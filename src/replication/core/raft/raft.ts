@@ -1,20 +1,10 @@
 // Raft, as in «In Search of an Understandable Consensus Algorithm» (Ongaro and Ousterhout), with pre-vote, check-quorum,
 // leadership transfer, learners, and changes of one member at a time from Ongaro's dissertation, chapters 3, 4 and 9.
 import { assert } from '../../../runtime/assert.js';
-import type {
-  Core,
-  CoreStatus,
-  Entry,
-  Mark,
-  MemberProgress,
-  MembersRefusal,
-  Role,
-  Sends,
-  StoredState,
-  Writes,
-} from '../core.js';
+import type { CoreStatus, Role, StoredState } from '../core.js';
 import { Leadership } from '../leadership.js';
-import type { MemberId, Members } from '../members.js';
+import { LedCore } from '../led-core.js';
+import type { MemberId } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
@@ -22,49 +12,42 @@ import { Campaign } from './campaign.js';
 import type { AskVote, RaftMessage, Vote } from './messages.js';
 import { Silence } from './silence.js';
 
-export class Raft implements Core<RaftMessage> {
+export class Raft extends LedCore<RaftMessage> {
   #term: number;
   #vote: MemberId | null;
   #leader: MemberId | null = null;
-  /** While it leads. */
-  #leadership: Leadership | null = null;
   /** While it asks for votes. */
   #campaign: Campaign | null = null;
 
-  readonly #settings: CoreSettings;
-  readonly #replica: Replica;
+  protected readonly replica: Replica;
   readonly #silence: Silence;
-  readonly #outbox: Outbox<RaftMessage>;
+  protected readonly outbox: Outbox<RaftMessage>;
 
   constructor(settings: CoreSettings, stored: StoredState) {
-    this.#settings = settings;
+    super(settings);
     this.#term = stored.hardState.term;
     this.#vote = stored.hardState.vote;
-    this.#outbox = new Outbox(stored.hardState);
-    this.#replica = new Replica(settings.self, stored, this.#outbox);
+    this.outbox = new Outbox(stored.hardState);
+    this.replica = new Replica(settings.self, stored, this.outbox);
     // Who has no term has heard no leader.
     this.#silence = new Silence(settings, stored.hardState.term > 0);
-    if (this.#replica.leadsFromStart) this.#startCampaign(false, false);
+    if (this.replica.leadsFromStart) this.#startCampaign(false, false);
   }
 
   get status(): CoreStatus {
-    const parts = { role: this.#role, term: this.#term, leader: this.#leader, leadership: this.#leadership };
-    return this.#replica.status(parts);
-  }
-
-  get progress(): readonly MemberProgress[] {
-    return this.#leadership?.progress ?? [];
+    const parts = { role: this.#role, term: this.#term, leader: this.#leader, leadership: this.leadership };
+    return this.replica.status(parts);
   }
 
   tick(): void {
-    if (this.#leadership !== null) {
-      if (!this.#leadership.tick()) this.#follow(this.#term, null);
+    if (this.leadership !== null) {
+      if (!this.leadership.tick()) this.#follow(this.#term, null);
       return;
     }
-    if (!this.#silence.tick() || !this.#replica.mayCampaign) return;
+    if (!this.#silence.tick() || !this.replica.mayCampaign) return;
     // A disk that stalls would make it a leader that can't lead.
-    if (this.#outbox.isStoring) return;
-    this.#startCampaign(!this.#replica.isOnlyVoter, false);
+    if (this.outbox.isStoring) return;
+    this.#startCampaign(!this.replica.isOnlyVoter, false);
   }
 
   step(message: RaftMessage): void {
@@ -73,52 +56,8 @@ export class Raft implements Core<RaftMessage> {
     else this.#stepInTerm(message);
   }
 
-  snapshotArrived(from: MemberId, term: number, mark: Mark): void {
-    this.step({ kind: 'snapshot', from, to: this.#settings.self, term, mark });
-  }
-
-  propose(data: unknown, bytes: number): number | null {
-    return this.#leadership?.propose({ kind: 'data', data, bytes }) ?? null;
-  }
-
-  proposeMembers(members: Members): number | MembersRefusal {
-    return this.#leadership?.proposeMembers(members) ?? 'not leader';
-  }
-
-  startRound(): number {
-    assert(this.#leadership !== null, 'only a leader has rounds of heartbeats');
-    return this.#leadership.startRound();
-  }
-
-  transfer(member: MemberId): boolean {
-    const isBegun = this.#leadership?.beginTransfer(member) ?? false;
-    this.#handOver();
-    return isBegun;
-  }
-
-  snapshotEnded(member: MemberId): void {
-    this.#leadership?.snapshotEnded(member);
-  }
-
-  compact(index: number): void {
-    this.#replica.compact(index);
-  }
-
-  unstored(index: number): Entry | undefined {
-    return this.#outbox.unstored(index);
-  }
-
-  takeSends(): Sends<RaftMessage> {
-    this.#leadership?.sendEntries();
-    return this.#outbox.takeSends();
-  }
-
-  takeWrites(): Writes<RaftMessage> | null {
-    return this.#outbox.takeWrites();
-  }
-
   stored(): void {
-    this.#outbox.stored();
+    this.outbox.stored();
     this.#commitByMajority();
   }
 
@@ -132,37 +71,37 @@ export class Raft implements Core<RaftMessage> {
         break;
       case 'append':
         this.#follow(message.term, message.from);
-        this.#replica.append(message);
+        this.replica.append(message);
         break;
       case 'heartbeat':
         this.#follow(message.term, message.from);
-        this.#replica.heartbeat(message);
+        this.replica.heartbeat(message);
         break;
       case 'snapshot':
         this.#follow(message.term, message.from);
-        this.#replica.takeState(message);
+        this.replica.takeState(message);
         break;
       case 'appended':
-        this.#leadership?.appended(message);
-        this.#handOver();
+        this.leadership?.appended(message);
+        this.handOver();
         this.#commitByMajority();
         break;
       case 'heard':
-        this.#leadership?.heard(message);
+        this.leadership?.heard(message);
         break;
       case 'takeOver':
-        if (this.#replica.mayCampaign && this.#leadership === null) this.#startCampaign(false, true);
+        if (this.replica.mayCampaign && this.leadership === null) this.#startCampaign(false, true);
     }
   }
 
   get #log() {
-    return this.#replica.log;
+    return this.replica.log;
   }
 
   get #role(): Role {
-    if (this.#leadership !== null) return 'leader';
+    if (this.leadership !== null) return 'leader';
     if (this.#campaign !== null) return 'candidate';
-    return this.#replica.isVoter ? 'follower' : 'learner';
+    return this.replica.isVoter ? 'follower' : 'learner';
   }
 
   /** Takes notice of a higher term. @returns whether the message counts */
@@ -170,7 +109,7 @@ export class Raft implements Core<RaftMessage> {
     switch (message.kind) {
       case 'askVote':
         // Who has heard the leader lately helps nobody to overthrow it.
-        if (!message.isTransfer && (this.#leadership ?? this.#silence.isShort(this.#leader !== null))) return false;
+        if (!message.isTransfer && (this.leadership ?? this.#silence.isShort(this.#leader !== null))) return false;
         if (!message.isTrial) this.#follow(message.term, null);
         return true;
       case 'vote':
@@ -191,15 +130,15 @@ export class Raft implements Core<RaftMessage> {
   /** The sender learns the higher term, and stops leading or asking. */
   #answerOldTerm(message: RaftMessage): void {
     if (message.kind === 'append' || message.kind === 'heartbeat' || message.kind === 'snapshot') {
-      this.#replica.refuseAll(message.from, this.#term);
+      this.replica.refuseAll(message.from, this.#term);
     } else if (message.kind === 'askVote' && message.isTrial) {
-      this.#outbox.sendNow({ kind: 'vote', ...this.#envelope(message.from), isTrial: true, isGranted: false });
+      this.outbox.sendNow({ kind: 'vote', ...this.#envelope(message.from), isTrial: true, isGranted: false });
     }
   }
 
   #voteOn(message: AskVote): void {
     const { from, isTrial, term, lastIndex, lastTerm } = message;
-    if (!this.#replica.mayElect) return;
+    if (!this.replica.mayElect) return;
     const isFree = isTrial ? term > this.#term : this.#vote === from || (this.#vote === null && this.#leader === null);
     const log = this.#log;
     const isComplete = lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex);
@@ -207,14 +146,14 @@ export class Raft implements Core<RaftMessage> {
     if (isTrial) {
       // A granted trial is answered in the term that is asked for, a refused one in the own, which the other may not know.
       const envelope = { ...this.#envelope(from), term: isGranted ? term : this.#term };
-      this.#outbox.sendNow({ kind: 'vote', ...envelope, isTrial, isGranted });
+      this.outbox.sendNow({ kind: 'vote', ...envelope, isTrial, isGranted });
       return;
     }
     if (isGranted) {
       this.#silence.interrupt();
       this.#setHardState(this.#term, from);
     }
-    this.#outbox.sendAfterwards({ kind: 'vote', ...this.#envelope(from), isTrial, isGranted });
+    this.outbox.sendAfterwards({ kind: 'vote', ...this.#envelope(from), isTrial, isGranted });
   }
 
   #count(message: Vote): void {
@@ -226,7 +165,7 @@ export class Raft implements Core<RaftMessage> {
   }
 
   #startCampaign(isTrial: boolean, isTransfer: boolean): void {
-    const { self } = this.#settings;
+    const { self } = this.settings;
     this.#leader = null;
     this.#silence.wait();
     if (!isTrial) this.#setHardState(this.#term + 1, self);
@@ -236,7 +175,7 @@ export class Raft implements Core<RaftMessage> {
     for (const to of this.#log.members.voters) {
       if (to === self) continue;
       const fields = { isTrial, isTransfer, lastIndex, lastTerm };
-      this.#outbox.sendNow({ kind: 'askVote', ...this.#envelope(to), term, ...fields });
+      this.outbox.sendNow({ kind: 'askVote', ...this.#envelope(to), term, ...fields });
     }
     this.#decideCampaign();
   }
@@ -250,15 +189,15 @@ export class Raft implements Core<RaftMessage> {
 
   #lead(): void {
     this.#campaign = null;
-    this.#leader = this.#settings.self;
-    this.#leadership = new Leadership(this.#term, this.#settings, this.#replica, this.#outbox);
-    this.#leadership.begin();
+    this.#leader = this.settings.self;
+    this.leadership = new Leadership(this.#term, this.settings, this.replica, this.outbox);
+    this.leadership.begin();
   }
 
   #follow(term: number, leader: MemberId | null): void {
     if (term > this.#term) this.#setHardState(term, null);
-    else assert(leader === null || this.#leadership === null, 'a term has one leader');
-    this.#leadership = null;
+    else assert(leader === null || this.leadership === null, 'a term has one leader');
+    this.leadership = null;
     this.#campaign = null;
     this.#leader = leader;
     if (leader === null) this.#silence.wait();
@@ -266,27 +205,27 @@ export class Raft implements Core<RaftMessage> {
   }
 
   #commitByMajority(): void {
-    if (this.#leadership === null || this.#leadership.commit()) return;
+    if (this.leadership === null || this.leadership.commit()) return;
     // It was removed. The others need not wait until they miss it.
-    this.#askToTakeOver(this.#leadership.mostAdvanced);
+    this.#askToTakeOver(this.leadership.mostAdvanced);
     this.#follow(this.#term, null);
   }
 
-  #handOver(): void {
-    this.#askToTakeOver(this.#leadership?.successor ?? null);
+  protected handOver(): void {
+    this.#askToTakeOver(this.leadership?.successor ?? null);
   }
 
   #askToTakeOver(to: MemberId | null): void {
-    if (to !== null) this.#outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
+    if (to !== null) this.outbox.sendNow({ kind: 'takeOver', ...this.#envelope(to) });
   }
 
   #setHardState(term: number, vote: MemberId | null): void {
     this.#term = term;
     this.#vote = vote;
-    this.#outbox.setHardState({ term, vote });
+    this.outbox.setHardState({ term, vote });
   }
 
   #envelope(to: MemberId) {
-    return { from: this.#settings.self, to, term: this.#term };
+    return { from: this.settings.self, to, term: this.#term };
   }
 }

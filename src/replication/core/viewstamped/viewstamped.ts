@@ -10,56 +10,37 @@
 //   each other have a voter in common: section 4.1 of Ongaro's dissertation holds word for word.
 // - No view changes unless a quorum hears no primary (`probe`), and the next view is one whose primary is among them.
 // - A heartbeat or entries of a new primary are the StartView.
-import { assert } from '../../../runtime/assert.js';
-import type {
-  Core,
-  CoreStatus,
-  Entry,
-  Mark,
-  MemberProgress,
-  MembersRefusal,
-  Role,
-  Sends,
-  StoredState,
-  Writes,
-} from '../core.js';
+import type { CoreStatus, Role, StoredState } from '../core.js';
 import type { Append, Heartbeat, Snapshot } from '../leader-messages.js';
 import { Leadership } from '../leadership.js';
-import type { MemberId, Members } from '../members.js';
+import { LedCore } from '../led-core.js';
+import type { MemberId } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
 import type { ViewstampedMessage } from './messages.js';
 import { ViewChange } from './view-change.js';
 
-export class Viewstamped implements Core<ViewstampedMessage> {
-  /** While it leads. */
-  #leadership: Leadership | null = null;
-
-  readonly #settings: CoreSettings;
-  readonly #outbox: Outbox<ViewstampedMessage>;
-  readonly #replica: Replica;
+export class Viewstamped extends LedCore<ViewstampedMessage> {
+  protected readonly outbox: Outbox<ViewstampedMessage>;
+  protected readonly replica: Replica;
   readonly #views: ViewChange;
 
   constructor(settings: CoreSettings, stored: StoredState) {
-    this.#settings = settings;
-    this.#outbox = new Outbox(stored.hardState);
-    this.#replica = new Replica(settings.self, stored, this.#outbox);
-    this.#views = new ViewChange(settings, stored.hardState, this.#outbox, this.#replica);
+    super(settings);
+    this.outbox = new Outbox(stored.hardState);
+    this.replica = new Replica(settings.self, stored, this.outbox);
+    this.#views = new ViewChange(settings, stored.hardState, this.outbox, this.replica);
   }
 
   get status(): CoreStatus {
     const { view: term, leader } = this.#views;
-    return this.#replica.status({ role: this.#role, term, leader, leadership: this.#leadership });
-  }
-
-  get progress(): readonly MemberProgress[] {
-    return this.#leadership?.progress ?? [];
+    return this.replica.status({ role: this.#role, term, leader, leadership: this.leadership });
   }
 
   tick(): void {
-    if (this.#leadership === null) this.#views.tick();
-    else if (!this.#leadership.tick()) this.#views.stepDown();
+    if (this.leadership === null) this.#views.tick();
+    else if (!this.leadership.tick()) this.#views.stepDown();
     this.#noteView();
   }
 
@@ -79,12 +60,12 @@ export class Viewstamped implements Core<ViewstampedMessage> {
       case 'appended':
       case 'heard':
         // It is in a later view, and takes nothing from this primary any more.
-        if (term > view && this.#leadership !== null) this.#views.stepDown(term);
+        if (term > view && this.leadership !== null) this.#views.stepDown(term);
         if (term !== view) break;
-        if (message.kind === 'heard') this.#leadership?.heard(message);
-        else this.#leadership?.appended(message);
+        if (message.kind === 'heard') this.leadership?.heard(message);
+        else this.leadership?.appended(message);
         this.#commitByMajority();
-        this.#handOver();
+        this.handOver();
         break;
       default:
         this.#views.step(message);
@@ -92,78 +73,43 @@ export class Viewstamped implements Core<ViewstampedMessage> {
     this.#noteView();
   }
 
-  snapshotArrived(from: MemberId, term: number, mark: Mark): void {
-    this.step({ kind: 'snapshot', from, to: this.#settings.self, term, mark });
-  }
-
-  propose(data: unknown, bytes: number): number | null {
-    return this.#leadership?.propose({ kind: 'data', data, bytes }) ?? null;
-  }
-
-  proposeMembers(members: Members): number | MembersRefusal {
-    return this.#leadership?.proposeMembers(members) ?? 'not leader';
-  }
-
-  startRound(): number {
-    assert(this.#leadership !== null, 'only a primary has rounds of heartbeats');
-    return this.#leadership.startRound();
-  }
-
-  transfer(member: MemberId): boolean {
-    const isBegun = this.#leadership?.beginTransfer(member) ?? false;
-    this.#handOver();
+  override transfer(member: MemberId): boolean {
+    const isBegun = super.transfer(member);
     this.#noteView();
     return isBegun;
   }
 
-  snapshotEnded(member: MemberId): void {
-    this.#leadership?.snapshotEnded(member);
+  override snapshotEnded(member: MemberId): void {
+    super.snapshotEnded(member);
     this.#views.stateEnded(member);
   }
 
-  compact(index: number): void {
-    this.#replica.compact(index);
-  }
-
-  unstored(index: number): Entry | undefined {
-    return this.#outbox.unstored(index);
-  }
-
-  takeSends(): Sends<ViewstampedMessage> {
-    this.#leadership?.sendEntries();
-    return this.#outbox.takeSends();
-  }
-
-  takeWrites(): Writes<ViewstampedMessage> | null {
-    return this.#outbox.takeWrites();
-  }
-
   stored(): void {
-    this.#outbox.stored();
+    this.outbox.stored();
     this.#commitByMajority();
     this.#views.beginIfComplete();
     this.#noteView();
   }
 
   get #role(): Role {
-    if (this.#leadership !== null) return 'leader';
-    if (this.#views.isChanging && this.#replica.mayCampaign) return 'candidate';
-    return this.#replica.isVoter ? 'follower' : 'learner';
+    if (this.leadership !== null) return 'leader';
+    if (this.#views.isChanging && this.replica.mayCampaign) return 'candidate';
+    return this.replica.isVoter ? 'follower' : 'learner';
   }
 
   /** Leads from when its view begins, and no longer. */
   #noteView(): void {
-    if (!this.#views.isLeading) this.#leadership = null;
-    else if (this.#leadership === null) {
-      this.#leadership = new Leadership(this.#views.view, this.#settings, this.#replica, this.#outbox);
-      this.#leadership.begin();
+    if (!this.#views.isLeading) this.leadership = null;
+    else if (this.leadership === null) {
+      this.leadership = new Leadership(this.#views.view, this.settings, this.replica, this.outbox);
+      this.leadership.begin();
     }
   }
 
   #stepOfPrimary(message: Append | Heartbeat): void {
     this.#views.follow(message.term, message.from);
-    if (message.kind === 'append') this.#replica.append(message);
-    else this.#replica.heartbeat(message);
+    if (message.kind === 'append') this.replica.append(message);
+    else this.replica.heartbeat(message);
   }
 
   #stateCame(message: Snapshot): void {
@@ -172,26 +118,26 @@ export class Viewstamped implements Core<ViewstampedMessage> {
       return;
     }
     this.#views.follow(message.term, message.from);
-    this.#replica.takeState(message);
+    this.replica.takeState(message);
   }
 
   /** The old primary learns that there is a later view, and stops leading. */
   #answerOldView(to: MemberId): void {
-    const { lastIndex: index, lastTerm } = this.#replica.log;
-    const envelope = { from: this.#settings.self, to, term: this.#views.view };
-    this.#outbox.sendNow({ kind: 'appended', ...envelope, isMatch: false, index, hint: { index, term: lastTerm } });
+    const { lastIndex: index, lastTerm } = this.replica.log;
+    const envelope = { from: this.settings.self, to, term: this.#views.view };
+    this.outbox.sendNow({ kind: 'appended', ...envelope, isMatch: false, index, hint: { index, term: lastTerm } });
   }
 
   #commitByMajority(): void {
-    if (this.#leadership === null || this.#leadership.commit()) return;
+    if (this.leadership === null || this.leadership.commit()) return;
     // It was removed. The others need not wait until they miss it.
-    const to = this.#leadership.mostAdvanced;
+    const to = this.leadership.mostAdvanced;
     if (to === null) this.#views.stepDown();
     else this.#views.handOver(to);
   }
 
-  #handOver(): void {
-    const to = this.#leadership?.successor ?? null;
+  protected handOver(): void {
+    const to = this.leadership?.successor ?? null;
     if (to !== null && this.#views.isLeading) this.#views.handOver(to);
   }
 }

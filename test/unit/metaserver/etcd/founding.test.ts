@@ -14,6 +14,9 @@ import {
 import { MemoryDisk } from '../../../support/memory-disk.js';
 import { changes, EtcdWorld, LOG_ID, PREFIX } from './harness.js';
 
+/** Longer than the first questions take, and far less than it is waited for. */
+const AWAY_MS = 5000;
+
 class Place {
   readonly world = new EtcdWorld(['meta1']);
   readonly store = new MemoryStore();
@@ -175,11 +178,8 @@ describe('a store and a log in etcd', function () {
   it('one waits while etcd is away, and says so once', async () => {
     const place = new Place(true);
     place.world.etcd.isAway = true;
-    setImmediate(() => {
-      // Later than the first questions.
-      setTimeout(() => {
-        place.world.etcd.isAway = false;
-      }, 20);
+    place.world.runtime('meta1').clock.after(AWAY_MS, () => {
+      place.world.etcd.isAway = false;
     });
     assert.notEqual(await place.start(), undefined);
     assert.match(place.troubles[0] ?? '', /ECONNREFUSED/);

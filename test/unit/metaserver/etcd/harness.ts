@@ -54,6 +54,10 @@ export class ProcessClock implements Clock {
     };
   }
 
+  afterTurn(action: () => void): void {
+    queueMicrotask(action);
+  }
+
   fire(): void {
     if (this.isStanding) return;
     const due = this.#timers.filter(({ atMs }) => atMs <= this.#world.nowMs);
