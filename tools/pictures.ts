@@ -6,11 +6,11 @@ import { PageUser } from '../test/support/browser.js';
 import { Cluster, until } from '../test/support/cluster.js';
 
 const FOLDER = join('docs', 'page');
-const SIZE = { width: 1280, height: 860 };
+const SIZE = { width: 1120, height: 760 };
 const PHONE = { width: 390, height: 780 };
 /** What the rebuild has to move: enough that it is seen. */
-const MEBIBYTES = 600;
-const LOAD_MS = 45_000;
+const MEBIBYTES = 300;
+const LOAD_MS = 30_000;
 /** Reads and writes at a steady rate until the file `stop` is there. */
 const LOAD = `mkdir -p work && cd work && for i in $(seq 1 100000); do
   [ -e ../stop ] && exit
@@ -58,13 +58,13 @@ async function draw(cluster: Cluster, user: PageUser): Promise<void> {
   await open('events');
   await user.untilText(/replica\.rebuilding/);
   await shoot('events');
-  await cluster.shell('touch stop; rm archive.bin');
+  // A block without a quorum would keep the rebuild from its end.
+  await cluster.shell('touch stop; rm archive.bin; head -c 4000000 /dev/urandom > report.bin');
   await cluster.untilState('up');
   await open('faults');
   await user.press('Table 4 Qr 3');
   await user.untilText(/24 of 24 cells found/, 120_000);
-  await page.$eval('#guided-runs', (head) => head.scrollIntoView());
-  await page.evaluate('scrollBy(0, -80)');
+  await page.$eval('.run', (run) => run.scrollIntoView({ block: 'end' }));
   await shoot('faults');
 }
 

@@ -159,6 +159,7 @@ async function openMediatorProcess(
     ...secretOption(config),
     ...(supervisor === undefined ? {} : { supervisor }),
     page: await loadPage(),
+    metadataProtocol: config.metadataProtocol,
     logs: logsOf(config),
   };
   if (others.length > 0) {

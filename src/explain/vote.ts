@@ -63,9 +63,13 @@ export function explainBallot(server: string, kind: BallotKind): string {
  * @param repairs what has been repaired since, or is being repaired
  */
 export function explainVote(vote: SeenVote, readQuorum: number, repairs: readonly SeenRepair[] = []): string {
+  if (vote.ballots.length === 0) return NOBODY;
   const seen = count(vote);
   return `${verdictSentence(vote, seen, readQuorum)} ${othersSentence(seen, readQuorum, repairs)}`;
 }
+
+const NOBODY =
+  'No replica could be asked, so the read is refused (EIO). It can be read again when enough data servers are back.';
 
 interface Count {
   servers: number;

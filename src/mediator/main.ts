@@ -1,6 +1,7 @@
 // A mediator that serves on its own address: connects to the metaserver and
 // the data servers, and offers files and administration to whoever connects.
 import { type RunningServer, serve } from '../protocol/http/server.js';
+import type { ClusterSnapshot } from '../protocol/page/messages.js';
 import type { PageFiles } from '../protocol/page/page-face.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { Connections, type Peer } from './connections.js';
@@ -22,6 +23,8 @@ export interface RunMediatorOptions extends MediatorOptions {
   unixPath?: string;
   /** The files of the page; without them there is none. */
   page?: PageFiles;
+  /** For the page's words. */
+  metadataProtocol?: ClusterSnapshot['metadataProtocol'];
   secret?: string;
   metaservers: Peer[];
   dataservers: Peer[];

@@ -59,6 +59,7 @@ export function headline(event: RecordedEvent): string {
     case 'term':
       return `${event.process} is in term ${event.term}`;
     case 'vote':
+      if (event.ballots.length === 0) return `${event.process} finds nobody who could vote on block ${event.block}`;
       return `${event.process} votes on block ${event.block}: ${agreeing(event)} of ${event.ballots.length} agree`;
     case 'note':
       return event.process === undefined ? event.text : `${event.process}: ${event.text}`;

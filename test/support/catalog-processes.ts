@@ -20,12 +20,17 @@ export class CatalogProcesses {
   private constructor(
     readonly folder: string,
     readonly configFile: string,
+    readonly records: boolean,
   ) {}
 
-  /** Starts all servers, named a, b, c …, and waits until they answer. @param lines of the configuration, besides the servers */
-  static async start(count: number, lines: readonly string[]): Promise<CatalogProcesses> {
+  /**
+   * Starts all servers, named a, b, c …, and waits until they answer.
+   * @param lines of the configuration, besides the servers
+   * @param records whether each makes a recording, `recordingOf` its name
+   */
+  static async start(count: number, lines: readonly string[], records = false): Promise<CatalogProcesses> {
     const folder = await mkdtemp(join(tmpdir(), 'nmrfs-catalog-'));
-    const catalog = new CatalogProcesses(folder, join(folder, 'catalog.yaml'));
+    const catalog = new CatalogProcesses(folder, join(folder, 'catalog.yaml'), records);
     const ports = await freePorts(count);
     for (const [at, port] of ports.entries()) {
       catalog.servers.push({ name: String.fromCharCode(97 + at), address: `127.0.0.1:${port}`, process: null });
@@ -43,6 +48,10 @@ export class CatalogProcesses {
     return catalog;
   }
 
+  recordingOf(name: string): string {
+    return join(this.folder, `${name}.jsonl`);
+  }
+
   get addresses(): string {
     return this.servers.map(({ address }) => address).join();
   }
@@ -56,7 +65,8 @@ export class CatalogProcesses {
   /** Those that do not run. Resolves when a change could be made. */
   async startAll(): Promise<void> {
     for (const server of this.servers) {
-      server.process ??= this.#spawn(['serve', this.configFile, server.name]);
+      const recording = this.records ? ['--record', this.recordingOf(server.name)] : [];
+      server.process ??= this.#spawn(['serve', this.configFile, server.name, ...recording]);
     }
     await until('the catalog answers', async () => (await answerOf(this.servers[0], '/v1/?list')) !== undefined);
   }

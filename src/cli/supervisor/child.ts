@@ -49,6 +49,8 @@ export class ServerChild {
   /** The next process is to wipe its store first; stays until one has come up. */
   #blank = false;
   #stopping = false;
+  /** Whether its process was stopped where it is. */
+  #isHeld = false;
   #held = true;
   #lastFailure = '';
   #waiters: Waiter[] = [];
@@ -162,7 +164,7 @@ export class ServerChild {
       const ended = new Promise<void>((resolve) => process.once('exit', () => resolve()));
       this.#send({ kind: 'stop' });
       // One that was held hears it only when it goes on.
-      process.kill('SIGCONT');
+      if (this.#isHeld) process.kill('SIGCONT');
       const timer = setTimeout(() => {
         this.#events.event('warn', 'server.killed', { server: this.#plan.name, afterMs: deadlineMs });
         process.kill('SIGKILL');
@@ -178,6 +180,7 @@ export class ServerChild {
   hold(isHeld: boolean): void {
     if (this.#process === undefined) throw new ServiceError('FAILED', `${this.#plan.name} is not running`);
     this.#process.kill(isHeld ? 'SIGSTOP' : 'SIGCONT');
+    this.#isHeld = isHeld;
     this.#events.event('info', isHeld ? 'server.held' : 'server.continued', { server: this.#plan.name });
   }
 
@@ -198,6 +201,7 @@ export class ServerChild {
       detached: true,
     });
     this.#process = child;
+    this.#isHeld = false;
     this.#state = 'starting';
     if (child.stdout !== null && child.stderr !== null) {
       this.#events.output(this.#plan.name, child.stdout);

@@ -1,12 +1,12 @@
 // What the page shows of the active mediator: how the cluster is, how it was in
 // the last ten minutes, its files, its events; and what test hooks do to it.
-import type { ClusterSnapshot, EventsAnswer, EventsQuestion, History } from '../../protocol/page/messages.js';
+import type { EventsAnswer, EventsQuestion, History } from '../../protocol/page/messages.js';
 import type { Counters } from '../counters.js';
 import { Harming, type HarmingParts } from './harming.js';
 import { PERIOD_MS, SampleHistory } from './history.js';
 import { Looking, type LookingParts } from './looking.js';
 import { CHANGES, parse, QUESTIONS } from './request-shapes.js';
-import type { PageProvider } from './served-page.js';
+import type { ClusterFacts, PageProvider } from './served-page.js';
 
 /** The logs of servers on this machine. */
 export interface EventLogs {
@@ -65,7 +65,7 @@ export class MediatorPage implements PageProvider {
     return { periodMs: PERIOD_MS, samples: [...this.#history.samples] };
   }
 
-  async snapshot(): Promise<Omit<ClusterSnapshot, 'name' | 'timeMs'>> {
+  async snapshot(): Promise<ClusterFacts> {
     const { admin, replicas, testHooks, supervisor } = this.#parts;
     const status = await admin.status({});
     const dataservers = status.dataservers.map((server) => ({

@@ -14,9 +14,12 @@ import { CHANGES, QUESTIONS } from './request-shapes.js';
 type Question = (query: Record<string, string>) => Promise<unknown>;
 type Change = (request: Record<string, unknown>) => Promise<unknown>;
 
+/** What is not said here is the same for all of a mediator's time. */
+export type ClusterFacts = Omit<ClusterSnapshot, 'name' | 'timeMs' | 'metadataProtocol'>;
+
 export interface PageProvider {
   history(): History;
-  snapshot(): Promise<Omit<ClusterSnapshot, 'name' | 'timeMs'>>;
+  snapshot(): Promise<ClusterFacts>;
   readonly questions: Partial<Record<string, Question>>;
   readonly changes: Partial<Record<string, Change>>;
 }
@@ -26,6 +29,8 @@ export interface ServedPageOptions {
   name: string;
   address: string;
   secret?: string;
+  /** raft when absent. */
+  metadataProtocol?: ClusterSnapshot['metadataProtocol'];
   /** Absent where there is no page. */
   page?: PageFiles;
 }
@@ -35,7 +40,7 @@ const CHANGE_NAMES = Object.keys(CHANGES);
 
 /** For `other` of a server's HTTP face. */
 export function servedPage(
-  { name, address, secret, page }: ServedPageOptions,
+  { name, address, secret, page, metadataProtocol = 'raft' }: ServedPageOptions,
   provider: () => PageProvider,
   clock: Clock,
 ): ((request: HttpRequest) => Promise<HttpReply | undefined>) | undefined {
@@ -43,7 +48,7 @@ export function servedPage(
   const snapshot = async (): Promise<PageSnapshot> => {
     const timeMs = () => Number(clock.nowNs() / 1_000_000n);
     try {
-      return { ...(await provider().snapshot()), name, timeMs: timeMs() };
+      return { ...(await provider().snapshot()), name, metadataProtocol, timeMs: timeMs() };
     } catch (error) {
       rethrowProgramFault(error);
       return { role: 'troubled', timeMs: timeMs(), reason: messageOf(error) };

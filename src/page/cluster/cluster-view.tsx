@@ -64,7 +64,7 @@ function Verdict({ snapshot }: { snapshot: ClusterSnapshot }) {
     <section class={`verdict ${mood}`} aria-labelledby="verdict">
       <div>
         <h1 id="verdict">{headline(snapshot)}</h1>
-        {survivalText({ ...snapshot, dataservers })
+        {survivalText(snapshot, snapshot.metadataProtocol)
           .split('\n')
           .map((line) => (
             <p key={line}>{line}</p>

@@ -19,7 +19,7 @@ const CHANGE_LIMIT_MS = 90_000;
 const QUESTION_LIMIT_MS = 30_000;
 
 export const ask = {
-  cluster: () => get<Omit<ClusterSnapshot, 'name' | 'timeMs'>>('cluster', {}),
+  cluster: () => get<Pick<ClusterSnapshot, 'readQuorum' | 'writeQuorum' | 'dataservers'>>('cluster', {}),
   folder: (path: string, cookie = 0) => get<FolderAnswer>('folder', { path: path || '/', cookie }),
   fileAt: (path: string) => get<PageFileAnswer>('file', { path: path || '/' }),
   fileOf: (inode: number) => get<PageFileAnswer>('file', { inode }),

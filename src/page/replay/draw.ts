@@ -156,7 +156,7 @@ function drawCuts({ context, layout, palette, player }: Picture): void {
     const right = Math.min(layout.widthPx, layout.x(toUs));
     if (right <= left) continue;
     context.strokeStyle = isSlow ? palette.busy : palette.bad;
-    context.lineWidth = 3;
+    context.lineWidth = 2;
     context.setLineDash(isSlow ? [2, 4] : [10, 6]);
     for (const process of isBoth ? [from, to] : [to]) {
       const y = layout.yOf(process) + layout.lanePx * 0.3;

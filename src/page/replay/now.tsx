@@ -7,7 +7,10 @@ const MOODS: Readonly<Record<string, Mood>> = { up: 'good', starting: 'busy', st
 
 export function Now({ player }: { player: Player }) {
   useStore(player.words);
-  const states = player.timeline.statesAt(player.us);
+  // Of clients nothing but their messages is known.
+  const states = player.timeline
+    .statesAt(player.us)
+    .filter(({ lane }) => lane.kind !== 'client' || lane.life.length > 0);
   const cuts = player.timeline.cutsAt(player.us);
   const hasTerms = states.some(({ role, term }) => role !== null || term !== null);
   return (

@@ -34,6 +34,8 @@ export interface ClusterSnapshot extends Omit<ClusterStatus, 'dataservers'> {
   timeMs: number;
   /** Of the mediator that answers. */
   name: string;
+  /** How the metaservers agree. */
+  metadataProtocol: 'raft' | 'viewstamped' | 'etcd';
   dataservers: PageDataServer[];
   testHooks: boolean;
   /** Whether somebody here can start, stop and end processes. */

@@ -1,6 +1,6 @@
 // The nmrfs command as a process: exit statuses and lines on stderr.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,7 @@ const SUBCOMMANDS = [
   ['serve'],
   ['status'],
   ['votes'],
+  ['replay'],
   ['list-contents'],
   ['corrupt'],
   ['terminate'],
@@ -52,6 +53,15 @@ describe('the nmrfs command', () => {
 
   it('tells its version', async () => {
     assert.match((await nmrfs('--version')).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('refuses a recording that is too large for any page, before it reads it', async () => {
+    const path = join(folder, 'huge.jsonl');
+    await writeFile(path, '');
+    await truncate(path, 500 * 1024 * 1024);
+    const { status, stderr } = await nmrfs('replay', path);
+    assert.equal(status, 1);
+    assert.match(stderr, /huge\.jsonl: 500 MiB, and 256 MiB is the most that can be shown/);
   });
 
   for (const [what, parameters] of [

@@ -143,6 +143,23 @@ describe('the supervisor', () => {
     assert.equal(await starts(), 'ss');
   });
 
+  it('stops a server where it is, lets it go on, and ends one that was stopped in order', async () => {
+    const server = child('good');
+    server.release();
+    server.start();
+    await server.ready();
+    const { processId } = server.status;
+    const state = async () => (await readFile(`/proc/${processId}/stat`, 'utf8')).split(') ')[1]?.[0];
+    server.hold(true);
+    await until(async () => (await state()) === 'T');
+    server.hold(false);
+    await until(async () => (await state()) !== 'T');
+    server.hold(true);
+    await server.stop();
+    assert.ok(!events.includes('server.killed'));
+    assert.throws(() => server.hold(true), { code: 'FAILED' });
+  });
+
   it('gives a server that asks for it a new process, wiped if it asks for that', async () => {
     const server = child('later87', 'later88', 'good');
     server.release();

@@ -108,6 +108,9 @@ const WITH_WITNESS: readonly [ballots: string, readQuorum: number, sentences: st
   ],
 ];
 
+const NOBODY =
+  'No replica could be asked, so the read is refused (EIO). It can be read again when enough data servers are back.';
+
 const WITHOUT_WITNESS: typeof WITH_WITNESS = [
   [
     '===x=',
@@ -151,6 +154,10 @@ describe('a vote in two sentences', () => {
       assert.equal(explained(letters, readQuorum, null), sentences);
     });
   }
+
+  it('nobody, Qr 3', () => {
+    assert.equal(explained('', 3, 1n), NOBODY);
+  });
 
   it('agrees with the vote of the mediator about every choice of ballots of up to four replicas', async () => {
     const { vote } = await import('../../../src/mediator/voting/vote.js');

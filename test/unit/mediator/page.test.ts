@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
-import { servedPage, standbyPage } from '../../../src/mediator/page/served-page.js';
+import { type ClusterFacts, servedPage, standbyPage } from '../../../src/mediator/page/served-page.js';
 import type {
-  ClusterSnapshot,
   ContentsAnswer,
   EventsAnswer,
   FolderAnswer,
@@ -183,7 +182,7 @@ describe('the page of a standby', () => {
   it('passes on how the cluster is, and neither questions nor changes', async () => {
     const { mediator } = await openCluster();
     const standby = standbyPage(mediator.admin);
-    const { role, dataservers, sample, testHooks }: Omit<ClusterSnapshot, 'name' | 'timeMs'> = await standby.snapshot();
+    const { role, dataservers, sample, testHooks }: ClusterFacts = await standby.snapshot();
     assert.deepEqual([role, dataservers.length, sample, testHooks], ['standby', 5, null, false]);
     const answer = servedPage(
       { name: 'mediator2', address: '127.0.0.1:1', page: new Map() },

@@ -20,6 +20,9 @@ gossip goes round every second.
 - **lost**: how many of the five paths have lost their last update that was answered.
 - **maps**: how many different maps the running servers had when the fault ended; what is under way makes a difference too.
 - **agree after**: from the end of the fault until all five had the same map.
+
+Each number is a link into the recording of its run in the page's view Replay, which also \`nmrfs replay\` shows
+([recordings.md](recordings.md)).
 `;
 
 /** Makes what records the run of one protocol under one fault. */
