@@ -6,6 +6,7 @@ import { linkTo, moveTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { timeText } from '../parts/figures.js';
 import { EventList } from './event-list.js';
+import { FileFilter } from './file-filter.js';
 import { useEvents } from './use-events.js';
 
 /** The first words of events' names. */
@@ -59,16 +60,7 @@ export function EventsView() {
             choose={(kind) => set({ kind })}
           />
         </label>
-        <label class="check">
-          File (inode)
-          <input
-            type="text"
-            inputMode="numeric"
-            size={7}
-            value={filters.inode ?? ''}
-            onChange={({ currentTarget }) => set({ inode: currentTarget.value.replace(/\D/g, '') })}
-          />
-        </label>
+        <FileFilter key={filters.inode ?? ''} inode={filters.inode ?? ''} choose={(inode) => set({ inode })} />
         <label class="check">
           <input
             type="checkbox"
