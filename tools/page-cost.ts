@@ -5,7 +5,7 @@ import { type ClientRequest, get } from 'node:http';
 import { Cluster } from '../test/support/cluster.js';
 
 const IDLE_S = 30;
-const ROUNDS = 5;
+const ROUNDS = 11;
 const MANY = 100;
 /** Of a clock tick in /proc/PID/stat. */
 const TICK_MS = 10;
@@ -16,7 +16,7 @@ import mmap, os, time
 file = os.open('read.bin', os.O_RDONLY | os.O_DIRECT)
 buffer = mmap.mmap(-1, 1 << 20)
 start, total = time.time(), 0
-while time.time() - start < 6:
+while time.time() - start < 4:
     os.lseek(file, 0, 0)
     for _ in range(${MEBIBYTES}):
         total += os.readv(file, [buffer])

@@ -81,7 +81,7 @@ export function EventsView() {
         </p>
       )}
       <EventList events={events} />
-      {events.length === 0 && answer !== null ? <p class="empty">No event fits.</p> : null}
+      {events.length === 0 && answer !== null ? <p class="empty">{nothing(answer)}</p> : null}
       <p class="row">
         {answer?.hasOlder === true ? (
           <button type="button" disabled={isAsking} onClick={older}>
@@ -101,6 +101,11 @@ function questionOf({ server, kind, inode, trouble }: Filters): Omit<EventsQuest
     ...(inode === undefined ? {} : { inode: Number(inode) }),
     ...(trouble === '1' ? { isTrouble: true } : {}),
   };
+}
+
+/** A look back is made in steps: with a filter that seldom fits, some find nothing. */
+function nothing({ hasOlder, searchedMs }: { hasOlder: boolean; searchedMs: number | null }): string {
+  return hasOlder && searchedMs !== null ? `No event fits back to ${timeText(searchedMs)}.` : 'No event fits.';
 }
 
 /** How far back it goes, and whose events are not here. */
