@@ -5,6 +5,7 @@ import { DEFAULTS } from '../../../src/catalog/configuration/defaults.js';
 import { type RunningCatalog, runCatalog } from '../../../src/catalog/main.js';
 import { CatalogError } from '../../../src/catalog/map/errors.js';
 import { brief } from '../../../src/recording/brief.js';
+import { reignNumber } from '../../../src/replication/core/primary-backup/reigns.js';
 import { messageOf } from '../../../src/runtime/caught-errors.js';
 import type { Timer } from '../../../src/runtime/clock.js';
 import type { Recorder } from '../recording/recorder.js';
@@ -49,7 +50,10 @@ export class CatalogWorld {
     this.random = new SeededRandom(seed);
     this.network = new SimulatedNetwork(this.random.fork(), recorder);
     this.#scheduler = new Scheduler(this.#trace);
-    if (recorder !== undefined) recorder.nowUs = () => this.#scheduler.nowUs;
+    if (recorder !== undefined) {
+      recorder.nowUs = () => this.#scheduler.nowUs;
+      if (protocol === 'primary-backup') recorder.termOf = reignNumber;
+    }
     this.#world = {
       scheduler: this.#scheduler,
       network: this.network,

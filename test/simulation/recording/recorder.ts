@@ -35,10 +35,14 @@ export function processesOf(shape: ClusterShape): { name: string; kind: ProcessK
 export class Recorder {
   /** Microseconds; set by whoever has the clock. */
   nowUs: () => number = () => 0;
+  /** A term as people count it; primary-backup's also says whose it is. */
+  termOf: (term: number) => number = (term) => term;
   /** Before this only who is what is recorded: the beginning of a run in which nothing happens yet. */
   fromUs = 0;
   readonly #writer: RecordingWriter;
-  readonly #roles = new RoleWatch((event) => this.#writer.add({ t: this.nowUs(), ...event } as RecordedEvent));
+  readonly #roles = new RoleWatch(({ term, ...event }) =>
+    this.#writer.add({ t: this.nowUs(), ...event, term: this.termOf(term) } as RecordedEvent),
+  );
   readonly #connections = new Set<RecordedConnection>();
 
   constructor({ write, ...header }: RecorderOptions) {
