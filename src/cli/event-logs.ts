@@ -9,8 +9,8 @@ import { hasCode } from '../runtime/caught-errors.js';
 /** A log, and the one before it (rotating-file.ts). */
 const LOG_NAME = /^(.+)\.log(\.1)?$/;
 const CHUNK_BYTES = 256 * 1024;
-/** No question reads more: with a filter that fits nothing it would read all. */
-const MOST_BYTES = 48 * 1024 * 1024;
+/** One question reads little more: with a filter that fits nothing it would read all, and hold up the mediator. */
+const MOST_BYTES = 8 * 1024 * 1024;
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error', 'fatal'] satisfies LoggedEvent['level'][];
 const LONGEST_LINE_BYTES = 64 * 1024;
 
@@ -51,24 +51,37 @@ export class LogFolder implements EventLogs {
 async function newest(
   logs: readonly LogFile[],
   question: EventsQuestion,
-): Promise<Pick<EventsAnswer, 'events' | 'hasOlder'>> {
+): Promise<Pick<EventsAnswer, 'events' | 'hasOlder' | 'searchedMs'>> {
   const { limit, since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY } = question;
   const events: LoggedEvent[] = [];
-  await Promise.all(logs.map((log) => log.startAt(until)));
+  let searchedMs: number | null = null;
+  for (const log of logs) await log.startAt(until);
+  // What it takes to begin does not count: each question gets further than the one before.
+  await latestOf(logs);
+  const bytesRead = (): number => logs.reduce((sum, log) => sum + log.bytesRead, 0);
+  const mostBytes = bytesRead() + MOST_BYTES;
   for (;;) {
-    const heads = await Promise.all(logs.map((log) => log.head()));
-    let latest = -1;
-    for (const [at, head] of heads.entries()) {
-      if (head !== null && (latest < 0 || head.timeMs > (heads[latest]?.timeMs ?? 0))) latest = at;
-    }
-    const head = heads[latest];
-    if (head === null || head === undefined || head.timeMs < since) return { events, hasOlder: false };
-    const isFull = events.length >= limit && head.timeMs < (events.at(-1)?.timeMs ?? 0);
-    const isTooMuch = logs.reduce((sum, log) => sum + log.bytesRead, 0) > MOST_BYTES;
-    if (isFull || isTooMuch) return { events, hasOlder: true };
-    logs[latest]?.take();
+    const latest = await latestOf(logs);
+    const head = latest?.head;
+    if (latest === null || head === undefined || head.timeMs < since) return { events, hasOlder: false, searchedMs };
+    const isNewMoment = searchedMs === null || head.timeMs < searchedMs;
+    if (isNewMoment && (events.length >= limit || bytesRead() > mostBytes))
+      return { events, hasOlder: true, searchedMs };
+    // Lines of one log may be out of order by a moment.
+    searchedMs = Math.min(head.timeMs, searchedMs ?? head.timeMs);
+    latest.take();
     if (fits(head, question)) events.push(head);
   }
+}
+
+/** The file whose newest line that was not taken is the newest of all; null when all are at their beginnings. */
+async function latestOf(logs: readonly LogFile[]): Promise<LogFile | null> {
+  let latest: LogFile | null = null;
+  for (const log of logs) {
+    if (log.isToRead) await log.readBack();
+    if (log.head !== undefined && log.head.timeMs > (latest?.head?.timeMs ?? Number.NEGATIVE_INFINITY)) latest = log;
+  }
+  return latest;
 }
 
 function fits(event: LoggedEvent, { until, server, kind, inode, isTrouble }: EventsQuestion): boolean {
@@ -148,10 +161,19 @@ class LogFile {
     return start === 0 || end < 0 ? null : (this.#parse(bytes.subarray(start, end), 0)?.timeMs ?? null);
   }
 
-  /** The newest line that was not taken; null when there is none left. */
-  async head(): Promise<LoggedEvent | null> {
-    while (this.#lines.length === 0 && this.#position > 0) await this.#readBack();
-    return this.#lines.at(-1) ?? null;
+  /** The newest line that was not taken, of what was read. */
+  get head(): LoggedEvent | undefined {
+    return this.#lines.at(-1);
+  }
+
+  /** Whether it has no such line, and there may be one further back. */
+  get isToRead(): boolean {
+    return this.#lines.length === 0 && this.#position > 0;
+  }
+
+  /** Reads on until there is such a line, or the file's beginning. */
+  async readBack(): Promise<void> {
+    while (this.isToRead) await this.#readBack();
   }
 
   take(): void {

@@ -95,6 +95,9 @@ describe('the page in a browser', function () {
     await user.untilText(/All five agree and match the witness.*Before.*data2 and data4 hold other bytes.*repaired/s);
     await open('events?kind=repair');
     await user.untilText(/data2 got the right bytes of block 2 of inode \d+/);
+    await user.page.type('#events-file', '/a.txt\n');
+    await user.untilText(/No event fits/);
+    await user.untilText(/\/a\.txt/);
   });
 
   it('votes again when it is asked to', async () => {

@@ -10,6 +10,10 @@ export const CATALOG_EVENTS: EventTexts = {
     'The log of this catalog server cannot be written, so it takes no part until it can.',
     'Look at its disk.',
   ),
+  'catalog.majority_lost': text(
+    '{lost} have come back without what they had, and the rest is no majority, so nobody can lead any more.',
+    'Stop all servers of the catalog, and start them with empty stores.',
+  ),
   'catalog.newcomer': text('{member} is new, and learns from the others before it votes.'),
   'catalog.not_answered': text('{server} did not answer a request of the catalog.'),
   'catalog.not_dismissed': text('{server} was removed and could not be told so.', 'Stop it yourself.'),
@@ -25,4 +29,8 @@ export const CATALOG_EVENTS: EventTexts = {
   'catalog.not_registered': text('It could not be registered at {at} who founds the group.', 'Check that server.'),
   'catalog.not_spread': text('An update could not be sent to the other servers yet; it is sent again.'),
   'catalog.not_started': text('This catalog server could not begin: {reason}.', 'Mend what the reason names.'),
+  'catalog.quorums_apart': text(
+    'With readQuorum {readQuorum} and writeQuorum {writeQuorum} of {servers} servers, a read may miss the last change.',
+    'Make the two quorums together more than the number of servers.',
+  ),
 };

@@ -19,7 +19,14 @@ export interface MediatorPageParts extends LookingParts, HarmingParts {
   logs?: EventLogs | undefined;
 }
 
-const NO_EVENTS: EventsAnswer = { events: [], hasOlder: false, oldestMs: null, here: [], elsewhere: [] };
+const NO_EVENTS: EventsAnswer = {
+  events: [],
+  hasOlder: false,
+  searchedMs: null,
+  oldestMs: null,
+  here: [],
+  elsewhere: [],
+};
 
 export class MediatorPage implements PageProvider {
   readonly questions: PageProvider['questions'];

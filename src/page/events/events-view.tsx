@@ -6,6 +6,7 @@ import { linkTo, moveTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { timeText } from '../parts/figures.js';
 import { EventList } from './event-list.js';
+import { FileFilter } from './file-filter.js';
 import { useEvents } from './use-events.js';
 
 /** The first words of events' names. */
@@ -59,16 +60,7 @@ export function EventsView() {
             choose={(kind) => set({ kind })}
           />
         </label>
-        <label class="check">
-          File (inode)
-          <input
-            type="text"
-            inputMode="numeric"
-            size={7}
-            value={filters.inode ?? ''}
-            onChange={({ currentTarget }) => set({ inode: currentTarget.value.replace(/\D/g, '') })}
-          />
-        </label>
+        <FileFilter key={filters.inode ?? ''} inode={filters.inode ?? ''} choose={(inode) => set({ inode })} />
         <label class="check">
           <input
             type="checkbox"
@@ -89,7 +81,7 @@ export function EventsView() {
         </p>
       )}
       <EventList events={events} />
-      {events.length === 0 && answer !== null ? <p class="empty">No event fits.</p> : null}
+      {events.length === 0 && answer !== null ? <p class="empty">{nothing(answer)}</p> : null}
       <p class="row">
         {answer?.hasOlder === true ? (
           <button type="button" disabled={isAsking} onClick={older}>
@@ -109,6 +101,11 @@ function questionOf({ server, kind, inode, trouble }: Filters): Omit<EventsQuest
     ...(inode === undefined ? {} : { inode: Number(inode) }),
     ...(trouble === '1' ? { isTrouble: true } : {}),
   };
+}
+
+/** A look back is made in steps: with a filter that seldom fits, some find nothing. */
+function nothing({ hasOlder, searchedMs }: { hasOlder: boolean; searchedMs: number | null }): string {
+  return hasOlder && searchedMs !== null ? `No event fits back to ${timeText(searchedMs)}.` : 'No event fits.';
 }
 
 /** How far back it goes, and whose events are not here. */

@@ -66,7 +66,7 @@ export function useEvents(question: Omit<EventsQuestion, 'limit'>, sinceMs?: num
     get(newest === undefined ? {} : { since: newest }, false);
   }, [snapshot]);
 
-  const older = (): void => get({ until: events.at(-1)?.timeMs }, true);
+  const older = (): void => get({ until: answer?.searchedMs ?? undefined }, true);
   return { events, answer, failure, isAsking, older };
 }
 

@@ -165,6 +165,8 @@ export interface EventsAnswer {
   events: LoggedEvent[];
   /** Whether there may be older ones that fit. */
   hasOlder: boolean;
+  /** The older ones are asked for with this as `until`; null when there was nothing to look at. */
+  searchedMs: number | null;
   /** The oldest line that is kept on this machine; null when there is none. */
   oldestMs: number | null;
   /** Servers whose logs are on this machine, and those whose are not. */

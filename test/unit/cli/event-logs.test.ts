@@ -89,15 +89,32 @@ describe('the logs of a folder', () => {
     const seen = new Set<string>();
     let last = Number.POSITIVE_INFINITY;
     for (let until: number | undefined; ; ) {
-      const { events, hasOlder } = await find(until === undefined ? { limit: 500 } : { limit: 500, until });
+      const { events, hasOlder, searchedMs } = await find(until === undefined ? { limit: 500 } : { limit: 500, until });
       for (const { id, timeMs } of events) {
         assert.ok(timeMs <= last || seen.has(id), 'newest first');
         seen.add(id);
         last = timeMs;
       }
-      until = events.at(-1)?.timeMs;
+      until = searchedMs ?? undefined;
       if (!hasOlder) break;
     }
     assert.equal(seen.size, count);
+  });
+
+  it('are looked through in steps for what seldom fits', async () => {
+    const padding = 'p'.repeat(10_000);
+    const lines = Array.from({ length: 3000 }, (_, at) => line(at, 'data1', 'block.unreadable', { padding }));
+    await put('data1.log', line(0, 'data1', 'server.ready') + lines.join(''));
+    let steps = 0;
+    const found: string[] = [];
+    for (let until: number | undefined; ; steps++) {
+      const answer = await find({ kind: 'server', ...(until === undefined ? {} : { until }) });
+      found.push(...answer.events.map(({ event }) => event));
+      if (!answer.hasOlder) break;
+      assert.ok(answer.searchedMs !== null && answer.searchedMs < (until ?? Number.POSITIVE_INFINITY));
+      until = answer.searchedMs;
+    }
+    assert.deepEqual(found, ['server.ready']);
+    assert.ok(steps >= 2 && steps < 10, `${steps} steps`);
   });
 });
