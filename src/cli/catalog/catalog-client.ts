@@ -18,6 +18,14 @@ export interface Answer {
   readonly content: Readonly<Record<string, unknown>>;
 }
 
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Headers;
+  readonly body?: string | undefined;
+  readonly limitMs: number;
+}
+
 export class CatalogClient {
   /** The one that is asked first stands first. */
   #addresses: string[];
@@ -51,7 +59,7 @@ export class CatalogClient {
   /** Asks one server, and no other one. */
   async at(address: string, method: string, path: string): Promise<Answer> {
     try {
-      return await this.#ask(address, method, path, new Headers(), undefined);
+      return await this.#ask(address, { method, path, headers: new Headers(), limitMs: REQUEST_DEADLINE_MS });
     } catch (error) {
       throw unreachable(address, error);
     }
@@ -60,7 +68,7 @@ export class CatalogClient {
   /** Asks once the server that has answered last, or the one that it names. Throws CommandFailure when it does not answer in time. */
   async look(path: string, limitMs: number): Promise<Answer> {
     try {
-      return await this.#follow(this.address, 'GET', path, new Headers(), undefined, limitMs);
+      return await this.#follow(this.address, { method: 'GET', path, headers: new Headers(), limitMs });
     } catch (error) {
       throw unreachable(this.address, error);
     }
@@ -78,7 +86,7 @@ export class CatalogClient {
     for (;;) {
       for (const address of [...this.#addresses]) {
         try {
-          const answer = await this.#follow(address, method, path, headers, body);
+          const answer = await this.#follow(address, { method, path, headers, body, limitMs: REQUEST_DEADLINE_MS });
           if (!TRY_ELSEWHERE.has(answer.status)) return answer;
           why = new CommandFailure(String(answer.content.message));
         } catch (error) {
@@ -90,17 +98,10 @@ export class CatalogClient {
     }
   }
 
-  async #follow(
-    first: string,
-    method: string,
-    path: string,
-    headers: Headers,
-    body?: string,
-    limitMs = REQUEST_DEADLINE_MS,
-  ): Promise<Answer> {
+  async #follow(first: string, request: Asked): Promise<Answer> {
     let address = first;
     for (let hop = 0; hop < MOST_HOPS; hop++) {
-      const answer = await this.#ask(address, method, path, headers, body, limitMs);
+      const answer = await this.#ask(address, request);
       const { leader } = answer.content as { leader?: { address: string } };
       if (answer.status !== 307 || leader === undefined) {
         this.#prefer(address);
@@ -111,14 +112,7 @@ export class CatalogClient {
     return { status: 503, content: { message: 'servers send each other in a circle: who leads is being settled' } };
   }
 
-  async #ask(
-    address: string,
-    method: string,
-    path: string,
-    headers: Headers,
-    body?: string,
-    limitMs = REQUEST_DEADLINE_MS,
-  ): Promise<Answer> {
+  async #ask(address: string, { method, path, headers, body, limitMs }: Asked): Promise<Answer> {
     if (this.#secret !== undefined) {
       headers.set('authorization', `Basic ${Buffer.from(`nmrfs:${this.#secret}`).toString('base64')}`);
     }

@@ -247,13 +247,13 @@ describe('a journal', () => {
       return journal;
     };
     let journal = await open();
-    for (let round = 0; round < 3; round++) {
-      for (let turn = 0; turn < 40; turn++) {
+    for (let round = 0; round < 2; round++) {
+      for (let turn = 0; turn < 24; turn++) {
         const entry: [string, Uint8Array] = [`${turn}`, Buffer.alloc(10_000, turn + round)];
         const record = packr.pack([entry]);
         await journal.append(record);
         absorb(record);
-        if (turn === 20) void journal.keep();
+        if (turn === 12) void journal.keep();
       }
       const before = new Map(state);
       await journal.close();

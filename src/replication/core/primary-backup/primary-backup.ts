@@ -9,13 +9,14 @@ import { BY_ALL } from '../counting.js';
 import type { Append, Heartbeat, Snapshot } from '../leader-messages.js';
 import { Leadership } from '../leadership.js';
 import { LedCore } from '../led-core.js';
-import { hasMember, type MemberId, type Members, withLearner, withVoter } from '../members.js';
+import { hasMember, type MemberId, type Members } from '../members.js';
 import { Outbox } from '../outbox.js';
 import { Replica } from '../replica.js';
 import type { CoreSettings } from '../settings.js';
 import { Living } from './living.js';
 import type { Helo, PrimaryMessage, Roll } from './messages.js';
 import { nextReign } from './reigns.js';
+import { reviewedRoll, rollOfNew } from './roll.js';
 
 /** Numbers of starts are drawn from so many. */
 const STARTS = 2 ** 40;
@@ -223,28 +224,17 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
     this.#isReturning = false;
     this.leadership = new Leadership(this.#term, this.settings, this.replica, this.outbox, BY_ALL);
     this.leadership.begin();
-    const { voters, learners } = this.replica.log.members;
-    const all = [...voters, ...learners].filter((member) => member !== self);
-    const counting = voters.filter((voter) => voter === self || this.#living.isLiving(voter));
-    this.leadership.setMembers({
-      voters: [...new Set([...counting, self])].sort(),
-      learners: all.filter((member) => !counting.includes(member)).sort(),
-    });
+    this.leadership.setMembers(rollOfNew(self, this.replica.log.members, (voter) => this.#living.isLiving(voter)));
     this.#commit();
   }
 
-  /** The silent are struck off; those that have come back and have everything count again. */
   #reviewMembers(): void {
     if (this.leadership === null || this.leadership.isHandingOver) return;
-    const { self } = this.settings;
     const { members } = this.replica.log;
-    let next = members;
-    for (const voter of members.voters) {
-      if (voter !== self && !this.#living.isLiving(voter)) next = withLearner(next, voter);
-    }
-    for (const learner of members.learners) {
-      if (this.#living.isLiving(learner) && this.#hasEverything(learner)) next = withVoter(next, learner);
-    }
+    const next = reviewedRoll(this.settings.self, members, {
+      isLiving: (member) => this.#living.isLiving(member),
+      hasEverything: (member) => this.#hasEverything(member),
+    });
     if (next === members) return;
     this.leadership.setMembers(next);
     this.#commit();
