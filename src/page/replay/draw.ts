@@ -1,6 +1,6 @@
 // Draws the picture of a recording for one position: lanes, roles, cuts, messages, and what happened to processes.
 import type { MessageEvent, RecordedEvent } from '../../recording/format.js';
-import { agreeing, isAgreed, timeText } from '../../recording/sentences.js';
+import { agreeing, isAgreed, isLoss, timeText } from '../../recording/sentences.js';
 import type { Lane, LifeSpan, RoleSpan } from '../../recording/timeline.js';
 import type { Layout } from './layout.js';
 import type { Palette } from './palette.js';
@@ -69,7 +69,7 @@ function drawRuler({ context, layout, palette, player }: Picture): void {
     const us = layout.usAt(x);
     if (us < player.timeline.startUs || us > player.timeline.endUs) continue;
     const text = timeText(us - player.timeline.startUs);
-    if (text === lastText) continue;
+    if (text === lastText || x + 4 + context.measureText(text).width > widthPx) continue;
     lastText = text;
     context.fillStyle = palette.line;
     context.fillRect(x, rulerPx - 12, 1, heightPx - rulerPx);
@@ -86,6 +86,7 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
   context.textAlign = 'center';
   context.font = `11px ${palette.font}`;
   let labelledTo = 0;
+  const labels: { text: string; x: number }[] = [];
   for (let unit = first; unit < last; unit++) {
     const us = player.axis.usOf(unit + 1) - player.axis.usOf(unit);
     if (us < SILENCE_US) continue;
@@ -97,9 +98,11 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
     const half = context.measureText(text).width / 2;
     if (x + width / 2 - half < labelledTo) continue;
     labelledTo = x + width / 2 + half + 4;
-    context.fillStyle = palette.soft;
-    context.fillText(text, x + width / 2, layout.heightPx - 9);
+    labels.push({ text, x: x + width / 2 });
   }
+  // Above all bands: a label may be wider than its own.
+  context.fillStyle = palette.soft;
+  for (const { text, x } of labels) context.fillText(text, x, layout.heightPx - 9);
 }
 
 function drawLane({ context, layout, palette }: Picture, lane: Lane, at: number): void {
@@ -297,8 +300,7 @@ function drawMark(picture: Picture, event: RecordedEvent, isChosen: boolean, isL
   const y = layout.yOf(event.process);
   if (isChosen) ring(context, x, y, 14, palette.ink);
   if (event.kind === 'state') {
-    const isBad = /crashes|power|ends|stops/.test(event.state);
-    badge(picture, SIGNS[event.state] ?? '?', x, y, isBad ? palette.bad : palette.good);
+    badge(picture, SIGNS[event.state] ?? '?', x, y, isLoss(event) ? palette.bad : palette.good);
   } else if (event.kind === 'election') {
     badge(picture, '▲', x, y, palette.odd);
     tag(picture, `asks for votes, term ${event.term}`, x + 13, y - 13, palette.odd);
