@@ -151,6 +151,7 @@ function optionsFor(chart: Chart, element: HTMLElement): uPlot.Options {
     axes: [
       {
         ...axis,
+        size: 28,
         space: 70,
         values: (_plot, times) => times.map((time) => new Date(time * 1000).toTimeString().slice(0, 5)),
       },

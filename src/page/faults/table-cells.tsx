@@ -82,7 +82,8 @@ function Outcome({ table, cell, found }: { table: Table; cell: Cell; found: Foun
   return (
     <td>
       <span class={`outcome-cell ${found.isDone ? 'good' : 'bad'}`}>
-        {found.isDone ? '✓ succeeds' : '✕ refused'}
+        <span class="outcome-sign">{found.isDone ? '✓ ' : '✕ '}</span>
+        {found.isDone ? 'succeeds' : 'refused'}
         {isAsPromised ? '' : ', not as promised'}
       </span>
     </td>

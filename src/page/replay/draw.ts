@@ -16,6 +16,8 @@ export interface Picture {
 /** More arrows than this are drawn as how many they are. */
 const MOST_ARROWS = 4000;
 const LABELLED_ARROWS = 70;
+/** The height of a label. */
+const LABEL_PX = 14;
 /** A message that never arrived ends so far on its way. */
 const LOST_SHARE = 0.62;
 const LOST_PX = 26;
@@ -52,7 +54,7 @@ export function draw(picture: Picture): void {
   }
   drawFuture(picture);
   const chosen = player.chosenEvent;
-  if (chosen?.kind === 'message') drawArrow(picture, chosen, true, true);
+  if (chosen?.kind === 'message') drawArrow(picture, chosen, true);
   context.restore();
   drawLabels(picture);
   context.fillStyle = palette.line;
@@ -173,9 +175,32 @@ function drawArrows(picture: Picture, places: readonly number[]): void {
   const { player } = picture;
   const messages = places.filter((place) => player.timeline.events[place]?.kind === 'message');
   const isLabelled = messages.length <= LABELLED_ARROWS;
-  for (const place of messages) {
-    if (place !== player.chosen) drawArrow(picture, player.timeline.events[place] as MessageEvent, false, isLabelled);
-  }
+  const arrows = messages.filter((place) => place !== player.chosen);
+  for (const place of arrows) drawArrow(picture, player.timeline.events[place] as MessageEvent, false);
+  if (!isLabelled) return;
+  const taken: Box[] = [];
+  for (const place of arrows) labelArrow(picture, player.timeline.events[place] as MessageEvent, taken);
+}
+
+interface Box {
+  x: number;
+  y: number;
+  width: number;
+}
+
+/** Its name, where no other one is already. */
+function labelArrow({ context, layout, palette }: Picture, event: MessageEvent, taken: Box[]): void {
+  if (event.isReply === true) return;
+  const { x, y } = labelPlace(arrowOf(layout, event));
+  context.font = `12px ${palette.font}`;
+  const { width } = context.measureText(event.name);
+  if (taken.some((box) => Math.abs(box.y - y) < LABEL_PX && x < box.x + box.width + 4 && box.x < x + width + 4)) return;
+  taken.push({ x, y, width });
+  tag({ context, palette }, event.name, x, y, colourOf(event, palette));
+}
+
+function labelPlace({ fromX, fromY, toX, toY }: Arrow): { x: number; y: number } {
+  return { x: fromX + (toX - fromX) * 0.3 + 6, y: fromY + (toY - fromY) * 0.3 };
 }
 
 export interface Arrow {
@@ -202,12 +227,7 @@ function colourOf({ arrived, isFailure, isReply, name }: MessageEvent, palette: 
   return isReply === true ? palette.soft : palette.message;
 }
 
-function drawArrow(
-  { context, layout, palette, player }: Picture,
-  event: MessageEvent,
-  isChosen: boolean,
-  isLabelled: boolean,
-): void {
+function drawArrow({ context, layout, palette, player }: Picture, event: MessageEvent, isChosen: boolean): void {
   const { fromX, fromY, toX, toY } = arrowOf(layout, event);
   const colour = isChosen ? palette.ink : colourOf(event, palette);
   context.strokeStyle = colour;
@@ -225,10 +245,9 @@ function drawArrow(
     const share = (layout.x(player.us) - fromX) / Math.max(1e-6, toX - fromX);
     dot(context, fromX + (toX - fromX) * share, fromY + (toY - fromY) * share, 5);
   }
-  if (!isLabelled) return;
-  const text = event.isReply === true && !isChosen ? '' : event.name;
-  if (text === '') return;
-  tag({ context, palette }, text, fromX + (toX - fromX) * 0.3 + 6, fromY + (toY - fromY) * 0.3, colour, isChosen);
+  if (!isChosen) return;
+  const { x, y } = labelPlace({ fromX, fromY, toX, toY });
+  tag({ context, palette }, event.name, x, y, colour, true);
 }
 
 /** One that waits behind a cut link for long: its beginning and its end, as it would have gone without. */
