@@ -67,6 +67,8 @@ const CHARTS: readonly Chart[] = [
 
 const SPAN_S = 600;
 const HEIGHT = 130;
+/** Of an axis: numbers that are smaller would not fit beside it. */
+const LEAST_TOP = 0.1;
 
 export function Curves() {
   const known = useStore(samples);
@@ -146,7 +148,7 @@ function optionsFor(chart: Chart, element: HTMLElement): uPlot.Options {
     cursor: { show: false },
     scales: {
       x: { time: true, range: (_plot, _from, to) => [to - SPAN_S, to] },
-      y: { range: (_plot, _from, to) => [0, to > 0 ? to * 1.08 : 1] },
+      y: { range: (_plot, _from, to) => [0, to > 0 ? Math.max(to * 1.08, LEAST_TOP) : 1] },
     },
     axes: [
       {
