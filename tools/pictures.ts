@@ -11,6 +11,8 @@ const PHONE = { width: 390, height: 780 };
 /** What the rebuild has to move: enough that it is seen. */
 const MEBIBYTES = 300;
 const LOAD_MS = 30_000;
+/** Leads to when the leader of raft has died. */
+const LEADER_DIES = 'a[aria-label^="raft, longest wait"]';
 /** Reads and writes at a steady rate until the file `stop` is there. */
 const LOAD = `mkdir -p work && cd work && for i in $(seq 1 100000); do
   [ -e ../stop ] && exit
@@ -63,9 +65,17 @@ async function draw(cluster: Cluster, user: PageUser): Promise<void> {
   await cluster.untilState('up');
   await open('faults');
   await user.press('Table 4 Qr 3');
-  await user.untilText(/24 of 24 cells found/, 120_000);
+  await user.untilText(/Table 4\s+done/, 120_000);
   await page.$eval('.run', (run) => run.scrollIntoView({ block: 'end' }));
   await shoot('faults');
+  await open('replay');
+  await page.waitForSelector(LEADER_DIES).then((link) => link?.click());
+  await page.select('.replay-jump select', 'leader');
+  await until('the next leader', async () => {
+    await user.press('Next: Change of leader');
+    return /is leader in term 2/.test(await user.textOf('.replay-details'));
+  });
+  await shoot('replay');
 }
 
 async function main(): Promise<void> {

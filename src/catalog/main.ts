@@ -81,7 +81,7 @@ export async function runCatalog(options: RunCatalogOptions, runtime: Runtime): 
     await blocks.close();
     throw error;
   }
-  runtime.log.info('server.ready', { name: server.name, address: listening.address, protocol: config.protocol });
+  runtime.log.info('server.ready', { address: listening.address, protocol: config.protocol });
   const starting = catalog.start();
   starting.catch((error: unknown) => runtime.log.error('catalog.not_started', { reason: String(error) }));
   return {

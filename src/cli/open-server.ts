@@ -206,7 +206,7 @@ async function openMediatorProcess(
       throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });
     running.mediator.addKept('mount', () => mount.kept());
-    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
+    mount.ended.catch((error: unknown) => runtime.log.error('mount.broken', { directory, ...errorFields(error) }));
     return mount;
   }
 }

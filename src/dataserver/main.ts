@@ -63,7 +63,7 @@ export async function runDataserver(options: RunDataserverOptions, runtime: Runt
   try {
     const dataserver = await openWhenWritable(options, runtime, opening);
     opening.opened(dataserver);
-    runtime.log.info('server.ready', { name: options.name, address: server.address });
+    runtime.log.info('server.ready', { address: server.address });
     return {
       address: server.address,
       async close() {

@@ -54,7 +54,7 @@ export async function runMetaserver(options: RunMetaserverOptions, runtime: Runt
       },
       runtime,
     );
-    runtime.log.info('server.ready', { name, address: server.address });
+    runtime.log.info('server.ready', { address: server.address });
     // The others must reach this server before it can find its group.
     const failed = new Promise<unknown>((resolve) => {
       if (!isAlone) metaserver.start().catch(resolve);

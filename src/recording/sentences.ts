@@ -35,6 +35,11 @@ export function hasDissent({ witness, ballots }: VoteEvent): boolean {
   );
 }
 
+/** Whether a process is lost or stops by it. */
+export function isLoss(event: RecordedEvent): boolean {
+  return event.kind === 'state' && /crashes|power|ends|stops/.test(event.state);
+}
+
 /** In a few words, for a list. */
 export function headline(event: RecordedEvent): string {
   switch (event.kind) {

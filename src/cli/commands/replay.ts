@@ -16,7 +16,7 @@ export function addReplayCommand(program: Command): void {
       '[files...]',
       'a recording, as "npm run simulate -- --record FILE" makes one, or those of several servers',
     )
-    .option('--port <port>', 'where to listen on 127.0.0.1 (default: a free one)', wholeNumber(0, HIGHEST_PORT), 0)
+    .option('--port <port>', 'where to listen on 127.0.0.1; 0: a free one', wholeNumber(0, HIGHEST_PORT), 0)
     .action(async (files: string[], { port }: ReplayOptions) => {
       const { serveReplay } = await import('../replay/serve-replay.js');
       await serveReplay(files, port);

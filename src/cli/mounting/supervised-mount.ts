@@ -35,7 +35,7 @@ export async function openMount(
         throw new CommandFailure(`${directory}: ${messageOf(error)}`);
       },
     );
-    mount.ended.catch((error: unknown) => runtime.log.error('mount.failed', { directory, ...errorFields(error) }));
+    mount.ended.catch((error: unknown) => runtime.log.error('mount.broken', { directory, ...errorFields(error) }));
     return {
       async close() {
         await mount.unmount();

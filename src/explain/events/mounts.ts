@@ -7,6 +7,7 @@ export const MOUNT_EVENTS: EventTexts = {
     '{directory} is in use, and is unmounted as soon as programs let go of it.',
     'End the programs that use it, if it is to go now.',
   ),
+  'mount.broken': text('The mount at {directory} ended with a failure: {reason}.', 'Mount again.'),
   'mount.changes_lost': text(
     'Changes of {inodes} files or folders were lost with a server; the next fsync of each says so.',
     'Check what programs changed last.',
@@ -15,8 +16,8 @@ export const MOUNT_EVENTS: EventTexts = {
   'mount.device': text('The kernel closed the mount with an error: {error}.', 'Mount again.'),
   'mount.ended': text('{directory} is not mounted any more.'),
   'mount.failed': text(
-    'The request {request} of a program failed in a way that nobody expects; it got EIO.',
-    'Report it with the lines of the log around it.',
+    'A program’s request ({request}) failed, and it got EIO.',
+    'The events of the same moment say why; report it with them where they do not.',
   ),
   'mount.late-reply': text('A program had given up before its answer came.'),
   'mount.left': text('The mount has ended and its name could not be taken away.', 'Run umount -l on the directory.'),

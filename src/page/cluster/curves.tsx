@@ -67,6 +67,8 @@ const CHARTS: readonly Chart[] = [
 
 const SPAN_S = 600;
 const HEIGHT = 130;
+/** Of an axis: numbers that are smaller would not fit beside it. */
+const LEAST_TOP = 0.1;
 
 export function Curves() {
   const known = useStore(samples);
@@ -146,11 +148,12 @@ function optionsFor(chart: Chart, element: HTMLElement): uPlot.Options {
     cursor: { show: false },
     scales: {
       x: { time: true, range: (_plot, _from, to) => [to - SPAN_S, to] },
-      y: { range: (_plot, _from, to) => [0, to > 0 ? to * 1.08 : 1] },
+      y: { range: (_plot, _from, to) => [0, to > 0 ? Math.max(to * 1.08, LEAST_TOP) : 1] },
     },
     axes: [
       {
         ...axis,
+        size: 28,
         space: 70,
         values: (_plot, times) => times.map((time) => new Date(time * 1000).toTimeString().slice(0, 5)),
       },

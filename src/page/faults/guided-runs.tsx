@@ -1,5 +1,4 @@
-// The report's stories and tables as runs that anybody can start, on files in a
-// folder of their own.
+// Stories and tables as runs that anybody can start, on files in a folder of their own.
 import { useState } from 'preact/hooks';
 import type { ClusterSnapshot } from '../../protocol/page/messages.js';
 import { Store, useStore } from '../live/store.js';
@@ -62,7 +61,7 @@ export function GuidedRuns({ cluster }: { cluster: ClusterSnapshot }) {
         the configuration promises. Crashed servers and changed quorums are put back at its end.
       </p>
       <label class="check" for="victims">
-        Stories befall
+        Each story strikes
         <select
           id="victims"
           value={count}
@@ -145,8 +144,12 @@ async function carryOut(
 }
 
 function otherTables(servers: number): string {
-  const others = TABLES.filter((table) => table.servers !== servers);
-  if (others.length === 0) return '';
-  const counts = [...new Set(others.map((table) => table.servers))].join(' or ');
-  return `The other tables of the report are of clusters with ${counts} data ${counts === '1' ? 'server' : 'servers'}: nmrfs init --data-servers makes one.`;
+  const what =
+    'A table tries writes and reads with ever more corrupted or crashed replicas, and compares what succeeds with what the quorums promise.';
+  const counts = [...new Set(TABLES.map((table) => table.servers))].filter((count) => count !== servers);
+  if (counts.length === 0) return what;
+  const numbers = TABLES.filter((table) => table.servers !== servers).map(({ number }) => number);
+  const others = numbers.length === 1 ? `Table ${numbers[0]} needs` : 'Those in grey need';
+  const inits = counts.map((count) => `«nmrfs init --data-servers ${count}»`).join(' or ');
+  return `${what} ${others} another cluster: ${inits} makes one.`;
 }

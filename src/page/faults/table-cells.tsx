@@ -1,5 +1,5 @@
-// A table of the report, each cell filled in as it is found.
-import { type Cell, type Fault, isPrinted, type Operation, type Table } from './runs/tables.js';
+// A table of what succeeds, each cell filled in as it is found.
+import { type Cell, type Fault, isPromised, type Operation, type Table } from './runs/tables.js';
 
 export type Found = Cell & { isDone: boolean };
 
@@ -17,7 +17,7 @@ const COLUMNS: readonly { fault: Fault; operation: Operation; title: string }[] 
 
 export function TableCells({ table, found }: Props) {
   const rows = Array.from({ length: table.servers + 1 }, (_, faults) => faults);
-  const differing = found.filter((cell) => cell.isDone !== isPrinted(table, cell)).length;
+  const differing = found.filter((cell) => cell.isDone !== isPromised(table, cell)).length;
   const whole = rows.length * COLUMNS.length;
   return (
     <div class="stack">
@@ -64,7 +64,7 @@ export function TableCells({ table, found }: Props) {
       </table>
       <p role="status" class={differing === 0 ? 'soft' : 'failure'}>
         {found.length} of {whole} cells found
-        {differing === 0 ? ', each as the report prints it.' : `, ${differing} other than the report prints.`}
+        {differing === 0 ? ', each as promised.' : `, ${differing} other than promised.`}
       </p>
     </div>
   );
@@ -78,12 +78,13 @@ function Outcome({ table, cell, found }: { table: Table; cell: Cell; found: Foun
       </td>
     );
   }
-  const isAsPrinted = found.isDone === isPrinted(table, cell);
+  const isAsPromised = found.isDone === isPromised(table, cell);
   return (
     <td>
       <span class={`outcome-cell ${found.isDone ? 'good' : 'bad'}`}>
-        {found.isDone ? '✓ succeeds' : '✕ refused'}
-        {isAsPrinted ? '' : ', printed otherwise'}
+        <span class="outcome-sign">{found.isDone ? '✓ ' : '✕ '}</span>
+        {found.isDone ? 'succeeds' : 'refused'}
+        {isAsPromised ? '' : ', not as promised'}
       </span>
     </td>
   );

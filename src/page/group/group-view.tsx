@@ -19,7 +19,7 @@ export function GroupView() {
           <h1 id="verdict">{headline(group, away)}</h1>
           <p>{sentence(promise)}</p>
           <p class="soft">
-            Protocol: {protocol}. All of this is as {name} knows it.
+            Protocol: {protocol}. All of this is as server {name} knows it.
           </p>
         </div>
       </section>
@@ -41,12 +41,12 @@ export function GroupView() {
         </ul>
       </section>
       <section aria-labelledby="details">
-        <h2 id="details">What {name} knows</h2>
+        <h2 id="details">What server {name} knows</h2>
         <dl class="panel facts">
           {Object.entries(details).map(([key, value]) => (
             <div key={key}>
-              <dt>{key}</dt>
-              <dd class="mono">{String(value)}</dd>
+              <dt>{inWords(key)}</dt>
+              <dd class="mono">{typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value)}</dd>
             </div>
           ))}
         </dl>
@@ -74,4 +74,9 @@ function moodOf(role: string): Mood {
 
 function sentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}
+
+/** lastIndex as «last index». */
+function inWords(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -1,6 +1,6 @@
 // Draws the picture of a recording for one position: lanes, roles, cuts, messages, and what happened to processes.
 import type { MessageEvent, RecordedEvent } from '../../recording/format.js';
-import { agreeing, isAgreed, timeText } from '../../recording/sentences.js';
+import { agreeing, isAgreed, isLoss, timeText } from '../../recording/sentences.js';
 import type { Lane, LifeSpan, RoleSpan } from '../../recording/timeline.js';
 import type { Layout } from './layout.js';
 import type { Palette } from './palette.js';
@@ -16,6 +16,8 @@ export interface Picture {
 /** More arrows than this are drawn as how many they are. */
 const MOST_ARROWS = 4000;
 const LABELLED_ARROWS = 70;
+/** The height of a label. */
+const LABEL_PX = 14;
 /** A message that never arrived ends so far on its way. */
 const LOST_SHARE = 0.62;
 const LOST_PX = 26;
@@ -52,7 +54,7 @@ export function draw(picture: Picture): void {
   }
   drawFuture(picture);
   const chosen = player.chosenEvent;
-  if (chosen?.kind === 'message') drawArrow(picture, chosen, true, true);
+  if (chosen?.kind === 'message') drawArrow(picture, chosen, true);
   context.restore();
   drawLabels(picture);
   context.fillStyle = palette.line;
@@ -69,7 +71,7 @@ function drawRuler({ context, layout, palette, player }: Picture): void {
     const us = layout.usAt(x);
     if (us < player.timeline.startUs || us > player.timeline.endUs) continue;
     const text = timeText(us - player.timeline.startUs);
-    if (text === lastText) continue;
+    if (text === lastText || x + 4 + context.measureText(text).width > widthPx) continue;
     lastText = text;
     context.fillStyle = palette.line;
     context.fillRect(x, rulerPx - 12, 1, heightPx - rulerPx);
@@ -86,6 +88,7 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
   context.textAlign = 'center';
   context.font = `11px ${palette.font}`;
   let labelledTo = 0;
+  const labels: { text: string; x: number }[] = [];
   for (let unit = first; unit < last; unit++) {
     const us = player.axis.usOf(unit + 1) - player.axis.usOf(unit);
     if (us < SILENCE_US) continue;
@@ -97,9 +100,11 @@ function drawSilences({ context, layout, palette, player }: Picture): void {
     const half = context.measureText(text).width / 2;
     if (x + width / 2 - half < labelledTo) continue;
     labelledTo = x + width / 2 + half + 4;
-    context.fillStyle = palette.soft;
-    context.fillText(text, x + width / 2, layout.heightPx - 9);
+    labels.push({ text, x: x + width / 2 });
   }
+  // Above all bands: a label may be wider than its own.
+  context.fillStyle = palette.soft;
+  for (const { text, x } of labels) context.fillText(text, x, layout.heightPx - 9);
 }
 
 function drawLane({ context, layout, palette }: Picture, lane: Lane, at: number): void {
@@ -170,9 +175,32 @@ function drawArrows(picture: Picture, places: readonly number[]): void {
   const { player } = picture;
   const messages = places.filter((place) => player.timeline.events[place]?.kind === 'message');
   const isLabelled = messages.length <= LABELLED_ARROWS;
-  for (const place of messages) {
-    if (place !== player.chosen) drawArrow(picture, player.timeline.events[place] as MessageEvent, false, isLabelled);
-  }
+  const arrows = messages.filter((place) => place !== player.chosen);
+  for (const place of arrows) drawArrow(picture, player.timeline.events[place] as MessageEvent, false);
+  if (!isLabelled) return;
+  const taken: Box[] = [];
+  for (const place of arrows) labelArrow(picture, player.timeline.events[place] as MessageEvent, taken);
+}
+
+interface Box {
+  x: number;
+  y: number;
+  width: number;
+}
+
+/** Its name, where no other one is already. */
+function labelArrow({ context, layout, palette }: Picture, event: MessageEvent, taken: Box[]): void {
+  if (event.isReply === true) return;
+  const { x, y } = labelPlace(arrowOf(layout, event));
+  context.font = `12px ${palette.font}`;
+  const { width } = context.measureText(event.name);
+  if (taken.some((box) => Math.abs(box.y - y) < LABEL_PX && x < box.x + box.width + 4 && box.x < x + width + 4)) return;
+  taken.push({ x, y, width });
+  tag({ context, palette }, event.name, x, y, colourOf(event, palette));
+}
+
+function labelPlace({ fromX, fromY, toX, toY }: Arrow): { x: number; y: number } {
+  return { x: fromX + (toX - fromX) * 0.3 + 6, y: fromY + (toY - fromY) * 0.3 };
 }
 
 export interface Arrow {
@@ -199,12 +227,7 @@ function colourOf({ arrived, isFailure, isReply, name }: MessageEvent, palette: 
   return isReply === true ? palette.soft : palette.message;
 }
 
-function drawArrow(
-  { context, layout, palette, player }: Picture,
-  event: MessageEvent,
-  isChosen: boolean,
-  isLabelled: boolean,
-): void {
+function drawArrow({ context, layout, palette, player }: Picture, event: MessageEvent, isChosen: boolean): void {
   const { fromX, fromY, toX, toY } = arrowOf(layout, event);
   const colour = isChosen ? palette.ink : colourOf(event, palette);
   context.strokeStyle = colour;
@@ -222,10 +245,9 @@ function drawArrow(
     const share = (layout.x(player.us) - fromX) / Math.max(1e-6, toX - fromX);
     dot(context, fromX + (toX - fromX) * share, fromY + (toY - fromY) * share, 5);
   }
-  if (!isLabelled) return;
-  const text = event.isReply === true && !isChosen ? '' : event.name;
-  if (text === '') return;
-  tag({ context, palette }, text, fromX + (toX - fromX) * 0.3 + 6, fromY + (toY - fromY) * 0.3, colour, isChosen);
+  if (!isChosen) return;
+  const { x, y } = labelPlace({ fromX, fromY, toX, toY });
+  tag({ context, palette }, event.name, x, y, colour, true);
 }
 
 /** One that waits behind a cut link for long: its beginning and its end, as it would have gone without. */
@@ -297,8 +319,7 @@ function drawMark(picture: Picture, event: RecordedEvent, isChosen: boolean, isL
   const y = layout.yOf(event.process);
   if (isChosen) ring(context, x, y, 14, palette.ink);
   if (event.kind === 'state') {
-    const isBad = /crashes|power|ends|stops/.test(event.state);
-    badge(picture, SIGNS[event.state] ?? '?', x, y, isBad ? palette.bad : palette.good);
+    badge(picture, SIGNS[event.state] ?? '?', x, y, isLoss(event) ? palette.bad : palette.good);
   } else if (event.kind === 'election') {
     badge(picture, '▲', x, y, palette.odd);
     tag(picture, `asks for votes, term ${event.term}`, x + 13, y - 13, palette.odd);

@@ -1,6 +1,6 @@
 // The events around the position as text: what the diagram shows, for readers of text.
 import { useEffect, useRef } from 'preact/hooks';
-import { headline, timeText } from '../../recording/sentences.js';
+import { headline, isLoss, timeText } from '../../recording/sentences.js';
 import { useStore } from '../live/store.js';
 import { countText } from '../parts/figures.js';
 import type { Player } from './player.js';
@@ -33,7 +33,8 @@ export function EventList({ player }: { player: Player }) {
         {shown.map((event, offset) => {
           const place = first + offset;
           const isChosen = place === player.chosen;
-          const kind = event.kind === 'note' ? `note ${event.level}` : event.kind;
+          const kind =
+            event.kind === 'note' ? `note ${event.level}` : isLoss(event) ? `${event.kind} is-loss` : event.kind;
           const isAhead = event.t > player.us;
           return (
             <li key={place}>

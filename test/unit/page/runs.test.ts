@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Hands, Held } from '../../../src/page/faults/runs/hands.js';
 import { STORIES, type Step } from '../../../src/page/faults/runs/stories.js';
-import { type Cell, isPrinted, runTable, TABLES } from '../../../src/page/faults/runs/tables.js';
+import { type Cell, isPromised, runTable, TABLES } from '../../../src/page/faults/runs/tables.js';
 
 interface File {
   inode: number;
@@ -99,7 +99,7 @@ describe("the report's tables as runs", () => {
       const hands = new ArithmeticHands(table.servers, table.servers, table.servers);
       const found: string[] = [];
       await runTable(table, hands, (cell: Cell, isDone) => {
-        assert.equal(isDone, isPrinted(table, cell), JSON.stringify(cell));
+        assert.equal(isDone, isPromised(table, cell), JSON.stringify(cell));
         found.push(JSON.stringify(cell));
       });
       assert.equal(new Set(found).size, 4 * (table.servers + 1));

@@ -1,4 +1,4 @@
-// Tables 1 to 6 of the report: which reads and writes succeed with how many
+// Tables 1 to 6: which reads and writes succeed with how many
 // corrupted or crashed replicas, found out on this cluster cell by cell.
 import { goOn, type Hands, succeeded, until } from './hands.js';
 
@@ -17,8 +17,8 @@ export interface Table {
   servers: number;
   readQuorum: number;
   writeQuorum: number;
-  /** As the report prints it: y for success, n for refusal, one letter per number of faults. */
-  printed: Record<Fault, Record<Operation, string>>;
+  /** What the quorums promise: y for success, n for refusal, one letter per number of faults. */
+  promised: Record<Fault, Record<Operation, string>>;
 }
 
 const NONE_CRASHED = 'ynnnnn';
@@ -29,14 +29,14 @@ export const TABLES: readonly Table[] = [
     servers: 1,
     readQuorum: 1,
     writeQuorum: 1,
-    printed: { corruption: { write: 'yy', read: 'yn' }, crash: { write: 'yn', read: 'yn' } },
+    promised: { corruption: { write: 'yy', read: 'yn' }, crash: { write: 'yn', read: 'yn' } },
   },
   ...['ynnnnn', 'yynnnn', 'yyynnn', 'yyyynn', 'yyyyyn'].map((read, at) => ({
     number: at + 2,
     servers: 5,
     readQuorum: 5 - at,
     writeQuorum: 5,
-    printed: { corruption: { write: 'yyyyyy', read }, crash: { write: NONE_CRASHED, read } },
+    promised: { corruption: { write: 'yyyyyy', read }, crash: { write: NONE_CRASHED, read } },
   })),
 ];
 
@@ -45,8 +45,8 @@ const NEW = 'new content\n';
 const REPAIR_MS = 5000;
 const STATE_MS = 60_000;
 
-export function isPrinted({ printed }: Table, { fault, operation, faults }: Cell): boolean {
-  return printed[fault][operation][faults] === 'y';
+export function isPromised({ promised }: Table, { fault, operation, faults }: Cell): boolean {
+  return promised[fault][operation][faults] === 'y';
 }
 
 /**
