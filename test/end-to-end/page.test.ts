@@ -238,6 +238,10 @@ describe('the page in a browser', function () {
   });
 
   it('says that the connection is lost, and catches up', async () => {
+    const beside = await user.browser.newPage();
+    await beside.goto(`${addresses[1]}#/files/a.txt`);
+    await beside.waitForSelector('::-p-text(ask the active one)');
+    await user.page.bringToFront();
     await open('cluster');
     const name = (await cluster.status()).mediators.find(({ state }) => state === 'active')?.name ?? '';
     const pid = await cluster.pidOf(name);
@@ -246,5 +250,8 @@ describe('the page in a browser', function () {
     // Another one is active by the time that this one is there again.
     await user.untilText(/is a standby.*active mediator/s, 60_000);
     await user.untilText(/✓\s*live/);
+    // A page of the one that is active meanwhile asks again by itself.
+    await beside.bringToFront();
+    await beside.waitForSelector('.grid [data-row="0"] .cell.agrees', { timeout: 60_000 });
   });
 });
