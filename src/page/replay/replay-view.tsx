@@ -198,7 +198,8 @@ function Shown({ recording, query, linkOf }: ShownProps) {
       <PlayerView
         key={recording.header.title}
         recording={recording}
-        startUs={t === null ? undefined : Number(t)}
+        startUs={t === null || Number.isNaN(Number(t)) ? undefined : Number(t)}
+        followed={query}
         linkOf={linkOf}
       />
     </>
