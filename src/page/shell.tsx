@@ -1,6 +1,7 @@
 // The frame around the views: navigation, what the connection is like, and the
 // view that the address names.
-import { useEffect, useState } from 'preact/hooks';
+import type { ComponentType } from 'preact';
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
 import { connection, snapshots } from './live/live.js';
 import { linkTo, place } from './live/place.js';
 import { useStore } from './live/store.js';
@@ -39,10 +40,28 @@ export function Shell({ isAlone }: { isAlone: boolean }) {
       </header>
       {isAlone ? null : <Notices />}
       <main id="main" tabIndex={-1}>
-        {shown === undefined ? null : <shown.View />}
+        {shown === undefined ? null : <Guarded key={shown.name} View={shown.View} />}
       </main>
     </>
   );
+}
+
+/** A view that fails is a line, and not a blank page; the browser's console has the rest. */
+function Guarded({ View }: { View: ComponentType }) {
+  const [error, again] = useErrorBoundary((thrown: unknown) => reportError(thrown));
+  if (error === undefined) return <View />;
+  return (
+    <p class="failure" role="alert">
+      This view has failed: {messageOf(error)}.{' '}
+      <button type="button" onClick={again}>
+        Show it again
+      </button>
+    </p>
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function ConnectionState() {

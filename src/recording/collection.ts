@@ -57,10 +57,45 @@ export async function readCollectionHeader(
 
 function parse(line: string): CollectionHeader | undefined {
   try {
-    const value = JSON.parse(line) as Partial<CollectionHeader> | null;
-    const isWhole = Array.isArray(value?.columns) && Array.isArray(value.tables) && Array.isArray(value.recordings);
-    return isWhole ? (value as CollectionHeader) : undefined;
+    const value = JSON.parse(line) as unknown;
+    return isHeader(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Of another version, the rest may have another shape. */
+function isHeader(value: unknown): value is CollectionHeader {
+  if (!isObject(value)) return false;
+  const { version, title, columns, tables, recordings } = value;
+  if (version !== COLLECTION_VERSION) return true;
+  return isText(title) && isList(columns, isText) && isList(tables, isTable) && isList(recordings, isPlace);
+}
+
+function isTable(value: unknown): boolean {
+  return isObject(value) && isText(value.fault) && isList(value.rows, isRow);
+}
+
+function isRow(value: unknown): boolean {
+  return isObject(value) && isText(value.protocol) && isList(value.cells, isCell);
+}
+
+function isCell(value: unknown): boolean {
+  return isObject(value) && isText(value.text) && Number.isFinite(value.atUs);
+}
+
+function isPlace(value: unknown): boolean {
+  return isObject(value) && Number.isSafeInteger(value.start) && Number.isSafeInteger(value.bytes);
+}
+
+function isList(value: unknown, fits: (each: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(fits);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

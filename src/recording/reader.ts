@@ -98,7 +98,7 @@ export class RecordingReader {
     if (!mayBegin && (this.#isSpoilt || this.#hasEnded)) return;
     const value = parse(line);
     if (this.#header === null || mayBegin) {
-      this.#begin(readHeader(value));
+      this.#beginOrSpoil(value);
       return;
     }
     const { kind } = (value ?? {}) as { kind?: unknown };
@@ -106,6 +106,16 @@ export class RecordingReader {
     else if (!isEvent(value)) this.#spoil(`line ${this.#line} is damaged`);
     else if (this.#events.length >= MAXIMUM_EVENTS) this.#spoil(`it has more than ${MAXIMUM_EVENTS} events`);
     else this.#events.push(value);
+  }
+
+  /** What comes before a part that can't be shown is shown all the same. */
+  #beginOrSpoil(value: unknown): void {
+    try {
+      this.#begin(readHeader(value));
+    } catch (error) {
+      if (this.#header === null || !(error instanceof RecordingError)) throw error;
+      this.#spoil(`line ${this.#line} begins a part that can't be read`);
+    }
   }
 
   /** Another recording may follow the first, as those of the servers of one group do: they are shown as one. */

@@ -54,6 +54,8 @@ export interface HttpStream {
   /** Called once, when either side has ended it. */
   onClose(closed: () => void): void;
   end(): void;
+  /** Ends it at once; what is queued is lost. */
+  drop(): void;
 }
 
 export interface ListenOptions {

@@ -238,12 +238,24 @@ describe('the page in a browser', function () {
   });
 
   it('says that the connection is lost, and catches up', async () => {
+    const beside = await user.browser.newPage();
+    await beside.goto(`${addresses[1]}#/files/a.txt`);
+    await beside.waitForSelector('::-p-text(ask the active one)');
+    await user.page.bringToFront();
     await open('cluster');
     const name = (await cluster.status()).mediators.find(({ state }) => state === 'active')?.name ?? '';
     const pid = await cluster.pidOf(name);
-    process.kill(pid, 'SIGKILL');
-    await user.untilText(/has not been heard of since/);
-    // Another one is active by the time that this one is there again.
+    // A stopped one can't be active again before the other one is.
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await user.untilText(/has not been heard of since/);
+      // A page of the one that is active meanwhile asks again by itself.
+      await beside.bringToFront();
+      await beside.waitForSelector('.grid [data-row="0"] .cell.agrees', { timeout: 60_000 });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await user.page.bringToFront();
     await user.untilText(/is a standby.*active mediator/s, 60_000);
     await user.untilText(/✓\s*live/);
   });

@@ -4,8 +4,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { serve } from '../../protocol/http/server.js';
-import { fileReply, isKnownHost, type PageFile } from '../../protocol/page/page-face.js';
+import { isKnownHost } from '../../protocol/known-host.js';
+import { fileReply, type PageFile } from '../../protocol/page/page-face.js';
 import { MAXIMUM_BYTES } from '../../recording/reader.js';
+import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 import { CommandFailure } from '../failure.js';
 import { print } from '../output.js';
@@ -27,7 +29,7 @@ export async function serveReplay(paths: readonly string[], port: number): Promi
   let address = '';
   const other = async (request: HttpRequest): Promise<HttpReply | undefined> => {
     if (!isKnownHost(request.headers.host, { address, hasSecret: false })) return refuse(403, 'unknown host');
-    if (request.method !== 'GET') return refuse(405, 'only GET is answered here');
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, 'only GET is answered here');
     if (request.path === '/') return fileReply(alone, request);
     if (request.path === RECORDING && paths.length > 0) return recordingReply(paths, request);
     const file = files.get(request.path.slice(1));
@@ -44,12 +46,21 @@ export async function serveReplay(paths: readonly string[], port: number): Promi
 }
 
 async function checkSize(paths: readonly string[]): Promise<void> {
-  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size));
+  const sizes = await Promise.all(paths.map(sizeOf));
   const size = sizes.reduce((sum, each) => sum + each, 0);
   if (size <= MAXIMUM_BYTES) return;
   throw new CommandFailure(
     `${paths.join(', ')}: ${Math.round(size / MIB)} MiB, and ${MAXIMUM_BYTES / MIB} MiB is the most that can be shown: record fewer steps, or a shorter time`,
   );
+}
+
+/** A folder has no lines, and a device no end. */
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw new CommandFailure(`${path}: ${hasCode(error, 'ENOENT') ? 'there is no such file' : messageOf(error)}`);
+  });
+  if (!found.isFile()) throw new CommandFailure(`${path} is no file`);
+  return found.size;
 }
 
 /** The same page, which looks for no cluster. */

@@ -10,7 +10,9 @@ export const QUESTIONS = {
   /** As the live stream has it, and made now. */
   cluster: z.object({}),
   folder: z.object({ path, cookie: z.coerce.number().int().nonnegative().default(0) }),
-  file: z.union([z.object({ path }), z.object({ inode })]),
+  file: z.union([z.object({ path }), z.object({ inode })], {
+    error: 'a file has a path, or an inode that is a whole number',
+  }),
   votes: z.object({
     inode,
     first: z.coerce.number().int().nonnegative(),
@@ -51,6 +53,6 @@ export function parse<T>(shape: z.ZodType<T>, value: unknown): T {
   if (success) return data;
   throw new ServiceError(
     'MALFORMED',
-    error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
+    error.issues.map(({ path: at, message }) => (at.length === 0 ? message : `${at.join('.')}: ${message}`)).join('; '),
   );
 }

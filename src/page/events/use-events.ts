@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { EventsAnswer, EventsQuestion, LoggedEvent } from '../../protocol/page/messages.js';
 import { ask } from '../live/ask.js';
-import { connection, snapshots } from '../live/live.js';
+import { connection, returns, snapshots } from '../live/live.js';
 import { useStore } from '../live/store.js';
 
 const PAGE = 100;
@@ -65,6 +65,11 @@ export function useEvents(question: Omit<EventsQuestion, 'limit'>, sinceMs?: num
     const newest = events[0]?.timeMs ?? sinceMs;
     get(newest === undefined ? {} : { since: newest }, false);
   }, [snapshot]);
+
+  const returned = useStore(returns);
+  useEffect(() => {
+    if (answer === null && failure !== null && !isBusy.current) get({}, true);
+  }, [returned]);
 
   const older = (): void => get({ until: answer?.searchedMs ?? undefined }, true);
   return { events, answer, failure, isAsking, older };

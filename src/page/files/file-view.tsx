@@ -6,7 +6,7 @@ import { BALLOT_WORDS, type BallotKind } from '../../explain/vote.js';
 import type { PageFileAnswer } from '../../protocol/page/messages.js';
 import { CorruptForm } from '../faults/corrupt-form.js';
 import { ask } from '../live/ask.js';
-import { clusters } from '../live/live.js';
+import { clusters, returns } from '../live/live.js';
 import { linkTo, moveTo, place } from '../live/place.js';
 import { useStore } from '../live/store.js';
 import { countText, sizeText, timeText } from '../parts/figures.js';
@@ -118,6 +118,10 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
 /** Votes anew when something has happened to the replicas, and tells when something has been written to the file. */
 function useFollow(ballots: Ballots, { inode, modifiedMs, sizeBytes }: PageFileAnswer, changed: () => void): void {
   const snapshot = useStore(clusters);
+  const returned = useStore(returns);
+  useEffect(() => {
+    if (ballots.failure.value !== null) ballots.again(false);
+  }, [returned, ballots]);
   const seen = useRef<{ replicas: string; commits: number; atMs: number } | null>(null);
   useEffect(() => {
     if (snapshot === null || snapshot.role !== 'active') return;

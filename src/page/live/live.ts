@@ -17,6 +17,8 @@ export const clusters = new Store<ClusterSnapshot | null>(null);
 export const groups = new Store<GroupSnapshot | null>(null);
 export const samples = new Store<readonly Sample[]>([]);
 export const connection = new Store<Connection>({ state: 'connecting' });
+/** Counts how often the server has come back, or has become another one: what it could not answer may be asked again. */
+export const returns = new Store(0);
 
 const MOST_SAMPLES = 300;
 /** The server says something every second; one that is silent for so long is stopped, or cut off. */
@@ -50,7 +52,9 @@ function take(snapshot: PageSnapshot): void {
     addSample(snapshot.sample);
     clusters.value = snapshot;
   }
+  const isOther = snapshots.value?.role !== snapshot.role && snapshot.role !== 'troubled';
   snapshots.value = snapshot;
+  if (isOther) returns.value++;
 }
 
 function disconnect(): void {
@@ -86,7 +90,9 @@ function reconnect(failed: EventSource): void {
 }
 
 function heard(): void {
-  if (connection.value.state !== 'live') connection.value = { state: 'live' };
+  const { state } = connection.value;
+  if (state !== 'live') connection.value = { state: 'live' };
+  if (state === 'lost') returns.value++;
   watch();
 }
 

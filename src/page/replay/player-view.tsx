@@ -13,6 +13,8 @@ interface Props {
   recording: Recording;
   /** Where a link leads. */
   startUs: number | undefined;
+  /** Another one whenever a link was followed, be it the same. */
+  followed: unknown;
   /** The address of a position, for links. */
   linkOf: (us: number) => string;
 }
@@ -20,7 +22,7 @@ interface Props {
 /** The address follows the position, but not more often than browsers allow. */
 const ADDRESS_REST_MS = 300;
 
-export function PlayerView({ recording, startUs, linkOf }: Props) {
+export function PlayerView({ recording, startUs, followed, linkOf }: Props) {
   const player = useMemo(() => new Player(recording, startUs), [recording]);
   const [jump, setJump] = useState<Jump>('crash');
   const keptLink = useRef(linkOf);
@@ -28,7 +30,7 @@ export function PlayerView({ recording, startUs, linkOf }: Props) {
 
   useEffect(() => {
     if (startUs !== undefined && startUs !== player.us) player.seek(startUs);
-  }, [startUs]);
+  }, [startUs, followed]);
 
   useEffect(() => {
     let timer = 0;

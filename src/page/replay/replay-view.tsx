@@ -21,6 +21,8 @@ export function ReplayView() {
   const [isOver, setOver] = useState(false);
   const opened = rest === '' ? undefined : files[rest];
 
+  useEffect(() => setFailure(null), [rest, query.get('fault'), query.get('protocol')]);
+
   useEffect(() => {
     if (IS_FILE) return;
     openServed(rest === '' ? PROTOCOLS : rest).catch((error: unknown) => {
@@ -77,7 +79,13 @@ export function ReplayView() {
         </p>
       ) : null}
       {opened === undefined ? null : isCollection(opened.content) ? (
-        <FromCollection collection={opened.content} rest={rest} query={query} onFailure={setFailure} />
+        <FromCollection
+          collection={opened.content}
+          rest={rest}
+          query={query}
+          hasFailed={failure !== null}
+          onFailure={setFailure}
+        />
       ) : (
         <Shown
           recording={opened.content}
@@ -153,10 +161,11 @@ interface CollectionProps {
   collection: Collection;
   rest: string;
   query: URLSearchParams;
+  hasFailed: boolean;
   onFailure: (words: string) => void;
 }
 
-function FromCollection({ collection, rest, query, onFailure }: CollectionProps) {
+function FromCollection({ collection, rest, query, hasFailed, onFailure }: CollectionProps) {
   const protocol = query.get('protocol');
   const table = Number(query.get('fault') ?? 0);
   const [recording, setRecording] = useState<Recording | null>(null);
@@ -173,7 +182,7 @@ function FromCollection({ collection, rest, query, onFailure }: CollectionProps)
     };
   }, [collection, table, protocol]);
   if (protocol === null) return <ProtocolsTable header={collection.header} rest={rest} />;
-  if (recording === null) return <p role="status">Reading …</p>;
+  if (recording === null) return hasFailed ? null : <p role="status">Reading …</p>;
   const linkOf = (t: number): string => linkTo('replay', rest, { fault: String(table), protocol, t: String(t) });
   return <Shown recording={recording} query={query} linkOf={linkOf} />;
 }
@@ -198,7 +207,8 @@ function Shown({ recording, query, linkOf }: ShownProps) {
       <PlayerView
         key={recording.header.title}
         recording={recording}
-        startUs={t === null ? undefined : Number(t)}
+        startUs={t === null || Number.isNaN(Number(t)) ? undefined : Number(t)}
+        followed={query}
         linkOf={linkOf}
       />
     </>

@@ -3,10 +3,13 @@
 import { stackOf } from '../../runtime/caught-errors.js';
 import type { Log } from '../../runtime/log.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
+import { isKnownHost, type KnownBy } from '../known-host.js';
 import { basicAuthorized } from '../wire/authentication.js';
 import { answerXmlRpc, type XmlRpcMethods } from './xml-rpc.js';
 
 export interface HttpFace {
+  /** Where the server listens: HOST:PORT; port 0 takes a free one. */
+  address: string;
   /** POST /RPC2 */
   xmlRpc?: XmlRpcMethods;
   /** Text of GET /metrics, in Prometheus' format. */
@@ -35,10 +38,11 @@ export function httpFace(face: HttpFace, log: Log): (request: HttpRequest) => Pr
 
 /** The refusal of a request without the secret, or of a page of another site, before its body is worth reading; undefined for all others. */
 export function refuseHttp(
-  { secret, health }: HttpFace,
+  { secret, health, address }: Pick<HttpFace, 'secret' | 'health' | 'address'>,
   { path, headers }: Omit<HttpRequest, 'body'>,
 ): HttpReply | undefined {
-  if (isOfOtherSite(headers)) return text(403, 'pages of other sites may not ask this server for anything');
+  if (isOfOtherSite(headers, { address, hasSecret: secret !== undefined }))
+    return text(403, 'pages of other sites may not ask this server for anything');
   // Health is open to all: whoever watches over the servers need not know the secret.
   if (secret === undefined || (path === '/healthz' && health !== undefined)) return undefined;
   if (basicAuthorized(headers.authorization, secret)) return undefined;
@@ -46,9 +50,12 @@ export function refuseHttp(
   return { ...reply, headers: { ...reply.headers, 'www-authenticate': 'Basic realm="nmrfs"' } };
 }
 
-/** A browser says where the page is from that has it send a request; a page of this very server is welcome. */
-function isOfOtherSite({ origin, host }: HttpRequest['headers']): boolean {
-  return origin !== undefined && origin !== `http://${host}`;
+/**
+ * A browser says where the page is from that has it send a request; a page of this very server is welcome, unless it is so only by
+ * a name that somebody else has led here.
+ */
+function isOfOtherSite({ origin, host }: HttpRequest['headers'], knownBy: KnownBy): boolean {
+  return origin !== undefined && (origin !== `http://${host}` || !isKnownHost(host, knownBy));
 }
 
 async function answer(face: HttpFace, request: HttpRequest, log: Log): Promise<HttpReply> {

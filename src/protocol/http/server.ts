@@ -5,8 +5,6 @@ import { methodTable, ServingConnection } from '../wire/serving.js';
 import { type HttpFace, httpFace, refuseHttp } from './http-face.js';
 
 export interface ServeOptions extends HttpFace {
-  /** HOST:PORT; port 0 takes a free one. */
-  address: string;
   /** The same services on a Unix-domain socket, besides. */
   unixPath?: string;
   /**

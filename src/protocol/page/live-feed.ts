@@ -14,13 +14,16 @@ export interface LiveSource {
 const PERIOD_MS = 1000;
 /** A viewer that has so much yet to read gets the next snapshot and not this one: each is whole. */
 const BACKLOG_BYTES = 128 * 1024;
+/** One that reads nothing for so long sleeps, or is gone without a word; if it comes back, it connects anew. */
+const IDLE_MS = 60_000;
 /** More than any use needs; each costs a descriptor. */
 const MAXIMUM_VIEWERS = 1000;
 /** A browser tries again after this. */
 const RETRY_MS = 1000;
 
 export class LiveFeed {
-  readonly #viewers = new Set<HttpStream>();
+  /** With when it was last known to read, by the monotonic clock. */
+  readonly #viewers = new Map<HttpStream, number>();
   #timer: Timer | null = null;
   #isAsking = false;
   #latest: Buffer | null = null;
@@ -50,7 +53,7 @@ export class LiveFeed {
 
   #add(viewer: HttpStream): void {
     viewer.onClose(() => this.#remove(viewer));
-    this.#viewers.add(viewer);
+    this.#viewers.set(viewer, this.#clock.monotonicMs());
     for (const [name, value] of Object.entries(this.#source.first())) viewer.write(encode(name, value));
     if (this.#latest !== null) viewer.write(this.#latest);
     if (this.#timer === null && !this.#isAsking) void this.#tell();
@@ -73,9 +76,14 @@ export class LiveFeed {
     if (this.#viewers.size === 0) return;
     const event = encode('snapshot', snapshot);
     this.#latest = event;
-    for (const viewer of this.#viewers) {
-      if (viewer.queuedBytes() < BACKLOG_BYTES) viewer.write(event);
+    const nowMs = this.#clock.monotonicMs();
+    for (const [viewer, readMs] of [...this.#viewers]) {
+      if (viewer.queuedBytes() < BACKLOG_BYTES) {
+        viewer.write(event);
+        this.#viewers.set(viewer, nowMs);
+      } else if (nowMs - readMs > IDLE_MS) viewer.drop();
     }
+    if (this.#viewers.size === 0) return;
     const restMs = Math.max(PERIOD_MS / 4, PERIOD_MS - (this.#clock.monotonicMs() - startMs));
     this.#timer = this.#clock.after(restMs, () => void this.#tell());
   }

@@ -5,6 +5,7 @@ import { messageOf } from '../../runtime/caught-errors.js';
 import { isProgramFault } from '../../runtime/faults.js';
 import type { HttpReply, HttpRequest } from '../../runtime/network.js';
 import { FileError, ServiceError } from '../errors.js';
+import { isKnownHost, type KnownBy } from '../known-host.js';
 import type { LiveFeed } from './live-feed.js';
 
 /** A file of the page, as the build has made it. */
@@ -20,17 +21,13 @@ export type PageFiles = ReadonlyMap<string, PageFile>;
 
 type Answer = Promise<unknown>;
 
-export interface PageParts {
+export interface PageParts extends KnownBy {
   files: PageFiles;
   live: LiveFeed;
   /** GET /page/NAME?…: answers are sent as JSON. */
   questions: Readonly<Record<string, (query: URLSearchParams) => Answer>>;
   /** POST /page/NAME with a JSON object, and the header that other sites can't send. */
   changes: Readonly<Record<string, (request: Record<string, unknown>) => Answer>>;
-  /** Where this server listens, as configured. */
-  address: string;
-  /** The cluster's secret is asked for: then no page of another name gets in (see `isKnownHost`). */
-  hasSecret: boolean;
 }
 
 /** A page of another site can't send it without asking this server first, which answers no such question. */
@@ -62,7 +59,7 @@ export async function answerPage(parts: PageParts, request: HttpRequest): Promis
   const file = parts.files.get(path === '/' ? 'index.html' : path.slice(1));
   if (file === undefined && !path.startsWith(PREFIX)) return undefined;
   if (!isKnownHost(request.headers.host, parts)) return refuse(403, 'this server is not known by that name');
-  if (file !== undefined) return method === 'GET' ? fileReply(file, request) : refuse(405, 'only GET is answered here');
+  if (file !== undefined) return reads(method) ? fileReply(file, request) : refuse(405, 'only GET is answered here');
   if (path === LIVE) return parts.live.reply();
   const name = path.slice(PREFIX.length);
   if (method === 'GET' && Object.hasOwn(parts.questions, name)) {
@@ -75,17 +72,9 @@ export async function answerPage(parts: PageParts, request: HttpRequest): Promis
   return refuse(404, 'there is nothing here');
 }
 
-/**
- * A name that somebody else gives out may lead here too, and their page would then be of our own origin. Without a secret, which
- * browsers keep apart by name, only numbers and names of this machine are answered.
- */
-export function isKnownHost(
-  host: string | undefined,
-  { address, hasSecret }: Pick<PageParts, 'address' | 'hasSecret'>,
-): boolean {
-  if (hasSecret || host === undefined) return true;
-  const name = host.replace(/:\d+$/, '').toLowerCase();
-  return name === 'localhost' || /^[\d.]+$/.test(name) || name.startsWith('[') || address.startsWith(`${name}:`);
+/** HEAD is answered as GET: the body is left out when it is sent. */
+function reads(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** A file as the browser gets it, or that it has it already. */

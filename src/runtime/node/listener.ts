@@ -163,6 +163,9 @@ function streamOf(response: ServerResponse): HttpStream {
     end() {
       response.end();
     },
+    drop() {
+      response.destroy();
+    },
   };
 }
 

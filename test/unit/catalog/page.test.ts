@@ -41,6 +41,7 @@ async function firstWord(status: () => Promise<CatalogStatus>): Promise<Record<s
     queuedBytes: () => 0,
     onClose: () => {},
     end: () => {},
+    drop: () => {},
   };
   (await ask('GET', '/page/live'))?.stream?.(viewer);
   await clock.advance(10);

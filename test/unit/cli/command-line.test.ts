@@ -64,6 +64,13 @@ describe('the nmrfs command', () => {
     assert.match(stderr, /huge\.jsonl: 500 MiB, and 256 MiB is the most that can be shown/);
   });
 
+  it('refuses as a recording what is no file', async () => {
+    const refusal = async (path: string) => (await nmrfs('replay', path)).stderr;
+    assert.match(await refusal(join(folder, 'none.jsonl')), /none\.jsonl: there is no such file/);
+    assert.match(await refusal(folder), /is no file/);
+    assert.match(await refusal('/dev/zero'), /is no file/);
+  });
+
   for (const [what, parameters] of [
     ['an unknown subcommand', ['explode']],
     ['an unknown option', ['status', '--loud']],

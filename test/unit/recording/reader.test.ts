@@ -77,6 +77,13 @@ describe('reading a recording', () => {
       1,
       /line 3 does not end/,
     ],
+    ['goes on with a damaged part', `${written()}{"nmrfs":"record\n{}\n`, 2, /line 5 begins a part that can't be read/],
+    [
+      'goes on with a part of another version',
+      written() + written().replace('"version":1', '"version":7'),
+      2,
+      /line 5 begins a part that can't be read/,
+    ],
   ] as const) {
     it(`shows what comes before and says so, where it ${what}`, () => {
       const { events, problem } = read(text, 64 * 1024);
@@ -127,6 +134,11 @@ describe('reading a collection', () => {
   for (const [what, text] of [
     ['damaged', '{"nmrfs":"recordings","version":1'],
     ['of another version', `${JSON.stringify({ ...header, version: 3 })}\n`],
+    [
+      'without a whole table',
+      `${JSON.stringify({ ...header, tables: [{ fault: 'f', rows: [{ protocol: 'p' }] }] })}\n`,
+    ],
+    ['with places that are none', `${JSON.stringify({ ...header, recordings: [null] })}\n`],
   ] as const) {
     it(`refuses one that is ${what}`, async () => {
       await assert.rejects(readCollectionHeader(new Blob([text])), RecordingError);

@@ -21,6 +21,9 @@ class Viewer implements HttpStream {
   end(): void {
     this.#closed();
   }
+  drop(): void {
+    this.#closed();
+  }
 }
 
 describe('the live events of the page', () => {
@@ -86,6 +89,16 @@ describe('the live events of the page', () => {
     slow.backlogBytes = 0;
     await clock.advance(1000);
     assert.equal(slow.heard.at(-1), 'event: snapshot\ndata: 5\n\n');
+  });
+
+  it('let go of a viewer that reads nothing for a minute', async () => {
+    const [reading, silent] = [look(), look()];
+    silent.backlogBytes = 1_000_000;
+    await clock.advance(50_000);
+    assert.equal(feed.viewers, 2);
+    await clock.advance(15_000);
+    assert.equal(feed.viewers, 1);
+    assert.equal(reading.heard.length, 1 + made);
   });
 
   it('are refused to the thousand and first', async () => {

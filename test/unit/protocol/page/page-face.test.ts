@@ -98,7 +98,8 @@ describe('the page by HTTP', () => {
   });
 
   it("wants the cluster's secret, and no page of another site, as everything else by HTTP", async () => {
-    const face = { other: (request: HttpRequest) => answerPage(page().parts, request), secret: 'abc' };
+    const other = (request: HttpRequest) => answerPage(page().parts, request);
+    const face = { address: '127.0.0.1:7600', other, secret: 'abc' };
     const answer = httpFace(face, silentLog);
     const request = { method: 'GET', path: '/', query: '', headers: HOST, body: new Uint8Array() };
     const refused = await answer(request);
@@ -108,5 +109,22 @@ describe('the page by HTTP', () => {
     assert.equal((await answer({ ...request, headers: { ...HOST, authorization } })).status, 200);
     const foreign = { ...OWN, authorization, origin: 'http://evil.example' };
     assert.equal(refuseHttp(face, { ...request, method: 'POST', headers: foreign })?.status, 403);
+  });
+
+  it('lets no page in whose own name leads here, whatever it asks for', () => {
+    const face = { address: '127.0.0.1:7600' };
+    const asked = (host: string, path = '/RPC2') =>
+      refuseHttp(face, { method: 'POST', path, query: '', headers: { host, origin: `http://${host}` } })?.status;
+    assert.equal(asked('evil.example:7600'), 403);
+    assert.equal(asked('evil.example:7600', '/page/harm'), 403);
+    assert.equal(asked('localhost:7600'), undefined);
+    assert.equal(
+      refuseHttp(face, { method: 'POST', path: '/RPC2', query: '', headers: { host: 'me:7600' } }),
+      undefined,
+    );
+  });
+
+  it('answers HEAD as GET', async () => {
+    assert.equal((await page().send({ method: 'HEAD' })).status, 200);
   });
 });
