@@ -22,6 +22,8 @@ export interface ClusterShape {
 
 /** Puts something broken in the place of a service, to see whether the checks notice. */
 export interface Sabotage {
+  /** Tried first: most other seeds do not notice. */
+  seed?: number;
   /** How many metaservers it needs; one when absent. */
   metaservers?: number;
   /** How many mediators it needs; one when absent. */

@@ -11,6 +11,7 @@ const LONG_MS = 1_000_000;
 
 export const SABOTAGES_OF_FENCES: Readonly<Record<string, Sabotage>> = {
   'a mediator that answers without knowing whether another one has taken over': {
+    seed: 52,
     mediators: MEDIATORS,
     replace: instead(Tenure, () => ({
       get isSure() {
@@ -31,6 +32,7 @@ export const SABOTAGES_OF_FENCES: Readonly<Record<string, Sabotage>> = {
     })),
   },
   'data servers that take calls of a mediator that was replaced': {
+    seed: 51,
     mediators: MEDIATORS,
     replace: instead(Store, () => ({ async noteEpoch() {} })),
   },

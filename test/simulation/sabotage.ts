@@ -71,6 +71,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a metaserver that carries out what it is asked again': {
+    seed: 46,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute: (request, options) => metadata.execute({ ...request, id: undefined }, options),
@@ -81,6 +82,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     files: (files) => override(files, { fsync: async () => ({ verifier: { mediator: '', history: '' } }) }),
   },
   'an fsync that says that nothing was ever lost': {
+    seed: 54,
     files: (files) =>
       override(files, {
         async fsync(request, options) {
@@ -90,6 +92,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a metaserver that gives what it makes again another number': {
+    seed: 50,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute(message, options) {
@@ -111,6 +114,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a metaserver that stores nothing when it is told to': {
+    seed: 57,
     metadata: (metadata) => overrideMetadata(metadata, { sync: async () => ({}) }),
   },
   'a metaserver that refuses a commit that it has carried out': {

@@ -145,7 +145,7 @@ class Group {
     for (;;) {
       try {
         const metadata = this.metadata(await this.leader(voters));
-        await metadata.query({ name: 'statistics', request: {} });
+        await metadata.query({ name: 'statistics', request: { identifies: true } });
         return await action(metadata);
       } catch (error) {
         if (!(error instanceof ServiceError) || !LEAD_CHANGED.has(error.code)) throw error;
