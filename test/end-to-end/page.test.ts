@@ -158,7 +158,7 @@ describe('the page in a browser', function () {
     assert.match(story, /All replicas are repaired and equal/);
     assert.doesNotMatch(story, /NOT as promised/);
     await user.press('Table 2 Qr 5');
-    await user.untilText(/24 of 24 cells found, each as the report prints it/, 60_000);
+    await user.untilText(/24 of 24 cells found, each as promised/, 60_000);
     await until(
       'the folder of the runs is gone',
       async () => !(await cluster.shell('ls')).stdout.includes('nmrfs-runs'),

@@ -10,8 +10,8 @@ import { Simulation, type SimulationOptions, type SimulationResult } from './sim
 const STEPS = 500;
 /** In CI other ones in each run, and those from NMRFS_SIMULATION_SEED on where that is set; the tests' names say which. */
 const FIRST_SEED = Number(process.env.NMRFS_SIMULATION_SEED ?? (process.env.CI === 'true' ? randomInt(1, 2 ** 30) : 1));
-const SAFE_SEEDS = 50;
-const BEYOND_SEEDS = 15;
+const SAFE_SEEDS = 40;
+const BEYOND_SEEDS = 12;
 /** A run takes well below a second where nothing else runs; machines are busy at times. */
 const RUN_TIMEOUT_MS = 60_000;
 /** Within so many seeds everything that is wrong on purpose must be noticed. */

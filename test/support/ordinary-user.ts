@@ -21,7 +21,7 @@ export function requireFusermount(context: Context): void {
   requirePrograms(context, 'fusermount3');
 }
 
-/** Lets everybody open /dev/fuse, as udev does where it runs; answers how to take that back. */
+/** Lets everybody open /dev/fuse, as udev does where it runs; answers how to take that back. Not for tests that run side by side. */
 export function openDevice(): () => void {
   const before = statSync('/dev/fuse').mode & 0o777;
   chmodSync('/dev/fuse', EVERYBODY_READS_AND_WRITES);

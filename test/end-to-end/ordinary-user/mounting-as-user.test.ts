@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { Cluster, freePorts, isAlive, until } from '../support/cluster.js';
+import { Cluster, freePorts, isAlive, until } from '../../support/cluster.js';
 import {
   nmrfsAsUser,
   nmrfsWithoutPrograms,
@@ -13,7 +13,7 @@ import {
   shellAsUser,
   USER_ID,
   userFolder,
-} from '../support/ordinary-user.js';
+} from '../../support/ordinary-user.js';
 
 describe('mounting as an ordinary user', function () {
   this.timeout(120_000);

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { after, afterEach, before, describe, it } from 'mocha';
-import { Cluster, type Outcome, run } from '../support/cluster.js';
-import { openDevice, requireFusermount, USER_ID, userFolder } from '../support/ordinary-user.js';
-import { requireFuse } from '../support/require-fuse.js';
+import { Cluster, type Outcome, run } from '../../support/cluster.js';
+import { openDevice, requireFusermount, USER_ID, userFolder } from '../../support/ordinary-user.js';
+import { requireFuse } from '../../support/require-fuse.js';
 
-const COMMAND = fileURLToPath(new URL('../../bundle/cli/main.js', import.meta.url));
+const COMMAND = fileURLToPath(new URL('../../../bundle/cli/main.js', import.meta.url));
 const HELPER = '/sbin/mount.fuse.nmrfs';
 
 describe('mounting by mount(8)', function () {
