@@ -9,9 +9,9 @@ import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 
 /** Without a sign of the active mediator for so long, as the metaserver that leads counts it, another one takes over. */
-export const SILENCE_MS = 700;
+export const SILENCE_MS = 640;
 /** So long after a call was sent that was answered, nobody else can be active: clocks may differ by far less than the rest. */
-const LEASE_MS = 480;
+const LEASE_MS = 430;
 /** An idle mediator gives a sign of life so often. */
 const RENEWAL_MS = 150;
 const RETRY_MS = 20;
