@@ -39,6 +39,10 @@ const LONGEST_FIRST = [
   'end-to-end/faults',
   'end-to-end/programs/builds',
   'end-to-end/healthy',
+  'unit/dataserver',
+  'unit/mediator',
+  'unit/cli/command-line',
+  'unit/protocol',
 ];
 
 const running = new Set();
