@@ -42,6 +42,9 @@ describe('metaservers that are added', function () {
           for (const [at, port] of (await freePorts(ADDED.length)).entries()) {
             const name = ADDED[at] ?? assert.fail();
             await own.cluster.must('metaserver', 'add', name, `127.0.0.1:${port}`, `data/${name}`);
+            if (before === 1) continue;
+            const { metaservers } = await own.cluster.status();
+            assert.equal(metaservers.find((each) => each.name === name)?.state, 'up', `${name}, by the first status`);
           }
           await program.untilRounds(2);
           assert.deepEqual((await voters(before + ADDED.length)).slice(-ADDED.length), ADDED);

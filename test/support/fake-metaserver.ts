@@ -48,6 +48,7 @@ export class FakeMetaserver {
 
   readonly address = '127.0.0.1:1';
   readonly remote = {
+    state: 'up' as const,
     onStateChange: (listener: (state: RemoteState) => void) => void this.#listeners.push(listener),
     service: <T>(name: string): T => this.#service(name) as T,
   };

@@ -16,7 +16,7 @@ import type { Reader } from '../voting/reader.js';
 import { BEHIND_LIMIT, dataServerStatus, survivalNow } from './cluster-status.js';
 import { configure } from './live-settings.js';
 import { MetaserverHooks, type ServerSupervisor } from './metaserver-hooks.js';
-import { askGroup, type LedHealth, metaserverStatuses } from './metaserver-status.js';
+import { askGroup, askNewcomers, type LedHealth, metaserverStatuses } from './metaserver-status.js';
 import { resolvePath } from './paths.js';
 
 const VOTES_BATCH = 64;
@@ -70,15 +70,16 @@ export class MediatorAdmin implements AdminService {
   }
 
   async status(): Promise<ClusterStatus> {
-    // Those that are heard of now are asked the next time.
-    const parts = [...this.#parts.metaservers];
-    const [led, answers, mediators] = await Promise.all([
+    const known = [...this.#parts.metaservers];
+    const [led, first, mediators] = await Promise.all([
       this.#ledHealth(),
-      askGroup(parts),
+      askGroup(known),
       this.#parts.mediators(),
       this.#replicas.refresh(FRESH_NUMBERS_MS),
     ]);
-    for (const answer of answers) if (!(answer instanceof Error)) this.#parts.learn(answer.servers);
+    for (const answer of first) if (!(answer instanceof Error)) this.#parts.learn(answer.servers);
+    const parts = [...this.#parts.metaservers];
+    const answers = [...first, ...(await askNewcomers(parts.slice(known.length), this.#parts.clock))];
     const { health } = led;
     const missed =
       health instanceof Error ? null : new Map(health.missed.map(({ server, blocks }) => [server, blocks]));

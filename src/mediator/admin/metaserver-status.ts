@@ -5,6 +5,8 @@ import type { MetaserverStatus } from '../../protocol/services/admin.js';
 import type { GroupService, GroupStatus } from '../../protocol/services/group.js';
 import { askStatuses } from '../../protocol/services/group-statuses.js';
 import type { Queries } from '../../protocol/services/metadata.js';
+import { firstAttempt } from '../../protocol/wire/first-attempt.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { MetaserverPart } from '../metadata/metaservers.js';
 
 /** A metaserver answers at once, or hangs. */
@@ -32,6 +34,12 @@ export function askGroup(metaservers: readonly MetaserverPart[]): Promise<Answer
     metaservers.map(({ remote }) => remote.service<GroupService>('group')),
     ANSWER_MS,
   );
+}
+
+/** Of those that were heard of just now, whose connections are being made. */
+export async function askNewcomers(newcomers: readonly MetaserverPart[], clock: Clock): Promise<Answer[]> {
+  await Promise.all(newcomers.map(({ remote }) => firstAttempt(remote, clock, ANSWER_MS)));
+  return askGroup(newcomers);
 }
 
 /** @param led absent when only the group is asked about */

@@ -11,7 +11,7 @@ export interface MetaserverPart {
   name: string;
   address: string;
   /** Of one that must be elected: calls must fail while it is not connected. */
-  remote: Pick<Remote, 'onStateChange' | 'service'>;
+  remote: Pick<Remote, 'onStateChange' | 'service' | 'state'>;
   /** It answers only while it leads, even alone. */
   mustBeElected?: boolean;
 }

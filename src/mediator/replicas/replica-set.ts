@@ -5,6 +5,7 @@ import { ServiceError } from '../../protocol/errors.js';
 import type { DataServerState } from '../../protocol/services/admin.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { Remote } from '../../protocol/wire/client.js';
+import { firstAttempt } from '../../protocol/wire/first-attempt.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import { sleep, type Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -85,7 +86,7 @@ export class ReplicaSet {
     }
     const all = Promise.all(
       this.replicas.map(async (replica) => {
-        if (replica.remote.state === 'connecting') await this.#firstAttempt(replica);
+        await firstAttempt(replica.remote, this.#runtime.clock, this.#deadlineMs);
         if (replica.remote.state === 'up') await this.#admission.admit(replica, clusterId);
       }),
     );
@@ -234,17 +235,6 @@ export class ReplicaSet {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const wake of waiters) wake();
-  }
-
-  /** Resolves when the first attempt to connect has succeeded, failed or taken too long. */
-  #firstAttempt(replica: Replica): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#runtime.clock.after(this.#deadlineMs, resolve);
-      replica.remote.onStateChange(() => {
-        timer.cancel();
-        resolve();
-      });
-    });
   }
 
   #scheduleHeartbeat(): void {

@@ -1,5 +1,5 @@
 // Which event somebody points at.
-import { arrowOf } from './draw.js';
+import { arrowOf } from './arrows.js';
 import type { Layout } from './layout.js';
 import type { Player } from './player.js';
 
