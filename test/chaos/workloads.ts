@@ -31,7 +31,8 @@ const SQLITE = `
 python3 - <<'PROGRAM'
 import os, sqlite3
 path = 'database'
-# SQLite does not say why it can not open a file.
+# SQLite does not say why it can not open a file, and begins with getcwd(3).
+os.getcwd()
 os.close(os.open(path, os.O_RDWR | os.O_CREAT))
 connection = sqlite3.connect(path, timeout=60, isolation_level=None)
 run = connection.execute
