@@ -112,7 +112,12 @@ export class ChaosFaults {
         return;
       }
       case 'corrupt': {
-        const path = random.pick(await this.#files());
+        const files = await this.#files();
+        if (files.length === 0) {
+          say('is to be corrupted, but no program has written a file yet');
+          return;
+        }
+        const path = random.pick(files);
         const { status, stderr } = await cluster.command('corrupt', path, '--on', server);
         say(`${path} is corrupted${status === 0 ? '' : `, which fails: ${stderr.trim()}`}`);
         return;
