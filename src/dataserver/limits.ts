@@ -51,10 +51,14 @@ export const KEPT_DIRECT_MEMORIES = 16;
 /** A gap of other records up to this size is read along rather than split a direct read. */
 export const DIRECT_READ_GAP_BYTES = 16 * KIB;
 
+/** Direct appends: no smaller than this, and copied into so much memory at once, which fits into one huge page. */
+export const DIRECT_APPEND_BYTES = 256 * KIB;
+export const DIRECT_APPEND_MEMORY_BYTES = 2 * MIB - 8 * KIB;
+
 /** Read-ahead older than this is not used: the disk may have other bytes by now. */
 export const READ_AHEAD_LIFE_MS = 100;
 
-/** Open segment files, of two descriptors each at most; the least recently used one is closed beyond it. */
+/** Open segment files, of three descriptors each at most; the least recently used one is closed beyond it. */
 export const MAXIMUM_OPEN_FILES = 256;
 
 /** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */

@@ -9,6 +9,7 @@ import { Catalog } from './index/catalog.js';
 import type { IndexFactory, IndexStore } from './index/index-store.js';
 import { SEGMENT_BYTES } from './limits.js';
 import { Condition } from './log/condition.js';
+import { DirectAppend } from './log/direct-append.js';
 import { SegmentLog } from './log/segment-log.js';
 import { Segments } from './log/segments.js';
 import { Space } from './log/space.js';
@@ -46,6 +47,7 @@ export async function openStore(options: StoreOptions, runtime: Runtime, indexFa
       segments,
       unsafe,
       segmentBytes,
+      direct: new DirectAppend(log, options.directAppendBytes),
       clock,
       log,
       condition,

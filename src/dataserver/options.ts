@@ -8,6 +8,8 @@ export interface StoreOptions {
   reserveBytes?: number;
   /** Shorter reads always go through the system's page cache. Default 256 KiB. */
   directReadBytes?: number;
+  /** Smaller appends go through the cache too. Default 256 KiB. */
+  directAppendBytes?: number;
 }
 
 export interface DataserverOptions extends StoreOptions {

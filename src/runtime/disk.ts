@@ -2,7 +2,7 @@
 // Paths are absolute. Errors are Node's system errors (with .code).
 import type { Buffer } from 'node:buffer';
 
-/** Direct reads begin and end at multiples of this, in the file and in memory: no disk in use asks for more. */
+/** Direct reads and writes begin and end at multiples of this, in the file and in memory: no disk in use asks for more. */
 export const DIRECT_ALIGNMENT_BYTES = 4096;
 
 export interface DiskFile {
@@ -10,7 +10,7 @@ export interface DiskFile {
   readNow(target: Uint8Array, position: number): number;
   /** The same without blocking the event loop. */
   read(target: Uint8Array, position: number): Promise<number>;
-  /** Memory for direct reads of this file and of others on the same disk. Fails with EINVAL where they are not possible. */
+  /** Memory for direct reads and writes of this file and of others on the same disk. Fails with EINVAL where they are not possible. */
   directMemory(sizeBytes: number): Promise<Buffer>;
   /**
    * `read` from the medium itself, past the system's cache: into such memory from its beginning on, position and length multiples
@@ -25,6 +25,11 @@ export interface DiskFile {
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
   /** `write`, on stable storage when it resolves: one operation instead of two. */
   writeThrough(chunks: readonly Uint8Array[], position: number): Promise<void>;
+  /**
+   * `write` of one piece past the system's cache: from such memory as directMemory answers, position and length multiples of
+   * DIRECT_ALIGNMENT_BYTES. Not durable before `sync`. Fails with EINVAL where that is not possible.
+   */
+  writeDirect(source: Uint8Array, position: number): Promise<void>;
   /** fdatasync: what was written before the call is on stable storage when it resolves. */
   sync(): Promise<void>;
   /** The same, blocking; missing where it would hide what happens meanwhile, as in the simulation. */

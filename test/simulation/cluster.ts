@@ -20,7 +20,7 @@ import { Host, type World } from './world/host.js';
 export const STORE_DIRECTORY = '/store';
 
 /** Two neighbouring blocks of the simulation's usual size are enough to be read past the cache. */
-const DIRECT_READ_BYTES = 16 * 1024;
+const DIRECT_BYTES = 16 * 1024;
 
 /** One data server's host, and what must be known of it from outside. */
 export class DataHost {
@@ -48,7 +48,8 @@ export class DataHost {
             directory: STORE_DIRECTORY,
             testHooks: true,
             segmentBytes: shape.segmentBytes,
-            directReadBytes: DIRECT_READ_BYTES,
+            directReadBytes: DIRECT_BYTES,
+            directAppendBytes: DIRECT_BYTES,
           },
           runtime,
           this.#index,

@@ -33,9 +33,11 @@ export class MemoryDisk implements Disk {
   failWrite: Error | null = null;
   failRead: Error | null = null;
   failDirectRead: Error | null = null;
+  failDirectWrite: Error | null = null;
   reads = 0;
   /** Reads past the cache. */
   directReads: { position: number; sizeBytes: number }[] = [];
+  directWrites: { position: number; sizeBytes: number }[] = [];
   /** They wait for this. */
   directReadsGo: Promise<void> = Promise.resolve();
   /** How often somebody asked what is in the cache. */
@@ -283,6 +285,21 @@ class MemoryFile implements DiskFile {
     await this.sync();
   }
 
+  async writeDirect(source: Uint8Array, position: number): Promise<void> {
+    this.#checkOpen();
+    if (position % DIRECT_ALIGNMENT_BYTES !== 0 || source.length % DIRECT_ALIGNMENT_BYTES !== 0) {
+      throw systemError('EINVAL', `${source.length} bytes at ${position}`);
+    }
+    const { failDirectWrite } = this.#disk;
+    if (failDirectWrite !== null) throw failDirectWrite;
+    // Others get their turn, as on a real disk; the memory belongs to the write until it is done.
+    const bytes = Buffer.from(source);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#checkOpen();
+    this.writeNow([bytes], position);
+    this.#disk.directWrites.push({ position, sizeBytes: source.length });
+  }
+
   async sync(): Promise<void> {
     this.#checkOpen();
     this.#disk.change();
@@ -351,6 +368,6 @@ class MemoryFile implements DiskFile {
   }
 }
 
-function systemError(code: string, path: string): Error {
+export function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code });
 }

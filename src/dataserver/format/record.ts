@@ -40,6 +40,10 @@ export interface Tombstone {
   last: Place;
 }
 
+/** The key of a record that has its keys in its description, or none. */
+export const NO_KEY: BlockKey = { inode: 0, index: 0, version: 0 };
+const NO_META = new Uint8Array(0);
+
 const TOMBSTONE_BYTES = BLOCK_KEY_BYTES + 12;
 
 /** Bytes that a record takes in the log, padding included. */
@@ -69,6 +73,15 @@ export function encodeRecord(header: Omit<RecordHeader, 'metaBytes'>, meta: Uint
   bytes.set(meta, HEADER_BYTES);
   bytes.writeBigUInt64LE(checksum(bytes, salt), CHECKSUM_AT);
   return bytes;
+}
+
+/** The header of a record without content, which takes `sizeBytes` of the log: at least HEADER_BYTES. */
+export function encodeFiller(place: Place, sizeBytes: number, salt: bigint): Buffer {
+  return encodeRecord(
+    { kind: 'tombstones', key: NO_KEY, place, payloadBytes: sizeBytes - HEADER_BYTES },
+    NO_META,
+    salt,
+  );
 }
 
 /**

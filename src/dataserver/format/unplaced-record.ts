@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import { PAGE_BYTES } from '../../protocol/values/hash.js';
 import { assert } from '../../runtime/assert.js';
-import { encodeRecord, encodeTombstones, HEADER_BYTES, recordBytes, type Tombstone } from './record.js';
+import { encodeRecord, encodeTombstones, HEADER_BYTES, NO_KEY, recordBytes, type Tombstone } from './record.js';
 import { encodeRow, type PageExtent, type Place, rowBytes, type VersionRow } from './version-row.js';
 
 /** Consecutive pages that this record's payload brings, in payload order. */
@@ -44,8 +44,11 @@ export interface PlacedRecord {
   sizeBytes: number;
 }
 
-const NO_KEY: BlockKey = { inode: 0, index: 0, version: 0 };
 const PADDING = Buffer.alloc(8);
+
+export function payloadBytesOf(record: UnplacedRecord): number {
+  return record.kind === 'version' ? bytesIn(record.payload) : 0;
+}
 
 /** Gives the record its place and its bytes. */
 export function placeRecord(record: UnplacedRecord, place: Place, salt: bigint): PlacedRecord {

@@ -12,6 +12,7 @@ import { Pacer } from '../../runtime/pacer.js';
 import type { Place } from '../format/version-row.js';
 import { SMALL_APPEND_BYTES, ZEROS_AHEAD_BYTES } from '../limits.js';
 import type { Condition } from './condition.js';
+import type { DirectAppend } from './direct-append.js';
 import type { Segments } from './segments.js';
 import type { UnsafeSegments } from './unsafe-segments.js';
 
@@ -35,11 +36,24 @@ export interface ActiveSegment {
   syncing: boolean;
 }
 
+/** What is written behind the last record. */
+export interface AppendedBatch {
+  /** A filler before `startOffset`, empty when there is none. */
+  filler: readonly Uint8Array[];
+  /** Where the chunks begin. */
+  startOffset: number;
+  chunks: readonly Uint8Array[];
+  endOffset: number;
+  /** The chunks begin and end where a direct append may, and are to be written with one. */
+  isDirect: boolean;
+}
+
 export interface SegmentLogParts {
   segments: Segments;
   unsafe: UnsafeSegments;
   /** A segment is closed when it has grown to this. */
   segmentBytes: number;
+  direct: DirectAppend;
   clock: Clock;
   log: Log;
   condition: Condition;
@@ -58,14 +72,17 @@ export class SegmentLog {
   readonly #segments: Segments;
   readonly #unsafe: UnsafeSegments;
   readonly #segmentBytes: number;
+  readonly #direct: DirectAppend;
   readonly #log: Log;
   readonly #condition: Condition;
   readonly #onFailedSegment: (segment: number, syncedOffset: number) => void;
 
-  constructor({ segments, unsafe, segmentBytes, clock, log, condition, onFailedSegment }: SegmentLogParts) {
+  constructor(parts: SegmentLogParts) {
+    const { segments, unsafe, segmentBytes, direct, clock, log, condition, onFailedSegment } = parts;
     this.#segments = segments;
     this.#unsafe = unsafe;
     this.#segmentBytes = segmentBytes;
+    this.#direct = direct;
     this.#log = log;
     this.#condition = condition;
     this.#onFailedSegment = onFailedSegment;
@@ -107,22 +124,27 @@ export class SegmentLog {
     return this.#active;
   }
 
+  /** Whether an append of so many bytes goes past the system's page cache: then it begins and ends with a page. */
+  appendsDirectly(active: ActiveSegment, bytes: number): boolean {
+    return this.#direct.isFor(bytes, active.endOffset);
+  }
+
   /**
-   * Writes the chunks behind the last record. When it rejects, nothing counts as appended.
+   * Writes the batch behind the last record. When it rejects, nothing counts as appended.
    * @param mayWriteAhead a sync follows, and the disk has room for zeros ahead
    */
-  async append(
-    active: ActiveSegment,
-    chunks: readonly Uint8Array[],
-    bytes: number,
-    mayWriteAhead: boolean,
-  ): Promise<void> {
-    const { file, endOffset } = active;
-    if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES) this.#writeAhead(active, endOffset + bytes);
+  async append(active: ActiveSegment, batch: AppendedBatch, mayWriteAhead: boolean): Promise<void> {
+    const { file } = active;
+    const { filler, startOffset, chunks, endOffset, isDirect } = batch;
+    const bytes = endOffset - active.endOffset;
+    if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES && !isDirect) this.#writeAhead(active, endOffset);
     try {
-      // On this thread while the disk is quick, and then without a promise.
-      if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, endOffset));
-      else await this.#writePacer.runPooled(bytes, () => file.write(chunks, endOffset));
+      if (filler.length > 0) file.writeNow(filler, active.endOffset);
+      if (!isDirect || !(await this.#direct.write(file, chunks, startOffset))) {
+        // On this thread while the disk is quick, and then without a promise.
+        if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, startOffset));
+        else await this.#writePacer.runPooled(bytes, () => file.write(chunks, startOffset));
+      }
     } catch (error) {
       this.#condition.failed(error);
       // The next batch or the next start would overwrite or cut what was written in part; cutting it now frees its room.
@@ -130,7 +152,7 @@ export class SegmentLog {
       throw error;
     }
     this.#condition.worked();
-    active.endOffset = endOffset + bytes;
+    active.endOffset = endOffset;
     this.#segments.setSize(active.number, active.endOffset);
   }
 

@@ -10,7 +10,7 @@ import { isProgramFault, rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import {
   type PlacedRecord,
-  placeRecord,
+  payloadBytesOf,
   type UnplacedRecord,
   type UnplacedTombstones,
 } from '../format/unplaced-record.js';
@@ -26,6 +26,7 @@ import {
 import type { ActiveSegment, SegmentLog } from '../log/segment-log.js';
 import { isNoRoom, type Space } from '../log/space.js';
 import type { Mutation, Plan } from './mutation.js';
+import { placeBatch } from './placed-batch.js';
 
 /** Has no records of its own: its batch writes the unlogged tombstones. */
 const RETRY_UNLOGGED: Mutation = {
@@ -166,7 +167,7 @@ export class BatchWriter {
     const needsRecords = planned.some(({ mutation, plan }) => plan.records.length > 0 || mutation === RETRY_UNLOGGED);
     const needsSync = planned.some(({ mutation }) => mutation.durable);
     let active: ActiveSegment | null = null;
-    let records: PlacedRecord[] = [];
+    let records: readonly PlacedRecord[] = [];
     if (needsRecords) {
       try {
         active = await segmentLog.ready();
@@ -193,25 +194,29 @@ export class BatchWriter {
     return active === null ? segmentLog.syncActive() : segmentLog.synced(active);
   }
 
-  async #append(active: ActiveSegment, planned: readonly Planned[], needsSync: boolean): Promise<PlacedRecord[]> {
+  async #append(
+    active: ActiveSegment,
+    planned: readonly Planned[],
+    needsSync: boolean,
+  ): Promise<readonly PlacedRecord[]> {
     const { segmentLog, space, salt } = this.#parts;
-    const records: PlacedRecord[] = [];
-    const chunks: Uint8Array[] = [];
-    let offset = active.endOffset;
-    const place = (record: UnplacedRecord): void => {
-      const placed = placeRecord(record, { segment: active.number, offset }, salt);
-      records.push(placed);
-      for (const chunk of placed.chunks) chunks.push(chunk);
-      offset += placed.sizeBytes;
-    };
-    for (const record of this.#unlogged) place(record);
-    for (const { plan } of planned) for (const record of plan.records) place(record);
-    const bytes = offset - active.endOffset;
+    const unplaced: UnplacedRecord[] = this.#unlogged.slice();
+    let payloadBytes = 0;
+    for (const { plan } of planned) {
+      for (const record of plan.records) {
+        unplaced.push(record);
+        payloadBytes += payloadBytesOf(record);
+      }
+    }
+    const { number: segment, endOffset: offset } = active;
+    const isDirect = segmentLog.appendsDirectly(active, payloadBytes);
+    const batch = placeBatch(unplaced, { segment, offset }, salt, isDirect);
+    const bytes = batch.endOffset - offset;
     const mayWriteAhead = needsSync && space.hasToSpare(bytes + ZEROS_AHEAD_BYTES);
-    await segmentLog.append(active, chunks, bytes, mayWriteAhead);
+    await segmentLog.append(active, batch, mayWriteAhead);
     this.#unlogged = [];
     space.wrote(bytes);
-    return records;
+    return batch.records;
   }
 
   #apply(planned: readonly Planned[], records: readonly PlacedRecord[], active: ActiveSegment | null): void {

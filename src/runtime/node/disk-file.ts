@@ -22,6 +22,9 @@ export class NodeDiskFile implements DiskFile {
   /** Another one, for writing through; opened when that is asked for first. */
   #through: Promise<number> | undefined;
 
+  /** And one for direct writes. */
+  #directOut: Promise<number> | undefined;
+
   readonly #descriptor: number;
 
   constructor(descriptor: number) {
@@ -95,6 +98,13 @@ export class NodeDiskFile implements DiskFile {
     await writeFully(await this.#through, chunks, position);
   }
 
+  async writeDirect(source: Uint8Array, position: number): Promise<void> {
+    this.#directOut ??= this.#openAgain(fs.constants.O_WRONLY | fs.constants.O_DIRECT, () => {
+      this.#directOut = undefined;
+    });
+    await writeFully(await this.#directOut, [source], position);
+  }
+
   sync(): Promise<void> {
     return this.#finish((done) => fs.fdatasync(this.#descriptor, done));
   }
@@ -117,7 +127,9 @@ export class NodeDiskFile implements DiskFile {
   }
 
   async close(): Promise<void> {
-    const others = await Promise.all([this.#direct, this.#through].map((each) => each?.catch(() => undefined)));
+    const others = await Promise.all(
+      [this.#direct, this.#through, this.#directOut].map((each) => each?.catch(() => undefined)),
+    );
     try {
       for (const other of others) if (other !== undefined) await this.#finish((done) => fs.close(other, done));
     } finally {

@@ -1,6 +1,12 @@
 // A disk adapter over a platter: every operation takes virtual time and dies
 // with its process.
-import type { Disk, DiskFile, DiskSpace, OpenMode } from '../../../src/runtime/disk.js';
+import {
+  DIRECT_ALIGNMENT_BYTES,
+  type Disk,
+  type DiskFile,
+  type DiskSpace,
+  type OpenMode,
+} from '../../../src/runtime/disk.js';
 import { type Platter, PlatterFile } from './platter.js';
 import type { SimulatedProcess } from './process.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -200,6 +206,13 @@ class SimulatedFile implements DiskFile {
   async writeThrough(chunks: readonly Uint8Array[], position: number): Promise<void> {
     await this.write(chunks, position);
     await this.sync();
+  }
+
+  writeDirect(source: Uint8Array, position: number): Promise<void> {
+    if (position % DIRECT_ALIGNMENT_BYTES !== 0 || source.length % DIRECT_ALIGNMENT_BYTES !== 0) {
+      throw failure('EINVAL', this.#path);
+    }
+    return this.write([source], position);
   }
 
   sync(): Promise<void> {

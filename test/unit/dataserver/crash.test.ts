@@ -12,6 +12,8 @@ import { MemoryDisk } from '../../support/memory-disk.js';
 import { content, goodBytes, key, openOn, patched, putOne, SeededRandom } from './harness.js';
 
 const SEGMENT_BYTES = 48 * 1024;
+/** Whole puts go past the cache, patches don't. */
+const SIZES = { segmentBytes: SEGMENT_BYTES, directAppendBytes: 2 * PAGE_BYTES };
 const BLOCKS = 4;
 const ROUNDS = 14;
 
@@ -115,10 +117,11 @@ describe('a data server after a crash', () => {
     it(`holds what it acknowledged when ${way.name}`, async function () {
       this.timeout(120_000);
       const whole = new MemoryDisk();
-      const server = await openOn(whole, { segmentBytes: SEGMENT_BYTES });
+      const server = await openOn(whole, SIZES);
       await workload(server, new Expectations());
       await server.close();
       assert.ok(whole.changes > 100, 'the run is long enough to be worth it');
+      assert.ok(whole.directWrites.length > 10, 'and has direct appends');
       for (let changes = 0; changes < whole.changes; changes++) await crashAt(changes, way);
     });
   }
@@ -156,7 +159,7 @@ async function crashAt(changes: number, way: Way): Promise<void> {
   disk.tearsLastWrite = way.tears;
   let first: Dataserver | undefined;
   try {
-    first = await openOn(disk, { index: untilItStops(disk, rows), segmentBytes: SEGMENT_BYTES });
+    first = await openOn(disk, { index: untilItStops(disk, rows), ...SIZES });
     await workload(first, expectations);
   } catch {
     // The power went while somebody waited for an answer: that nothing came is all there is to it.
@@ -169,7 +172,7 @@ async function crashAt(changes: number, way: Way): Promise<void> {
   for (const life of ['second', 'third']) {
     const server = await openOn(disk, {
       index: way.keepsIndex ? rows : memoryIndexFactory(),
-      segmentBytes: SEGMENT_BYTES,
+      ...SIZES,
     });
     await expectations.check(server, `${label}, ${life} life`);
     // It is as good as new: takes puts, and compacts.

@@ -169,6 +169,7 @@ export function openOn(
     segmentBytes?: number;
     reserveBytes?: number;
     directReadBytes?: number;
+    directAppendBytes?: number;
     log?: Log;
   } = {},
 ): Promise<Dataserver> {

@@ -34,6 +34,7 @@ function diskThatRefuses(refuses: (end: number) => boolean): Disk {
         isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),
         writeThrough: (chunks, position) => file.writeThrough(chunks, position),
+        writeDirect: (source, position) => file.writeDirect(source, position),
         sync: () => file.sync(),
         truncate: (sizeBytes) => file.truncate(sizeBytes),
         sizeBytes: () => file.sizeBytes(),

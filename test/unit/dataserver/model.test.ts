@@ -11,6 +11,8 @@ import { MemoryDisk } from '../../support/memory-disk.js';
 import { allDurable, content, getOne, key, openOn, patched, putOne } from './harness.js';
 
 const SEGMENT_BYTES = 32 * 1024;
+/** The larger appends go past the cache. */
+const DIRECT_APPEND_BYTES = 3 * PAGE_BYTES;
 const MAXIMUM_BYTES = 6 * PAGE_BYTES;
 
 type Step =
@@ -153,7 +155,11 @@ class Run {
   }
 
   async #open(): Promise<void> {
-    this.#server = await openOn(this.#disk, { index: this.#index, segmentBytes: SEGMENT_BYTES });
+    this.#server = await openOn(this.#disk, {
+      index: this.#index,
+      segmentBytes: SEGMENT_BYTES,
+      directAppendBytes: DIRECT_APPEND_BYTES,
+    });
   }
 
   get #running(): Dataserver {

@@ -222,6 +222,7 @@ function noting(disk: Disk, reads: string[]): Disk {
         },
         writeNow: (chunks, position) => file.writeNow(chunks, position),
         writeThrough: (chunks, position) => file.writeThrough(chunks, position),
+        writeDirect: (source, position) => file.writeDirect(source, position),
         directMemory: (sizeBytes) => file.directMemory(sizeBytes),
         isCached: (position) => file.isCached(position),
         write: (chunks, position) => file.write(chunks, position),

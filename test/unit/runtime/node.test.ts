@@ -132,6 +132,27 @@ describe("Node's disk", () => {
     }
   });
 
+  it('writes past the cache to the same file, where that is possible', async function () {
+    const reason = await whyNothingIsUncached(folder);
+    if (reason !== null) {
+      process.stdout.write(`skipped: ${reason}\n`);
+      this.skip();
+    }
+    const file = await nodeDisk.open(join(folder, 'direct'), 'create');
+    try {
+      await file.write([Buffer.alloc(2 * DIRECT_ALIGNMENT_BYTES, 'a')], 0);
+      const memory = await file.directMemory(2 ** 20);
+      memory.fill('b');
+      await file.writeDirect(memory.subarray(0, 2 * DIRECT_ALIGNMENT_BYTES), DIRECT_ALIGNMENT_BYTES);
+      const found = Buffer.alloc(3 * DIRECT_ALIGNMENT_BYTES);
+      assert.equal(await file.read(found, 0), found.length);
+      assert.ok(found.equals(Buffer.concat([Buffer.alloc(4096, 'a'), Buffer.alloc(8192, 'b')])));
+      await assert.rejects(file.writeDirect(memory.subarray(0, 4096), 1), { code: 'EINVAL' });
+    } finally {
+      await file.close();
+    }
+  });
+
   it('writes more chunks than one system call takes', async () => {
     const file = await nodeDisk.open(join(folder, 'many'), 'create');
     try {
