@@ -12,12 +12,17 @@ const CHECK_MS = 1000;
 const AGAIN_MS = 300;
 /** Whoever asks waits for the data servers itself. */
 const ANSWER_MS = 1500;
+/** Data servers that answer are let in within this, looked at so often. */
+const BACK_MS = 1500;
+const BACK_CHECK_MS = 50;
 
 export interface IsolationParts {
   /** Whether enough data servers for a write are let in. */
   isWell: () => boolean;
   /** How many data servers answer this mediator, asked in the same way as the others ask them. */
   reach: () => Promise<number>;
+  /** So many are enough for a write. */
+  enough: number;
   others: readonly { name: string; remote: Pick<Remote, 'service'> }[];
   clock: Clock;
   /** Called when another mediator reaches more data servers; nothing is looked at any more. */
@@ -26,7 +31,7 @@ export interface IsolationParts {
 
 export class Isolation {
   #timer: Timer;
-  #looking: Promise<void> | null = null;
+  #looking: Promise<number> | null = null;
   #isOver = false;
 
   readonly #parts: IsolationParts;
@@ -41,7 +46,10 @@ export class Isolation {
     this.#timer.cancel();
   }
 
-  /** The same service. What fails for want of data servers is answered only when no other mediator would do better. */
+  /**
+   * The same service. What fails for want of data servers is answered only when no other mediator would do better, and is tried once
+   * more when they have come back meanwhile.
+   */
   watch<T extends object>(service: T): T {
     return new Proxy(service, {
       get: (target, member) => {
@@ -51,9 +59,9 @@ export class Isolation {
           try {
             return await method.call(target, request, options);
           } catch (error) {
-            if (error instanceof FileError && error.code === 'EIO') await this.#look();
-            throw error;
+            if (!(error instanceof FileError && error.code === 'EIO' && (await this.#comeBack()))) throw error;
           }
+          return method.call(target, request, options);
         };
       },
     });
@@ -67,30 +75,42 @@ export class Isolation {
     });
   }
 
-  #look(): Promise<void> {
-    if (this.#isOver || this.#parts.isWell()) return Promise.resolve();
+  /** Whether there were too few data servers, and enough of them are let in again. */
+  async #comeBack(): Promise<boolean> {
+    const { isWell, enough, clock } = this.#parts;
+    if (this.#isOver || isWell() || (await this.#look()) < enough) return false;
+    for (let waitedMs = 0; waitedMs < BACK_MS && !this.#isOver && !isWell(); waitedMs += BACK_CHECK_MS)
+      await sleep(clock, BACK_CHECK_MS);
+    return !this.#isOver && isWell();
+  }
+
+  /** Answers how many data servers this mediator reaches; -1 when it is not for it to say. */
+  #look(): Promise<number> {
+    if (this.#isOver || this.#parts.isWell()) return Promise.resolve(-1);
     this.#looking ??= this.#compare().finally(() => {
       this.#looking = null;
     });
     return this.#looking;
   }
 
-  async #compare(): Promise<void> {
-    const first = await this.#better();
-    if (first === undefined) return;
+  async #compare(): Promise<number> {
+    const first = await this.#counts();
+    if (first.better === undefined) return first.own;
     await sleep(this.#parts.clock, AGAIN_MS);
-    const again = await this.#better();
-    if (again === undefined || this.#isOver || this.#parts.isWell()) return;
+    const { own, better } = await this.#counts();
+    if (better === undefined || this.#isOver || this.#parts.isWell()) return own;
     this.close();
-    this.#parts.giveWay(again);
+    this.#parts.giveWay(better);
+    return -1;
   }
 
-  /** The one that more data servers answer than this one. */
-  async #better(): Promise<string | undefined> {
+  /** How many data servers answer this mediator, and another one that more of them answer. */
+  async #counts(): Promise<{ own: number; better: string | undefined }> {
     const { reach, others } = this.#parts;
     const asked = others.map(async ({ name, remote }) => ({ name, count: await reachOf(remote) }));
     const [own, ...theirs] = await Promise.all([reach(), ...asked]);
-    return theirs.sort((one, other) => other.count - one.count).find(({ count }) => count > own)?.name;
+    const better = theirs.sort((one, other) => other.count - one.count).find(({ count }) => count > own)?.name;
+    return { own, better };
   }
 }
 

@@ -182,8 +182,10 @@ export class OneOfSeveral {
       ...(this.#options.supervisor === undefined ? {} : { supervisor: this.#options.supervisor }),
     };
     let mediator: Mediator;
+    let writeQuorum: number;
     try {
       const settings = await this.#options.settings();
+      ({ writeQuorum } = settings);
       mediator = await openMediator({ ...this.#options, ...settings }, parts, this.#runtime);
     } catch (error) {
       rethrowProgramFault(error);
@@ -197,7 +199,7 @@ export class OneOfSeveral {
     if (!tenure.isOver && !this.#isClosed) {
       const isolation = new Isolation({
         isWell: () => mediator.hasWriteQuorum() || clock.monotonicMs() < this.#staysUntilMs,
-        ...{ reach, others: otherMediators, clock },
+        ...{ reach, enough: writeQuorum, others: otherMediators, clock },
         giveWay: (to) => {
           log.warn('mediator.gave_way', { name, epoch, to });
           hasGivenWay = true;

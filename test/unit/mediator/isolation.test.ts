@@ -32,6 +32,7 @@ describe('an active mediator that reaches too few data servers', () => {
     isolation = new Isolation({
       isWell: () => isWell,
       reach: async () => reached,
+      enough: 4,
       others: [
         { name: 'away', remote: server(() => Promise.reject(new ServiceError('UNREACHABLE', 'it is away'))) },
         { name: 'other', remote: server(() => theirs()) },
@@ -88,6 +89,54 @@ describe('an active mediator that reaches too few data servers', () => {
     await clock.advance(500);
     await refused;
     assert.deepEqual(gaveWayTo, ['other']);
+  });
+
+  it('tries again what failed, once, when the servers have come back while it looked', async () => {
+    let tries = 0;
+    const watched = isolation.watch({
+      write: async () => {
+        tries++;
+        if (tries === 1) throw new FileError('EIO', 'too few servers');
+        return tries;
+      },
+      refuse: async () => {
+        throw new FileError('EIO', 'too few servers');
+      },
+    });
+    const comeBackDuring = async (result: Promise<unknown>): Promise<void> => {
+      isWell = false;
+      reached = 5;
+      await clock.advance(120);
+      isWell = true;
+      await clock.advance(100);
+      await result;
+    };
+    // It failed while there were too few.
+    isWell = false;
+    const written = watched.write();
+    await comeBackDuring(written);
+    assert.equal(await written, 2);
+    isWell = false;
+    await comeBackDuring(assert.rejects(watched.refuse(), { code: 'EIO' }));
+    assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('answers at once what failed while there were enough, and in the end what fails while they answer and are not let in', async () => {
+    let tries = 0;
+    const watched = isolation.watch({
+      read: async () => {
+        tries++;
+        throw new FileError('EIO', 'no read quorum');
+      },
+    });
+    isWell = true;
+    await assert.rejects(watched.read(), { code: 'EIO' });
+    isWell = false;
+    reached = 5;
+    const refused = assert.rejects(watched.read(), { code: 'EIO' });
+    await clock.advance(5000);
+    await refused;
+    assert.equal(tries, 2);
   });
 });
 
