@@ -2,6 +2,7 @@
 // of those lists: blocks that were written just now are written again soon, and
 // their old versions deleted.
 import type { BlockKey } from '../../protocol/services/blocks.js';
+import { RecentMap } from '../../runtime/recent-map.js';
 import { keyOfVersion } from '../format/keys.js';
 import { decodeRow, type VersionRow } from '../format/version-row.js';
 import type { IndexRow } from './index-store.js';
@@ -23,8 +24,7 @@ export interface Change {
 
 /** Of some blocks, all versions that are in the index. */
 export class VersionsCache {
-  /** The least recently used block first. */
-  readonly #entries = new Map<string, readonly CatalogEntry[]>();
+  readonly #entries = new RecentMap<string, readonly CatalogEntry[]>(MAXIMUM_CACHED_BLOCKS);
 
   clear(): void {
     this.#entries.clear();
@@ -36,10 +36,7 @@ export class VersionsCache {
 
   /** Keeps the block as the most recently used one. */
   keep(block: string, entries: readonly CatalogEntry[]): void {
-    this.#entries.delete(block);
     this.#entries.set(block, entries);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > MAXIMUM_CACHED_BLOCKS && oldest !== undefined) this.#entries.delete(oldest);
   }
 
   /** These changes have come into the index. */

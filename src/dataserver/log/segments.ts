@@ -15,10 +15,13 @@ interface Handle {
   users: number;
   /** To be closed when its last user is done. */
   dropped: boolean;
+  /** The use at which it became the last of all handles. */
+  movedAt: number;
 }
 
 export class Segments {
   readonly #handles = new Map<number, Handle>();
+  #uses = 0;
   readonly #sizes = new Map<number, number>();
   #storedBytes = 0;
 
@@ -134,9 +137,13 @@ export class Segments {
   #touch(number: number): Handle | undefined {
     const handle = this.#handles.get(number);
     if (handle === undefined) return undefined;
-    // The order of a map is the order of setting: the least recently used stands first.
-    this.#handles.delete(number);
-    this.#handles.set(number, handle);
+    this.#uses++;
+    // The order of a map is the order of setting: the least recently used stands first. Not at every use: see runtime/recent-map.ts.
+    if (this.#uses - handle.movedAt > this.#handles.size) {
+      handle.movedAt = this.#uses;
+      this.#handles.delete(number);
+      this.#handles.set(number, handle);
+    }
     return handle;
   }
 
@@ -152,7 +159,7 @@ export class Segments {
       if (this.#handles.size < this.#maximumOpenFiles) break;
       this.#drop(oldest);
     }
-    const handle = { file, users: 1, dropped: false };
+    const handle = { file, users: 1, dropped: false, movedAt: this.#uses };
     this.#handles.set(number, handle);
     return handle;
   }

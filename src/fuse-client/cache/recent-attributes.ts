@@ -4,7 +4,7 @@
 // without asking the service.
 import type { Attributes } from '../../protocol/services/files.js';
 import type { Clock } from '../../runtime/clock.js';
-import { dropOldest } from '../../runtime/drop-oldest.js';
+import { RecentMap } from '../../runtime/recent-map.js';
 
 /** Longer than any answer takes. */
 const KEPT_MS = 10_000;
@@ -18,9 +18,9 @@ interface Entry {
 }
 
 export class RecentAttributes {
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new RecentMap<number, Entry>(KEPT_ENTRIES);
   /** Inode → when the service said last that it has no extended attributes. */
-  readonly #noExtendedAttributes = new Map<number, number>();
+  readonly #noExtendedAttributes = new RecentMap<number, number>(KEPT_INODES);
 
   readonly #clock: Clock;
   readonly #trustedMs: number;
@@ -40,7 +40,7 @@ export class RecentAttributes {
     const before = this.#entries.get(attributes.inode);
     if (before !== undefined && before.attributes.revision > attributes.revision) return;
     this.#noteExtendedAttributes(attributes);
-    keep(this.#entries, { attributes, atMs: this.#clock.monotonicMs() });
+    this.#entries.set(attributes.inode, { attributes, atMs: this.#clock.monotonicMs() });
   }
 
   /** Whether the service has said within `trustedMs` that the inode has no extended attributes. */
@@ -87,16 +87,7 @@ export class RecentAttributes {
   }
 
   #noteExtendedAttributes({ inode, extendedAttributes }: Attributes): void {
-    this.#noExtendedAttributes.delete(inode);
-    if (extendedAttributes > 0) return;
-    this.#noExtendedAttributes.set(inode, this.#clock.monotonicMs());
-    dropOldest(this.#noExtendedAttributes, KEPT_INODES);
+    if (extendedAttributes > 0) this.#noExtendedAttributes.delete(inode);
+    else this.#noExtendedAttributes.set(inode, this.#clock.monotonicMs());
   }
-}
-
-function keep(entries: Map<number, Entry>, entry: Entry): void {
-  const { inode } = entry.attributes;
-  entries.delete(inode);
-  entries.set(inode, entry);
-  dropOldest(entries, KEPT_ENTRIES);
 }

@@ -3,7 +3,7 @@
 // newer revision of its file is seen.
 import type { Attributes } from '../../protocol/services/files.js';
 import type { BlockRange, BlockReference, MetadataService } from '../../protocol/services/metadata.js';
-import { dropOldest } from '../../runtime/drop-oldest.js';
+import { RecentMap } from '../../runtime/recent-map.js';
 
 /** Entries that one query fetches at least: 32 MiB of a file with the default block size. */
 const QUERY_ENTRIES = 256;
@@ -28,7 +28,7 @@ export interface MapView {
 
 export class BlockMap {
   readonly #metadata: MetadataService;
-  readonly #inodes = new Map<number, CachedMap>();
+  readonly #inodes = new RecentMap<number, CachedMap>(MAXIMUM_INODES);
   /** Grows with every `clear`: answers to queries from before are not remembered. */
   #epoch = 0;
 
@@ -62,7 +62,7 @@ export class BlockMap {
 
   /** A file was made just now: it has no blocks. */
   created(attributes: Attributes): void {
-    this.#remember(attributes.inode, { attributes, entries: new Map(), isComplete: true });
+    this.#inodes.set(attributes.inode, { attributes, entries: new Map(), isComplete: true });
   }
 
   /** Attributes from any answer: a map with an older revision is dropped. */
@@ -150,14 +150,7 @@ export class BlockMap {
     if (first === 0 && count * attributes.blockSizeBytes >= attributes.sizeBytes) cached.isComplete = true;
     else for (let index = first; index < first + count; index++) cached.entries.set(index, null);
     for (const block of blocks) cached.entries.set(block.index, block);
-    this.#remember(inode, cached);
+    this.#inodes.set(inode, cached);
     return attributes;
-  }
-
-  #remember(inode: number, map: CachedMap): void {
-    // Deleted first: the entry then counts as the newest.
-    this.#inodes.delete(inode);
-    this.#inodes.set(inode, map);
-    dropOldest(this.#inodes, MAXIMUM_INODES);
   }
 }

@@ -32,6 +32,8 @@ interface Directory {
   /** Changes so far, and those of them that are not answered yet. */
   begun: number;
   underWay: number;
+  /** The use at which it became the last of all directories. */
+  movedAt: number;
 }
 
 interface Change {
@@ -52,8 +54,9 @@ interface Outcome {
 }
 
 export class KnownNames {
-  /** The least recently used directory is the first. */
+  /** The least recently used directories are among the first. */
   readonly #directories = new Map<number, Directory>();
+  #uses = 0;
   #entries = 0;
   /** Grows with every `clear`: answers to commands from before are not remembered. */
   #epoch = 0;
@@ -189,7 +192,7 @@ export class KnownNames {
   }
 
   #add(inode: number): Directory {
-    const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0 };
+    const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0, movedAt: this.#uses };
     this.#directories.set(inode, directory);
     this.#entries++;
     return directory;
@@ -208,8 +211,13 @@ export class KnownNames {
   #use(inode: number): Directory | undefined {
     const directory = this.#directories.get(inode);
     if (directory === undefined) return undefined;
-    this.#directories.delete(inode);
-    this.#directories.set(inode, directory);
+    this.#uses++;
+    // Not at every use: see runtime/recent-map.ts.
+    if (this.#uses - directory.movedAt > this.#directories.size) {
+      directory.movedAt = this.#uses;
+      this.#directories.delete(inode);
+      this.#directories.set(inode, directory);
+    }
     return directory;
   }
 }

@@ -62,6 +62,8 @@ export class DirectoryPlaces {
   }
 
   #set(inode: number, { parent, name }: NamePlace): void {
+    // Nothing is moved where it is already: see runtime/recent-map.ts.
+    if (this.at({ parent, name }) === inode) return;
     this.forget(inode);
     this.#places.set(inode, { parent, name });
     this.#inodes.set(keyOf({ parent, name }), inode);
