@@ -12,10 +12,13 @@ import { type CatalogEntry, type Change, decodeEntries, VersionsCache, withChang
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import type { IndexChange, IndexStore } from './index-store.js';
 import { exclusiveBytes } from './live-space.js';
+import { NewInodes } from './new-inodes.js';
 import { type SegmentUse, SegmentUses } from './segment-uses.js';
 
 /** No block has more versions than this: each is deleted when the next one is committed. */
 const MAXIMUM_VERSIONS = 1_000_000;
+
+const NONE: readonly CatalogEntry[] = [];
 
 export class Catalog {
   blocks = 0;
@@ -26,6 +29,7 @@ export class Catalog {
   /** The log is in here up to this place. */
   #reached: Place = { segment: 0, offset: 0 };
   readonly #saved = new VersionsCache();
+  readonly #newInodes = new NewInodes();
 
   readonly #index: IndexStore;
 
@@ -52,6 +56,7 @@ export class Catalog {
     this.#uses.clear();
     this.#changes.clear();
     this.#saved.clear();
+    this.#newInodes.cleared();
     this.#reached = { segment: 0, offset: 0 };
     this.blocks = 0;
     this.bytes = 0;
@@ -63,6 +68,7 @@ export class Catalog {
     if (change !== undefined) return change.row ?? undefined;
     const saved = this.#saved.get(name);
     if (saved !== undefined) return saved.findLast((entry) => entry.key.version === key.version)?.row;
+    if (this.#newInodes.has(key.inode, this.#index)) return undefined;
     const value = this.#index.get(versionKey(key));
     return value === undefined ? undefined : decodeRow(value);
   }
@@ -166,6 +172,7 @@ export class Catalog {
   /** The block's versions that are in the index, without the changes since. */
   #savedVersions(inode: number, index: number): readonly CatalogEntry[] {
     const name = blockName(inode, index);
+    if (this.#newInodes.has(inode, this.#index)) return NONE;
     const { from, to } = versionsOfBlock(inode, index);
     const entries = this.#saved.get(name) ?? decodeEntries(this.#index.range(from, to, MAXIMUM_VERSIONS));
     this.#saved.keep(name, entries);
@@ -186,6 +193,7 @@ export class Catalog {
 
   #change(key: BlockKey, row: VersionRow | null): void {
     const name = blockName(key.inode, key.index);
+    this.#newInodes.used(key.inode);
     const changes = this.#changes.get(name) ?? new Map<number, Change>();
     const before = changes.get(key.version);
     // `put` removes an earlier row of the version first. So without an earlier change, a put finds no row in the index, and a

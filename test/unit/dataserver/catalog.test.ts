@@ -19,12 +19,60 @@ import {
   type VersionRow,
 } from '../../../src/dataserver/format/version-row.js';
 import { Catalog } from '../../../src/dataserver/index/catalog.js';
+import type { IndexStore } from '../../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { PAGE_BYTES, pageCount } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { key, memoryRuntime, SeededRandom } from './harness.js';
 
 describe('the catalog', () => {
+  it('finds every version, and looks up only what may be there', async () => {
+    let lookups = 0;
+    const random = new SeededRandom(3);
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const counting: IndexStore = {
+      get: (wanted) => {
+        lookups++;
+        return index.get(wanted);
+      },
+      range: (from, to, limit) => index.range(from, to, limit),
+      write: (changes) => index.write(changes),
+      clear: () => index.clear(),
+      close: () => index.close(),
+    };
+    let catalog = new Catalog(counting);
+    const known = new Map<string, BlockKey>();
+    let highest = 100;
+    for (let step = 0; step < 3000; step++) {
+      const isNew = random.fraction() < 0.5;
+      if (isNew) highest += 1 + random.below(3);
+      const block = key(0, 1 + random.below(2), isNew ? highest : 90 + random.below(highest - 80));
+      const name = JSON.stringify(block);
+      assert.equal(catalog.get(block) !== undefined, known.has(name), `${name} in step ${step}`);
+      const versions = catalog.versionsOf(block.inode, block.index).map((entry) => entry.key.version);
+      const expected = [1, 2].filter((version) => known.has(JSON.stringify({ ...block, version })));
+      assert.deepEqual(versions, expected);
+      if (random.fraction() < 0.7) {
+        catalog.put(block, wholeRow({ segment: 1, offset: step * 100_000 }, random));
+        known.set(name, block);
+      } else {
+        assert.equal(catalog.remove(block), known.delete(name));
+      }
+      if (random.fraction() < 0.1) catalog.save();
+      if (random.fraction() < 0.01) {
+        catalog.save();
+        catalog = new Catalog(counting);
+        assert.ok(catalog.load() !== undefined);
+      }
+    }
+    const before = lookups;
+    for (let step = 0; step < 100; step++) {
+      catalog.put(key(0, 1, highest + 10 + step), wholeRow({ segment: 2, offset: step * 100_000 }, random));
+    }
+    assert.ok(lookups - before <= 1, `${lookups - before} lookups for files that are new`);
+  });
+
   it('counts as alive exactly what any version refers to', async () => {
     const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
     const catalog = new Catalog(index);
