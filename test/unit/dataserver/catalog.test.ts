@@ -21,6 +21,7 @@ import {
 import { Catalog } from '../../../src/dataserver/index/catalog.js';
 import type { IndexStore } from '../../../src/dataserver/index/index-store.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import { NewInodes } from '../../../src/dataserver/index/new-inodes.js';
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { PAGE_BYTES, pageCount } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
@@ -71,6 +72,16 @@ describe('the catalog', () => {
       catalog.put(key(0, 1, highest + 10 + step), wholeRow({ segment: 2, offset: step * 100_000 }, random));
     }
     assert.ok(lookups - before <= 1, `${lookups - before} lookups for files that are new`);
+  });
+
+  it('takes no file for new that has a version which is not in the index yet', async () => {
+    const index = await memoryIndexFactory()('/index', memoryRuntime(new MemoryDisk()));
+    const inodes = new NewInodes();
+    inodes.used(50);
+    assert.deepEqual(
+      [10, 50, 51].map((inode) => inodes.has(inode, index)),
+      [false, false, true],
+    );
   });
 
   it('counts as alive exactly what any version refers to', async () => {
