@@ -2,7 +2,7 @@
 // before it happens whether that is still within the promise: of every block,
 // enough good replicas must stay that can be asked.
 import type { SimulatedCluster } from './cluster.js';
-import { currentBlocks, type Holdings, inspectDisk } from './inspector.js';
+import { type CurrentBlock, currentBlocks, type Holdings, inspectDisk } from './inspector.js';
 import { versionKey } from './version-key.js';
 
 export class Atlas {
@@ -101,12 +101,15 @@ export class Atlas {
     if (servers.length < readQuorum) return false;
     const blocks = await currentBlocks(this.#cluster);
     if (blocks === null) return false;
+    const concerned = blocks.filter((block) => inode === null || block.inode === inode);
     const holdings: (Holdings | null)[] = [];
+    const isGood = (block: CurrentBlock) =>
+      holdings.filter((held) => held?.get(versionKey(block)) === block.hash).length >= readQuorum;
+    // To look at a disk takes long: once enough servers have everything, the others make no difference.
     for (const dataHost of this.#cluster.dataHosts) {
+      if (concerned.every(isGood)) return true;
       if (servers.includes(dataHost.number)) holdings.push(await inspectDisk(dataHost));
     }
-    return blocks
-      .filter((block) => inode === null || block.inode === inode)
-      .every((block) => holdings.filter((held) => held?.get(versionKey(block)) === block.hash).length >= readQuorum);
+    return concerned.every(isGood);
   }
 }

@@ -87,7 +87,8 @@ export function runGroup(make: MakeCore, { kind, seed, size, units }: Run, tampe
   const before = group.invariants.committed;
   const index = group.propose(leader);
   assert(index !== null, 'the leader of a healed group takes proposals');
-  group.run(RECOVERY_UNITS);
+  const isApplied = () => group.current.every(({ applied }) => applied.mark.index >= index);
+  group.runUntil(() => group.invariants.committed > before && isApplied(), RECOVERY_UNITS);
   assert(group.invariants.committed > before, 'what is proposed to a healed group is committed');
   for (const member of group.current) {
     assert(member.applied.mark.index >= index, `${member.id} has applied ${member.applied.mark.index} of ${index}`);

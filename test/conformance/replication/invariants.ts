@@ -60,10 +60,9 @@ export class Invariants {
       if (holders === undefined) this.#holders.set(key, new Set([member.id]));
       else holders.add(member.id);
       const before = member.entryAt(entry.index - 1);
-      const content = digestOf(before === undefined ? '' : String(before.term), entry);
+      if (before === undefined) continue;
+      const content = digestOf(String(before.term), entry);
       const known = this.#contents.get(key);
-      const comparable = before !== undefined;
-      if (!comparable) continue;
       assert(known === undefined || known === content, `log matching: ${key} at ${member.id}`);
       this.#contents.set(key, content);
     }

@@ -71,6 +71,12 @@ export class SimulatedGroup {
     while (this.#now < end) this.#unit();
   }
 
+  /** @param most units of time, after which it ends though the condition does not hold */
+  runUntil(condition: () => boolean, most: number): void {
+    const end = this.#now + most;
+    while (this.#now < end && !condition()) this.#unit();
+  }
+
   /** No more faults: everything runs, and all links work. */
   heal(): void {
     this.faults = NO_FAULTS;
@@ -163,8 +169,9 @@ export class SimulatedGroup {
   }
 
   #noteRound(id: MemberId, { role, term, lastRound }: CoreStatus): void {
+    if (role !== 'leader') return;
     const round = `${id}/${term}/${lastRound}`;
-    if (role === 'leader' && !this.#roundsBegan.has(round)) this.#roundsBegan.set(round, this.#now);
+    if (!this.#roundsBegan.has(round)) this.#roundsBegan.set(round, this.#now);
   }
 
   #send(member: SimulatedMember, term: number): void {

@@ -94,14 +94,14 @@ export class SimulatedMember {
   /** @returns the message with the entries that it names; null when they were replaced meanwhile: it is as good as lost */
   withEntries(message: Outgoing<Envelope>): Envelope | null {
     if (!('first' in message)) return message;
-    const { first, last, ...fields } = message as Envelope & EntryRange;
+    const { first, last } = message as Envelope & EntryRange;
     const entries: Entry[] = [];
     for (let index = first; index <= last; index++) {
       const entry = this.core?.unstored(index) ?? this.entryAt(index);
       if (entry === undefined) return null;
       entries.push(entry);
     }
-    return { ...fields, entries } as Envelope;
+    return { ...message, entries } as Envelope;
   }
 
   finishWriting(): Writes<Envelope> {

@@ -38,7 +38,7 @@ export class SimulatedNetwork {
     for (const transit of this.#inTransit) {
       const { from, to } = transit.message;
       if (transit.dueAt > now) later.push(transit);
-      else if (!this.#cut.has(`${from}>${to}`)) due.push(transit);
+      else if (this.#cut.size === 0 || !this.#cut.has(`${from}>${to}`)) due.push(transit);
     }
     this.#inTransit = later;
     return due;

@@ -63,7 +63,7 @@ describe('builds', function () {
   let place: Workplace;
 
   before(async function () {
-    place = await Workplace.open(this, ['make', 'gcc', 'ar', 'npm'], { servers: 5, readQuorum: 3 });
+    place = await Workplace.open(this, ['make', 'gcc', 'ar', 'npm'], { servers: 3, readQuorum: 2 });
   });
 
   after(async () => {

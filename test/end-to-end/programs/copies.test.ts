@@ -42,7 +42,7 @@ describe('tar and rsync', function () {
   let place: Workplace;
 
   before(async function () {
-    place = await Workplace.open(this, ['tar', 'rsync', 'setfattr'], { servers: 5, readQuorum: 3 });
+    place = await Workplace.open(this, ['tar', 'rsync', 'setfattr'], { servers: 3, readQuorum: 2 });
     await succeed(SOURCE, place.plain);
   });
 

@@ -101,7 +101,7 @@ describe('PostgreSQL', function () {
   let postgres: Postgres;
 
   before(async function () {
-    const place = await Workplace.open(this, [...Postgres.PROGRAMS], { servers: 5, readQuorum: 3 });
+    const place = await Workplace.open(this, [...Postgres.PROGRAMS], { servers: 3, readQuorum: 2 });
     ({ cluster } = place);
     // It runs as a user of its own, who must get as far as the mount.
     await chmod(cluster.folder, 0o711);

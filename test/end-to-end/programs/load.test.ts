@@ -90,7 +90,7 @@ describe('on one cluster', function () {
   let place: Workplace;
 
   before(async function () {
-    place = await Workplace.open(this, [], { servers: 5, readQuorum: 3 });
+    place = await Workplace.open(this, [], { servers: 3, readQuorum: 2 });
   });
 
   after(async () => {
