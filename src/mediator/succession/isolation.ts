@@ -25,6 +25,11 @@ export interface IsolationParts {
   enough: number;
   others: readonly { name: string; remote: Pick<Remote, 'service'> }[];
   clock: Clock;
+  /**
+   * This mediator has given way lately: until then (the clock's monotonic milliseconds) it does not do so again, unless it has been
+   * well since. Else two that both reach too few would hand over all the time.
+   */
+  staysUntilMs: number;
   /** Called when another mediator reaches more data servers; nothing is looked at any more. */
   giveWay: (to: string) => void;
 }
@@ -33,11 +38,13 @@ export class Isolation {
   #timer: Timer;
   #looking: Promise<number> | null = null;
   #isOver = false;
+  #staysUntilMs: number;
 
   readonly #parts: IsolationParts;
 
   constructor(parts: IsolationParts) {
     this.#parts = parts;
+    this.#staysUntilMs = parts.staysUntilMs;
     this.#timer = this.#schedule();
   }
 
@@ -77,7 +84,8 @@ export class Isolation {
 
   /** Whether there were too few data servers, and enough of them are let in again. */
   async #comeBack(): Promise<boolean> {
-    const { isWell, enough, clock } = this.#parts;
+    const { enough, clock } = this.#parts;
+    const isWell = () => this.#isWell();
     if (this.#isOver || isWell() || (await this.#look()) < enough) return false;
     for (let waitedMs = 0; waitedMs < BACK_MS && !this.#isOver && !isWell(); waitedMs += BACK_CHECK_MS)
       await sleep(clock, BACK_CHECK_MS);
@@ -86,7 +94,7 @@ export class Isolation {
 
   /** Answers how many data servers this mediator reaches; -1 when it is not for it to say. */
   #look(): Promise<number> {
-    if (this.#isOver || this.#parts.isWell()) return Promise.resolve(-1);
+    if (this.#isOver || this.#isWell()) return Promise.resolve(-1);
     this.#looking ??= this.#compare().finally(() => {
       this.#looking = null;
     });
@@ -94,14 +102,21 @@ export class Isolation {
   }
 
   async #compare(): Promise<number> {
+    const { clock } = this.#parts;
     const first = await this.#counts();
-    if (first.better === undefined) return first.own;
-    await sleep(this.#parts.clock, AGAIN_MS);
+    if (first.better === undefined || clock.monotonicMs() < this.#staysUntilMs) return first.own;
+    await sleep(clock, AGAIN_MS);
     const { own, better } = await this.#counts();
-    if (better === undefined || this.#isOver || this.#parts.isWell()) return own;
+    if (better === undefined || this.#isOver || this.#isWell()) return own;
     this.close();
     this.#parts.giveWay(better);
     return -1;
+  }
+
+  #isWell(): boolean {
+    const isWell = this.#parts.isWell();
+    if (isWell) this.#staysUntilMs = Number.NEGATIVE_INFINITY;
+    return isWell;
   }
 
   /** How many data servers answer this mediator, and another one that more of them answer. */

@@ -198,7 +198,8 @@ export class OneOfSeveral {
     }
     if (!tenure.isOver && !this.#isClosed) {
       const isolation = new Isolation({
-        isWell: () => mediator.hasWriteQuorum() || clock.monotonicMs() < this.#staysUntilMs,
+        isWell: () => mediator.hasWriteQuorum(),
+        staysUntilMs: this.#staysUntilMs,
         ...{ reach, enough: writeQuorum, others: otherMediators, clock },
         giveWay: (to) => {
           log.warn('mediator.gave_way', { name, epoch, to });

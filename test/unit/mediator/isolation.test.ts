@@ -29,7 +29,11 @@ describe('an active mediator that reaches too few data servers', () => {
     reached = 2;
     theirs = async () => ({ dataservers: 5 });
     gaveWayTo = [];
-    isolation = new Isolation({
+    isolation = made(Number.NEGATIVE_INFINITY);
+  });
+
+  const made = (staysUntilMs: number) =>
+    new Isolation({
       isWell: () => isWell,
       reach: async () => reached,
       enough: 4,
@@ -38,9 +42,9 @@ describe('an active mediator that reaches too few data servers', () => {
         { name: 'other', remote: server(() => theirs()) },
       ],
       clock,
+      staysUntilMs,
       giveWay: (to) => gaveWayTo.push(to),
     });
-  });
 
   afterEach(async () => {
     isolation.close();
@@ -75,6 +79,21 @@ describe('an active mediator that reaches too few data servers', () => {
     isWell = true;
     await clock.advance(5000);
     assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('stays for a while where it has given way lately, unless it has been well since', async () => {
+    isolation.close();
+    isolation = made(clock.monotonicMs() + 10_000);
+    await clock.advance(9000);
+    assert.deepEqual(gaveWayTo, []);
+    await clock.advance(3000);
+    assert.deepEqual(gaveWayTo, ['other']);
+    isolation = made(clock.monotonicMs() + 10_000);
+    isWell = true;
+    await clock.advance(1500);
+    isWell = false;
+    await clock.advance(3000);
+    assert.deepEqual(gaveWayTo, ['other', 'other']);
   });
 
   it('gives way before it answers that there are too few, and answers everything else at once', async () => {
