@@ -1,0 +1,80 @@
+// Rounds by turns: in each round every job is done at every point, one point after the other, so that a noisy machine is as noisy
+// to each of them.
+import { dropCaches } from '../bench/caches.js';
+import { type CurveFigures, type ProcessorMs, rounded, type Series } from './figures.js';
+import type { Servers } from './processor.js';
+import type { Programs } from './programs/programs.js';
+import type { Work } from './programs/work.js';
+
+/** A place along the bottom of a curve: a cluster that is up, and how to measure it. */
+export interface Point {
+  x: number;
+  mountPoint: string;
+  servers: Servers;
+  programs: Programs;
+  /** How many of the programs work at once. */
+  atOnce: number;
+  /** Brings a cluster that several points share to this point. */
+  before?: () => Promise<void>;
+}
+
+export interface Job {
+  name: string;
+  unit: '/s' | 'MB/s';
+  /** Whether caches are dropped before. */
+  cold: boolean;
+  /** One work for each program, in `folder` of the mount, which is this round's own. */
+  works(point: Point, folder: string): Work[];
+}
+
+export interface TurnsOptions {
+  rounds: number;
+  /** Called with what is measured next. */
+  progress: (what: string) => void;
+}
+
+/** One round more than is counted comes first: a new process is slow. */
+export async function takeTurns(
+  points: readonly Point[],
+  jobs: readonly Job[],
+  { rounds, progress }: TurnsOptions,
+): Promise<Omit<CurveFigures, 'stamp'>> {
+  const series = jobs.map(({ name, unit }) => ({
+    ...{ name, unit, rounds: points.map((): number[] => []) },
+    processorMs: points.map((): ProcessorMs[] => []),
+  }));
+  for (let round = 0; round <= rounds; round++) {
+    const folderOf = (point: Point) => `${point.mountPoint}/round-${round}-${point.x}`;
+    for (const [jobAt, job] of jobs.entries()) {
+      progress(`round ${round} of ${rounds}: ${job.name}`);
+      for (const [pointAt, point] of points.entries()) {
+        const { rate, processorMs } = await measure(point, job, folderOf(point));
+        if (round === 0) continue;
+        series[jobAt]?.rounds[pointAt]?.push(rate);
+        series[jobAt]?.processorMs[pointAt]?.push(processorMs);
+      }
+    }
+    for (const point of points) await point.programs.run([{ kind: 'remove', folder: folderOf(point) }]);
+  }
+  return { points: points.map(({ x }) => x), series: series satisfies Series[] };
+}
+
+async function measure(
+  point: Point,
+  job: Job,
+  folder: string,
+): Promise<{ rate: number; processorMs: ProcessorMs }> {
+  const { servers, programs } = point;
+  await point.before?.();
+  await servers.untilResting();
+  if (job.cold) dropCaches();
+  const before = await servers.spent();
+  const { amount, seconds } = await programs.run(job.works(point, folder));
+  await servers.untilResting();
+  const after = await servers.spent();
+  const each = (kind: keyof ProcessorMs) => rounded((after[kind] - before[kind]) / amount);
+  return {
+    rate: rounded(amount / seconds),
+    processorMs: { mediator: each('mediator'), metaservers: each('metaservers'), dataservers: each('dataservers') },
+  };
+}
