@@ -11,7 +11,7 @@ export function mixedJobs({ operations, largeMebibytes }: Sizes): Job[] {
     Array.from({ length: point.atOnce }, (_, program) => work(program));
   const share = (total: number, { atOnce }: Point) => Math.max(1, Math.ceil(total / atOnce));
   const small = (point: Point, folder: string, program: number) =>
-    numbered(`${folder}/small-${program}`, share(operations, point));
+    numbered(`${folder}/small-${program}/`, share(operations, point));
   const large = (point: Point, folder: string, program: number) => ({
     path: `${folder}/large-${program}/file`,
     mebibytes: share(largeMebibytes, point),
@@ -51,7 +51,7 @@ export function mixedJobs({ operations, largeMebibytes }: Sizes): Job[] {
   ];
 }
 
-/** Paths FOLDER/0 and so on. */
-export function numbered(folder: string, count: number): string[] {
-  return Array.from({ length: count }, (_, number) => `${folder}/${number}`);
+/** PREFIX0, PREFIX1 and so on. */
+export function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, number) => `${prefix}${number}`);
 }

@@ -1,0 +1,63 @@
+// What operations on names take in a tree of a thousand to a million files.
+import { fillNames, makeDirectory } from '../fill.js';
+import { numbered } from '../jobs.js';
+import type { Services } from '../services.js';
+import { Stage } from '../stage.js';
+import { type Job, type Point, takeTurns } from '../turns.js';
+import { type Measure, USUAL_SERVERS } from './measured.js';
+
+const FILES_OF_A_FOLDER = 1_000;
+
+export const measureFiles: Measure = (sizes, progress) =>
+  Stage.with(async (stage) => {
+    const points: Point[] = [];
+    for (const files of sizes.treeFiles) {
+      progress(`filling a tree with ${files} files`);
+      const cluster = await stage.cluster({ servers: USUAL_SERVERS });
+      await fillTree(await stage.services(cluster), files);
+      points.push(await stage.pointOf(files, cluster));
+    }
+    return { files: await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress }) };
+  });
+
+async function fillTree(services: Services, files: number): Promise<void> {
+  const tree = await makeDirectory(services, 'tree');
+  for (let folder = 0; folder * FILES_OF_A_FOLDER < files; folder++) {
+    const parent = await makeDirectory(services, String(folder), tree);
+    await fillNames(services, parent, 0, Math.min(FILES_OF_A_FOLDER, files - folder * FILES_OF_A_FOLDER));
+  }
+  await services.sync();
+}
+
+function jobs(operations: number): Job[] {
+  /** In the first folder of the tree: the path is as long, and the directory as large, at every point. */
+  const fresh = ({ mountPoint }: Point) => numbered(`${mountPoint}/tree/0/new-`, operations);
+  return [
+    {
+      ...{ name: 'create', unit: '/s', cold: false },
+      works: (point) => [{ kind: 'create', paths: fresh(point), bytes: 0 }],
+    },
+    {
+      ...{ name: 'stat in one directory, cold', unit: '/s', cold: true },
+      works: ({ mountPoint }) => [
+        { kind: 'stat', paths: numbered(`${mountPoint}/tree/0/`, Math.min(operations, FILES_OF_A_FOLDER)) },
+      ],
+    },
+    {
+      ...{ name: 'stat anywhere, cold', unit: '/s', cold: true },
+      works: ({ mountPoint, x }) => [{ kind: 'stat', paths: anywhere(`${mountPoint}/tree`, x, operations) }],
+    },
+    {
+      ...{ name: 'unlink', unit: '/s', cold: false },
+      works: (point) => [{ kind: 'unlink', paths: fresh(point) }],
+    },
+  ];
+}
+
+/** Of files of the tree, at random. */
+function anywhere(tree: string, files: number, count: number): string[] {
+  return Array.from({ length: count }, () => {
+    const number = Math.floor(Math.random() * files);
+    return `${tree}/${Math.floor(number / FILES_OF_A_FOLDER)}/${number % FILES_OF_A_FOLDER}`;
+  });
+}

@@ -1,0 +1,84 @@
+// npm run bench -- --curves: measures the curves of docs/performance.md one after the other, and writes what is generated of it.
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Figures, RunLength, Stamp } from './figures.js';
+import { measureBlocks } from './measured/blocks.js';
+import {
+  measureBlockSizes,
+  measureMetaservers,
+  measurePrograms,
+  measureQuorums,
+  measureServers,
+} from './measured/clusters.js';
+import { measureDirectory } from './measured/directory.js';
+import { measureFiles } from './measured/files.js';
+import type { Measure } from './measured/measured.js';
+import { render } from './render/page.js';
+import { SIZES } from './sizes.js';
+
+/** From the root of the working copy, where npm runs. */
+const PAGE = 'docs/performance.md';
+const FOLDER = 'docs/performance';
+const FIGURES = join(FOLDER, 'figures.json');
+
+/** `blocks` gives the curves memory, disk, start and rebuild. */
+const MEASURES: Record<string, Measure> = {
+  files: measureFiles,
+  directory: measureDirectory,
+  servers: measureServers,
+  quorums: measureQuorums,
+  'block-sizes': measureBlockSizes,
+  programs: measurePrograms,
+  metaservers: measureMetaservers,
+  blocks: measureBlocks,
+};
+
+/**
+ * Writes the page after each curve; those that are not measured stay as they are.
+ * @param only names of MEASURES; all when empty
+ */
+export async function runCurves(length: RunLength, only: readonly string[]): Promise<void> {
+  const unknown = only.filter((name) => MEASURES[name] === undefined);
+  if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: --only takes ${Object.keys(MEASURES).join(', ')}`);
+  const startMs = performance.now();
+  const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1);
+  for (const [name, measure] of Object.entries(MEASURES)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const progress = (what: string) => process.stderr.write(`${minutes()} min  ${name}: ${what}\n`);
+    const stamp = stampOf(length);
+    const measured = await measure(SIZES[length], progress);
+    await write(Object.fromEntries(Object.entries(measured).map(([curve, figures]) => [curve, { stamp, ...figures }])));
+  }
+  process.stderr.write(`${minutes()} min  ${PAGE} is written\n`);
+}
+
+async function write(measured: Figures): Promise<void> {
+  await mkdir(FOLDER, { recursive: true });
+  const figures: Figures = { ...JSON.parse(await readFile(FIGURES, 'utf8')), ...measured };
+  await writeFile(FIGURES, figuresText(figures));
+  const { page, pictures } = render(await readFile(PAGE, 'utf8'), figures);
+  await writeFile(PAGE, page);
+  for (const [file, picture] of pictures) await writeFile(join(FOLDER, file), picture);
+}
+
+/** One line for each series, so that a difference can be read. */
+function figuresText(figures: Figures): string {
+  const curves = Object.entries(figures).map(([curve, { stamp, points, series }]) => {
+    const lines = series.map((each) => `    ${JSON.stringify(each)}`);
+    const head = `"stamp":${JSON.stringify(stamp)},"points":${JSON.stringify(points)}`;
+    return `  ${JSON.stringify(curve)}: {${head},"series":[\n${lines.join(',\n')}\n  ]}`;
+  });
+  return `{\n${curves.join(',\n')}\n}\n`;
+}
+
+function stampOf(length: RunLength): Stamp {
+  const processors = cpus();
+  const model = processors[0]?.model.trim() ?? 'unknown processor';
+  const gibibytes = Math.round(totalmem() / 2 ** 30);
+  const date = new Date().toISOString().slice(0, 10);
+  return {
+    ...{ date, length },
+    machine: `${processors.length} × ${model}, ${gibibytes} GiB, Linux ${release()}, Node ${process.versions.node}`,
+  };
+}
