@@ -36,7 +36,9 @@ export async function fillBlocks(services: Services, parent: number, first: numb
       const next = { version: version + index, hash: hashBlock(data), length: data.length };
       changes.push({ index, base: 0, next });
     }
-    const answers = await Promise.all(services.dataservers.map((dataserver) => dataserver.put({ items, durable: false })));
+    const answers = await Promise.all(
+      services.dataservers.map((dataserver) => dataserver.put({ items, durable: false })),
+    );
     for (const { results } of answers)
       if (results.some(({ state }) => state !== 'stored')) throw new Error('a data server has not stored a block');
     const minimumSizeBytes = (BLOCKS_OF_A_FILE - 1) * BLOCK_SIZE_BYTES + FILLED_BLOCK_BYTES;
@@ -55,7 +57,12 @@ async function make(services: Services, parent: number, name: string, kind: 'fil
   return attributes.inode;
 }
 
-async function many(first: number, end: number, atOnce: number, one: (number: number) => Promise<unknown>): Promise<void> {
+async function many(
+  first: number,
+  end: number,
+  atOnce: number,
+  one: (number: number) => Promise<unknown>,
+): Promise<void> {
   let next = first;
   const work = async () => {
     while (next < end) await one(next++);

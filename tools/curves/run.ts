@@ -22,7 +22,7 @@ const PAGE = 'docs/performance.md';
 const FOLDER = 'docs/performance';
 const FIGURES = join(FOLDER, 'figures.json');
 
-/** `blocks` gives the curves memory, disk, start and rebuild. */
+/** `files` gives the curve tree too, `blocks` the curves memory, disk, start and rebuild. */
 const MEASURES: Record<string, Measure> = {
   files: measureFiles,
   directory: measureDirectory,
@@ -42,10 +42,19 @@ export async function runCurves(length: RunLength, only: readonly string[]): Pro
   const unknown = only.filter((name) => MEASURES[name] === undefined);
   if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: --only takes ${Object.keys(MEASURES).join(', ')}`);
   const startMs = performance.now();
+  let isInterrupted = false;
+  // What is under way comes to its end or fails with its servers, and then nothing is left behind; the second signal ends at once.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      isInterrupted = true;
+    });
   const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1);
   for (const [name, measure] of Object.entries(MEASURES)) {
     if (only.length > 0 && !only.includes(name)) continue;
-    const progress = (what: string) => process.stderr.write(`${minutes()} min  ${name}: ${what}\n`);
+    const progress = (what: string) => {
+      if (isInterrupted) throw new Error('interrupted');
+      process.stderr.write(`${minutes()} min  ${name}: ${what}\n`);
+    };
     const stamp = stampOf(length);
     const measured = await measure(SIZES[length], progress);
     await write(Object.fromEntries(Object.entries(measured).map(([curve, figures]) => [curve, { stamp, ...figures }])));

@@ -59,11 +59,7 @@ export async function takeTurns(
   return { points: points.map(({ x }) => x), series: series satisfies Series[] };
 }
 
-async function measure(
-  point: Point,
-  job: Job,
-  folder: string,
-): Promise<{ rate: number; processorMs: ProcessorMs }> {
+async function measure(point: Point, job: Job, folder: string): Promise<{ rate: number; processorMs: ProcessorMs }> {
   const { servers, programs } = point;
   await point.before?.();
   await servers.untilResting();

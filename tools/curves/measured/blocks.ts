@@ -1,6 +1,6 @@
 // What memory, disk, a start and a rebuild take while one cluster grows from ten thousand blocks to two million.
-import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { type Cluster, until } from '../../../test/support/cluster.js';
 import { type CurveFigures, type ProcessorMs, rounded, type Series } from '../figures.js';
 import { BLOCKS_OF_A_FILE, fillBlocks, makeDirectory } from '../fill.js';
@@ -8,6 +8,7 @@ import { Servers } from '../processor.js';
 import type { Services } from '../services.js';
 import type { Sizes } from '../sizes.js';
 import { Stage } from '../stage.js';
+import { allocatedMebibytes, memoryOfServer } from './footprint.js';
 import { type Measure, type Progress, USUAL_SERVERS } from './measured.js';
 import { timeStart } from './start.js';
 
@@ -16,8 +17,6 @@ const META = 'meta1';
 const MEDIATOR = 'mediator';
 const PAGE = 4096;
 const REBUILD_TIMEOUT_MS = 3_600_000;
-const SECTOR_BYTES = 512;
-const MIB = 1024 * 1024;
 
 /** Of each curve. */
 const UNITS = { memory: 'MiB', disk: 'MiB', start: 's', rebuild: 's' };
@@ -49,11 +48,16 @@ export const measureBlocks: Measure = (sizes, progress) =>
       const start = await timeStarts(cluster, sizes.rounds);
       const disk = await diskOf(cluster);
       cluster = await stage.resume(cluster);
-      found.push(await measureRunning(await stage.services(cluster), cluster, { blocks, start, disk, sizes, progress }));
+      found.push(
+        await measureRunning(await stage.services(cluster), cluster, { blocks, start, disk, sizes, progress }),
+      );
     }
     const curveOf = (curve: keyof typeof UNITS): Omit<CurveFigures, 'stamp'> => ({
       points: sizes.blocks,
-      series: seriesOf(UNITS[curve], found.map((each) => each[curve])),
+      series: seriesOf(
+        UNITS[curve],
+        found.map((each) => each[curve]),
+      ),
     });
     return { memory: curveOf('memory'), disk: curveOf('disk'), start: curveOf('start'), rebuild: curveOf('rebuild') };
   });
@@ -77,9 +81,9 @@ async function measureRunning(services: Services, cluster: Cluster, sofar: Sofar
     [META, 'the metaserver'],
     [MEDIATOR, 'the mediator'],
   ] as const) {
-    const { anonymousKib, filesKib } = await servers.memory(name);
-    memory[`${title}, its own`] = { rounds: [rounded(anonymousKib / 1024)] };
-    memory[`${title}, mapped files`] = { rounds: [rounded(filesKib / 1024)] };
+    const { own, mapped } = await memoryOfServer(servers, name);
+    memory[`${title}, its own`] = { rounds: [own] };
+    memory[`${title}, mapped files`] = { rounds: [mapped] };
   }
   await services.close();
   if (blocks > sizes.rebuiltBlocks) return { memory, disk, start, rebuild: {} };
@@ -87,21 +91,22 @@ async function measureRunning(services: Services, cluster: Cluster, sofar: Sofar
   return { memory, disk, start, rebuild: { 'a blank data server': await timeRebuild(cluster, blocks) } };
 }
 
-/** Touches each row of every index once: what memory a server takes for its blocks, it has then. */
-async function walk({ dataservers, metadata }: Services, blocks: number): Promise<void> {
-  for (const dataserver of dataservers) {
-    let seen = 0;
-    let page = await dataserver.list({ limit: PAGE });
-    for (seen += page.entries.length; page.next !== undefined; seen += page.entries.length)
-      page = await dataserver.list({ after: page.next, limit: PAGE });
-    if (seen !== blocks) throw new Error(`a data server has ${seen} blocks instead of ${blocks}`);
+/** Touches each row of DATA's index and of the metaserver's block maps once: what memory they take for their blocks, they have then. */
+async function walk({ dataservers: [dataserver], metadata }: Services, blocks: number): Promise<void> {
+  let seen = 0;
+  for (let after: BlockKey | undefined; dataserver !== undefined; ) {
+    const page = await dataserver.list({ limit: PAGE, ...(after === undefined ? {} : { after }) });
+    seen += page.entries.length;
+    if (page.next === undefined) break;
+    after = page.next;
   }
-  let page = await metadata.query({ name: 'allBlocks', request: { limit: PAGE } });
-  let last = page.blocks.at(-1);
-  while (!page.done && last !== undefined) {
-    const after = { inode: last.inode, index: last.index };
-    page = await metadata.query({ name: 'allBlocks', request: { after, limit: PAGE } });
-    last = page.blocks.at(-1);
+  if (seen !== blocks) throw new Error(`${DATA} has ${seen} blocks instead of ${blocks}`);
+  for (let after: { inode: number; index: number } | undefined; ; ) {
+    const request = { limit: PAGE, ...(after === undefined ? {} : { after }) };
+    const page = await metadata.query({ name: 'allBlocks', request });
+    const last = page.blocks.at(-1);
+    if (page.done || last === undefined) break;
+    after = { inode: last.inode, index: last.index };
   }
 }
 
@@ -130,28 +135,22 @@ async function timeRebuild(cluster: Cluster, blocks: number): Promise<Found> {
   const seconds = (performance.now() - startMs) / 1000;
   const after = await servers.spent();
   const each = (kind: keyof ProcessorMs) => rounded((after[kind] - before[kind]) / blocks);
-  const processorMs = { mediator: each('mediator'), metaservers: each('metaservers'), dataservers: each('dataservers') };
+  const processorMs = {
+    mediator: each('mediator'),
+    metaservers: each('metaservers'),
+    dataservers: each('dataservers'),
+  };
   return { rounds: [rounded(seconds)], processorMs: [processorMs] };
 }
 
 /** What the files of the stopped cluster take. */
 async function diskOf({ folder }: Cluster): Promise<Figures['disk']> {
-  const mebibytes = async (...path: string[]): Promise<Found> => ({
-    rounds: [rounded((await allocated(join(folder, 'data', ...path))) / MIB)],
-  });
+  const found = async (...path: string[]) => ({ rounds: [await allocatedMebibytes(join(folder, 'data', ...path))] });
   return {
-    'log of a data server': await mebibytes(DATA, 'segments'),
-    'index of a data server': await mebibytes(DATA, 'index'),
-    'store of the metaserver': await mebibytes(META),
+    'log of a data server': await found(DATA, 'segments'),
+    'index of a data server': await found(DATA, 'index'),
+    'store of the metaserver': await found(META),
   };
-}
-
-/** Bytes that all files below a folder take: holes and what was set aside behind an end count as the system counts them. */
-async function allocated(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
-    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * SECTOR_BYTES;
-  return bytes;
 }
 
 function seriesOf(unit: string, points: readonly Record<string, Found>[]): Series[] {

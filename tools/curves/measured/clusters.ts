@@ -7,7 +7,7 @@ import { type Measure, USUAL_SERVERS } from './measured.js';
 const KIB = 1024;
 const SERVERS = [1, 3, 5, 7];
 const QUORUM_SERVERS = 5;
-const BLOCK_KIBIBYTES = [32, 64, 128, 256, 512, 1024];
+const BLOCK_KIBIBYTES = [32, 128, 512, 1024];
 const METASERVERS = [1, 3];
 const PROGRAMS = [1, 2, 4, 8, 16];
 

@@ -1,9 +1,13 @@
-// What operations on names take in a tree of a thousand to a million files.
+// What operations on names take in a tree of a thousand to a million files, and what the servers of names take for it.
+import { join } from 'node:path';
+import type { Cluster } from '../../../test/support/cluster.js';
+import type { Series } from '../figures.js';
 import { fillNames, makeDirectory } from '../fill.js';
 import { numbered } from '../jobs.js';
 import type { Services } from '../services.js';
 import { Stage } from '../stage.js';
 import { type Job, type Point, takeTurns } from '../turns.js';
+import { allocatedMebibytes, memoryOfServer } from './footprint.js';
 import { type Measure, USUAL_SERVERS } from './measured.js';
 
 const FILES_OF_A_FOLDER = 1_000;
@@ -11,14 +15,40 @@ const FILES_OF_A_FOLDER = 1_000;
 export const measureFiles: Measure = (sizes, progress) =>
   Stage.with(async (stage) => {
     const points: Point[] = [];
+    const clusters: Cluster[] = [];
     for (const files of sizes.treeFiles) {
       progress(`filling a tree with ${files} files`);
       const cluster = await stage.cluster({ servers: USUAL_SERVERS });
       await fillTree(await stage.services(cluster), files);
       points.push(await stage.pointOf(files, cluster));
+      clusters.push(cluster);
     }
-    return { files: await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress }) };
+    const files = await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress });
+    return { files, tree: { points: sizes.treeFiles, series: await footprints(points, clusters) } };
   });
+
+/** After the jobs. */
+async function footprints(points: readonly Point[], clusters: readonly Cluster[]): Promise<Series[]> {
+  const memories = await Promise.all(points.map(({ servers }) => memoryOfServer(servers, 'meta1')));
+  const mediators = await Promise.all(points.map(({ servers }) => memoryOfServer(servers, 'mediator')));
+  const stores = await Promise.all(clusters.map(({ folder }) => allocatedMebibytes(join(folder, 'data', 'meta1'))));
+  const series = (name: string, values: number[]) => ({ name, unit: 'MiB', rounds: values.map((value) => [value]) });
+  return [
+    series(
+      'the metaserver, its own',
+      memories.map(({ own }) => own),
+    ),
+    series(
+      'the metaserver, mapped files',
+      memories.map(({ mapped }) => mapped),
+    ),
+    series(
+      'the mediator, its own',
+      mediators.map(({ own }) => own),
+    ),
+    series('store of the metaserver', stores),
+  ];
+}
 
 async function fillTree(services: Services, files: number): Promise<void> {
   const tree = await makeDirectory(services, 'tree');

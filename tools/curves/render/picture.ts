@@ -79,7 +79,9 @@ function drawPanel(panel: Panel, { points, series, bottom, presentation }: Share
   for (const [at, line] of lines.entries()) {
     const places = line.flatMap((value, point) => (value > 0 ? [[x(points[point] ?? 0), y(value)] as const] : []));
     if (places.length === 0) continue;
-    parts.push(`<polyline class="line c${at % COLOURS.length}" points="${places.map((place) => place.join(',')).join(' ')}"/>`);
+    parts.push(
+      `<polyline class="line c${at % COLOURS.length}" points="${places.map((place) => place.join(',')).join(' ')}"/>`,
+    );
     for (const [left, top] of places) parts.push(mark(at, left, top));
   }
   return parts;
@@ -90,7 +92,8 @@ function panelTitle({ title, shows }: Panel, { each }: Presentation): string {
 }
 
 /** NaN where there is nothing to show. */
-function valuesOf(series: Series, { shows }: Panel): number[] {
+function valuesOf(series: Series, { shows, of }: Panel): number[] {
+  if (of !== undefined && !of.test(series.name)) return [];
   if (shows !== 'processor') return series.unit === shows ? mediansOf(series) : [];
   return processorMedians(series).map((each) => (each === undefined ? Number.NaN : totalOf(each)));
 }

@@ -5,6 +5,8 @@ export interface Panel {
   title: string;
   /** Series of this unit, or the processor time of all. */
   shows: '/s' | 'MB/s' | 'MiB' | 's' | 'processor';
+  /** Only series with such a name. */
+  of?: RegExp;
   /** A linear one begins at zero. */
   scale: 'linear' | 'log';
 }
@@ -25,6 +27,8 @@ const PER_SECOND: Panel = { title: 'operations a second', shows: '/s', scale: 'l
 const MEGABYTES: Panel = { title: 'MB a second', shows: 'MB/s', scale: 'linear' };
 const PROCESSOR: Panel = { title: 'ms of processor time', shows: 'processor', scale: 'log' };
 
+const MEBIBYTES: Panel = { title: 'MiB', shows: 'MiB', scale: 'log' };
+
 const MIXED = {
   panels: [PER_SECOND, MEGABYTES, PROCESSOR],
   each: 'an operation, or a MB',
@@ -35,6 +39,10 @@ const OVER_BLOCKS = { along: 'blocks', scale: 'log', format: formatCount } as co
 
 export const PRESENTATIONS: Record<string, Presentation> = {
   files: { ...NAMES, along: 'files in the tree', scale: 'log', format: formatCount },
+  tree: {
+    ...{ along: 'files in the tree', scale: 'log', format: formatCount, isCompared: true },
+    panels: [MEBIBYTES],
+  },
   directory: { ...NAMES, along: 'entries of the directory', scale: 'log', format: formatCount },
   servers: { ...MIXED, along: 'data servers', scale: 'linear', format: String },
   quorums: { ...MIXED, along: 'read quorum of five', scale: 'linear', format: String },
@@ -43,10 +51,13 @@ export const PRESENTATIONS: Record<string, Presentation> = {
   metaservers: { ...MIXED, along: 'metaservers', scale: 'linear', format: String },
   memory: {
     ...OVER_BLOCKS,
-    panels: [{ title: 'MiB', shows: 'MiB', scale: 'log' }],
+    panels: [
+      { title: 'MiB of its own', shows: 'MiB', of: /its own$/, scale: 'linear' },
+      { title: 'MiB of mapped files', shows: 'MiB', of: /mapped files$/, scale: 'linear' },
+    ],
     isCompared: true,
   },
-  disk: { ...OVER_BLOCKS, panels: [{ title: 'MiB', shows: 'MiB', scale: 'log' }], isCompared: true },
+  disk: { ...OVER_BLOCKS, panels: [MEBIBYTES], isCompared: true },
   start: { ...OVER_BLOCKS, panels: [{ title: 'seconds', shows: 's', scale: 'log' }], isCompared: true },
   rebuild: {
     ...OVER_BLOCKS,

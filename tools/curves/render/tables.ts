@@ -18,8 +18,13 @@ export function tablesOf(figures: CurveFigures, presentation: Presentation): str
 
 function mediansTable({ points, series }: CurveFigures, { along, format, isCompared }: Presentation): string {
   const columns = series.map(mediansOf);
-  const rows = points.map((point, at) => [format(point), ...columns.map((column) => formatFigure(column[at] ?? Number.NaN))]);
-  const compared = columns.map(([first = Number.NaN, ...others]) => formatFigure((others.at(-1) ?? Number.NaN) / first));
+  const rows = points.map((point, at) => [
+    format(point),
+    ...columns.map((column) => formatFigure(column[at] ?? Number.NaN)),
+  ]);
+  const compared = columns.map(([first = Number.NaN, ...others]) =>
+    formatFigure((others.at(-1) ?? Number.NaN) / first),
+  );
   return tableOf(
     [along, ...series.map(titleOf)],
     isCompared && points.length > 1 ? [...rows, ['last : first', ...compared]] : rows,

@@ -1,0 +1,22 @@
+// What memory a process has, and what room files take.
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { rounded } from '../figures.js';
+import type { Servers } from '../processor.js';
+
+const SECTOR_BYTES = 512;
+const MIB = 1024 * 1024;
+
+/** Of the process `name`: memory of its own, and pages of files that it has mapped, which the system can take away at any time. */
+export async function memoryOfServer(servers: Servers, name: string): Promise<{ own: number; mapped: number }> {
+  const { anonymousKib, filesKib } = await servers.memory(name);
+  return { own: rounded(anonymousKib / 1024), mapped: rounded(filesKib / 1024) };
+}
+
+/** MiB that all files below a folder take on the disk; holes take none. */
+export async function allocatedMebibytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).blocks * SECTOR_BYTES;
+  return rounded(bytes / MIB);
+}
