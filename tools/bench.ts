@@ -1,7 +1,8 @@
 // npm run bench -- DIR ...   measures the directories given
 // npm run bench              measures a fresh nmrfs beside a plain directory
 // npm run bench -- --curves   measures the curves of docs/performance.md, and writes them there; --quick, --large, --only files,programs
-// Options of the first two: --rounds R (medians, default 3: a new process is slow at first), --seconds S (5), --size MIB (256), --files F (1000), --json
+// npm run bench -- --draw     draws the pictures and tables there anew, from the figures that are there
+// Options of a plain npm run bench: --rounds R (medians, default 3: a new process is slow at first), --seconds S (5), --size MIB (256), --files F (1000), --json
 // The directories take turns job by job, so that a noisy machine is as noisy to each of them.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { startFresh } from './bench/fresh.js';
 import { jobs } from './bench/jobs.js';
 import { figure, layOut, median } from './bench/table.js';
-import { runCurves } from './curves/run.js';
+import { drawCurves, runCurves } from './curves/run.js';
 
 interface Place {
   title: string;
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     large: { type: 'boolean', default: false },
     only: { type: 'string' },
+    draw: { type: 'boolean', default: false },
   },
 });
 
@@ -75,7 +77,9 @@ async function measure(places: readonly Place[]): Promise<void> {
   process.stdout.write(`${layOut([header, ...rows])}\n`);
 }
 
-if (values.curves) {
+if (values.draw) {
+  await drawCurves();
+} else if (values.curves) {
   const length = values.quick ? 'quick' : values.large ? 'large' : 'full';
   await runCurves(length, values.only?.split(',') ?? []);
 } else if (positionals.length > 0) {

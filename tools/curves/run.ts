@@ -1,5 +1,5 @@
 // npm run bench -- --curves: measures the curves of docs/performance.md one after the other, and writes what is generated of it.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Figures, RunLength, Stamp } from './figures.js';
@@ -63,9 +63,14 @@ export async function runCurves(length: RunLength, only: readonly string[]): Pro
 }
 
 async function write(measured: Figures): Promise<void> {
-  await mkdir(FOLDER, { recursive: true });
   const figures: Figures = { ...JSON.parse(await readFile(FIGURES, 'utf8')), ...measured };
   await writeFile(FIGURES, figuresText(figures));
+  await drawCurves();
+}
+
+/** Writes pictures and tables anew from the figures that are there. */
+export async function drawCurves(): Promise<void> {
+  const figures: Figures = JSON.parse(await readFile(FIGURES, 'utf8'));
   const { page, pictures } = render(await readFile(PAGE, 'utf8'), figures);
   await writeFile(PAGE, page);
   for (const [file, picture] of pictures) await writeFile(join(FOLDER, file), picture);

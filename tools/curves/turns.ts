@@ -10,8 +10,8 @@ import type { Work } from './programs/work.js';
 export interface Point {
   x: number;
   mountPoint: string;
-  servers: Servers;
-  programs: Programs;
+  servers: Pick<Servers, 'spent' | 'untilResting'>;
+  programs: Pick<Programs, 'run'>;
   /** How many of the programs work at once. */
   atOnce: number;
   /** Brings a cluster that several points share to this point. */

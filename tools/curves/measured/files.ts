@@ -4,10 +4,11 @@ import type { Cluster } from '../../../test/support/cluster.js';
 import type { Series } from '../figures.js';
 import { fillNames, makeDirectory } from '../fill.js';
 import { numbered } from '../jobs.js';
+import { Servers } from '../processor.js';
 import type { Services } from '../services.js';
 import { Stage } from '../stage.js';
 import { type Job, type Point, takeTurns } from '../turns.js';
-import { allocatedMebibytes, memoryOfServer } from './footprint.js';
+import { allocatedMebibytes, type Footprint, memoryOfServer } from './footprint.js';
 import { type Measure, USUAL_SERVERS } from './measured.js';
 
 const FILES_OF_A_FOLDER = 1_000;
@@ -24,23 +25,29 @@ export const measureFiles: Measure = (sizes, progress) =>
       clusters.push(cluster);
     }
     const files = await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress });
-    return { files, tree: { points: sizes.treeFiles, series: await footprints(points, clusters) } };
+    return { files, tree: { points: sizes.treeFiles, series: await footprints(clusters) } };
   });
 
 /** After the jobs. */
-async function footprints(points: readonly Point[], clusters: readonly Cluster[]): Promise<Series[]> {
-  const memories = await Promise.all(points.map(({ servers }) => memoryOfServer(servers, 'meta1')));
-  const mediators = await Promise.all(points.map(({ servers }) => memoryOfServer(servers, 'mediator')));
-  const stores = await Promise.all(clusters.map(({ folder }) => allocatedMebibytes(join(folder, 'data', 'meta1'))));
+async function footprints(clusters: readonly Cluster[]): Promise<Series[]> {
+  const metaservers: Footprint[] = [];
+  const mediators: Footprint[] = [];
+  const stores: number[] = [];
+  for (const { configFile, folder } of clusters) {
+    const servers = await Servers.of(configFile);
+    metaservers.push(await memoryOfServer(servers, 'meta1'));
+    mediators.push(await memoryOfServer(servers, 'mediator'));
+    stores.push(await allocatedMebibytes(join(folder, 'data', 'meta1')));
+  }
   const series = (name: string, values: number[]) => ({ name, unit: 'MiB', rounds: values.map((value) => [value]) });
   return [
     series(
       'the metaserver, its own',
-      memories.map(({ own }) => own),
+      metaservers.map(({ own }) => own),
     ),
     series(
       'the metaserver, mapped files',
-      memories.map(({ mapped }) => mapped),
+      metaservers.map(({ mapped }) => mapped),
     ),
     series(
       'the mediator, its own',

@@ -7,8 +7,14 @@ import type { Servers } from '../processor.js';
 const SECTOR_BYTES = 512;
 const MIB = 1024 * 1024;
 
-/** Of the process `name`: memory of its own, and pages of files that it has mapped, which the system can take away at any time. */
-export async function memoryOfServer(servers: Servers, name: string): Promise<{ own: number; mapped: number }> {
+/** Of a process, in MiB. */
+export interface Footprint {
+  own: number;
+  /** Pages of files, which the system can take away at any time. */
+  mapped: number;
+}
+
+export async function memoryOfServer(servers: Servers, name: string): Promise<Footprint> {
   const { anonymousKib, filesKib } = await servers.memory(name);
   return { own: rounded(anonymousKib / 1024), mapped: rounded(filesKib / 1024) };
 }
