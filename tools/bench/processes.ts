@@ -10,7 +10,10 @@ export interface Memory {
   filesKib: number;
 }
 
-/** All processes that were started with this configuration file, by name: mediators and mounts first, the supervisor last. */
+/**
+ * All processes that were started with this configuration file, by name: mediators and mounts first, the supervisor last. Of several
+ * mounts, each but one has its process number in its name.
+ */
 export async function processesOf(configFile: string): Promise<Map<string, number>> {
   const found: [string, number][] = [];
   for (const entry of await readdir('/proc')) {
@@ -18,7 +21,9 @@ export async function processesOf(configFile: string): Promise<Map<string, numbe
     // A process may end while we look.
     const words = (await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')).split('\0');
     const name = words.includes(configFile) ? nameOf(words) : undefined;
-    if (name !== undefined) found.push([name, Number(entry)]);
+    if (name === undefined) continue;
+    const isTaken = found.some(([other]) => other === name);
+    found.push([isTaken ? `${name} ${entry}` : name, Number(entry)]);
   }
   return new Map(found.sort(([a], [b]) => rank(a).localeCompare(rank(b))));
 }

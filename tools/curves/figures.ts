@@ -4,8 +4,10 @@ import { median } from '../bench/table.js';
 
 /** Milliseconds of processor time, user and system, that an operation (or a megabyte) costs all servers of a kind together. */
 export interface ProcessorMs {
-  /** With the mount, which lives in its process. */
+  /** With the mount that lives in its process, if any. */
   mediator: number;
+  /** In processes of their own. */
+  mounts?: number;
   metaservers: number;
   dataservers: number;
 }
@@ -48,13 +50,14 @@ export function mediansOf({ rounds }: Series): number[] {
 export function processorMedians({ processorMs = [] }: Series): (ProcessorMs | undefined)[] {
   return processorMs.map((rounds) => {
     if (rounds.length === 0) return undefined;
-    const of = (part: keyof ProcessorMs) => median(rounds.map((round) => round[part]));
-    return { mediator: of('mediator'), metaservers: of('metaservers'), dataservers: of('dataservers') };
+    const of = (part: keyof ProcessorMs) => median(rounds.map((round) => round[part] ?? Number.NaN));
+    const mounts = rounds.some((round) => round.mounts !== undefined) ? { mounts: of('mounts') } : {};
+    return { mediator: of('mediator'), ...mounts, metaservers: of('metaservers'), dataservers: of('dataservers') };
   });
 }
 
-export function totalOf({ mediator, metaservers, dataservers }: ProcessorMs): number {
-  return mediator + metaservers + dataservers;
+export function totalOf({ mediator, mounts = 0, metaservers, dataservers }: ProcessorMs): number {
+  return mediator + mounts + metaservers + dataservers;
 }
 
 /** Four digits: more would be noise in every difference of the file. */

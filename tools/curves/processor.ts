@@ -1,6 +1,6 @@
 // What processor time the servers of a cluster have spent, by kind, and when they rest.
 import { type Memory, memoryOf, processesOf, processorMs } from '../bench/processes.js';
-import type { ProcessorMs } from './figures.js';
+import { type ProcessorMs, rounded, totalOf } from './figures.js';
 
 /** Two looks so far apart … */
 const LOOK_MS = 200;
@@ -24,7 +24,7 @@ export class Servers {
     const spent: ProcessorMs = { mediator: 0, metaservers: 0, dataservers: 0 };
     for (const [name, pid] of this.#pids) {
       const kind = kindOf(name);
-      if (kind !== undefined) spent[kind] += await processorMs(pid);
+      if (kind !== undefined) spent[kind] = (spent[kind] ?? 0) + (await processorMs(pid));
     }
     return spent;
   }
@@ -48,13 +48,23 @@ export class Servers {
   }
 
   async #total(): Promise<number> {
-    const { mediator, metaservers, dataservers } = await this.spent();
-    return mediator + metaservers + dataservers;
+    return totalOf(await this.spent());
   }
 }
 
 function kindOf(name: string): keyof ProcessorMs | undefined {
   if (name.startsWith('data')) return 'dataservers';
   if (name.startsWith('meta')) return 'metaservers';
+  if (name.startsWith('mount')) return 'mounts';
   return name === 'supervisor' ? undefined : 'mediator';
+}
+
+/** What each of so many operations took between two looks. */
+export function spentEach(before: ProcessorMs, after: ProcessorMs, operations: number): ProcessorMs {
+  const each = (kind: keyof ProcessorMs) => rounded(((after[kind] ?? 0) - (before[kind] ?? 0)) / operations);
+  return {
+    mediator: each('mediator'),
+    ...(after.mounts === undefined ? {} : { mounts: each('mounts') }),
+    ...{ metaservers: each('metaservers'), dataservers: each('dataservers') },
+  };
 }

@@ -7,6 +7,7 @@ import { measureBlocks } from './measured/blocks.js';
 import {
   measureBlockSizes,
   measureMetaservers,
+  measureMounts,
   measurePrograms,
   measureQuorums,
   measureServers,
@@ -30,6 +31,7 @@ const MEASURES: Record<string, Measure> = {
   quorums: measureQuorums,
   'block-sizes': measureBlockSizes,
   programs: measurePrograms,
+  mounts: measureMounts,
   metaservers: measureMetaservers,
   blocks: measureBlocks,
 };

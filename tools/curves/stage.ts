@@ -1,5 +1,7 @@
 // Fresh clusters and measuring programs for a curve, all of which end with it, whatever happens.
-import { Cluster, type ClusterOptions } from '../../test/support/cluster.js';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cluster, type ClusterOptions, run } from '../../test/support/cluster.js';
 import { Servers } from './processor.js';
 import { Programs } from './programs/programs.js';
 import { Services } from './services.js';
@@ -7,6 +9,7 @@ import type { Point } from './turns.js';
 
 export class Stage {
   readonly #clusters: Cluster[] = [];
+  readonly #mountPoints: string[] = [];
   readonly #programs: Programs[] = [];
   readonly #services: Services[] = [];
 
@@ -33,6 +36,15 @@ export class Stage {
     return cluster;
   }
 
+  /** A further mount of a cluster, in a process of its own. */
+  async mount(cluster: Cluster, name: string): Promise<string> {
+    const mountPoint = join(cluster.folder, name);
+    await mkdir(mountPoint);
+    await cluster.must('mount', mountPoint);
+    this.#mountPoints.push(mountPoint);
+    return mountPoint;
+  }
+
   programs(count: number): Programs {
     const programs = new Programs(count);
     this.#programs.push(programs);
@@ -51,7 +63,13 @@ export class Stage {
   }
 
   async pointOf(x: number, { mountPoint, configFile }: Cluster): Promise<Point> {
-    return { x, mountPoint, servers: await Servers.of(configFile), programs: this.programs(1), atOnce: 1 };
+    return {
+      x,
+      mountPoints: [mountPoint],
+      servers: await Servers.of(configFile),
+      programs: this.programs(1),
+      atOnce: 1,
+    };
   }
 
   async #end(): Promise<void> {
@@ -60,6 +78,7 @@ export class Stage {
       ...this.#programs.map((programs) => programs.end()),
     ];
     const ended = await Promise.allSettled(ends);
+    for (const mountPoint of this.#mountPoints) await run('umount', ['-l', mountPoint], '/');
     const destroyed = await Promise.allSettled(this.#clusters.map((cluster) => cluster.destroy()));
     for (const outcome of [...ended, ...destroyed]) if (outcome.status === 'rejected') throw outcome.reason;
   }

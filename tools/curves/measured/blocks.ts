@@ -4,7 +4,7 @@ import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { type Cluster, until } from '../../../test/support/cluster.js';
 import { type CurveFigures, type ProcessorMs, rounded, type Series } from '../figures.js';
 import { BLOCKS_OF_A_FILE, fillBlocks, makeDirectory } from '../fill.js';
-import { Servers } from '../processor.js';
+import { Servers, spentEach } from '../processor.js';
 import type { Services } from '../services.js';
 import type { Sizes } from '../sizes.js';
 import { Stage } from '../stage.js';
@@ -133,14 +133,8 @@ async function timeRebuild(cluster: Cluster, blocks: number): Promise<Found> {
   const isUp = async () => (await cluster.status()).dataservers.every(({ state }) => state === 'up');
   await until(`${DATA} is rebuilt`, isUp, REBUILD_TIMEOUT_MS);
   const seconds = (performance.now() - startMs) / 1000;
-  const after = await servers.spent();
-  const each = (kind: keyof ProcessorMs) => rounded((after[kind] - before[kind]) / blocks);
-  const processorMs = {
-    mediator: each('mediator'),
-    metaservers: each('metaservers'),
-    dataservers: each('dataservers'),
-  };
-  return { rounds: [rounded(seconds)], processorMs: [processorMs] };
+  const processorMs = [spentEach(before, await servers.spent(), blocks)];
+  return { rounds: [rounded(seconds)], processorMs };
 }
 
 /** What the files of the stopped cluster take. */

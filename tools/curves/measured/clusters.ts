@@ -10,6 +10,7 @@ const QUORUM_SERVERS = 5;
 const BLOCK_KIBIBYTES = [32, 128, 512, 1024];
 const METASERVERS = [1, 3];
 const PROGRAMS = [1, 2, 4, 8, 16];
+const MOUNTS = [1, 2, 4, 8];
 
 export const measureServers: Measure = (sizes, progress) =>
   Stage.with(async (stage) => {
@@ -61,4 +62,19 @@ export const measurePrograms: Measure = (sizes, progress) =>
     const programs = stage.programs(Math.max(...PROGRAMS));
     const points = PROGRAMS.map((atOnce): Point => ({ ...shared, programs, x: atOnce, atOnce }));
     return { programs: await takeTurns(points, mixedJobs(sizes), { rounds: sizes.rounds, progress }) };
+  });
+
+/** One program on each, as on hosts of their own; the mount in the mediator's process rests. */
+export const measureMounts: Measure = (sizes, progress) =>
+  Stage.with(async (stage) => {
+    const cluster = await stage.cluster({ servers: USUAL_SERVERS });
+    const all: string[] = [];
+    while (all.length < Math.max(...MOUNTS)) all.push(await stage.mount(cluster, `mount-${all.length + 1}`));
+    // Now that all processes are there.
+    const shared = await stage.pointOf(0, cluster);
+    const programs = stage.programs(all.length);
+    const points = MOUNTS.map(
+      (mounts): Point => ({ ...shared, programs, x: mounts, atOnce: mounts, mountPoints: all.slice(0, mounts) }),
+    );
+    return { mounts: await takeTurns(points, mixedJobs(sizes), { rounds: sizes.rounds, progress }) };
   });

@@ -21,7 +21,7 @@ export const measureDirectory: Measure = (sizes, progress) =>
   });
 
 function jobs(operations: number): Job[] {
-  const folder = ({ mountPoint, x }: Point) => `${mountPoint}/${x}`;
+  const folder = ({ mountPoints: [mountPoint], x }: Point) => `${mountPoint}/${x}`;
   const fresh = (point: Point) => numbered(`${folder(point)}/new-`, operations);
   return [
     {

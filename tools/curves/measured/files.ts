@@ -68,7 +68,8 @@ async function fillTree(services: Services, files: number): Promise<void> {
 
 function jobs(operations: number): Job[] {
   /** In the first folder of the tree: the path is as long, and the directory as large, at every point. */
-  const fresh = ({ mountPoint }: Point) => numbered(`${mountPoint}/tree/0/new-`, operations);
+  const tree = ({ mountPoints: [mountPoint] }: Point) => `${mountPoint}/tree`;
+  const fresh = (point: Point) => numbered(`${tree(point)}/0/new-`, operations);
   return [
     {
       ...{ name: 'create', unit: '/s', cold: false },
@@ -76,13 +77,13 @@ function jobs(operations: number): Job[] {
     },
     {
       ...{ name: 'stat in one directory, cold', unit: '/s', cold: true },
-      works: ({ mountPoint }) => [
-        { kind: 'stat', paths: numbered(`${mountPoint}/tree/0/`, Math.min(operations, FILES_OF_A_FOLDER)) },
+      works: (point) => [
+        { kind: 'stat', paths: numbered(`${tree(point)}/0/`, Math.min(operations, FILES_OF_A_FOLDER)) },
       ],
     },
     {
       ...{ name: 'stat anywhere, cold', unit: '/s', cold: true },
-      works: ({ mountPoint, x }) => [{ kind: 'stat', paths: anywhere(`${mountPoint}/tree`, x, operations) }],
+      works: (point) => [{ kind: 'stat', paths: anywhere(tree(point), point.x, operations) }],
     },
     {
       ...{ name: 'unlink', unit: '/s', cold: false },

@@ -48,6 +48,7 @@ export const PRESENTATIONS: Record<string, Presentation> = {
   quorums: { ...MIXED, along: 'read quorum of five', scale: 'linear', format: String },
   'block-sizes': { ...MIXED, along: 'block size', scale: 'log', format: formatBytes },
   programs: { ...MIXED, along: 'programs at once', scale: 'log', format: String },
+  mounts: { ...MIXED, along: 'mounts with a program each', scale: 'log', format: String },
   metaservers: { ...MIXED, along: 'metaservers', scale: 'linear', format: String },
   memory: {
     ...OVER_BLOCKS,

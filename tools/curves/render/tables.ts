@@ -10,7 +10,7 @@ export function tablesOf(figures: CurveFigures, presentation: Presentation): str
   return [
     mediansTable(figures, presentation),
     '',
-    `Milliseconds of processor time ${each}: all servers (mediator with its mount + metaservers + data servers).`,
+    `Milliseconds of processor time ${each}: all servers (${kindsOf(withProcessor)}).`,
     '',
     processorTable({ ...figures, series: withProcessor }, presentation),
   ].join('\n');
@@ -22,13 +22,31 @@ function mediansTable({ points, series }: CurveFigures, { along, format, isCompa
     format(point),
     ...columns.map((column) => formatFigure(column[at] ?? Number.NaN)),
   ]);
-  const compared = columns.map(([first = Number.NaN, ...others]) =>
-    formatFigure((others.at(-1) ?? Number.NaN) / first),
-  );
-  return tableOf(
-    [along, ...series.map(titleOf)],
-    isCompared && points.length > 1 ? [...rows, ['last : first', ...compared]] : rows,
-  );
+  if (isCompared && points.length > 1) {
+    const ratio = ([first = Number.NaN, ...others]: number[]) => formatFigure((others.at(-1) ?? Number.NaN) / first);
+    rows.push(['last : first', ...columns.map(ratio)]);
+    if (series.every(({ unit }) => PARTS[unit] !== undefined))
+      rows.push(['each more', ...series.map((each, at) => slopeCell(points, columns[at] ?? [], each.unit))]);
+  }
+  return tableOf([along, ...series.map(titleOf)], rows);
+}
+
+/** How many of a smaller unit make one. */
+const PARTS: Record<string, { count: number; name: string }> = {
+  MiB: { count: 2 ** 20, name: 'bytes' },
+  s: { count: 1e6, name: 'µs' },
+};
+
+/** What one more along the bottom adds, by the last two points that were measured. */
+function slopeCell(points: readonly number[], column: readonly number[], unit: string): string {
+  const measured = points.flatMap((x, at) => {
+    const y = column[at] ?? Number.NaN;
+    return Number.isNaN(y) ? [] : [{ x, y }];
+  });
+  const [last, previous] = [measured.at(-1), measured.at(-2)];
+  const parts = PARTS[unit];
+  if (last === undefined || previous === undefined || parts === undefined) return '–';
+  return `${formatFigure(((last.y - previous.y) * parts.count) / (last.x - previous.x))} ${parts.name}`;
 }
 
 function processorTable({ points, series }: CurveFigures, { along, format }: Presentation): string {
@@ -37,9 +55,15 @@ function processorTable({ points, series }: CurveFigures, { along, format }: Pre
   return tableOf([along, ...series.map(({ name }) => name)], rows);
 }
 
+function kindsOf(series: readonly Series[]): string {
+  const hasMounts = series.some((each) => processorMedians(each).some((parts) => parts?.mounts !== undefined));
+  return `${hasMounts ? 'mediator + mounts' : 'mediator with its mount'} + metaservers + data servers`;
+}
+
 function processorCell(each: ProcessorMs | undefined): string {
   if (each === undefined) return '–';
-  const parts = [each.mediator, each.metaservers, each.dataservers].map(formatFigure);
+  const { mediator, mounts, metaservers, dataservers } = each;
+  const parts = [mediator, ...(mounts === undefined ? [] : [mounts]), metaservers, dataservers].map(formatFigure);
   return `${formatFigure(totalOf(each))} (${parts.join(' + ')})`;
 }
 

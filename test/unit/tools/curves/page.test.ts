@@ -64,6 +64,23 @@ behind
     assert.equal(render(rendered, { files: SMALL }).page, rendered);
   });
 
+  it('say what one more adds, by the last two points that were measured', () => {
+    const series = [{ name: 'memory', unit: 'MiB', rounds: [[1], [2], [4], []] }];
+    const memory = { stamp: SMALL.stamp, points: [0, 1_000, 1_000_000, 2_000_000], series };
+    const place = '<!-- curve memory: generated -->\n<!-- end of memory -->\n';
+    assert.match(render(place, { memory }).page, /\| each more \| 2.1 bytes \|/);
+  });
+
+  it('tell mounts apart that are processes of their own', () => {
+    const processorMs = [[{ mediator: 1, mounts: 2, metaservers: 3, dataservers: 4 }]];
+    const series = [{ name: 'create', unit: '/s', rounds: [[5]], processorMs }];
+    const mounts = { stamp: SMALL.stamp, points: [1], series };
+    const place = '<!-- curve mounts: generated -->\n<!-- end of mounts -->\n';
+    const { page: rendered } = render(place, { mounts });
+    assert.match(rendered, /\(mediator \+ mounts \+ metaservers \+ data servers\)/);
+    assert.match(rendered, /\| 1 \| 10 \(1 \+ 2 \+ 3 \+ 4\) \|/);
+  });
+
   it('of curves without figures stay as they are', () => {
     assert.equal(render(page, {}).page, page);
   });

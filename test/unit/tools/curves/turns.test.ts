@@ -10,7 +10,7 @@ describe('turns', () => {
     const done: string[] = [];
     let spentMs = 0;
     const point = (x: number): Point => ({
-      ...{ x, mountPoint: '/mnt', atOnce: 1 },
+      ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
       servers: {
         spent: async () => ({ mediator: spentMs, metaservers: 2 * spentMs, dataservers: 0 }),
         untilResting: async () => {},
@@ -31,7 +31,7 @@ describe('turns', () => {
     const figures = await takeTurns(points, [job('one', 'read'), job('other', 'stat')], { rounds: 2, ...PROGRESS });
     const round = (number: number) => [
       ...['1 read', '3 read', '1 stat', '3 stat'],
-      ...[1, 3].map((x) => `${x} remove /mnt/round-${number}-${x}`),
+      ...[1, 3].map((x) => `${x} remove /mnt/round-${number}-${x}-0`),
     ];
     assert.deepEqual(done, [...round(0), ...round(1), ...round(2)]);
     assert.deepEqual(figures.points, [1, 3]);
@@ -49,10 +49,26 @@ describe('turns', () => {
     ]);
   });
 
+  it('give each program a folder of its own, on the mounts in turns', async () => {
+    const seen: string[] = [];
+    const point: Point = {
+      ...{ x: 8, mountPoints: ['/a', '/b'], atOnce: 3 },
+      servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
+      programs: {
+        run: async (works: readonly Work[]) => {
+          for (const work of works) if (work.kind === 'remove') seen.push(work.folder);
+          return { amount: 1, seconds: 1 };
+        },
+      },
+    };
+    await takeTurns([point], [], { rounds: 0, ...PROGRESS });
+    assert.deepEqual(seen, ['/a/round-0-8-0', '/b/round-0-8-1', '/a/round-0-8-2']);
+  });
+
   it('bring a shared cluster to each point before it is measured', async () => {
     const done: string[] = [];
     const point = (x: number): Point => ({
-      ...{ x, mountPoint: '/mnt', atOnce: 1 },
+      ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
       servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
       programs: {
         run: async ([work]: readonly Work[]) => {
