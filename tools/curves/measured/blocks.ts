@@ -8,7 +8,7 @@ import { Servers, spentEach } from '../processor.js';
 import type { Services } from '../services.js';
 import type { Sizes } from '../sizes.js';
 import { Stage } from '../stage.js';
-import { allocatedMebibytes, memoryOfServer } from './footprint.js';
+import { allocatedMebibytes, databaseMebibytes, memoryOfServer } from './footprint.js';
 import { type Measure, type Progress, USUAL_SERVERS } from './measured.js';
 import { timeStart } from './start.js';
 
@@ -137,13 +137,13 @@ async function timeRebuild(cluster: Cluster, blocks: number): Promise<Found> {
   return { rounds: [rounded(seconds)], processorMs };
 }
 
-/** What the files of the stopped cluster take. */
+/** Of the stopped cluster. */
 async function diskOf({ folder }: Cluster): Promise<Figures['disk']> {
-  const found = async (...path: string[]) => ({ rounds: [await allocatedMebibytes(join(folder, 'data', ...path))] });
+  const found = async (mebibytes: Promise<number>) => ({ rounds: [await mebibytes] });
   return {
-    'log of a data server': await found(DATA, 'segments'),
-    'index of a data server': await found(DATA, 'index'),
-    'store of the metaserver': await found(META),
+    'log of a data server': await found(allocatedMebibytes(join(folder, 'data', DATA, 'segments'))),
+    'index of a data server': await found(databaseMebibytes(join(folder, 'data', DATA, 'index'))),
+    'database of the metaserver': await found(databaseMebibytes(join(folder, 'data', META))),
   };
 }
 

@@ -8,7 +8,7 @@ import { Servers } from '../processor.js';
 import type { Services } from '../services.js';
 import { Stage } from '../stage.js';
 import { type Job, type Point, takeTurns } from '../turns.js';
-import { allocatedMebibytes, type Footprint, memoryOfServer } from './footprint.js';
+import { databaseMebibytes, type Footprint, memoryOfServer } from './footprint.js';
 import { type Measure, USUAL_SERVERS } from './measured.js';
 
 const FILES_OF_A_FOLDER = 1_000;
@@ -32,12 +32,12 @@ export const measureFiles: Measure = (sizes, progress) =>
 async function footprints(clusters: readonly Cluster[]): Promise<Series[]> {
   const metaservers: Footprint[] = [];
   const mediators: Footprint[] = [];
-  const stores: number[] = [];
+  const databases: number[] = [];
   for (const { configFile, folder } of clusters) {
     const servers = await Servers.of(configFile);
     metaservers.push(await memoryOfServer(servers, 'meta1'));
     mediators.push(await memoryOfServer(servers, 'mediator'));
-    stores.push(await allocatedMebibytes(join(folder, 'data', 'meta1')));
+    databases.push(await databaseMebibytes(join(folder, 'data', 'meta1')));
   }
   const series = (name: string, values: number[]) => ({ name, unit: 'MiB', rounds: values.map((value) => [value]) });
   return [
@@ -53,7 +53,7 @@ async function footprints(clusters: readonly Cluster[]): Promise<Series[]> {
       'the mediator, its own',
       mediators.map(({ own }) => own),
     ),
-    series('store of the metaserver', stores),
+    series('database of the metaserver', databases),
   ];
 }
 
