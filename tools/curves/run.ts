@@ -16,6 +16,7 @@ import { measureDirectory } from './measured/directory.js';
 import { measureFiles } from './measured/files.js';
 import type { Measure } from './measured/measured.js';
 import { render } from './render/page.js';
+import { PRESENTATIONS } from './render/presentation.js';
 import { SIZES } from './sizes.js';
 
 /** From the root of the working copy, where npm runs. */
@@ -36,6 +37,8 @@ const MEASURES: Record<string, Measure> = {
   blocks: measureBlocks,
 };
 
+class Interrupted extends Error {}
+
 /**
  * Writes the page after each curve; those that are not measured stay as they are.
  * @param only names of MEASURES; all when empty
@@ -51,14 +54,19 @@ export async function runCurves(length: RunLength, only: readonly string[]): Pro
       isInterrupted = true;
     });
   const minutes = () => ((performance.now() - startMs) / 60_000).toFixed(1);
-  for (const [name, measure] of Object.entries(MEASURES)) {
-    if (only.length > 0 && !only.includes(name)) continue;
+  const chosen = Object.entries(MEASURES).filter(([name]) => only.length === 0 || only.includes(name));
+  for (const [name, measure] of chosen) {
     const progress = (what: string) => {
-      if (isInterrupted) throw new Error('interrupted');
+      if (isInterrupted) throw new Interrupted();
       process.stderr.write(`${minutes()} min  ${name}: ${what}\n`);
     };
     const stamp = stampOf(length);
-    const measured = await measure(SIZES[length], progress);
+    const measured = await measure(SIZES[length], progress).catch((error: unknown) => {
+      if (!isInterrupted) throw error;
+      process.stderr.write(`${minutes()} min  interrupted; the curves before ${name} are written\n`);
+      process.exitCode = 1;
+    });
+    if (measured === undefined) return;
     await write(Object.fromEntries(Object.entries(measured).map(([curve, figures]) => [curve, { stamp, ...figures }])));
   }
   process.stderr.write(`${minutes()} min  ${PAGE} is written\n`);
@@ -78,9 +86,12 @@ export async function drawCurves(): Promise<void> {
   for (const [file, picture] of pictures) await writeFile(join(FOLDER, file), picture);
 }
 
-/** One line for each series, so that a difference can be read. */
+/** One line for each series, and always in the same order, so that a difference can be read. */
 function figuresText(figures: Figures): string {
-  const curves = Object.entries(figures).map(([curve, { stamp, points, series }]) => {
+  const curves = Object.keys(PRESENTATIONS).flatMap((curve) => {
+    const measured = figures[curve];
+    if (measured === undefined) return [];
+    const { stamp, points, series } = measured;
     const lines = series.map((each) => `    ${JSON.stringify(each)}`);
     const head = `"stamp":${JSON.stringify(stamp)},"points":${JSON.stringify(points)}`;
     return `  ${JSON.stringify(curve)}: {${head},"series":[\n${lines.join(',\n')}\n  ]}`;
