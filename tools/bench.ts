@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { startFresh } from './bench/fresh.js';
 import { jobs } from './bench/jobs.js';
 import { figure, layOut, median } from './bench/table.js';
-import { drawCurves, runCurves } from './curves/run.js';
+import { runCurves, writeCurves } from './curves/run.js';
 
 interface Place {
   title: string;
@@ -78,7 +78,7 @@ async function measure(places: readonly Place[]): Promise<void> {
 }
 
 if (values.draw) {
-  await drawCurves();
+  await writeCurves({});
 } else if (values.curves) {
   const length = values.quick ? 'quick' : values.large ? 'large' : 'full';
   await runCurves(length, values.only?.split(',') ?? []);

@@ -67,20 +67,17 @@ export async function runCurves(length: RunLength, only: readonly string[]): Pro
       process.exitCode = 1;
     });
     if (measured === undefined) return;
-    await write(Object.fromEntries(Object.entries(measured).map(([curve, figures]) => [curve, { stamp, ...figures }])));
+    await writeCurves(
+      Object.fromEntries(Object.entries(measured).map(([curve, figures]) => [curve, { stamp, ...figures }])),
+    );
   }
   process.stderr.write(`${minutes()} min  ${PAGE} is written\n`);
 }
 
-async function write(measured: Figures): Promise<void> {
+/** Writes figures, pictures and tables: those that are measured now, and all others anew from the figures that are there. */
+export async function writeCurves(measured: Figures): Promise<void> {
   const figures: Figures = { ...JSON.parse(await readFile(FIGURES, 'utf8')), ...measured };
   await writeFile(FIGURES, figuresText(figures));
-  await drawCurves();
-}
-
-/** Writes pictures and tables anew from the figures that are there. */
-export async function drawCurves(): Promise<void> {
-  const figures: Figures = JSON.parse(await readFile(FIGURES, 'utf8'));
   const { page, pictures } = render(await readFile(PAGE, 'utf8'), figures);
   await writeFile(PAGE, page);
   for (const [file, picture] of pictures) await writeFile(join(FOLDER, file), picture);
