@@ -6,7 +6,7 @@ import type { Panel, Presentation } from './presentation.js';
 import { linearScale, logScale, pointScale, type Scale } from './scale.js';
 
 const PANEL_WIDTH = 330;
-const PLOT = { left: 58, top: 34, width: 258, height: 190 };
+const PLOT = { left: 66, top: 34, width: 250, height: 190 };
 const LEGEND_TOP = PLOT.top + PLOT.height + 62;
 const LEGEND_ROW = 22;
 const LEGEND_CELL = 245;

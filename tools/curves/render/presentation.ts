@@ -25,7 +25,7 @@ export interface Presentation {
 
 const PER_SECOND: Panel = { title: 'operations a second', shows: '/s', scale: 'log' };
 const MEGABYTES: Panel = { title: 'MB a second', shows: 'MB/s', scale: 'linear' };
-const PROCESSOR: Panel = { title: 'ms of processor time', shows: 'processor', scale: 'log' };
+const PROCESSOR: Panel = { title: 'processor ms', shows: 'processor', scale: 'log' };
 
 const MEBIBYTES: Panel = { title: 'MiB', shows: 'MiB', scale: 'log' };
 

@@ -41,7 +41,7 @@ describe('the generated parts of a page', () => {
 
 *Measured by a quick run on 2026-01-02: a machine.*
 
-![operations a second, ms of processor time, over files in the tree; the tables below have the figures](performance/files.svg)
+![operations a second, processor ms, over files in the tree; the tables below have the figures](performance/files.svg)
 
 | files in the tree | create, a second | read <cold>, MB/s |
 | --- | ---: | ---: |
