@@ -1,6 +1,8 @@
 // npm run bench -- DIR ...   measures the directories given
 // npm run bench              measures a fresh nmrfs beside a plain directory
-// Options: --rounds R (medians, default 3: a new process is slow at first), --seconds S (5), --size MIB (256), --files F (1000), --json
+// npm run bench -- --curves   measures the curves of docs/performance.md, and writes them there; --quick, --large, --only files,programs
+// npm run bench -- --draw     draws the pictures and tables there anew, from the figures that are there
+// Options of a plain npm run bench: --rounds R (medians, default 3: a new process is slow at first), --seconds S (5), --size MIB (256), --files F (1000), --json
 // The directories take turns job by job, so that a noisy machine is as noisy to each of them.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { startFresh } from './bench/fresh.js';
 import { jobs } from './bench/jobs.js';
 import { figure, layOut, median } from './bench/table.js';
+import { runCurves, writeCurves } from './curves/run.js';
 
 interface Place {
   title: string;
@@ -23,6 +26,11 @@ const { values, positionals } = parseArgs({
     size: { type: 'string', default: '256' },
     files: { type: 'string', default: '1000' },
     json: { type: 'boolean', default: false },
+    curves: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    large: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    draw: { type: 'boolean', default: false },
   },
 });
 
@@ -69,7 +77,12 @@ async function measure(places: readonly Place[]): Promise<void> {
   process.stdout.write(`${layOut([header, ...rows])}\n`);
 }
 
-if (positionals.length > 0) {
+if (values.draw) {
+  await writeCurves({});
+} else if (values.curves) {
+  const length = values.quick ? 'quick' : values.large ? 'large' : 'full';
+  await runCurves(length, values.only?.split(',') ?? []);
+} else if (positionals.length > 0) {
   await measure(positionals.map((folder) => ({ title: folder, folder })));
 } else {
   const plain = mkdtempSync(join(tmpdir(), 'nmrfs-bench-plain-'));

@@ -1,7 +1,7 @@
 // The jobs of the benchmark: each works in a folder of its own and answers
 // how much of something it did per second. The first five are fio's where it
 // is installed, since it measures more exactly than we do.
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   closeSync,
   fdatasyncSync,
@@ -20,6 +20,7 @@ import {
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { dropCaches } from './caches.js';
 
 export interface JobOptions {
   /** Bytes of the one big file. */
@@ -38,12 +39,6 @@ export interface Job {
 
 const MIB = 1024 * 1024;
 const PAGE = 4096;
-
-/** Writes dirty pages back and drops clean ones, so that the next job starts cold; without root it only syncs. */
-function dropCaches(): void {
-  execFileSync('sync');
-  spawnSync('sh', ['-c', 'echo 3 > /proc/sys/vm/drop_caches'], { stdio: 'ignore' });
-}
 
 const fioIsInstalled = spawnSync('fio', ['--version'], { stdio: 'ignore' }).status === 0;
 

@@ -1,13 +1,7 @@
 // What memory the processes of a cluster have, as the system counts it.
-import { readdir, readFile } from 'node:fs/promises';
 import type { Cluster } from '../../test/support/cluster.js';
+import { type Memory, memoryOf, processesOf } from '../bench/processes.js';
 import { median } from '../bench/table.js';
-
-export interface Memory {
-  anonymousKib: number;
-  /** Pages of files that are mapped: programs, libraries, LMDB. The system can take them away at any time. */
-  filesKib: number;
-}
 
 /** By the name of the process. */
 export type MinuteOfMemory = ReadonlyMap<string, Memory>;
@@ -23,14 +17,7 @@ export class MemorySampler {
 
   /** All processes that were started with the cluster's configuration file. */
   static async of({ configFile }: Cluster): Promise<MemorySampler> {
-    const found: [string, number][] = [];
-    for (const entry of await readdir('/proc')) {
-      if (!/^\d+$/.test(entry)) continue;
-      const words = (await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')).split('\0');
-      const name = words.includes(configFile) ? nameOf(words) : undefined;
-      if (name !== undefined) found.push([name, Number(entry)]);
-    }
-    return new MemorySampler(new Map(found.sort(([a], [b]) => rank(a).localeCompare(rank(b)))));
+    return new MemorySampler(await processesOf(configFile));
   }
 
   pidOf(name: string): number {
@@ -41,10 +28,7 @@ export class MemorySampler {
 
   async sample(): Promise<void> {
     for (const [name, pid] of this.#pids) {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-      const figure = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN);
-      const memory = { anonymousKib: figure('RssAnon'), filesKib: figure('RssFile') + figure('RssShmem') };
-      this.#samples.set(name, [...(this.#samples.get(name) ?? []), memory]);
+      this.#samples.set(name, [...(this.#samples.get(name) ?? []), await memoryOf(pid)]);
     }
   }
 
@@ -62,20 +46,4 @@ export class MemorySampler {
       ]),
     );
   }
-}
-
-/** By the words of its command line. */
-function nameOf(words: readonly string[]): string | undefined {
-  if (words.includes('up')) return 'supervisor';
-  if (words.includes('mount') && words.includes('--foreground')) return 'mount';
-  const serve = words.indexOf('serve');
-  if (serve < 0) return undefined;
-  const id = words.indexOf('--id');
-  return words[serve + 1] === 'mediator' ? 'mediator' : words[id + 1];
-}
-
-const ORDER = ['mediator', 'mount', 'meta', 'data', 'supervisor'];
-
-function rank(name: string): string {
-  return `${ORDER.findIndex((each) => name.startsWith(each))} ${name}`;
 }

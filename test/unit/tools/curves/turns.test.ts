@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import type { Work } from '../../../../tools/curves/programs/work.js';
+import { type Job, type Point, takeTurns } from '../../../../tools/curves/turns.js';
+
+const PROGRESS = { progress: () => {} };
+
+describe('turns', () => {
+  it('do each job at every point before the next one, count all rounds but the first, and tidy up', async () => {
+    const done: string[] = [];
+    let spentMs = 0;
+    const point = (x: number): Point => ({
+      ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
+      servers: {
+        spent: async () => ({ mediator: spentMs, metaservers: 2 * spentMs, dataservers: 0 }),
+        untilResting: async () => {},
+      },
+      programs: {
+        run: async (works: readonly Work[]) => {
+          for (const work of works) done.push(`${x} ${work.kind} ${'folder' in work ? work.folder : ''}`.trim());
+          spentMs += 30;
+          return { amount: 10 * x, seconds: 2 };
+        },
+      },
+    });
+    const job = (name: string, kind: 'read' | 'stat'): Job => ({
+      ...{ name, unit: '/s', cold: false },
+      works: () => [{ kind, paths: [] }],
+    });
+    const points = [point(1), point(3)];
+    const figures = await takeTurns(points, [job('one', 'read'), job('other', 'stat')], { rounds: 2, ...PROGRESS });
+    const round = (number: number) => [
+      ...['1 read', '3 read', '1 stat', '3 stat'],
+      ...[1, 3].map((x) => `${x} remove /mnt/round-${number}-${x}-0`),
+    ];
+    assert.deepEqual(done, [...round(0), ...round(1), ...round(2)]);
+    assert.deepEqual(figures.points, [1, 3]);
+    const processorMs = [
+      Array(2).fill({ mediator: 3, metaservers: 6, dataservers: 0 }),
+      Array(2).fill({ mediator: 1, metaservers: 2, dataservers: 0 }),
+    ];
+    const rounds = [
+      [5, 5],
+      [15, 15],
+    ];
+    assert.deepEqual(figures.series, [
+      { name: 'one', unit: '/s', rounds, processorMs },
+      { name: 'other', unit: '/s', rounds, processorMs },
+    ]);
+  });
+
+  it('give each program a folder of its own, on the mounts in turns', async () => {
+    const seen: string[] = [];
+    const point: Point = {
+      ...{ x: 8, mountPoints: ['/a', '/b'], atOnce: 3 },
+      servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
+      programs: {
+        run: async (works: readonly Work[]) => {
+          for (const work of works) if (work.kind === 'remove') seen.push(work.folder);
+          return { amount: 1, seconds: 1 };
+        },
+      },
+    };
+    await takeTurns([point], [], { rounds: 0, ...PROGRESS });
+    assert.deepEqual(seen, ['/a/round-0-8-0', '/b/round-0-8-1', '/a/round-0-8-2']);
+  });
+
+  it('bring a shared cluster to each point before it is measured', async () => {
+    const done: string[] = [];
+    const point = (x: number): Point => ({
+      ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
+      servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
+      programs: {
+        run: async ([work]: readonly Work[]) => {
+          done.push(`${work?.kind} ${x}`);
+          return { amount: 1, seconds: 1 };
+        },
+      },
+      before: async () => {
+        done.push(`bring ${x}`);
+      },
+    });
+    const job: Job = { name: 'one', unit: '/s', cold: false, works: () => [{ kind: 'read', paths: [] }] };
+    await takeTurns([point(1), point(2)], [job], { rounds: 0, ...PROGRESS });
+    assert.deepEqual(done, ['bring 1', 'read 1', 'bring 2', 'read 2', 'remove 1', 'remove 2']);
+  });
+});
