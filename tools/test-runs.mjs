@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { root, tool } from './prepare.mjs';
 
 const TESTS = join('dist', 'test');
-/** Two more than there are processors: a run takes half of one, since most end-to-end tests wait for servers and timers. */
-const LANES = availableParallelism() + 2;
+/** One more than there are processors: most end-to-end tests wait for servers, while the others compute. Two more took no less time. */
+const LANES = availableParallelism() + 1;
 /** Each file of these folders is a run of its own; the files of any other layer, or folder of unit, share one. */
 const BY_FILE = ['end-to-end', 'end-to-end/programs', 'unit/cli'];
 const CHECKS = { name: 'checks', program: process.execPath, parameters: [join('tools', 'checks.mjs')] };

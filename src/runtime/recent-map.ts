@@ -4,7 +4,7 @@
 // at every use, is slow in large maps: V8 looks through all places that the key has
 // left since the map grew last, which took 50 µs in a map of 6,000.
 
-export class RecentMap<K, V> {
+export class RecentMap<K, V extends object | number> {
   #young = new Map<K, V>();
   #old = new Map<K, V>();
 
@@ -28,7 +28,7 @@ export class RecentMap<K, V> {
     return old;
   }
 
-  set(key: K, value: V & ({} | null)): void {
+  set(key: K, value: V): void {
     this.#old.delete(key);
     this.#young.set(key, value);
     if (this.#young.size <= this.#most / 2) return;
