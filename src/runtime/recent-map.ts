@@ -4,7 +4,7 @@
 // at every use, is slow in large maps: V8 looks through all places that the key has
 // left since the map grew last, which took 50 µs in a map of 6,000.
 
-export class RecentMap<K, V extends object | number> {
+export class RecentMap<K, V extends object | number | string> {
   #young = new Map<K, V>();
   #old = new Map<K, V>();
 
