@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, it } from 'mocha';
 import { loadConfig } from '../../src/cli/config-file.js';
 import { leaderOf, type Standings, withGroup } from '../../src/cli/group-client.js';
+import { metaserverMajority } from '../../src/protocol/services/metaserver-majority.js';
 import { ChangingProgram } from '../support/changing-program.js';
 import { Cluster, freePorts, isAlive, until } from '../support/cluster.js';
 import { oneCluster } from '../support/one-cluster.js';
@@ -79,7 +80,11 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
 
     it('has a metaserver again when its restart with an empty store has ended, so that the next may follow', async () => {
       const working = await begin('wiped');
-      await settledLeader(own.cluster);
+      // The one that the last test has killed may still be catching up: then no other one may be wiped.
+      await until('all metaservers to have everything', async () => {
+        const { metaservers } = await own.cluster.status();
+        return metaserverMajority(metaservers).up.length === 3;
+      });
       for (const name of ['meta1', 'meta2', 'meta3']) {
         await own.cluster.must('restart', name, '--blank');
         const { role, voters } = (await standings(own.cluster)).get(name) ?? {};
