@@ -2,7 +2,7 @@
 // line, key, value, and what fits.
 import { distance } from 'fastest-levenshtein';
 import { type Document, isMap, isPair, isScalar, isSeq, type LineCounter, type Node } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { pathText } from './path-text.js';
 import { knownKeys } from './schema.js';
 

@@ -1,6 +1,6 @@
 // The shape of the configuration file. Each message says what fits, so that
 // `KEY: VALUE MESSAGE` reads as a sentence.
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAXIMUM_DATA_SERVERS } from '../protocol/values/quorum.js';
 import { parseAddress, parseSize } from './values.js';
 

@@ -1,6 +1,6 @@
 // The YAML form of a catalog's configuration.
 import { LineCounter, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Locator, suggestion } from '../../config/issues.js';
 import { pathText } from '../../config/path-text.js';
 import { isLoopback, parseAddress } from '../../config/values.js';

@@ -4,7 +4,7 @@
 import { ftruncateSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasCode } from '../../runtime/caught-errors.js';
 import { pidNamespace, startOf } from './process-identity.js';
 

@@ -1,5 +1,5 @@
 // What the page may ask: the shapes of its requests, checked before they go on.
-import { z } from 'zod';
+import * as z from 'zod';
 import { ServiceError } from '../../protocol/errors.js';
 
 const inode = z.coerce.number().int().positive();
