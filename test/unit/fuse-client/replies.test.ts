@@ -113,6 +113,18 @@ describe('FUSE replies', () => {
     assert.equal(bytes.readUInt32LE(32), HighInitFlag.DIRECT_IO_ALLOW_MMAP);
   });
 
+  it('ask for attributes with every part of a listing, not with the first one alone', () => {
+    const readdirplusAuto = 1 << 14;
+    const [body] = encodeInit({
+      minor: 45,
+      locks: false,
+      maximumReadaheadBytes: 4096,
+      offeredFlags: InitFlag.DO_READDIRPLUS | readdirplusAuto,
+      offeredHighFlags: 0,
+    });
+    assert.equal(Buffer.from(body ?? []).readUInt32LE(12), InitFlag.DO_READDIRPLUS);
+  });
+
   it('tell free space in blocks', () => {
     const [body] = encodeStatfs({ blockSizeBytes: 4096, totalBytes: 2 ** 60, freeBytes: 8191, files: 10 });
     const bytes = Buffer.from(body ?? []);

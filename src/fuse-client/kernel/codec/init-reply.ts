@@ -21,6 +21,11 @@ export interface InitReply {
   locks: boolean;
 }
 
+/**
+ * READDIRPLUS without READDIRPLUS_AUTO: programs such as find and du read a whole directory before they look at its files, and the kernel
+ * would have asked for attributes in the first part only. Looking at 10,000 files then took nine times as much processor time; a bare
+ * listing takes three times as much with them, which is still a tenth of that.
+ */
 const WANTED_FLAGS =
   InitFlag.ASYNC_READ |
   InitFlag.ATOMIC_O_TRUNC |
@@ -28,7 +33,6 @@ const WANTED_FLAGS =
   InitFlag.BIG_WRITES |
   InitFlag.AUTO_INVAL_DATA |
   InitFlag.DO_READDIRPLUS |
-  InitFlag.READDIRPLUS_AUTO |
   InitFlag.ASYNC_DIO |
   InitFlag.PARALLEL_DIROPS |
   InitFlag.MAX_PAGES |
