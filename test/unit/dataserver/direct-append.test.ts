@@ -103,6 +103,19 @@ describe('large appends to the log of a data server', () => {
     await after.server.close();
   });
 
+  it('go through the cache where no memory for direct writes can be had, whatever the reason', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openOn(disk, { ...SIZES, log });
+    // Such as where /proc is not there, or too many files are open.
+    disk.failDirectMemory = systemError('ENOENT', '/proc/self/fd/20');
+    const blocks = new Map([0, 1, 2].map((index) => [index, large(index)]));
+    for (const [index, data] of blocks) await put(server, index, data);
+    assert.equal(log.named('direct.append_unsupported').length, 1);
+    await checkAll(server, blocks);
+    await server.close();
+  });
+
   it('fail as other appends do: nothing of them counts, and the next one works', async () => {
     const disk = new MemoryDisk();
     const server = await openOn(disk, SIZES);
