@@ -1,7 +1,7 @@
 // Large appends past the page cache (O_DIRECT). The cache would take fresh memory
 // for bytes that are seldom read soon, and write them later: copying them into
 // memory that is used again, and writing that, takes a third to a half of the
-// processor time. A disk that can't do it gets them through the cache.
+// processor time. Where that is not possible they go through the cache.
 import type { Buffer } from 'node:buffer';
 import { errorFields, hasCode } from '../../runtime/caught-errors.js';
 import { DIRECT_ALIGNMENT_BYTES, type DiskFile } from '../../runtime/disk.js';
