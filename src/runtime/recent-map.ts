@@ -31,7 +31,7 @@ export class RecentMap<K, V extends object | number | string> {
   set(key: K, value: V): void {
     this.#old.delete(key);
     this.#young.set(key, value);
-    if (this.#young.size <= this.#most / 2) return;
+    if (this.#young.size < this.#most / 2) return;
     this.#old = this.#young;
     this.#young = new Map();
   }

@@ -32,6 +32,7 @@ export class MemoryDisk implements Disk {
   failDirectorySync: Error | null = null;
   failWrite: Error | null = null;
   failRead: Error | null = null;
+  failDirectMemory: Error | null = null;
   failDirectRead: Error | null = null;
   failDirectWrite: Error | null = null;
   reads = 0;
@@ -230,6 +231,7 @@ class MemoryFile implements DiskFile {
 
   async directMemory(sizeBytes: number): Promise<Buffer> {
     this.#checkOpen();
+    if (this.#disk.failDirectMemory !== null) throw this.#disk.failDirectMemory;
     this.#disk.directMemories++;
     return Buffer.alloc(sizeBytes);
   }

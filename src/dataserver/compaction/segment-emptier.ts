@@ -71,6 +71,8 @@ export class SegmentEmptier {
     const { catalog, segmentLog, segments, unsafe } = this.#parts;
     const { segment, fromOffset, isFailed } = victim;
     assert(isFailed || segment < segmentLog.lastNumber, 'the active segment is never removed');
+    // An append may have been under way when the sync failed; later ones go to another segment.
+    if (isFailed) await this.#submit([], async () => ({ records: [], removals: [], bytes: 0 }));
     if (this.#mustBeRead(victim)) {
       await this.#moveRecords(victim);
       // Where a header is damaged, the scan misses a record that the index still knows.

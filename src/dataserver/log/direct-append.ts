@@ -1,10 +1,11 @@
 // Large appends past the page cache (O_DIRECT). The cache would take fresh memory
 // for bytes that are seldom read soon, and write them later: copying them into
 // memory that is used again, and writing that, takes a third to a half of the
-// processor time. A disk that can't do it gets them through the cache.
+// processor time. Where that is not possible they go through the cache.
 import type { Buffer } from 'node:buffer';
 import { errorFields, hasCode } from '../../runtime/caught-errors.js';
 import { DIRECT_ALIGNMENT_BYTES, type DiskFile } from '../../runtime/disk.js';
+import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Log } from '../../runtime/log.js';
 import { DIRECT_APPEND_BYTES, DIRECT_APPEND_MEMORY_BYTES } from '../limits.js';
 
@@ -35,15 +36,31 @@ export class DirectAppend {
    */
   async write(file: DiskFile, chunks: readonly Uint8Array[], position: number): Promise<boolean> {
     try {
-      this.#memory ??= await file.directMemory(DIRECT_APPEND_MEMORY_BYTES);
-      await this.#copyAndWrite(file, this.#memory, chunks, position);
+      const memory = await this.#takeMemory(file);
+      if (memory === undefined) return false;
+      await this.#copyAndWrite(file, memory, chunks, position);
       return true;
     } catch (error) {
       if (!hasCode(error, 'EINVAL')) throw error;
-      this.#isSupported = false;
-      this.#log.info('direct.append_unsupported', errorFields(error));
+      this.#noteUnsupported(error);
       return false;
     }
+  }
+
+  /** undefined when none can be had, for whatever reason: the cache needs none. */
+  async #takeMemory(file: DiskFile): Promise<Buffer | undefined> {
+    try {
+      this.#memory ??= await file.directMemory(DIRECT_APPEND_MEMORY_BYTES);
+    } catch (error) {
+      rethrowProgramFault(error);
+      this.#noteUnsupported(error);
+    }
+    return this.#memory;
+  }
+
+  #noteUnsupported(error: unknown): void {
+    this.#isSupported = false;
+    this.#log.info('direct.append_unsupported', errorFields(error));
   }
 
   async #copyAndWrite(file: DiskFile, memory: Buffer, chunks: readonly Uint8Array[], position: number): Promise<void> {

@@ -139,11 +139,10 @@ export class SegmentLog {
     const bytes = endOffset - active.endOffset;
     if (mayWriteAhead && bytes <= SMALL_APPEND_BYTES && !isDirect) this.#writeAhead(active, endOffset);
     try {
-      if (filler.length > 0) file.writeNow(filler, active.endOffset);
+      if (filler.length > 0) await this.#write(file, filler, active.endOffset, startOffset - active.endOffset);
       if (!isDirect || !(await this.#direct.write(file, chunks, startOffset))) {
-        // On this thread while the disk is quick, and then without a promise.
-        if (this.#writePacer.isQuick) this.#writePacer.runNow(bytes, () => file.writeNow(chunks, startOffset));
-        else await this.#writePacer.runPooled(bytes, () => file.write(chunks, startOffset));
+        const writing = this.#write(file, chunks, startOffset, endOffset - startOffset);
+        if (writing !== undefined) await writing;
       }
     } catch (error) {
       this.#condition.failed(error);
@@ -226,6 +225,13 @@ export class SegmentLog {
     this.#log.error('segment.sync_failed', { segment: active.number, reason: String(active.failure?.message) });
     await this.#unsafe.add(active.number, active.syncedOffset);
     this.#onFailedSegment(active.number, active.syncedOffset);
+  }
+
+  /** Through the system's cache: on this thread while the disk is quick, and then without a promise. */
+  #write(file: DiskFile, chunks: readonly Uint8Array[], position: number, bytes: number): Promise<void> | undefined {
+    if (!this.#writePacer.isQuick) return this.#writePacer.runPooled(bytes, () => file.write(chunks, position));
+    this.#writePacer.runNow(bytes, () => file.writeNow(chunks, position));
+    return undefined;
   }
 
   /** Zeros behind the end, so that the next appends leave the file's size alone: see ZEROS_AHEAD_BYTES. */

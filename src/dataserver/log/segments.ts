@@ -15,12 +15,13 @@ interface Handle {
   users: number;
   /** To be closed when its last user is done. */
   dropped: boolean;
-  /** The use at which it became the last of all handles. */
+  /** The use or the opening at which it became the last of all handles. */
   movedAt: number;
 }
 
 export class Segments {
   readonly #handles = new Map<number, Handle>();
+  /** Of handles, and openings. */
   #uses = 0;
   readonly #sizes = new Map<number, number>();
   #storedBytes = 0;
@@ -139,7 +140,7 @@ export class Segments {
     if (handle === undefined) return undefined;
     this.#uses++;
     // The order of a map is the order of setting: the least recently used stands first. Not at every use: see runtime/recent-map.ts.
-    if (this.#uses - handle.movedAt > this.#handles.size) {
+    if (this.#uses - handle.movedAt > this.#handles.size / 2) {
       handle.movedAt = this.#uses;
       this.#handles.delete(number);
       this.#handles.set(number, handle);
@@ -159,6 +160,7 @@ export class Segments {
       if (this.#handles.size < this.#maximumOpenFiles) break;
       this.#drop(oldest);
     }
+    this.#uses++;
     const handle = { file, users: 1, dropped: false, movedAt: this.#uses };
     this.#handles.set(number, handle);
     return handle;

@@ -13,7 +13,9 @@ export const DATA_SERVER_EVENTS: EventTexts = {
   'compaction.failed': text('Room that deleted versions take could not be freed; it is tried again.', DISK),
   'direct.failed': text('A read past the page cache failed, and was done through it.'),
   'direct.unsupported': text('This file system does not read past the page cache; reads go through it.'),
-  'direct.append_unsupported': text('This file system does not write past the page cache; writes go through it.'),
+  'direct.append_unsupported': text(
+    'Nothing can be written past the page cache here ({reason}); writes go through it.',
+  ),
   'index.ahead': text('The index points behind the end of segment {segment}, so it was not trusted there.'),
   'index.rebuilt': text('The index was made anew from the segments; nothing is lost by that.'),
   'index.save_failed': text(

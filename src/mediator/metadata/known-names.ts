@@ -32,7 +32,7 @@ interface Directory {
   /** Changes so far, and those of them that are not answered yet. */
   begun: number;
   underWay: number;
-  /** The use at which it became the last of all directories. */
+  /** The use or the addition at which it became the last of all directories. */
   movedAt: number;
 }
 
@@ -56,6 +56,7 @@ interface Outcome {
 export class KnownNames {
   /** The least recently used directories are among the first. */
   readonly #directories = new Map<number, Directory>();
+  /** Of directories, and additions. */
   #uses = 0;
   #entries = 0;
   /** Grows with every `clear`: answers to commands from before are not remembered. */
@@ -192,6 +193,7 @@ export class KnownNames {
   }
 
   #add(inode: number): Directory {
+    this.#uses++;
     const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0, movedAt: this.#uses };
     this.#directories.set(inode, directory);
     this.#entries++;
@@ -213,7 +215,7 @@ export class KnownNames {
     if (directory === undefined) return undefined;
     this.#uses++;
     // Not at every use: see runtime/recent-map.ts.
-    if (this.#uses - directory.movedAt > this.#directories.size) {
+    if (this.#uses - directory.movedAt > this.#directories.size / 2) {
       directory.movedAt = this.#uses;
       this.#directories.delete(inode);
       this.#directories.set(inode, directory);

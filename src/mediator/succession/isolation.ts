@@ -67,6 +67,8 @@ export class Isolation {
             return await method.call(target, request, options);
           } catch (error) {
             if (!(error instanceof FileError && error.code === 'EIO' && (await this.#comeBack()))) throw error;
+            // The caller is gone: it may have asked for something else since.
+            if (options?.signal?.aborted === true) throw error;
           }
           return method.call(target, request, options);
         };

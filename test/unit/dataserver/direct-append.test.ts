@@ -11,7 +11,7 @@ import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { DIRECT_ALIGNMENT_BYTES } from '../../../src/runtime/disk.js';
 import { MemoryDisk, systemError } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
-import { content, diskPlaces, goodBytes, key, openOn, putOne, withPlace } from './harness.js';
+import { allDurable, content, diskPlaces, goodBytes, key, openOn, putOne, withPlace } from './harness.js';
 
 const LARGE_BYTES = 8 * PAGE_BYTES;
 const SIZES = { segmentBytes: 2 ** 24, directAppendBytes: LARGE_BYTES };
@@ -103,6 +103,19 @@ describe('large appends to the log of a data server', () => {
     await after.server.close();
   });
 
+  it('go through the cache where no memory for direct writes can be had, whatever the reason', async () => {
+    const disk = new MemoryDisk();
+    const log = new RecordingLog();
+    const server = await openOn(disk, { ...SIZES, log });
+    // Such as where /proc is not there, or too many files are open.
+    disk.failDirectMemory = systemError('ENOENT', '/proc/self/fd/20');
+    const blocks = new Map([0, 1, 2].map((index) => [index, large(index)]));
+    for (const [index, data] of blocks) await put(server, index, data);
+    assert.equal(log.named('direct.append_unsupported').length, 1);
+    await checkAll(server, blocks);
+    await server.close();
+  });
+
   it('fail as other appends do: nothing of them counts, and the next one works', async () => {
     const disk = new MemoryDisk();
     const server = await openOn(disk, SIZES);
@@ -123,6 +136,28 @@ describe('large appends to the log of a data server', () => {
     const after = await rebuilt(disk, server);
     await checkAll(after.server, blocks);
     assert.equal(after.log.named('store.damage_found').length, 0);
+    await after.server.close();
+  });
+
+  it('are rescued with all that came with them when a sync of the segment fails meanwhile', async () => {
+    const disk = new MemoryDisk();
+    const server = await openOn(disk, SIZES);
+    await put(server, 0, small(0, PAGE_BYTES));
+    disk.failSync = systemError('EIO', 'a bad sector');
+    const synced = putOne(server.blocks, { ...key(5), data: small(5) });
+    // The sync is under way, and not over, within this turn.
+    for (let moment = 0; moment < 50; moment++) await Promise.resolve();
+    const appended = putOne(server.blocks, { ...key(3), data: large(3) }, { durable: false });
+    const deleted = server.blocks.delete({ items: [key(0)] });
+    await assert.rejects(synced, /could not be made durable/);
+    disk.failSync = null;
+    assert.equal((await appended).state, 'stored');
+    assert.deepEqual(await deleted, { deleted: 1 });
+    assert.equal(disk.directWrites.length, 1);
+    await allDurable(server.blocks);
+    const after = await rebuilt(disk, server);
+    await checkAll(after.server, new Map([[3, large(3)]]));
+    assert.equal(await goodBytes(after.server.blocks, key(0), hashBlock(small(0, PAGE_BYTES))), undefined);
     await after.server.close();
   });
 

@@ -42,6 +42,13 @@ describe('segment files', () => {
       }
     }));
 
+  it('stay open while they are used between others', () =>
+    withSegments(10, async (segments) => {
+      for (const number of [1, 2, 1, 3, 1, 4]) await segments.use(number, async () => {});
+      assert.ok(segments.openedFile(1) !== undefined);
+      assert.equal(segments.openedFile(2), undefined);
+    }));
+
   it('can be read on a disk that takes no writes', async () => {
     const disk = new MemoryDisk();
     const readOnly: Disk = {

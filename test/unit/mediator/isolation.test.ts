@@ -5,6 +5,7 @@ import { Isolation } from '../../../src/mediator/succession/isolation.js';
 import { countReached } from '../../../src/mediator/succession/reach.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import { serve } from '../../../src/protocol/http/server.js';
+import type { CallOptions } from '../../../src/protocol/services/service.js';
 import type { Remote } from '../../../src/protocol/wire/client.js';
 import { nodeRuntime } from '../../../src/runtime/node/runtime.js';
 import { freePorts } from '../../support/cluster.js';
@@ -138,6 +139,25 @@ describe('an active mediator that reaches too few data servers', () => {
     isWell = false;
     await comeBackDuring(assert.rejects(watched.refuse(), { code: 'EIO' }));
     assert.deepEqual(gaveWayTo, []);
+  });
+
+  it('does not try again for a caller who has gone meanwhile', async () => {
+    let tries = 0;
+    const watched = isolation.watch({
+      write: async (_request: object, _options: CallOptions) => {
+        tries++;
+        throw new FileError('EIO', 'too few servers');
+      },
+    });
+    const caller = new AbortController();
+    reached = 5;
+    const refused = assert.rejects(watched.write({}, { signal: caller.signal }), { code: 'EIO' });
+    await clock.advance(120);
+    caller.abort();
+    isWell = true;
+    await clock.advance(100);
+    await refused;
+    assert.equal(tries, 1);
   });
 
   it('answers at once what failed while there were enough, and in the end what fails while they answer and are not let in', async () => {

@@ -271,6 +271,15 @@ describe('known names', () => {
     assert.ok(isAbsent(known, 7, 'x') && isAbsent(known, 8, 'x') && isAbsent(known, 9, 'x'));
   });
 
+  it('keeps a directory that is used between many new ones', async () => {
+    const known = open(30);
+    await know(known, 7);
+    for (let other = 1000; other < 1100; other++) {
+      assert.ok(isAbsent(known, 7, 'x'), `before directory ${other}`);
+      known.learner(other)('name', 5);
+    }
+  });
+
   it('never calls the directory itself or its parent absent, nor says what they are', async () => {
     const known = open();
     await know(known, 7);

@@ -18,6 +18,16 @@ describe('a map of what was used last', () => {
     assert.equal(map.get(0), undefined);
   });
 
+  it('never holds more than it may when nothing is asked for either', () => {
+    for (const most of [1, 2, 3, 10, 101]) {
+      const map = new RecentMap<number, number>(most);
+      for (let key = 0; key < 5 * most; key++) {
+        map.set(key, key);
+        assert.ok(map.size <= most, `${map.size} entries of ${most}`);
+      }
+    }
+  });
+
   it('keeps what is asked for again and again, however much comes', () => {
     const map = new RecentMap<string, number>(MOST);
     map.set('hot', 1);
