@@ -68,7 +68,7 @@ export const SABOTAGES_OF_GUARDS: Readonly<Record<string, Sabotage>> = {
     })),
   },
   'a data server whose compaction drops deletions that still matter': {
-    seed: 53,
+    seed: 32,
     replace: both(
       instead(SegmentUses, () => ({ addTombstones() {} })),
       instead(BatchWriter, (real) => ({
