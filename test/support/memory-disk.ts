@@ -238,9 +238,7 @@ class MemoryFile implements DiskFile {
 
   async readDirect(target: Uint8Array, position: number): Promise<number> {
     this.#checkOpen();
-    if (position % DIRECT_ALIGNMENT_BYTES !== 0 || target.length % DIRECT_ALIGNMENT_BYTES !== 0) {
-      throw systemError('EINVAL', `${target.length} bytes at ${position}`);
-    }
+    checkAligned(target, position);
     const { failDirectRead } = this.#disk;
     if (failDirectRead !== null) throw failDirectRead;
     this.#disk.directReads.push({ position, sizeBytes: target.length });
@@ -289,9 +287,7 @@ class MemoryFile implements DiskFile {
 
   async writeDirect(source: Uint8Array, position: number): Promise<void> {
     this.#checkOpen();
-    if (position % DIRECT_ALIGNMENT_BYTES !== 0 || source.length % DIRECT_ALIGNMENT_BYTES !== 0) {
-      throw systemError('EINVAL', `${source.length} bytes at ${position}`);
-    }
+    checkAligned(source, position);
     const { failDirectWrite } = this.#disk;
     if (failDirectWrite !== null) throw failDirectWrite;
     // Others get their turn, as on a real disk; the memory belongs to the write until it is done.
@@ -367,6 +363,12 @@ class MemoryFile implements DiskFile {
   #checkOpen(): void {
     if (this.#life !== this.#disk.life) throw new PowerLostError('the process is gone');
     if (this.#isClosed) throw systemError('EBADF', 'closed');
+  }
+}
+
+function checkAligned({ length }: Uint8Array, position: number): void {
+  if (position % DIRECT_ALIGNMENT_BYTES !== 0 || length % DIRECT_ALIGNMENT_BYTES !== 0) {
+    throw systemError('EINVAL', `${length} bytes at ${position}`);
   }
 }
 

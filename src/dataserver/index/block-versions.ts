@@ -30,6 +30,7 @@ export class VersionsCache {
     this.#entries.clear();
   }
 
+  /** Counts as a use of the block. */
   get(block: string): readonly CatalogEntry[] | undefined {
     return this.#entries.get(block);
   }

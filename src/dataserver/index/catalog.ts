@@ -171,10 +171,12 @@ export class Catalog {
 
   /** The block's versions that are in the index, without the changes since. */
   #savedVersions(inode: number, index: number): readonly CatalogEntry[] {
-    const name = blockName(inode, index);
     if (this.#newInodes.has(inode, this.#index)) return NONE;
+    const name = blockName(inode, index);
+    const saved = this.#saved.get(name);
+    if (saved !== undefined) return saved;
     const { from, to } = versionsOfBlock(inode, index);
-    const entries = this.#saved.get(name) ?? decodeEntries(this.#index.range(from, to, MAXIMUM_VERSIONS));
+    const entries = decodeEntries(this.#index.range(from, to, MAXIMUM_VERSIONS));
     this.#saved.keep(name, entries);
     return entries;
   }

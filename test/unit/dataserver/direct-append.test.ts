@@ -40,6 +40,14 @@ async function rebuilt(disk: MemoryDisk, server: Dataserver): Promise<{ server: 
   return { server: await openOn(disk, { ...SIZES, index: memoryIndexFactory(), log }), log };
 }
 
+/** The log alone has these blocks, and no damage. */
+async function checkRebuilt(disk: MemoryDisk, server: Dataserver, blocks: ReadonlyMap<number, Buffer>): Promise<void> {
+  const after = await rebuilt(disk, server);
+  await checkAll(after.server, blocks);
+  assert.equal(after.log.named('store.damage_found').length, 0);
+  await after.server.close();
+}
+
 describe('large appends to the log of a data server', () => {
   it('go past the cache from the first whole page of the log on, small ones never', async () => {
     const disk = new MemoryDisk();
@@ -67,10 +75,7 @@ describe('large appends to the log of a data server', () => {
       assert.equal(sizeBytes % DIRECT_ALIGNMENT_BYTES, 0);
     }
     await checkAll(server, blocks);
-    const after = await rebuilt(disk, server);
-    await checkAll(after.server, blocks);
-    assert.equal(after.log.named('store.damage_found').length, 0);
-    await after.server.close();
+    await checkRebuilt(disk, server, blocks);
   });
 
   it('leave room for a filler, wherever the log ends', () => {
@@ -97,10 +102,7 @@ describe('large appends to the log of a data server', () => {
     for (const [index, data] of blocks) await put(server, index, data);
     assert.equal(log.named('direct.append_unsupported').length, 1);
     await checkAll(server, blocks);
-    const after = await rebuilt(disk, server);
-    await checkAll(after.server, blocks);
-    assert.equal(after.log.named('store.damage_found').length, 0);
-    await after.server.close();
+    await checkRebuilt(disk, server, blocks);
   });
 
   it('go through the cache where no memory for direct writes can be had, whatever the reason', async () => {
@@ -133,10 +135,7 @@ describe('large appends to the log of a data server', () => {
       [3, small(3)],
       [4, large(4)],
     ]);
-    const after = await rebuilt(disk, server);
-    await checkAll(after.server, blocks);
-    assert.equal(after.log.named('store.damage_found').length, 0);
-    await after.server.close();
+    await checkRebuilt(disk, server, blocks);
   });
 
   it('are rescued with all that came with them when a sync of the segment fails meanwhile', async () => {
