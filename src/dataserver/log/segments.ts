@@ -6,6 +6,7 @@ import { errorFields } from '../../runtime/caught-errors.js';
 import type { Disk, DiskFile } from '../../runtime/disk.js';
 import { diskTrouble } from '../../runtime/disk-trouble.js';
 import type { Log } from '../../runtime/log.js';
+import { OrderedByUse } from '../../runtime/ordered-by-use.js';
 import { MAXIMUM_OPEN_FILES } from '../limits.js';
 
 const NAME = /^(\d{8})\.log$/;
@@ -15,14 +16,10 @@ interface Handle {
   users: number;
   /** To be closed when its last user is done. */
   dropped: boolean;
-  /** The use or the opening at which it became the last of all handles. */
-  movedAt: number;
 }
 
 export class Segments {
-  readonly #handles = new Map<number, Handle>();
-  /** Of handles, and openings. */
-  #uses = 0;
+  readonly #handles = new OrderedByUse<number, Handle>();
   readonly #sizes = new Map<number, number>();
   #storedBytes = 0;
 
@@ -120,7 +117,7 @@ export class Segments {
 
   /** The segment's file if it is open already; not to be kept beyond this turn. */
   openedFile(number: number): DiskFile | undefined {
-    return this.#touch(number)?.file;
+    return this.#handles.use(number)?.file;
   }
 
   async close(): Promise<void> {
@@ -130,21 +127,8 @@ export class Segments {
   }
 
   #take(number: number): Handle | undefined {
-    const handle = this.#touch(number);
+    const handle = this.#handles.use(number);
     if (handle !== undefined) handle.users++;
-    return handle;
-  }
-
-  #touch(number: number): Handle | undefined {
-    const handle = this.#handles.get(number);
-    if (handle === undefined) return undefined;
-    this.#uses++;
-    // The order of a map is the order of setting: the least recently used stands first. Not at every use: see runtime/recent-map.ts.
-    if (this.#uses - handle.movedAt > this.#handles.size / 2) {
-      handle.movedAt = this.#uses;
-      this.#handles.delete(number);
-      this.#handles.set(number, handle);
-    }
     return handle;
   }
 
@@ -160,8 +144,7 @@ export class Segments {
       if (this.#handles.size < this.#maximumOpenFiles) break;
       this.#drop(oldest);
     }
-    this.#uses++;
-    const handle = { file, users: 1, dropped: false, movedAt: this.#uses };
+    const handle = { file, users: 1, dropped: false };
     this.#handles.set(number, handle);
     return handle;
   }

@@ -11,6 +11,7 @@ import { type FileName, MAXIMUM_NAME_BYTES } from '../../protocol/services/files
 import type { Answer, CommandName, Commands } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';
 import type { Clock } from '../../runtime/clock.js';
+import { OrderedByUse } from '../../runtime/ordered-by-use.js';
 import { directoryMade, inodeAdded, isRemoved, type Place, placesOf } from './name-effects.js';
 
 /** Names and directories together: about ten megabytes, three times that if all are directories. */
@@ -32,8 +33,6 @@ interface Directory {
   /** Changes so far, and those of them that are not answered yet. */
   begun: number;
   underWay: number;
-  /** The use or the addition at which it became the last of all directories. */
-  movedAt: number;
 }
 
 interface Change {
@@ -54,10 +53,7 @@ interface Outcome {
 }
 
 export class KnownNames {
-  /** The least recently used directories are among the first. */
-  readonly #directories = new Map<number, Directory>();
-  /** Of directories, and additions. */
-  #uses = 0;
+  readonly #directories = new OrderedByUse<number, Directory>();
   #entries = 0;
   /** Grows with every `clear`: answers to commands from before are not remembered. */
   #epoch = 0;
@@ -77,7 +73,7 @@ export class KnownNames {
 
   /** The inode of a name; null: the name does not exist; undefined: only the metaserver knows. */
   find(parent: number, name: FileName): number | null | undefined {
-    const directory = this.#use(parent);
+    const directory = this.#directories.use(parent);
     if (directory === undefined) return undefined;
     const entry = directory.names.get(name);
     if (entry === undefined) return directory.isComplete && isPossible(name) ? null : undefined;
@@ -86,7 +82,7 @@ export class KnownNames {
 
   /** To be called before a query about names in a directory: the result takes the answer, unless a change came between. */
   learner(parent: number): (name: FileName, inode: number) => void {
-    const directory = this.#use(parent) ?? this.#add(parent);
+    const directory = this.#directories.use(parent) ?? this.#add(parent);
     this.#makeRoom();
     const { begun, underWay } = directory;
     const atMs = this.#clock.monotonicMs();
@@ -143,7 +139,7 @@ export class KnownNames {
     const parents = new Set([removed, added].flatMap((place) => (place === undefined ? [] : [place.parent])));
     let isAlone = true;
     const directories = [...parents].map((parent) => {
-      const directory = this.#use(parent) ?? this.#add(parent);
+      const directory = this.#directories.use(parent) ?? this.#add(parent);
       if (directory.underWay > 0) isAlone = false;
       directory.begun++;
       directory.underWay++;
@@ -188,13 +184,12 @@ export class KnownNames {
   }
 
   #complete(inode: number): void {
-    const directory = this.#use(inode) ?? this.#add(inode);
+    const directory = this.#directories.use(inode) ?? this.#add(inode);
     directory.isComplete = true;
   }
 
   #add(inode: number): Directory {
-    this.#uses++;
-    const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0, movedAt: this.#uses };
+    const directory: Directory = { isComplete: false, names: new Map(), begun: 0, underWay: 0 };
     this.#directories.set(inode, directory);
     this.#entries++;
     return directory;
@@ -208,19 +203,6 @@ export class KnownNames {
       this.#directories.delete(oldest);
       this.#entries -= 1 + names.size;
     }
-  }
-
-  #use(inode: number): Directory | undefined {
-    const directory = this.#directories.get(inode);
-    if (directory === undefined) return undefined;
-    this.#uses++;
-    // Not at every use: see runtime/recent-map.ts.
-    if (this.#uses - directory.movedAt > this.#directories.size / 2) {
-      directory.movedAt = this.#uses;
-      this.#directories.delete(inode);
-      this.#directories.set(inode, directory);
-    }
-    return directory;
   }
 }
 
