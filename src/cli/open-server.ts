@@ -201,7 +201,7 @@ async function openMediatorProcess(
     // In this process nothing but this object tells the mount from other callers.
     const peer = {};
     const options = { ...configuredMount(config, place), sessions: asPeer(running.mediator.sessions, peer) };
-    const files = asPeer(running.mediator.files, peer);
+    const files = asPeer(running.mediator.ownFiles, peer);
     const mount = await mountFileSystem(files, options, runtime).catch((error: unknown) => {
       throw new CommandFailure(`${directory}: ${messageOf(error)}`);
     });

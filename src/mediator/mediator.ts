@@ -16,6 +16,9 @@ import { MediatorAdmin } from './admin/admin.js';
 import type { ServerSupervisor } from './admin/metaserver-hooks.js';
 import { mediatorXmlRpc } from './admin/xml-rpc.js';
 import { Counters } from './counters.js';
+import { EarlyAnswers } from './early/early-answers.js';
+import { KnownRows } from './early/known-rows.js';
+import { Learning } from './early/learning.js';
 import { guarded } from './epochs/guarded.js';
 import type { Tenure } from './epochs/tenure.js';
 import { ContentChanges } from './files/content-changes.js';
@@ -87,6 +90,11 @@ export interface MediatorParts {
 
 export interface Mediator {
   readonly files: FileService;
+  /**
+   * For a mount in this process. Its changes of names may be answered before the metaserver has them: they are lost where this
+   * process ends before it has sent them, and the mount with it.
+   */
+  readonly ownFiles: FileService;
   readonly sessions: SessionService;
   readonly admin: AdminService;
   readonly xmlRpc: XmlRpcMethods;
@@ -162,15 +170,20 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     runtime,
     epoch: tenure?.epoch,
     listener: {
-      restarted: () => sessions.invalidateAll(),
+      restarted: () => {
+        rows.clear();
+        sessions.invalidateAll();
+      },
       outcomeUnknown: () => {
         blockMap.clear();
         names.clear();
+        rows.clear();
         sessions.invalidateAll();
       },
     },
   });
-  const metadata = retryingMetadata(connection);
+  const rows = new KnownRows();
+  const metadata = new Learning(rows, retryingMetadata(connection));
   const settings: MediatorSettings = {
     readQuorum: options.readQuorum,
     writeQuorum: options.writeQuorum,
@@ -227,6 +240,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     if (state !== 'down') return;
     blockMap.clear();
     names.clear();
+    rows.clear();
     garbage.startOver();
   });
   const versions = new Versions(metadata, runtime.clock);
@@ -248,22 +262,34 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const appends = new Appends(blockMap, writer);
   const { clock } = runtime;
   const { blockSizeBytes } = options;
-  const files = new MediatorFiles({
-    metadata,
-    connection,
-    blockMap,
-    names,
-    reader: fileReader,
-    writer,
+  const early = new EarlyAnswers({
+    rows,
+    learning: metadata,
+    mayAnswer: (takesRoom) =>
+      connection.answered.isOpen &&
+      !connection.unsynced.isCrowded &&
+      (!takesRoom || connection.answered.hasRoom) &&
+      tenure?.isOver !== true &&
+      sessions.areAlone,
+    answered: (command, result) => connection.noteAnsweredHere(command, result),
+    foundRoom: () => connection.answered.foundRoom(),
+    nowNs: () => clock.nowNs(),
+  });
+  const filesParts = {
+    ...{ metadata, connection, blockMap, names, reader: fileReader, writer, held, sessions, replicas, clock },
     content: new ContentChanges({ metadata, blockMap, writer, appends, earlier, garbage, sessions, replicas }),
-    changes: new MetadataChanges({ metadata, blockMap, names, sessions, clock, blockSizeBytes }),
-    removals: new Removals({ metadata, blockMap, held, sessions, garbage, orphans }),
-    held,
-    sessions,
-    replicas,
-    clock,
+    removals: new Removals({
+      ...{ metadata, blockMap, held, sessions, garbage, orphans },
+      inodeKnown: (parent, name) => rows.inodeOf(parent, name),
+    }),
     blockSizeBytes,
     isSole: options.maintenance,
+  };
+  const changesParts = { blockMap, names, sessions, clock, blockSizeBytes };
+  const files = new MediatorFiles({ ...filesParts, changes: new MetadataChanges({ ...changesParts, metadata }) });
+  const ownFiles = new MediatorFiles({
+    ...filesParts,
+    changes: new MetadataChanges({ ...changesParts, metadata: early }),
   });
   const admin = new MediatorAdmin({
     address: options.address,
@@ -313,6 +339,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   });
   return {
     files: offered,
+    ownFiles: refusingFiles(ownFiles, sessions, tenure),
     sessions: tenure === undefined ? sessions.service : guarded(sessions.service, tenure),
     admin,
     page,
@@ -323,7 +350,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     addKept: (by, kept) => metrics.addKept(by, kept),
     async close() {
       // Several metaservers that are stopped together have no majority to store what the leader has only answered.
-      if (parts.metaservers.length > 1 && tenure?.isOver !== true) await connection.settle(SETTLE_MS);
+      const mayLose = parts.metaservers.length > 1 || connection.answered.size > 0;
+      if (mayLose && tenure?.isOver !== true) await connection.settle(SETTLE_MS);
       if (tenure !== undefined) await resign(tenure, metadata, runtime);
       // Background work that waits for the metaservers ends.
       metaservers.close();

@@ -1,9 +1,10 @@
 // Which mediator is the active one, as the server that leads knows it: others are
 // refused, and it is known for how long the active one has said nothing.
+
+import type { Tables } from '../namespace/state/tables.js';
 import type { Fence } from '../protocol/services/fence.js';
 import type { Commands } from '../protocol/services/metadata.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Tables } from './state/tables.js';
 
 /** What a mediator asks for before it has an epoch. */
 const BEFORE_AN_EPOCH: ReadonlySet<string> = new Set(['mediator', 'takeOver']);

@@ -1,12 +1,18 @@
-// MetadataService over an engine: checks requests, applies commands one after
+// MetaserverService over an engine: checks requests, applies commands one after
 // the other, and decides when they are made durable.
 import { Buffer } from 'node:buffer';
-import { FileError, malformed, ServiceError, type ServiceErrorCode } from '../protocol/errors.js';
+import { applyOnce } from '../namespace/once.js';
+import { countMissed, type QueryHandlers, statistics, TABLE_QUERIES } from '../namespace/queries.js';
+import type { Tables } from '../namespace/state/tables.js';
+import { takesRoom } from '../namespace/takes-room.js';
+import { FileError, malformed, ServiceError, type ServiceErrorCode, wasCarriedOut } from '../protocol/errors.js';
 import type {
+  AnsweredCommand,
   Command,
   CommandName,
   Commands,
-  MetadataService,
+  MetaserverService,
+  Outcomes,
   Queries,
   QueryName,
 } from '../protocol/services/metadata.js';
@@ -19,12 +25,8 @@ import { SerialQueue } from '../runtime/serial-queue.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
 import type { Engine } from './engine/engine.js';
 import type { Metrics } from './metrics.js';
-import { applyOnce } from './namespace/once.js';
-import { countMissed, type QueryHandlers, statistics, TABLE_QUERIES } from './namespace/queries.js';
-import { takesRoom } from './namespace/takes-room.js';
-import { readCommand } from './requests/commands.js';
+import { readAnswered, readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
-import type { Tables } from './state/tables.js';
 
 /** With more changed rows in memory, commands wait for the disk: this bounds memory, and what a crash can lose. */
 const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
@@ -62,7 +64,7 @@ export interface ExecutorParts {
   mediatorSilentMs(): number;
 }
 
-export class Executor implements MetadataService {
+export class Executor implements MetaserverService {
   readonly #engine: Engine;
   readonly #tables: Tables;
   readonly #runtime: Runtime;
@@ -128,6 +130,17 @@ export class Executor implements MetadataService {
       this.#schedule();
     }
     return result;
+  }
+
+  async executeAll(message: { commands: AnsweredCommand[] }): Promise<Outcomes> {
+    this.#checkOpen();
+    const commands = readAnswered(message);
+    const apply = () => this.#applyAll(commands);
+    const refused = this.isPrompt ? apply() : await this.#applyQueued(null, apply);
+    if (this.#closed !== null) throw new ServiceError('OUTCOME_UNKNOWN', this.#closed.message);
+    if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) this.#commitInBackground();
+    else this.#schedule();
+    return { refused, hasRoom: this.#disk.mayApply(true) };
   }
 
   async query<K extends QueryName>(message: {
@@ -223,6 +236,30 @@ export class Executor implements MetadataService {
       if (!isRefused) {
         this.#runtime.log.error('metadata.command_failed', { command: command.name, ...errorFields(error) });
       }
+      throw error;
+    }
+  }
+
+  /** Whatever the disk says: they were answered. */
+  #applyAll(commands: readonly AnsweredCommand[]): Outcomes['refused'] {
+    const refused: Outcomes['refused'] = [];
+    for (const [place, command] of commands.entries()) {
+      const reason = this.#refusalOf(command);
+      if (reason !== null) refused.push({ place, reason });
+    }
+    return refused;
+  }
+
+  /** Applies a command; why it can't be carried out as it was answered, null when it was. */
+  #refusalOf(command: AnsweredCommand): string | null {
+    try {
+      const result = this.#apply(command, null);
+      const asked = 'inode' in command.request && command.name === 'make' ? command.request.inode : undefined;
+      const isOther = asked !== undefined && (result as Commands['make']['result']).attributes.inode !== asked;
+      return isOther ? 'the name stands for something else' : null;
+    } catch (error) {
+      if (wasCarriedOut(error)) return null;
+      if (error instanceof FileError) return error.message;
       throw error;
     }
   }

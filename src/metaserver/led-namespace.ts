@@ -1,9 +1,14 @@
 // The namespace of a server that leads: the engine over the storage, and what carries out commands. A server that leads again has
 // a new one, since another has changed the storage meanwhile.
 import { Buffer } from 'node:buffer';
+import { initialise } from '../namespace/initial-state.js';
+import { statistics } from '../namespace/queries.js';
+import { encodeCounters } from '../namespace/state/counters.js';
+import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from '../namespace/state/keys.js';
+import { Tables } from '../namespace/state/tables.js';
 import type { ServiceError } from '../protocol/errors.js';
 import type { Fence } from '../protocol/services/fence.js';
-import type { Command, MetadataService } from '../protocol/services/metadata.js';
+import type { Command, MetaserverService } from '../protocol/services/metadata.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import { randomHex } from '../runtime/random.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -13,13 +18,8 @@ import { Engine } from './engine/engine.js';
 import type { Storage } from './engine/storage.js';
 import { Executor, isOfGroup, MAXIMUM_LOST_INODES } from './executor.js';
 import type { Metrics } from './metrics.js';
-import { initialise } from './namespace/initial-state.js';
-import { statistics } from './namespace/queries.js';
 import { claimedField, claimedName } from './requests/claims.js';
 import { readCommand } from './requests/commands.js';
-import { encodeCounters } from './state/counters.js';
-import { CLOSED_KEY, COUNTERS_KEY, HISTORY_KEY } from './state/keys.js';
-import { Tables } from './state/tables.js';
 
 /** What a directory answers as its block size; files have their own. */
 const ROOT_BLOCK_SIZE_BYTES = 4096;
@@ -38,8 +38,8 @@ interface Surroundings {
   runtime: Runtime;
 }
 
-type ExecuteMessage = Parameters<MetadataService['execute']>[0];
-type QueryMessage = Parameters<MetadataService['query']>[0];
+type ExecuteMessage = Parameters<MetaserverService['execute']>[0];
+type QueryMessage = Parameters<MetaserverService['query']>[0];
 
 export class LedNamespace {
   readonly #executor: Executor;
@@ -83,11 +83,19 @@ export class LedNamespace {
     this.#mediator.listen();
   }
 
-  /** As MetadataService. FENCED when the caller is a mediator that was replaced. */
+  /** As MetaserverService. FENCED when the caller is a mediator that was replaced. */
   execute(message: ExecuteMessage, options: CallOptions | undefined): Promise<object> {
     const name = claimedName(message);
     this.#mediator.admit(name, options?.peer);
     return name === 'takeOver' ? this.#takeOver(message) : this.#executor.execute(message);
+  }
+
+  executeAll(
+    message: Parameters<MetaserverService['executeAll']>[0],
+    options: CallOptions | undefined,
+  ): Promise<object> {
+    this.#mediator.admit('executeAll', options?.peer);
+    return this.#executor.executeAll(message);
   }
 
   query(message: QueryMessage, options: CallOptions | undefined): Promise<object> {

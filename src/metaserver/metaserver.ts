@@ -1,9 +1,9 @@
-// A metaserver without its network: answers MetadataService while it leads.
+// A metaserver without its network: answers MetaserverService while it leads.
 
 import { ServiceError } from '../protocol/errors.js';
 import type { XmlRpcMethods } from '../protocol/http/xml-rpc.js';
 import { Fence } from '../protocol/services/fence.js';
-import type { MetadataService } from '../protocol/services/metadata.js';
+import type { MetaserverService } from '../protocol/services/metadata.js';
 import type { CallOptions } from '../protocol/services/service.js';
 import { errorFields } from '../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
@@ -26,7 +26,7 @@ export interface MetaserverOptions {
 }
 
 export interface Metaserver {
-  readonly metadata: MetadataService;
+  readonly metadata: MetaserverService;
   readonly xmlRpc: XmlRpcMethods;
   /** Prometheus text. */
   metrics(): Promise<string>;
@@ -64,7 +64,7 @@ export async function openMetaserver(
 
 /** Offers the namespace whenever this server leads, and says who does otherwise. */
 export class NamespaceHost implements Metaserver {
-  readonly metadata: MetadataService;
+  readonly metadata: MetaserverService;
   readonly xmlRpc: XmlRpcMethods;
   readonly #metrics: Metrics;
   #storage: Storage | null = null;
@@ -100,13 +100,14 @@ export class NamespaceHost implements Metaserver {
     this.metadata = {
       execute: async (message, options) =>
         (await this.#leading(claimedName(message), options)).execute(message, options),
+      executeAll: async (message, options) => (await this.#leading('executeAll', options)).executeAll(message, options),
       query: async (message, options) => {
         const name = claimedName(message);
         if (name === 'statistics' && claimedField(message, 'identifies') === true) this.#introduce(options);
         return (await this.#leading(name, options)).query(message, options);
       },
       sync: async (_request, options) => (await this.#leading('sync', options)).sync(options),
-    } as MetadataService;
+    } as MetaserverService;
     this.xmlRpc = metaserverMethods(this.metadata);
   }
 

@@ -1,7 +1,7 @@
 // GET /metrics of a metaserver, as Prometheus text: what it was asked, how
 // its commits go, and how much it holds.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Statistics } from './namespace/queries.js';
+import type { Statistics } from '../namespace/queries.js';
 
 /** Seconds; a commit of a quick disk takes a third of a millisecond. */
 const COMMIT_BUCKETS_SECONDS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1];

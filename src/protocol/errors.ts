@@ -119,3 +119,12 @@ export function asWrongServer(error: unknown, kind: string, address: string): un
   const isOfAnotherKind = error instanceof ServiceError && error.code === 'UNKNOWN_METHOD';
   return isOfAnotherKind ? new ServiceError('REFUSED', `what answers at ${address} is no ${kind}`) : error;
 }
+
+/**
+ * Whether the metaserver refuses a command because it has carried it out before: a later command has used the slot of its id
+ * since, or its inode is gone since.
+ */
+export function wasCarriedOut(error: unknown): boolean {
+  if (error instanceof ServiceError) return error.code === 'REFUSED';
+  return error instanceof FileError && error.code === 'ESTALE';
+}

@@ -15,6 +15,9 @@ export class RecentMap<K, V extends object | number | string> {
     this.#most = most;
   }
 
+  /** How often entries were dropped for newer ones. */
+  turnovers = 0;
+
   get size(): number {
     return this.#young.size + this.#old.size;
   }
@@ -32,6 +35,7 @@ export class RecentMap<K, V extends object | number | string> {
     this.#old.delete(key);
     this.#young.set(key, value);
     if (this.#young.size < this.#most / 2) return;
+    this.turnovers++;
     this.#old = this.#young;
     this.#young = new Map();
   }

@@ -1,7 +1,7 @@
 // Attributes: owners, modes, times, extended attributes, and the revision that
 // tells of every change.
 import assert from 'node:assert/strict';
-import { ACCESS_ACL, DEFAULT_ACL } from '../../src/metaserver/namespace/acl.js';
+import { ACCESS_ACL, DEFAULT_ACL } from '../../src/namespace/acl.js';
 import type { Commands } from '../../src/protocol/services/metadata.js';
 import { codeOf, makeRequest, ROOT, type TestMetaserver } from '../unit/metaserver/harness.js';
 

@@ -5,7 +5,7 @@ import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { ServiceError } from '../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../src/protocol/services/files.js';
-import type { CommandName, MetadataService, QueryName } from '../../src/protocol/services/metadata.js';
+import type { CommandName, MetaserverService, QueryName } from '../../src/protocol/services/metadata.js';
 import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import type { Disk } from '../../src/runtime/disk.js';
 import { silentLog } from '../../src/runtime/log.js';
@@ -131,13 +131,15 @@ export class FakeCluster {
   /** Another mediator over the same servers. */
   async mediator(options: Partial<MediatorOptions> = {}): Promise<Mediator> {
     const restartServer = this.#restartServer;
-    const metadata: MetadataService = {
+    const metadata: MetaserverService = {
       execute: (message, options) =>
         message.name === 'collected' && this.collectedFate !== 'kept'
           ? this.#loseCollected()
           : this.#unlessKilled(message.name, () => this.#metaserver.metadata.execute(message, options)),
       query: (message, options) =>
         this.#unlessKilled(message.name, () => this.#metaserver.metadata.query(message, options)),
+      executeAll: (request, options) =>
+        this.#unlessKilled('sync', () => this.#metaserver.metadata.executeAll(request, options)),
       sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),
     };
     const remote: Remote = {

@@ -1,6 +1,6 @@
 // A FileService in memory, simple enough to be believed, to test what stands
 // above that interface without servers. Faults can be switched on.
-import { ACCESS_ACL, AccessList, modeWith } from '../../src/metaserver/namespace/acl.js';
+import { ACCESS_ACL, AccessList, modeWith } from '../../src/namespace/acl.js';
 import { FileError, type FileErrorCode } from '../../src/protocol/errors.js';
 import type {
   AttributeChanges,

@@ -1,5 +1,5 @@
 // The inodes and names behind MemoryFiles.
-import { ACCESS_ACL, DEFAULT_ACL, inherited } from '../../src/metaserver/namespace/acl.js';
+import { ACCESS_ACL, DEFAULT_ACL, inherited } from '../../src/namespace/acl.js';
 import { FileError } from '../../src/protocol/errors.js';
 import type { Attributes, Caller, FileKind, FileName } from '../../src/protocol/services/files.js';
 import { MAXIMUM_NAME_BYTES, ROOT_INODE } from '../../src/protocol/services/files.js';

@@ -3,7 +3,7 @@
 // only while the metadata has confirmed its epoch lately: a process that was stopped
 // finds that time over before it answers anything.
 import { FileError, ServiceError } from '../../protocol/errors.js';
-import type { CommandName, MetadataService, Queries, QueryName } from '../../protocol/services/metadata.js';
+import type { CommandName, MetaserverService, Queries, QueryName } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import { type Clock, sleep, type Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
@@ -76,10 +76,11 @@ export class Tenure {
   }
 
   /** The same service, whose answers confirm the epoch, or end this tenure. */
-  watch(metadata: MetadataService): MetadataService {
+  watch(metadata: MetaserverService): MetaserverService {
     return {
       execute: <K extends CommandName>(message: { name: K }, options?: CallOptions) =>
         this.#watched(() => metadata.execute(message as never, options)),
+      executeAll: (request, options) => this.#watched(() => metadata.executeAll(request, options)),
       query: <K extends QueryName>(message: { name: K; request: Queries[K]['request'] }, options?: CallOptions) =>
         this.#watched(() => metadata.query(message, options)),
       sync: (request, options) => this.#watched(() => metadata.sync(request, options)),

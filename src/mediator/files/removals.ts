@@ -23,6 +23,8 @@ interface Dependencies {
   sessions: Sessions;
   garbage: GarbageCollector;
   orphans: Pick<Orphans, 'graceLeftMs' | 'isPurging'>;
+  /** What a name stands for; null: nothing; undefined: only the metaserver knows. */
+  inodeKnown(parent: number, name: FileName): number | null | undefined;
 }
 
 export class Removals {
@@ -36,8 +38,10 @@ export class Removals {
   readonly #sessions: Sessions;
   readonly #garbage: GarbageCollector;
   readonly #orphans: Pick<Orphans, 'graceLeftMs' | 'isPurging'>;
+  readonly #inodeKnown: Dependencies['inodeKnown'];
 
-  constructor({ metadata, blockMap, held, sessions, garbage, orphans }: Dependencies) {
+  constructor({ metadata, blockMap, held, sessions, garbage, orphans, inodeKnown }: Dependencies) {
+    this.#inodeKnown = inodeKnown;
     this.#metadata = metadata;
     this.#blockMap = blockMap;
     this.#held = held;
@@ -123,6 +127,8 @@ export class Removals {
   }
 
   async #inodeOf(parent: number, name: FileName): Promise<number | undefined> {
+    const known = this.#inodeKnown(parent, name);
+    if (known !== undefined) return known ?? undefined;
     try {
       return (await this.#metadata.query({ name: 'lookup', request: { parent, name } })).inode;
     } catch (error) {

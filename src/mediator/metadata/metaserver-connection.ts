@@ -5,10 +5,17 @@
 // that can't be carried out again are lost, and the verifier tells it to every
 // fsync.
 import { ServiceError } from '../../protocol/errors.js';
-import type { CommandName, Commands, MetadataService, Queries } from '../../protocol/services/metadata.js';
+import type {
+  AnsweredCommand,
+  CommandName,
+  Commands,
+  MetaserverService,
+  Outcomes,
+  Queries,
+} from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import { limitsFromNow, within } from '../../protocol/services/within.js';
-import type { RequestIds } from '../../protocol/values/request-ids.js';
+import type { RequestId, RequestIds } from '../../protocol/values/request-ids.js';
 import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
@@ -17,6 +24,7 @@ import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
+import { type Answered, AnsweredStream } from './answered-stream.js';
 import { replayUnsynced } from './replay.js';
 import { type Message, UnsyncedCommands } from './unsynced-commands.js';
 
@@ -27,6 +35,9 @@ const CONFIRM_DEADLINE_MS = 500;
 /** A command that is not known to be on the disk after this long causes a sync: twice what the metaserver lets it wait. */
 const SYNC_AFTER_MS = 100;
 
+/** Commands in one message. */
+const MOST_AT_ONCE = 256;
+
 export interface MetaserverListener {
   /** Another process answers: effects of commands under way that were seen may be gone. */
   restarted(): void;
@@ -36,7 +47,7 @@ export interface MetaserverListener {
 
 export interface MetaserverConnectionParts {
   remote: Pick<Remote, 'onStateChange'>;
-  metadata: MetadataService;
+  metadata: MetaserverService;
   deadlineMs: number;
   ids: RequestIds;
   counters: Counters;
@@ -55,11 +66,16 @@ export class MetaserverConnection extends RepeatedCalls {
   readonly unsynced = new UnsyncedCommands();
   /** Commands under way: others may see their effects already. */
   underWay = 0;
-  readonly metadata: MetadataService;
+  readonly metadata: MetaserverService;
   /** For commands that come without an id. */
   readonly ids: RequestIds;
+  /** Commands that were answered before the metaserver had them. */
+  readonly answered: AnsweredStream;
 
-  /** How many crashes have lost answered commands for good. */
+  readonly #idOfAnswered: () => RequestId;
+  /** Calls to the metaserver so far. */
+  #sent = 0;
+  /** How often answered commands were lost for good. */
   #lossyCrashes = 0;
   /** The process that answers is identified, and has all commands that were answered. */
   #isReady = false;
@@ -85,6 +101,13 @@ export class MetaserverConnection extends RepeatedCalls {
     this.#counters = counters;
     this.#runtime = runtime;
     this.#listener = listener;
+    this.#idOfAnswered = ids.lasting();
+    this.answered = new AnsweredStream({
+      ...{ metadata, deadlineMs, clock: runtime.clock },
+      isReady: () => this.#isReady,
+      confirmed: (outcomes, commands) => this.#confirmed(outcomes, commands),
+      interrupted: (error) => this.#interrupted(error),
+    });
     remote.onStateChange((state) => {
       this.#isReady = false;
       if (this.#isClosed) return;
@@ -137,8 +160,25 @@ export class MetaserverConnection extends RepeatedCalls {
     const left = options === undefined ? null : limitsFromNow(options, Number.POSITIVE_INFINITY, this.#runtime.clock);
     return this.repeat((limits) => {
       const given = left === null ? limits : sooner(left(), limits);
-      return this.#isReady ? call(given) : this.#whenReady(call, given);
+      if (!this.#isReady) return this.#whenReady(call, given);
+      this.answered.flush();
+      return call(given);
     }, failed);
+  }
+
+  /** The number of a call that is sent now, among all. The metaserver carries them out in this order. */
+  nextPlace(): number {
+    return ++this.#sent;
+  }
+
+  /** A command was answered here, without the metaserver, which gets it soon. */
+  noteAnsweredHere(given: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void {
+    const { name, timeNs, request } = given;
+    const command = { name, timeNs, request, id: this.#idOfAnswered() } as AnsweredCommand;
+    const place = this.nextPlace();
+    this.calls++;
+    this.answered.add({ command, result, place });
+    this.noteAnswered({ ...command, durable: false }, result, place);
   }
 
   /** A command that was not asked to be durable was answered. @param place its number among all calls sent */
@@ -182,6 +222,7 @@ export class MetaserverConnection extends RepeatedCalls {
     this.#isClosed = true;
     this.#syncTimer?.cancel();
     this.#syncTimer = null;
+    this.answered.close();
   }
 
   #prepare(): Promise<void> {
@@ -216,7 +257,9 @@ export class MetaserverConnection extends RepeatedCalls {
         if (!isOfAnother) throw error;
       }
     }
-    return call(left());
+    const given = left();
+    this.answered.flush();
+    return call(given);
   }
 
   /** Asks which process answers, and brings a new one up to date. Where the connection is lost meanwhile, nothing is decided. */
@@ -225,18 +268,60 @@ export class MetaserverConnection extends RepeatedCalls {
     const request = { identifies: true, ...(this.#epoch === undefined ? {} : { epoch: this.#epoch }) };
     const { clusterId, start, history } = await this.metadata.query({ name: 'statistics', request }, limits);
     if (losses !== this.losses) return;
+    const unconfirmed = this.answered.unconfirmed();
     const last = this.#process;
     if (last !== null && last.clusterId !== clusterId) {
       throw new ServiceError('REFUSED', `the metaserver is of cluster ${clusterId}, this is ${last.clusterId}`);
     }
     if (last !== null && last.start !== start) {
       // The same history: the last process was closed in order, and had stored all that it had answered.
-      if (last.history === history) this.unsynced.markDurable(this.unsynced.answered);
-      else await this.#replay();
+      if (last.history === history) {
+        this.unsynced.markDurable(this.unsynced.answered);
+        await this.#carryOut(unconfirmed);
+        for (const { command, result, place } of unconfirmed)
+          this.noteAnswered({ ...command, durable: false }, result, place);
+      } else {
+        await this.#replay();
+      }
       if (losses !== this.losses) return;
+      this.answered.settled();
       this.#listener.restarted();
+    } else {
+      await this.#carryOut(unconfirmed);
+      if (losses !== this.losses) return;
+      this.answered.settled();
     }
     this.#process = { clusterId, start, history };
+  }
+
+  /** Carries out, in order, what was answered and not confirmed. Rejects when the metaserver can't be asked. */
+  async #carryOut(commands: readonly Answered[]): Promise<void> {
+    for (let at = 0; at < commands.length; at += MOST_AT_ONCE) {
+      const some = commands.slice(at, at + MOST_AT_ONCE);
+      const request = { commands: some.map(({ command }) => command) };
+      this.#confirmed(await this.metadata.executeAll(request, { deadlineMs: this.#deadlineMs }), some);
+    }
+  }
+
+  #confirmed({ refused }: Outcomes, commands: readonly Answered[]): void {
+    for (const { place, reason } of refused) {
+      this.#runtime.log.error('metadata.not_carried_out', { command: commands[place]?.command.name, reason });
+    }
+    if (refused.length > 0) this.#lost(refused.length);
+  }
+
+  /** Commands that were answered are lost for good. */
+  #lost(commands: number): void {
+    this.#lossyCrashes++;
+    this.#runtime.log.error('metadata.undone', { commands });
+    this.#counters.add('undoneCommands', commands);
+    this.#listener.outcomeUnknown();
+  }
+
+  #interrupted(error: unknown): void {
+    this.#debug('metadata.unconfirmed', error);
+    this.#isReady = false;
+    if (!this.#isClosed) this.#prepare().catch((later: unknown) => this.#debug('metadata.unverified', later));
   }
 
   async #replay(): Promise<void> {

@@ -2,7 +2,7 @@
 // only one.
 import { LeaderRemote } from '../../protocol/following/leader-remote.js';
 import type { ServerPlace } from '../../protocol/services/group.js';
-import type { MetadataService } from '../../protocol/services/metadata.js';
+import type { MetaserverService } from '../../protocol/services/metadata.js';
 import { majorityOf } from '../../protocol/values/quorum.js';
 import type { Remote, RemoteState } from '../../protocol/wire/client.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -18,7 +18,7 @@ export interface MetaserverPart {
 
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
 export interface Metaservers {
-  readonly metadata: MetadataService;
+  readonly metadata: MetaserverService;
   /** The name of the one that calls go to; null when none leads. */
   readonly leader: string | null;
   onStateChange(listener: (state: RemoteState) => void): void;
@@ -61,7 +61,7 @@ export function followMetaservers({ metaservers, connect, deadlineMs, runtime }:
           ...{ rivalPauseMs: RIVAL_PAUSE_MS, learned: learn },
         });
   return {
-    metadata: remote.service<MetadataService>('metadata'),
+    metadata: remote.service<MetaserverService>('metadata'),
     get leader() {
       return remote instanceof LeaderRemote ? remote.leader : first.name;
     },

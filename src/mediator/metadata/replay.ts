@@ -1,5 +1,5 @@
 // Carries unsynced commands out again after a crash of the metaserver.
-import { FileError, ServiceError, wasUnanswered } from '../../protocol/errors.js';
+import { ServiceError, wasCarriedOut, wasUnanswered } from '../../protocol/errors.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import { messageOf } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
@@ -32,13 +32,4 @@ export function replayUnsynced(
     log.warn('metadata.not_repeated', { command: name, reason });
     return false;
   });
-}
-
-/**
- * Whether the metaserver refuses a command because it has carried it out before: a later command has used the slot of its id
- * since, or its inode is gone since.
- */
-function wasCarriedOut(error: unknown): boolean {
-  if (error instanceof ServiceError) return error.code === 'REFUSED';
-  return error instanceof FileError && error.code === 'ESTALE';
 }

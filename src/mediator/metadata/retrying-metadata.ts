@@ -11,7 +11,6 @@ const REPEATABLE: ReadonlySet<CommandName> = new Set(REPEATABLE_COMMANDS);
 
 export function retryingMetadata(connection: MetaserverConnection): MetadataService {
   const { metadata, ids, unsynced } = connection;
-  let sent = 0;
   return {
     async execute(message, options) {
       connection.calls++;
@@ -32,7 +31,7 @@ export function retryingMetadata(connection: MetaserverConnection): MetadataServ
       const send = () =>
         connection.ask(
           (limits) => {
-            place = ++sent;
+            place = connection.nextPlace();
             isSent = true;
             answered = unsynced.answered;
             losses = connection.losses;

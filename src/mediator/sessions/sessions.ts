@@ -128,6 +128,11 @@ export class Sessions {
     if (!hasGivenUp(options)) this.opened(inode, options);
   }
 
+  /** Whether there is one mount at most. */
+  get areAlone(): boolean {
+    return this.#byClient.size <= 1;
+  }
+
   /** How many files other mounts than the caller's have open; one that several have open counts several times. */
   countElsewhere(options: CallOptions | undefined): number {
     return this.#files.countElsewhere(this.#of(options)?.open);

@@ -2,23 +2,14 @@
 // storage below it. Commands change an overlay in memory and are answered at
 // once; the overlay is written to the storage as one transaction when a caller needs
 // durability. A crash loses the last commands as a whole, never a part of one.
+
+import type { Key, Row, Transactions } from '../../namespace/view.js';
 import { assert } from '../../runtime/assert.js';
 import { getThrough, scanThrough } from './layers.js';
 import { Overlay } from './overlay.js';
-import type { Key, Room, Row, Storage } from './storage.js';
+import type { Room, Storage } from './storage.js';
 
-/** Reads and writes of one key-value space. */
-export interface View {
-  get(key: Key): Uint8Array | undefined;
-  /** Only inside of a transaction. The value belongs to the engine from then on. */
-  put(key: Key, value: Uint8Array): void;
-  /** Only inside of a transaction; nothing happens when the key is missing. */
-  remove(key: Key): void;
-  /** Rows with from <= key < to in key order, at most `limit` of them. */
-  scan(from: Key, to: Key, limit: number): Row[];
-}
-
-export class Engine implements View {
+export class Engine implements Transactions {
   readonly #storage: Storage;
   /** Changes of finished transactions that no commit is writing yet, and of the one under way. */
   #active = new Overlay();

@@ -1,6 +1,8 @@
 // Reads through overlays, the newest first, down to the storage below them.
+
+import type { Key, Row } from '../../namespace/view.js';
 import { Cursor, type Overlay } from './overlay.js';
-import type { Key, Row, Storage } from './storage.js';
+import type { Storage } from './storage.js';
 
 /** Rows fetched from the storage at a time while a scan merges. */
 const SCAN_CHUNK_ROWS = 512;

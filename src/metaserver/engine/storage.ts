@@ -1,14 +1,8 @@
 // What the engine stands on: rows by key, changed in batches that are durable whole.
+
+import type { Key, Row } from '../../namespace/view.js';
 import type { ServiceError } from '../../protocol/errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
-
-/** A binary key, one character (U+0000 to U+00FF) per byte, so that string order is byte order. At most 1,900 bytes. */
-export type Key = string;
-
-export interface Row {
-  key: Key;
-  value: Uint8Array;
-}
 
 /** The room that a disk has for more rows. */
 export interface Room {

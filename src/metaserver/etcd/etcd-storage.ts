@@ -1,12 +1,13 @@
 // A storage whose writes are entries of the log in etcd: a write is durable once etcd has it. The database below follows, as that of
 // every other metaserver does.
 
+import type { Key, Row } from '../../namespace/view.js';
 import type { Mark } from '../../replication/core/core.js';
 import type { MemberId } from '../../replication/core/members.js';
 import { asError, errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { BaseStorage, Key, Leadership, Room, Row, Storage } from '../engine/storage.js';
+import type { BaseStorage, Leadership, Room, Storage } from '../engine/storage.js';
 import { AppliedRows } from '../storage/applied-rows.js';
 import type { Changes } from '../storage/batch.js';
 import type { Progress } from '../storage/progress.js';

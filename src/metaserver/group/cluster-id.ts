@@ -1,8 +1,8 @@
 // The id of the cluster that the rows belong to. It never changes.
 import { Buffer } from 'node:buffer';
+import { CLUSTER_KEY } from '../../namespace/state/keys.js';
 import { ServiceError } from '../../protocol/errors.js';
 import type { BaseStorage } from '../engine/storage.js';
-import { CLUSTER_KEY } from '../state/keys.js';
 
 /** null while there is none, or the rows can't be read. */
 export function clusterIdIn(storage: Pick<BaseStorage, 'get' | 'isReadable'> | null): string | null {

@@ -1,10 +1,10 @@
 // Where the servers of a group are: as configured, and as the group itself says of those that were added while it ran.
 import { Buffer } from 'node:buffer';
+import { METASERVERS_KEY } from '../../namespace/state/keys.js';
+import { decodeMetaservers } from '../../namespace/state/metaservers.js';
 import type { ServerPlace } from '../../protocol/services/group.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { BaseStorage } from '../engine/storage.js';
-import { METASERVERS_KEY } from '../state/keys.js';
-import { decodeMetaservers } from '../state/metaservers.js';
 
 const LOOK_MS = 300;
 

@@ -2,13 +2,22 @@
 // is decided by the namespace.
 import { malformed } from '../../protocol/errors.js';
 import { MAXIMUM_SYMLINK_BYTES } from '../../protocol/services/files.js';
-import type { BlockChange, BlockRange, Command, CommandName, Commands } from '../../protocol/services/metadata.js';
+import type {
+  AnsweredCommand,
+  BlockChange,
+  BlockRange,
+  Command,
+  CommandName,
+  Commands,
+} from '../../protocol/services/metadata.js';
 import { MAXIMUM_CLIENT_LENGTH, MAXIMUM_SLOT, type RequestId } from '../../protocol/values/request-ids.js';
 import type { Fields } from './check.js';
 import * as check from './check.js';
 
 /** Blocks of one commit, versions of one allocation …: far more than a mediator sends, far fewer than would exhaust memory. */
 const MAXIMUM_ITEMS = 1_000_000;
+/** Far fewer than an unclean start skips. */
+const MAXIMUM_RESERVED = 8_192;
 const MAXIMUM_SERVERS = 64;
 const MAXIMUM_BLOCK_BYTES = 2 ** 30;
 const MAXIMUM_SERVER_NAME_BYTES = 200;
@@ -126,6 +135,8 @@ const CHECKS: Checks = {
 
   purge: (request) => ({ inode: check.inode(request) }),
 
+  reserveInodes: (request) => ({ count: check.whole(request, 'count', 1, MAXIMUM_RESERVED) }),
+
   allocate: (request) => ({ count: check.whole(request, 'count', 1, MAXIMUM_ITEMS) }),
 
   retireVersions: (request) => ({ below: check.whole(request, 'below', 0) }),
@@ -185,6 +196,15 @@ export function readCommand(message: unknown): Command {
   const id = check.optional(from, 'id', requestId);
   // CHECKS pairs each name with its own request; the compiler can't see that.
   return { name, timeNs, request, id } as Command;
+}
+
+/** Commands with ids, in order; MALFORMED when one of them is not as it should be. */
+export function readAnswered(message: unknown): AnsweredCommand[] {
+  return check.list(check.fields(message, 'the request'), 'commands', MAXIMUM_ITEMS, (each) => {
+    const command = readCommand(each);
+    if (command.id === undefined) throw malformed('a command that was answered has an id');
+    return command as AnsweredCommand;
+  });
 }
 
 function commandName(value: unknown): CommandName {

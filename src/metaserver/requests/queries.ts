@@ -13,6 +13,7 @@ type Checks = { [K in QueryName]: (request: Fields) => Queries[K]['request'] };
 const CHECKS: Checks = {
   lookup: (request) => ({ parent: check.inode(request, 'parent'), name: check.bytesText(request, 'name') }),
   attributes: (request) => ({ inode: check.inode(request) }),
+  inode: (request) => ({ inode: check.inode(request) }),
   readlink: (request) => ({ inode: check.inode(request) }),
   readdir: (request) => ({
     inode: check.inode(request),

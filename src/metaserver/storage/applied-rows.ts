@@ -1,6 +1,7 @@
 // The rows of a member of the group: a storage, and over it in memory what was applied and is not in the storage yet. Checkpoints
 // bring the storage up to date in the background, many entries at a time; until then the log has them.
 import { Buffer } from 'node:buffer';
+import type { Key, Row } from '../../namespace/view.js';
 import type { Entry, Mark } from '../../replication/core/core.js';
 import type { MemberId } from '../../replication/core/members.js';
 import { DivergedError } from '../../replication/member/state-machine.js';
@@ -10,7 +11,7 @@ import { diskTrouble } from '../../runtime/disk-trouble.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
 import { getThrough, scanThrough } from '../engine/layers.js';
 import { Overlay } from '../engine/overlay.js';
-import { type BaseStorage, type Key, type Replacement, ROW_BYTES, type Room, type Row } from '../engine/storage.js';
+import { type BaseStorage, type Replacement, ROW_BYTES, type Room } from '../engine/storage.js';
 import { type Changes, changesOf, digestAfter, digestBefore, encodeBatch } from './batch.js';
 import { encodeProgress, PROGRESS_KEY, type Progress } from './progress.js';
 

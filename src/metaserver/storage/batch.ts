@@ -2,8 +2,8 @@
 //   u16 bytes of the key, u32 bytes of the value + 1 or 0 for a removal, key, value
 // little-endian. The digest shows a replica whose rows differ from the leader's.
 import { Buffer } from 'node:buffer';
+import type { Key } from '../../namespace/view.js';
 import { saltedChecksum } from '../../protocol/values/hash.js';
-import type { Key } from '../engine/storage.js';
 
 export type Changes = ReadonlyMap<Key, Uint8Array | null>;
 

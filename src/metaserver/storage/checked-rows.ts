@@ -1,8 +1,9 @@
 // Rows with checksums, over a storage that has none. A row that is not what was written is never answered: its key or its value has
 // rotted on the disk. A store that an earlier version has filled goes on without checksums until its rows are replaced.
 import { Buffer } from 'node:buffer';
+import type { Key, Row } from '../../namespace/view.js';
 import { checksum32 } from '../../protocol/values/hash.js';
-import type { BaseFactory, BaseStorage, Key, Replacement, Room, Row, StorageView } from '../engine/storage.js';
+import type { BaseFactory, BaseStorage, Replacement, Room, StorageView } from '../engine/storage.js';
 import type { Changes } from './batch.js';
 import { PROGRESS_KEY } from './progress.js';
 

@@ -5,9 +5,9 @@
 // Behind the last record a file holds records of earlier rounds, which have lower numbers. Checksums are salted.
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
+import type { Key } from '../../namespace/view.js';
 import { saltedChecksum } from '../../protocol/values/hash.js';
 import type { Disk } from '../../runtime/disk.js';
-import type { Key } from '../engine/storage.js';
 import { type Changes, decodeChanges } from './batch.js';
 import type { EarlierProgress } from './progress.js';
 

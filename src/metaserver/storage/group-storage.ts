@@ -1,6 +1,7 @@
 // A storage whose writes are entries of a group's log: a write is durable once a majority of the group has logged it. A group of
 // one, which a lone metaserver is, writes without its log while the log can't be used.
 import { join } from 'node:path';
+import type { Key, Row } from '../../namespace/view.js';
 import type { MemberId, Members } from '../../replication/core/members.js';
 import { type Standing, standingIn } from '../../replication/group/ask-to-join.js';
 import { GroupLeadership } from '../../replication/group/leadership.js';
@@ -13,7 +14,7 @@ import { asError, errorFields } from '../../runtime/caught-errors.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { SerialQueue } from '../../runtime/serial-queue.js';
-import type { BaseStorage, Key, Room, Row, Storage } from '../engine/storage.js';
+import type { BaseStorage, Room, Storage } from '../engine/storage.js';
 import { AppliedRows } from './applied-rows.js';
 import type { Changes } from './batch.js';
 import { ELECTION_TIMEOUT_MS, makeCore, type Protocol, TICK_MS } from './make-core.js';

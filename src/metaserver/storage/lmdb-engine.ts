@@ -3,10 +3,11 @@
 import { Buffer } from 'node:buffer';
 import { join } from 'node:path';
 import { open, type Transaction } from 'lmdb';
+import type { Key, Row } from '../../namespace/view.js';
 import { ServiceError } from '../../protocol/errors.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import type { BaseFactory, BaseStorage, Key, Replacement, Room, Row, StorageView } from '../engine/storage.js';
+import type { BaseFactory, BaseStorage, Replacement, Room, StorageView } from '../engine/storage.js';
 import type { Changes } from './batch.js';
 import { asDiskError, isUnusable } from './lmdb-errors.js';
 import { type Database, LmdbRoom, reserveBytesOn } from './lmdb-room.js';

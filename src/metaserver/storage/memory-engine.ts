@@ -1,8 +1,10 @@
 // Storage in memory for the simulation and for tests. The durable rows are in an
 // object that outlives the engine, so that a crash can be simulated.
+
+import type { Key, Row } from '../../namespace/view.js';
 import { assert } from '../../runtime/assert.js';
 import { SortedKeys } from '../engine/sorted-keys.js';
-import type { BaseFactory, BaseStorage, Key, Replacement, Row, StorageView } from '../engine/storage.js';
+import type { BaseFactory, BaseStorage, Replacement, StorageView } from '../engine/storage.js';
 
 /** What survives a crash of the process above it. */
 export class MemoryStore {

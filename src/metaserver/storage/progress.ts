@@ -1,9 +1,9 @@
 // One row of the storage says up to which entry of the log the storage has everything. It is written in the same transaction as
 // the rows themselves.
 import { Buffer } from 'node:buffer';
+import type { Key } from '../../namespace/view.js';
 import type { Mark } from '../../replication/core/core.js';
 import type { MemberId } from '../../replication/core/members.js';
-import type { Key } from '../engine/storage.js';
 
 /** Sorts behind all other keys. */
 export const PROGRESS_KEY: Key = '\u00ff'.repeat(1900);

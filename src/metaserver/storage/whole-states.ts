@@ -1,10 +1,11 @@
 // The whole state of a member, as chunks: for members whose entries are in no log any more.
 import { Buffer } from 'node:buffer';
+import type { Key, Row } from '../../namespace/view.js';
 import type { Mark } from '../../replication/core/core.js';
 import type { MemberId } from '../../replication/core/members.js';
 import type { ReceivedState, States } from '../../replication/member/state-machine.js';
 import { assert } from '../../runtime/assert.js';
-import type { BaseStorage, Key, Replacement, Row, StorageView } from '../engine/storage.js';
+import type { BaseStorage, Replacement, StorageView } from '../engine/storage.js';
 import type { AppliedRows } from './applied-rows.js';
 import { decodeChanges, encodeChanges } from './batch.js';
 import { decodeProgress, encodeProgress, PROGRESS_KEY, type Progress } from './progress.js';

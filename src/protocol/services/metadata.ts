@@ -4,7 +4,7 @@
 
 import type { DiskTrouble } from '../../runtime/disk-trouble.js';
 import type { Hash } from '../values/hash.js';
-import type { Once } from '../values/request-ids.js';
+import type { Once, RequestId } from '../values/request-ids.js';
 import type { BlockKey, Version } from './blocks.js';
 import type {
   AttributeChanges,
@@ -168,6 +168,11 @@ export interface Commands {
   removexattr: { request: { inode: number; name: string }; result: { attributes: Attributes } };
   /** Takes apart an inode without names: its blocks become garbage, a bounded number at a time; repeat until done. */
   purge: { request: { inode: number }; result: { done: boolean } };
+  /**
+   * Inode numbers first … first + count - 1, for files that the caller makes: it gives them as `inode`, each once. After a crash
+   * they are still free, durable or not, since an unclean start skips more numbers than are given out at a time.
+   */
+  reserveInodes: { request: { count: number }; result: { first: number } };
   /** Version numbers first … first + count - 1, never given out again. */
   allocate: { request: { count: number }; result: { first: Version } };
   /**
@@ -208,6 +213,7 @@ export const REPEATABLE_COMMANDS = [
   'trim',
   'purge',
   'allocate',
+  'reserveInodes',
   'retireVersions',
   'collected',
   'registerServer',
@@ -223,6 +229,8 @@ export const REPEATABLE_COMMANDS = [
 export interface Queries {
   lookup: { request: { parent: number; name: FileName }; result: Attributes };
   attributes: { request: { inode: number }; result: Attributes };
+  /** An inode with what its attributes do not say: `parent` of a directory, and how many entries or blocks it has. */
+  inode: { request: { inode: number }; result: { attributes: Attributes; parent: number; children: number } };
   readlink: { request: { inode: number }; result: { target: string } };
   readdir: {
     request: { inode: number; cookie: number; limit: number; attributes: boolean };
@@ -311,6 +319,17 @@ export type Answer<K extends CommandName> = Commands[K]['result'] & {
   isRepetition?: true;
 };
 
+/** A command that its mediator has answered already. */
+export type AnsweredCommand = Command & { id: RequestId };
+
+/** What became of commands that were answered before they came here. */
+export interface Outcomes {
+  /** Those that could not be carried out as they were answered, by their place in the list. */
+  refused: { place: number; reason: string }[];
+  /** Whether the disk takes what needs room. */
+  hasRoom: boolean;
+}
+
 export interface MetadataService {
   /**
    * Applies a command. `durable`: it, and all before it, are on stable storage when this answers. With an `id` that it knows,
@@ -336,4 +355,13 @@ export interface MetadataService {
   ): Promise<Queries[K]['result']>;
   /** All commands that were answered are on stable storage when this answers. */
   sync(request: Record<string, never>, options?: CallOptions): Promise<Record<string, never>>;
+}
+
+/** What a metaserver answers. */
+export interface MetaserverService extends MetadataService {
+  /**
+   * Applies commands, in order, that a mediator has answered by itself: as `execute` with `again`, and without an answer for each
+   * (mediator/early). No other call comes between two of them.
+   */
+  executeAll(request: { commands: AnsweredCommand[] }, options?: CallOptions): Promise<Outcomes>;
 }

@@ -60,6 +60,14 @@ export class RequestIds {
     }
   }
 
+  /** Ids for requests that go one after the other, in the order in which they are taken: all in one slot, which is never given back. */
+  lasting(): () => RequestId {
+    const slot = this.#sequences.length;
+    this.#sequences.push(0);
+    let sequence = 0;
+    return () => [this.client, slot * SLOTS_PER_REQUEST, ++sequence];
+  }
+
   #giveBack(slot: number): void {
     let at = this.#free.length;
     while (at > 0 && (this.#free[at - 1] ?? slot) < slot) at--;

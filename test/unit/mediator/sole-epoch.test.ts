@@ -4,7 +4,7 @@ import { beforeEach, describe, it } from 'mocha';
 import { takeSoleEpoch } from '../../../src/mediator/epochs/sole-epoch.js';
 import type { Tenure } from '../../../src/mediator/epochs/tenure.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import type { MetaserverService } from '../../../src/protocol/services/metadata.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import { nodeRandom } from '../../../src/runtime/node/random.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -26,24 +26,24 @@ describe('the epoch of the only mediator', () => {
   });
 
   /** A process of the mediator. */
-  function begin(metadata: MetadataService = server.service): Promise<Tenure> {
+  function begin(metadata: MetaserverService = server.service): Promise<Tenure> {
     const random = { fraction: () => 0.5, bytes: nodeRandom.bytes };
     const runtime = { clock, network: new MemoryNetwork(), log, random, disk: nodeDisk };
     return takeSoleEpoch({ name: 'mediator', metadata, deadlineMs: DEADLINE_MS, runtime });
   }
 
   /** The metadata over a connection that has said the epoch. */
-  async function connected(tenure: Tenure): Promise<MetadataService> {
+  async function connected(tenure: Tenure): Promise<MetaserverService> {
     const options = { peer: {} };
     await server.service.query({ name: 'statistics', request: { epoch: tenure.epoch } }, options);
     return tenure.watch({
       execute: (message: never) => server.service.execute(message, options),
       query: (message: never) => server.service.query(message, options),
       sync: (request: never) => server.service.sync(request, options),
-    } as unknown as MetadataService);
+    } as unknown as MetaserverService);
   }
 
-  const look = (metadata: MetadataService) => metadata.query({ name: 'attributes', request: { inode: ROOT } });
+  const look = (metadata: MetaserverService) => metadata.query({ name: 'attributes', request: { inode: ROOT } });
 
   it('is taken at once, and ends that of an earlier process, which is refused from then on', async () => {
     const first = await begin();
@@ -76,7 +76,7 @@ describe('the epoch of the only mediator', () => {
         await server.service.execute(message);
         if (failures-- > 0) throw new ServiceError('OUTCOME_UNKNOWN', 'the disk failed');
       },
-    } as unknown as MetadataService);
+    } as unknown as MetaserverService);
     await clock.advance(500);
     assert.equal((await beginning).epoch, 1);
     assert.equal((await server.ask('mediator', {})).epoch, 1);
@@ -84,10 +84,10 @@ describe('the epoch of the only mediator', () => {
 
   it('is not waited for longer than the deadline, nor where the metaserver refuses', async () => {
     const silent = { query: async () => Promise.reject(new ServiceError('UNREACHABLE', 'cut off')) };
-    const waiting = assert.rejects(begin(silent as unknown as MetadataService), { code: 'UNREACHABLE' });
+    const waiting = assert.rejects(begin(silent as unknown as MetaserverService), { code: 'UNREACHABLE' });
     await clock.advance(DEADLINE_MS);
     await waiting;
     const refusing = { query: async () => Promise.reject(new ServiceError('REFUSED', 'wrong secret')) };
-    await assert.rejects(begin(refusing as unknown as MetadataService), { code: 'REFUSED' });
+    await assert.rejects(begin(refusing as unknown as MetaserverService), { code: 'REFUSED' });
   });
 });

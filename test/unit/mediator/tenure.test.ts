@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import { SILENCE_MS, Tenure } from '../../../src/mediator/epochs/tenure.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import type { MetaserverService } from '../../../src/protocol/services/metadata.js';
 import { ManualClock, settle } from '../../support/manual-clock.js';
 
 const FENCED = { code: 'FENCED' };
@@ -15,7 +15,7 @@ describe('the tenure of a mediator', () => {
   /** What the metaserver answers with. */
   let answer: () => Promise<object>;
   let asked: number;
-  let metadata: MetadataService;
+  let metadata: MetaserverService;
 
   function begin({ isSole = false } = {}): void {
     tenure = new Tenure({ epoch: 5, sinceMs: 0, isSole, clock, replaced: () => replaced++ });
@@ -23,7 +23,7 @@ describe('the tenure of a mediator', () => {
       asked++;
       return answer();
     };
-    metadata = tenure.watch({ execute: method, query: method, sync: method } as unknown as MetadataService);
+    metadata = tenure.watch({ execute: method, query: method, sync: method } as unknown as MetaserverService);
     tenure.begin(() => metadata.sync({}));
   }
 

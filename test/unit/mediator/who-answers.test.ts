@@ -8,7 +8,7 @@ import {
 } from '../../../src/mediator/metadata/metaserver-connection.js';
 import { retryingMetadata } from '../../../src/mediator/metadata/retrying-metadata.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
-import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+import type { MetadataService, MetaserverService } from '../../../src/protocol/services/metadata.js';
 import type { CallOptions } from '../../../src/protocol/services/service.js';
 import { RequestIds } from '../../../src/protocol/values/request-ids.js';
 import type { RemoteState } from '../../../src/protocol/wire/client.js';
@@ -70,7 +70,7 @@ describe('after a loss of the metaserver', () => {
       execute: ({ name }: { name: string }, options?: CallOptions) => call(name, options),
       query: ({ name }: { name: string }, options?: CallOptions) => call(name, options),
       sync: (_request: object, options?: CallOptions) => call('sync', options),
-    } as unknown as MetadataService;
+    } as unknown as MetaserverService;
     const remote = { onStateChange: (listener: (state: RemoteState) => void) => void listeners.push(listener) };
     const nothing = () => {};
     const runtime = { ...testRuntime([]), clock };

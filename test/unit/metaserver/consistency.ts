@@ -1,8 +1,8 @@
 // Checks that all tables of a namespace tell the same story: a slow reading of
 // every row, which the metaserver itself never needs.
 import assert from 'node:assert/strict';
-import { decodeCookie, decodeEntry } from '../../../src/metaserver/state/entry-rows.js';
-import { decodeInode } from '../../../src/metaserver/state/inode-row.js';
+import { decodeCookie, decodeEntry } from '../../../src/namespace/state/entry-rows.js';
+import { decodeInode } from '../../../src/namespace/state/inode-row.js';
 import {
   garbageKey,
   missedRange,
@@ -10,9 +10,9 @@ import {
   numberFromKey,
   textFromKey,
   wholeTable,
-} from '../../../src/metaserver/state/keys.js';
-import { decodeNumbers } from '../../../src/metaserver/state/numbers.js';
-import type { Tables } from '../../../src/metaserver/state/tables.js';
+} from '../../../src/namespace/state/keys.js';
+import { decodeNumbers } from '../../../src/namespace/state/numbers.js';
+import type { Tables } from '../../../src/namespace/state/tables.js';
 
 const ALL = Number.POSITIVE_INFINITY;
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { DISK_RETRY_MS } from '../../../src/metaserver/disk-health.js';
-import { HISTORY_KEY } from '../../../src/metaserver/state/keys.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import { HISTORY_KEY } from '../../../src/namespace/state/keys.js';
 import type { LogFields } from '../../../src/runtime/log.js';
 import { silentLog } from '../../../src/runtime/log.js';
 import { codeOf, makeRequest, memoryPlaces, ROOT, TestMetaserver, TestRuntime, withPlace } from './harness.js';

@@ -2,10 +2,11 @@
 // the engine suite.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import type { Key, Storage } from '../../../src/metaserver/engine/storage.js';
+import type { Storage } from '../../../src/metaserver/engine/storage.js';
 import { encodeBatch } from '../../../src/metaserver/storage/batch.js';
 import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import type { Key } from '../../../src/namespace/view.js';
 import { saltedChecksum } from '../../../src/protocol/values/hash.js';
 import { type Loss, MemoryDisk } from '../../support/memory-disk.js';
 import { seeded, TestRuntime } from './harness.js';

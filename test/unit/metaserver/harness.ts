@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { Engine } from '../../../src/metaserver/engine/engine.js';
 import type { EngineFactory, Storage } from '../../../src/metaserver/engine/storage.js';
 import { type Metaserver, openMetaserver } from '../../../src/metaserver/metaserver.js';
-import { Tables } from '../../../src/metaserver/state/tables.js';
 import { groupEngine } from '../../../src/metaserver/storage/group-engine.js';
 import { lmdbEngine } from '../../../src/metaserver/storage/lmdb-engine.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import { Tables } from '../../../src/namespace/state/tables.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { Attributes, FileKind } from '../../../src/protocol/services/files.js';
 import type {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { SortedKeys } from '../../../src/metaserver/engine/sorted-keys.js';
-import { decodeInode, encodeInode, type InodeRow } from '../../../src/metaserver/state/inode-row.js';
+import { decodeInode, encodeInode, type InodeRow } from '../../../src/namespace/state/inode-row.js';
 import {
   blockKey,
   missedKey,
@@ -13,7 +13,7 @@ import {
   rowsOf,
   serverKey,
   textFromKey,
-} from '../../../src/metaserver/state/keys.js';
+} from '../../../src/namespace/state/keys.js';
 
 const whole = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import { Engine } from '../../../src/metaserver/engine/engine.js';
-import { CLUSTER_KEY, HISTORY_KEY, wholeTable } from '../../../src/metaserver/state/keys.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
+import { CLUSTER_KEY, HISTORY_KEY, wholeTable } from '../../../src/namespace/state/keys.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import type { Command, CommandName, Commands } from '../../../src/protocol/services/metadata.js';
 import type { RequestId } from '../../../src/protocol/values/request-ids.js';

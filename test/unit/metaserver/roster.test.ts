@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Roster } from '../../../src/metaserver/group/roster.js';
-import { METASERVERS_KEY } from '../../../src/metaserver/state/keys.js';
 import { MemoryStore } from '../../../src/metaserver/storage/memory-engine.js';
+import { METASERVERS_KEY } from '../../../src/namespace/state/keys.js';
 import type { ServerPlace } from '../../../src/protocol/services/group.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { memoryPlaces, TestMetaserver } from './harness.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, it } from 'mocha';
 import { putItem } from '../../../src/mediator/writing/write-plan.js';
-import { attributesOf, decodeInode } from '../../../src/metaserver/state/inode-row.js';
+import { attributesOf, decodeInode } from '../../../src/namespace/state/inode-row.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import { MAXIMUM_FRAME_BYTES } from '../../../src/protocol/limits.js';
 import {

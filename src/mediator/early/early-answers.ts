@@ -1,0 +1,153 @@
+// Changes of names and attributes that this mediator answers by itself, from rows
+// that it knows, with the namespace's own code. The metaserver gets the commands a
+// little later, many in one message and in their order, and before anything that
+// is asked of it afterwards (metadata/answered-stream.ts).
+
+import { GROWING } from '../../namespace/takes-room.js';
+import { FileError } from '../../protocol/errors.js';
+import type {
+  AnsweredCommand,
+  Command,
+  CommandName,
+  Commands,
+  MetadataService,
+} from '../../protocol/services/metadata.js';
+import { InodeNumbers } from './inode-numbers.js';
+import { type KnownRows, UNKNOWN, type Wanted } from './known-rows.js';
+import type { Learning } from './learning.js';
+
+const ANSWERABLE: ReadonlySet<CommandName> = new Set(['make', 'link', 'unlink', 'rmdir', 'rename', 'setattr']);
+/** A command needs to know a directory or two, a name or two, and what these stand for. */
+const MOST_LOOKS = 12;
+
+export interface EarlyAnswersParts {
+  rows: KnownRows;
+  /** Of all other calls. */
+  learning: Learning;
+  /** Whether a command may be answered early just now. */
+  mayAnswer(takesRoom: boolean): boolean;
+  /** The command was answered with this. */
+  answered(command: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void;
+  /** The metaserver has carried out something that takes room. */
+  foundRoom(): void;
+  nowNs(): bigint;
+}
+
+interface Message<K extends CommandName> {
+  name: K;
+  timeNs: bigint;
+  request: Commands[K]['request'];
+}
+
+export class EarlyAnswers implements MetadataService {
+  readonly query: MetadataService['query'];
+  readonly sync: MetadataService['sync'];
+  readonly #numbers: InodeNumbers;
+  /** What is being asked for, by its text. */
+  readonly #looks = new Map<string, Promise<void>>();
+
+  readonly #rows: KnownRows;
+  readonly #learning: Learning;
+  readonly #parts: EarlyAnswersParts;
+
+  constructor(parts: EarlyAnswersParts) {
+    const { rows, learning } = parts;
+    this.#parts = parts;
+    this.#rows = rows;
+    this.#learning = learning;
+    this.#numbers = new InodeNumbers(learning, parts.nowNs);
+    this.query = (message, options) => learning.query(message, options);
+    this.sync = (request, options) => learning.sync(request, options);
+  }
+
+  execute: MetadataService['execute'] = async (message, options) => {
+    const { name, durable, id } = message;
+    if (durable || id !== undefined || !ANSWERABLE.has(name)) return this.#learning.execute(message, options);
+    const grows = GROWING.has(name);
+    for (let looks = 0; looks < MOST_LOOKS && this.#parts.mayAnswer(grows); looks++) {
+      try {
+        return this.#answer(message);
+      } catch (error) {
+        if (error !== UNKNOWN) throw error;
+      }
+      if (!(await this.#look(this.#rows.wanted))) break;
+    }
+    const result = await this.#learning.execute(message, options);
+    if (grows) this.#parts.foundRoom();
+    return result;
+  };
+
+  /** Throws UNKNOWN, or what the namespace throws. */
+  #answer<K extends CommandName>({ name, timeNs, request }: Message<K>): Commands[K]['result'] {
+    const command = { name, timeNs, request: this.#numbered(name, request) } as Extract<Command, { name: K }>;
+    const { result, isChange } = this.#rows.run<K>(command);
+    if (!isChange) return result;
+    if (name === 'make') this.#numbers.take();
+    this.#parts.answered(command as Omit<AnsweredCommand, 'id'>, result);
+    return result;
+  }
+
+  /** A new inode gets a number that this mediator has for it. */
+  #numbered<K extends CommandName>(name: K, request: Commands[K]['request']): Commands[K]['request'] {
+    if (name === 'rename' && (request as Commands['rename']['request']).whiteout !== undefined) this.#rows.refuse();
+    if (name !== 'make') return request;
+    const inode = this.#numbers.next;
+    if (inode === undefined) return this.#rows.refuse();
+    this.#rows.free(inode);
+    const {
+      parent,
+      name: called,
+      kind,
+      mode,
+      umask,
+      device,
+      target,
+      caller,
+      exclusive,
+      blockSizeBytes,
+    } = request as Commands['make']['request'];
+    const made = { parent, name: called, kind, mode, umask, device, target, caller, exclusive, blockSizeBytes, inode };
+    return made as Commands[K]['request'];
+  }
+
+  /** Asks for what is missing; false when it can't be had. */
+  async #look(wanted: Wanted): Promise<boolean> {
+    switch (wanted.what) {
+      case 'never':
+        return false;
+      case 'settled':
+        await this.#learning.settled();
+        return true;
+      case 'inode':
+        return this.#once(`${wanted.inode}`, () =>
+          this.#learning.query({ name: 'inode', request: { inode: wanted.inode } }),
+        );
+      case 'name': {
+        const { parent, name } = wanted;
+        return this.#once(`${parent}/${name}`, () =>
+          this.#learning.query({ name: 'lookup', request: { parent, name } }),
+        );
+      }
+    }
+  }
+
+  /** Those that want the same wait for the same answer. False when there is no such thing: the metaserver says so better. */
+  async #once(text: string, ask: () => Promise<unknown>): Promise<boolean> {
+    let looking = this.#looks.get(text);
+    if (looking === undefined) {
+      looking = this.#askFor(ask).finally(() => this.#looks.delete(text));
+      this.#looks.set(text, looking);
+    }
+    await looking;
+    return true;
+  }
+
+  async #askFor(ask: () => Promise<unknown>): Promise<void> {
+    try {
+      await ask();
+    } catch (error) {
+      // A name that does not exist is known from now on; of an inode that is gone, the command itself hears.
+      if (!(error instanceof FileError)) throw error;
+    }
+  }
+}

@@ -1,0 +1,323 @@
+// Rows of the namespace that this mediator knows: inodes, and names in
+// directories. Commands are carried out on them by the namespace's own code. What
+// is not here makes a command fail with UNKNOWN before it has changed anything.
+//
+// A row here has all that an answer depends on, and not all of the metaserver's
+// row: cookies, blocks, garbage and totals are the metaserver's alone.
+import { apply } from '../../namespace/apply.js';
+import { encodeCounters } from '../../namespace/state/counters.js';
+import { decodeEntry, encodeEntry } from '../../namespace/state/entry-rows.js';
+import { decodeInode, encodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
+import { COUNTERS_KEY, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
+import { Tables } from '../../namespace/state/tables.js';
+import type { Key, Row, View } from '../../namespace/view.js';
+import type { Attributes, FileKind, FileName } from '../../protocol/services/files.js';
+import type { Command, CommandName, Commands } from '../../protocol/services/metadata.js';
+import { OrderedByUse } from '../../runtime/ordered-by-use.js';
+import { RecentMap } from '../../runtime/recent-map.js';
+
+/** An answer depends on a row that is not known. Not an error of anybody: made once, since a stack takes time. */
+export const UNKNOWN = new Error('not known to this mediator');
+
+/** What is missing: a name, an inode, the end of commands that change an inode, or what is never known here. */
+export type Wanted =
+  | { what: 'name'; parent: number; name: FileName }
+  | { what: 'inode'; inode: number }
+  | { what: 'settled' }
+  | { what: 'never' };
+
+/** Inodes, and names and directories together: each about 20 megabytes. */
+const MAXIMUM_INODES = 65_536;
+const MAXIMUM_NAMES = 65_536;
+
+/** In the place of a row: there is none. */
+const NONE = new Uint8Array(0);
+/** So large that no command runs into a limit of the numbers that it gives out or counts. */
+const PLENTY = 2 ** 40;
+const COUNTERS = encodeCounters({
+  nextInode: PLENTY,
+  nextVersion: PLENTY,
+  nextGarbage: PLENTY,
+  inodes: PLENTY,
+  blocks: PLENTY,
+  bytes: PLENTY,
+  garbage: PLENTY,
+  missed: 0,
+  retiredBelow: 0,
+});
+
+interface Directory {
+  names: Map<FileName, Uint8Array>;
+  /** Names that exist, among them. */
+  present: number;
+  /** Changes of its names so far. */
+  changes: number;
+}
+
+/** What was known when something was asked. */
+export interface Look {
+  losses: number;
+  directory: Directory | undefined;
+  changes: number;
+}
+
+/** The namespace's tables, of which blocks are left out: no answer depends on which blocks a file loses. */
+class KnownTables extends Tables {
+  override blocks(): [] {
+    return [];
+  }
+}
+
+export class KnownRows implements View {
+  /** What the last UNKNOWN was about. */
+  wanted: Wanted = { what: 'never' };
+  readonly #inodes = new RecentMap<number, Uint8Array>(MAXIMUM_INODES);
+  readonly #directories = new OrderedByUse<number, Directory>();
+  #names = 0;
+  /** Inodes that commands under way at the metaserver may change, and how many of these. */
+  readonly #inFlux = new Map<number, number>();
+  /** Of these, inodes that several commands may have changed at the same time: their answers come in any order. */
+  readonly #mixed = new Set<number>();
+  /** Commands under way at the metaserver of which it is not known what they change. */
+  #unclear = 0;
+  /** How often rows were forgotten. */
+  #losses = 0;
+  /** What the command at hand has changed; null removes. */
+  readonly #changes = new Map<Key, Uint8Array | null>();
+  readonly #tables = new KnownTables(this);
+
+  get size(): number {
+    return this.#inodes.size + this.#names;
+  }
+
+  /**
+   * Carries out a command on what is known. Throws what the namespace throws, or UNKNOWN; then nothing has changed.
+   * @returns its result, and whether it changes anything
+   */
+  run<K extends CommandName>(
+    command: Extract<Command, { name: K }>,
+  ): { result: Commands[K]['result']; isChange: boolean } {
+    if (this.#unclear > 0) this.#fail({ what: 'settled' });
+    try {
+      const result = apply<K>(this.#tables, command);
+      const isChange = this.#changes.size > 0;
+      for (const [key, value] of this.#changes) this.#keep(key, value);
+      this.#makeRoom();
+      return { result, isChange };
+    } finally {
+      this.#changes.clear();
+    }
+  }
+
+  /** The number is given to an inode that is made next. */
+  free(inode: number): void {
+    this.#inodes.set(inode, NONE);
+  }
+
+  /** A command that is never carried out here. */
+  refuse(): never {
+    return this.#fail({ what: 'never' });
+  }
+
+  get(key: Key): Uint8Array | undefined {
+    if (key === COUNTERS_KEY) return COUNTERS;
+    const changed = this.#changes.get(key);
+    if (changed !== undefined) return changed ?? undefined;
+    switch (key[0]) {
+      case 'i':
+        return this.#inode(numberFromKey(key, 1));
+      case 'd':
+        return this.#entry(numberFromKey(key, 1), nameFromKey(key, 1));
+      default:
+        return this.#fail({ what: 'never' });
+    }
+  }
+
+  put(key: Key, value: Uint8Array): void {
+    this.#changes.set(key, value);
+  }
+
+  remove(key: Key): void {
+    this.#changes.set(key, null);
+  }
+
+  scan(): Row[] {
+    return this.#fail({ what: 'never' });
+  }
+
+  /** To be called before something is asked of which rows are learnt. @param parent the directory whose names are asked for */
+  look(parent?: number): Look {
+    if (parent === undefined) return { losses: this.#lost, directory: undefined, changes: 0 };
+    const directory = this.#directoryOf(parent);
+    this.#makeRoom();
+    return { losses: this.#lost, directory, changes: directory.changes };
+  }
+
+  /** An answer has these attributes. Those of a directory do not say how many entries it has. */
+  observe(attributes: Attributes, look: Look): void {
+    if (attributes.kind === 'directory') {
+      const known = this.#inodes.get(attributes.inode);
+      if (known === undefined || known === NONE || decodeInode(known).revision >= attributes.revision) return;
+      this.#inodes.delete(attributes.inode);
+      return;
+    }
+    const { blockSizeBytes, sizeBytes } = attributes;
+    // As many as there may be: a larger file is taken apart step by step, and is known by its blocks then.
+    const blocks = attributes.kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
+    this.learn(attributes, { parent: 0, children: blocks }, look);
+  }
+
+  /** The whole row of an inode, as far as answers depend on it. */
+  learn(attributes: Attributes, { parent, children }: { parent: number; children: number }, look: Look): void {
+    const { inode, links, revision } = attributes;
+    if (look.losses !== this.#lost || links === 0 || this.#isInFlux(inode)) return;
+    const known = this.#inodes.get(inode);
+    if (known === NONE || (known !== undefined && decodeInode(known).revision > revision)) return;
+    this.#inodes.set(inode, encodeInode(rowOf(attributes, parent, children)));
+  }
+
+  /** What a name stood for when it was asked for; null: nothing. */
+  learnName(parent: number, name: FileName, found: { inode: number; kind: FileKind } | null, look: Look): void {
+    const directory = this.#directories.get(parent);
+    if (directory === undefined || directory !== look.directory || directory.changes !== look.changes) return;
+    if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
+    this.#setName(directory, name, found === null ? NONE : encodeEntry({ ...found, cookie: 0 }));
+    this.#makeRoom();
+  }
+
+  /**
+   * A command goes to the metaserver: until it is over, nothing is known of the inodes that it changes.
+   * @param inodes that it changes; null when that is not known
+   * @param parents directories whose names it changes
+   * @returns to be called when it is over; answers whether its answer says how those inodes are now
+   */
+  beginOther(inodes: readonly number[] | null, parents: readonly number[]): () => boolean {
+    if (inodes === null) this.#unclear++;
+    const touched = [...(inodes ?? []), ...parents];
+    for (const inode of touched) this.#inFlux.set(inode, (this.#inFlux.get(inode) ?? 0) + 1);
+    return () => {
+      if (inodes === null) this.#unclear--;
+      let isAlone = true;
+      for (const inode of touched) if (!this.#endFlux(inode)) isAlone = false;
+      for (const parent of parents) this.#forgetNames(parent);
+      return isAlone;
+    };
+  }
+
+  #endFlux(inode: number): boolean {
+    const left = (this.#inFlux.get(inode) ?? 1) - 1;
+    if (left > 0) {
+      this.#inFlux.set(inode, left);
+      this.#mixed.add(inode);
+      return false;
+    }
+    this.#inFlux.delete(inode);
+    if (!this.#mixed.delete(inode)) return true;
+    this.forget(inode);
+    return false;
+  }
+
+  /** What a name stands for; null: nothing; undefined: that is not known. */
+  inodeOf(parent: number, name: FileName): number | null | undefined {
+    if (this.#isInFlux(parent)) return undefined;
+    try {
+      const entry = this.#entry(parent, name);
+      return entry === undefined ? null : decodeEntry(entry).inode;
+    } catch (error) {
+      if (error !== UNKNOWN) throw error;
+      return undefined;
+    }
+  }
+
+  forget(inode: number): void {
+    this.#inodes.delete(inode);
+    this.#losses++;
+  }
+
+  clear(): void {
+    this.#losses++;
+    this.#inodes.clear();
+    this.#directories.clear();
+    this.#names = 0;
+  }
+
+  get #lost(): number {
+    return this.#losses + this.#inodes.turnovers;
+  }
+
+  #isInFlux(inode: number): boolean {
+    return this.#unclear > 0 || this.#inFlux.has(inode);
+  }
+
+  #inode(inode: number): Uint8Array | undefined {
+    if (this.#inFlux.has(inode)) return this.#fail({ what: 'settled' });
+    const value = this.#inodes.get(inode);
+    if (value === undefined) return this.#fail({ what: 'inode', inode });
+    return value === NONE ? undefined : value;
+  }
+
+  #entry(parent: number, name: FileName): Uint8Array | undefined {
+    const directory = this.#directories.use(parent);
+    const value = directory?.names.get(name);
+    if (value === NONE) return undefined;
+    if (value !== undefined) return value;
+    // As many names are known as the directory has: it has no other.
+    const row = this.#inode(parent);
+    if (row !== undefined && decodeInode(row).children === (directory?.present ?? 0)) return undefined;
+    return this.#fail({ what: 'name', parent, name });
+  }
+
+  #fail(wanted: Wanted): never {
+    this.wanted = wanted;
+    throw UNKNOWN;
+  }
+
+  #keep(key: Key, value: Uint8Array | null): void {
+    if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), value ?? NONE);
+    else if (key[0] === 'd') this.#changeName(numberFromKey(key, 1), nameFromKey(key, 1), value ?? NONE);
+  }
+
+  #changeName(parent: number, name: FileName, value: Uint8Array): void {
+    const directory = this.#directoryOf(parent);
+    directory.changes++;
+    this.#setName(directory, name, value);
+  }
+
+  #setName(directory: Directory, name: FileName, value: Uint8Array): void {
+    const before = directory.names.get(name);
+    if (before === undefined) this.#names++;
+    else if (before !== NONE) directory.present--;
+    if (value !== NONE) directory.present++;
+    directory.names.set(name, value);
+  }
+
+  #forgetNames(parent: number): void {
+    this.forget(parent);
+    const directory = this.#directories.get(parent);
+    if (directory === undefined) return;
+    this.#names -= 1 + directory.names.size;
+    this.#directories.delete(parent);
+  }
+
+  #directoryOf(inode: number): Directory {
+    const known = this.#directories.use(inode);
+    if (known !== undefined) return known;
+    const directory = { names: new Map(), present: 0, changes: 0 };
+    this.#directories.set(inode, directory);
+    this.#names++;
+    return directory;
+  }
+
+  #makeRoom(): void {
+    for (const [oldest, { names }] of this.#directories) {
+      if (this.#names <= MAXIMUM_NAMES) return;
+      this.#directories.delete(oldest);
+      this.#names -= 1 + names.size;
+    }
+  }
+}
+
+function rowOf(attributes: Attributes, parent: number, children: number): InodeRow {
+  const { extendedAttributes: xattrs, ...same } = attributes;
+  return { ...same, xattrs, parent, children, state: 'named', nextCookie: 0, target: '' };
+}

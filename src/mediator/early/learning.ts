@@ -1,0 +1,148 @@
+// MetadataService over the metaservers, from whose answers known rows are learnt.
+// All calls of the mediator go through here: what a command may change is not
+// known until it is answered.
+import { FileError } from '../../protocol/errors.js';
+import type { Attributes } from '../../protocol/services/files.js';
+import type { CommandName, MetadataService, Queries, QueryName } from '../../protocol/services/metadata.js';
+import { placesOf } from '../metadata/name-effects.js';
+import type { KnownRows, Look } from './known-rows.js';
+
+/** Commands that change no inode and no name. */
+const ASIDE: ReadonlySet<CommandName> = new Set([
+  'allocate',
+  'reserveInodes',
+  'retireVersions',
+  'collected',
+  'registerServer',
+  'caughtUp',
+  'takeOver',
+  'resign',
+  'addMetaserver',
+  'dropMetaserver',
+  'abandon',
+  'forgetResults',
+]);
+
+type Request<K extends QueryName> = Queries[K]['request'];
+type Result<K extends QueryName> = Queries[K]['result'];
+
+export class Learning implements MetadataService {
+  readonly sync: MetadataService['sync'];
+  /** Commands under way that change something; calls to be made when all have ended. */
+  #underWay = 0;
+  #waiting: (() => void)[] = [];
+
+  readonly #rows: KnownRows;
+  readonly #metadata: MetadataService;
+
+  constructor(rows: KnownRows, metadata: MetadataService) {
+    this.#rows = rows;
+    this.#metadata = metadata;
+    this.sync = (request, options) => metadata.sync(request, options);
+  }
+
+  execute: MetadataService['execute'] = (message, options) =>
+    ASIDE.has(message.name) ? this.#metadata.execute(message, options) : this.#watched(message, options);
+
+  async query<K extends QueryName>(
+    message: { name: K; request: Request<K> },
+    options?: Parameters<MetadataService['query']>[1],
+  ): Promise<Result<K>> {
+    const { name, request } = message;
+    const look = this.#rows.look(directoryAsked(name, request));
+    try {
+      const result = await this.#metadata.query(message, options);
+      this.#learn(name, request, result, look);
+      return result;
+    } catch (error) {
+      if (name === 'lookup' && error instanceof FileError && error.code === 'ENOENT') {
+        const { parent, name: looked } = request as Request<'lookup'>;
+        this.#rows.learnName(parent, looked, null, look);
+      }
+      throw error;
+    }
+  }
+
+  /** Resolves when the commands that are under way have ended. */
+  settled(): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #watched<K extends CommandName>(
+    message: Parameters<typeof this.execute<K>>[0],
+    options: Parameters<MetadataService['execute']>[1],
+  ): ReturnType<typeof this.execute<K>> {
+    const { name, request } = message;
+    const { removed, added } = placesOf(name, request);
+    const parents = [removed, added].flatMap((place) => (place === undefined ? [] : [place.parent]));
+    const ended = this.#rows.beginOther(this.#inodesOf(name, request), parents);
+    this.#underWay++;
+    let isOver = false;
+    try {
+      const result = await this.#metadata.execute<K>(message, options);
+      isOver = true;
+      const { attributes } = result as { attributes?: Attributes };
+      if (ended() && attributes !== undefined) this.#rows.observe(attributes, this.#rows.look());
+      return result;
+    } finally {
+      if (!isOver) ended();
+      this.#underWay--;
+      if (this.#underWay === 0) for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+
+  /** The inodes that a command changes apart from directories whose names it changes; null: not known. */
+  #inodesOf(name: CommandName, request: object): number[] | null {
+    const { removed, added } = placesOf(name, request);
+    const { inode } = request as { inode?: number };
+    const known = name === 'make' || name === 'makeUnnamed' || name === 'rename' || inode === undefined ? [] : [inode];
+    const places = name === 'rename' ? [removed, added] : [removed];
+    for (const place of places) {
+      if (place === undefined) continue;
+      const found = this.#rows.inodeOf(place.parent, place.name);
+      if (found === undefined || found === null) return null;
+      known.push(found);
+    }
+    return known;
+  }
+
+  #learn<K extends QueryName>(name: K, request: object, result: Result<K>, look: Look): void {
+    const rows = this.#rows;
+    switch (name) {
+      case 'lookup': {
+        const attributes = result as Result<'lookup'>;
+        const { parent, name: looked } = request as Request<'lookup'>;
+        rows.observe(attributes, look);
+        rows.learnName(parent, looked, attributes, look);
+        return;
+      }
+      case 'attributes':
+        rows.observe(result as Result<'attributes'>, look);
+        return;
+      case 'blocks':
+        rows.observe((result as Result<'blocks'>).attributes, look);
+        return;
+      case 'inode': {
+        const { attributes, ...rest } = result as Result<'inode'>;
+        rows.learn(attributes, rest, look);
+        return;
+      }
+      case 'readdir':
+        for (const { name: entry, inode, kind, attributes } of (result as Result<'readdir'>).entries) {
+          if (attributes !== undefined) rows.observe(attributes, look);
+          rows.learnName((request as Request<'readdir'>).inode, entry, { inode, kind }, look);
+        }
+        return;
+      default:
+        return;
+    }
+  }
+}
+
+/** The directory of which the answer says what its names stand for. */
+function directoryAsked(name: QueryName, request: object): number | undefined {
+  if (name === 'lookup') return (request as Request<'lookup'>).parent;
+  if (name === 'readdir') return (request as Request<'readdir'>).inode;
+  return undefined;
+}

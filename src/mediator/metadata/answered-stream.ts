@@ -1,0 +1,129 @@
+// Commands that this mediator has answered by itself, on their way to the
+// metaserver: in order, many in one message, and before whatever is asked after
+// them. Until the metaserver has confirmed them they are carried out again by
+// every connection that is made.
+import type {
+  AnsweredCommand,
+  CommandName,
+  Commands,
+  MetaserverService,
+  Outcomes,
+} from '../../protocol/services/metadata.js';
+import type { Clock, Timer } from '../../runtime/clock.js';
+
+/** What a crash of this mediator can lose: names that nobody has synced, of so long at most. */
+const SEND_AFTER_MS = 4;
+/** So many are sent at once. */
+const FULL = 256;
+/** With more, or older ones, that are not confirmed, none is added: the metaserver is slow, or away. */
+const MOST = 4096;
+const OLDEST_MS = 1000;
+
+/** A command with its answer, and its number among all calls sent. */
+export interface Answered {
+  command: AnsweredCommand;
+  result: Commands[CommandName]['result'];
+  place: number;
+}
+
+export interface AnsweredStreamParts {
+  metadata: MetaserverService;
+  deadlineMs: number;
+  clock: Clock;
+  /** Whether calls reach a metaserver that has all that was confirmed. */
+  isReady(): boolean;
+  /** What became of commands. */
+  confirmed(outcomes: Outcomes, commands: readonly Answered[]): void;
+  /** Commands are not confirmed. The connection is to be made ready anew, and they are to be sent again. */
+  interrupted(error: unknown): void;
+}
+
+export class AnsweredStream {
+  #waiting: Answered[] = [];
+  #sent: Answered[] = [];
+  /** When the oldest of `#sent` was. */
+  #sinceMs = 0;
+  /** Grows when what was sent is to be sent again: answers from before don't count. */
+  #epoch = 0;
+  #timer: Timer | null = null;
+  #hasRoom = true;
+
+  readonly #parts: AnsweredStreamParts;
+
+  constructor(parts: AnsweredStreamParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#waiting.length + this.#sent.length;
+  }
+
+  /** Whether one more may be added. */
+  get isOpen(): boolean {
+    const { clock, isReady } = this.#parts;
+    if (!isReady() || this.size >= MOST) return false;
+    return this.#sent.length === 0 || clock.monotonicMs() - this.#sinceMs < OLDEST_MS;
+  }
+
+  /** Whether the metaserver's disk takes what needs room, as far as is known. */
+  get hasRoom(): boolean {
+    return this.#hasRoom;
+  }
+
+  /** The metaserver has carried out something that needs room. */
+  foundRoom(): void {
+    this.#hasRoom = true;
+  }
+
+  add(answered: Answered): void {
+    this.#waiting.push(answered);
+    if (this.#waiting.length >= FULL) this.flush();
+    else this.#timer ??= this.#parts.clock.after(SEND_AFTER_MS, () => this.flush());
+  }
+
+  /** Sends what waits. To be called right before every other call. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#waiting.length === 0 || !this.#parts.isReady()) return;
+    const batch = this.#waiting;
+    this.#waiting = [];
+    if (this.#sent.length === 0) this.#sinceMs = this.#parts.clock.monotonicMs();
+    this.#sent.push(...batch);
+    void this.#send(batch, this.#epoch);
+  }
+
+  /**
+   * All that are not confirmed, to be carried out by a metaserver before it is asked for anything else, and then to be `settled`.
+   * Nothing is added meanwhile.
+   */
+  unconfirmed(): readonly Answered[] {
+    this.#epoch++;
+    this.#sent.push(...this.#waiting);
+    this.#waiting = [];
+    return [...this.#sent];
+  }
+
+  settled(): void {
+    this.#sent = [];
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  async #send(batch: readonly Answered[], epoch: number): Promise<void> {
+    const { metadata, deadlineMs, confirmed, interrupted, clock } = this.#parts;
+    try {
+      const outcomes = await metadata.executeAll({ commands: batch.map(({ command }) => command) }, { deadlineMs });
+      if (epoch !== this.#epoch) return;
+      this.#sent.splice(0, batch.length);
+      this.#sinceMs = clock.monotonicMs();
+      this.#hasRoom = outcomes.hasRoom;
+      confirmed(outcomes, batch);
+    } catch (error) {
+      if (epoch === this.#epoch) interrupted(error);
+    }
+  }
+}
