@@ -19,6 +19,7 @@ interface Arguments {
   readQuorum?: number;
   writeQuorum?: number;
   mode: 'safe' | 'beyond';
+  early?: true;
   verbose?: true;
   record?: string;
 }
@@ -50,6 +51,7 @@ const command = new Command('simulate')
       .choices(['safe', 'beyond'])
       .default('safe'),
   )
+  .option('--early', 'the only mediator answers before the metaserver has what was changed, as it does its own mount')
   .option('--record <file>', 'record what all processes do, for the page; .gz compresses')
   .option('--verbose', 'print the whole trace as it happens');
 
@@ -62,6 +64,7 @@ async function main(): Promise<void> {
     ...(given.protocol === undefined ? {} : { protocol: given.protocol }),
     ...(given.readQuorum === undefined ? {} : { readQuorum: given.readQuorum }),
     ...(given.writeQuorum === undefined ? {} : { writeQuorum: given.writeQuorum }),
+    ...(given.early === undefined ? {} : { answersEarly: true, mediators: 1 }),
   };
   if (given.record !== undefined && given.seeds > 1) command.error('error: --record takes one seed');
   let failed = 0;

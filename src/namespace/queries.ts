@@ -52,7 +52,7 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'hea
 
   inode(tables, { inode }) {
     const row = live(tables, inode);
-    return { attributes: attributesOf(row), parent: row.parent, children: row.children };
+    return { attributes: attributesOf(row), parent: row.parent, children: row.children, state: row.state };
   },
 
   readlink(tables, { inode }) {

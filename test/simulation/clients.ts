@@ -6,6 +6,7 @@ import { MountSession } from '../../src/fuse-client/session/mount-session.js';
 import { OpenInodes } from '../../src/fuse-client/session/open-inodes.js';
 import { followActiveMediator } from '../../src/protocol/following/active-mediator.js';
 import type { FileService } from '../../src/protocol/services/files.js';
+import type { CallOptions } from '../../src/protocol/services/service.js';
 import type { FileLock, SessionService } from '../../src/protocol/services/sessions.js';
 import { RequestIds } from '../../src/protocol/values/request-ids.js';
 import { connectRemote, type Remote } from '../../src/protocol/wire/client.js';
@@ -42,11 +43,12 @@ export function connectClient(
   answers: AnswerWatch,
   world: World,
   sabotage: (files: FileService) => FileService = (files) => files,
+  isAnsweredEarly = false,
 ): ConnectedClient {
   let client: ConnectedClient | undefined;
   const host: Host = new Host(name, world, {
     start: async (runtime) => {
-      client = clientOf(host, followMediators(mediators, answers, runtime), runtime, sabotage);
+      client = clientOf(host, followMediators(mediators, answers, runtime), runtime, sabotage, isAnsweredEarly);
     },
     ended: () => {},
   });
@@ -74,6 +76,7 @@ function clientOf(
   remote: MediatorRemote,
   runtime: Runtime,
   sabotage: (files: FileService) => FileService,
+  isAnsweredEarly: boolean,
 ): ConnectedClient {
   let isConnected = false;
   remote.onStateChange((state) => {
@@ -89,8 +92,12 @@ function clientOf(
     lostLocks: (locks: readonly FileLock[]) => client.onLostLocks(locks),
   };
   const session = new MountSession(remote.service<SessionService>('sessions'), listener, runtime, lost);
-  const ids = new RequestIds(session.client);
-  const files = retryLostRequests(remote.service<FileService>('files'), lost, ids, (limits) => session.begun(limits));
+  const begun = (limits: CallOptions) => session.begun(limits);
+  const service = remote.service<FileService>('files');
+  // A mount in the mediator's process does not live on to ask again.
+  const files = isAnsweredEarly
+    ? onceBegun(service, begun)
+    : retryLostRequests(service, lost, new RequestIds(session.client), begun);
   const client: ConnectedClient = {
     ...{ name: host.name, host, files: sabotage(files), session, open },
     get isConnected() {
@@ -99,4 +106,17 @@ function clientOf(
     onLostLocks: () => {},
   };
   return client;
+}
+
+type Method = (request: object, options?: CallOptions) => Promise<object>;
+
+/** Requests wait for the session, and are sent once. */
+function onceBegun(files: FileService, begun: (limits: CallOptions) => Promise<CallOptions>): FileService {
+  return new Proxy(files, {
+    get(target, member) {
+      const method = Reflect.get(target, member) as Method;
+      const limits = { deadlineMs: CLIENT_DEADLINE_MS };
+      return async (request: object) => method.call(target, request, await begun(limits));
+    },
+  });
 }

@@ -14,6 +14,8 @@ export interface ClusterShape {
   writeQuorum: number;
   audit: 'all' | 'quorum';
   clients: number;
+  /** All clients are answered as the mediator's own mount is: before the metaserver has what they change. */
+  answersEarly: boolean;
   blockSizeBytes: number;
   segmentBytes: number;
   /** How long the metaserver may keep what nobody wants durable, milliseconds: the longer, the more a crash loses. */

@@ -110,7 +110,7 @@ export class SimulatedCluster {
     const succession = () => ({ count: this.#successions, last: this.lastActive?.host.name ?? '' });
     const answers = new AnswerWatch(succession, violation);
     this.clients = Array.from({ length: shape.clients }, (_, at) =>
-      connectClient(`client${at + 1}`, mediators, answers, world, sabotage.files),
+      connectClient(`client${at + 1}`, mediators, answers, world, sabotage.files, shape.answersEarly),
     );
   }
 

@@ -50,7 +50,7 @@ export class Faults {
     this.#mode = mode;
     this.#onMetaserverCrash = onMetaserverCrash;
     this.#lasting = new LastingFaults(world, atlas);
-    this.#mediators = new MediatorFaults(cluster, world, atlas, this.#lasting);
+    this.#mediators = new MediatorFaults(cluster, world, atlas, this.#lasting, () => this.leaderEnded());
     this.#metaservers = new MetaFaults(cluster, world, this.#lasting, {
       someMediators: () => this.#mediators.someNames(),
       leaderEnded: () => this.leaderEnded(),

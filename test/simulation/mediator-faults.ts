@@ -33,8 +33,11 @@ export class MediatorFaults {
   readonly #world: World;
   readonly #atlas: Atlas;
   readonly #lasting: LastingFaults;
+  /** The active one has ended, and with it what it had answered and not passed on. */
+  readonly #answersLost: () => void;
 
-  constructor(cluster: SimulatedCluster, world: World, atlas: Atlas, lasting: LastingFaults) {
+  constructor(cluster: SimulatedCluster, world: World, atlas: Atlas, lasting: LastingFaults, answersLost: () => void) {
+    this.#answersLost = answersLost;
     this.#cluster = cluster;
     this.#world = world;
     this.#atlas = atlas;
@@ -180,6 +183,7 @@ export class MediatorFaults {
 
   #ended(mediator: MediatorHost): void {
     if (mediator !== this.#cluster.lastActive) return;
+    if (this.#cluster.shape.answersEarly) this.#answersLost();
     this.#diedUs = this.#world.scheduler.nowUs;
     this.#endedUs = this.#diedUs;
   }

@@ -34,6 +34,7 @@ export class MediatorHost {
     const options = {
       ...{ name, address: `${name}:1`, blockSizeBytes, testHooks: true, deadlineMs: DEADLINE_MS, maintenance: true },
       ...settings,
+      answersEarly: shape.answersEarly ? ('all' as const) : ('own' as const),
       ...(recorder === undefined ? {} : { onVote: (vote: DecidedVote) => recorder.vote(name, vote) }),
       metaservers: peers(around.metaservers),
       dataservers: peers(around.dataservers),

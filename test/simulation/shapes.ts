@@ -35,6 +35,7 @@ export function shapeFor(seed: number, fixed: Partial<ClusterShape> = {}): Clust
     writeQuorum,
     audit: random.pick(['all', 'all', 'quorum'] as const),
     clients: random.between(2, 4),
+    answersEarly: false,
     blockSizeBytes: 16 * KIB,
     segmentBytes: random.pick([64, 256, 1024]) * KIB,
     commitIntervalMs: random.pick([50, 500, 5000]),

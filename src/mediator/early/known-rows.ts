@@ -7,12 +7,12 @@
 import { apply } from '../../namespace/apply.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
 import { decodeEntry, encodeEntry } from '../../namespace/state/entry-rows.js';
-import { decodeInode, encodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
+import { decodeInode, encodeInode } from '../../namespace/state/inode-row.js';
 import { COUNTERS_KEY, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
 import type { Attributes, FileKind, FileName } from '../../protocol/services/files.js';
-import type { Command, CommandName, Commands } from '../../protocol/services/metadata.js';
+import type { Command, CommandName, Commands, Queries } from '../../protocol/services/metadata.js';
 import { OrderedByUse } from '../../runtime/ordered-by-use.js';
 import { RecentMap } from '../../runtime/recent-map.js';
 
@@ -153,27 +153,31 @@ export class KnownRows implements View {
     return { losses: this.#lost, directory, changes: directory.changes };
   }
 
-  /** An answer has these attributes. Those of a directory do not say how many entries it has. */
+  /** An answer has these attributes, which do not say all of the row. */
   observe(attributes: Attributes, look: Look): void {
-    if (attributes.kind === 'directory') {
-      const known = this.#inodes.get(attributes.inode);
-      if (known === undefined || known === NONE || decodeInode(known).revision >= attributes.revision) return;
-      this.#inodes.delete(attributes.inode);
+    const { inode, kind, links, sizeBytes, blockSizeBytes } = attributes;
+    const value = this.#inodes.get(inode);
+    const known = value === undefined || value === NONE ? undefined : decodeInode(value);
+    if (kind === 'directory') {
+      // It has other entries now.
+      if (known !== undefined && known.revision < attributes.revision) this.#inodes.delete(inode);
       return;
     }
-    const { blockSizeBytes, sizeBytes } = attributes;
-    // As many as there may be: a larger file is taken apart step by step, and is known by its blocks then.
-    const blocks = attributes.kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
-    this.learn(attributes, { parent: 0, children: blocks }, look);
+    // Whether it never had a name.
+    if (links === 0 && known === undefined) return;
+    // As many as there may be: whether a file is taken apart at once or step by step shows in no answer.
+    const children = kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
+    this.learn({ attributes, parent: 0, children, state: known?.state ?? 'named' }, look);
   }
 
-  /** The whole row of an inode, as far as answers depend on it. */
-  learn(attributes: Attributes, { parent, children }: { parent: number; children: number }, look: Look): void {
-    const { inode, links, revision } = attributes;
-    if (look.losses !== this.#lost || links === 0 || this.#isInFlux(inode)) return;
+  /** The row of an inode, as far as answers depend on it. */
+  learn({ attributes, parent, children, state }: Queries['inode']['result'], look: Look): void {
+    const { inode, revision } = attributes;
+    if (look.losses !== this.#lost || this.#isInFlux(inode)) return;
     const known = this.#inodes.get(inode);
     if (known === NONE || (known !== undefined && decodeInode(known).revision > revision)) return;
-    this.#inodes.set(inode, encodeInode(rowOf(attributes, parent, children)));
+    const { extendedAttributes: xattrs, ...same } = attributes;
+    this.#inodes.set(inode, encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' }));
   }
 
   /** What a name stood for when it was asked for; null: nothing. */
@@ -315,9 +319,4 @@ export class KnownRows implements View {
       this.#names -= 1 + names.size;
     }
   }
-}
-
-function rowOf(attributes: Attributes, parent: number, children: number): InodeRow {
-  const { extendedAttributes: xattrs, ...same } = attributes;
-  return { ...same, xattrs, parent, children, state: 'named', nextCookie: 0, target: '' };
 }

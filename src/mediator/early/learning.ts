@@ -76,17 +76,25 @@ export class Learning implements MetadataService {
     const { name, request } = message;
     const { removed, added } = placesOf(name, request);
     const parents = [removed, added].flatMap((place) => (place === undefined ? [] : [place.parent]));
-    const ended = this.#rows.beginOther(this.#inodesOf(name, request), parents);
+    const inodes = this.#inodesOf(name, request);
+    const ended = this.#rows.beginOther(inodes, parents);
     this.#underWay++;
     let isOver = false;
     try {
       const result = await this.#metadata.execute<K>(message, options);
       isOver = true;
       const { attributes } = result as { attributes?: Attributes };
-      if (ended() && attributes !== undefined) this.#rows.observe(attributes, this.#rows.look());
+      const isAlone = ended();
+      // What the answer does not speak of may be gone.
+      for (const inode of inodes ?? []) if (inode !== attributes?.inode) this.#rows.forget(inode);
+      if (isAlone && attributes !== undefined) this.#rows.observe(attributes, this.#rows.look());
       return result;
     } finally {
-      if (!isOver) ended();
+      if (!isOver) {
+        ended();
+        // It may have been carried out.
+        for (const inode of inodes ?? []) this.#rows.forget(inode);
+      }
       this.#underWay--;
       if (this.#underWay === 0) for (const wake of this.#waiting.splice(0)) wake();
     }
@@ -123,11 +131,9 @@ export class Learning implements MetadataService {
       case 'blocks':
         rows.observe((result as Result<'blocks'>).attributes, look);
         return;
-      case 'inode': {
-        const { attributes, ...rest } = result as Result<'inode'>;
-        rows.learn(attributes, rest, look);
+      case 'inode':
+        rows.learn(result as Result<'inode'>, look);
         return;
-      }
       case 'readdir':
         for (const { name: entry, inode, kind, attributes } of (result as Result<'readdir'>).entries) {
           if (attributes !== undefined) rows.observe(attributes, look);

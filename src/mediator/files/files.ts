@@ -5,6 +5,7 @@ import type { AttributeChanges, Attributes, FileService, FileSystemSpace } from 
 import type { MetadataService } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
 import { secondStep } from '../../protocol/values/request-ids.js';
+import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { BlockMap } from '../metadata/block-map.js';
 import type { KnownNames } from '../metadata/known-names.js';
@@ -44,6 +45,8 @@ interface Dependencies {
   blockSizeBytes: number;
   /** No other mediator changes anything: what is remembered need not be asked for. */
   isSole: boolean;
+  /** What fsync answers. */
+  verifier(): Verifier;
 }
 
 export class MediatorFiles implements FileService {
@@ -62,6 +65,7 @@ export class MediatorFiles implements FileService {
   readonly #clock: Clock;
   readonly #blockSizeBytes: number;
   readonly #isSole: boolean;
+  readonly #verifier: () => Verifier;
 
   constructor(dependencies: Dependencies) {
     this.#metadata = dependencies.metadata;
@@ -79,6 +83,7 @@ export class MediatorFiles implements FileService {
     this.#clock = dependencies.clock;
     this.#blockSizeBytes = dependencies.blockSizeBytes;
     this.#isSole = dependencies.isSole;
+    this.#verifier = dependencies.verifier;
   }
 
   async lookup(request: Request<'lookup'>): Promise<Attributes> {
@@ -245,7 +250,7 @@ export class MediatorFiles implements FileService {
     // already, so these count too.
     if (!this.#connection.isAllDurable) await this.#connection.sync();
     await this.#connection.ready();
-    return { verifier: this.#connection.verifier };
+    return { verifier: this.#verifier() };
   }
 
   async readdir({ limit, ...request }: Request<'readdir'>): Reply<'readdir'> {

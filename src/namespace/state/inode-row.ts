@@ -1,6 +1,7 @@
 // An inode as a row of the metaserver's table, and as clients see it.
 import { Buffer } from 'node:buffer';
 import type { Attributes, FileKind } from '../../protocol/services/files.js';
+import type { InodeState } from '../../protocol/services/metadata.js';
 import { byteOfKind, expectBytes, kindAt, readNumber, writeNumber } from './numbers.js';
 
 /** An inode. Fields that its kind has no use for are 0 or empty. */
@@ -19,11 +20,7 @@ export interface InodeRow {
   device: number;
   blockSizeBytes: number;
   revision: number;
-  /**
-   * named: it has a name, or is held open without one. unnamed: it never had one, and may still get one. purging: it is
-   * being taken apart and counts as gone.
-   */
-  state: (typeof STATES)[number];
+  state: InodeState;
   /** Directories: where `..` leads. */
   parent: number;
   /** Directories: number of entries. Files: number of blocks in the block map. */
@@ -36,7 +33,7 @@ export interface InodeRow {
   target: string;
 }
 
-const STATES = ['named', 'purging', 'unnamed'] as const;
+const STATES: readonly InodeState[] = ['named', 'purging', 'unnamed'];
 const INODE_BYTES = 130;
 
 export function encodeInode(row: InodeRow): Buffer {

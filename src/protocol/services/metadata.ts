@@ -53,6 +53,12 @@ export interface ServerRecord {
   state: 'complete' | 'rebuilding';
 }
 
+/**
+ * named: it has a name, or is held open without one. unnamed: it never had one, and may still get one. purging: it is being taken
+ * apart and counts as gone.
+ */
+export type InodeState = 'named' | 'purging' | 'unnamed';
+
 /** Every command by its name: what it takes and what it answers. All fail with FileError and then change nothing. */
 export interface Commands {
   /**
@@ -230,7 +236,10 @@ export interface Queries {
   lookup: { request: { parent: number; name: FileName }; result: Attributes };
   attributes: { request: { inode: number }; result: Attributes };
   /** An inode with what its attributes do not say: `parent` of a directory, and how many entries or blocks it has. */
-  inode: { request: { inode: number }; result: { attributes: Attributes; parent: number; children: number } };
+  inode: {
+    request: { inode: number };
+    result: { attributes: Attributes; parent: number; children: number; state: InodeState };
+  };
   readlink: { request: { inode: number }; result: { target: string } };
   readdir: {
     request: { inode: number; cookie: number; limit: number; attributes: boolean };
