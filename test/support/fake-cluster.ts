@@ -54,7 +54,7 @@ export function testRuntime(events: LoggedEvent[], seed = 1): Runtime & { clock:
 
 /** The metaserver is killed under a call, before or after it is carried out, and is back at once; or it carries it out and answers too late. */
 export interface Kill {
-  under: CommandName | QueryName | 'sync';
+  under: CommandName | QueryName | 'sync' | 'executeAll';
   when: 'before' | 'after' | 'late';
   /** What others do until the caller hears of it. */
   meanwhile?: () => Promise<unknown>;
@@ -139,7 +139,7 @@ export class FakeCluster {
       query: (message, options) =>
         this.#unlessKilled(message.name, () => this.#metaserver.metadata.query(message, options)),
       executeAll: (request, options) =>
-        this.#unlessKilled('sync', () => this.#metaserver.metadata.executeAll(request, options)),
+        this.#unlessKilled('executeAll', () => this.#metaserver.metadata.executeAll(request, options)),
       sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),
     };
     const remote: Remote = {

@@ -91,6 +91,8 @@ export class EarlyAnswers implements MetadataService {
   #numbered<K extends CommandName>(name: K, request: Commands[K]['request']): Commands[K]['request'] {
     if (name === 'rename' && (request as Commands['rename']['request']).whiteout !== undefined) this.#rows.refuse();
     if (name !== 'make') return request;
+    // It was made before, and a crash has lost it.
+    if ((request as Commands['make']['request']).inode !== undefined) this.#rows.refuse();
     const inode = this.#numbers.next;
     if (inode === undefined) return this.#rows.refuse();
     this.#rows.free(inode);

@@ -15,18 +15,18 @@ import { memoryPlaces, ROOT, TestMetaserver } from '../metaserver/harness.js';
 const DEADLINE_MS = 1000;
 
 describe('the epoch of the only mediator', () => {
-  let server: TestMetaserver;
+  let metaserver: TestMetaserver;
   let clock: ManualClock;
   let log: RecordingLog;
 
   beforeEach(async () => {
-    server = await TestMetaserver.open(memoryPlaces.make().factory);
+    metaserver = await TestMetaserver.open(memoryPlaces.make().factory);
     clock = new ManualClock();
     log = new RecordingLog();
   });
 
   /** A process of the mediator. */
-  function begin(metadata: MetaserverService = server.service): Promise<Tenure> {
+  function begin(metadata: MetaserverService = metaserver.server): Promise<Tenure> {
     const random = { fraction: () => 0.5, bytes: nodeRandom.bytes };
     const runtime = { clock, network: new MemoryNetwork(), log, random, disk: nodeDisk };
     return takeSoleEpoch({ name: 'mediator', metadata, deadlineMs: DEADLINE_MS, runtime });
@@ -35,11 +35,11 @@ describe('the epoch of the only mediator', () => {
   /** The metadata over a connection that has said the epoch. */
   async function connected(tenure: Tenure): Promise<MetaserverService> {
     const options = { peer: {} };
-    await server.service.query({ name: 'statistics', request: { epoch: tenure.epoch } }, options);
+    await metaserver.server.query({ name: 'statistics', request: { epoch: tenure.epoch } }, options);
     return tenure.watch({
-      execute: (message: never) => server.service.execute(message, options),
-      query: (message: never) => server.service.query(message, options),
-      sync: (request: never) => server.service.sync(request, options),
+      execute: (message: never) => metaserver.server.execute(message, options),
+      query: (message: never) => metaserver.server.query(message, options),
+      sync: (request: never) => metaserver.server.sync(request, options),
     } as unknown as MetaserverService);
   }
 
@@ -71,15 +71,15 @@ describe('the epoch of the only mediator', () => {
   it('is taken though the reply is lost, or the disk could not store it', async () => {
     let failures = 2;
     const beginning = begin({
-      query: (message: never) => server.service.query(message),
+      query: (message: never) => metaserver.server.query(message),
       async execute(message: never) {
-        await server.service.execute(message);
+        await metaserver.server.execute(message);
         if (failures-- > 0) throw new ServiceError('OUTCOME_UNKNOWN', 'the disk failed');
       },
     } as unknown as MetaserverService);
     await clock.advance(500);
     assert.equal((await beginning).epoch, 1);
-    assert.equal((await server.ask('mediator', {})).epoch, 1);
+    assert.equal((await metaserver.ask('mediator', {})).epoch, 1);
   });
 
   it('is not waited for longer than the deadline, nor where the metaserver refuses', async () => {

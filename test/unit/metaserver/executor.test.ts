@@ -245,10 +245,10 @@ async function historyOf(store: MemoryStore, runtime: TestRuntime): Promise<stri
 }
 
 describe('a metaserver', () => {
-  it('offers strangers nothing but the three methods of its service', () =>
+  it('offers strangers nothing but the methods of its service', () =>
     withPlace(memoryPlaces, async (place) => {
       const meta = await TestMetaserver.open(place.factory);
-      assert.deepEqual(Object.keys(meta.service).sort(), ['execute', 'query', 'sync']);
+      assert.deepEqual(Object.keys(meta.service).sort(), ['execute', 'executeAll', 'query', 'sync']);
       assert.equal(Object.getPrototypeOf(meta.service), Object.prototype);
       await meta.close();
     }));

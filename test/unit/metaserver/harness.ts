@@ -16,12 +16,14 @@ import type {
   BlockChange,
   CommandName,
   Commands,
+  MetadataService,
   Queries,
   QueryName,
 } from '../../../src/protocol/services/metadata.js';
 import { type Log, silentLog } from '../../../src/runtime/log.js';
 import { nodeDisk } from '../../../src/runtime/node/disk.js';
 import type { Runtime } from '../../../src/runtime/runtime.js';
+import { AnsweringMediator } from '../../support/answering-mediator.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 
 export const BLOCK_BYTES = 4096;
@@ -246,20 +248,39 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
 /** A metaserver whose commands come one nanosecond after the other. */
 export class TestMetaserver {
   readonly #metaserver: Metaserver;
+  readonly #mediator: AnsweringMediator | null;
   readonly runtime: TestRuntime;
   timeNs = 1000n;
 
-  private constructor(metaserver: Metaserver, runtime: TestRuntime) {
+  private constructor(metaserver: Metaserver, runtime: TestRuntime, mediator: AnsweringMediator | null) {
     this.#metaserver = metaserver;
     this.runtime = runtime;
+    this.#mediator = mediator;
   }
 
   static async open(factory: EngineFactory, runtime = new TestRuntime()): Promise<TestMetaserver> {
-    return new TestMetaserver(await openMetaserver({ directory: '' }, runtime, factory), runtime);
+    return new TestMetaserver(await openMetaserver({ directory: '' }, runtime, factory), runtime, null);
   }
 
-  get service(): Metaserver['metadata'] {
+  /** Behind a mediator that answers what it can before the metaserver has it. */
+  static async openBehindMediator(factory: EngineFactory): Promise<TestMetaserver> {
+    const runtime = new TestRuntime();
+    const metaserver = await openMetaserver({ directory: '' }, runtime, factory);
+    return new TestMetaserver(metaserver, runtime, await AnsweringMediator.open(metaserver.metadata, runtime));
+  }
+
+  get service(): MetadataService {
+    return this.#mediator?.early ?? this.#metaserver.metadata;
+  }
+
+  /** Without a mediator. */
+  get server(): Metaserver['metadata'] {
     return this.#metaserver.metadata;
+  }
+
+  /** How many commands the mediator has answered by itself. */
+  get answeredEarly(): number {
+    return this.#mediator?.answered ?? 0;
   }
 
   get xmlRpc(): Metaserver['xmlRpc'] {
@@ -270,8 +291,9 @@ export class TestMetaserver {
     return this.#metaserver.metrics();
   }
 
-  close(): Promise<void> {
-    return this.#metaserver.close();
+  async close(): Promise<void> {
+    await this.#mediator?.close();
+    await this.#metaserver.close();
   }
 
   do<K extends CommandName>(name: K, request: Commands[K]['request'], durable = false): Promise<Commands[K]['result']> {

@@ -34,7 +34,8 @@ export class Model {
   /** Every inode that can still be reached by number, orphans included. */
   readonly inodes = new Map([[1, this.root]]);
   garbage: number[] = [];
-  #next = 2;
+  /** The number of the next inode. */
+  next = 2;
 
   make(parent: number, name: string, kind: FileKind, mode: number, now: bigint): number {
     const directory = this.#directory(parent);
@@ -42,7 +43,7 @@ export class Model {
     const isShared = (directory.mode & 0o2000) !== 0;
     const owner = { uid: 10, gid: isShared ? directory.gid : 20 };
     const bits = isShared && kind === 'directory' ? mode | 0o2000 : mode;
-    const node = this.#node(this.#next++, kind, bits, now, owner);
+    const node = this.#node(this.next++, kind, bits, now, owner);
     if (kind === 'symlink') node.size = 'over/there'.length;
     this.inodes.set(node.inode, node);
     this.#put(directory, name, node, now);

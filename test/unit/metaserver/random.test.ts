@@ -2,6 +2,7 @@
 // moments; and the same commands on two storages.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { inodeMadeBy } from '../../../src/mediator/metadata/unsynced-commands.js';
 import { FileError } from '../../../src/protocol/errors.js';
 import type { Command } from '../../../src/protocol/services/metadata.js';
 import { checkConsistency } from './consistency.js';
@@ -18,10 +19,17 @@ import {
 import { Model, ModelError, type ModelNode } from './model.js';
 import { RandomCommands } from './random-commands.js';
 
-/** 'done', 'conflict', or the code of the error. */
-async function outcomeOf(meta: TestMetaserver, command: Command, durable = false): Promise<string> {
+/** 'done', 'conflict', or the code of the error. @param made is told which inode it made */
+async function outcomeOf(
+  meta: TestMetaserver,
+  command: Command,
+  durable = false,
+  made = (_inode: number) => {},
+): Promise<string> {
   try {
     const result = await meta.service.execute({ ...command, durable });
+    const inode = inodeMadeBy(command.name, result);
+    if (inode !== 0) made(inode);
     return 'state' in result && result.state === 'conflict' ? 'conflict' : 'done';
   } catch (error) {
     if (error instanceof FileError) return error.code;
@@ -134,9 +142,14 @@ function expectedOf(model: Model, node: ModelNode) {
 const baseIn = (model: Model) => (inode: number, index: number) =>
   model.inodes.get(inode)?.blocks.get(index)?.version ?? 0;
 
-async function againstModel(kind: PlaceKind, seed: number, steps: number): Promise<void> {
+type Opened = 'alone' | 'behind a mediator';
+
+async function againstModel(kind: PlaceKind, seed: number, steps: number, opened: Opened = 'alone'): Promise<void> {
   await withPlace(kind, async (place) => {
-    let meta = await TestMetaserver.open(place.factory);
+    const open = () =>
+      opened === 'alone' ? TestMetaserver.open(place.factory) : TestMetaserver.openBehindMediator(place.factory);
+    let meta = await open();
+    let early = 0;
     const model = new Model();
     const commands = new RandomCommands(seed);
     commands.live = () => [...model.inodes.keys()];
@@ -144,23 +157,28 @@ async function againstModel(kind: PlaceKind, seed: number, steps: number): Promi
     for (let step = 0; step < steps; step++) {
       const command = commands.next(baseIn(model));
       const revision = command.name === 'trim' ? await revisionOf(meta, command.request.inode) : 0;
+      const outcome = await outcomeOf(meta, command, false, (inode) => {
+        model.next = inode;
+      });
       const expected = outcomeOfModel(model, command, revision);
-      assert.equal(await outcomeOf(meta, command), expected, `seed ${seed}, step ${step}: ${command.name}`);
+      assert.equal(outcome, expected, `seed ${seed}, step ${step}: ${command.name}`);
       if (command.name === 'make' && expected === 'done') commands.inodes++;
       outcomes.set(expected, (outcomes.get(expected) ?? 0) + 1);
       // Every place that rows can be in is looked at: memory, under way, on the disk.
       if (step % 50 === 20) meta.runtime.advance(60);
       if (step % 100 === 99) await compare(meta, model);
       if (step % 250 === 249) {
+        early += meta.answeredEarly;
         await meta.close();
         await withTables(place, checkConsistency);
         await reopenedCleanly(place);
-        meta = await TestMetaserver.open(place.factory);
+        meta = await open();
       }
     }
     await compare(meta, model);
     assert.ok((outcomes.get('done') ?? 0) > steps / 5, 'many commands succeed');
     assert.ok((outcomes.get('conflict') ?? 0) > 0, 'some conflict');
+    if (opened !== 'alone') assert.ok(early > steps / 20, `${early} of ${steps} are answered early`);
     await meta.close();
     await withTables(place, checkConsistency);
   });
@@ -176,6 +194,10 @@ describe('the namespace under random commands', () => {
     it(`does what the model does (memory, seed ${seed})`, () => againstModel(memoryPlaces, seed, 1500));
   }
   it('does what the model does (slow memory)', () => againstModel(slowMemoryPlaces, 31, 1500));
+  for (let seed = 41; seed <= 46; seed++) {
+    it(`does what the model does (behind a mediator that answers early, seed ${seed})`, () =>
+      againstModel(slowMemoryPlaces, seed, 1500, 'behind a mediator'));
+  }
   it('does what the model does (LMDB)', () => againstModel(lmdbPlaces, 32, 1000));
 
   for (const kind of [slowMemoryPlaces, lmdbPlaces]) {
