@@ -30,6 +30,7 @@ export interface Sabotage {
   metaservers?: number;
   /** How many mediators it needs; one when absent. */
   mediators?: number;
+  answersEarly?: boolean;
   files?: (files: FileService) => FileService;
   blocks?: (blocks: BlockService) => BlockService;
   metadata?: (metadata: MetadataService) => MetadataService;

@@ -6,6 +6,7 @@ import type { FileService } from '../../src/protocol/services/files.js';
 import type { MetadataService } from '../../src/protocol/services/metadata.js';
 import { copyOf, type Pieces } from '../../src/protocol/values/pieces.js';
 import type { Sabotage } from './cluster-shape.js';
+import { SABOTAGES_OF_EARLY_ANSWERS } from './sabotage-of-early-answers.js';
 import { SABOTAGES_OF_FENCES } from './sabotage-of-fences.js';
 import { SABOTAGES_OF_GROUPS } from './sabotage-of-groups.js';
 import { SABOTAGES_OF_GUARDS } from './sabotage-of-guards.js';
@@ -105,6 +106,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a metaserver that says of versions under way that they are retired': {
+    seed: 55,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute: (message, options) =>
@@ -142,6 +144,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
         },
       }),
   },
+  ...SABOTAGES_OF_EARLY_ANSWERS,
   ...SABOTAGES_OF_GUARDS,
   ...SABOTAGES_OF_GROUPS,
   ...SABOTAGES_OF_FENCES,

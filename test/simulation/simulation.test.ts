@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'mocha';
+import type { ClusterShape } from './cluster-shape.js';
 import { SABOTAGES } from './sabotage.js';
 import { shapeFor } from './shapes.js';
 import { Simulation, type SimulationOptions, type SimulationResult } from './simulation.js';
@@ -12,6 +13,8 @@ const STEPS = 500;
 const FIRST_SEED = Number(process.env.NMRFS_SIMULATION_SEED ?? (process.env.CI === 'true' ? randomInt(1, 2 ** 30) : 1));
 const SAFE_SEEDS = 40;
 const BEYOND_SEEDS = 12;
+const EARLY_SEEDS = 16;
+const EARLY = { answersEarly: true, mediators: 1 };
 /** A run takes well below a second where nothing else runs; machines are busy at times. */
 const RUN_TIMEOUT_MS = 60_000;
 /** Within so many seeds everything that is wrong on purpose must be noticed. */
@@ -23,11 +26,16 @@ function run(seed: number, mode: SimulationOptions['mode'], rest: Partial<Simula
   return new Simulation({ seed, steps: STEPS, mode, shape: shapeFor(seed), ...rest }).run();
 }
 
-function mustPass(seed: number, mode: string, { failure, trace }: SimulationResult): void {
+function mustPass(
+  seed: number,
+  mode: string,
+  { failure, trace }: SimulationResult,
+  fixed: Partial<ClusterShape> = {},
+): void {
   if (failure === null) return;
-  const { servers, readQuorum, writeQuorum, metaservers, mediators } = shapeFor(seed);
+  const { servers, readQuorum, writeQuorum, metaservers, mediators, answersEarly } = shapeFor(seed, fixed);
   const quorums = `--servers ${servers} --read-quorum ${readQuorum} --write-quorum ${writeQuorum}`;
-  const control = `--metaservers ${metaservers} --mediators ${mediators}`;
+  const control = `--metaservers ${metaservers} --mediators ${mediators}${answersEarly ? ' --early' : ''}`;
   const again = `npm run simulate -- --seed ${seed} --steps ${STEPS} --mode ${mode} ${quorums} ${control}`;
   assert.fail(`${trace.join('\n')}\nstep ${failure.step}: ${failure.message}\nagain: ${again}`);
 }
@@ -47,6 +55,13 @@ describe('the simulated cluster', function () {
     });
   }
 
+  for (let seed = FIRST_SEED + 200; seed < FIRST_SEED + 200 + EARLY_SEEDS; seed++) {
+    it(`seed ${seed}: loses nothing that was synced when the mediator answers before the metaserver`, async () => {
+      const shape = shapeFor(seed, EARLY);
+      mustPass(seed, 'safe', await run(seed, 'safe', { shape }), EARLY);
+    });
+  }
+
   it('runs the same way for the same seed, and another way for another', async () => {
     const one = await run(7, 'safe');
     const same = await run(7, 'safe');
@@ -62,10 +77,10 @@ describe("the simulation's checks", function () {
 
   for (const [name, sabotage] of Object.entries(SABOTAGES)) {
     it(`notice ${name}`, async () => {
-      const { metaservers = 1, mediators = 1, seed: first = SABOTAGE_SEEDS } = sabotage;
+      const { metaservers = 1, mediators = 1, answersEarly = false, seed: first = SABOTAGE_SEEDS } = sabotage;
       for (let turn = 0; turn < SABOTAGE_SEEDS; turn++) {
         const seed = ((first - 1 - turn + SABOTAGE_SEEDS) % SABOTAGE_SEEDS) + 1;
-        const shape = shapeFor(seed, { metaservers, mediators });
+        const shape = shapeFor(seed, { metaservers, mediators, answersEarly });
         const { failure } = await run(seed, 'safe', { sabotage, shape });
         if (failure !== null) return;
       }
