@@ -30,6 +30,7 @@ export class KnownInodes {
   readonly #open = new Map<number, WriteBackFile>();
   readonly #recent: RecentAttributes;
   #changeCount = 0;
+  #heardCount = 0;
 
   readonly #files: FileService;
   readonly #kernelCache: KernelCache;
@@ -51,6 +52,11 @@ export class KnownInodes {
   /** Grows with every change that this mount makes or hears of. */
   get changes(): number {
     return this.#changeCount;
+  }
+
+  /** Grows when this mount hears of changes of others, and when it may have missed some. */
+  get heardChanges(): number {
+    return this.#heardCount;
   }
 
   /** The file, while it is open here. */
@@ -129,6 +135,7 @@ export class KnownInodes {
 
   /** Another mount has changed these. Resolves when this mount and its kernel have forgotten what they knew of them. */
   async outdated(items: readonly OutdatedItem[]): Promise<void> {
+    this.#heardCount++;
     this.noteChange();
     const refreshed: Promise<void>[] = [];
     for (const [index, item] of items.entries()) {
@@ -153,6 +160,7 @@ export class KnownInodes {
 
   /** Other mounts may have changed anything: resolves when this mount and its kernel have forgotten all. */
   async missedChanges(): Promise<void> {
+    this.#heardCount++;
     this.noteChange();
     void this.unsynced.check();
     const refreshed: Promise<void>[] = [];

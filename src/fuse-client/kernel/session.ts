@@ -16,6 +16,7 @@ import { handle } from './handlers/handlers.js';
 import { Interrupts } from './interrupts.js';
 import { DirectoryPlaces } from './known/directory-places.js';
 import { InodeTable } from './known/inode-table.js';
+import { ListedDirectories } from './known/listed-directories.js';
 import { OpenRequest } from './open-request.js';
 
 /** Data of a write that is longer keeps the buffer it came in; shorter data is copied, which is cheaper than a new buffer. */
@@ -39,6 +40,7 @@ export class KernelSession {
   protocolMinor = 0;
   readonly #inodes = new InodeTable();
   readonly places = new DirectoryPlaces();
+  readonly #listed: ListedDirectories;
   /** By their `unique`. */
   readonly #openRequests = new Map<number, OpenRequest>();
   readonly #interrupts: Interrupts;
@@ -49,10 +51,12 @@ export class KernelSession {
   constructor(dependencies: SessionDependencies) {
     this.#dependencies = dependencies;
     const { operations, runtime, attributeTimeoutMs } = dependencies;
+    this.#listed = new ListedDirectories(attributeTimeoutMs);
     this.#handlerDependencies = {
       operations,
       inodes: this.#inodes,
       places: this.places,
+      listed: this.#listed,
       clock: runtime.clock,
       attributeTimeoutMs,
       obeysLists: false,
@@ -67,7 +71,11 @@ export class KernelSession {
   }
 
   kept(): Record<string, number> {
-    return { kernelInodes: this.#inodes.size, openRequests: this.#openRequests.size };
+    return {
+      kernelInodes: this.#inodes.size,
+      listedDirectories: this.#listed.size,
+      openRequests: this.#openRequests.size,
+    };
   }
 
   /** Takes one request off the device. True when its buffer is kept. */

@@ -126,6 +126,11 @@ export class Operations {
     };
   }
 
+  /** Grows with every change of other mounts. */
+  get heardChanges(): number {
+    return this.#known.heardChanges;
+  }
+
   statfs(): Promise<FileSystemSpace> {
     return this.#service.statfs({});
   }

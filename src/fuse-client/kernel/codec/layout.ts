@@ -115,6 +115,9 @@ export const WRITE_OF_PAGES = 1 << 0;
 export const WRITE_KILL_SUIDGID = 1 << 2;
 export const OPEN_KILL_SUIDGID = 1 << 0;
 export const OPEN_REPLY_DIRECT_IO = 1 << 0;
+/** FOPEN_KEEP_CACHE and FOPEN_CACHE_DIR: the kernel keeps what it reads of a directory, and what it has read before. */
+export const OPEN_REPLY_KEEP_CACHE = 1 << 1;
+export const OPEN_REPLY_CACHE_DIRECTORY = 1 << 3;
 
 /** Notifications travel as replies to request 0, their code in the place of the errno. */
 export const NotifyCode = { INVALIDATE_INODE: 2, INVALIDATE_ENTRY: 3, INCREASE_EPOCH: 8 } as const;

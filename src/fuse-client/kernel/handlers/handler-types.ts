@@ -3,6 +3,7 @@ import type { Operations } from '../../operations/operations.js';
 import type { Arguments } from '../codec/request-types.js';
 import type { DirectoryPlaces } from '../known/directory-places.js';
 import type { InodeTable } from '../known/inode-table.js';
+import type { ListedDirectories } from '../known/listed-directories.js';
 
 /** Requests about files and names; the session itself answers the others. */
 export type FileArguments = Exclude<Arguments, { kind: 'init' | 'forget' | 'interrupt' | 'destroy' | 'refused' }>;
@@ -11,6 +12,7 @@ export interface HandlerDependencies {
   operations: Operations;
   inodes: InodeTable;
   places: DirectoryPlaces;
+  listed: ListedDirectories;
   clock: Clock;
   attributeTimeoutMs: number;
   /** The kernel obeys access control lists: known once it has greeted. */

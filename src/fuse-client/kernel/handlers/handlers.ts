@@ -4,11 +4,16 @@ import { Buffer } from 'node:buffer';
 import { FileError } from '../../../protocol/errors.js';
 import type { RenameMode } from '../../../protocol/services/files.js';
 import { refuseLists } from '../../operations/extended-attributes.js';
-import type { Operations } from '../../operations/operations.js';
 import type { AskedMode } from '../../posix/asked-mode.js';
 import { kindOf } from '../../posix/file-modes.js';
 import { bypassesPageCache } from '../../posix/open-flags.js';
-import { OPEN_REPLY_DIRECT_IO, WRITE_KILL_SUIDGID, WRITE_OF_PAGES } from '../codec/layout.js';
+import {
+  OPEN_REPLY_CACHE_DIRECTORY,
+  OPEN_REPLY_DIRECT_IO,
+  OPEN_REPLY_KEEP_CACHE,
+  WRITE_KILL_SUIDGID,
+  WRITE_OF_PAGES,
+} from '../codec/layout.js';
 import {
   EMPTY_REPLY,
   encodeLock,
@@ -177,7 +182,7 @@ export async function handle(
       return EMPTY_REPLY;
     }
     case 'opendir':
-      return opendir(inode, operations, context);
+      return opendir(inode, dependencies, context);
     case 'readdir':
     case 'readdirplus':
       return readDirectory(inode, request, dependencies);
@@ -212,10 +217,12 @@ function asked({ mode, umask }: { mode: number; umask: number }): AskedMode {
   return { mode: mode & 0o7777, umask };
 }
 
-function opendir(inode: number, operations: Operations, context: RequestContext): ReplyBody {
+function opendir(inode: number, dependencies: HandlerDependencies, context: RequestContext): ReplyBody {
+  const { operations, listed, clock } = dependencies;
   const handle = operations.directories.open(inode);
   context.ifUndelivered(async () => operations.directories.release(handle));
-  return [encodeOpen(handle, 0)];
+  const mayKeep = listed.mayKeep(inode, clock.monotonicMs(), operations.heardChanges);
+  return [encodeOpen(handle, OPEN_REPLY_CACHE_DIRECTORY | (mayKeep ? OPEN_REPLY_KEEP_CACHE : 0))];
 }
 
 function openReplyFlags(flags: number): number {

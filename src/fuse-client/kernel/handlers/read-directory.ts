@@ -11,14 +11,15 @@ const SMALLEST_ENTRY_BYTES = { readdirplus: 152 + 8, readdir: 24 + 8 };
 export async function readDirectory(
   directory: number,
   request: { kind: 'readdir' | 'readdirplus'; handle: number; offset: number; size: number },
-  { operations, inodes, places, attributeTimeoutMs }: HandlerDependencies,
+  { operations, inodes, places, listed, clock, attributeTimeoutMs }: HandlerDependencies,
 ): Promise<ReplyBody> {
   const { renames } = places;
   const plus = request.kind === 'readdirplus';
   const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
   const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
-  const listed = await operations.directories.read(request.handle, request.offset, plus, most);
-  const entries = listed.map((item) =>
+  if (request.offset === 0) listed.note(directory, clock.monotonicMs(), operations.heardChanges);
+  const found = await operations.directories.read(request.handle, request.offset, plus, most);
+  const entries = found.map((item) =>
     item.attributes === undefined ? item : { ...item, attributes: operations.attributes.current(item.attributes) },
   );
   const { body, lookedUp } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
