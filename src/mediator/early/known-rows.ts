@@ -182,6 +182,8 @@ export class KnownRows implements View {
 
   /** What a name stood for when it was asked for; null: nothing. */
   learnName(parent: number, name: FileName, found: { inode: number; kind: FileKind } | null, look: Look): void {
+    // No entries stand for these two, and the directory does not count them.
+    if (name === '.' || name === '..') return;
     const directory = this.#directories.get(parent);
     if (directory === undefined || directory !== look.directory || directory.changes !== look.changes) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
