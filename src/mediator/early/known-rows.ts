@@ -193,7 +193,7 @@ export class KnownRows implements View {
 
   /**
    * A command goes to the metaserver: until it is over, nothing is known of the inodes that it changes.
-   * @param inodes that it changes; null when that is not known
+   * @param inodes that it changes; null when that is not known: then nothing is known of any inode afterwards
    * @param parents directories whose names it changes
    * @returns to be called when it is over; answers whether its answer says how those inodes are now
    */
@@ -202,7 +202,10 @@ export class KnownRows implements View {
     const touched = [...(inodes ?? []), ...parents];
     for (const inode of touched) this.#inFlux.set(inode, (this.#inFlux.get(inode) ?? 0) + 1);
     return () => {
-      if (inodes === null) this.#unclear--;
+      if (inodes === null) {
+        this.#unclear--;
+        this.#forgetInodes();
+      }
       let isAlone = true;
       for (const inode of touched) if (!this.#endFlux(inode)) isAlone = false;
       for (const parent of parents) this.#forgetNames(parent);
@@ -241,10 +244,14 @@ export class KnownRows implements View {
   }
 
   clear(): void {
-    this.#losses++;
-    this.#inodes.clear();
+    this.#forgetInodes();
     this.#directories.clear();
     this.#names = 0;
+  }
+
+  #forgetInodes(): void {
+    this.#losses++;
+    this.#inodes.clear();
   }
 
   get #lost(): number {

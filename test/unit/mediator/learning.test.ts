@@ -2,9 +2,15 @@
 // answers when the test says so.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { KnownRows } from '../../../src/mediator/early/known-rows.js';
+import { KnownRows, UNKNOWN } from '../../../src/mediator/early/known-rows.js';
 import { Learning } from '../../../src/mediator/early/learning.js';
+import type { Attributes } from '../../../src/protocol/services/files.js';
 import type { MetadataService } from '../../../src/protocol/services/metadata.js';
+
+const FILE: Attributes = {
+  ...{ inode: 5, kind: 'file', mode: 0o644, links: 2, uid: 0, gid: 0, device: 0, blockSizeBytes: 4096, revision: 3 },
+  ...{ sizeBytes: 0, allocatedBytes: 0, accessTimeNs: 1n, modifyTimeNs: 1n, changeTimeNs: 1n, extendedAttributes: 0 },
+};
 
 class Answers {
   readonly #waiting: ((answer: object) => void)[] = [];
@@ -38,5 +44,25 @@ describe('what is learnt from the metaserver', () => {
     assert.ok(isSettled);
     answers.give();
     await Promise.all([second, settled, learning.settled()]);
+  });
+
+  it('is nothing any more after the removal of a name of which it is not known what it stands for', async () => {
+    const answers = new Answers();
+    const rows = new KnownRows();
+    const learning = new Learning(rows, answers.metadata);
+    const chmod = () => {
+      const request = { inode: 5, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } };
+      return rows.run({ name: 'setattr', timeNs: 9n, request });
+    };
+    const asked = learning.query({ name: 'attributes', request: { inode: 5 } });
+    answers.give(FILE);
+    await asked;
+    chmod();
+    const request = { parent: 1, name: 'a', held: [] };
+    const removed = learning.execute({ name: 'unlink', timeNs: 10n, request, durable: false });
+    assert.throws(chmod, UNKNOWN);
+    answers.give({ inode: 5, links: 1, changed: [] });
+    await removed;
+    assert.throws(chmod, UNKNOWN);
   });
 });
