@@ -7,7 +7,7 @@
 import { apply } from '../../namespace/apply.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
 import { decodeEntry, encodeEntry } from '../../namespace/state/entry-rows.js';
-import { decodeInode, encodeInode } from '../../namespace/state/inode-row.js';
+import { decodeInode, encodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
 import { COUNTERS_KEY, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
@@ -167,15 +167,15 @@ export class KnownRows implements View {
     if (links === 0 && known === undefined) return;
     // As many as there may be: whether a file is taken apart at once or step by step shows in no answer.
     const children = kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
-    this.learn({ attributes, parent: 0, children, state: known?.state ?? 'named' }, look);
+    this.learn({ attributes, parent: 0, children, state: links > 0 ? 'named' : (known?.state ?? 'named') }, look);
   }
 
   /** The row of an inode, as far as answers depend on it. */
   learn({ attributes, parent, children, state }: Queries['inode']['result'], look: Look): void {
-    const { inode, revision } = attributes;
+    const { inode } = attributes;
     if (look.losses !== this.#lost || this.#isInFlux(inode)) return;
     const known = this.#inodes.get(inode);
-    if (known === NONE || (known !== undefined && decodeInode(known).revision > revision)) return;
+    if (known === NONE || (known !== undefined && isLater(decodeInode(known), attributes))) return;
     const { extendedAttributes: xattrs, ...same } = attributes;
     this.#inodes.set(inode, encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' }));
   }
@@ -328,4 +328,9 @@ export class KnownRows implements View {
       this.#names -= 1 + names.size;
     }
   }
+}
+
+/** A read changes the access time alone, and not the revision. */
+function isLater(known: InodeRow, { revision, accessTimeNs }: Attributes): boolean {
+  return known.revision > revision || (known.revision === revision && known.accessTimeNs > accessTimeNs);
 }

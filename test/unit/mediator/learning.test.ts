@@ -65,4 +65,48 @@ describe('what is learnt from the metaserver', () => {
     await removed;
     assert.throws(chmod, UNKNOWN);
   });
+
+  it('is no access time from before a read', async () => {
+    const answers = new Answers();
+    const rows = new KnownRows();
+    const learning = new Learning(rows, answers.metadata);
+    const setattr = (changes: { accessed: true } | { mode: number }) => {
+      const request = { inode: 5, changes, caller: { uid: 0, gid: 0 } };
+      return rows.run<'setattr'>({ name: 'setattr', timeNs: 9n, request }).result.attributes;
+    };
+    const ask = () => learning.query({ name: 'attributes', request: { inode: 5 } });
+    const asked = [ask(), ask()];
+    answers.give(FILE);
+    await asked[0];
+    setattr({ accessed: true });
+    answers.give(FILE);
+    await asked[1];
+    assert.equal(setattr({ mode: 0o600 }).accessTimeNs, 9n);
+  });
+
+  it('is that a file has a name once it has got one', async () => {
+    const answers = new Answers();
+    const rows = new KnownRows();
+    const learning = new Learning(rows, answers.metadata);
+    const asked = learning.query({ name: 'inode', request: { inode: 5 } });
+    answers.give({ attributes: { ...FILE, links: 0, revision: 1 }, parent: 0, children: 0, state: 'unnamed' });
+    await asked;
+    const linked = learning.execute({
+      ...{ name: 'link', timeNs: 2n, durable: false },
+      request: { inode: 5, parent: 1, name: 'a' },
+    });
+    answers.give({ attributes: { ...FILE, links: 1, revision: 2 }, changed: [] });
+    await linked;
+    const root = { ...FILE, inode: 1, kind: 'directory' };
+    const both = [
+      learning.query({ name: 'inode', request: { inode: 1 } }),
+      learning.query({ name: 'lookup', request: { parent: 1, name: 'a' } }),
+    ];
+    answers.give({ attributes: root, parent: 0, children: 1, state: 'named' });
+    answers.give({ ...FILE, links: 1, revision: 2 });
+    await Promise.all(both);
+    rows.run({ name: 'unlink', timeNs: 3n, request: { parent: 1, name: 'a', held: [5] } });
+    const again = { inode: 5, parent: 1, name: 'a' };
+    assert.throws(() => rows.run({ name: 'link', timeNs: 4n, request: again }), { code: 'ENOENT' });
+  });
 });
