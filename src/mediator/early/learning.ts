@@ -83,10 +83,10 @@ export class Learning implements MetadataService {
       const result = await execution;
       isOver = true;
       const { attributes } = result as { attributes?: Attributes };
-      const isAlone = ended();
+      const told = ended() && attributes?.kind !== 'directory' ? attributes : undefined;
       // What the answer does not speak of may be gone.
-      for (const inode of inodes ?? []) if (inode !== attributes?.inode) this.#rows.forget(inode);
-      if (isAlone && attributes !== undefined) this.#rows.observe(attributes, this.#rows.look());
+      for (const inode of inodes ?? []) if (inode !== told?.inode) this.#rows.forget(inode);
+      if (told !== undefined) this.#rows.observe(told, this.#rows.look());
       return result;
     } finally {
       if (!isOver) {

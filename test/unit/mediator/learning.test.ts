@@ -109,4 +109,21 @@ describe('what is learnt from the metaserver', () => {
     const again = { inode: 5, parent: 1, name: 'a' };
     assert.throws(() => rows.run({ name: 'link', timeNs: 4n, request: again }), { code: 'ENOENT' });
   });
+
+  it('is nothing of a file that gets a name while another command changes the directory', async () => {
+    const answers = new Answers();
+    const rows = new KnownRows();
+    const learning = new Learning(rows, answers.metadata);
+    const asked = learning.query({ name: 'attributes', request: { inode: 5 } });
+    answers.give(FILE);
+    await asked;
+    const link = (name: string, inode: number) =>
+      learning.execute({ name: 'link', timeNs: 2n, request: { inode, parent: 1, name }, durable: false });
+    const both = [link('a', 6), link('b', 5)];
+    answers.give({ attributes: { ...FILE, inode: 6 }, changed: [] });
+    answers.give({ attributes: { ...FILE, links: 3, revision: 4 }, changed: [] });
+    await Promise.all(both);
+    const request = { inode: 5, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } };
+    assert.throws(() => rows.run({ name: 'setattr', timeNs: 9n, request }), UNKNOWN);
+  });
 });
