@@ -50,15 +50,12 @@ interface Directory {
   names: Map<FileName, Uint8Array>;
   /** Names that exist, among them. */
   present: number;
-  /** Changes of its names so far. */
-  changes: number;
 }
 
 /** What was known when something was asked. */
 export interface Look {
   losses: number;
   directory: Directory | undefined;
-  changes: number;
 }
 
 /** The namespace's tables, of which blocks are left out: no answer depends on which blocks a file loses. */
@@ -147,10 +144,10 @@ export class KnownRows implements View {
 
   /** To be called before something is asked of which rows are learnt. @param parent the directory whose names are asked for */
   look(parent?: number): Look {
-    if (parent === undefined) return { losses: this.#lost, directory: undefined, changes: 0 };
+    if (parent === undefined) return { losses: this.#lost, directory: undefined };
     const directory = this.#directoryOf(parent);
     this.#makeRoom();
-    return { losses: this.#lost, directory, changes: directory.changes };
+    return { losses: this.#lost, directory };
   }
 
   /** An answer has these attributes, which do not say all of the row. */
@@ -185,7 +182,9 @@ export class KnownRows implements View {
     // No entries stand for these two, and the directory does not count them.
     if (name === '.' || name === '..') return;
     const directory = this.#directories.get(parent);
-    if (directory === undefined || directory !== look.directory || directory.changes !== look.changes) return;
+    if (directory === undefined || directory !== look.directory) return;
+    // A change that was answered here since then would have left the name here.
+    if (directory.names.has(name)) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
     this.#setName(directory, name, found === null ? NONE : encodeEntry({ ...found, cookie: 0 }));
     this.#makeRoom();
@@ -287,13 +286,9 @@ export class KnownRows implements View {
 
   #keep(key: Key, value: Uint8Array | null): void {
     if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), value ?? NONE);
-    else if (key[0] === 'd') this.#changeName(numberFromKey(key, 1), nameFromKey(key, 1), value ?? NONE);
-  }
-
-  #changeName(parent: number, name: FileName, value: Uint8Array): void {
-    const directory = this.#directoryOf(parent);
-    directory.changes++;
-    this.#setName(directory, name, value);
+    else if (key[0] === 'd') {
+      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), value ?? NONE);
+    }
   }
 
   #setName(directory: Directory, name: FileName, value: Uint8Array): void {
@@ -315,7 +310,7 @@ export class KnownRows implements View {
   #directoryOf(inode: number): Directory {
     const known = this.#directories.use(inode);
     if (known !== undefined) return known;
-    const directory = { names: new Map(), present: 0, changes: 0 };
+    const directory = { names: new Map(), present: 0 };
     this.#directories.set(inode, directory);
     this.#names++;
     return directory;
