@@ -28,7 +28,10 @@ import type { Metrics } from './metrics.js';
 import { readAnswered, readCommand } from './requests/commands.js';
 import { readQuery } from './requests/queries.js';
 
-/** With more changed rows in memory, commands wait for the disk: this bounds memory, and what a crash can lose. */
+/**
+ * With more changed rows in memory, commands wait for the disk: this bounds memory, and what a crash can lose. Those that a
+ * mediator has answered do not wait: it has a bound of its own for what is not synced.
+ */
 const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
 /** More inodes than a crash can lose: those in memory, those that are being written, and commands that were let in at the same moment. */
 export const MAXIMUM_LOST_INODES = 4 * MAXIMUM_UNCOMMITTED_ROWS;
@@ -136,7 +139,8 @@ export class Executor implements MetaserverService {
     this.#checkOpen();
     const commands = readAnswered(message);
     const apply = () => this.#applyAll(commands);
-    const refused = this.isPrompt ? apply() : await this.#applyQueued(null, apply);
+    // Only after what waits already. Were some refused for want of room, later ones would be applied without them.
+    const refused = this.#queued > 0 ? await this.#inTurn(async () => null, apply) : apply();
     if (this.#closed !== null) throw new ServiceError('OUTCOME_UNKNOWN', this.#closed.message);
     if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) this.#commitInBackground();
     else this.#schedule();
@@ -192,14 +196,22 @@ export class Executor implements MetaserverService {
    * Commands are applied in the order of their arrival, which is the order in which a mediator would carry them out again.
    */
   #applyQueued<T>(growth: boolean | null, apply: (refusal: FileError | null) => T): Promise<T> {
-    this.#queued++;
     const number = ++this.#lastQueued;
-    return this.#queue.run(async () => {
+    return this.#inTurn(async () => {
+      if (number <= this.#refused.upTo) throw this.#refused.error;
       let refusal: FileError | null = null;
+      if (growth !== null && !this.#disk.mayApply(growth)) refusal = await this.#disk.refusal(growth);
+      if (refusal === null && this.#isFull) await this.#makeRoom();
+      return refusal;
+    }, apply);
+  }
+
+  #inTurn<T>(prepare: () => Promise<FileError | null>, apply: (refusal: FileError | null) => T): Promise<T> {
+    this.#queued++;
+    return this.#queue.run(async () => {
+      let refusal: FileError | null;
       try {
-        if (number <= this.#refused.upTo) throw this.#refused.error;
-        if (growth !== null && !this.#disk.mayApply(growth)) refusal = await this.#disk.refusal(growth);
-        if (refusal === null && this.#isFull) await this.#makeRoom();
+        refusal = await prepare();
       } finally {
         this.#queued--;
       }

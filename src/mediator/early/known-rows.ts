@@ -7,7 +7,7 @@
 import { apply } from '../../namespace/apply.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
 import { decodeEntry, encodeEntry } from '../../namespace/state/entry-rows.js';
-import { decodeInode, encodeInode } from '../../namespace/state/inode-row.js';
+import { decodeInode, encodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
 import { COUNTERS_KEY, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
@@ -50,15 +50,12 @@ interface Directory {
   names: Map<FileName, Uint8Array>;
   /** Names that exist, among them. */
   present: number;
-  /** Changes of its names so far. */
-  changes: number;
 }
 
 /** What was known when something was asked. */
 export interface Look {
   losses: number;
   directory: Directory | undefined;
-  changes: number;
 }
 
 /** The namespace's tables, of which blocks are left out: no answer depends on which blocks a file loses. */
@@ -147,10 +144,10 @@ export class KnownRows implements View {
 
   /** To be called before something is asked of which rows are learnt. @param parent the directory whose names are asked for */
   look(parent?: number): Look {
-    if (parent === undefined) return { losses: this.#lost, directory: undefined, changes: 0 };
+    if (parent === undefined) return { losses: this.#lost, directory: undefined };
     const directory = this.#directoryOf(parent);
     this.#makeRoom();
-    return { losses: this.#lost, directory, changes: directory.changes };
+    return { losses: this.#lost, directory };
   }
 
   /** An answer has these attributes, which do not say all of the row. */
@@ -167,23 +164,27 @@ export class KnownRows implements View {
     if (links === 0 && known === undefined) return;
     // As many as there may be: whether a file is taken apart at once or step by step shows in no answer.
     const children = kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
-    this.learn({ attributes, parent: 0, children, state: known?.state ?? 'named' }, look);
+    this.learn({ attributes, parent: 0, children, state: links > 0 ? 'named' : (known?.state ?? 'named') }, look);
   }
 
   /** The row of an inode, as far as answers depend on it. */
   learn({ attributes, parent, children, state }: Queries['inode']['result'], look: Look): void {
-    const { inode, revision } = attributes;
+    const { inode } = attributes;
     if (look.losses !== this.#lost || this.#isInFlux(inode)) return;
     const known = this.#inodes.get(inode);
-    if (known === NONE || (known !== undefined && decodeInode(known).revision > revision)) return;
+    if (known === NONE || (known !== undefined && isLater(decodeInode(known), attributes))) return;
     const { extendedAttributes: xattrs, ...same } = attributes;
     this.#inodes.set(inode, encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' }));
   }
 
   /** What a name stood for when it was asked for; null: nothing. */
   learnName(parent: number, name: FileName, found: { inode: number; kind: FileKind } | null, look: Look): void {
+    // No entries stand for these two, and the directory does not count them.
+    if (name === '.' || name === '..') return;
     const directory = this.#directories.get(parent);
-    if (directory === undefined || directory !== look.directory || directory.changes !== look.changes) return;
+    if (directory === undefined || directory !== look.directory) return;
+    // A change that was answered here since then would have left the name here.
+    if (directory.names.has(name)) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
     this.#setName(directory, name, found === null ? NONE : encodeEntry({ ...found, cookie: 0 }));
     this.#makeRoom();
@@ -191,7 +192,7 @@ export class KnownRows implements View {
 
   /**
    * A command goes to the metaserver: until it is over, nothing is known of the inodes that it changes.
-   * @param inodes that it changes; null when that is not known
+   * @param inodes that it changes; null when that is not known: then nothing is known of any inode afterwards
    * @param parents directories whose names it changes
    * @returns to be called when it is over; answers whether its answer says how those inodes are now
    */
@@ -200,7 +201,10 @@ export class KnownRows implements View {
     const touched = [...(inodes ?? []), ...parents];
     for (const inode of touched) this.#inFlux.set(inode, (this.#inFlux.get(inode) ?? 0) + 1);
     return () => {
-      if (inodes === null) this.#unclear--;
+      if (inodes === null) {
+        this.#unclear--;
+        this.#forgetInodes();
+      }
       let isAlone = true;
       for (const inode of touched) if (!this.#endFlux(inode)) isAlone = false;
       for (const parent of parents) this.#forgetNames(parent);
@@ -239,10 +243,14 @@ export class KnownRows implements View {
   }
 
   clear(): void {
-    this.#losses++;
-    this.#inodes.clear();
+    this.#forgetInodes();
     this.#directories.clear();
     this.#names = 0;
+  }
+
+  #forgetInodes(): void {
+    this.#losses++;
+    this.#inodes.clear();
   }
 
   get #lost(): number {
@@ -278,13 +286,9 @@ export class KnownRows implements View {
 
   #keep(key: Key, value: Uint8Array | null): void {
     if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), value ?? NONE);
-    else if (key[0] === 'd') this.#changeName(numberFromKey(key, 1), nameFromKey(key, 1), value ?? NONE);
-  }
-
-  #changeName(parent: number, name: FileName, value: Uint8Array): void {
-    const directory = this.#directoryOf(parent);
-    directory.changes++;
-    this.#setName(directory, name, value);
+    else if (key[0] === 'd') {
+      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), value ?? NONE);
+    }
   }
 
   #setName(directory: Directory, name: FileName, value: Uint8Array): void {
@@ -306,7 +310,7 @@ export class KnownRows implements View {
   #directoryOf(inode: number): Directory {
     const known = this.#directories.use(inode);
     if (known !== undefined) return known;
-    const directory = { names: new Map(), present: 0, changes: 0 };
+    const directory = { names: new Map(), present: 0 };
     this.#directories.set(inode, directory);
     this.#names++;
     return directory;
@@ -319,4 +323,9 @@ export class KnownRows implements View {
       this.#names -= 1 + names.size;
     }
   }
+}
+
+/** A read changes the access time alone, and not the revision. */
+function isLater(known: InodeRow, { revision, accessTimeNs }: Attributes): boolean {
+  return known.revision > revision || (known.revision === revision && known.accessTimeNs > accessTimeNs);
 }

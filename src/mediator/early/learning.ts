@@ -28,9 +28,8 @@ type Result<K extends QueryName> = Queries[K]['result'];
 
 export class Learning implements MetadataService {
   readonly sync: MetadataService['sync'];
-  /** Commands under way that change something; calls to be made when all have ended. */
-  #underWay = 0;
-  #waiting: (() => void)[] = [];
+  /** Commands under way that change something. */
+  readonly #underWay = new Set<Promise<unknown>>();
 
   readonly #rows: KnownRows;
   readonly #metadata: MetadataService;
@@ -63,10 +62,9 @@ export class Learning implements MetadataService {
     }
   }
 
-  /** Resolves when the commands that are under way have ended. */
-  settled(): Promise<void> {
-    if (this.#underWay === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Resolves when the commands that are under way now have ended. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
   }
 
   async #watched<K extends CommandName>(
@@ -78,16 +76,17 @@ export class Learning implements MetadataService {
     const parents = [removed, added].flatMap((place) => (place === undefined ? [] : [place.parent]));
     const inodes = this.#inodesOf(name, request);
     const ended = this.#rows.beginOther(inodes, parents);
-    this.#underWay++;
+    const execution = this.#metadata.execute<K>(message, options);
+    this.#underWay.add(execution);
     let isOver = false;
     try {
-      const result = await this.#metadata.execute<K>(message, options);
+      const result = await execution;
       isOver = true;
       const { attributes } = result as { attributes?: Attributes };
-      const isAlone = ended();
+      const told = ended() && attributes?.kind !== 'directory' ? attributes : undefined;
       // What the answer does not speak of may be gone.
-      for (const inode of inodes ?? []) if (inode !== attributes?.inode) this.#rows.forget(inode);
-      if (isAlone && attributes !== undefined) this.#rows.observe(attributes, this.#rows.look());
+      for (const inode of inodes ?? []) if (inode !== told?.inode) this.#rows.forget(inode);
+      if (told !== undefined) this.#rows.observe(told, this.#rows.look());
       return result;
     } finally {
       if (!isOver) {
@@ -95,8 +94,7 @@ export class Learning implements MetadataService {
         // It may have been carried out.
         for (const inode of inodes ?? []) this.#rows.forget(inode);
       }
-      this.#underWay--;
-      if (this.#underWay === 0) for (const wake of this.#waiting.splice(0)) wake();
+      this.#underWay.delete(execution);
     }
   }
 

@@ -276,8 +276,9 @@ export class MetaserverConnection extends RepeatedCalls {
     if (last !== null && last.start !== start) {
       // The same history: the last process was closed in order, and had stored all that it had answered.
       if (last.history === history) {
-        this.unsynced.markDurable(this.unsynced.answered);
         await this.#carryOut(unconfirmed);
+        if (losses !== this.losses) return;
+        this.unsynced.markDurable(this.unsynced.answered);
         for (const { command, result, place } of unconfirmed)
           this.noteAnswered({ ...command, durable: false }, result, place);
       } else {

@@ -124,6 +124,23 @@ describe('a mount in the mediator’s process', () => {
     assert.deepEqual(await namesIn(folder), ['a', 'first']);
   });
 
+  it('does not take `..` for a name in a directory', async () => {
+    await cluster.crashMetaserver();
+    await files.getattr({ inode: folder });
+    await files.lookup({ parent: folder, name: '..' });
+    await assert.rejects(mkdir('first'), { code: 'EEXIST' });
+  });
+
+  it('loses nothing when the metaserver is ended in order, and the next one crashes before it has them', async () => {
+    const first = await verifier();
+    await mkdir('a');
+    cluster.kills.push({ under: 'executeAll', when: 'before', meanwhile: () => cluster.crashMetaserver() });
+    await cluster.restartMetaserver();
+    assert.deepEqual(await namesIn(folder), ['a', 'first']);
+    assert.equal(cluster.kills.length, 0);
+    assert.ok(isUnbroken(first, await verifier()));
+  });
+
   const kills: Kill['when'][][] = [['before'], ['after'], ['before', 'after'], ['late']];
   for (const when of kills) {
     it(`has each change made once, and in order, when the connection is lost: ${when.join(', ')}`, async () => {

@@ -209,6 +209,24 @@ describe('commits of a metaserver', () => {
     await meta.close();
   });
 
+  it('that fail refuse nothing that a mediator has answered, which is carried out in its turn', async () => {
+    const { disk, meta, runtime } = await untilFull();
+    const answered = (name: string, sequence: number) => {
+      const id: [string, number, number] = ['mediator', 0, sequence];
+      const command = { name: 'make', timeNs: 1n, request: makeRequest(ROOT, name), id } as const;
+      return meta.server.executeAll({ commands: [command] });
+    };
+    const refused = codeOf(meta.make(ROOT, 'x'));
+    const both = [answered('a', 1), answered('b', 2)];
+    disk.release('failing');
+    assert.equal(await refused, 'EIO');
+    assert.deepEqual(await Promise.all(both), Array(2).fill({ refused: [], hasRoom: false }));
+    disk.state = 'good';
+    runtime.advance(DISK_RETRY_MS);
+    for (const name of ['a', 'b']) await meta.ask('lookup', { parent: ROOT, name });
+    await meta.close();
+  });
+
   it('precede the answer of allocate, whoever asks', async () => {
     const disk = new Disk();
     const meta = await TestMetaserver.open(disk.factory);
