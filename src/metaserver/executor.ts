@@ -20,6 +20,7 @@ import type { Once } from '../protocol/values/request-ids.js';
 import { errorFields, messageOf } from '../runtime/caught-errors.js';
 import type { Timer } from '../runtime/clock.js';
 import { rethrowProgramFault } from '../runtime/faults.js';
+import { RecentMap } from '../runtime/recent-map.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { SerialQueue } from '../runtime/serial-queue.js';
 import { DISK_RETRY_MS, type DiskHealth } from './disk-health.js';
@@ -35,6 +36,8 @@ import { readQuery } from './requests/queries.js';
 const MAXIMUM_UNCOMMITTED_ROWS = 32_768;
 /** More inodes than a crash can lose: those in memory, those that are being written, and commands that were let in at the same moment. */
 export const MAXIMUM_LOST_INODES = 4 * MAXIMUM_UNCOMMITTED_ROWS;
+/** At least half as many refusals of answered commands are remembered: as many as a mediator has under way. */
+const MOST_REFUSALS = 8_192;
 const START_ID_BYTES = 8;
 /** With more changed rows in memory a commit starts at once, not after the interval. */
 const EARLY_COMMIT_ROWS = 8_192;
@@ -86,6 +89,8 @@ export class Executor implements MetaserverService {
   /** Commands that were applied or refused for good, and how many of them are durable. */
   #carriedOut = 0;
   #stored = 0;
+  /** Why answered commands could not be carried out, by their ids: a mediator that has not heard of it sends them again. */
+  readonly #refusals = new RecentMap<string, string>(MOST_REFUSALS);
   /** Why nothing is carried out any more; null while it is. */
   #closed: ServiceError | null = null;
 
@@ -256,8 +261,11 @@ export class Executor implements MetaserverService {
   #applyAll(commands: readonly AnsweredCommand[]): Outcomes['refused'] {
     const refused: Outcomes['refused'] = [];
     for (const [place, command] of commands.entries()) {
-      const reason = this.#refusalOf(command);
-      if (reason !== null) refused.push({ place, reason });
+      const id = command.id.join(' ');
+      const reason = this.#refusalOf(command) ?? this.#refusals.get(id);
+      if (reason === undefined) continue;
+      this.#refusals.set(id, reason);
+      refused.push({ place, reason });
     }
     return refused;
   }

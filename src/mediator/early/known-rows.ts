@@ -174,7 +174,8 @@ export class KnownRows implements View {
     const known = this.#inodes.get(inode);
     if (known === NONE || (known !== undefined && isLater(decodeInode(known), attributes))) return;
     const { extendedAttributes: xattrs, ...same } = attributes;
-    this.#inodes.set(inode, encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' }));
+    const row = encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' });
+    this.#inodes.set(inode, kept(row));
   }
 
   /** What a name stood for when it was asked for; null: nothing. */
@@ -186,7 +187,7 @@ export class KnownRows implements View {
     // A change that was answered here since then would have left the name here.
     if (directory.names.has(name)) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
-    this.#setName(directory, name, found === null ? NONE : encodeEntry({ ...found, cookie: 0 }));
+    this.#setName(directory, name, kept(found === null ? null : encodeEntry({ ...found, cookie: 0 })));
     this.#makeRoom();
   }
 
@@ -285,9 +286,9 @@ export class KnownRows implements View {
   }
 
   #keep(key: Key, value: Uint8Array | null): void {
-    if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), value ?? NONE);
+    if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), kept(value));
     else if (key[0] === 'd') {
-      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), value ?? NONE);
+      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), kept(value));
     }
   }
 
@@ -328,4 +329,9 @@ export class KnownRows implements View {
 /** A read changes the access time alone, and not the revision. */
 function isLater(known: InodeRow, { revision, accessTimeNs }: Attributes): boolean {
   return known.revision > revision || (known.revision === revision && known.accessTimeNs > accessTimeNs);
+}
+
+/** A copy that stands by itself: a small Buffer keeps the 8 kB alive that it was cut from. */
+function kept(value: Uint8Array | null): Uint8Array {
+  return value === null ? NONE : new Uint8Array(value);
 }

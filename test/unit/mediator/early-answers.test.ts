@@ -168,6 +168,20 @@ describe('a mount in the mediator’s process', () => {
     assert.deepEqual(await namesIn(folder), ['first']);
   });
 
+  it('hears of it also when the first answer about it is lost, and later changes were made', async () => {
+    const first = await verifier();
+    const other = await cluster.mediator({ maintenance: false });
+    const { attributes } = await mkdir('a');
+    await namesIn(folder);
+    await other.files.rmdir({ parent: folder, name: 'a' });
+    cluster.kills.push({ under: 'executeAll', when: 'after' });
+    await files.setattr({ inode: attributes.inode, changes: { mode: 0o700 }, caller: CALLER });
+    await mkdir('z');
+    await eventually(() => cluster.kills.length === 0);
+    assert.deepEqual(await namesIn(folder), ['first', 'z']);
+    assert.ok(!isUnbroken({ ...first, history: '' }, await verifier()));
+  });
+
   it('is not answered early while other mounts are there', async () => {
     for (const client of ['a', 'b']) {
       await mediator.sessions.begin({ client, open: [], locks: [], mediator: null }, { peer: {} });

@@ -1,6 +1,8 @@
 // What is learnt from the metaserver's answers, and when: over a metaserver that
 // answers when the test says so.
 import assert from 'node:assert/strict';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, it } from 'mocha';
 import { KnownRows, UNKNOWN } from '../../../src/mediator/early/known-rows.js';
 import { Learning } from '../../../src/mediator/early/learning.js';
@@ -125,5 +127,28 @@ describe('what is learnt from the metaserver', () => {
     await Promise.all(both);
     const request = { inode: 5, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } };
     assert.throws(() => rows.run({ name: 'setattr', timeNs: 9n, request }), UNKNOWN);
+  });
+
+  it('takes no more memory than its rows', () => {
+    const rows = new KnownRows();
+    const attributes: Attributes = { ...FILE, inode: 1, kind: 'directory' };
+    rows.learn({ attributes, parent: 0, children: 0, state: 'named' }, rows.look());
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    collect();
+    const before = process.memoryUsage().arrayBuffers;
+    for (let inode = 2; inode < 3000; inode++) {
+      rows.free(inode);
+      const caller = { uid: 0, gid: 0 };
+      const what = { kind: 'fifo', mode: 0o644, device: 0, target: '', exclusive: true, blockSizeBytes: 4096 } as const;
+      const made = { parent: 1, name: `${inode}`, ...what, caller, inode };
+      rows.run({ name: 'make', timeNs: 9n, request: made });
+      // Rows that take the place of others, and are short-lived.
+      const request = { inode: 1, changes: { mode: 0o755 }, caller };
+      for (let more = 0; more < 60; more++) rows.run({ name: 'setattr', timeNs: 9n, request });
+    }
+    collect();
+    assert.ok(process.memoryUsage().arrayBuffers - before < 4e6);
+    assert.equal(rows.size, 5998);
   });
 });
