@@ -1,5 +1,6 @@
 // How many entries the mediator keeps in memory: for metrics, and for the test
 // that nothing is left behind.
+import type { KnownRows } from './early/known-rows.js';
 import type { BlockMap } from './metadata/block-map.js';
 import type { KnownNames } from './metadata/known-names.js';
 import type { MetaserverConnection } from './metadata/metaserver-connection.js';
@@ -18,6 +19,7 @@ interface Keepers {
   names: KnownNames;
   repairQueue: RepairQueue;
   replicas: ReplicaSet;
+  rows: KnownRows;
   sessions: Sessions;
   writer: FileWriter;
 }
@@ -26,12 +28,13 @@ interface Keepers {
 export type Kept = Record<string, number>;
 
 export function keptBy(keepers: Keepers): Kept {
-  const { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer } = keepers;
+  const { auditor, blockMap, connection, held, names, repairQueue, replicas, rows, sessions, writer } = keepers;
   return {
     ...sessions.kept(),
-    // Two caches: their sizes may stay as they are.
+    // Three caches: their sizes may stay as they are.
     blockMaps: blockMap.size,
     names: names.size,
+    knownRows: rows.size,
     heldFiles: held.size,
     waitingAudits: auditor.size,
     waitingRepairs: repairQueue.size,

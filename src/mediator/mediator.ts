@@ -317,7 +317,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     clock,
   });
-  const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, sessions, writer };
+  const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, rows, sessions, writer };
   const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
   const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
 

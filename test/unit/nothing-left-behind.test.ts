@@ -21,6 +21,7 @@ const OPERATIONS = 100_000;
 const CACHES: ReadonlyMap<string, number> = new Map([
   ['mediator blockMaps', 4096],
   ['mediator names', 65_536],
+  ['mediator knownRows', 131_072],
   ['mediator sessionChanges', 512],
   ['mount recentAttributes', 1024],
   ['mount bareInodes', 65_536],

@@ -120,36 +120,35 @@ export class EarlyAnswers implements MetadataService {
       case 'settled':
         await this.#learning.settled();
         return true;
-      case 'inode':
-        return this.#once(`${wanted.inode}`, () =>
-          this.#learning.query({ name: 'inode', request: { inode: wanted.inode } }),
-        );
+      case 'inode': {
+        const { inode } = wanted;
+        await this.#once(`${inode}`, () => this.#learning.query({ name: 'inode', request: { inode } }));
+        return true;
+      }
       case 'name': {
         const { parent, name } = wanted;
-        return this.#once(`${parent}/${name}`, () =>
+        await this.#once(`${parent}/${name}`, () =>
           this.#learning.query({ name: 'lookup', request: { parent, name } }),
         );
+        return true;
       }
     }
   }
 
-  /** Those that want the same wait for the same answer. False when there is no such thing: the metaserver says so better. */
-  async #once(text: string, ask: () => Promise<unknown>): Promise<boolean> {
-    let looking = this.#looks.get(text);
-    if (looking === undefined) {
-      looking = this.#askFor(ask).finally(() => this.#looks.delete(text));
-      this.#looks.set(text, looking);
-    }
-    await looking;
-    return true;
-  }
-
-  async #askFor(ask: () => Promise<unknown>): Promise<void> {
-    try {
-      await ask();
-    } catch (error) {
-      // A name that does not exist is known from now on; of an inode that is gone, the command itself hears.
-      if (!(error instanceof FileError)) throw error;
-    }
+  /** Those that want the same wait for the same answer. */
+  #once(text: string, ask: () => Promise<unknown>): Promise<void> {
+    const known = this.#looks.get(text);
+    if (known !== undefined) return known;
+    const looking = ask()
+      .then(
+        () => {},
+        (error: unknown) => {
+          // A name that does not exist is known from now on; that an inode is gone, the command hears from the metaserver.
+          if (!(error instanceof FileError)) throw error;
+        },
+      )
+      .finally(() => this.#looks.delete(text));
+    this.#looks.set(text, looking);
+    return looking;
   }
 }

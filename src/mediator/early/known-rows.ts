@@ -52,7 +52,10 @@ interface Directory {
   present: number;
 }
 
-/** What was known when something was asked. */
+/**
+ * What was known when something was asked. The answer counts while nothing was forgotten since: what is known is never turned back
+ * then. Names count while their directory was not forgotten, which is a loss of its own.
+ */
 export interface Look {
   losses: number;
   directory: Directory | undefined;

@@ -123,7 +123,10 @@ export class AnsweredStream {
       this.#hasRoom = outcomes.hasRoom;
       confirmed(outcomes, batch);
     } catch (error) {
-      if (epoch === this.#epoch) interrupted(error);
+      if (epoch !== this.#epoch) return;
+      // What comes of later messages is not known either, in this order.
+      this.#epoch++;
+      interrupted(error);
     }
   }
 }

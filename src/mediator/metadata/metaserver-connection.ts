@@ -4,7 +4,7 @@
 // new process is asked for anything else, so that nobody sees the loss. Commands
 // that can't be carried out again are lost, and the verifier tells it to every
 // fsync.
-import { ServiceError } from '../../protocol/errors.js';
+import { ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type {
   AnsweredCommand,
   CommandName,
@@ -19,7 +19,7 @@ import type { RequestId, RequestIds } from '../../protocol/values/request-ids.js
 import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
-import { errorFields } from '../../runtime/caught-errors.js';
+import { errorFields, messageOf } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
@@ -300,7 +300,14 @@ export class MetaserverConnection extends RepeatedCalls {
     for (let at = 0; at < commands.length; at += MOST_AT_ONCE) {
       const some = commands.slice(at, at + MOST_AT_ONCE);
       const request = { commands: some.map(({ command }) => command) };
-      this.#confirmed(await this.metadata.executeAll(request, { deadlineMs: this.#deadlineMs }), some);
+      const outcomes = await this.metadata
+        .executeAll(request, { deadlineMs: this.#deadlineMs })
+        .catch((error: unknown) => {
+          if (error instanceof ServiceError && wasUnanswered(error)) throw error;
+          // It takes none of them, and would not later.
+          return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })), hasRoom: true };
+        });
+      this.#confirmed(outcomes, some);
     }
   }
 
