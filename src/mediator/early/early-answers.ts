@@ -65,6 +65,7 @@ export class EarlyAnswers implements MetadataService {
     if (durable || id !== undefined || !ANSWERABLE.has(name)) return this.#learning.execute(message, options);
     const grows = GROWING.has(name);
     for (let looks = 0; looks < MOST_LOOKS && this.#parts.mayAnswer(grows); looks++) {
+      this.#rows.isInUse = true;
       try {
         return this.#answer(message);
       } catch (error) {

@@ -6,9 +6,9 @@
 // row: cookies, blocks, garbage and totals are the metaserver's alone.
 import { apply } from '../../namespace/apply.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
-import { decodeEntry, encodeEntry } from '../../namespace/state/entry-rows.js';
-import { decodeInode, encodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
-import { COUNTERS_KEY, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
+import { decodeEntry, type EntryRow } from '../../namespace/state/entry-rows.js';
+import { decodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
+import { COUNTERS_KEY, entryKey, inodeKey, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
 import type { Attributes, FileKind, FileName } from '../../protocol/services/files.js';
@@ -30,8 +30,6 @@ export type Wanted =
 const MAXIMUM_INODES = 65_536;
 const MAXIMUM_NAMES = 65_536;
 
-/** In the place of a row: there is none. */
-const NONE = new Uint8Array(0);
 /** So large that no command runs into a limit of the numbers that it gives out or counts. */
 const PLENTY = 2 ** 40;
 const COUNTERS = encodeCounters({
@@ -47,7 +45,8 @@ const COUNTERS = encodeCounters({
 });
 
 interface Directory {
-  names: Map<FileName, Uint8Array>;
+  /** null: there is no such name. */
+  names: Map<FileName, EntryRow | null>;
   /** Names that exist, among them. */
   present: number;
 }
@@ -63,15 +62,33 @@ export interface Look {
 
 /** The namespace's tables, of which blocks are left out: no answer depends on which blocks a file loses. */
 class KnownTables extends Tables {
+  readonly #rows: KnownRows;
+
+  constructor(rows: KnownRows) {
+    super(rows);
+    this.#rows = rows;
+  }
+
+  override inode(inode: number): InodeRow | undefined {
+    return this.#rows.inode(inode);
+  }
+
+  override entry(parent: number, name: FileName): EntryRow | undefined {
+    return this.#rows.entry(parent, name);
+  }
+
   override blocks(): [] {
     return [];
   }
 }
 
 export class KnownRows implements View {
+  /** Somebody is answered from here; nothing is learnt before. */
+  isInUse = false;
   /** What the last UNKNOWN was about. */
   wanted: Wanted = { what: 'never' };
-  readonly #inodes = new RecentMap<number, Uint8Array>(MAXIMUM_INODES);
+  /** 'none': there is no such inode. */
+  readonly #inodes = new RecentMap<number, InodeRow | 'none'>(MAXIMUM_INODES);
   readonly #directories = new OrderedByUse<number, Directory>();
   #names = 0;
   /** Inodes that commands under way at the metaserver may change, and how many of these. */
@@ -111,7 +128,7 @@ export class KnownRows implements View {
 
   /** The number is given to an inode that is made next. */
   free(inode: number): void {
-    this.#inodes.set(inode, NONE);
+    this.#inodes.set(inode, 'none');
   }
 
   /** A command that is never carried out here. */
@@ -119,18 +136,23 @@ export class KnownRows implements View {
     return this.#fail({ what: 'never' });
   }
 
+  /** Of what is no inode and no name, only totals are here. */
   get(key: Key): Uint8Array | undefined {
-    if (key === COUNTERS_KEY) return COUNTERS;
-    const changed = this.#changes.get(key);
-    if (changed !== undefined) return changed ?? undefined;
-    switch (key[0]) {
-      case 'i':
-        return this.#inode(numberFromKey(key, 1));
-      case 'd':
-        return this.#entry(numberFromKey(key, 1), nameFromKey(key, 1));
-      default:
-        return this.#fail({ what: 'never' });
-    }
+    return key === COUNTERS_KEY ? COUNTERS : this.#fail({ what: 'never' });
+  }
+
+  /** A row of its own for the command at hand. */
+  inode(inode: number): InodeRow | undefined {
+    const changed = this.#changes.size === 0 ? undefined : this.#changes.get(inodeKey(inode));
+    if (changed !== undefined) return changed === null ? undefined : decodeInode(changed);
+    const row = this.#inode(inode);
+    return row === 'none' ? undefined : { ...row };
+  }
+
+  entry(parent: number, name: FileName): EntryRow | undefined {
+    const changed = this.#changes.size === 0 ? undefined : this.#changes.get(entryKey(parent, name));
+    if (changed !== undefined) return changed === null ? undefined : decodeEntry(changed);
+    return this.#entry(parent, name) ?? undefined;
   }
 
   put(key: Key, value: Uint8Array): void {
@@ -157,7 +179,7 @@ export class KnownRows implements View {
   observe(attributes: Attributes, look: Look): void {
     const { inode, kind, links, sizeBytes, blockSizeBytes } = attributes;
     const value = this.#inodes.get(inode);
-    const known = value === undefined || value === NONE ? undefined : decodeInode(value);
+    const known = value === 'none' ? undefined : value;
     if (kind === 'directory') {
       // It has other entries now.
       if (known !== undefined && known.revision < attributes.revision) this.#inodes.delete(inode);
@@ -175,10 +197,8 @@ export class KnownRows implements View {
     const { inode } = attributes;
     if (look.losses !== this.#lost || this.#isInFlux(inode)) return;
     const known = this.#inodes.get(inode);
-    if (known === NONE || (known !== undefined && isLater(decodeInode(known), attributes))) return;
-    const { extendedAttributes: xattrs, ...same } = attributes;
-    const row = encodeInode({ ...same, xattrs, parent, children, state, nextCookie: 0, target: '' });
-    this.#inodes.set(inode, kept(row));
+    if (known === 'none' || (known !== undefined && isLater(known, attributes))) return;
+    this.#inodes.set(inode, rowOf(attributes, parent, children, state));
   }
 
   /** What a name stood for when it was asked for; null: nothing. */
@@ -190,7 +210,7 @@ export class KnownRows implements View {
     // A change that was answered here since then would have left the name here.
     if (directory.names.has(name)) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
-    this.#setName(directory, name, kept(found === null ? null : encodeEntry({ ...found, cookie: 0 })));
+    this.#setName(directory, name, found === null ? null : { inode: found.inode, kind: found.kind, cookie: 0 });
     this.#makeRoom();
   }
 
@@ -233,8 +253,7 @@ export class KnownRows implements View {
   inodeOf(parent: number, name: FileName): number | null | undefined {
     if (this.#isInFlux(parent)) return undefined;
     try {
-      const entry = this.#entry(parent, name);
-      return entry === undefined ? null : decodeEntry(entry).inode;
+      return this.#entry(parent, name)?.inode ?? null;
     } catch (error) {
       if (error !== UNKNOWN) throw error;
       return undefined;
@@ -265,21 +284,18 @@ export class KnownRows implements View {
     return this.#unclear > 0 || this.#inFlux.has(inode);
   }
 
-  #inode(inode: number): Uint8Array | undefined {
+  #inode(inode: number): InodeRow | 'none' {
     if (this.#inFlux.has(inode)) return this.#fail({ what: 'settled' });
-    const value = this.#inodes.get(inode);
-    if (value === undefined) return this.#fail({ what: 'inode', inode });
-    return value === NONE ? undefined : value;
+    return this.#inodes.get(inode) ?? this.#fail({ what: 'inode', inode });
   }
 
-  #entry(parent: number, name: FileName): Uint8Array | undefined {
+  #entry(parent: number, name: FileName): EntryRow | null {
     const directory = this.#directories.use(parent);
-    const value = directory?.names.get(name);
-    if (value === NONE) return undefined;
-    if (value !== undefined) return value;
+    const known = directory?.names.get(name);
+    if (known !== undefined) return known;
     // As many names are known as the directory has: it has no other.
     const row = this.#inode(parent);
-    if (row !== undefined && decodeInode(row).children === (directory?.present ?? 0)) return undefined;
+    if (row !== 'none' && row.children === (directory?.present ?? 0)) return null;
     return this.#fail({ what: 'name', parent, name });
   }
 
@@ -289,18 +305,20 @@ export class KnownRows implements View {
   }
 
   #keep(key: Key, value: Uint8Array | null): void {
-    if (key[0] === 'i') this.#inodes.set(numberFromKey(key, 1), kept(value));
-    else if (key[0] === 'd') {
-      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), kept(value));
+    if (key[0] === 'i') {
+      this.#inodes.set(numberFromKey(key, 1), value === null ? 'none' : decodeInode(value));
+    } else if (key[0] === 'd') {
+      const entry = value === null ? null : decodeEntry(value);
+      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), entry);
     }
   }
 
-  #setName(directory: Directory, name: FileName, value: Uint8Array): void {
+  #setName(directory: Directory, name: FileName, entry: EntryRow | null): void {
     const before = directory.names.get(name);
     if (before === undefined) this.#names++;
-    else if (before !== NONE) directory.present--;
-    if (value !== NONE) directory.present++;
-    directory.names.set(name, value);
+    else if (before !== null) directory.present--;
+    if (entry !== null) directory.present++;
+    directory.names.set(name, entry);
   }
 
   #forgetNames(parent: number): void {
@@ -334,7 +352,28 @@ function isLater(known: InodeRow, { revision, accessTimeNs }: Attributes): boole
   return known.revision > revision || (known.revision === revision && known.accessTimeNs > accessTimeNs);
 }
 
-/** A copy that stands by itself: a small Buffer keeps the 8 kB alive that it was cut from. */
-function kept(value: Uint8Array | null): Uint8Array {
-  return value === null ? NONE : new Uint8Array(value);
+// All members by name: V8 keeps no common shape for literals that begin with a spread.
+function rowOf(attributes: Attributes, parent: number, children: number, state: InodeRow['state']): InodeRow {
+  return {
+    inode: attributes.inode,
+    kind: attributes.kind,
+    mode: attributes.mode,
+    links: attributes.links,
+    uid: attributes.uid,
+    gid: attributes.gid,
+    sizeBytes: attributes.sizeBytes,
+    allocatedBytes: attributes.allocatedBytes,
+    accessTimeNs: attributes.accessTimeNs,
+    modifyTimeNs: attributes.modifyTimeNs,
+    changeTimeNs: attributes.changeTimeNs,
+    device: attributes.device,
+    blockSizeBytes: attributes.blockSizeBytes,
+    revision: attributes.revision,
+    state,
+    parent,
+    children,
+    nextCookie: 0,
+    xattrs: attributes.extendedAttributes,
+    target: '',
+  };
 }

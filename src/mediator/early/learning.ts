@@ -48,6 +48,7 @@ export class Learning implements MetadataService {
     options?: Parameters<MetadataService['query']>[1],
   ): Promise<Result<K>> {
     const { name, request } = message;
+    if (!this.#rows.isInUse) return this.#metadata.query(message, options);
     const look = this.#rows.look(directoryAsked(name, request));
     try {
       const result = await this.#metadata.query(message, options);
@@ -86,7 +87,7 @@ export class Learning implements MetadataService {
       const told = ended() && attributes?.kind !== 'directory' ? attributes : undefined;
       // What the answer does not speak of may be gone.
       for (const inode of inodes ?? []) if (inode !== told?.inode) this.#rows.forget(inode);
-      if (told !== undefined) this.#rows.observe(told, this.#rows.look());
+      if (told !== undefined && this.#rows.isInUse) this.#rows.observe(told, this.#rows.look());
       return result;
     } finally {
       if (!isOver) {

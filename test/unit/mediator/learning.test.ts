@@ -51,6 +51,7 @@ describe('what is learnt from the metaserver', () => {
   it('is nothing any more after the removal of a name of which it is not known what it stands for', async () => {
     const answers = new Answers();
     const rows = new KnownRows();
+    rows.isInUse = true;
     const learning = new Learning(rows, answers.metadata);
     const chmod = () => {
       const request = { inode: 5, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } };
@@ -71,6 +72,7 @@ describe('what is learnt from the metaserver', () => {
   it('is no access time from before a read', async () => {
     const answers = new Answers();
     const rows = new KnownRows();
+    rows.isInUse = true;
     const learning = new Learning(rows, answers.metadata);
     const setattr = (changes: { accessed: true } | { mode: number }) => {
       const request = { inode: 5, changes, caller: { uid: 0, gid: 0 } };
@@ -89,6 +91,7 @@ describe('what is learnt from the metaserver', () => {
   it('is that a file has a name once it has got one', async () => {
     const answers = new Answers();
     const rows = new KnownRows();
+    rows.isInUse = true;
     const learning = new Learning(rows, answers.metadata);
     const asked = learning.query({ name: 'inode', request: { inode: 5 } });
     answers.give({ attributes: { ...FILE, links: 0, revision: 1 }, parent: 0, children: 0, state: 'unnamed' });
@@ -115,6 +118,7 @@ describe('what is learnt from the metaserver', () => {
   it('is nothing of a file that gets a name while another command changes the directory', async () => {
     const answers = new Answers();
     const rows = new KnownRows();
+    rows.isInUse = true;
     const learning = new Learning(rows, answers.metadata);
     const asked = learning.query({ name: 'attributes', request: { inode: 5 } });
     answers.give(FILE);
@@ -131,6 +135,7 @@ describe('what is learnt from the metaserver', () => {
 
   it('takes no more memory than its rows', () => {
     const rows = new KnownRows();
+    rows.isInUse = true;
     const attributes: Attributes = { ...FILE, inode: 1, kind: 'directory' };
     rows.learn({ attributes, parent: 0, children: 0, state: 'named' }, rows.look());
     setFlagsFromString('--expose-gc');
