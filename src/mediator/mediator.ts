@@ -117,6 +117,8 @@ export interface Mediator {
   close(): Promise<void>;
 }
 
+/** As long as kernels trust names by default: what a process that was stopped believes when it goes on. */
+const LOOKED_AT_MS = 10_000;
 /** A mediator that is stopped waits no longer for its metaservers. */
 const SETTLE_MS = 3000;
 const RESIGN_MS = 1000;
@@ -238,7 +240,10 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   });
   const purged = (inode: number) => blockMap.forget(inode);
   const orphans = new Orphans({ metadata, held, runtime, purged });
-  const garbage = new GarbageCollector({ metadata, replicas, orphans, counters, runtime });
+  const garbage = new GarbageCollector({
+    ...{ metadata, replicas, orphans, counters, runtime },
+    calls: () => connection.calls,
+  });
   const keptResults = new KeptResults(metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));
   metaservers.onStateChange((state) => {
@@ -277,6 +282,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       (!takesRoom || connection.answered.hasRoom) &&
       tenure?.isOver !== true &&
       (answersAll || sessions.areAlone),
+    mayLook: () => connection.isReady && (tenure?.isConfirmedWithin(LOOKED_AT_MS) ?? true),
     answered: (command, result) => connection.noteAnsweredHere(command, result),
     foundRoom: () => connection.answered.foundRoom(),
     nowNs: () => clock.nowNs(),
@@ -299,6 +305,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const files = new MediatorFiles({ ...filesParts, changes: new MetadataChanges({ ...changesParts, metadata }) });
   const ownFiles = new MediatorFiles({
     ...filesParts,
+    metadata: early,
     changes: new MetadataChanges({ ...changesParts, metadata: early }),
   });
   const admin = new MediatorAdmin({

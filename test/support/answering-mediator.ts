@@ -44,6 +44,7 @@ export class AnsweringMediator {
       rows,
       learning: new Learning(rows, retryingMetadata(connection)),
       mayAnswer: (takesRoom) => answered.isOpen && (!takesRoom || answered.hasRoom),
+      mayLook: () => connection.isReady,
       answered: (command, result) => {
         this.answered++;
         connection.noteAnsweredHere(command, result);

@@ -5,12 +5,15 @@
 
 import { GROWING } from '../../namespace/takes-room.js';
 import { FileError } from '../../protocol/errors.js';
+import type { Attributes } from '../../protocol/services/files.js';
 import type {
   AnsweredCommand,
   Command,
   CommandName,
   Commands,
   MetadataService,
+  Queries,
+  QueryName,
 } from '../../protocol/services/metadata.js';
 import { InodeNumbers } from './inode-numbers.js';
 import { type KnownRows, UNKNOWN, type Wanted } from './known-rows.js';
@@ -26,6 +29,8 @@ export interface EarlyAnswersParts {
   learning: Learning;
   /** Whether a command may be answered early just now. */
   mayAnswer(takesRoom: boolean): boolean;
+  /** Whether what is known is still so, and no other mediator is active. */
+  mayLook(): boolean;
   /** The command was answered with this. */
   answered(command: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void;
   /** The metaserver has carried out something that takes room. */
@@ -40,7 +45,6 @@ interface Message<K extends CommandName> {
 }
 
 export class EarlyAnswers implements MetadataService {
-  readonly query: MetadataService['query'];
   readonly sync: MetadataService['sync'];
   readonly #numbers: InodeNumbers;
   /** What is being asked for, by its text. */
@@ -56,7 +60,6 @@ export class EarlyAnswers implements MetadataService {
     this.#rows = rows;
     this.#learning = learning;
     this.#numbers = new InodeNumbers(learning, parts.nowNs);
-    this.query = (message, options) => learning.query(message, options);
     this.sync = (request, options) => learning.sync(request, options);
   }
 
@@ -77,6 +80,31 @@ export class EarlyAnswers implements MetadataService {
     if (grows) this.#parts.foundRoom();
     return result;
   };
+
+  query: MetadataService['query'] = async (message, options) => {
+    const known = this.#parts.mayLook() ? this.#known(message) : undefined;
+    return known === undefined ? this.#learning.query(message, options) : (known as never);
+  };
+
+  /** The answer to a query about a name or an inode; undefined: only the metaserver has it. */
+  #known({ name, request }: { name: QueryName; request: object }): Attributes | undefined {
+    try {
+      if (name === 'attributes') {
+        const { inode } = request as Queries['attributes']['request'];
+        return this.#rows.attributes(inode) ?? undefined;
+      }
+      if (name !== 'lookup') return undefined;
+      const { parent, name: wanted } = request as Queries['lookup']['request'];
+      // Two names without entries; the metaserver knows what they stand for.
+      if (wanted === '.' || wanted === '..') return undefined;
+      const found = this.#rows.lookup(parent, wanted);
+      if (found === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(wanted)}`);
+      return found;
+    } catch (error) {
+      if (error === UNKNOWN) return undefined;
+      throw error;
+    }
+  }
 
   /** Throws UNKNOWN, or what the namespace throws. */
   #answer<K extends CommandName>({ name, timeNs, request }: Message<K>): Commands[K]['result'] {

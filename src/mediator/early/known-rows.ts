@@ -7,7 +7,7 @@
 import { apply } from '../../namespace/apply.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
 import { decodeEntry, type EntryRow } from '../../namespace/state/entry-rows.js';
-import { decodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
+import { attributesOf, decodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
 import { COUNTERS_KEY, entryKey, inodeKey, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
@@ -124,6 +124,21 @@ export class KnownRows implements View {
     } finally {
       this.#changes.clear();
     }
+  }
+
+  /** What is under a name of a directory; null: nothing. Throws UNKNOWN. */
+  lookup(parent: number, name: FileName): Attributes | null {
+    const directory = this.#inode(parent);
+    if (directory === 'none' || directory.kind !== 'directory') return this.refuse();
+    const entry = this.#entry(parent, name);
+    return entry === null ? null : this.attributes(entry.inode);
+  }
+
+  /** null: there is no such inode, or it counts as gone. Throws UNKNOWN. */
+  attributes(inode: number): Attributes | null {
+    if (this.#unclear > 0) this.#fail({ what: 'settled' });
+    const row = this.#inode(inode);
+    return row === 'none' || row.state === 'purging' ? null : attributesOf(row);
   }
 
   /** The number is given to an inode that is made next. */

@@ -54,6 +54,11 @@ export class Tenure {
     return this.isSole || this.#clock.monotonicMs() - this.#confirmedMs < LEASE_MS;
   }
 
+  /** Whether the metadata has confirmed the epoch within that time. */
+  isConfirmedWithin(timeMs: number): boolean {
+    return !this.#isOver && this.#clock.monotonicMs() - this.#confirmedMs < timeMs;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }

@@ -116,6 +116,11 @@ export class MetaserverConnection extends RepeatedCalls {
     });
   }
 
+  /** The process that answers is known, and has all commands that were confirmed. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   /** Every command whose effects somebody may have seen is on the metaserver's disk. */
   get isAllDurable(): boolean {
     return this.unsynced.isEmpty && this.underWay === 0;

@@ -4,6 +4,7 @@
 import { FileError } from '../../protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../../protocol/services/metadata.js';
 import { errorFields } from '../../runtime/caught-errors.js';
+import { sleep } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
@@ -17,11 +18,14 @@ const RETRY_MS = 5000;
 /** Without a cause: a commit that took effect although its answer was lost leaves garbage that nobody reports. */
 const IDLE_MS = 30_000;
 /**
- * New garbage waits this long, so that many deletions share a message, and late readers find their version. With 250 ms, a
+ * New garbage waits this long, a pause included, so that many deletions share a message, and late readers find their version. With 250 ms, a
  * burst of a thousand deletions took a fifth longer.
  */
 const DELAY_MS = 1000;
-/** The same when the store is full: a program that tries over and over does not keep everybody busy. */
+/** It begins in a pause, when no request has come for so long; or after so long without one. */
+const PAUSE_MS = 100;
+const LONGEST_WAIT_MS = 4000;
+/** Instead of DELAY_MS, and without a pause, when the store is full: a program that tries over and over does not keep everybody busy. */
 const HURRIED_DELAY_MS = 100;
 
 interface Dependencies {
@@ -30,6 +34,8 @@ interface Dependencies {
   orphans: Orphans;
   counters: Counters;
   runtime: Runtime;
+  /** Requests that have come so far. */
+  calls(): number;
 }
 
 export class GarbageCollector {
@@ -40,14 +46,17 @@ export class GarbageCollector {
   #undroppedAfter: number | null = null;
   /** Grows when `#forgottenUpTo` is cleared: a pass of an earlier epoch must not fill it again. */
   #epoch = 0;
+  #isHurried = false;
 
   readonly #metadata: MetadataService;
   readonly #replicas: ReplicaSet;
   readonly #orphans: Orphans;
   readonly #counters: Counters;
   readonly #runtime: Runtime;
+  readonly #calls: () => number;
 
-  constructor({ metadata, replicas, orphans, counters, runtime }: Dependencies) {
+  constructor({ metadata, replicas, orphans, counters, runtime, calls }: Dependencies) {
+    this.#calls = calls;
     this.#metadata = metadata;
     this.#replicas = replicas;
     this.#orphans = orphans;
@@ -61,11 +70,12 @@ export class GarbageCollector {
 
   /** There may be new garbage, or an orphan that may be purged. */
   wake(): void {
-    this.#task.wake(DELAY_MS);
+    this.#task.wake(DELAY_MS - PAUSE_MS);
   }
 
   /** A request found no room: collects sooner. */
   hurry(): void {
+    this.#isHurried = true;
     this.#task.wake(HURRIED_DELAY_MS);
   }
 
@@ -73,7 +83,7 @@ export class GarbageCollector {
   startOver(): void {
     this.#forgottenUpTo.clear();
     this.#epoch++;
-    this.#task.wake(DELAY_MS);
+    this.#task.wake(DELAY_MS - PAUSE_MS);
   }
 
   close(): Promise<void> {
@@ -82,6 +92,8 @@ export class GarbageCollector {
 
   /** One pass over the garbage that some reachable server has not been told of yet. */
   async #collect(): Promise<NextRunMs> {
+    await this.#untilPause();
+    this.#isHurried = false;
     const { graceLeftMs } = this.#orphans;
     const isPurged = graceLeftMs > 0 || (await this.#orphans.purgeUnheld(() => this.#task.closed));
     const epoch = this.#epoch;
@@ -111,6 +123,17 @@ export class GarbageCollector {
     const isTold = this.#replicas.reachable().every((replica) => answering.has(replica));
     const nextMs = isPurged && isDropped && isTold ? IDLE_MS : RETRY_MS;
     return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
+  }
+
+  /** Whoever deletes many files needs the servers for that first. */
+  async #untilPause(): Promise<void> {
+    const { clock } = this.#runtime;
+    const endMs = clock.monotonicMs() + LONGEST_WAIT_MS;
+    while (!this.#isHurried && !this.#task.closed && clock.monotonicMs() < endMs) {
+      const calls = this.#calls();
+      await sleep(clock, PAUSE_MS);
+      if (this.#calls() === calls) return;
+    }
   }
 
   #forgottenBy(replica: Replica): number {

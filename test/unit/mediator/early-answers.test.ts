@@ -61,7 +61,10 @@ describe('a mount in the mediator’s process', () => {
       await assert.rejects(mkdir('c'), { code: 'EEXIST' });
       await assert.rejects(rename('a', 'd'), { code: 'ENOENT' });
       await files.rmdir({ parent: folder, name: 'c' });
-      await files.link({ inode: attributes.inode, parent: folder, name: 'e' }).catch(() => {});
+      await assert.rejects(files.link({ inode: attributes.inode, parent: folder, name: 'e' }), { code: 'EPERM' });
+      assert.equal((await files.getattr({ inode: attributes.inode })).mode, 0o700);
+      assert.equal((await files.lookup({ parent: folder, name: 'b' })).inode, attributes.inode);
+      await assert.rejects(files.lookup({ parent: folder, name: 'c' }), { code: 'ENOENT' });
     });
     assert.deepEqual(alone, []);
     await eventually(() => calls(cluster, 'executeAll') === before + 1);

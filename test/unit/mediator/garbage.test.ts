@@ -20,6 +20,9 @@ interface Store {
 }
 
 /** Two servers that forget, and a metaserver that refuses the commands for which `refuse` has an error. */
+/** Requests that have come so far, as the collector is told. */
+let requests = 0;
+
 function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
   const clock = new ManualClock();
   const events: LoggedEvent[] = [];
@@ -79,7 +82,14 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
   } as unknown as ReplicaSet;
   const held = new HeldFiles({ released: async () => {}, sparingEnded() {} });
   const orphans = new Orphans({ metadata, held, runtime, purged() {} });
-  const collector = new GarbageCollector({ metadata, replicas, orphans, counters: new Counters(), runtime });
+  const collector = new GarbageCollector({
+    metadata,
+    replicas,
+    orphans,
+    counters: new Counters(),
+    runtime,
+    calls: () => requests,
+  });
   return Object.assign(made, { held, collector });
 }
 
@@ -101,6 +111,28 @@ describe('the garbage collector', () => {
     collector.hurry();
     await clock.advance(1000);
     assert.deepEqual([...new Set(passesMs)], [1000, 1100]);
+    await collector.close();
+  });
+
+  it('waits for a pause of requests, and no longer than four seconds', async () => {
+    const { clock, collector, passesMs, reachable } = collecting({});
+    reachable.length = 0;
+    await clock.advance(SESSION_GRACE_MS);
+    collector.wake();
+    for (let tenth = 0; tenth < 20; tenth++) {
+      requests++;
+      await clock.advance(100);
+    }
+    assert.deepEqual(passesMs, []);
+    await clock.advance(100);
+    assert.equal(passesMs[0], 2100);
+    passesMs.length = 0;
+    collector.wake();
+    for (let tenth = 0; tenth < 60; tenth++) {
+      requests++;
+      await clock.advance(100);
+    }
+    assert.equal(passesMs[0], 2100 + 900 + 4000);
     await collector.close();
   });
 
@@ -132,7 +164,8 @@ describe('the garbage collector', () => {
     made.collector.wake();
     await made.clock.advance(1000);
     made.refuse = () => null;
-    await made.clock.advance(1000);
+    // Again after a second, in a pause.
+    await made.clock.advance(1100);
     assert.deepEqual([made.garbage.length, made.deleted], [0, 2 * 10]);
     await made.collector.close();
   });
@@ -159,7 +192,8 @@ describe('the garbage collector', () => {
       assert.deepEqual(made.orphans, refusal instanceof FileError ? [7] : [7, 8]);
       assert.ok(logs(made, 'garbage.orphan_kept'));
       made.refuse = () => null;
-      await made.clock.advance(5000);
+      // Again after five seconds, in a pause.
+      await made.clock.advance(5100);
       assert.deepEqual(made.orphans, []);
       await made.collector.close();
     });
