@@ -56,6 +56,7 @@ export const SABOTAGES_OF_GUARDS: Readonly<Record<string, Sabotage>> = {
     replace: instead(HeldFiles, () => ({ mayBePurged: () => true })),
   },
   'a mediator that purges files before it is known who holds them': {
+    seed: 44,
     replace: instead(Orphans, () => ({
       get graceLeftMs() {
         return 0;
@@ -68,7 +69,7 @@ export const SABOTAGES_OF_GUARDS: Readonly<Record<string, Sabotage>> = {
     })),
   },
   'a data server whose compaction drops deletions that still matter': {
-    seed: 32,
+    seed: 26,
     replace: both(
       instead(SegmentUses, () => ({ addTombstones() {} })),
       instead(BatchWriter, (real) => ({
