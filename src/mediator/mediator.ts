@@ -279,12 +279,12 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     mayAnswer: (takesRoom) =>
       connection.answered.isOpen &&
       !connection.unsynced.isCrowded &&
-      (!takesRoom || connection.answered.hasRoom) &&
+      connection.answered.takes(takesRoom) &&
       tenure?.isOver !== true &&
       (answersAll || sessions.areAlone),
     mayLook: () => connection.isReady && (tenure?.isConfirmedWithin(LOOKED_AT_MS) ?? true),
     answered: (command, result) => connection.noteAnsweredHere(command, result),
-    foundRoom: () => connection.answered.foundRoom(),
+    carriedOut: (takesRoom) => connection.answered.carriedOut(takesRoom),
     nowNs: () => clock.nowNs(),
   });
   const filesParts = {

@@ -149,7 +149,7 @@ export class Executor implements MetaserverService {
     if (this.#closed !== null) throw new ServiceError('OUTCOME_UNKNOWN', this.#closed.message);
     if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) this.#commitInBackground();
     else this.#schedule();
-    return { refused, hasRoom: this.#disk.mayApply(true) };
+    return { refused, takesChanges: this.#disk.mayApply(false), hasRoom: this.#disk.mayApply(true) };
   }
 
   async query<K extends QueryName>(message: {

@@ -43,13 +43,13 @@ export class AnsweringMediator {
     this.early = new EarlyAnswers({
       rows,
       learning: new Learning(rows, retryingMetadata(connection)),
-      mayAnswer: (takesRoom) => answered.isOpen && (!takesRoom || answered.hasRoom),
+      mayAnswer: (takesRoom) => answered.isOpen && answered.takes(takesRoom),
       mayLook: () => connection.isReady,
       answered: (command, result) => {
         this.answered++;
         connection.noteAnsweredHere(command, result);
       },
-      foundRoom: () => answered.foundRoom(),
+      carriedOut: (takesRoom) => answered.carriedOut(takesRoom),
       nowNs: () => runtime.clock.nowNs(),
     });
     this.#listeners.push((state) => {

@@ -33,6 +33,10 @@ export const METASERVER_EVENTS: EventTexts = {
   'metadata.log_replayed': text('The metaserver took over {entries} entries that its log has and its rows had not.'),
   'metadata.not_closed': text('The metaserver could not store everything before it ended; mediators send it again.'),
   'metadata.not_led': text('A metaserver that was to lead could not begin; it tries again.', DISK),
+  'metadata.not_carried_out': text(
+    'The change {command}, which the mediator had answered by itself, could not be carried out: {reason}.',
+    'An fsync of the changed file or folder says so to the program.',
+  ),
   'metadata.not_repeated': text(
     'The change {command} could not be carried out again after a crash: {reason}.',
     'An fsync of the changed file or folder says so to the program.',
@@ -50,6 +54,7 @@ export const METASERVER_EVENTS: EventTexts = {
     'Entries that are stored in the log could not be put into the rows; it is tried again.',
     DISK,
   ),
+  'metadata.unconfirmed': text('Changes that the mediator has answered by itself are sent to the metaserver again.'),
   'metadata.undone': text(
     '{commands} changes of names or attributes were lost, since mediator and metaserver crashed at once; their fsync fails.',
     'Check what programs changed in the last tenth of a second.',

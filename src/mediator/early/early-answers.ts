@@ -33,8 +33,8 @@ export interface EarlyAnswersParts {
   mayLook(): boolean;
   /** The command was answered with this. */
   answered(command: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void;
-  /** The metaserver has carried out something that takes room. */
-  foundRoom(): void;
+  /** The metaserver has carried out such a command. */
+  carriedOut(takesRoom: boolean): void;
   nowNs(): bigint;
 }
 
@@ -77,7 +77,7 @@ export class EarlyAnswers implements MetadataService {
       if (!(await this.#look(this.#rows.wanted))) break;
     }
     const result = await this.#learning.execute(message, options);
-    if (grows) this.#parts.foundRoom();
+    this.#parts.carriedOut(grows);
     return result;
   };
 

@@ -18,6 +18,8 @@ const FULL = 256;
 /** With more, or older ones, that are not confirmed, none is added: the metaserver is slow, or away. */
 const MOST = 4096;
 const OLDEST_MS = 1000;
+/** What was heard of the metaserver's disk holds for so long; then a change asks the metaserver itself. */
+const HEARD_MS = 25;
 
 /** A command with its answer, and its number among all calls sent. */
 export interface Answered {
@@ -46,7 +48,9 @@ export class AnsweredStream {
   /** Grows when what was sent is to be sent again: answers from before don't count. */
   #epoch = 0;
   #timer: Timer | null = null;
-  #hasRoom = true;
+  /** When it was heard that the disk takes changes, and that it has room. */
+  #changesHeardMs = Number.NEGATIVE_INFINITY;
+  #roomHeardMs = Number.NEGATIVE_INFINITY;
 
   readonly #parts: AnsweredStreamParts;
 
@@ -65,14 +69,15 @@ export class AnsweredStream {
     return this.#sent.length === 0 || clock.monotonicMs() - this.#sinceMs < OLDEST_MS;
   }
 
-  /** Whether the metaserver's disk takes what needs room, as far as is known. */
-  get hasRoom(): boolean {
-    return this.#hasRoom;
+  /** Whether the metaserver's disk takes changes, by what was heard of it just now. A disk may fill up or fail at any time. */
+  takes(needsRoom: boolean): boolean {
+    const heardMs = needsRoom ? this.#roomHeardMs : this.#changesHeardMs;
+    return this.#parts.clock.monotonicMs() - heardMs < HEARD_MS;
   }
 
-  /** The metaserver has carried out something that needs room. */
-  foundRoom(): void {
-    this.#hasRoom = true;
+  /** The metaserver has carried out a change. */
+  carriedOut(needsRoom: boolean): void {
+    this.#heard(true, needsRoom || this.takes(true));
   }
 
   add(answered: Answered): void {
@@ -113,6 +118,12 @@ export class AnsweredStream {
     this.#timer = null;
   }
 
+  #heard(takesChanges: boolean, hasRoom: boolean): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#changesHeardMs = takesChanges ? nowMs : Number.NEGATIVE_INFINITY;
+    this.#roomHeardMs = hasRoom ? nowMs : Number.NEGATIVE_INFINITY;
+  }
+
   async #send(batch: readonly Answered[], epoch: number): Promise<void> {
     const { metadata, deadlineMs, confirmed, interrupted, clock } = this.#parts;
     try {
@@ -120,7 +131,7 @@ export class AnsweredStream {
       if (epoch !== this.#epoch) return;
       this.#sent.splice(0, batch.length);
       this.#sinceMs = clock.monotonicMs();
-      this.#hasRoom = outcomes.hasRoom;
+      this.#heard(outcomes.takesChanges, outcomes.hasRoom);
       confirmed(outcomes, batch);
     } catch (error) {
       if (epoch !== this.#epoch) return;

@@ -310,13 +310,13 @@ export class MetaserverConnection extends RepeatedCalls {
         .catch((error: unknown) => {
           if (error instanceof ServiceError && wasUnanswered(error)) throw error;
           // It takes none of them, and would not later.
-          return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })), hasRoom: true };
+          return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })) };
         });
       this.#confirmed(outcomes, some);
     }
   }
 
-  #confirmed({ refused }: Outcomes, commands: readonly Answered[]): void {
+  #confirmed({ refused }: Pick<Outcomes, 'refused'>, commands: readonly Answered[]): void {
     for (const { place, reason } of refused) {
       this.#runtime.log.error('metadata.not_carried_out', { command: commands[place]?.command.name, reason });
     }

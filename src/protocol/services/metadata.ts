@@ -335,7 +335,8 @@ export type AnsweredCommand = Command & { id: RequestId };
 export interface Outcomes {
   /** Those that could not be carried out as they were answered, by their place in the list. */
   refused: { place: number; reason: string }[];
-  /** Whether the disk takes what needs room. */
+  /** Whether the disk takes changes, and whether also what needs room. */
+  takesChanges: boolean;
   hasRoom: boolean;
 }
 

@@ -95,7 +95,7 @@ describe('builds', function () {
       mkdir typescript; cd typescript
       cp ${root}/package.json ${root}/tsconfig.json .
       mkdir src
-      cp -r ${root}/src/mediator ${root}/src/protocol ${root}/src/runtime src
+      cp -r ${root}/src/mediator ${root}/src/namespace ${root}/src/protocol ${root}/src/runtime src
       ln -s ${MODULES} node_modules
       ${tsc}
       find out -type f | wc -l`);

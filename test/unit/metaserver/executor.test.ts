@@ -220,7 +220,7 @@ describe('commits of a metaserver', () => {
     const both = [answered('a', 1), answered('b', 2)];
     disk.release('failing');
     assert.equal(await refused, 'EIO');
-    assert.deepEqual(await Promise.all(both), Array(2).fill({ refused: [], hasRoom: false }));
+    assert.deepEqual(await Promise.all(both), Array(2).fill({ refused: [], takesChanges: false, hasRoom: false }));
     disk.state = 'good';
     runtime.advance(DISK_RETRY_MS);
     for (const name of ['a', 'b']) await meta.ask('lookup', { parent: ROOT, name });
