@@ -276,15 +276,15 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const early = new EarlyAnswers({
     rows,
     learning: metadata,
-    mayAnswer: (takesRoom) =>
+    mayAnswer: () =>
       connection.answered.isOpen &&
       !connection.unsynced.isCrowded &&
-      connection.answered.takes(takesRoom) &&
       tenure?.isOver !== true &&
       (answersAll || sessions.areAlone),
     mayLook: () => connection.isReady && (tenure?.isConfirmedWithin(LOOKED_AT_MS) ?? true),
     answered: (command, result) => connection.noteAnsweredHere(command, result),
-    carriedOut: (takesRoom) => connection.answered.carriedOut(takesRoom),
+    diskTakes: (takesRoom) => connection.answered.takes(takesRoom),
+    askDisk: () => connection.answered.askDisk(),
     nowNs: () => clock.nowNs(),
   });
   const filesParts = {

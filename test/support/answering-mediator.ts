@@ -43,13 +43,14 @@ export class AnsweringMediator {
     this.early = new EarlyAnswers({
       rows,
       learning: new Learning(rows, retryingMetadata(connection)),
-      mayAnswer: (takesRoom) => answered.isOpen && answered.takes(takesRoom),
+      mayAnswer: () => answered.isOpen,
+      diskTakes: (takesRoom) => answered.takes(takesRoom),
+      askDisk: () => answered.askDisk(),
       mayLook: () => connection.isReady,
       answered: (command, result) => {
         this.answered++;
         connection.noteAnsweredHere(command, result);
       },
-      carriedOut: (takesRoom) => answered.carriedOut(takesRoom),
       nowNs: () => runtime.clock.nowNs(),
     });
     this.#listeners.push((state) => {

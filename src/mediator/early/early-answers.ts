@@ -28,13 +28,15 @@ export interface EarlyAnswersParts {
   /** Of all other calls. */
   learning: Learning;
   /** Whether a command may be answered early just now. */
-  mayAnswer(takesRoom: boolean): boolean;
+  mayAnswer(): boolean;
+  /** Whether the metaserver's disk takes changes, by what was heard just now. */
+  diskTakes(takesRoom: boolean): boolean;
+  /** Asks how it is; never rejects. */
+  askDisk(): Promise<void>;
   /** Whether what is known is still so, and no other mediator is active. */
   mayLook(): boolean;
   /** The command was answered with this. */
   answered(command: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void;
-  /** The metaserver has carried out such a command. */
-  carriedOut(takesRoom: boolean): void;
   nowNs(): bigint;
 }
 
@@ -67,7 +69,9 @@ export class EarlyAnswers implements MetadataService {
     const { name, durable, id } = message;
     if (durable || id !== undefined || !ANSWERABLE.has(name)) return this.#learning.execute(message, options);
     const grows = GROWING.has(name);
-    for (let looks = 0; looks < MOST_LOOKS && this.#parts.mayAnswer(grows); looks++) {
+    const { mayAnswer, diskTakes, askDisk } = this.#parts;
+    if (mayAnswer() && !diskTakes(grows)) await askDisk();
+    for (let looks = 0; looks < MOST_LOOKS && mayAnswer() && diskTakes(grows); looks++) {
       this.#rows.isInUse = true;
       try {
         return this.#answer(message);
@@ -76,9 +80,7 @@ export class EarlyAnswers implements MetadataService {
       }
       if (!(await this.#look(this.#rows.wanted))) break;
     }
-    const result = await this.#learning.execute(message, options);
-    this.#parts.carriedOut(grows);
-    return result;
+    return this.#learning.execute(message, options);
   };
 
   query: MetadataService['query'] = async (message, options) => {

@@ -18,7 +18,7 @@ const FULL = 256;
 /** With more, or older ones, that are not confirmed, none is added: the metaserver is slow, or away. */
 const MOST = 4096;
 const OLDEST_MS = 1000;
-/** What was heard of the metaserver's disk holds for so long; then a change asks the metaserver itself. */
+/** What was heard of the metaserver's disk holds for so long. */
 const HEARD_MS = 25;
 
 /** A command with its answer, and its number among all calls sent. */
@@ -48,6 +48,7 @@ export class AnsweredStream {
   /** Grows when what was sent is to be sent again: answers from before don't count. */
   #epoch = 0;
   #timer: Timer | null = null;
+  #asking: Promise<void> | null = null;
   /** When it was heard that the disk takes changes, and that it has room. */
   #changesHeardMs = Number.NEGATIVE_INFINITY;
   #roomHeardMs = Number.NEGATIVE_INFINITY;
@@ -75,9 +76,12 @@ export class AnsweredStream {
     return this.#parts.clock.monotonicMs() - heardMs < HEARD_MS;
   }
 
-  /** The metaserver has carried out a change. */
-  carriedOut(needsRoom: boolean): void {
-    this.#heard(true, needsRoom || this.takes(true));
+  /** Asks how the metaserver's disk is. Those that ask meanwhile get the same answer; never rejects. */
+  askDisk(): Promise<void> {
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
   }
 
   add(answered: Answered): void {
@@ -116,6 +120,18 @@ export class AnsweredStream {
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  async #ask(): Promise<void> {
+    const { metadata, deadlineMs, interrupted } = this.#parts;
+    const epoch = this.#epoch;
+    this.flush();
+    try {
+      const { takesChanges, hasRoom } = await metadata.executeAll({ commands: [] }, { deadlineMs });
+      this.#heard(takesChanges, hasRoom);
+    } catch (error) {
+      if (epoch === this.#epoch) interrupted(error);
+    }
   }
 
   #heard(takesChanges: boolean, hasRoom: boolean): void {
