@@ -3,24 +3,21 @@
 // known until it is answered.
 import { FileError } from '../../protocol/errors.js';
 import type { Attributes } from '../../protocol/services/files.js';
-import type { CommandName, MetadataService, Queries, QueryName } from '../../protocol/services/metadata.js';
+import {
+  type CommandName,
+  type MetadataService,
+  type Queries,
+  type QueryName,
+  REPEATABLE_COMMANDS,
+} from '../../protocol/services/metadata.js';
 import { placesOf } from '../metadata/name-effects.js';
 import type { KnownRows, Look } from './known-rows.js';
 
-/** Commands that change no inode and no name. */
-const ASIDE: ReadonlySet<CommandName> = new Set([
-  'allocate',
-  'reserveInodes',
-  'retireVersions',
-  'collected',
-  'registerServer',
-  'caughtUp',
-  'takeOver',
-  'resign',
-  'addMetaserver',
-  'dropMetaserver',
+const OF_INODES: ReadonlySet<CommandName> = new Set(['trim', 'purge']);
+/** Commands that change no inode and no name: all that may be repeated but those two, and the one that does nothing. */
+const ASIDE: ReadonlySet<CommandName> = new Set<CommandName>([
+  ...REPEATABLE_COMMANDS.filter((name) => !OF_INODES.has(name)),
   'abandon',
-  'forgetResults',
 ]);
 
 type Request<K extends QueryName> = Queries[K]['request'];
