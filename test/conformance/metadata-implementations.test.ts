@@ -5,6 +5,8 @@ import { checkConsistency } from '../unit/metaserver/consistency.js';
 import {
   lmdbPlaces,
   memoryPlaces,
+  type Place,
+  type PlaceKind,
   slowMemoryPlaces,
   TestMetaserver,
   withPlace,
@@ -16,34 +18,36 @@ import { cutCases } from './metadata-cuts.js';
 import { durabilityCases } from './metadata-durability.js';
 import { namingCases } from './metadata-naming.js';
 
-/** The same commands, as far as possible answered by a mediator before the metaserver has them. */
-describe('MetadataService behind a mediator that answers early', () => {
-  // The mediator gives numbers of its own to new inodes.
-  const { 'makes nothing under a number that was never given out or is in use': _, ...naming } = namingCases;
-  for (const [name, run] of Object.entries({ ...naming, ...attributeCases, ...blockCases, ...cutCases })) {
+const CASES = { ...namingCases, ...attributeCases, ...blockCases, ...cutCases };
+
+/** One test for each of the cases, on a metaserver that `open` opens. */
+function runAll(
+  cases: Readonly<Record<string, (meta: TestMetaserver) => Promise<void>>>,
+  kind: PlaceKind,
+  open: (place: Place) => Promise<TestMetaserver>,
+): void {
+  for (const [name, run] of Object.entries(cases)) {
     it(name, () =>
-      withPlace(slowMemoryPlaces, async (place) => {
-        const meta = await TestMetaserver.openBehindMediator(place.factory);
+      withPlace(kind, async (place) => {
+        const meta = await open(place);
         await run(meta);
         await meta.close();
         await withTables(place, checkConsistency);
       }),
     );
   }
+}
+
+/** The same commands, as far as possible answered by a mediator before the metaserver has them. */
+describe('MetadataService behind a mediator that answers early', () => {
+  // The mediator gives numbers of its own to new inodes.
+  const { 'makes nothing under a number that was never given out or is in use': _, ...cases } = CASES;
+  runAll(cases, slowMemoryPlaces, ({ factory }) => TestMetaserver.openBehindMediator(factory));
 });
 
 for (const kind of [memoryPlaces, slowMemoryPlaces, lmdbPlaces]) {
   describe(`MetadataService over ${kind.name}`, () => {
-    for (const [name, run] of Object.entries({ ...namingCases, ...attributeCases, ...blockCases, ...cutCases })) {
-      it(name, () =>
-        withPlace(kind, async (place) => {
-          const meta = await TestMetaserver.open(place.factory);
-          await run(meta);
-          await meta.close();
-          await withTables(place, checkConsistency);
-        }),
-      );
-    }
+    runAll(CASES, kind, ({ factory }) => TestMetaserver.open(factory));
     for (const [name, run] of Object.entries(durabilityCases)) {
       it(name, () =>
         withPlace(kind, async (place) => {

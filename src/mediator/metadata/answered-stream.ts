@@ -13,8 +13,8 @@ import type { Clock, Timer } from '../../runtime/clock.js';
 
 /** What a crash of this mediator can lose: names that nobody has synced, of so long at most. */
 const SEND_AFTER_MS = 4;
-/** So many are sent at once. */
-const FULL = 256;
+/** Commands in one message; so many are sent at once. */
+export const MOST_AT_ONCE = 256;
 /** With more, or older ones, that are not confirmed, none is added: the metaserver is slow, or away. */
 const MOST = 4096;
 const OLDEST_MS = 1000;
@@ -86,7 +86,7 @@ export class AnsweredStream {
 
   add(answered: Answered): void {
     this.#waiting.push(answered);
-    if (this.#waiting.length >= FULL) this.flush();
+    if (this.#waiting.length >= MOST_AT_ONCE) this.flush();
     else this.#timer ??= this.#parts.clock.after(SEND_AFTER_MS, () => this.flush());
   }
 

@@ -24,7 +24,7 @@ import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
-import { type Answered, AnsweredStream } from './answered-stream.js';
+import { type Answered, AnsweredStream, MOST_AT_ONCE } from './answered-stream.js';
 import { replayUnsynced } from './replay.js';
 import { type Message, UnsyncedCommands } from './unsynced-commands.js';
 
@@ -34,9 +34,6 @@ export const METADATA_DEADLINE_MS = 30_000;
 const CONFIRM_DEADLINE_MS = 500;
 /** A command that is not known to be on the disk after this long causes a sync: twice what the metaserver lets it wait. */
 const SYNC_AFTER_MS = 100;
-
-/** Commands in one message. */
-const MOST_AT_ONCE = 256;
 
 export interface MetaserverListener {
   /** Another process answers: effects of commands under way that were seen may be gone. */
@@ -278,25 +275,20 @@ export class MetaserverConnection extends RepeatedCalls {
     if (last !== null && last.clusterId !== clusterId) {
       throw new ServiceError('REFUSED', `the metaserver is of cluster ${clusterId}, this is ${last.clusterId}`);
     }
-    if (last !== null && last.start !== start) {
-      // The same history: the last process was closed in order, and had stored all that it had answered.
-      if (last.history === history) {
-        await this.#carryOut(unconfirmed);
-        if (losses !== this.losses) return;
-        this.unsynced.markDurable(this.unsynced.answered);
-        for (const { command, result, place } of unconfirmed)
-          this.noteAnswered({ ...command, durable: false }, result, place);
-      } else {
-        await this.#replay();
+    const isOther = last !== null && last.start !== start;
+    const hasCrashed = isOther && last.history !== history;
+    if (hasCrashed) await this.#replay();
+    else await this.#carryOut(unconfirmed);
+    if (losses !== this.losses) return;
+    // The same history: the last process was closed in order, and had stored all that it had answered.
+    if (isOther && !hasCrashed) {
+      this.unsynced.markDurable(this.unsynced.answered);
+      for (const { command, result, place } of unconfirmed) {
+        this.noteAnswered({ ...command, durable: false }, result, place);
       }
-      if (losses !== this.losses) return;
-      this.answered.settled();
-      this.#listener.restarted();
-    } else {
-      await this.#carryOut(unconfirmed);
-      if (losses !== this.losses) return;
-      this.answered.settled();
     }
+    this.answered.settled();
+    if (isOther) this.#listener.restarted();
     this.#process = { clusterId, start, history };
   }
 
@@ -309,6 +301,7 @@ export class MetaserverConnection extends RepeatedCalls {
         .executeAll(request, { deadlineMs: this.#deadlineMs })
         .catch((error: unknown) => {
           if (error instanceof ServiceError && wasUnanswered(error)) throw error;
+          rethrowProgramFault(error);
           // It takes none of them, and would not later.
           return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })) };
         });

@@ -3,9 +3,13 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'mocha';
 import type { Mediator } from '../../../src/mediator/mediator.js';
+import { malformed } from '../../../src/protocol/errors.js';
 import { type FileService, ROOT_INODE } from '../../../src/protocol/services/files.js';
+import type { MetaserverService } from '../../../src/protocol/services/metadata.js';
 import { isUnbroken } from '../../../src/protocol/values/verifier.js';
+import { AnsweringMediator } from '../../support/answering-mediator.js';
 import { eventually, type FakeCluster, type Kill } from '../../support/fake-cluster.js';
+import { makeRequest, memoryPlaces, TestMetaserver, withPlace } from '../metaserver/harness.js';
 import { CALLER, calls, openCluster } from './fixture.js';
 
 const ROOT = ROOT_INODE;
@@ -183,6 +187,36 @@ describe('a mount in the mediator’s process', () => {
     await eventually(() => cluster.kills.length === 0);
     assert.deepEqual(await namesIn(folder), ['first', 'z']);
     assert.ok(!isUnbroken({ ...first, history: '' }, await verifier()));
+  });
+
+  it('hears by an fsync that the metaserver takes none of its changes, and goes on', async () => {
+    await withPlace(memoryPlaces, async ({ factory }) => {
+      const server = await TestMetaserver.open(factory);
+      let isStrict = false;
+      const strict: MetaserverService = {
+        ...server.server,
+        executeAll: async (request, options) => {
+          if (isStrict && request.commands.length > 0) throw malformed('a command of another version');
+          return server.server.executeAll(request, options);
+        },
+      };
+      const answering = await AnsweringMediator.open(strict, cluster.runtime);
+      const make = (name: string) =>
+        answering.early.execute({ name: 'make', timeNs: 9n, request: makeRequest(ROOT, name), durable: false });
+      await make('a');
+      await make('b');
+      await answering.early.sync({});
+      const first = answering.connection.verifier;
+      isStrict = true;
+      await make('c');
+      await eventually(() => answering.lost === 1);
+      isStrict = false;
+      await make('d');
+      await answering.close();
+      assert.notEqual(answering.connection.verifier.mediator, first.mediator);
+      assert.deepEqual((await server.names(ROOT)).sort(), ['a', 'b', 'd']);
+      await server.close();
+    });
   });
 
   it('is not answered early while other mounts are there', async () => {
