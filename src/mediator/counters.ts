@@ -6,6 +6,7 @@ export type CounterName =
   | 'reads'
   | 'votes'
   | 'readBytes'
+  | 'readsAhead'
   | 'writes'
   | 'writeBytes'
   | 'commits'

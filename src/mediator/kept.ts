@@ -1,6 +1,7 @@
 // How many entries the mediator keeps in memory: for metrics, and for the test
 // that nothing is left behind.
 import type { KnownRows } from './early/known-rows.js';
+import type { NextFiles } from './files/next-files.js';
 import type { BlockMap } from './metadata/block-map.js';
 import type { KnownNames } from './metadata/known-names.js';
 import type { MetaserverConnection } from './metadata/metaserver-connection.js';
@@ -17,6 +18,7 @@ interface Keepers {
   connection: MetaserverConnection;
   held: HeldFiles;
   names: KnownNames;
+  nextFiles: NextFiles;
   repairQueue: RepairQueue;
   replicas: ReplicaSet;
   rows: KnownRows;
@@ -28,13 +30,15 @@ interface Keepers {
 export type Kept = Record<string, number>;
 
 export function keptBy(keepers: Keepers): Kept {
-  const { auditor, blockMap, connection, held, names, repairQueue, replicas, rows, sessions, writer } = keepers;
+  const { auditor, blockMap, connection, held, names, nextFiles, repairQueue, replicas, rows, sessions, writer } =
+    keepers;
   return {
     ...sessions.kept(),
-    // Three caches: their sizes may stay as they are.
+    // Four caches: their sizes may stay as they are.
     blockMaps: blockMap.size,
     names: names.size,
     knownRows: rows.size,
+    filesReadAhead: nextFiles.size,
     heldFiles: held.size,
     waitingAudits: auditor.size,
     waitingRepairs: repairQueue.size,

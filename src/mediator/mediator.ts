@@ -25,6 +25,7 @@ import { ContentChanges } from './files/content-changes.js';
 import { FileReader } from './files/file-reader.js';
 import { MediatorFiles } from './files/files.js';
 import { MetadataChanges } from './files/metadata-changes.js';
+import { NextFiles } from './files/next-files.js';
 import { refusingFiles } from './files/refusing-files.js';
 import { Removals } from './files/removals.js';
 import { type Kept, keptBy } from './kept.js';
@@ -229,7 +230,8 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     runtime,
   });
-  const fileReader = new FileReader({ blockMap, reader, replicas, auditor, counters, runtime });
+  const nextFiles = new NextFiles({ blockMap, reader, runtime });
+  const fileReader = new FileReader({ blockMap, reader, nextFiles, replicas, auditor, counters, runtime });
   const recovery = new Recovery({ metadata, replicas, repairer, counters, runtime });
   const held = new HeldFiles({
     released: async (inode) => {
@@ -324,7 +326,19 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     counters,
     clock,
   });
-  const keepers = { auditor, blockMap, connection, held, names, repairQueue, replicas, rows, sessions, writer };
+  const keepers = {
+    auditor,
+    blockMap,
+    connection,
+    held,
+    names,
+    nextFiles,
+    repairQueue,
+    replicas,
+    rows,
+    sessions,
+    writer,
+  };
   const quorums = { settings, replicas: replicas.replicas, hasMetadata: () => metaservers.leader !== null };
   const metrics = new Metrics(counters, replicas.replicas, quorums, () => keptBy(keepers));
 

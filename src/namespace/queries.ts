@@ -84,6 +84,17 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'hea
     return { attributes: attributesOf(row), blocks };
   },
 
+  smallFiles(tables, { after, limit, mostBytes }) {
+    const files: Queries['smallFiles']['result']['files'] = [];
+    let last = after;
+    for (const row of tables.inodesAfter(after, limit)) {
+      last = row.inode;
+      if (row.kind !== 'file' || row.state !== 'named' || row.children === 0 || row.sizeBytes > mostBytes) continue;
+      files.push({ attributes: attributesOf(row), blocks: tables.blocks(row.inode, 0, Infinity, MAXIMUM_BLOCKS) });
+    }
+    return { files, last };
+  },
+
   allBlocks(tables, { after, limit }) {
     const blocks = tables.allBlocks(after, limit + 1);
     return { blocks: blocks.slice(0, limit), done: blocks.length <= limit };

@@ -225,6 +225,48 @@ const switching: Cases = {
     assert.deepEqual(seen, [100, 101, 102, 200, 201]);
   },
 
+  async 'finds the small files among the next inodes, with their maps'(meta) {
+    // A mediator that answers early has numbers of its own only from its second file on.
+    const before = await meta.make(ROOT, 'before');
+    const names = ['small', 'empty', 'large', 'sparse', 'last'];
+    const made: number[] = [];
+    for (const name of names) made.push((await meta.make(ROOT, name)).inode);
+    const [small = 0, empty = 0, large = 0, sparse = 0, last = 0] = made.sort((a, b) => a - b);
+    const start = Math.max(...[before.inode, ROOT].filter((inode) => inode < small));
+    await meta.commit(small, [change(0, 0, 100, 10)]);
+    await meta.fill(large, 3, 200);
+    await meta.commit(sparse, [change(1, 0, 300, 20)]);
+    await meta.commit(last, [change(0, 0, 400, 30)]);
+    const next = async (after: number, limit: number) => {
+      const { files, last } = await meta.ask('smallFiles', { after, limit, mostBytes: 2 * BLOCK_BYTES });
+      return [files.map(({ attributes, blocks }) => [attributes.inode, blocks.map((each) => each.version)]), last];
+    };
+    assert.deepEqual(await next(start, 1), [[[small, [100]]], small]);
+    assert.deepEqual(await next(start, 2), [[[small, [100]]], empty], 'inodes are counted, whatever they are');
+    assert.deepEqual(await next(small, 4), [
+      [
+        [sparse, [300]],
+        [last, [400]],
+      ],
+      last,
+    ]);
+    const final = Math.max(last, before.inode);
+    assert.deepEqual(await next(final, 10), [[], final]);
+    const ask = async (mostBytes: number) =>
+      (await meta.ask('smallFiles', { after: start, limit: 1, mostBytes })).files;
+    assert.deepEqual(await ask(10), [await meta.ask('blocks', { inode: small, first: 0, count: 1 })]);
+    assert.deepEqual(await ask(9), []);
+    // A file without names is nobody's next.
+    const { attributes } = await meta.do('makeUnnamed', {
+      parent: ROOT,
+      mode: 0o600,
+      caller: { uid: 0, gid: 0 },
+      blockSizeBytes: BLOCK_BYTES,
+    });
+    await meta.fill(attributes.inode, 1, 500);
+    assert.deepEqual(await next(attributes.inode - 1, 1), [[], attributes.inode]);
+  },
+
   async 'gives out each version number once'(meta) {
     assert.deepEqual(await meta.do('allocate', { count: 10 }), { first: 1 });
     assert.deepEqual(await meta.do('allocate', { count: 1 }), { first: 11 });

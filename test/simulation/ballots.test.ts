@@ -55,7 +55,19 @@ describe('the check of ballots behind a read', () => {
     nowUs = 10;
     const read = watch.readStarts(INODE);
     await answer(2, 0, 5, 99n);
-    assert.notEqual(watch.problemOf(read, 0, CONTENT.subarray(0, BLOCK_BYTES)), null);
+    assert.notEqual(watch.problemOf(read, 1, CONTENT.subarray(1, BLOCK_BYTES)), null);
+  });
+
+  it('counts what was answered a second before for what may have been read ahead, and nothing older', async () => {
+    await answer(1, 0, 5, 99n);
+    nowUs = 1_000_000;
+    const read = watch.readStarts(INODE);
+    await answer(2, 0, 5, 99n);
+    assert.equal(watch.problemOf(read, 0, CONTENT.subarray(0, BLOCK_BYTES)), null);
+    watch.readEnds(read);
+    nowUs++;
+    const later = watch.readStarts(INODE);
+    assert.notEqual(watch.problemOf(later, 0, CONTENT.subarray(0, BLOCK_BYTES)), null);
   });
 
   it('asks nobody about zeros', () => {

@@ -1,9 +1,14 @@
 // What the data servers have vouched for, as they answered. A read that is
 // answered must have had a quorum of them behind each block: the right bytes
-// alone do not show that anybody voted.
+// alone do not show that anybody voted. What is read from its begin may have been
+// read ahead, a second before.
 import type { BlockService } from '../../src/protocol/services/blocks.js';
 import type { Hash } from '../../src/protocol/values/hash.js';
 import { versionKey } from './version-key.js';
+
+/** What the mediator reads ahead, and for how long it keeps that (mediator/files/next-files.ts). */
+const SMALL_FILE_BYTES = 32 * 1024;
+const READ_AHEAD_US = 1_000_000;
 
 interface Ballot {
   server: number;
@@ -42,7 +47,7 @@ export class BallotWatch {
         const reply = await blocks.get(request, options);
         for (const [position, { inode, index, version }] of request.items.entries()) {
           const result = reply.results[position];
-          if (result?.state !== 'present' || this.#reads.size === 0) continue;
+          if (result?.state !== 'present') continue;
           const versions = this.#ballots.get(blockKey(inode, index)) ?? new Map<string, Ballot[]>();
           const key = versionKey({ inode, index, version });
           const ballots = versions.get(key) ?? [];
@@ -62,19 +67,30 @@ export class BallotWatch {
 
   readEnds(read: WatchedRead): void {
     this.#reads.delete(read);
-    if (this.#reads.size === 0) this.#ballots.clear();
+    if (this.#reads.size > 0) return;
+    const sinceUs = this.#nowUs() - READ_AHEAD_US;
+    for (const [block, versions] of this.#ballots) {
+      for (const [version, ballots] of versions) {
+        const young = ballots.filter(({ atUs }) => atUs >= sinceUs);
+        if (young.length === 0) versions.delete(version);
+        else versions.set(version, young);
+      }
+      if (versions.size === 0) this.#ballots.delete(block);
+    }
   }
 
   /**
-   * What is wrong with an answer to the read, or null: of some block too few servers have said since it began that they hold
-   * one and the same content. Zeros need nobody, since holes are not stored.
+   * What is wrong with an answer to the read, or null: of some block too few servers have said since it began, or since it may
+   * have been read ahead, that they hold one and the same content. Zeros need nobody, since holes are not stored.
    */
   problemOf({ inode, startedUs }: WatchedRead, offset: number, data: Uint8Array): string | null {
+    const mayBeAhead = offset === 0 && data.length <= SMALL_FILE_BYTES;
+    const sinceUs = mayBeAhead ? startedUs - READ_AHEAD_US : startedUs;
     for (let at = 0; at < data.length; ) {
       const index = Math.floor((offset + at) / this.#blockSizeBytes);
       const end = Math.min(data.length, (index + 1) * this.#blockSizeBytes - offset);
       const isZeros = this.#zeros.subarray(0, end - at).equals(data.subarray(at, end));
-      const agreeing = isZeros ? this.#readQuorum : this.#agreeing(blockKey(inode, index), startedUs);
+      const agreeing = isZeros ? this.#readQuorum : this.#agreeing(blockKey(inode, index), sinceUs);
       if (agreeing < this.#readQuorum) {
         return `block ${index} of inode ${inode} was answered for ${agreeing} servers that agree, not ${this.#readQuorum}`;
       }

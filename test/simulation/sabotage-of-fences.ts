@@ -20,6 +20,7 @@ export const SABOTAGES_OF_FENCES: Readonly<Record<string, Sabotage>> = {
     })),
   },
   'metaservers that take calls of a mediator that was replaced': {
+    seed: 55,
     mediators: MEDIATORS,
     replace: instead(ActiveMediator, (real) => ({
       admit(name, peer) {

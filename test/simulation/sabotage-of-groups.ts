@@ -38,6 +38,7 @@ export const SABOTAGES_OF_GROUPS: Readonly<Record<string, Sabotage>> = {
     })),
   },
   'a state that is taken in without some of its rows': {
+    seed: 59,
     metaservers: METASERVERS,
     replace: instead(WholeStates, (real) => ({
       receive(mark, chunks) {

@@ -62,17 +62,19 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a data server that answers before its disk has synced': {
+    seed: 52,
     blocks: (blocks) =>
       overrideBlocks(blocks, { put: (request, options) => blocks.put({ ...request, durable: false }, options) }),
   },
   'a metaserver that answers before its disk has synced': {
+    seed: 59,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute: (request, options) => metadata.execute({ ...request, durable: false }, options),
       }),
   },
   'a metaserver that carries out what it is asked again': {
-    seed: 4,
+    seed: 27,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute: (request, options) => metadata.execute({ ...request, id: undefined }, options),
@@ -83,7 +85,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
     files: (files) => override(files, { fsync: async () => ({ verifier: { mediator: '', history: '' } }) }),
   },
   'an fsync that says that nothing was ever lost': {
-    seed: 54,
+    seed: 52,
     files: (files) =>
       override(files, {
         async fsync(request, options) {
@@ -106,7 +108,7 @@ export const SABOTAGES: Readonly<Record<string, Sabotage>> = {
       }),
   },
   'a metaserver that says of versions under way that they are retired': {
-    seed: 48,
+    seed: 42,
     metadata: (metadata) =>
       overrideMetadata(metadata, {
         execute: (message, options) =>

@@ -127,6 +127,9 @@ export class Learning implements MetadataService {
       case 'blocks':
         rows.observe((result as Result<'blocks'>).attributes, look);
         return;
+      case 'smallFiles':
+        for (const { attributes } of (result as Result<'smallFiles'>).files) rows.observe(attributes, look);
+        return;
       case 'inode':
         rows.learn(result as Result<'inode'>, look);
         return;

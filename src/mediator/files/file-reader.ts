@@ -13,6 +13,7 @@ import type { Auditor } from '../voting/audit.js';
 import { wholePages } from '../voting/ballot-box.js';
 import type { ReadOutcome, ReadResult } from '../voting/read-session.js';
 import type { Reader } from '../voting/reader.js';
+import { type NextFiles, SMALL_FILE_BYTES } from './next-files.js';
 
 /** How often a read is tried while the file is rewritten under it. */
 const MAXIMUM_ATTEMPTS = 10;
@@ -24,6 +25,7 @@ const ZEROS = new Uint8Array(128 * 1024);
 interface Dependencies {
   blockMap: BlockMap;
   reader: Reader;
+  nextFiles: NextFiles;
   replicas: ReplicaSet;
   auditor: Auditor;
   counters: Counters;
@@ -33,14 +35,16 @@ interface Dependencies {
 export class FileReader {
   readonly #blockMap: BlockMap;
   readonly #reader: Reader;
+  readonly #nextFiles: NextFiles;
   readonly #replicas: ReplicaSet;
   readonly #auditor: Auditor;
   readonly #counters: Counters;
   readonly #runtime: Runtime;
 
-  constructor({ blockMap, reader, replicas, auditor, counters, runtime }: Dependencies) {
+  constructor({ blockMap, reader, nextFiles, replicas, auditor, counters, runtime }: Dependencies) {
     this.#blockMap = blockMap;
     this.#reader = reader;
+    this.#nextFiles = nextFiles;
     this.#replicas = replicas;
     this.#auditor = auditor;
     this.#counters = counters;
@@ -64,9 +68,13 @@ export class FileReader {
         const blockSize = attributes.blockSizeBytes;
         const first = Math.floor(offset / blockSize);
         const { entries } = await this.#blockMap.load(inode, first, Math.ceil(end / blockSize) - first);
-        const { outcomes, release } = await this.#vote(inode, entries, first, blockSize, offset, end);
+        const isSmall = offset === 0 && end === attributes.sizeBytes && end <= SMALL_FILE_BYTES;
+        const ahead = isSmall ? await this.#nextFiles.take(inode, entries) : undefined;
+        const { outcomes, release } = ahead ?? (await this.#vote(inode, entries, first, blockSize, offset, end));
         const failed = outcomes.find((outcome) => outcome.data === null);
         if (failed === undefined) {
+          if (ahead !== undefined) this.#counters.add('readsAhead');
+          else if (isSmall) this.#nextFiles.missed(inode);
           this.#counters.add('reads');
           this.#counters.add('readBytes', end - offset);
           const pieces = layOut(outcomes, blockSize, offset, end);

@@ -20,6 +20,12 @@ interface CachedMap {
   isComplete: boolean;
 }
 
+/** A file with all its blocks, in order. */
+export interface SmallFile {
+  inode: number;
+  blocks: readonly BlockReference[];
+}
+
 export interface MapView {
   attributes: Attributes;
   /** One per index from `first` on; null for a hole. */
@@ -53,6 +59,29 @@ export class BlockMap {
   /** Attributes from the cache; undefined when the file is not in it. */
   remembered(inode: number): Attributes | undefined {
     return this.#inodes.get(inode)?.attributes;
+  }
+
+  /**
+   * Fetches the maps of files of `mostBytes` at most among the next `limit` inodes after `after`. Answers those of which no newer
+   * revision is known, and the last inode that was looked at.
+   */
+  async loadSmall(after: number, limit: number, mostBytes: number): Promise<{ files: SmallFile[]; last: number }> {
+    const epoch = this.#epoch;
+    const request = { after, limit, mostBytes };
+    const { files, last } = await this.#metadata.query({ name: 'smallFiles', request });
+    if (epoch !== this.#epoch) return { files: [], last };
+    const current: SmallFile[] = [];
+    for (const { attributes, blocks } of files) {
+      const { inode, revision } = attributes;
+      const known = this.#inodes.get(inode)?.attributes.revision ?? -1;
+      if (known > revision) continue;
+      if (known < revision) {
+        const entries = new Map(blocks.map((block) => [block.index, block]));
+        this.#inodes.set(inode, { attributes, entries, isComplete: true });
+      }
+      current.push({ inode, blocks });
+    }
+    return { files: current, last };
   }
 
   /** Fetches attributes and the first entries in one round trip, whatever is cached. */

@@ -30,6 +30,11 @@ const CHECKS: Checks = {
       ...(most === undefined ? {} : { most }),
     };
   },
+  smallFiles: (request) => ({
+    after: check.inode(request, 'after'),
+    limit: limit(request),
+    mostBytes: check.whole(request, 'mostBytes', 0),
+  }),
   allBlocks: (request) => ({ ...after(request), limit: limit(request) }),
   getxattr: (request) => ({ inode: check.inode(request), name: check.bytesText(request, 'name') }),
   listxattr: (request) => ({ inode: check.inode(request) }),

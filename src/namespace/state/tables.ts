@@ -29,6 +29,12 @@ export class Tables {
     return value === undefined ? undefined : decodeInode(value);
   }
 
+  /** Inodes after `inode`, in order. */
+  inodesAfter(inode: number, limit: number): InodeRow[] {
+    const { to } = keys.wholeTable('inodes');
+    return this.view.scan(keys.justAfter(keys.inodeKey(inode)), to, limit).map(({ value }) => decodeInode(value));
+  }
+
   entry(parent: number, name: string): EntryRow | undefined {
     const value = this.view.get(keys.entryKey(parent, name));
     return value === undefined ? undefined : decodeEntry(value);

@@ -250,6 +250,14 @@ export interface Queries {
     request: { inode: number; first: number; count: number; most?: number };
     result: { attributes: Attributes; blocks: BlockReference[] };
   };
+  /**
+   * Files that have names, blocks, and `mostBytes` at most, with their whole block maps, among the next `limit` inodes after
+   * `after`, in order; and the last inode that was looked at, `after` when there is no other.
+   */
+  smallFiles: {
+    request: { after: number; limit: number; mostBytes: number };
+    result: { files: { attributes: Attributes; blocks: BlockReference[] }[]; last: number };
+  };
   /** All blocks of all files in key order, after (inode, index). */
   allBlocks: {
     request: { after?: { inode: number; index: number }; limit: number };

@@ -13,7 +13,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { MAXIMUM_HANDSHAKE_FRAME_BYTES } from '../limits.js';
 
 /** Changes whenever an older peer would misunderstand. */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 export const NONCE_BYTES = 32;
 
 const MAGIC = Buffer.from('nmrfs');

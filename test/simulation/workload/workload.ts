@@ -14,8 +14,9 @@ import { OpenFileRequests } from './open-file-requests.js';
 /** Writes whose outcome is open, on one file; beyond it the file is left alone for a while. */
 const MAXIMUM_OPEN_WRITES = 4;
 
-/** Shares of requests about open files and locks. */
+/** Shares of requests about open files and locks, and of walks through all files. */
 const OPEN_FILE_SHARE = 0.06;
+const WALK_SHARE = 0.03;
 const LOCK_SHARE = 0.05;
 
 export class Workload {
@@ -215,6 +216,7 @@ export class Workload {
     if (client.cutOff === null && random.chance(this.#nameShare)) return this.#names.change(client);
     if (random.chance(OPEN_FILE_SHARE)) return this.#openFiles.act(client, this.#pickFile()?.history);
     if (random.chance(LOCK_SHARE)) return this.#locks.act(client, this.#pickFile()?.history.inode);
+    if (random.chance(WALK_SHARE)) return this.#walk(client);
     const file = this.#pickFile(client);
     if (file === null) {
       if (client.cutOff === null) return this.#names.create(client);
@@ -230,6 +232,15 @@ export class Workload {
     if (roll < 0.3) return this.#content.truncate(client, history);
     if (roll < 0.38) return this.#content.fallocate(client, history);
     return this.#content.write(client, history);
+  }
+
+  /** Reads all files in the order in which they were made, as programs do that the mediator reads ahead for. */
+  async #walk(client: Client): Promise<void> {
+    for (const inode of [...this.namedInodes()].sort((a, b) => a - b)) {
+      const file = this.namedInodes().has(inode) ? this.#ledger.files.get(inode) : undefined;
+      if (file === undefined) continue;
+      await this.#content.read(client, file.history, 0, MAXIMUM_FILE_BLOCKS * this.#around.blockSizeBytes);
+    }
   }
 
   /** Mostly the one that the client has locked, if any. */
