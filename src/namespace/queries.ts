@@ -1,7 +1,7 @@
 // Every query over the tables. None changes anything.
 import { FileError, malformed } from '../protocol/errors.js';
-import { ROOT_INODE } from '../protocol/services/files.js';
-import type { Queries, QueryName } from '../protocol/services/metadata.js';
+import { type DirectoryEntry, ROOT_INODE } from '../protocol/services/files.js';
+import type { Queries, QueryName, WholeInode } from '../protocol/services/metadata.js';
 import { checkXattrName, noXattr } from './attributes.js';
 import { checkName } from './entries.js';
 import { clients } from './forget-results.js';
@@ -50,10 +50,7 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'hea
 
   attributes: (tables, { inode }) => attributesOf(live(tables, inode)),
 
-  inode(tables, { inode }) {
-    const row = live(tables, inode);
-    return { attributes: attributesOf(row), parent: row.parent, children: row.children, state: row.state };
-  },
+  inode: (tables, { inode }) => wholeInode(live(tables, inode)),
 
   readlink(tables, { inode }) {
     const row = live(tables, inode);
@@ -64,14 +61,9 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'hea
   readdir(tables, { inode, cookie, limit, attributes }) {
     const row = directory(tables, inode);
     const found = tables.entriesAfter(inode, cookie, limit + 1);
-    const entries = found.slice(0, limit).map((entry) => ({
-      name: entry.name,
-      inode: entry.inode,
-      kind: entry.kind,
-      cookie: entry.cookie,
-      ...(attributes ? { attributes: attributesOf(live(tables, entry.inode)) } : {}),
-    }));
-    return { entries, done: found.length <= limit, parent: row.parent };
+    const entries: DirectoryEntry[] = found.length > limit ? found.slice(0, limit) : found;
+    if (attributes) for (const entry of entries) entry.attributes = attributesOf(live(tables, entry.inode));
+    return { entries, done: found.length <= limit, directory: wholeInode(row) };
   },
 
   blocks(tables, { inode, first, count, most }) {
@@ -170,6 +162,11 @@ function pathOf(tables: Tables, inode: number): string | null {
     at = link.parent;
   }
   return `/${names.reverse().join('/')}`;
+}
+
+function wholeInode(row: InodeRow): WholeInode {
+  const { parent, children, nextCookie, state } = row;
+  return { attributes: attributesOf(row), parent, children, nextCookie, state };
 }
 
 function live(tables: Tables, inode: number): InodeRow {

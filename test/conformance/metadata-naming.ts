@@ -16,7 +16,7 @@ const making: Cases = {
     assert.deepEqual(await meta.ask('readdir', { inode: ROOT, cookie: 0, limit: 10, attributes: true }), {
       entries: [],
       done: true,
-      parent: ROOT,
+      directory: { attributes: root, parent: ROOT, children: 0, nextCookie: 3, state: 'named' },
     });
     assert.equal((await meta.ask('statistics', {})).inodes, 1);
   },

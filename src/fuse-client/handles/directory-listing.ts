@@ -2,6 +2,7 @@
 // from any cookie. A batch with attributes is dropped when this mount has changed
 // something since it was asked for, or when the kernel might not keep it any longer.
 import type { DirectoryEntry, FileService } from '../../protocol/services/files.js';
+import { firstAfter } from '../../protocol/values/listing.js';
 import type { Clock } from '../../runtime/clock.js';
 
 const FIRST_BATCH_ENTRIES = 128;
@@ -88,16 +89,4 @@ export class DirectoryListing {
       clock.monotonicMs() - batch.fetchedAtMs < attributeTimeoutMs
     );
   }
-}
-
-/** Cookies grow in list order. */
-function firstAfter(entries: readonly DirectoryEntry[], cookie: number): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((entries[middle]?.cookie ?? 0) > cookie) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

@@ -5,7 +5,6 @@
 
 import { GROWING } from '../../namespace/takes-room.js';
 import { FileError } from '../../protocol/errors.js';
-import type { Attributes } from '../../protocol/services/files.js';
 import type {
   AnsweredCommand,
   Command,
@@ -84,24 +83,33 @@ export class EarlyAnswers implements MetadataService {
   };
 
   query: MetadataService['query'] = async (message, options) => {
-    const known = this.#parts.mayLook() ? this.#known(message) : undefined;
+    let known: object | undefined;
+    if (this.#parts.mayLook()) {
+      this.#rows.isInUse = true;
+      known = this.#known(message);
+    }
     return known === undefined ? this.#learning.query(message, options) : (known as never);
   };
 
-  /** The answer to a query about a name or an inode; undefined: only the metaserver has it. */
-  #known({ name, request }: { name: QueryName; request: object }): Attributes | undefined {
+  /** The answer to a query about names or an inode; undefined: only the metaserver has it. */
+  #known({ name, request }: { name: QueryName; request: object }): object | undefined {
     try {
-      if (name === 'attributes') {
-        const { inode } = request as Queries['attributes']['request'];
-        return this.#rows.attributes(inode) ?? undefined;
+      switch (name) {
+        case 'attributes':
+          return this.#rows.attributes((request as Queries['attributes']['request']).inode) ?? undefined;
+        case 'readdir':
+          return this.#rows.readdir(request as Queries['readdir']['request']);
+        case 'lookup': {
+          const { parent, name: wanted } = request as Queries['lookup']['request'];
+          // Two names without entries; the metaserver knows what they stand for.
+          if (wanted === '.' || wanted === '..') return undefined;
+          const found = this.#rows.lookup(parent, wanted);
+          if (found === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(wanted)}`);
+          return found;
+        }
+        default:
+          return undefined;
       }
-      if (name !== 'lookup') return undefined;
-      const { parent, name: wanted } = request as Queries['lookup']['request'];
-      // Two names without entries; the metaserver knows what they stand for.
-      if (wanted === '.' || wanted === '..') return undefined;
-      const found = this.#rows.lookup(parent, wanted);
-      if (found === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(wanted)}`);
-      return found;
     } catch (error) {
       if (error === UNKNOWN) return undefined;
       throw error;

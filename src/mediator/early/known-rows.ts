@@ -3,18 +3,19 @@
 // is not here makes a command fail with UNKNOWN before it has changed anything.
 //
 // A row here has all that an answer depends on, and not all of the metaserver's
-// row: cookies, blocks, garbage and totals are the metaserver's alone.
+// row: blocks, garbage and totals are the metaserver's alone.
 import { apply } from '../../namespace/apply.js';
+import { TABLE_QUERIES } from '../../namespace/queries.js';
 import { encodeCounters } from '../../namespace/state/counters.js';
 import { decodeEntry, type EntryRow } from '../../namespace/state/entry-rows.js';
 import { attributesOf, decodeInode, type InodeRow } from '../../namespace/state/inode-row.js';
 import { COUNTERS_KEY, entryKey, inodeKey, nameFromKey, numberFromKey } from '../../namespace/state/keys.js';
 import { Tables } from '../../namespace/state/tables.js';
 import type { Key, Row, View } from '../../namespace/view.js';
-import type { Attributes, FileKind, FileName } from '../../protocol/services/files.js';
-import type { Command, CommandName, Commands, Queries } from '../../protocol/services/metadata.js';
-import { OrderedByUse } from '../../runtime/ordered-by-use.js';
+import type { Attributes, DirectoryEntry, FileKind, FileName } from '../../protocol/services/files.js';
+import type { Command, CommandName, Commands, Queries, WholeInode } from '../../protocol/services/metadata.js';
 import { RecentMap } from '../../runtime/recent-map.js';
+import { KnownDirectories, type KnownDirectory, UNKNOWN_COOKIE } from './known-directories.js';
 
 /** An answer depends on a row that is not known. Not an error of anybody: made once, since a stack takes time. */
 export const UNKNOWN = new Error('not known to this mediator');
@@ -26,9 +27,8 @@ export type Wanted =
   | { what: 'settled' }
   | { what: 'never' };
 
-/** Inodes, and names and directories together: each about 20 megabytes. */
+/** About 20 megabytes. */
 const MAXIMUM_INODES = 65_536;
-const MAXIMUM_NAMES = 65_536;
 
 /** So large that no command runs into a limit of the numbers that it gives out or counts. */
 const PLENTY = 2 ** 40;
@@ -44,41 +44,45 @@ const COUNTERS = encodeCounters({
   retiredBelow: 0,
 });
 
-interface Directory {
-  /** null: there is no such name. */
-  names: Map<FileName, EntryRow | null>;
-  /** Names that exist, among them. */
-  present: number;
-}
-
 /**
  * What was known when something was asked. The answer counts while nothing was forgotten since: what is known is never turned back
  * then. Names count while their directory was not forgotten, which is a loss of its own.
  */
 export interface Look {
   losses: number;
-  directory: Directory | undefined;
+  directory: KnownDirectory | undefined;
 }
 
 /** The namespace's tables, of which blocks are left out: no answer depends on which blocks a file loses. */
 class KnownTables extends Tables {
-  readonly #rows: KnownRows;
+  protected readonly rows: KnownRows;
 
   constructor(rows: KnownRows) {
     super(rows);
-    this.#rows = rows;
+    this.rows = rows;
   }
 
   override inode(inode: number): InodeRow | undefined {
-    return this.#rows.inode(inode);
+    return this.rows.inode(inode);
+  }
+
+  override entriesAfter(parent: number, cookie: number, limit: number): DirectoryEntry[] {
+    return this.rows.entriesAfter(parent, cookie, limit);
   }
 
   override entry(parent: number, name: FileName): EntryRow | undefined {
-    return this.#rows.entry(parent, name);
+    return this.rows.entry(parent, name);
   }
 
   override blocks(): [] {
     return [];
+  }
+}
+
+/** The same without copies, for what changes nothing. */
+class UnchangedTables extends KnownTables {
+  override inode(inode: number): InodeRow | undefined {
+    return this.rows.unchanged(inode);
   }
 }
 
@@ -89,8 +93,7 @@ export class KnownRows implements View {
   wanted: Wanted = { what: 'never' };
   /** 'none': there is no such inode. */
   readonly #inodes = new RecentMap<number, InodeRow | 'none'>(MAXIMUM_INODES);
-  readonly #directories = new OrderedByUse<number, Directory>();
-  #names = 0;
+  readonly #directories = new KnownDirectories();
   /** Inodes that commands under way at the metaserver may change, and how many of these. */
   readonly #inFlux = new Map<number, number>();
   /** Of these, inodes that several commands may have changed at the same time: their answers come in any order. */
@@ -102,9 +105,10 @@ export class KnownRows implements View {
   /** What the command at hand has changed; null removes. */
   readonly #changes = new Map<Key, Uint8Array | null>();
   readonly #tables = new KnownTables(this);
+  readonly #unchangedTables = new UnchangedTables(this);
 
   get size(): number {
-    return this.#inodes.size + this.#names;
+    return this.#inodes.size + this.#directories.size;
   }
 
   /**
@@ -119,7 +123,7 @@ export class KnownRows implements View {
       const result = apply<K>(this.#tables, command);
       const isChange = this.#changes.size > 0;
       for (const [key, value] of this.#changes) this.#keep(key, value);
-      this.#makeRoom();
+      this.#directories.makeRoom();
       return { result, isChange };
     } finally {
       this.#changes.clear();
@@ -141,6 +145,12 @@ export class KnownRows implements View {
     return row === 'none' || row.state === 'purging' ? null : attributesOf(row);
   }
 
+  /** A page of a listing, when all entries of the directory are known. Throws UNKNOWN, and what the namespace throws. */
+  readdir(request: Queries['readdir']['request']): Queries['readdir']['result'] {
+    if (this.#unclear > 0) this.#fail({ what: 'settled' });
+    return TABLE_QUERIES.readdir(this.#unchangedTables, request);
+  }
+
   /** The number is given to an inode that is made next. */
   free(inode: number): void {
     this.#inodes.set(inode, 'none');
@@ -160,14 +170,27 @@ export class KnownRows implements View {
   inode(inode: number): InodeRow | undefined {
     const changed = this.#changes.size === 0 ? undefined : this.#changes.get(inodeKey(inode));
     if (changed !== undefined) return changed === null ? undefined : decodeInode(changed);
+    const row = this.unchanged(inode);
+    return row === undefined ? undefined : { ...row };
+  }
+
+  /** The row itself, for who changes nothing. */
+  unchanged(inode: number): InodeRow | undefined {
     const row = this.#inode(inode);
-    return row === 'none' ? undefined : { ...row };
+    return row === 'none' ? undefined : row;
   }
 
   entry(parent: number, name: FileName): EntryRow | undefined {
     const changed = this.#changes.size === 0 ? undefined : this.#changes.get(entryKey(parent, name));
     if (changed !== undefined) return changed === null ? undefined : decodeEntry(changed);
     return this.#entry(parent, name) ?? undefined;
+  }
+
+  entriesAfter(parent: number, cookie: number, limit: number): DirectoryEntry[] {
+    const row = this.#inode(parent);
+    const directory = this.#directories.use(parent);
+    if (row === 'none' || row.children !== (directory?.present ?? 0)) return this.refuse();
+    return directory === undefined ? [] : (directory.entriesAfter(cookie, limit) ?? this.refuse());
   }
 
   put(key: Key, value: Uint8Array): void {
@@ -185,8 +208,8 @@ export class KnownRows implements View {
   /** To be called before something is asked of which rows are learnt. @param parent the directory whose names are asked for */
   look(parent?: number): Look {
     if (parent === undefined) return { losses: this.#lost, directory: undefined };
-    const directory = this.#directoryOf(parent);
-    this.#makeRoom();
+    const directory = this.#directories.of(parent);
+    this.#directories.makeRoom();
     return { losses: this.#lost, directory };
   }
 
@@ -204,29 +227,39 @@ export class KnownRows implements View {
     if (links === 0 && known === undefined) return;
     // As many as there may be: whether a file is taken apart at once or step by step shows in no answer.
     const children = kind === 'file' ? Math.ceil(sizeBytes / blockSizeBytes) : 0;
-    this.learn({ attributes, parent: 0, children, state: links > 0 ? 'named' : (known?.state ?? 'named') }, look);
+    const state = links > 0 ? 'named' : (known?.state ?? 'named');
+    this.learn({ attributes, parent: 0, children, nextCookie: 0, state }, look);
   }
 
   /** The row of an inode, as far as answers depend on it. */
-  learn({ attributes, parent, children, state }: Queries['inode']['result'], look: Look): void {
+  learn(whole: WholeInode, look: Look): void {
+    const { attributes } = whole;
     const { inode } = attributes;
     if (look.losses !== this.#lost || this.#isInFlux(inode)) return;
     const known = this.#inodes.get(inode);
     if (known === 'none' || (known !== undefined && isLater(known, attributes))) return;
-    this.#inodes.set(inode, rowOf(attributes, parent, children, state));
+    this.#inodes.set(inode, rowOf(whole));
   }
 
-  /** What a name stood for when it was asked for; null: nothing. */
-  learnName(parent: number, name: FileName, found: { inode: number; kind: FileKind } | null, look: Look): void {
+  /** What a name stood for when it was asked for, in a listing with its cookie; null: nothing. */
+  learnName(
+    parent: number,
+    name: FileName,
+    found: { inode: number; kind: FileKind; cookie?: number } | null,
+    look: Look,
+  ): void {
     // No entries stand for these two, and the directory does not count them.
     if (name === '.' || name === '..') return;
     const directory = this.#directories.get(parent);
     if (directory === undefined || directory !== look.directory) return;
     // A change that was answered here since then would have left the name here.
-    if (directory.names.has(name)) return;
+    const known = directory.entry(name);
+    const isOnlyPlace = known?.inode === found?.inode && known?.cookie === UNKNOWN_COOKIE;
+    if (known !== undefined && !isOnlyPlace) return;
     if (look.losses !== this.#lost || this.#isInFlux(parent)) return;
-    this.#setName(directory, name, found === null ? null : { inode: found.inode, kind: found.kind, cookie: 0 });
-    this.#makeRoom();
+    const { inode = 0, kind = 'file', cookie = UNKNOWN_COOKIE } = found ?? {};
+    this.#directories.set(directory, name, found === null ? null : { inode, kind, cookie });
+    this.#directories.makeRoom();
   }
 
   /**
@@ -246,7 +279,10 @@ export class KnownRows implements View {
       }
       let isAlone = true;
       for (const inode of touched) if (!this.#endFlux(inode)) isAlone = false;
-      for (const parent of parents) this.#forgetNames(parent);
+      for (const parent of parents) {
+        this.forget(parent);
+        this.#directories.forget(parent);
+      }
       return isAlone;
     };
   }
@@ -283,7 +319,6 @@ export class KnownRows implements View {
   clear(): void {
     this.#forgetInodes();
     this.#directories.clear();
-    this.#names = 0;
   }
 
   #forgetInodes(): void {
@@ -306,7 +341,7 @@ export class KnownRows implements View {
 
   #entry(parent: number, name: FileName): EntryRow | null {
     const directory = this.#directories.use(parent);
-    const known = directory?.names.get(name);
+    const known = directory?.entry(name);
     if (known !== undefined) return known;
     // As many names are known as the directory has: it has no other.
     const row = this.#inode(parent);
@@ -324,40 +359,7 @@ export class KnownRows implements View {
       this.#inodes.set(numberFromKey(key, 1), value === null ? 'none' : decodeInode(value));
     } else if (key[0] === 'd') {
       const entry = value === null ? null : decodeEntry(value);
-      this.#setName(this.#directoryOf(numberFromKey(key, 1)), nameFromKey(key, 1), entry);
-    }
-  }
-
-  #setName(directory: Directory, name: FileName, entry: EntryRow | null): void {
-    const before = directory.names.get(name);
-    if (before === undefined) this.#names++;
-    else if (before !== null) directory.present--;
-    if (entry !== null) directory.present++;
-    directory.names.set(name, entry);
-  }
-
-  #forgetNames(parent: number): void {
-    this.forget(parent);
-    const directory = this.#directories.get(parent);
-    if (directory === undefined) return;
-    this.#names -= 1 + directory.names.size;
-    this.#directories.delete(parent);
-  }
-
-  #directoryOf(inode: number): Directory {
-    const known = this.#directories.use(inode);
-    if (known !== undefined) return known;
-    const directory = { names: new Map(), present: 0 };
-    this.#directories.set(inode, directory);
-    this.#names++;
-    return directory;
-  }
-
-  #makeRoom(): void {
-    for (const [oldest, { names }] of this.#directories) {
-      if (this.#names <= MAXIMUM_NAMES) return;
-      this.#directories.delete(oldest);
-      this.#names -= 1 + names.size;
+      this.#directories.set(this.#directories.of(numberFromKey(key, 1)), nameFromKey(key, 1), entry);
     }
   }
 }
@@ -368,7 +370,7 @@ function isLater(known: InodeRow, { revision, accessTimeNs }: Attributes): boole
 }
 
 // All members by name: V8 keeps no common shape for literals that begin with a spread.
-function rowOf(attributes: Attributes, parent: number, children: number, state: InodeRow['state']): InodeRow {
+function rowOf({ attributes, parent, children, nextCookie, state }: WholeInode): InodeRow {
   return {
     inode: attributes.inode,
     kind: attributes.kind,
@@ -387,7 +389,7 @@ function rowOf(attributes: Attributes, parent: number, children: number, state: 
     state,
     parent,
     children,
-    nextCookie: 0,
+    nextCookie,
     xattrs: attributes.extendedAttributes,
     target: '',
   };

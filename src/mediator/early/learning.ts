@@ -134,9 +134,10 @@ export class Learning implements MetadataService {
         rows.learn(result as Result<'inode'>, look);
         return;
       case 'readdir':
-        for (const { name: entry, inode, kind, attributes } of (result as Result<'readdir'>).entries) {
-          if (attributes !== undefined) rows.observe(attributes, look);
-          rows.learnName((request as Request<'readdir'>).inode, entry, { inode, kind }, look);
+        rows.learn((result as Result<'readdir'>).directory, look);
+        for (const entry of (result as Result<'readdir'>).entries) {
+          if (entry.attributes !== undefined) rows.observe(entry.attributes, look);
+          rows.learnName((request as Request<'readdir'>).inode, entry.name, entry, look);
         }
         return;
       default:

@@ -264,7 +264,8 @@ export class MediatorFiles implements FileService {
       // Only a name whose file's attributes are remembered can answer a lookup.
       if (this.#blockMap.remembered(inode) !== undefined) learn(name, inode);
     }
-    return result;
+    const { entries, done, directory } = result;
+    return { entries, done, parent: directory.parent };
   }
 
   async statfs(): Promise<FileSystemSpace> {

@@ -1,11 +1,12 @@
 // Typed reads of the tables, over any view. The rules of the namespace are not here.
 import { Buffer } from 'node:buffer';
+import type { DirectoryEntry } from '../../protocol/services/files.js';
 import type { ServerPlace } from '../../protocol/services/group.js';
 import type { BlockReference, ServerRecord } from '../../protocol/services/metadata.js';
 import type { Key, Row, View } from '../view.js';
 import { decodeBlock } from './block-rows.js';
 import { type Counters, decodeCounters } from './counters.js';
-import { type CookieRow, decodeCookie, decodeEntry, type EntryRow } from './entry-rows.js';
+import { decodeCookie, decodeEntry, type EntryRow } from './entry-rows.js';
 import { decodeInode, type InodeRow } from './inode-row.js';
 import * as keys from './keys.js';
 import { decodeMetaservers, encodeMetaservers } from './metaservers.js';
@@ -40,13 +41,13 @@ export class Tables {
     return value === undefined ? undefined : decodeEntry(value);
   }
 
-  /** Entries of a directory after `cookie`, in the order of their cookies. */
-  entriesAfter(parent: number, cookie: number, limit: number): (CookieRow & { cookie: number })[] {
+  /** Entries of a directory after `cookie`, in the order of their cookies, without attributes. */
+  entriesAfter(parent: number, cookie: number, limit: number): DirectoryEntry[] {
     const from = keys.cookieKey(parent, cookie + 1);
-    return this.view.scan(from, keys.rowsOf('cookies', parent).to, limit).map(({ key, value }) => ({
-      ...decodeCookie(value),
-      cookie: keys.numberFromKey(key, 9),
-    }));
+    return this.view.scan(from, keys.rowsOf('cookies', parent).to, limit).map(({ key, value }) => {
+      const { name, inode, kind } = decodeCookie(value);
+      return { name, inode, kind, cookie: keys.numberFromKey(key, 9) };
+    });
   }
 
   /** One of the names of an inode. */
@@ -133,7 +134,8 @@ export class Tables {
 }
 
 function toBlock({ key, value }: Row): BlockReference {
-  return { index: keys.numberFromKey(key, 9), ...decodeBlock(value) };
+  const { version, hash, length } = decodeBlock(value);
+  return { index: keys.numberFromKey(key, 9), version, hash, length };
 }
 
 function toServer(name: string, value: Uint8Array): ServerRecord {

@@ -59,6 +59,18 @@ export interface ServerRecord {
  */
 export type InodeState = 'named' | 'purging' | 'unnamed';
 
+/** An inode with what its attributes do not say. */
+export interface WholeInode {
+  attributes: Attributes;
+  /** Of a directory. */
+  parent: number;
+  /** Entries or blocks. */
+  children: number;
+  /** Of the next entry of a directory. */
+  nextCookie: number;
+  state: InodeState;
+}
+
 /** Every command by its name: what it takes and what it answers. All fail with FileError and then change nothing. */
 export interface Commands {
   /**
@@ -235,15 +247,11 @@ export const REPEATABLE_COMMANDS = [
 export interface Queries {
   lookup: { request: { parent: number; name: FileName }; result: Attributes };
   attributes: { request: { inode: number }; result: Attributes };
-  /** An inode with what its attributes do not say: `parent` of a directory, and how many entries or blocks it has. */
-  inode: {
-    request: { inode: number };
-    result: { attributes: Attributes; parent: number; children: number; state: InodeState };
-  };
+  inode: { request: { inode: number }; result: WholeInode };
   readlink: { request: { inode: number }; result: { target: string } };
   readdir: {
     request: { inode: number; cookie: number; limit: number; attributes: boolean };
-    result: { entries: DirectoryEntry[]; done: boolean; parent: number };
+    result: { entries: DirectoryEntry[]; done: boolean; directory: WholeInode };
   };
   /** Entries of the block map with first <= index < first + count, in order, the first `most` if given; holes are left out. Includes the attributes, read at the same moment. */
   blocks: {

@@ -35,7 +35,8 @@ function rename(name: string, newName: string) {
   return files.rename({ parent: folder, name, newParent: folder, newName, mode: 'replace', held: [] });
 }
 
-async function namesIn(inode: number, of: FileService = files): Promise<string[]> {
+/** By the metaserver, unless another service is given. */
+async function namesIn(inode: number, of: FileService = mediator.files): Promise<string[]> {
   const { entries } = await of.readdir({ inode, cookie: 0, limit: 100, attributes: false });
   return entries.map(({ name }) => name).sort();
 }
@@ -73,6 +74,50 @@ describe('a mount in the mediator’s process', () => {
     assert.deepEqual(alone, []);
     await eventually(() => calls(cluster, 'executeAll') === before + 1);
     assert.deepEqual(await namesIn(folder, mediator.files), ['b', 'first']);
+  });
+
+  it('lists a directory without the metaserver once all of it is known, as the metaserver does', async () => {
+    const lists = (of: FileService, cookie = 0, limit = 100) =>
+      of.readdir({ inode: folder, cookie, limit, attributes: true });
+    for (const name of ['c', 'a', 'b', 'd']) await mkdir(name);
+    await rename('a', 'e');
+    await files.rmdir({ parent: folder, name: 'b' });
+    await rename('d', 'c');
+    const alone = await callsOf(async () => {
+      const { entries, done } = await lists(files);
+      assert.deepEqual([entries.map(({ name }) => name), done], [['first', 'c', 'e'], true]);
+      const [, second] = entries;
+      assert.equal((await lists(files, 0, 2)).done, false);
+      assert.deepEqual((await lists(files, second?.cookie, 2)).entries, entries.slice(2));
+    });
+    assert.deepEqual(alone, []);
+    assert.deepEqual(await lists(files), await lists(mediator.files));
+  });
+
+  it('lists what it knew nothing of without the metaserver from the second time on', async () => {
+    for (const name of ['a', 'b', 'c']) await mkdir(name);
+    await cluster.crashMetaserver();
+    await files.getattr({ inode: folder });
+    assert.deepEqual(await namesIn(folder, files), ['a', 'b', 'c', 'first']);
+    assert.deepEqual(await callsOf(() => namesIn(folder, files)), []);
+    // A name alone does not say where it stands in a listing.
+    await cluster.crashMetaserver();
+    for (const name of ['first', 'c', 'b', 'a']) await files.lookup({ parent: folder, name });
+    assert.deepEqual(await callsOf(() => namesIn(folder, files)), ['readdir']);
+    assert.deepEqual(await callsOf(() => namesIn(folder, files)), []);
+  });
+
+  it('lists anew what others have changed', async () => {
+    await mkdir('a');
+    await namesIn(folder, files);
+    await mediator.files.mkdir({ parent: folder, name: 'b', mode: 0o755, caller: CALLER });
+    assert.deepEqual(await namesIn(folder, files), ['a', 'b', 'first']);
+    const request = { parent: folder, name: 'file', mode: 0o644, exclusive: true, forWriting: true, caller: CALLER };
+    const { inode } = (await files.create(request)).attributes;
+    await files.write({ inode, extents: [{ offset: 0, data: Buffer.from('text') }], modifyTimeNs: 1n });
+    const { entries } = await files.readdir({ inode: folder, cookie: 0, limit: 100, attributes: true });
+    assert.equal(entries.find(({ name }) => name === 'file')?.attributes?.sizeBytes, 4);
+    await assert.rejects(namesIn(inode, files), { code: 'ENOTDIR' });
   });
 
   it('sees its changes in all that it asks the metaserver for', async () => {

@@ -108,7 +108,7 @@ describe('what is learnt from the metaserver', () => {
       learning.query({ name: 'inode', request: { inode: 1 } }),
       learning.query({ name: 'lookup', request: { parent: 1, name: 'a' } }),
     ];
-    answers.give({ attributes: root, parent: 0, children: 1, state: 'named' });
+    answers.give({ attributes: root, parent: 0, children: 1, nextCookie: 4, state: 'named' });
     answers.give({ ...FILE, links: 1, revision: 2 });
     await Promise.all(both);
     rows.run({ name: 'unlink', timeNs: 3n, request: { parent: 1, name: 'a', held: [5] } });
@@ -138,7 +138,7 @@ describe('what is learnt from the metaserver', () => {
     const rows = new KnownRows();
     rows.isInUse = true;
     const attributes: Attributes = { ...FILE, inode: 1, kind: 'directory' };
-    rows.learn({ attributes, parent: 0, children: 0, state: 'named' }, rows.look());
+    rows.learn({ attributes, parent: 0, children: 0, nextCookie: 3, state: 'named' }, rows.look());
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     collect();
