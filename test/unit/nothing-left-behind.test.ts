@@ -22,6 +22,7 @@ const CACHES: ReadonlyMap<string, number> = new Map([
   ['mediator blockMaps', 4096],
   ['mediator names', 65_536],
   ['mediator knownRows', 131_072],
+  ['mediator filesReadAhead', 8192],
   ['mediator sessionChanges', 512],
   ['mount recentAttributes', 1024],
   ['mount bareInodes', 65_536],

@@ -29,6 +29,8 @@ const MOST_FILES = 64;
 const INODES_PER_FILE = 2;
 const MOST_BYTES_AT_ONCE = 512 * 1024;
 const MOST_BYTES_KEPT = 8 * 1024 * 1024;
+/** What else is kept of a file. */
+const FILE_BYTES = 1024;
 
 /** Reads of small files in the order of their inodes. */
 interface Run {
@@ -226,7 +228,7 @@ function isSame(one: BlockReference, other: BlockReference | undefined): boolean
 }
 
 function bytesOf(blocks: readonly BlockReference[]): number {
-  let sum = 0;
+  let sum = FILE_BYTES;
   for (const { length } of blocks) sum += length;
   return sum;
 }
