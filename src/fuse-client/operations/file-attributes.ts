@@ -59,8 +59,8 @@ export class FileAttributes {
       const isBuffered = await this.#resizePending(inode, sizeBytes, handle);
       if (!isBuffered) rest.sizeBytes = sizeBytes;
     }
-    // Pending bytes carry their own modification time, which must not come after one that is set now.
-    if (rest.modifyTimeNs !== undefined) await this.#storeMapped(inode);
+    // Bytes on their way carry their own modification time, which must not come after one that is set now.
+    if (rest.modifyTimeNs !== undefined) await this.#storeOnTheirWay(inode);
     else if (rest.accessTimeNs !== undefined) await this.#known.file(inode)?.flush();
     if (Object.keys(rest).length === 0) {
       this.#known.noteChange();
@@ -68,7 +68,9 @@ export class FileAttributes {
     }
     if (handle !== undefined) throwLostLock(this.#handles.file(handle));
     const set = (given?: CallOptions) => this.#files.setattr({ inode, changes: rest, caller }, given);
-    const changed = await (guard === undefined ? set() : guard.run(set, limits));
+    const guarded = guard === undefined ? set : () => guard.run(set, limits);
+    const file = rest.modifyTimeNs === undefined ? undefined : this.#known.file(inode);
+    const changed = await (file === undefined ? guarded() : file.setTime(guarded));
     const isWrite = rest.sizeBytes !== undefined && Object.keys(rest).length === 1;
     if (isWrite) this.#known.noteCommit(changed);
     else this.#known.noteChange([changed]);
@@ -89,12 +91,13 @@ export class FileAttributes {
   }
 
   /**
-   * Stores what was written until now, through mappings too. The kernel says nothing of a mapping before it sends its pages,
-   * so it is made to send them.
+   * Stores what the mount has begun to send, and all of a file with mappings: the kernel says nothing of a mapping before it
+   * sends its pages, so it is made to send them.
    */
-  async #storeMapped(inode: number): Promise<void> {
+  async #storeOnTheirWay(inode: number): Promise<void> {
     const file = this.#known.file(inode);
-    if (file?.isMappable === true) await this.#kernelCache.writeBack(inode);
-    await file?.flush();
+    if (file?.isMappable !== true) return file?.settled();
+    await this.#kernelCache.writeBack(inode);
+    await file.flush();
   }
 }

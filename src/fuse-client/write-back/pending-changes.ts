@@ -80,8 +80,13 @@ export class PendingChanges {
     this.#stored = { ...this.#stored, revision: 0 };
   }
 
-  /** Something was written, or cut. */
-  touch(timeNs: bigint): void {
+  /** The modification time of what is pending; null: it was set after the last write. */
+  get writeTimeNs(): bigint | null {
+    return this.#writeTimeNs;
+  }
+
+  /** Something was written or cut at that time; null: the modification time is set. */
+  touch(timeNs: bigint | null): void {
     this.#writeTimeNs = timeNs;
   }
 

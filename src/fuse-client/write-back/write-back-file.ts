@@ -121,7 +121,7 @@ export class WriteBackFile {
   /** Cuts the file at `sizeBytes`, no more than its size, when the next batch is stored. */
   async truncate(sizeBytes: number, reason: 'open' | 'request'): Promise<void> {
     const { limits } = this.guard;
-    while (!this.#pending.inFlight.isEmpty) await this.#pending.inFlight.settleOne();
+    await this.settled();
     limits?.signal.throwIfAborted();
     // Nothing to cut: another mount may have written behind that end by the time this is stored.
     if (sizeBytes >= this.attributes.sizeBytes) return;
@@ -147,8 +147,26 @@ export class WriteBackFile {
       const end = isWhole ? this.#pending.dirtyEnd : this.#pending.batchEnd(BATCH_BYTES);
       if (!this.#send(end)) await inFlight.settleOne();
     }
-    while (!inFlight.isEmpty) await inFlight.settleOne();
+    await this.settled();
     this.#isStreaming = false;
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  async settled(): Promise<void> {
+    const { inFlight } = this.#pending;
+    while (!inFlight.isEmpty) await inFlight.settleOne();
+  }
+
+  /** Runs a change of the modification time: what was written before has none of its own from then on, unless the change fails. */
+  async setTime<T>(change: () => Promise<T>): Promise<T> {
+    const { writeTimeNs } = this.#pending;
+    this.#pending.touch(null);
+    try {
+      return await change();
+    } catch (error) {
+      if (this.#pending.writeTimeNs === null) this.#pending.touch(writeTimeNs);
+      throw error;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 // Which times a file has while bytes of it wait for their commit, and after it.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { FileError } from '../../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import { CALLER, contentOf, type Fixture, Flags, fixture, stored, uninterrupted } from './fixture.js';
 
@@ -44,11 +45,51 @@ describe('times around a write', () => {
     assert.deepEqual(await timesOf(parts, inode), [writtenNs, linked.changeTimeNs]);
   });
 
-  it('stay as they are set after a write: pending bytes are stored before', async () => {
-    const { operations, inode, handle } = await withPending();
-    await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
+  it('stay as they are set after a write whose bytes are stored later', async () => {
+    const parts = await withPending();
+    const { operations, files, clock, inode, handle } = parts;
+    await clock.advance(1000);
+    const { changeTimeNs } = await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
+    assert.equal((await files.getattr({ inode })).sizeBytes, 0, 'the bytes are still here');
+    assert.deepEqual(await timesOf(parts, inode), [-5n, changeTimeNs]);
     await operations.files.flush(handle);
+    assert.deepEqual(await timesOf(parts, inode), [-5n, changeTimeNs]);
+    assert.equal(await contentOf(parts, inode), 'x');
+  });
+
+  it('stay as they are set while bytes of an earlier write are on their way', async () => {
+    const parts = await withPending();
+    const { operations, inode, handle } = parts;
+    const flushed = operations.files.flush(handle);
+    await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
+    await flushed;
     assert.equal((await operations.attributes.get(inode)).modifyTimeNs, -5n);
+  });
+
+  it('are those of a write that comes after they were set', async () => {
+    const parts = await withPending();
+    const { operations, clock, inode, handle } = parts;
+    await operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER);
+    await clock.advance(1000);
+    const later = clock.nowNs();
+    await operations.content.write(handle, 1, Buffer.from('y'), {}, uninterrupted);
+    assert.deepEqual(await timesOf(parts, inode), [later, later]);
+    await operations.files.flush(handle);
+    assert.deepEqual(await timesOf(parts, inode), [later, later]);
+  });
+
+  it('are those of the write when they could not be set after it', async () => {
+    const parts = await withPending();
+    const { operations, files, inode, handle, writtenNs } = parts;
+    const { setattr } = files;
+    files.setattr = async () => {
+      throw new FileError('EPERM', 'not allowed here');
+    };
+    await assert.rejects(operations.attributes.set(inode, { modifyTimeNs: -5n }, CALLER), { code: 'EPERM' });
+    files.setattr = setattr;
+    assert.deepEqual(await timesOf(parts, inode), [writtenNs, writtenNs]);
+    await operations.files.flush(handle);
+    assert.deepEqual(await timesOf(parts, inode), [writtenNs, writtenNs]);
   });
 
   it('stay as they are set after a store through a mapping, which the kernel is asked for before', async () => {
