@@ -86,6 +86,34 @@ const SHAPES: readonly Make[] = [
   (v) => ({ name: v[1], inode: v[2], kind: v[3], cookie: v[4], attributes: v[5] }),
   // Garbage.
   (v) => ({ sequence: v[1], inode: v[2], index: v[3], version: v[4] }),
+  // Commands that were answered early, and what became of them.
+  (v) => ({ commands: v[1] }),
+  (v) => ({ name: v[1], timeNs: v[2], request: v[3], id: v[4] }),
+  (v) => ({
+    parent: v[1],
+    name: v[2],
+    kind: v[3],
+    mode: v[4],
+    umask: v[5],
+    device: v[6],
+    target: v[7],
+    caller: v[8],
+    exclusive: v[9],
+    blockSizeBytes: v[10],
+    inode: v[11],
+  }),
+  (v) => ({ inode: v[1], parent: v[2], name: v[3] }),
+  (v) => ({ inode: v[1], changes: v[2], caller: v[3] }),
+  (v) => ({ mode: v[1] }),
+  (v) => ({ modifyTimeNs: v[1] }),
+  (v) => ({ uid: v[1], gid: v[2], mode: v[3] }),
+  (v) => ({ refused: v[1], takesChanges: v[2], hasRoom: v[3] }),
+  // Listings and small files.
+  (v) => ({ entries: v[1], done: v[2], directory: v[3] }),
+  (v) => ({ attributes: v[1], parent: v[2], children: v[3], nextCookie: v[4], state: v[5] }),
+  (v) => ({ name: v[1], inode: v[2], kind: v[3], cookie: v[4] }),
+  (v) => ({ after: v[1], limit: v[2], mostBytes: v[3] }),
+  (v) => ({ files: v[1], last: v[2] }),
 ];
 
 /** The members of each shape, in order. */

@@ -180,14 +180,31 @@ describe('codec', () => {
     const base = { index: 3, version: 7, hash: 5n, length: 100 };
     const plan = { index: 3, base, baseLength: 100, length: 100, writes: [{ offset: 0, data: Buffer.alloc(9) }] };
     const row = decodeInode(Buffer.alloc(160));
+    const make = {
+      ...{ parent: 1, name: 'a', kind: 'file', mode: 1, umask: 0, device: 0, target: '' },
+      caller: { uid: 0, gid: 0 },
+    };
+    const requests = [
+      { ...make, exclusive: true, blockSizeBytes: 9, inode: 2 },
+      { parent: 1, name: 'a', newParent: 1, newName: 'b', mode: 'exchange', held: [] },
+      { parent: 1, name: 'b', held: [] },
+      { inode: 2, parent: 1, name: 'c' },
+      ...[{ mode: 1 }, { uid: 0, gid: 0, mode: 1 }, { modifyTimeNs: 1n }].map((changes) => ({
+        ...{ inode: 2, changes, caller: { uid: 0, gid: 0 } },
+      })),
+    ];
     const often: Record<string, object> = {
+      'early answers': { commands: requests.map((request) => ({ name: 'x', timeNs: 1n, request, id: '1' })) },
+      'what became of them': { refused: [], takesChanges: true, hasRoom: true },
       put: { items: [putItem({ ...plan, whole: false }, 2, 8, null)], durable: true, replace: false },
       'whole put': { items: [putItem({ ...plan, whole: true }, 2, 8, Buffer.alloc(9))], durable: true, replace: false },
       attributes: { state: 'committed', attributes: attributesOf(row) },
     };
     for (const [name, body] of Object.entries(often)) {
       const sent = Buffer.concat(encodeReply(1, body)).toString('latin1');
-      for (const member of SHAPE_MEMBERS.flat()) assert.ok(!sent.includes(member), `${name}: ${member}`);
+      // Shorter ones may be among the values.
+      const members = SHAPE_MEMBERS.flat().filter(({ length }) => length > 2);
+      for (const member of members) assert.ok(!sent.includes(member), `${name}: ${member}`);
     }
   });
 
