@@ -152,10 +152,10 @@ describe('reading the next files ahead', () => {
     assert.ok(ahead < LAST_INODE / 4, `${ahead} files`);
   });
 
-  it('reads no more than half a megabyte ahead at once', async () => {
+  it('reads no more than half a megabyte ahead at once, with what it keeps of each file', async () => {
     for (let inode = 1; inode <= LAST_INODE; inode++) blocksOf.set(inode, [block(inode, 0, 32 * 1024)]);
     for (let inode = 1; inode <= 100; inode++) await readFile(inode, blocksOf.get(inode));
-    assert.deepEqual(Math.max(...votes.map(([, files]) => files)), 16);
+    assert.equal(Math.max(...votes.map(([, files]) => files)), 15);
   });
 
   it('asks for nothing more at each read when there are no next files', async () => {
