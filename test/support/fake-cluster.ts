@@ -73,6 +73,8 @@ export class FakeCluster {
   collectedFate: 'kept' | 'lost' | 'unanswered' = 'kept';
   /** In this order. */
   readonly kills: Kill[] = [];
+  /** What the answer to a query waits for, once the metaserver has found it. */
+  beforeAnswer: (query: string) => Promise<unknown> | undefined = () => undefined;
   /** Calls that reached the metaserver, by name. */
   readonly metadataCalls = new Map<string, number>();
   readonly #mediators: Mediator[] = [];
@@ -137,7 +139,11 @@ export class FakeCluster {
           ? this.#loseCollected()
           : this.#unlessKilled(message.name, () => this.#metaserver.metadata.execute(message, options)),
       query: (message, options) =>
-        this.#unlessKilled(message.name, () => this.#metaserver.metadata.query(message, options)),
+        this.#unlessKilled(message.name, async () => {
+          const result = await this.#metaserver.metadata.query(message, options);
+          await this.beforeAnswer(message.name);
+          return result;
+        }),
       executeAll: (request, options) =>
         this.#unlessKilled('executeAll', () => this.#metaserver.metadata.executeAll(request, options)),
       sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),

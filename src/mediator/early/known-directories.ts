@@ -14,7 +14,7 @@ export class KnownDirectory {
   /** null: there is no such name. */
   readonly #names = new Map<FileName, EntryRow | null>();
   #present = 0;
-  /** The names that exist, as they are listed; absent after a change. */
+  /** The names that exist, as they are listed; absent until somebody lists them, and after a change of a name whose place is not known. */
   #listing: DirectoryEntry[] | undefined;
 
   /** Names of which something is known. */
@@ -37,7 +37,19 @@ export class KnownDirectory {
     if (before !== undefined && before !== null) this.#present--;
     if (entry !== null) this.#present++;
     this.#names.set(name, entry);
-    this.#listing = undefined;
+    this.#relist(name, before ?? null, entry);
+  }
+
+  /** Keeps the listing in order: to sort it anew after each change would make removing all of a large directory slow. */
+  #relist(name: FileName, before: EntryRow | null, entry: EntryRow | null): void {
+    const listing = this.#listing;
+    if (listing === undefined) return;
+    if (before?.cookie === UNKNOWN_COOKIE || entry?.cookie === UNKNOWN_COOKIE) {
+      this.#listing = undefined;
+      return;
+    }
+    if (before !== null) listing.splice(firstAfter(listing, before.cookie - 1), 1);
+    if (entry !== null) listing.splice(firstAfter(listing, entry.cookie), 0, toListed(name, entry));
   }
 
   /** Copies of known entries behind a cookie, as they are listed; undefined when the place of one is not known. */
@@ -53,10 +65,14 @@ export class KnownDirectory {
   #sorted(): DirectoryEntry[] {
     const listing: DirectoryEntry[] = [];
     for (const [name, entry] of this.#names) {
-      if (entry !== null) listing.push({ name, inode: entry.inode, kind: entry.kind, cookie: entry.cookie });
+      if (entry !== null) listing.push(toListed(name, entry));
     }
     return listing.sort((a, b) => a.cookie - b.cookie);
   }
+}
+
+function toListed(name: FileName, { inode, kind, cookie }: EntryRow): DirectoryEntry {
+  return { name, inode, kind, cookie };
 }
 
 export class KnownDirectories {

@@ -81,7 +81,9 @@ export class Learning implements MetadataService {
       const result = await execution;
       isOver = true;
       const { attributes } = result as { attributes?: Attributes };
-      const told = ended() && attributes?.kind !== 'directory' ? attributes : undefined;
+      // Of a file without names, attributes do not say whether it ever had one.
+      const isTold = ended() && attributes?.kind !== 'directory' && attributes?.links !== 0;
+      const told = isTold ? attributes : undefined;
       // What the answer does not speak of may be gone.
       for (const inode of inodes ?? []) if (inode !== told?.inode) this.#rows.forget(inode);
       if (told !== undefined && this.#rows.isInUse) this.#rows.observe(told, this.#rows.look());

@@ -17,6 +17,8 @@ import type { Reader } from '../voting/reader.js';
 export const SMALL_FILE_BYTES = 32 * 1024;
 /** A vote is not older than that when its bytes are given out. */
 const KEPT_MS = 1000;
+/** A read waits no longer for a vote on many files: another file may lack a quorum while a server hangs. */
+const PATIENCE_MS = 200;
 /** A read goes on with a run when its inode comes at most so far behind the run's last. */
 const NEAR = 16;
 /** Reads of a run before the next files are read ahead. */
@@ -100,7 +102,7 @@ export class NextFiles {
     run.used++;
     if (inode >= run.middle) this.#readOn(run);
     if (!this.#counts(kept, entries)) return undefined;
-    const outcomes = await kept.outcomes;
+    const outcomes = await this.#soon(kept.outcomes);
     return outcomes === null ? undefined : { outcomes, release() {} };
   }
 
@@ -124,6 +126,13 @@ export class NextFiles {
     run.last = inode;
     run.reads++;
     if (run.reads >= READS_BEFORE && inode >= run.middle) this.#readOn(run);
+  }
+
+  #soon(outcomes: Promise<ReadOutcome[] | null>): Promise<ReadOutcome[] | null> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#runtime.clock.after(PATIENCE_MS, () => resolve(null));
+      outcomes.then(resolve, reject).finally(() => timer.cancel());
+    });
   }
 
   #counts({ blocks, quorum, untilMs }: KeptFile, entries: readonly (BlockReference | null)[]): boolean {

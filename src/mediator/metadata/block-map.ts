@@ -32,11 +32,20 @@ export interface MapView {
   entries: (BlockReference | null)[];
 }
 
+/** A query under way, whose answer may be older than what was heard since it was asked. */
+interface Asking {
+  /** By inode, the revisions that were heard of and not remembered. */
+  heard: Map<number, number>;
+  epoch: number;
+  turnovers: number;
+}
+
 export class BlockMap {
   readonly #metadata: MetadataService;
   readonly #inodes = new RecentMap<number, CachedMap>(MAXIMUM_INODES);
   /** Grows with every `clear`: answers to queries from before are not remembered. */
   #epoch = 0;
+  readonly #asking = new Set<Asking>();
 
   constructor(metadata: MetadataService) {
     this.#metadata = metadata;
@@ -66,22 +75,25 @@ export class BlockMap {
    * revision is known, and the last inode that was looked at.
    */
   async loadSmall(after: number, limit: number, mostBytes: number): Promise<{ files: SmallFile[]; last: number }> {
-    const epoch = this.#epoch;
-    const request = { after, limit, mostBytes };
-    const { files, last } = await this.#metadata.query({ name: 'smallFiles', request });
-    if (epoch !== this.#epoch) return { files: [], last };
-    const current: SmallFile[] = [];
-    for (const { attributes, blocks } of files) {
-      const { inode, revision } = attributes;
-      const known = this.#inodes.get(inode)?.attributes.revision ?? -1;
-      if (known > revision) continue;
-      if (known < revision) {
-        const entries = new Map(blocks.map((block) => [block.index, block]));
-        this.#inodes.set(inode, { attributes, entries, isComplete: true });
+    const asking = this.#ask();
+    try {
+      const request = { after, limit, mostBytes };
+      const { files, last } = await this.#metadata.query({ name: 'smallFiles', request });
+      const current: SmallFile[] = [];
+      for (const { attributes, blocks } of files) {
+        const { inode, revision } = attributes;
+        const known = this.#inodes.get(inode)?.attributes.revision ?? -1;
+        if (known > revision || !this.#isNewest(attributes, asking)) continue;
+        if (known < revision) {
+          const entries = new Map(blocks.map((block) => [block.index, block]));
+          this.#inodes.set(inode, { attributes, entries, isComplete: true });
+        }
+        current.push({ inode, blocks });
       }
-      current.push({ inode, blocks });
+      return { files: current, last };
+    } finally {
+      this.#asking.delete(asking);
     }
-    return { files: current, last };
   }
 
   /** Fetches attributes and the first entries in one round trip, whatever is cached. */
@@ -96,14 +108,16 @@ export class BlockMap {
 
   /** Attributes from any answer: a map with an older revision is dropped. */
   observe(attributes: Attributes): void {
-    const cached = this.#inodes.get(attributes.inode);
-    if (cached !== undefined && cached.attributes.revision < attributes.revision) this.#inodes.delete(attributes.inode);
+    const { inode, revision } = attributes;
+    const cached = this.#inodes.get(inode);
+    if (cached === undefined || cached.attributes.revision < revision) this.#drop(inode, revision);
   }
 
   /** The access time has changed, without a new revision. `attributes` may still have one, from another change. */
   accessed(attributes: Attributes): void {
     this.observe(attributes);
     const cached = this.#inodes.get(attributes.inode);
+    if (cached === undefined) this.forget(attributes.inode);
     if (cached === undefined || cached.attributes.revision > attributes.revision) return;
     const { accessTimeNs } = attributes;
     if (accessTimeNs > cached.attributes.accessTimeNs) cached.attributes = { ...cached.attributes, accessTimeNs };
@@ -119,13 +133,13 @@ export class BlockMap {
     changes: { index: number; next: BlockReference | null }[],
     hole?: BlockRange,
   ): void {
-    const cached = this.#inodes.get(attributes.inode);
-    if (cached === undefined) return;
+    const { inode, revision } = attributes;
+    const cached = this.#inodes.get(inode);
     // The map includes this commit already.
-    if (attributes.revision <= cached.attributes.revision) return;
-    if (attributes.revision !== cached.attributes.revision + 1) {
-      // Another change came between, whose answer is under way or went to another mediator.
-      this.#inodes.delete(attributes.inode);
+    if (cached !== undefined && revision <= cached.attributes.revision) return;
+    // Nothing is remembered, or another change came between, whose answer is under way or went to another mediator.
+    if (cached === undefined || revision !== cached.attributes.revision + 1) {
+      this.#drop(inode, revision);
       return;
     }
     cached.attributes = attributes;
@@ -137,7 +151,7 @@ export class BlockMap {
         if (index >= hole.first && index < hole.end) cached.entries.set(index, null);
     }
     for (const { index, next } of changes) cached.entries.set(index, next);
-    if (cached.entries.size > MAXIMUM_ENTRIES) this.#inodes.delete(attributes.inode);
+    if (cached.entries.size > MAXIMUM_ENTRIES) this.#drop(inode, revision);
   }
 
   /** Empties the cache: a metaserver that crashed may have gone back to older revisions. */
@@ -146,8 +160,27 @@ export class BlockMap {
     this.#epoch++;
   }
 
+  /** Also answers to queries under way. */
   forget(inode: number): void {
+    this.#drop(inode, Number.POSITIVE_INFINITY);
+  }
+
+  /** Its map is not known: older ones than of that revision may be under way. */
+  #drop(inode: number, revision: number): void {
     this.#inodes.delete(inode);
+    for (const { heard } of this.#asking) heard.set(inode, Math.max(revision, heard.get(inode) ?? 0));
+  }
+
+  #ask(): Asking {
+    const asking = { heard: new Map<number, number>(), epoch: this.#epoch, turnovers: this.#inodes.turnovers };
+    this.#asking.add(asking);
+    return asking;
+  }
+
+  /** Whether an answer with these attributes may be remembered. */
+  #isNewest({ inode, revision }: Attributes, { heard, epoch, turnovers }: Asking): boolean {
+    if (epoch !== this.#epoch || turnovers !== this.#inodes.turnovers) return false;
+    return revision >= (heard.get(inode) ?? 0);
   }
 
   #known(inode: number, first: number, count: number): MapView | null {
@@ -163,9 +196,19 @@ export class BlockMap {
   }
 
   async #query(inode: number, first: number, count: number): Promise<Attributes> {
-    const epoch = this.#epoch;
-    const { attributes, blocks } = await this.#metadata.query({ name: 'blocks', request: { inode, first, count } });
-    if (epoch !== this.#epoch) return attributes;
+    const asking = this.#ask();
+    try {
+      const { attributes, blocks } = await this.#metadata.query({ name: 'blocks', request: { inode, first, count } });
+      if (!this.#isNewest(attributes, asking)) return attributes;
+      return this.#remember(attributes, blocks, first, count);
+    } finally {
+      this.#asking.delete(asking);
+    }
+  }
+
+  /** @returns these attributes, or newer ones */
+  #remember(attributes: Attributes, blocks: readonly BlockReference[], first: number, count: number): Attributes {
+    const { inode } = attributes;
     let cached = this.#inodes.get(inode);
     if (cached !== undefined && cached.attributes.revision > attributes.revision) return cached.attributes;
     if (

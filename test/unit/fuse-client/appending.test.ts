@@ -2,8 +2,12 @@
 // append too.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
+import { Opcode } from '../../../src/fuse-client/kernel/codec/layout.js';
 import { ROOT_INODE } from '../../../src/protocol/services/files.js';
+import { settle } from '../../support/manual-clock.js';
 import { CALLER, contentOf, Flags, fixture, stored, uninterrupted } from './fixture.js';
+import { requestBytes, u32, u64 } from './request-bytes.js';
+import { sessionOver } from './session-fixture.js';
 
 describe('the write-back buffer of a file that is open for appending', () => {
   it('appends where the file really ends, and makes the kernel forget its older idea', async () => {
@@ -14,6 +18,27 @@ describe('the write-back buffer of a file that is open for appending', () => {
     await parts.operations.files.flush(handle);
     assert.equal(await contentOf(parts, inode), '123456');
     assert.deepEqual(parts.forgotten, [`content:${inode}`]);
+  });
+
+  it('takes no size with its own appends, as a listing shows it, for appends of others', async () => {
+    const parts = fixture();
+    for (const name of ['a', 'b', 'c']) await stored(parts, name.repeat(200), '');
+    const inode = await stored(parts, 'f', '0123');
+    const { handle } = await parts.operations.files.open(inode, Flags.WRITE | Flags.APPEND);
+    await parts.operations.content.write(handle, 4, Buffer.from('own'), {}, uninterrupted);
+    const { receive, replies } = sessionOver(parts);
+    receive(requestBytes({ opcode: Opcode.OPENDIR }, u32(0, 0)));
+    await settle();
+    const listing = replies.at(-1)?.body.readBigUInt64LE(0) ?? 0n;
+    // Entries are fetched that do not fit the reply, and wait for the next.
+    for (const after of [2, 3, 4]) {
+      receive(requestBytes({ opcode: Opcode.READDIRPLUS }, u64(listing, after), u32(512, 0), u64(0), u32(0, 0)));
+      await settle();
+      assert.equal(replies.at(-1)?.error, 0);
+      assert.equal((await parts.operations.names.lookup(ROOT_INODE, 'f')).sizeBytes, 7);
+    }
+    await parts.operations.files.flush(handle);
+    assert.equal(await contentOf(parts, inode), '0123own');
   });
 
   it('puts pages of a mapping where they belong, also when they come with a file that is open for appending', async () => {

@@ -27,6 +27,11 @@ class Answers {
   give(answer: object = {}): void {
     this.#waiting.shift()?.(answer);
   }
+
+  /** The youngest one. */
+  giveLast(answer: object): void {
+    this.#waiting.pop()?.(answer);
+  }
 }
 
 describe('what is learnt from the metaserver', () => {
@@ -114,6 +119,24 @@ describe('what is learnt from the metaserver', () => {
     rows.run({ name: 'unlink', timeNs: 3n, request: { parent: 1, name: 'a', held: [5] } });
     const again = { inode: 5, parent: 1, name: 'a' };
     assert.throws(() => rows.run({ name: 'link', timeNs: 4n, request: again }), { code: 'ENOENT' });
+  });
+
+  it('is nothing of a file without names from before a change that was answered sooner', async () => {
+    const answers = new Answers();
+    const rows = new KnownRows();
+    rows.isInUse = true;
+    const learning = new Learning(rows, answers.metadata);
+    const nameless = { ...FILE, links: 0 };
+    const asked = learning.query({ name: 'inode', request: { inode: 5 } });
+    const changed = learning.execute({
+      ...{ name: 'setattr', timeNs: 2n, durable: false },
+      request: { inode: 5, changes: { mode: 0o600 }, caller: { uid: 0, gid: 0 } },
+    });
+    answers.giveLast({ attributes: { ...nameless, mode: 0o600, revision: 4 } });
+    await changed;
+    answers.give({ attributes: nameless, parent: 0, children: 0, nextCookie: 0, state: 'unnamed' });
+    await asked;
+    assert.throws(() => rows.attributes(5), UNKNOWN);
   });
 
   it('is nothing of a file that gets a name while another command changes the directory', async () => {

@@ -26,7 +26,7 @@ describe('reading the next files ahead', () => {
   /** First inodes and numbers of files of each vote. */
   let votes: [first: number, files: number][];
   let queries: number;
-  let reader: { quorum: number; hasQuorum: boolean; released: number };
+  let reader: { quorum: number; hasQuorum: boolean; released: number; answers: Promise<void> | undefined };
   /** Lengths of the blocks of each file that is no file of one block of 10 bytes. */
   let blocksOf: Map<number, BlockReference[]>;
 
@@ -35,7 +35,7 @@ describe('reading the next files ahead', () => {
     votes = [];
     queries = 0;
     blocksOf = new Map();
-    reader = { quorum: 2, hasQuorum: true, released: 0 };
+    reader = { quorum: 2, hasQuorum: true, released: 0, answers: undefined };
     const blockMap = {
       async loadSmall(after: number, limit: number) {
         queries++;
@@ -46,7 +46,8 @@ describe('reading the next files ahead', () => {
     };
     const read = async (wanted: Wanted[]): Promise<ReadResult> => {
       votes.push([wanted[0]?.inode ?? 0, new Set(wanted.map(({ inode }) => inode)).size]);
-      const { hasQuorum } = reader;
+      const { hasQuorum, answers } = reader;
+      await answers;
       const outcomes = wanted.map((each) => ({
         data: hasQuorum ? Buffer.alloc(each.length, each.inode) : null,
         box: new BallotBox(each),
@@ -145,6 +146,22 @@ describe('reading the next files ahead', () => {
     for (let inode = 4; inode < 20; inode++) assert.equal(await readFile(inode), false);
   });
 
+  it('waits a fifth of a second for a vote under way, and no longer', async () => {
+    let answer = (): void => {};
+    reader.answers = new Promise((resolve) => {
+      answer = resolve;
+    });
+    await readFirst();
+    const first = next.take(4, [block(4)]);
+    await clock.advance(200);
+    assert.equal(await first, undefined);
+    const second = next.take(5, [block(5)]);
+    answer();
+    assert.notEqual(await second, undefined);
+    await settle();
+    assert.equal(clock.pending, 0);
+  });
+
   it('reads less ahead when little of it is read, and then nothing', async () => {
     // Every sixteenth file.
     for (let inode = 16; inode < LAST_INODE; inode += 16) await readFile(inode);
@@ -152,10 +169,10 @@ describe('reading the next files ahead', () => {
     assert.ok(ahead < LAST_INODE / 4, `${ahead} files`);
   });
 
-  it('reads no more than half a megabyte ahead at once', async () => {
+  it('reads no more than half a megabyte ahead at once, with what it keeps of each file', async () => {
     for (let inode = 1; inode <= LAST_INODE; inode++) blocksOf.set(inode, [block(inode, 0, 32 * 1024)]);
     for (let inode = 1; inode <= 100; inode++) await readFile(inode, blocksOf.get(inode));
-    assert.deepEqual(Math.max(...votes.map(([, files]) => files)), 16);
+    assert.equal(Math.max(...votes.map(([, files]) => files)), 15);
   });
 
   it('asks for nothing more at each read when there are no next files', async () => {

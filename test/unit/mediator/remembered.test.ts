@@ -85,4 +85,40 @@ describe('what the mediator remembers of a file', () => {
     assert.equal((await files.open({ inode, forWriting: false })).mode, 0o600);
     assert.equal((await files.lookup({ parent: ROOT_INODE, name: 'a' })).mode, 0o600);
   });
+
+  for (const query of ['smallFiles', 'blocks'] as const) {
+    it(`is not older than a change that was answered while the query ${query} was under way`, async () => {
+      const { cluster, mediator } = await openCluster();
+      const files = mediator.ownFiles;
+      const inodes: number[] = [];
+      for (let at = 0; at < 8; at++) {
+        inodes.push(await makeFile(mediator, `f${at}`));
+        await write(mediator, inodes[at] ?? 0, 0, 'text');
+      }
+      const inode = inodes[5] ?? 0;
+      await cluster.crashMetaserver();
+      // The mount is answered early from here on.
+      await files.setattr({ inode, changes: { mode: 0o640 }, caller: CALLER });
+      await cluster.crashMetaserver();
+      await files.setattr({ inode, changes: { mode: 0o644 }, caller: CALLER });
+      const name = { parent: ROOT_INODE, name: 'f5' };
+      await files.lookup(name);
+      let release = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      cluster.beforeAnswer = (asked) => (asked === query ? held : undefined);
+      const before = calls(cluster, query);
+      let opening: Promise<unknown> | undefined;
+      if (query === 'blocks') opening = files.open({ inode, forWriting: false });
+      else for (const each of inodes.slice(0, 3)) await text(mediator, each);
+      await eventually(() => calls(cluster, query) > before);
+      await files.setattr({ inode, changes: { mode: 0o600 }, caller: CALLER });
+      release();
+      await opening;
+      await eventually(() => query === 'blocks' || (mediator.kept().filesReadAhead ?? 0) > 0);
+      assert.equal((await files.lookup(name)).mode, 0o600);
+      assert.equal((await files.open({ inode, forWriting: false })).mode, 0o600);
+    });
+  }
 });

@@ -18,10 +18,13 @@ export async function readDirectory(
   const room = Math.min(request.size, MAXIMUM_WRITE_BYTES);
   const most = Math.ceil(room / SMALLEST_ENTRY_BYTES[request.kind]);
   if (request.offset === 0) listed.note(directory, clock.monotonicMs(), operations.heardChanges);
-  const entries = await operations.directories.read(request.handle, request.offset, plus, most);
-  for (const entry of entries) {
-    if (entry.attributes !== undefined) entry.attributes = operations.attributes.current(entry.attributes);
-  }
+  const found = await operations.directories.read(request.handle, request.offset, plus, most);
+  // Copies: an entry that does not fit is answered again, and what is pending must not be taken for what is stored.
+  const entries = found.map(({ name, inode, kind, cookie, attributes }) =>
+    attributes === undefined
+      ? { name, inode, kind, cookie }
+      : { name, inode, kind, cookie, attributes: operations.attributes.current(attributes) },
+  );
   const { body, lookedUp } = encodeDirectory(entries, room, plus ? attributeTimeoutMs : undefined);
   if (entries.length > 0 && body[0]?.length === 0) throw new FileError('EINVAL', 'no entry fits the reply');
   for (const { name, attributes } of lookedUp) {
