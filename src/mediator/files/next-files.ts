@@ -51,12 +51,18 @@ interface Run {
   isReading: boolean;
 }
 
+/** On many files. */
+interface Vote {
+  isOver: boolean;
+}
+
 interface KeptFile {
   run: Run;
   blocks: readonly BlockReference[];
   /** Of the vote. */
   quorum: number;
   untilMs: number;
+  vote: Vote;
   /** null when some block had no quorum. */
   outcomes: Promise<ReadOutcome[] | null>;
 }
@@ -102,7 +108,7 @@ export class NextFiles {
     run.used++;
     if (inode >= run.middle) this.#readOn(run);
     if (!this.#counts(kept, entries)) return undefined;
-    const outcomes = await this.#soon(kept.outcomes);
+    const outcomes = await (kept.vote.isOver ? kept.outcomes : this.#soon(kept.outcomes));
     return outcomes === null ? undefined : { outcomes, release() {} };
   }
 
@@ -174,17 +180,19 @@ export class NextFiles {
     run.ahead += chosen.length;
     const { quorum } = this.#reader;
     const untilMs = this.#runtime.clock.monotonicMs() + KEPT_MS;
-    const vote = this.#vote(chosen.flatMap(({ inode, blocks }) => blocks.map((block) => whole(inode, block))));
+    const reading = this.#vote(chosen.flatMap(({ inode, blocks }) => blocks.map((block) => whole(inode, block))));
+    const vote: Vote = { isOver: false };
     let first = 0;
     for (const { inode, blocks } of chosen) {
       const [from, to] = [first, first + blocks.length];
       first = to;
-      const outcomes = vote.then((all) => outcomesOf(all.slice(from, to)));
-      this.#kept.set(inode, { run, blocks, quorum, untilMs, outcomes });
+      const outcomes = reading.then((all) => outcomesOf(all.slice(from, to)));
+      this.#kept.set(inode, { run, blocks, quorum, untilMs, vote, outcomes });
       this.#keptBytes += bytesOf(blocks);
     }
     this.#makeRoom();
-    await vote;
+    await reading;
+    vote.isOver = true;
   }
 
   /** Those that are not here yet, as many as are wanted and not too large together. */
