@@ -2,6 +2,7 @@
 // slow, disks fail, stall, fill up, rot or are replaced. In the safe mode the atlas is
 // asked first; beyond it, anything may happen at once.
 
+import { METADATA_DEADLINE_MS } from '../../src/mediator/metadata/metaserver-connection.js';
 import { LONGEST_WAIT_MS, SESSION_GRACE_MS } from '../../src/protocol/services/sessions.js';
 import type { Atlas } from './atlas.js';
 import type { DataHost, SimulatedCluster } from './cluster.js';
@@ -64,6 +65,11 @@ export class Faults {
     return this.#lasting.started;
   }
 
+  /** A client that is answered early asks once, and the mediator goes on for as long as it tries to reach its metaserver. */
+  get #givesUpAfterMs(): number {
+    return this.#cluster.shape.answersEarly ? METADATA_DEADLINE_MS + 8000 : 8000;
+  }
+
   /** Whether a request that was cut off from its client can't change anything any more. */
   isSettled({ cutOffUs }: { cutOffUs: number }): boolean {
     const { clearSinceUs } = this.#lasting;
@@ -71,7 +77,7 @@ export class Faults {
     const quietUs = this.#world.scheduler.nowUs - Math.max(cutOffUs, clearSinceUs);
     // Without its last mediator only a message that was on its way can still arrive.
     const isOrphaned = this.#mediators.endedUs > cutOffUs;
-    return quietUs > (isOrphaned ? 500 : 8000) * MILLISECOND_US;
+    return quietUs > (isOrphaned ? 500 : this.#givesUpAfterMs) * MILLISECOND_US;
   }
 
   /** Whether the client's session may have ended since then: it was stopped for long. */
