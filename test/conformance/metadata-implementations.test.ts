@@ -17,8 +17,9 @@ import { blockCases } from './metadata-blocks.js';
 import { cutCases } from './metadata-cuts.js';
 import { durabilityCases } from './metadata-durability.js';
 import { namingCases } from './metadata-naming.js';
+import { orphanCases } from './metadata-orphans.js';
 
-const CASES = { ...namingCases, ...attributeCases, ...blockCases, ...cutCases };
+const CASES = { ...namingCases, ...attributeCases, ...blockCases, ...orphanCases, ...cutCases };
 
 /** One test for each of the cases, on a metaserver that `open` opens. */
 function runAll(

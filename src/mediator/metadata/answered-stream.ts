@@ -43,6 +43,8 @@ export interface AnsweredStreamParts {
 export class AnsweredStream {
   #waiting: Answered[] = [];
   #sent: Answered[] = [];
+  /** The messages with these. */
+  readonly #sending = new Set<Promise<void>>();
   /** When the oldest of `#sent` was. */
   #sinceMs = 0;
   /** Grows when what was sent is to be sent again: answers from before don't count. */
@@ -99,7 +101,13 @@ export class AnsweredStream {
     this.#waiting = [];
     if (this.#sent.length === 0) this.#sinceMs = this.#parts.clock.monotonicMs();
     this.#sent.push(...batch);
-    void this.#send(batch, this.#epoch);
+    const sending = this.#send(batch, this.#epoch).finally(() => this.#sending.delete(sending));
+    this.#sending.add(sending);
+  }
+
+  /** Resolves when it is known what has become of each message that is on its way now. */
+  async heard(): Promise<void> {
+    await Promise.all(this.#sending);
   }
 
   /**

@@ -160,7 +160,11 @@ export class MetaserverConnection extends RepeatedCalls {
     failed?: (error: ServiceError) => void,
   ): Promise<T> {
     const left = options === undefined ? null : limitsFromNow(options, Number.POSITIVE_INFINITY, this.#runtime.clock);
-    return this.repeat((limits) => {
+    let isRepetition = false;
+    return this.repeat(async (limits) => {
+      // Another server may answer now, which has what was sent before only when that was sent anew.
+      if (isRepetition) await within(this.answered.heard(), limits, this.#runtime.clock, 'the metaserver');
+      isRepetition = true;
       const given = left === null ? limits : sooner(left(), limits);
       if (!this.#isReady) return this.#whenReady(call, given);
       this.answered.flush();
