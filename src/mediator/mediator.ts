@@ -246,7 +246,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
     ...{ metadata, replicas, orphans, counters, runtime },
     calls: () => connection.calls,
   });
-  const keptResults = new KeptResults(metadata, runtime);
+  const keptResults = new KeptResults(connection.ids.client, metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));
   metaservers.onStateChange((state) => {
     if (state !== 'down') return;

@@ -1,7 +1,7 @@
 // MetaserverService over an engine: checks requests, applies commands one after
 // the other, and decides when they are made durable.
 import { Buffer } from 'node:buffer';
-import { applyOnce } from '../namespace/once.js';
+import { applyOnce, isNext } from '../namespace/once.js';
 import { countMissed, type QueryHandlers, statistics, TABLE_QUERIES } from '../namespace/queries.js';
 import type { Tables } from '../namespace/state/tables.js';
 import { takesRoom } from '../namespace/takes-room.js';
@@ -82,6 +82,8 @@ export class Executor implements MetaserverService {
   /** Commands that wait for the disk before they are applied. */
   readonly #queue = new SerialQueue();
   #queued = 0;
+  /** Messages of answered commands among them. */
+  #queuedAnswered = 0;
   /** How many have ever been queued. */
   #lastQueued = 0;
   /** Queued commands up to this number are refused: the commit that was to make room for them in memory has failed. */
@@ -145,7 +147,7 @@ export class Executor implements MetaserverService {
     const commands = readAnswered(message);
     const apply = () => this.#applyAll(commands);
     // Only after what waits already. Were some refused for want of room, later ones would be applied without them.
-    const refused = this.#queued > 0 ? await this.#inTurn(async () => null, apply) : apply();
+    const refused = this.#queued > 0 ? await this.#applyAllInTurn(apply) : apply();
     if (this.#closed !== null) throw new ServiceError('OUTCOME_UNKNOWN', this.#closed.message);
     if (this.#engine.uncommittedKeys > EARLY_COMMIT_ROWS) this.#commitInBackground();
     else this.#schedule();
@@ -159,6 +161,11 @@ export class Executor implements MetaserverService {
     this.#checkOpen();
     const request = readQuery(message.name, message.request);
     this.#metrics.query(message.name);
+    // Its mediator has answered them already.
+    if (this.#queuedAnswered > 0) {
+      await this.#queue.idle();
+      this.#checkOpen();
+    }
     if (message.name === 'health') await this.#disk.look();
     if (DURABLE_QUERIES.has(message.name)) return this.#durableAnswer(message.name, request);
     return this.#answer(message.name, request);
@@ -211,6 +218,17 @@ export class Executor implements MetaserverService {
     }, apply);
   }
 
+  #applyAllInTurn<T>(apply: () => T): Promise<T> {
+    this.#queuedAnswered++;
+    return this.#inTurn(
+      async () => null,
+      () => {
+        this.#queuedAnswered--;
+        return apply();
+      },
+    );
+  }
+
   #inTurn<T>(prepare: () => Promise<FileError | null>, apply: (refusal: FileError | null) => T): Promise<T> {
     this.#queued++;
     return this.#queue.run(async () => {
@@ -259,6 +277,11 @@ export class Executor implements MetaserverService {
 
   /** Whatever the disk says: they were answered. */
   #applyAll(commands: readonly AnsweredCommand[]): Outcomes['refused'] {
+    const [first] = commands;
+    // Were they carried out, those before them would count as repeated when they come again.
+    if (first !== undefined && !isNext(this.#engine, first.id)) {
+      throw new ServiceError('REFUSED', `commands before ${first.id.join(' ')} are missing`);
+    }
     const refused: Outcomes['refused'] = [];
     for (const [place, command] of commands.entries()) {
       const id = command.id.join(' ');

@@ -74,6 +74,8 @@ export class NamespaceHost implements Metaserver {
   #changes = 0;
   /** How often this server has been ready to answer. */
   #reigns = 0;
+  /** The last call that waits until it is certain that this server leads. */
+  #waiting: Promise<LedNamespace> | null = null;
   /** Who has asked, in this reign, who it is. */
   #introduced = new WeakSet<object>();
   readonly #fence: Fence;
@@ -143,13 +145,23 @@ export class NamespaceHost implements Metaserver {
     return this.#closing;
   }
 
-  /** What carries out commands and answers queries, once it is certain that no other server does. */
+  /**
+   * What carries out commands and answers queries, once it is certain that no other server does. Calls go on in the order in which
+   * they came: a mediator does not wait for the answer to one message of answered commands before it sends the next.
+   */
   #leading(name: string, options: CallOptions | undefined): LedNamespace | Promise<LedNamespace> {
     const led = this.#led;
     if (led === null || !this.#knowsReign(name, options)) throw this.#refusal();
     const leadership = this.#storage?.leadership;
-    if (leadership === undefined || leadership.isCertain) return led;
-    return leadership.confirm().then(() => led);
+    const before = this.#waiting;
+    if (leadership === undefined || (leadership.isCertain && before === null)) return led;
+    const waiting = Promise.all([leadership.confirm(), before])
+      .then(() => led)
+      .finally(() => {
+        if (this.#waiting === waiting) this.#waiting = null;
+      });
+    this.#waiting = waiting;
+    return waiting;
   }
 
   #introduce(options: CallOptions | undefined): void {

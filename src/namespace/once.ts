@@ -4,6 +4,7 @@
 // change it.
 import { FileError, ServiceError } from '../protocol/errors.js';
 import type { Answer, Command, CommandName } from '../protocol/services/metadata.js';
+import type { RequestId } from '../protocol/values/request-ids.js';
 import { apply } from './apply.js';
 import { EMPTY_RESULT, type OnceName, RESULT_CODECS, type ResultCodec, type ResultFields } from './result-codecs.js';
 import { resultKey } from './state/keys.js';
@@ -46,6 +47,12 @@ export function applyOnce<K extends CommandName>(
     if (error instanceof FileError) engine.transaction(() => keep({ ...EMPTY_RESULT, refusal: error.code }));
     throw error;
   }
+}
+
+/** Whether no number is missing between the last request of a slot and this one: of a slot that leaves none out. */
+export function isNext(view: Pick<Transactions, 'get'>, [client, slot, sequence]: RequestId): boolean {
+  const last = view.get(resultKey(client, slot));
+  return sequence <= (last === undefined ? 0 : sequenceOf(last)) + 1;
 }
 
 function isOnce(name: CommandName): name is OnceName {

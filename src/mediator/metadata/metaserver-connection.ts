@@ -69,7 +69,10 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Commands that were answered before the metaserver had them. */
   readonly answered: AnsweredStream;
 
-  readonly #idOfAnswered: () => RequestId;
+  /** Without gaps, by which the metaserver notices that some have not come. */
+  #idOfAnswered: () => RequestId;
+  /** How often answered commands were refused as a whole, on a connection that holds. */
+  #interruptions = 0;
   /** Calls to the metaserver so far. */
   #sent = 0;
   /** How often answered commands were lost for good. */
@@ -111,6 +114,11 @@ export class MetaserverConnection extends RepeatedCalls {
       // A call that comes meanwhile waits for this, and tries again where it fails.
       if (state === 'up') this.#prepare().catch((error: unknown) => this.#debug('metadata.unverified', error));
     });
+  }
+
+  /** The same for answered commands, which calls behind them count on. */
+  override get losses(): number {
+    return super.losses + this.#interruptions;
   }
 
   /** The process that answers is known, and has all commands that were confirmed. */
@@ -307,6 +315,7 @@ export class MetaserverConnection extends RepeatedCalls {
           if (error instanceof ServiceError && wasUnanswered(error)) throw error;
           rethrowProgramFault(error);
           // It takes none of them, and would not later.
+          this.#idOfAnswered = this.ids.lasting();
           return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })) };
         });
       this.#confirmed(outcomes, some);
@@ -330,6 +339,7 @@ export class MetaserverConnection extends RepeatedCalls {
 
   #interrupted(error: unknown): void {
     this.#debug('metadata.unconfirmed', error);
+    this.#interruptions++;
     this.#isReady = false;
     if (!this.#isClosed) this.#prepare().catch((later: unknown) => this.#debug('metadata.unverified', later));
   }
@@ -340,6 +350,7 @@ export class MetaserverConnection extends RepeatedCalls {
     log.info('metadata.repeated', { commands: done });
     this.#counters.add('repeatedCommands', done);
     if (lost === 0) return;
+    this.#idOfAnswered = this.ids.lasting();
     this.#lossyCrashes++;
     log.error('metadata.undone', { commands: lost });
     this.#counters.add('undoneCommands', lost);

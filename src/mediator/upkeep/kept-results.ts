@@ -17,10 +17,13 @@ export class KeptResults {
   /** How many requests each client had made at the last look, SILENCE_MS ago. */
   #requests: ReadonlyMap<string, number> = new Map();
 
+  readonly #own: string;
   readonly #metadata: MetadataService;
   readonly #runtime: Runtime;
 
-  constructor(metadata: MetadataService, runtime: Runtime) {
+  /** @param own the client that this mediator is: its commands that it has answered early go on from their last number */
+  constructor(own: string, metadata: MetadataService, runtime: Runtime) {
+    this.#own = own;
     this.#metadata = metadata;
     this.#runtime = runtime;
     this.#task = new Background('results', () => this.#forgetSilent(), runtime);
@@ -51,6 +54,7 @@ export class KeptResults {
       const request = after === undefined ? { limit: PAGE_CLIENTS } : { after, limit: PAGE_CLIENTS };
       const { clients } = await metadata.query({ name: 'clients', request });
       for (const { client, requests } of clients) {
+        if (client === this.#own) continue;
         if (this.#requests.get(client) === requests) await this.#forget({ client, requests });
         else seen.set(client, requests);
       }

@@ -15,7 +15,7 @@ let kept: KeptResults;
 async function open(): Promise<ManualClock> {
   const clock = new ManualClock();
   meta = await TestMetaserver.open(memoryEngine(new MemoryStore()));
-  kept = new KeptResults(meta.service as MetadataService, { ...testRuntime([]), clock });
+  kept = new KeptResults('own', meta.service as MetadataService, { ...testRuntime([]), clock });
   return clock;
 }
 
@@ -56,6 +56,15 @@ describe('kept results', () => {
     assert.deepEqual(await clients(), ['busy', 'late']);
     await clock.advance(DAY_MS);
     assert.deepEqual(await clients(), []);
+  });
+
+  it('of the mediator itself stay, however long it is silent', async () => {
+    const clock = await open();
+    await ask('own', 1);
+    await ask('idle', 1);
+    kept.start();
+    await clock.advance(DAY_MS + 1);
+    assert.deepEqual(await clients(), ['own']);
   });
 
   it('stay when the wall clock jumps', async () => {

@@ -211,19 +211,17 @@ describe('commits of a metaserver', () => {
 
   it('that fail refuse nothing that a mediator has answered, which is carried out in its turn', async () => {
     const { disk, meta, runtime } = await untilFull();
-    const answered = (name: string, sequence: number) => {
-      const id: [string, number, number] = ['mediator', 0, sequence];
-      const command = { name: 'make', timeNs: 1n, request: makeRequest(ROOT, name), id } as const;
-      return meta.server.executeAll({ commands: [command] });
-    };
+    const answered = (name: string, sequence: number) => executeAnswered(meta, name, sequence);
     const refused = codeOf(meta.make(ROOT, 'x'));
     const both = [answered('a', 1), answered('b', 2)];
+    const listed = meta.names(ROOT);
     disk.release('failing');
     assert.equal(await refused, 'EIO');
     assert.deepEqual(await Promise.all(both), Array(2).fill({ refused: [], takesChanges: false, hasRoom: false }));
+    const names = await listed;
+    assert.deepEqual([names.includes('a'), names.includes('b'), names.includes('x')], [true, true, false]);
     disk.state = 'good';
     runtime.advance(DISK_RETRY_MS);
-    for (const name of ['a', 'b']) await meta.ask('lookup', { parent: ROOT, name });
     await meta.close();
   });
 
@@ -254,6 +252,13 @@ describe('commits of a metaserver', () => {
     }));
 });
 
+/** A file that a mediator has said is made. */
+function executeAnswered(meta: TestMetaserver, name: string, sequence: number) {
+  const id: [string, number, number] = ['mediator', 0, sequence];
+  const command = { name: 'make', timeNs: 1n, request: makeRequest(ROOT, name), id } as const;
+  return meta.server.executeAll({ commands: [command] });
+}
+
 /** From an orderly start to an orderly close. */
 async function historyOf(store: MemoryStore, runtime: TestRuntime): Promise<string> {
   const meta = await TestMetaserver.open(memoryEngine(store), runtime);
@@ -263,6 +268,17 @@ async function historyOf(store: MemoryStore, runtime: TestRuntime): Promise<stri
 }
 
 describe('a metaserver', () => {
+  it('carries out no answered command before which another is missing, until that is there', () =>
+    withPlace(memoryPlaces, async ({ factory }) => {
+      const meta = await TestMetaserver.open(factory);
+      await executeAnswered(meta, 'a', 1);
+      assert.equal(await codeOf(executeAnswered(meta, 'c', 3)), 'REFUSED');
+      await executeAnswered(meta, 'b', 2);
+      await executeAnswered(meta, 'c', 3);
+      assert.deepEqual((await meta.names(ROOT)).sort(), ['a', 'b', 'c']);
+      await meta.close();
+    }));
+
   it('offers strangers nothing but the methods of its service', () =>
     withPlace(memoryPlaces, async (place) => {
       const meta = await TestMetaserver.open(place.factory);

@@ -15,6 +15,8 @@ class Reigns {
   isServing = true;
   isCertain = true;
   confirmed = 0;
+  /** What it waits for to be certain. */
+  confirmation: Promise<void> = Promise.resolve();
   #changed: () => void = () => {};
 
   static async begin(): Promise<Reigns> {
@@ -27,8 +29,9 @@ class Reigns {
       get isCertain() {
         return reigns.isCertain;
       },
-      confirm: async () => {
+      confirm: () => {
         reigns.confirmed++;
+        return reigns.isCertain ? Promise.resolve() : reigns.confirmation;
       },
       notLeader: () => new ServiceError('NOT_LEADER', 'another one leads'),
       onChange: (listener) => {
@@ -100,6 +103,26 @@ describe('a server that leads again', () => {
     reigns.isCertain = false;
     assert.deepEqual(await reigns.names(), ['a']);
     assert.equal(reigns.confirmed, 1);
+  });
+
+  it('keeps the order of calls, when one waits for the others and the next does not have to', async () => {
+    const reigns = await Reigns.begin();
+    const order: string[] = [];
+    const made = (name: string) => reigns.make(name).then(() => order.push(name));
+    let confirm = () => {};
+    reigns.confirmation = new Promise((resolve) => (confirm = resolve));
+    reigns.isCertain = false;
+    const first = made('first');
+    // By an answer to a question from before.
+    reigns.isCertain = true;
+    const second = made('second');
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    confirm();
+    await Promise.all([first, second]);
+    assert.deepEqual(order, ['first', 'second']);
+    const { confirmed } = reigns;
+    await made('third');
+    assert.equal(reigns.confirmed, confirmed, 'nobody waits any more');
   });
 
   it('writes nothing of an earlier reign, however late its turn comes', async () => {
