@@ -150,10 +150,7 @@ async function openMediatorProcess(
     maintenance: true,
     ...settingsIn(config),
     ...{ blockSizeBytes, testHooks, deadlineMs },
-    metaservers: config.metaservers.map((server) => ({
-      ...peer(server),
-      mustBeElected: config.metadataProtocol === 'etcd',
-    })),
+    metaservers: config.metaservers.map(peer),
     dataservers: config.dataservers.map(peer),
     ...unixPathOption(config, own.name),
     ...secretOption(config),

@@ -12,8 +12,6 @@ export interface Peer {
   address: string;
   /** A Unix socket of the server, preferred where it can be reached: the server is on this host then. */
   unixPath?: string;
-  /** A metaserver that answers only while it leads, even one that is alone. */
-  mustBeElected?: boolean;
 }
 
 export interface ConnectionsOptions {
@@ -32,18 +30,6 @@ export class Connections {
     this.#runtime = runtime;
   }
 
-  toMetaservers(peers: readonly Peer[]): MetaserverPart[] {
-    // Nothing works without a lone metaserver, so calls wait for it while it is down. Of several, another one may lead.
-    const [first] = peers;
-    const whileDown = peers.length === 1 && first?.mustBeElected !== true ? 'wait' : 'fail';
-    const deadlineMs = Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs);
-    return peers.map((peer) => ({
-      ...this.#connect(peer, whileDown, deadlineMs),
-      mustBeElected: peer.mustBeElected === true,
-    }));
-  }
-
-  /** To one that was added to the group of several. */
   toMetaserver(peer: Peer): MetaserverPart {
     return this.#connect(peer, 'fail', Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs));
   }

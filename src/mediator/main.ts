@@ -54,7 +54,7 @@ export interface RunningMediator {
 /** Resolves when the metaserver has answered and the mediator serves. */
 export async function runMediator(options: RunMediatorOptions, runtime: Runtime): Promise<RunningMediator> {
   const connections = new Connections(options, runtime);
-  const metaservers = connections.toMetaservers(options.metaservers);
+  const metaservers = options.metaservers.map((peer) => connections.toMetaserver(peer));
   let mediator: Mediator | undefined;
   let server: RunningServer;
   try {

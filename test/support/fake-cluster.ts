@@ -5,6 +5,7 @@ import { type Metaserver, openMetaserver } from '../../src/metaserver/metaserver
 import { MemoryStore, memoryEngine } from '../../src/metaserver/storage/memory-engine.js';
 import { ServiceError } from '../../src/protocol/errors.js';
 import { ROOT_INODE } from '../../src/protocol/services/files.js';
+import type { GroupService } from '../../src/protocol/services/group.js';
 import type { CommandName, MetaserverService, QueryName } from '../../src/protocol/services/metadata.js';
 import type { Remote, RemoteState } from '../../src/protocol/wire/client.js';
 import type { Disk } from '../../src/runtime/disk.js';
@@ -30,14 +31,16 @@ export interface LoggedEvent {
   [field: string]: unknown;
 }
 
-/** Virtual time, seeded randomness, no disk and no network; log events are kept in `events`. */
-/** A lone metaserver need not know of groups. */
-const NO_GROUP = {
-  status: async () => {
-    throw new ServiceError('UNKNOWN_METHOD', 'there is no method group.status');
-  },
+/** The metaserver is a group of one. */
+const LONE_GROUP: Pick<GroupService, 'status'> = {
+  status: async () => ({
+    ...{ id: 'meta1/1', role: 'leader', isServing: true, leader: 'meta1', term: 1 },
+    ...{ lastIndex: 0, committedIndex: 0, appliedIndex: 0, behindMs: 0, lags: [], sending: [], servers: [] },
+    ...{ voters: ['meta1'], learners: [], trouble: null, reason: '', freeBytes: 2 ** 40, totalBytes: 2 ** 40 },
+  }),
 };
 
+/** Virtual time, seeded randomness, no disk and no network; log events are kept in `events`. */
 export function testRuntime(events: LoggedEvent[], seed = 1): Runtime & { clock: VirtualClock } {
   const record =
     (level: LoggedEvent['level']) =>
@@ -149,7 +152,7 @@ export class FakeCluster {
       sync: (request, options) => this.#unlessKilled('sync', () => this.#metaserver.metadata.sync(request, options)),
     };
     const remote: Remote = {
-      service: <T>(name: string) => (name === 'group' ? NO_GROUP : metadata) as T,
+      service: <T>(name: string) => (name === 'group' ? LONE_GROUP : metadata) as T,
       state: 'up',
       fellSilent: false,
       onStateChange: (listener) => {
@@ -210,17 +213,24 @@ export class FakeCluster {
     this.#tell('up');
   }
 
-  /** The metaserver crashes, and what was not on its disk is lost; another process takes its place, over the disk of `owner`. */
-  async crashMetaserver(owner: FakeCluster = this): Promise<void> {
+  /**
+   * The metaserver crashes, and what was not on its disk is lost; another process takes its place, over the disk of `owner`.
+   * @param first what somebody asks the new one for, before any mediator has it back
+   */
+  async crashMetaserver(
+    owner: FakeCluster = this,
+    first: (metadata: MetaserverService) => Promise<unknown> = async () => {},
+  ): Promise<void> {
     this.#metadataStore.crash();
     this.#tell('down');
     for (const fail of this.#unanswered) fail(new ServiceError('OUTCOME_UNKNOWN', 'the metaserver crashed'));
-    await this.#start(owner.#metadataStore);
+    await this.#start(owner.#metadataStore, first);
   }
 
-  async #start(store: MemoryStore): Promise<void> {
+  async #start(store: MemoryStore, first: (metadata: MetaserverService) => Promise<unknown>): Promise<void> {
     this.#starting = start(store, this.metaserverDisk, this.runtime);
     this.#metaserver = await this.#starting;
+    await first(this.#metaserver.metadata);
     this.#starting = null;
     this.#tell('up');
   }
@@ -229,7 +239,7 @@ export class FakeCluster {
   async restartMetaserver(): Promise<void> {
     this.#tell('down');
     await this.#metaserver.close();
-    await this.#start(this.#metadataStore);
+    await this.#start(this.#metadataStore, async () => {});
   }
 
   /** The metaserver stores what it has answered, and no mediator hears of it. */

@@ -1,5 +1,4 @@
-// The metaservers of a cluster, as a mediator asks them: the one that leads, or the
-// only one.
+// The metaservers of a cluster, as a mediator asks them: the one that leads.
 import { LeaderRemote } from '../../protocol/following/leader-remote.js';
 import type { ServerPlace } from '../../protocol/services/group.js';
 import type { MetaserverService } from '../../protocol/services/metadata.js';
@@ -10,10 +9,8 @@ import type { Runtime } from '../../runtime/runtime.js';
 export interface MetaserverPart {
   name: string;
   address: string;
-  /** Of one that must be elected: calls must fail while it is not connected. */
+  /** Calls must fail while it is not connected. */
   remote: Pick<Remote, 'onStateChange' | 'service' | 'state'>;
-  /** It answers only while it leads, even alone. */
-  mustBeElected?: boolean;
 }
 
 /** What a mediator needs of the metaservers of its cluster, however many there are. */
@@ -40,35 +37,29 @@ export interface MetaserversParts {
 /** While the leader is silent. */
 const RIVAL_PAUSE_MS = 30;
 
-/** A lone metaserver that always leads is asked over its own connection, without detours. */
+/** One that is alone is followed like several: others may be added while the mediator runs. */
 export function followMetaservers({ metaservers, connect, deadlineMs, runtime }: MetaserversParts): Metaservers {
-  const [first, ...more] = metaservers;
-  if (first === undefined) throw new Error('a mediator needs a metaserver');
+  if (metaservers.length === 0) throw new Error('a mediator needs a metaserver');
   const learn = (servers: readonly ServerPlace[]): void => {
     for (const server of servers) {
       if (connect === undefined || metaservers.some(({ name }) => name === server.name)) continue;
       const part = connect(server);
       metaservers.push(part);
-      if (remote instanceof LeaderRemote) remote.add(part);
+      remote.add(part);
     }
   };
-  const remote: LeaderRemote | MetaserverPart['remote'] =
-    more.length === 0 && first.mustBeElected !== true
-      ? first.remote
-      : new LeaderRemote({
-          ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
-          ...{ what: 'metadata', mustAnswer: majorityOf(metaservers.length), lostBy: [] },
-          ...{ rivalPauseMs: RIVAL_PAUSE_MS, learned: learn },
-        });
+  const remote: LeaderRemote = new LeaderRemote({
+    ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
+    ...{ what: 'metadata', mustAnswer: majorityOf(metaservers.length), lostBy: [] },
+    ...{ rivalPauseMs: RIVAL_PAUSE_MS, learned: learn },
+  });
   return {
     metadata: remote.service<MetaserverService>('metadata'),
     get leader() {
-      return remote instanceof LeaderRemote ? remote.leader : first.name;
+      return remote.leader;
     },
     learn,
     onStateChange: (listener) => remote.onStateChange(listener),
-    close: () => {
-      if (remote instanceof LeaderRemote) remote.close();
-    },
+    close: () => remote.close(),
   };
 }

@@ -174,7 +174,7 @@ export class OneOfSeveral {
       return countReached(probed);
     };
     const parts = {
-      metaservers: connections.toMetaservers(this.#options.metaservers),
+      metaservers: this.#options.metaservers.map((peer) => connections.toMetaserver(peer)),
       connectMetaserver: (server: ServerPlace) => connections.toMetaserver(server),
       dataservers: connections.to(this.#options.dataservers),
       tenure,

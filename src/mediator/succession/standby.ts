@@ -45,7 +45,7 @@ export class Standby {
     const { name, others, deadlineMs } = options;
     this.#options = options;
     this.#connections = new Connections(options, runtime);
-    this.#metaserverParts = this.#connections.toMetaservers(options.metaservers);
+    this.#metaserverParts = options.metaservers.map((peer) => this.#connections.toMetaserver(peer));
     this.#others = this.#connections.to(others);
     this.#metaservers = followMetaservers({
       metaservers: this.#metaserverParts,

@@ -6,6 +6,7 @@ import { ROOT_INODE } from '../../../src/protocol/services/files.js';
 import type { RequestId } from '../../../src/protocol/values/request-ids.js';
 import { isUnbroken, type Verifier } from '../../../src/protocol/values/verifier.js';
 import { eventually, makeFile, writeText } from '../../support/fake-cluster.js';
+import { makeRequest } from '../metaserver/harness.js';
 import { CALLER, openWithFile } from './fixture.js';
 
 const parent = ROOT_INODE;
@@ -309,13 +310,13 @@ describe('after a crash of the metaserver, changes that were answered', () => {
 
     it('also when the sync was under way', async () => {
       const { cluster, mediator, before } = await opened();
-      const other = await cluster.mediator({ maintenance: false });
       await mediator.files.mkdir({ parent, name: 'two', mode: 0o755, caller: CALLER });
-      const taken = () => other.files.mkdir({ parent, name: 'two', mode: 0o700, caller: CALLER });
-      cluster.kills.push(
-        { under: 'sync', when: 'before', meanwhile: () => cluster.crashMetaserver() },
-        { under: 'statistics', when: 'before', meanwhile: taken },
-      );
+      const request = makeRequest(parent, 'two', 'directory');
+      const meanwhile = () =>
+        cluster.crashMetaserver(cluster, (metadata) =>
+          metadata.execute({ name: 'make', timeNs: 1n, request, durable: false }),
+        );
+      cluster.kills.push({ under: 'sync', when: 'before', meanwhile });
       assert.equal(isUnbroken(before, await verifierOf(mediator)), false);
     });
   });

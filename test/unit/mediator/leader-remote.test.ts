@@ -100,16 +100,21 @@ describe('several metaservers', () => {
     assert.deepEqual(story, ['up', 'down', `connect d at ${address}`, 'up', 'd']);
   });
 
-  it('are no several when there is one: it is asked over its own connection', async () => {
-    const lone = new FakeMetaserver('lone', clock);
-    const metadata = {};
-    lone.remote.service = <T>() => metadata as T;
-    metaservers = followMetaservers({ metaservers: [lone], deadlineMs: 1, runtime: testRuntime([]) });
-    assert.equal(metaservers.metadata, metadata);
-    metaservers.onStateChange((state) => story.push(state));
-    lone.disconnect();
-    assert.deepEqual(story, ['down']);
-    assert.equal(lone.statusesAsked, 0);
+  it('may be one at first: it is followed, and so is another that was added and leads when it is gone', async () => {
+    const d = new FakeMetaserver('d', clock);
+    metaservers = followMetaservers({
+      metaservers: [a],
+      connect: (server) => ({ ...server, remote: d.remote }),
+      deadlineMs: DEADLINE_MS,
+      runtime: { ...testRuntime([]), clock, log },
+    });
+    await ask();
+    metaservers.learn([{ name: 'd', address: '127.0.0.1:4' }]);
+    d.leads(2);
+    a.disconnect();
+    await clock.advance(500);
+    await ask();
+    assert.deepEqual(story, ['a', 'd']);
   });
 
   it('lose the leader with its connection, and have the next one when it serves', async () => {
