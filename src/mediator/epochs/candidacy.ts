@@ -17,8 +17,8 @@ export interface CandidacyParts {
   /** How long the active one may be silent. */
   silenceMs: number;
   metadata: MetadataService;
-  /** There is one metaserver. On a disk that takes nothing it keeps the epoch in memory, which is enough to read. */
-  isLone: boolean;
+  /** Whether there is one metaserver. On a disk that takes nothing it keeps the epoch in memory, which is enough to read. */
+  isLone(): boolean;
   runtime: Runtime;
 }
 
@@ -76,7 +76,7 @@ export class Candidacy {
     this.epoch = last.epoch;
     // Its own earlier request may have been carried out, and the reply lost.
     const isOwn = last.process === this.#process;
-    if (isOwn && this.#parts.isLone) return { epoch: last.epoch, sinceMs };
+    if (isOwn && this.#parts.isLone()) return { epoch: last.epoch, sinceMs };
     const isVacant = last.name === '' || isOwn || last.silentMs >= silenceMs;
     if (!isVacant || this.#isOver) return Math.max(1, Math.ceil(silenceMs - last.silentMs));
     const request = { name, process: this.#process, seen: last.epoch, afterSilentMs: silenceMs };

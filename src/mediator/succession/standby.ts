@@ -56,7 +56,7 @@ export class Standby {
     const { metadata } = this.#metaservers;
     this.#candidacy = new Candidacy({
       ...{ name, silenceMs: SILENCE_MS, metadata, runtime },
-      isLone: options.metaservers.length === 1,
+      isLone: () => this.#metaserverParts.length === 1,
     });
     const remote = this.#active.service<AdminService>('admin');
     const status: AdminService['status'] = (request) =>

@@ -52,7 +52,7 @@ describe('a mediator that would be the active one', () => {
     } as unknown as MetadataService;
     const random = { fraction: () => 0.5, bytes: nodeRandom.bytes };
     const runtime = { clock, network: new MemoryNetwork(), log: new RecordingLog(), random, disk: nodeDisk };
-    const candidate = new Candidacy({ name, silenceMs: SILENCE_MS, metadata, isLone, runtime });
+    const candidate = new Candidacy({ name, silenceMs: SILENCE_MS, metadata, isLone: () => isLone, runtime });
     candidates.push(candidate);
     return candidate.won();
   }
