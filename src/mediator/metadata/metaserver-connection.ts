@@ -4,7 +4,7 @@
 // new process is asked for anything else, so that nobody sees the loss. Commands
 // that can't be carried out again are lost, and the verifier tells it to every
 // fsync.
-import { ServiceError, wasUnanswered } from '../../protocol/errors.js';
+import { FileError, ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type {
   AnsweredCommand,
   CommandName,
@@ -180,6 +180,27 @@ export class MetaserverConnection extends RepeatedCalls {
     }, failed);
   }
 
+  /**
+   * Makes a call that changes nothing, and again where answered commands that were sent before it are refused meanwhile: what is
+   * answered then lacks them.
+   */
+  async askBehindAnswered<T>(call: (limits: CallOptions) => Promise<T>, options: CallOptions | undefined): Promise<T> {
+    const left = limitsFromNow(options ?? {}, this.#deadlineMs, this.#runtime.clock);
+    for (let given = options; ; given = left()) {
+      let { losses } = this;
+      const counted = (limits: CallOptions) => {
+        losses = this.losses;
+        return call(limits);
+      };
+      try {
+        const result = await this.ask(counted, given);
+        if (losses === this.losses) return result;
+      } catch (error) {
+        if (losses === this.losses || !(error instanceof FileError)) throw error;
+      }
+    }
+  }
+
   /** The number of a call that is sent now, among all. The metaserver carries them out in this order. */
   nextPlace(): number {
     return ++this.#sent;
@@ -211,7 +232,7 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Resolves when all commands that were answered before, and are not lost, are on the metaserver's disk. */
   async sync(options?: CallOptions): Promise<void> {
     this.calls++;
-    await this.ask(async (limits) => {
+    await this.askBehindAnswered(async (limits) => {
       const { losses } = this;
       const { answered } = this.unsynced;
       await this.metadata.sync({}, limits);
