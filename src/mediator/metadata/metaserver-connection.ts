@@ -170,10 +170,11 @@ export class MetaserverConnection extends RepeatedCalls {
     const left = options === undefined ? null : limitsFromNow(options, Number.POSITIVE_INFINITY, this.#runtime.clock);
     let isRepetition = false;
     return this.repeat(async (limits) => {
+      const bounds = () => (left === null ? limits : sooner(left(), limits));
       // Another server may answer now, which has what was sent before only when that was sent anew.
-      if (isRepetition) await within(this.answered.heard(), limits, this.#runtime.clock, 'the metaserver');
+      if (isRepetition) await within(this.answered.heard(), bounds(), this.#runtime.clock, 'the metaserver');
       isRepetition = true;
-      const given = left === null ? limits : sooner(left(), limits);
+      const given = bounds();
       if (!this.#isReady) return this.#whenReady(call, given);
       this.answered.flush();
       return call(given);

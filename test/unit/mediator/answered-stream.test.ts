@@ -8,7 +8,7 @@ import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memor
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { MetaserverService } from '../../../src/protocol/services/metadata.js';
 import { AnsweringMediator } from '../../support/answering-mediator.js';
-import { makeRequest, ROOT, TestMetaserver } from '../metaserver/harness.js';
+import { codeOf, makeRequest, ROOT, TestMetaserver } from '../metaserver/harness.js';
 
 const LISTING = { name: 'readdir', request: { inode: ROOT, cookie: 0, limit: 100, attributes: false } } as const;
 /** Longer than a refused call waits before it is made again. */
@@ -125,6 +125,19 @@ describe('answered commands that are refused as a whole', () => {
       ['0', 'a'],
     );
     assert.equal((await missing).kind, 'file');
+  });
+
+  it('are waited for by a question that is asked again no longer than its caller waits', async () => {
+    holding.refusesListing = true;
+    const { connection } = mediator;
+    const asked = connection.ask((limits) => metadata.query(LISTING, limits), { deadlineMs: 2 * PAUSE_MS });
+    const code = codeOf(asked);
+    for (let time = 0; time < 3; time++) {
+      await turns();
+      server.runtime.advance(PAUSE_MS);
+    }
+    assert.equal(await code, 'DEADLINE');
+    holding.refuse(new ServiceError('NOT_LEADER', 'no leader is known'));
   });
 
   it('are carried out before a question that is asked again', async () => {
