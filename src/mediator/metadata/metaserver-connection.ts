@@ -369,10 +369,11 @@ export class MetaserverConnection extends RepeatedCalls {
   async #replay(): Promise<void> {
     const { log } = this.#runtime;
     const { done, lost } = await replayUnsynced(this.unsynced, this.metadata, this.#deadlineMs, log);
+    // Where some are lost, or its disk has come back older than it was, numbers of the last slot are missing there.
+    this.#idOfAnswered = this.ids.lasting();
     log.info('metadata.repeated', { commands: done });
     this.#counters.add('repeatedCommands', done);
     if (lost === 0) return;
-    this.#idOfAnswered = this.ids.lasting();
     this.#lossyCrashes++;
     log.error('metadata.undone', { commands: lost });
     this.#counters.add('undoneCommands', lost);

@@ -176,6 +176,20 @@ describe('a mount in the mediator’s process', () => {
     assert.deepEqual(await namesIn(folder), ['a', 'first']);
   });
 
+  it('loses nothing when the metaserver comes back with rows that do not know of the last changes', async () => {
+    await mkdir('a');
+    const before = await verifier();
+    const [client = ''] = before.mediator.split('/');
+    await cluster.crashMetaserver(cluster, (metadata) =>
+      metadata.execute({ name: 'forgetResults', timeNs: 1n, request: { client }, durable: true }),
+    );
+    const { history } = await verifier();
+    await mkdir('b');
+    await rename('b', 'c');
+    assert.equal(isUnbroken({ ...before, history }, await verifier()), true);
+    assert.deepEqual(await namesIn(folder), ['a', 'c', 'first']);
+  });
+
   it('does not take `..` for a name in a directory', async () => {
     await cluster.crashMetaserver();
     await files.getattr({ inode: folder });
