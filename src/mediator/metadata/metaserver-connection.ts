@@ -322,7 +322,11 @@ export class MetaserverConnection extends RepeatedCalls {
       }
     }
     this.answered.settled();
-    if (isOther) this.#listener.restarted();
+    if (isOther) {
+      // Where commands are lost, or rows have come back older than they were, numbers of the last slot are missing.
+      this.#idOfAnswered = this.ids.lasting();
+      this.#listener.restarted();
+    }
     this.#process = { clusterId, start, history };
   }
 
@@ -369,8 +373,6 @@ export class MetaserverConnection extends RepeatedCalls {
   async #replay(): Promise<void> {
     const { log } = this.#runtime;
     const { done, lost } = await replayUnsynced(this.unsynced, this.metadata, this.#deadlineMs, log);
-    // Where some are lost, or its disk has come back older than it was, numbers of the last slot are missing there.
-    this.#idOfAnswered = this.ids.lasting();
     log.info('metadata.repeated', { commands: done });
     this.#counters.add('repeatedCommands', done);
     if (lost === 0) return;
