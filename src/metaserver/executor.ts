@@ -49,6 +49,8 @@ const EARLY_COMMIT_ROWS = 8_192;
 const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate', 'takeOver', 'resign']);
 /** Applied whatever the disk says, and answered once it has stored them: no sync vouches for them. */
 const UNHINDERED: ReadonlySet<CommandName> = new Set(['takeOver', 'resign']);
+/** They show nothing of what a mediator answers, and tell how a server is whose disk hangs. */
+const PROMPT_QUERIES: ReadonlySet<QueryName> = new Set(['mediator', 'health']);
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
 /** Of a storage that is written by a group. */
 const GROUP_ERRORS: ReadonlySet<ServiceErrorCode> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN']);
@@ -162,7 +164,7 @@ export class Executor implements MetaserverService {
     const request = readQuery(message.name, message.request);
     this.#metrics.query(message.name);
     // Its mediator has answered them already.
-    if (this.#queuedAnswered > 0) {
+    if (this.#queuedAnswered > 0 && !PROMPT_QUERIES.has(message.name)) {
       await this.#queue.idle();
       this.#checkOpen();
     }

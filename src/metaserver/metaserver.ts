@@ -155,12 +155,13 @@ export class NamespaceHost implements Metaserver {
     const leadership = this.#storage?.leadership;
     const before = this.#waiting;
     if (leadership === undefined || (leadership.isCertain && before === null)) return led;
-    const waiting = Promise.all([leadership.confirm(), before])
-      .then(() => led)
-      .finally(() => {
-        if (this.#waiting === waiting) this.#waiting = null;
-      });
+    const waiting = Promise.all([leadership.confirm(), before]).then(() => led);
     this.#waiting = waiting;
+    // Right before the call itself goes on: none that comes in between finds nobody waiting.
+    const isOver = () => {
+      if (this.#waiting === waiting) this.#waiting = null;
+    };
+    waiting.then(isOver, isOver);
     return waiting;
   }
 

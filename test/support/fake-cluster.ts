@@ -236,10 +236,10 @@ export class FakeCluster {
   }
 
   /** The metaserver is closed, with everything on its disk, and started anew. */
-  async restartMetaserver(): Promise<void> {
+  async restartMetaserver(first: (metadata: MetaserverService) => Promise<unknown> = async () => {}): Promise<void> {
     this.#tell('down');
     await this.#metaserver.close();
-    await this.#start(this.#metadataStore, async () => {});
+    await this.#start(this.#metadataStore, first);
   }
 
   /** The metaserver stores what it has answered, and no mediator hears of it. */

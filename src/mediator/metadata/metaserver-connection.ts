@@ -4,7 +4,7 @@
 // new process is asked for anything else, so that nobody sees the loss. Commands
 // that can't be carried out again are lost, and the verifier tells it to every
 // fsync.
-import { ServiceError, wasUnanswered } from '../../protocol/errors.js';
+import { FileError, ServiceError, wasUnanswered } from '../../protocol/errors.js';
 import type {
   AnsweredCommand,
   CommandName,
@@ -170,14 +170,36 @@ export class MetaserverConnection extends RepeatedCalls {
     const left = options === undefined ? null : limitsFromNow(options, Number.POSITIVE_INFINITY, this.#runtime.clock);
     let isRepetition = false;
     return this.repeat(async (limits) => {
+      const bounds = () => (left === null ? limits : sooner(left(), limits));
       // Another server may answer now, which has what was sent before only when that was sent anew.
-      if (isRepetition) await within(this.answered.heard(), limits, this.#runtime.clock, 'the metaserver');
+      if (isRepetition) await within(this.answered.heard(), bounds(), this.#runtime.clock, 'the metaserver');
       isRepetition = true;
-      const given = left === null ? limits : sooner(left(), limits);
+      const given = bounds();
       if (!this.#isReady) return this.#whenReady(call, given);
       this.answered.flush();
       return call(given);
     }, failed);
+  }
+
+  /**
+   * Makes a call that changes nothing, and again where answered commands that were sent before it are refused meanwhile: what is
+   * answered then lacks them.
+   */
+  async askBehindAnswered<T>(call: (limits: CallOptions) => Promise<T>, options: CallOptions | undefined): Promise<T> {
+    const left = limitsFromNow(options ?? {}, this.#deadlineMs, this.#runtime.clock);
+    for (let given = options; ; given = left()) {
+      let { losses } = this;
+      const counted = (limits: CallOptions) => {
+        losses = this.losses;
+        return call(limits);
+      };
+      try {
+        const result = await this.ask(counted, given);
+        if (losses === this.losses) return result;
+      } catch (error) {
+        if (losses === this.losses || !(error instanceof FileError)) throw error;
+      }
+    }
   }
 
   /** The number of a call that is sent now, among all. The metaserver carries them out in this order. */
@@ -211,7 +233,7 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Resolves when all commands that were answered before, and are not lost, are on the metaserver's disk. */
   async sync(options?: CallOptions): Promise<void> {
     this.calls++;
-    await this.ask(async (limits) => {
+    await this.askBehindAnswered(async (limits) => {
       const { losses } = this;
       const { answered } = this.unsynced;
       await this.metadata.sync({}, limits);
@@ -300,7 +322,11 @@ export class MetaserverConnection extends RepeatedCalls {
       }
     }
     this.answered.settled();
-    if (isOther) this.#listener.restarted();
+    if (isOther) {
+      // Where commands are lost, or rows have come back older than they were, numbers of the last slot are missing.
+      this.#idOfAnswered = this.ids.lasting();
+      this.#listener.restarted();
+    }
     this.#process = { clusterId, start, history };
   }
 
@@ -350,7 +376,6 @@ export class MetaserverConnection extends RepeatedCalls {
     log.info('metadata.repeated', { commands: done });
     this.#counters.add('repeatedCommands', done);
     if (lost === 0) return;
-    this.#idOfAnswered = this.ids.lasting();
     this.#lossyCrashes++;
     log.error('metadata.undone', { commands: lost });
     this.#counters.add('undoneCommands', lost);

@@ -50,7 +50,7 @@ export function followMetaservers({ metaservers, connect, deadlineMs, runtime }:
   };
   const remote: LeaderRemote = new LeaderRemote({
     ...{ servers: metaservers, standing: 'group', deadlineMs, runtime },
-    ...{ what: 'metadata', mustAnswer: majorityOf(metaservers.length), lostBy: [] },
+    ...{ what: 'metadata', mustAnswer: majorityOf, lostBy: [] },
     ...{ rivalPauseMs: RIVAL_PAUSE_MS, learned: learn },
   });
   return {

@@ -61,7 +61,7 @@ export function retryingMetadata(connection: MetaserverConnection): MetadataServ
     },
     query(message, options) {
       connection.calls++;
-      return connection.ask((limits) => metadata.query(message, limits), options);
+      return connection.askBehindAnswered((limits) => metadata.query(message, limits), options);
     },
     async sync(_request, options) {
       const before = connection.verifier;

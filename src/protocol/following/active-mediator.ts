@@ -7,6 +7,6 @@ const RIVAL_PAUSE_MS = 200;
 type ActiveMediatorParts = Pick<LeaderRemoteParts, 'servers' | 'deadlineMs' | 'runtime'>;
 
 export function followActiveMediator(parts: ActiveMediatorParts): LeaderRemote {
-  const how = { standing: 'mediator', mustAnswer: 1, what: 'files', lostBy: ['FENCED'] } as const;
+  const how = { standing: 'mediator', mustAnswer: () => 1, what: 'files', lostBy: ['FENCED'] } as const;
   return new LeaderRemote({ ...parts, ...how, rivalPauseMs: RIVAL_PAUSE_MS });
 }

@@ -23,8 +23,8 @@ export interface LeaderRemoteParts {
   servers: readonly Server[];
   /** The service by which each says what it is. */
   standing: 'group' | 'mediator';
-  /** See chooseLeader. */
-  mustAnswer: number;
+  /** How many of so many servers: see chooseLeader. Others may be added. */
+  mustAnswer: (servers: number) => number;
   /** What the servers answer: the beginning of events in the log. */
   what: 'metadata' | 'files';
   /** Further errors by which the leader says that it no longer leads; the outcome of calls is unknown then. */

@@ -11,8 +11,8 @@ const LONG_SEARCH_MS = 3000;
 
 export interface LeaderSearchParts {
   servers: readonly Polled[];
-  /** See chooseLeader. */
-  mustAnswer: number;
+  /** How many of so many servers: see chooseLeader. */
+  mustAnswer: (servers: number) => number;
   /** What the servers answer: the beginning of events in the log. */
   what: 'metadata' | 'files';
   /** Of the leader that was followed last; -1 before the first. */
@@ -64,7 +64,7 @@ export class LeaderSearch {
     const serves = [...statuses.values()].some(({ isServing }) => isServing);
     this.#servesSinceMs = serves ? (this.#servesSinceMs ?? nowMs) : null;
     const isLate = this.#servesSinceMs !== null && nowMs - this.#servesSinceMs >= STATUS_DEADLINE_MS;
-    const name = chooseLeader({ statuses, mustAnswer, lastTerm, hint, isLate });
+    const name = chooseLeader({ statuses, mustAnswer: mustAnswer(servers.length), lastTerm, hint, isLate });
     if (name !== null) {
       this.stop();
       found(name, statuses.get(name)?.term ?? 0);

@@ -4,13 +4,15 @@
 import { asError, messageOf } from '../../runtime/caught-errors.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
-import { ServiceError } from '../errors.js';
+import { ServiceError, type ServiceErrorCode } from '../errors.js';
 import type { Standing, StandingService } from '../services/standing.js';
 
 /** A server of a group answers at once, or hangs. */
 export const STATUS_DEADLINE_MS = 200;
 /** From an answer to the next question. */
 export const SEARCH_PAUSE_MS = 30;
+/** What no repetition changes. */
+const REFUSALS: ReadonlySet<ServiceErrorCode> = new Set(['REFUSED', 'UNKNOWN_METHOD']);
 
 export interface Polled {
   readonly name: string;
@@ -62,12 +64,12 @@ export class StatusPolls {
     return words;
   }
 
-  /** All of the servers refuse this side, as with a wrong secret: the refusal of one of them. */
+  /** All of the servers refuse this side, as with a wrong secret, or are of another kind: what one of them says. */
   get refusal(): ServiceError | null {
     if (this.statuses.size > 0) return null;
     let refusal: ServiceError | null = null;
     for (const failure of this.failures.values()) {
-      if (!(failure instanceof ServiceError) || failure.code !== 'REFUSED') return null;
+      if (!(failure instanceof ServiceError) || !REFUSALS.has(failure.code)) return null;
       refusal = failure;
     }
     return refusal;

@@ -3,11 +3,12 @@
 // stored, as if the commands had been carried out.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
+import { retryingMetadata } from '../../../src/mediator/metadata/retrying-metadata.js';
 import { MemoryStore, memoryEngine } from '../../../src/metaserver/storage/memory-engine.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
 import type { MetaserverService } from '../../../src/protocol/services/metadata.js';
 import { AnsweringMediator } from '../../support/answering-mediator.js';
-import { makeRequest, ROOT, TestMetaserver } from '../metaserver/harness.js';
+import { codeOf, makeRequest, ROOT, TestMetaserver } from '../metaserver/harness.js';
 
 const LISTING = { name: 'readdir', request: { inode: ROOT, cookie: 0, limit: 100, attributes: false } } as const;
 /** Longer than a refused call waits before it is made again. */
@@ -22,6 +23,8 @@ class Holding {
   refuse: (error: ServiceError) => void = () => assert.fail('nothing is held');
   /** Whether the next listing is refused at once. */
   refusesListing = false;
+  /** Whether answers to questions, as they are when they come, are heard behind the one to the message. */
+  repliesInOrder = false;
   #held: Promise<void> | null = null;
 
   service(metadata: MetaserverService): MetaserverService {
@@ -35,10 +38,14 @@ class Holding {
         }
         return metadata.executeAll(request, options);
       },
-      query: (message, options) => {
-        if (!this.refusesListing || message.name !== 'readdir') return metadata.query(message, options);
-        this.refusesListing = false;
-        throw new ServiceError('NOT_LEADER', 'no leader is known');
+      query: async (message, options) => {
+        if (this.refusesListing && message.name === 'readdir') {
+          this.refusesListing = false;
+          throw new ServiceError('NOT_LEADER', 'no leader is known');
+        }
+        const answer = metadata.query(message, options);
+        if (this.repliesInOrder) await Promise.allSettled([answer, this.#held]);
+        return answer;
       },
       sync: async (request, options) => {
         await this.#held?.catch(() => {});
@@ -97,14 +104,40 @@ describe('answered commands that are refused as a whole', () => {
     assert.deepEqual(await listed(), ['0', 'a', 'b']);
   });
 
-  it('are not stored when a sync is answered that was sent behind them', async () => {
+  it('are stored when a sync is answered that was sent behind them', async () => {
     const synced = mediator.early.sync({});
     await turns();
-    holding.refuse(new ServiceError('UNREACHABLE', 'the database is being opened anew'));
+    holding.refuse(new ServiceError('FAILED', 'a row is damaged'));
     await synced;
-    assert.equal(mediator.connection.unsynced.size, 1);
-    await mediator.early.sync({});
     assert.equal(mediator.connection.unsynced.size, 0);
+    assert.deepEqual(await listed(), ['0', 'a']);
+  });
+
+  it('are seen by a question that was sent behind them, and answered without them', async () => {
+    holding.repliesInOrder = true;
+    const retrying = retryingMetadata(mediator.connection);
+    const names = retrying.query(LISTING);
+    const missing = retrying.query({ name: 'lookup', request: { parent: ROOT, name: 'a' } });
+    await turns();
+    holding.refuse(new ServiceError('FAILED', 'a row is damaged'));
+    assert.deepEqual(
+      (await names).entries.map(({ name }) => name),
+      ['0', 'a'],
+    );
+    assert.equal((await missing).kind, 'file');
+  });
+
+  it('are waited for by a question that is asked again no longer than its caller waits', async () => {
+    holding.refusesListing = true;
+    const { connection } = mediator;
+    const asked = connection.ask((limits) => metadata.query(LISTING, limits), { deadlineMs: 2 * PAUSE_MS });
+    const code = codeOf(asked);
+    for (let time = 0; time < 3; time++) {
+      await turns();
+      server.runtime.advance(PAUSE_MS);
+    }
+    assert.equal(await code, 'DEADLINE');
+    holding.refuse(new ServiceError('NOT_LEADER', 'no leader is known'));
   });
 
   it('are carried out before a question that is asked again', async () => {

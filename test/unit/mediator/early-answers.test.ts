@@ -176,6 +176,22 @@ describe('a mount in the mediator’s process', () => {
     assert.deepEqual(await namesIn(folder), ['a', 'first']);
   });
 
+  for (const orderly of [false, true]) {
+    it(`loses nothing that comes after ${orderly ? 'a stop' : 'a crash'} of the metaserver that has brought back older rows`, async () => {
+      await mkdir('a');
+      const before = await verifier();
+      const [client = ''] = before.mediator.split('/');
+      const forget = async (metadata: MetaserverService) => {
+        await metadata.execute({ name: 'forgetResults', timeNs: 1n, request: { client }, durable: true });
+      };
+      await (orderly ? cluster.restartMetaserver(forget) : cluster.crashMetaserver(cluster, forget));
+      await mkdir('b');
+      await rename('b', 'c');
+      assert.equal((await verifier()).mediator, before.mediator);
+      assert.deepEqual(await namesIn(folder), ['a', 'c', 'first']);
+    });
+  }
+
   it('does not take `..` for a name in a directory', async () => {
     await cluster.crashMetaserver();
     await files.getattr({ inode: folder });

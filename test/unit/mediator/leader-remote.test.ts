@@ -117,6 +117,27 @@ describe('several metaservers', () => {
     assert.deepEqual(story, ['a', 'd']);
   });
 
+  it('may be one at first: when it has lost its place to one that was added, the added ones are asked, too', async () => {
+    const [d, e] = ['d', 'e'].map((name) => new FakeMetaserver(name, clock)) as [FakeMetaserver, FakeMetaserver];
+    metaservers = followMetaservers({
+      metaservers: [a],
+      connect: (server) => ({ ...server, remote: (server.name === 'd' ? d : e).remote }),
+      deadlineMs: DEADLINE_MS,
+      runtime: { ...testRuntime([]), clock, log },
+    });
+    await ask();
+    metaservers.learn(['d', 'e'].map((name) => ({ name, address: '127.0.0.1:4' })));
+    // It does not know of that yet, and answers first.
+    for (const other of [d, e]) other.statusMs = 100;
+    d.leads(2);
+    e.follows(2);
+    a.disconnect();
+    a.reconnect();
+    await clock.advance(500);
+    assert.equal(metaservers.leader, 'd');
+    assert.deepEqual(log.named('metadata.leader').at(1), { server: 'd', term: 2 });
+  });
+
   it('lose the leader with its connection, and have the next one when it serves', async () => {
     await open();
     a.isHung = true;
@@ -325,6 +346,19 @@ describe('several metaservers', () => {
     await clock.advance(150);
     await ask();
     assert.deepEqual(story, ['REFUSED', 'up', 'a']);
+  });
+
+  it('that are servers of another kind refuse calls', async () => {
+    for (const server of [a, b, c]) {
+      server.remote.service = <T>() =>
+        ({
+          status: async () => {
+            throw new ServiceError('UNKNOWN_METHOD', 'there is no method group.status');
+          },
+        }) as T;
+    }
+    await Promise.all([open(), ask()]);
+    assert.deepEqual(story, ['UNKNOWN_METHOD']);
   });
 
   it('that are closed fail what is under way and all that comes after', async () => {

@@ -215,6 +215,9 @@ describe('commits of a metaserver', () => {
     const refused = codeOf(meta.make(ROOT, 'x'));
     const both = [answered('a', 1), answered('b', 2)];
     const listed = meta.names(ROOT);
+    // These show nothing of names.
+    await meta.ask('health', { limit: 1 });
+    await meta.ask('mediator', {});
     disk.release('failing');
     assert.equal(await refused, 'EIO');
     assert.deepEqual(await Promise.all(both), Array(2).fill({ refused: [], takesChanges: false, hasRoom: false }));

@@ -125,6 +125,23 @@ describe('a server that leads again', () => {
     assert.equal(reigns.confirmed, confirmed, 'nobody waits any more');
   });
 
+  it('keeps the order of calls, when the next comes at the very moment at which it is certain', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const reigns = await Reigns.begin();
+      const order: string[] = [];
+      const made = (name: string) => reigns.make(name).then(() => order.push(name));
+      let confirm = () => {};
+      reigns.confirmation = new Promise((resolve) => (confirm = resolve));
+      reigns.isCertain = false;
+      const first = made('first');
+      reigns.isCertain = true;
+      confirm();
+      for (let tick = 0; tick < ticks; tick++) await null;
+      await Promise.all([made('second'), first]);
+      assert.deepEqual(order, ['first', 'second'], `${ticks} turns later`);
+    }
+  });
+
   it('writes nothing of an earlier reign, however late its turn comes', async () => {
     const reigns = await Reigns.begin();
     const late = reigns.make('late', true);
