@@ -7,8 +7,10 @@ import { rethrowProgramFault } from '../../runtime/faults.js';
 import { ServiceError, type ServiceErrorCode } from '../errors.js';
 import type { Standing, StandingService } from '../services/standing.js';
 
-/** A server of a group answers at once, or hangs. */
+/** A server of a group answers at once, hangs, or is far away. */
 export const STATUS_DEADLINE_MS = 200;
+/** For one that is far away: the deadline doubles up to here while it does not answer. */
+const LONGEST_STATUS_DEADLINE_MS = 3200;
 /** From an answer to the next question. */
 export const SEARCH_PAUSE_MS = 30;
 /** What no repetition changes. */
@@ -75,22 +77,25 @@ export class StatusPolls {
     return refusal;
   }
 
-  async #ask(server: Polled): Promise<void> {
+  async #ask(server: Polled, deadlineMs = STATUS_DEADLINE_MS): Promise<void> {
     const { name } = server;
+    let nextDeadlineMs = deadlineMs;
     try {
-      const status = await server.standing.status({}, { deadlineMs: STATUS_DEADLINE_MS });
+      const status = await server.standing.status({}, { deadlineMs });
       this.statuses.set(name, status);
       this.failures.delete(name);
     } catch (error) {
       rethrowProgramFault(error);
       this.statuses.delete(name);
       this.failures.set(name, asError(error));
+      const wasLate = error instanceof ServiceError && error.code === 'DEADLINE';
+      if (wasLate) nextDeadlineMs = Math.min(2 * deadlineMs, LONGEST_STATUS_DEADLINE_MS);
     }
     if (!this.#isStopped) this.#heard();
     if (this.#isStopped) return;
     const timer = this.#clock.after(this.#pauseMs(), () => {
       this.#timers.delete(server);
-      void this.#ask(server);
+      void this.#ask(server, nextDeadlineMs);
     });
     this.#timers.set(server, timer);
   }

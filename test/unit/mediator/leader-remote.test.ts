@@ -138,6 +138,15 @@ describe('several metaservers', () => {
     assert.deepEqual(log.named('metadata.leader').at(1), { server: 'd', term: 2 });
   });
 
+  it('are found however far away they are', async () => {
+    for (const each of [a, b, c]) each.statusMs = 1000;
+    await open();
+    const asked = ask();
+    await clock.advance(5000);
+    await asked;
+    assert.deepEqual(story, ['up', 'a']);
+  });
+
   it('lose the leader with its connection, and have the next one when it serves', async () => {
     await open();
     a.isHung = true;
