@@ -4,13 +4,12 @@
 // new process is asked for anything else, so that nobody sees the loss. Commands
 // that can't be carried out again are lost, and the verifier tells it to every
 // fsync.
-import { FileError, ServiceError, wasUnanswered } from '../../protocol/errors.js';
+import { FileError, ServiceError } from '../../protocol/errors.js';
 import type {
   AnsweredCommand,
   CommandName,
   Commands,
   MetaserverService,
-  Outcomes,
   Queries,
 } from '../../protocol/services/metadata.js';
 import type { CallOptions } from '../../protocol/services/service.js';
@@ -19,13 +18,13 @@ import type { RequestId, RequestIds } from '../../protocol/values/request-ids.js
 import type { Verifier } from '../../protocol/values/verifier.js';
 import type { Remote } from '../../protocol/wire/client.js';
 import { RepeatedCalls } from '../../protocol/wire/repeated-calls.js';
-import { errorFields, messageOf } from '../../runtime/caught-errors.js';
+import { errorFields } from '../../runtime/caught-errors.js';
 import type { Timer } from '../../runtime/clock.js';
 import { rethrowProgramFault } from '../../runtime/faults.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
-import { type Answered, AnsweredStream, MOST_AT_ONCE } from './answered-stream.js';
-import { replayUnsynced } from './replay.js';
+import { AnsweredStream } from './answered-stream.js';
+import { RepeatedCommands } from './repeated-commands.js';
 import { type Message, UnsyncedCommands } from './unsynced-commands.js';
 
 /** A metaserver may take long over a large truncation, and over its own restart. */
@@ -71,12 +70,11 @@ export class MetaserverConnection extends RepeatedCalls {
 
   /** Without gaps, by which the metaserver notices that some have not come. */
   #idOfAnswered: () => RequestId;
+  readonly #repeated: RepeatedCommands;
   /** How often answered commands were refused as a whole, on a connection that holds. */
   #interruptions = 0;
   /** Calls to the metaserver so far. */
   #sent = 0;
-  /** How often answered commands were lost for good. */
-  #lossyCrashes = 0;
   /** The process that answers is identified, and has all commands that were answered. */
   #isReady = false;
   #preparing: Promise<void> | null = null;
@@ -87,7 +85,6 @@ export class MetaserverConnection extends RepeatedCalls {
 
   readonly #deadlineMs: number;
   readonly #epoch: number | undefined;
-  readonly #counters: Counters;
   readonly #runtime: Runtime;
   readonly #listener: MetaserverListener;
 
@@ -98,14 +95,20 @@ export class MetaserverConnection extends RepeatedCalls {
     this.ids = ids;
     this.#deadlineMs = deadlineMs;
     this.#epoch = epoch;
-    this.#counters = counters;
     this.#runtime = runtime;
     this.#listener = listener;
     this.#idOfAnswered = ids.lasting();
+    this.#repeated = new RepeatedCommands({
+      ...{ unsynced: this.unsynced, metadata, deadlineMs, counters, runtime },
+      refused: () => {
+        this.#idOfAnswered = ids.lasting();
+      },
+      lost: () => listener.outcomeUnknown(),
+    });
     this.answered = new AnsweredStream({
       ...{ metadata, deadlineMs, clock: runtime.clock },
       isReady: () => this.#isReady,
-      confirmed: (outcomes, commands) => this.#confirmed(outcomes, commands),
+      confirmed: (outcomes, commands) => this.#repeated.confirmed(outcomes, commands),
       interrupted: (error) => this.#interrupted(error),
     });
     remote.onStateChange((state) => {
@@ -138,7 +141,7 @@ export class MetaserverConnection extends RepeatedCalls {
 
   /** Whoever has an earlier one can tell from this one whether commands were lost between them. After `start`. */
   get verifier(): Verifier {
-    return { mediator: `${this.ids.client}/${this.#lossyCrashes}`, history: this.#process?.history ?? '' };
+    return { mediator: `${this.ids.client}/${this.#repeated.losses}`, history: this.#process?.history ?? '' };
   }
 
   /** Resolves when the metaserver has answered. Syncs what it may have answered to an earlier mediator and not stored. */
@@ -311,8 +314,8 @@ export class MetaserverConnection extends RepeatedCalls {
     }
     const isOther = last !== null && last.start !== start;
     const hasCrashed = isOther && last.history !== history;
-    if (hasCrashed) await this.#replay();
-    else await this.#carryOut(unconfirmed);
+    if (hasCrashed) await this.#repeated.afterCrash();
+    else await this.#repeated.unconfirmed(unconfirmed);
     if (losses !== this.losses) return;
     // The same history: the last process was closed in order, and had stored all that it had answered.
     if (isOther && !hasCrashed) {
@@ -330,55 +333,11 @@ export class MetaserverConnection extends RepeatedCalls {
     this.#process = { clusterId, start, history };
   }
 
-  /** Carries out, in order, what was answered and not confirmed. Rejects when the metaserver can't be asked. */
-  async #carryOut(commands: readonly Answered[]): Promise<void> {
-    for (let at = 0; at < commands.length; at += MOST_AT_ONCE) {
-      const some = commands.slice(at, at + MOST_AT_ONCE);
-      const request = { commands: some.map(({ command }) => command) };
-      const outcomes = await this.metadata
-        .executeAll(request, { deadlineMs: this.#deadlineMs })
-        .catch((error: unknown) => {
-          if (error instanceof ServiceError && wasUnanswered(error)) throw error;
-          rethrowProgramFault(error);
-          // It takes none of them, and would not later.
-          this.#idOfAnswered = this.ids.lasting();
-          return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })) };
-        });
-      this.#confirmed(outcomes, some);
-    }
-  }
-
-  #confirmed({ refused }: Pick<Outcomes, 'refused'>, commands: readonly Answered[]): void {
-    for (const { place, reason } of refused) {
-      this.#runtime.log.error('metadata.not_carried_out', { command: commands[place]?.command.name, reason });
-    }
-    if (refused.length > 0) this.#lost(refused.length);
-  }
-
-  /** Commands that were answered are lost for good. */
-  #lost(commands: number): void {
-    this.#lossyCrashes++;
-    this.#runtime.log.error('metadata.undone', { commands });
-    this.#counters.add('undoneCommands', commands);
-    this.#listener.outcomeUnknown();
-  }
-
   #interrupted(error: unknown): void {
     this.#debug('metadata.unconfirmed', error);
     this.#interruptions++;
     this.#isReady = false;
     if (!this.#isClosed) this.#prepare().catch((later: unknown) => this.#debug('metadata.unverified', later));
-  }
-
-  async #replay(): Promise<void> {
-    const { log } = this.#runtime;
-    const { done, lost } = await replayUnsynced(this.unsynced, this.metadata, this.#deadlineMs, log);
-    log.info('metadata.repeated', { commands: done });
-    this.#counters.add('repeatedCommands', done);
-    if (lost === 0) return;
-    this.#lossyCrashes++;
-    log.error('metadata.undone', { commands: lost });
-    this.#counters.add('undoneCommands', lost);
   }
 
   /** The metaserver stores commands soon by itself; until a sync has said so, they count as not durable. */
