@@ -43,14 +43,18 @@ const START_ID_BYTES = 8;
 const EARLY_COMMIT_ROWS = 8_192;
 
 /**
- * Answered only when they are durable, whatever the caller asks for. Version numbers may never be given out twice. And data
- * servers delete garbage for good, so the commit that made it garbage must not be lost.
+ * Answered only when they are durable, whatever the caller asks for: no version number may be given out twice, and no epoch of
+ * mediators.
  */
 const DURABLE_COMMANDS: ReadonlySet<CommandName> = new Set(['allocate', 'takeOver', 'resign']);
 /** Applied whatever the disk says, and answered once it has stored them: no sync vouches for them. */
 const UNHINDERED: ReadonlySet<CommandName> = new Set(['takeOver', 'resign']);
 /** They show nothing of what a mediator answers, and tell how a server is whose disk hangs. */
 const PROMPT_QUERIES: ReadonlySet<QueryName> = new Set(['mediator', 'health']);
+/**
+ * Answered only when what they show is durable: data servers delete garbage for good, so the commit that made it garbage must not
+ * be lost.
+ */
 const DURABLE_QUERIES: ReadonlySet<QueryName> = new Set(['garbage']);
 /** Of a storage that is written by a group. */
 const GROUP_ERRORS: ReadonlySet<ServiceErrorCode> = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN']);

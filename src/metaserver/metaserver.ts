@@ -37,7 +37,7 @@ export interface Metaserver {
 const COMMIT_INTERVAL_MS = 50;
 const LEAD_RETRY_MS = 1000;
 
-/** Events that retries on a failing disk would log again and again: see runtime/repeated-log.ts. */
+/** Events that retries would log again and again: see runtime/repeated-log.ts. */
 export const LOOPS = [
   'metadata.commit_failed',
   'metadata.take_over_failed',
@@ -76,7 +76,7 @@ export class NamespaceHost implements Metaserver {
   #reigns = 0;
   /** The last call that waits until it is certain that this server leads. */
   #waiting: Promise<LedNamespace> | null = null;
-  /** Who has asked, in this reign, who it is. */
+  /** Connections that have asked since then by `statistics`, with `identifies`, which process this is. */
   #introduced = new WeakSet<object>();
   readonly #fence: Fence;
   /** Beginning to lead, and closing. */

@@ -1,7 +1,6 @@
 // Commands that this mediator has answered by itself, on their way to the
 // metaserver: in order, many in one message, and before whatever is asked after
-// them. Until the metaserver has confirmed them they are carried out again by
-// every connection that is made.
+// them. After each new connection, those that are not confirmed are sent again.
 import type {
   AnsweredCommand,
   CommandName,
@@ -11,17 +10,17 @@ import type {
 } from '../../protocol/services/metadata.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** What a crash of this mediator can lose: names that nobody has synced, of so long at most. */
+/** A command waits for so long before it is sent. What waits is lost with this process. */
 const SEND_AFTER_MS = 4;
 /** Commands in one message; so many are sent at once. */
 export const MOST_AT_ONCE = 256;
-/** With more, or older ones, that are not confirmed, none is added: the metaserver is slow, or away. */
+/** With more that are not confirmed, or when none was for so long, none is added: the metaserver is slow, or away. */
 const MOST = 4096;
-const OLDEST_MS = 1000;
+const LONGEST_SILENCE_MS = 1000;
 /** What was heard of the metaserver's disk holds for so long. */
 const HEARD_MS = 25;
 
-/** A command with its answer, and its number among all calls sent. */
+/** A command with its answer, and its number among all commands. */
 export interface Answered {
   command: AnsweredCommand;
   result: Commands[CommandName]['result'];
@@ -43,9 +42,9 @@ export interface AnsweredStreamParts {
 export class AnsweredStream {
   #waiting: Answered[] = [];
   #sent: Answered[] = [];
-  /** The messages with these. */
+  /** Messages that are not answered yet. */
   readonly #sending = new Set<Promise<void>>();
-  /** When the oldest of `#sent` was. */
+  /** When some were last confirmed, or, if nothing was on its way then, the first of `#sent` was sent. */
   #sinceMs = 0;
   /** Grows when what was sent is to be sent again: answers from before don't count. */
   #epoch = 0;
@@ -69,7 +68,7 @@ export class AnsweredStream {
   get isOpen(): boolean {
     const { clock, isReady } = this.#parts;
     if (!isReady() || this.size >= MOST) return false;
-    return this.#sent.length === 0 || clock.monotonicMs() - this.#sinceMs < OLDEST_MS;
+    return this.#sent.length === 0 || clock.monotonicMs() - this.#sinceMs < LONGEST_SILENCE_MS;
   }
 
   /** Whether the metaserver's disk takes changes, by what was heard of it just now. A disk may fill up or fail at any time. */

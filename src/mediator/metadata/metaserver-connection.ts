@@ -29,7 +29,7 @@ import { type Message, UnsyncedCommands } from './unsynced-commands.js';
 
 /** A metaserver may take long over a large truncation, and over its own restart. */
 export const METADATA_DEADLINE_MS = 30_000;
-/** Longer than it takes where anything answers. */
+/** Of `confirm`: longer than an answer takes where anything answers. */
 const CONFIRM_DEADLINE_MS = 500;
 /** A command that is not known to be on the disk after this long causes a sync: twice what the metaserver lets it wait. */
 const SYNC_AFTER_MS = 100;
@@ -57,7 +57,7 @@ export interface MetaserverConnectionParts {
 type Process = Pick<Queries['statistics']['result'], 'clusterId' | 'start' | 'history'>;
 
 export class MetaserverConnection extends RepeatedCalls {
-  /** Calls made through `retryingMetadata`. */
+  /** Commands, queries and syncs so far, also those that were answered here. */
   calls = 0;
   readonly unsynced = new UnsyncedCommands();
   /** Commands under way: others may see their effects already. */
@@ -71,11 +71,11 @@ export class MetaserverConnection extends RepeatedCalls {
   /** Without gaps, by which the metaserver notices that some have not come. */
   #idOfAnswered: () => RequestId;
   readonly #repeated: RepeatedCommands;
-  /** How often answered commands were refused as a whole, on a connection that holds. */
+  /** How often messages of answered commands have failed. */
   #interruptions = 0;
-  /** Calls to the metaserver so far. */
-  #sent = 0;
-  /** The process that answers is identified, and has all commands that were answered. */
+  /** The number of the last command. */
+  #lastPlace = 0;
+  /** The process that answers is identified, and was sent again what it lacked. */
   #isReady = false;
   #preparing: Promise<void> | null = null;
   /** The last process that was identified. */
@@ -100,7 +100,7 @@ export class MetaserverConnection extends RepeatedCalls {
     this.#idOfAnswered = ids.lasting();
     this.#repeated = new RepeatedCommands({
       ...{ unsynced: this.unsynced, metadata, deadlineMs, counters, runtime },
-      refused: () => {
+      slotGivenUp: () => {
         this.#idOfAnswered = ids.lasting();
       },
       lost: () => listener.outcomeUnknown(),
@@ -108,7 +108,7 @@ export class MetaserverConnection extends RepeatedCalls {
     this.answered = new AnsweredStream({
       ...{ metadata, deadlineMs, clock: runtime.clock },
       isReady: () => this.#isReady,
-      confirmed: (outcomes, commands) => this.#repeated.confirmed(outcomes, commands),
+      confirmed: (outcomes, commands) => this.#repeated.noteRefused(outcomes, commands),
       interrupted: (error) => this.#interrupted(error),
     });
     remote.onStateChange((state) => {
@@ -119,12 +119,12 @@ export class MetaserverConnection extends RepeatedCalls {
     });
   }
 
-  /** The same for answered commands, which calls behind them count on. */
+  /** Grows also when a message of answered commands fails: calls sent behind it may have been answered without them. */
   override get losses(): number {
     return super.losses + this.#interruptions;
   }
 
-  /** The process that answers is known, and has all commands that were confirmed. */
+  /** The process that answers is identified, and was sent again what it lacked. */
   get isReady(): boolean {
     return this.#isReady;
   }
@@ -141,7 +141,7 @@ export class MetaserverConnection extends RepeatedCalls {
 
   /** Whoever has an earlier one can tell from this one whether commands were lost between them. After `start`. */
   get verifier(): Verifier {
-    return { mediator: `${this.ids.client}/${this.#repeated.losses}`, history: this.#process?.history ?? '' };
+    return { mediator: `${this.ids.client}/${this.#repeated.timesLost}`, history: this.#process?.history ?? '' };
   }
 
   /** Resolves when the metaserver has answered. Syncs what it may have answered to an earlier mediator and not stored. */
@@ -151,14 +151,14 @@ export class MetaserverConnection extends RepeatedCalls {
   }
 
   /**
-   * Resolves when the process that answers is identified, and has all commands that were answered.
+   * Resolves when the process that answers is identified, and was sent again what it lacked.
    * @throws ServiceError REFUSED when it belongs to another cluster, DEADLINE
    */
   ready(options?: CallOptions): Promise<void> {
     return this.ask(async () => {}, options);
   }
 
-  /** Asks the metaserver for nothing but an answer, once. */
+  /** Resolves when the metaserver has answered, within half a second. @throws ServiceError as `query`; DEADLINE */
   async confirm(): Promise<void> {
     const deadlineMs = CONFIRM_DEADLINE_MS;
     await this.ask((limits) => this.metadata.query({ name: 'mediator', request: {} }, limits), { deadlineMs });
@@ -205,9 +205,9 @@ export class MetaserverConnection extends RepeatedCalls {
     }
   }
 
-  /** The number of a call that is sent now, among all. The metaserver carries them out in this order. */
+  /** The number of a command that is answered or sent now. The metaserver carries them out in this order. */
   nextPlace(): number {
-    return ++this.#sent;
+    return ++this.#lastPlace;
   }
 
   /** A command was answered here, without the metaserver, which gets it soon. */
@@ -220,7 +220,7 @@ export class MetaserverConnection extends RepeatedCalls {
     this.noteAnswered({ ...command, durable: false }, result, place);
   }
 
-  /** A command that was not asked to be durable was answered. @param place its number among all calls sent */
+  /** A command that was not asked to be durable was answered. @param place its number among all commands */
   noteAnswered(message: Message, result: Commands[CommandName]['result'], place: number): void {
     this.unsynced.add(message, result, place);
     this.#syncSoon();
@@ -250,7 +250,7 @@ export class MetaserverConnection extends RepeatedCalls {
     if (losses === this.losses) this.unsynced.markDurable(answered);
   }
 
-  /** Resolves when all that was answered is durable, or the time is over. */
+  /** Resolves when all that was answered is durable, when the time is over, or when a sync has failed. */
   async settle(deadlineMs: number): Promise<void> {
     if (this.unsynced.isEmpty) return;
     await this.sync({ deadlineMs }).catch((error: unknown) => this.#debug('metadata.unsynced', error));
@@ -314,8 +314,8 @@ export class MetaserverConnection extends RepeatedCalls {
     }
     const isOther = last !== null && last.start !== start;
     const hasCrashed = isOther && last.history !== history;
-    if (hasCrashed) await this.#repeated.afterCrash();
-    else await this.#repeated.unconfirmed(unconfirmed);
+    if (hasCrashed) await this.#repeated.repeatAfterCrash();
+    else await this.#repeated.sendAgain(unconfirmed);
     if (losses !== this.losses) return;
     // The same history: the last process was closed in order, and had stored all that it had answered.
     if (isOther && !hasCrashed) {

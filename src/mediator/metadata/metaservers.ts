@@ -34,7 +34,7 @@ export interface MetaserversParts {
   runtime: Runtime;
 }
 
-/** While the leader is silent. */
+/** From the answer of another server to the next question, while the leader is silent. */
 const RIVAL_PAUSE_MS = 30;
 
 /** One that is alone is followed like several: others may be added while the mediator runs. */

@@ -17,13 +17,13 @@ export interface RepeatedCommandsParts {
   counters: Counters;
   runtime: Runtime;
   /** A message was given up: numbers of its slot will be missing for ever. */
-  refused(): void;
+  slotGivenUp(): void;
   /** Commands whose effects somebody may have seen, and which no crash has taken, will not be carried out. */
   lost(): void;
 }
 
 export class RepeatedCommands {
-  #losses = 0;
+  #timesLost = 0;
   readonly #parts: RepeatedCommandsParts;
 
   constructor(parts: RepeatedCommandsParts) {
@@ -31,15 +31,15 @@ export class RepeatedCommands {
   }
 
   /** How often answered commands were lost for good. */
-  get losses(): number {
-    return this.#losses;
+  get timesLost(): number {
+    return this.#timesLost;
   }
 
   /**
    * Carries out, in order, what a crash may have taken; a command that survived it is known by its id. Rejects when the metaserver
    * can't be asked: nothing is decided then.
    */
-  async afterCrash(): Promise<void> {
+  async repeatAfterCrash(): Promise<void> {
     const { unsynced, counters, runtime } = this.#parts;
     const { done, lost } = await unsynced.replay((message, inode) => this.#execute(message, inode));
     runtime.log.info('metadata.repeated', { commands: done });
@@ -48,8 +48,8 @@ export class RepeatedCommands {
   }
 
   /** Carries out, in order, what was not confirmed. Rejects when the metaserver can't be asked. */
-  async unconfirmed(commands: readonly Answered[]): Promise<void> {
-    const { metadata, deadlineMs, refused } = this.#parts;
+  async sendAgain(commands: readonly Answered[]): Promise<void> {
+    const { metadata, deadlineMs, slotGivenUp } = this.#parts;
     for (let at = 0; at < commands.length; at += MOST_AT_ONCE) {
       const some = commands.slice(at, at + MOST_AT_ONCE);
       const request = { commands: some.map(({ command }) => command) };
@@ -57,15 +57,15 @@ export class RepeatedCommands {
         if (error instanceof ServiceError && wasUnanswered(error)) throw error;
         rethrowProgramFault(error);
         // It takes none of them, and would not later.
-        refused();
+        slotGivenUp();
         return { refused: some.map((_, place) => ({ place, reason: messageOf(error) })) };
       });
-      this.confirmed(outcomes, some);
+      this.noteRefused(outcomes, some);
     }
   }
 
-  /** What became of commands. */
-  confirmed({ refused }: Pick<Outcomes, 'refused'>, commands: readonly Answered[]): void {
+  /** Commands were carried out, but for those that are named. */
+  noteRefused({ refused }: Pick<Outcomes, 'refused'>, commands: readonly Answered[]): void {
     const { runtime, lost } = this.#parts;
     for (const { place, reason } of refused) {
       runtime.log.error('metadata.not_carried_out', { command: commands[place]?.command.name, reason });
@@ -96,7 +96,7 @@ export class RepeatedCommands {
 
   #note(commands: number): void {
     const { counters, runtime } = this.#parts;
-    this.#losses++;
+    this.#timesLost++;
     runtime.log.error('metadata.undone', { commands });
     counters.add('undoneCommands', commands);
   }

@@ -16,7 +16,7 @@ interface Unsynced {
   message: Message;
   /** The inode that it made; 0: none. */
   inode: number;
-  /** Its number among all calls sent. The metaserver carries them out in this order. */
+  /** Its number among all commands. The metaserver carries them out in this order. */
   place: number;
   /** Its number among all answers. */
   answer: number;
@@ -34,7 +34,7 @@ export class UnsyncedCommands {
   #unknown: { place: number; answer: number } | null = null;
   /** Commands that were answered or have an unknown outcome. All that were answered to an earlier mediator count as one. */
   #answered = 1;
-  /** The first of them, so many, are on the disk or gone for good. */
+  /** How many of them, from the first on, are on the disk or gone for good. */
   #durable = 0;
 
   get answered(): number {
@@ -87,8 +87,8 @@ export class UnsyncedCommands {
    * Carries all commands out again, in order. It stops at the first that can't be, since later ones may depend on it.
    * @param execute answers whether the command has been carried out, now or before, and made the given inode (0: none); rejects
    * when nobody knows, and then nothing is decided
-   * @returns how many were carried out, and how many are lost: each unknown outcome counts as one, and so does all that an
-   * earlier mediator was answered
+   * @returns how many were carried out, and how many are lost: all unknown outcomes together count as one, and so does all that
+   * an earlier mediator was answered
    */
   async replay(
     execute: (message: Message, inode: number) => Promise<boolean>,

@@ -10,7 +10,7 @@ export interface Standings {
   lastTerm: number;
   /** Who leads, by the word of a server that does not. */
   hint: string | undefined;
-  /** Those that have not answered got their time. */
+  /** Some server has said for a while that it serves. Others that are far away may not have been heard yet. */
   isLate: boolean;
 }
 

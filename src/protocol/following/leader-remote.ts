@@ -15,7 +15,7 @@ import { SEARCH_PAUSE_MS, STATUS_DEADLINE_MS, StatusPolls } from './status-polls
 
 /** A leader that says nothing for so long may hang. Longer than nearly all calls take. */
 const SILENCE_MS = 250;
-/** If it hangs, another one leads by then. */
+/** For so long the others are asked at short intervals; if it hangs, another one leads by then. */
 const EAGER_MS = 2000;
 
 export interface LeaderRemoteParts {
@@ -29,7 +29,7 @@ export interface LeaderRemoteParts {
   what: 'metadata' | 'files';
   /** Further errors by which the leader says that it no longer leads; the outcome of calls is unknown then. */
   lostBy: readonly ServiceErrorCode[];
-  /** How often the others are asked when the leader has long been silent. */
+  /** From an answer to the next question to the others, when the leader has long been silent. */
   rivalPauseMs: number;
   /** Called with where servers of the group are, by the word of one of them: see `add`. */
   learned?: (servers: readonly ServerPlace[]) => void;
@@ -93,8 +93,8 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
   }
 
   /**
-   * As of one server. Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, and DEADLINE when there is none
-   * for too long.
+   * As of one server. Calls fail with what the leader fails with, OUTCOME_UNKNOWN when it is lost, DEADLINE when there is none for
+   * too long, REFUSED or UNKNOWN_METHOD when all servers refuse, and UNREACHABLE when all is closed.
    */
   service<T>(name: string): T {
     const proxy = new Proxy(Object.create(null) as object, {
@@ -124,6 +124,7 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
     this.#listeners.push(listener);
   }
 
+  /** Calls under way fail with OUTCOME_UNKNOWN, those that wait and later ones with UNREACHABLE. Nothing is asked any more. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -185,8 +186,8 @@ export class LeaderRemote implements Pick<Remote, 'service' | 'onStateChange'> {
   }
 
   /**
-   * A leader has not carried a call out, or does not know: its disk has failed, or it has lost its place. While it serves in the
-   * same term, repeating the call would bring the same answer, and the caller is told.
+   * A leader does not know whether it has carried a call out: its disk has failed, or it has lost its place. While it says that it
+   * serves in the same term, repeating the call would bring the same answer, and the caller is told.
    */
   async #judge(leader: Leader, reject: Rejection, error: ServiceError): Promise<void> {
     const stays = await leader.member.standing.status({}, { deadlineMs: STATUS_DEADLINE_MS }).then(

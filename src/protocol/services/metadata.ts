@@ -388,6 +388,8 @@ export interface MetaserverService extends MetadataService {
   /**
    * Applies commands, in order, that a mediator has answered by itself: as `execute` with `again`, and without an answer for each
    * (mediator/early). No other call comes between two of them.
+   * @throws ServiceError REFUSED when commands before the first are missing, and MALFORMED: none is applied then; OUTCOME_UNKNOWN
+   * when the server ceases to lead meanwhile
    */
   executeAll(request: { commands: AnsweredCommand[] }, options?: CallOptions): Promise<Outcomes>;
 }

@@ -55,6 +55,20 @@ class Reigns {
     return this.host.metadata.execute({ name: 'make', timeNs: 1n, request, durable }, PEER);
   }
 
+  /** A call that waits until `confirm`; those that come now need not wait, by an answer to a question from before. */
+  waiting(name: string): { order: string[]; confirm: () => void } {
+    const order: string[] = [];
+    let confirm = () => {};
+    this.confirmation = new Promise((resolve) => (confirm = resolve));
+    this.isCertain = false;
+    this.make(name).then(
+      () => order.push(name),
+      (error: Error) => order.push(error.message),
+    );
+    this.isCertain = true;
+    return { order, confirm };
+  }
+
   statistics(request: { identifies?: boolean } = {}) {
     return this.host.metadata.query({ name: 'statistics', request }, PEER);
   }
@@ -107,37 +121,25 @@ describe('a server that leads again', () => {
 
   it('keeps the order of calls, when one waits for the others and the next does not have to', async () => {
     const reigns = await Reigns.begin();
-    const order: string[] = [];
-    const made = (name: string) => reigns.make(name).then(() => order.push(name));
-    let confirm = () => {};
-    reigns.confirmation = new Promise((resolve) => (confirm = resolve));
-    reigns.isCertain = false;
-    const first = made('first');
-    // By an answer to a question from before.
-    reigns.isCertain = true;
-    const second = made('second');
+    const { order, confirm } = reigns.waiting('first');
+    const second = reigns.make('second').then(() => order.push('second'));
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
     confirm();
-    await Promise.all([first, second]);
+    await second;
     assert.deepEqual(order, ['first', 'second']);
     const { confirmed } = reigns;
-    await made('third');
+    await reigns.make('third');
     assert.equal(reigns.confirmed, confirmed, 'nobody waits any more');
   });
 
   it('keeps the order of calls, when the next comes at the very moment at which it is certain', async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
       const reigns = await Reigns.begin();
-      const order: string[] = [];
-      const made = (name: string) => reigns.make(name).then(() => order.push(name));
-      let confirm = () => {};
-      reigns.confirmation = new Promise((resolve) => (confirm = resolve));
-      reigns.isCertain = false;
-      const first = made('first');
-      reigns.isCertain = true;
+      const { order, confirm } = reigns.waiting('first');
       confirm();
       for (let tick = 0; tick < ticks; tick++) await null;
-      await Promise.all([made('second'), first]);
+      await reigns.make('second');
+      order.push('second');
       assert.deepEqual(order, ['first', 'second'], `${ticks} turns later`);
     }
   });
