@@ -146,9 +146,9 @@ describe('a server that leads again', () => {
 
   it('writes nothing of an earlier reign, however late its turn comes', async () => {
     const reigns = await Reigns.begin();
-    const late = reigns.make('late', true);
+    const late = codeOf(reigns.make('late', true));
     await reigns.becomes(false);
-    await codeOf(late);
+    await late;
     await reigns.becomes(true);
     await reigns.statistics({ identifies: true });
     await reigns.host.metadata.sync({}, PEER);
