@@ -12,6 +12,8 @@ import { Cluster, freePorts, isAlive, until } from '../support/cluster.js';
 import { oneCluster } from '../support/one-cluster.js';
 
 const LOSSES = 4;
+/** Each takes seconds. */
+const STANDSTILLS = 2;
 /** Rounds of changes between two losses. */
 const ROUNDS_BETWEEN = 8;
 
@@ -58,6 +60,24 @@ for (const metadataProtocol of ['raft', 'viewstamped'] as const) {
           process.kill(pid, 'SIGCONT');
         }
       }
+      assert.deepEqual((await working.finish()).problems, []);
+    });
+
+    it('goes on when the others stand still until their leader gives up', async () => {
+      const working = await begin('alone');
+      for (let loss = 0; loss < STANDSTILLS; loss++) {
+        await working.untilRounds(ROUNDS_BETWEEN);
+        const leads = await settledLeader(own.cluster);
+        const others = ['meta1', 'meta2', 'meta3'].filter((name) => name !== leads);
+        const pids = await Promise.all(others.map((name) => own.cluster.pidOf(name)));
+        for (const pid of pids) process.kill(pid, 'SIGSTOP');
+        try {
+          await until('the leader to give up', async () => !(await standings(own.cluster)).get(leads)?.isServing);
+        } finally {
+          for (const pid of pids) process.kill(pid, 'SIGCONT');
+        }
+      }
+      await working.untilRounds(ROUNDS_BETWEEN);
       assert.deepEqual((await working.finish()).problems, []);
     });
 
