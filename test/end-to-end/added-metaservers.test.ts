@@ -63,6 +63,22 @@ describe('metaservers that are added', function () {
     });
   }
 
+  it('are followed when the only one before them stands still, also where nobody has asked for the status', async () => {
+    const cluster = await Cluster.start({ servers: 1 });
+    const first = await cluster.pidOf('meta1');
+    try {
+      for (const [at, port] of (await freePorts(ADDED.length)).entries()) {
+        const name = ADDED[at] ?? assert.fail();
+        await cluster.must('metaserver', 'add', name, `127.0.0.1:${port}`, `data/${name}`);
+      }
+      process.kill(first, 'SIGSTOP');
+      assert.equal((await cluster.shell('echo kept > kept && cat kept')).stdout, 'kept\n');
+    } finally {
+      process.kill(first, 'SIGCONT');
+      await cluster.destroy();
+    }
+  });
+
   it('must fit the configuration, and stay out of it where they do not', async () => {
     const cluster = await Cluster.start({ servers: 1 });
     try {

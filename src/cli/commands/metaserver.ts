@@ -48,6 +48,7 @@ async function add(name: string, address: string, directory: string, options: Co
   const { askSupervisor } = await import('../supervisor/control-client.js');
   const started = await askSupervisor(config, (control) => control.admit({ name }, { deadlineMs: ADMIT_DEADLINE_MS }));
   if (started === undefined) {
+    await tellMediator(config);
     print(
       `${name} is in ${config.file}, and its address is known to the group; no "nmrfs up" runs here: start it on its host`,
     );
@@ -60,8 +61,14 @@ async function add(name: string, address: string, directory: string, options: Co
       JOIN_LIMIT_MS,
     ),
   );
+  await tellMediator(config);
   print(`${name} belongs to the group and is in ${config.file}`);
-  if (config.metaservers.length === 1) print('a mediator that runs asks only the first one until it is started anew');
+}
+
+/** By a question for its status a mediator that runs hears where a new metaserver is, and follows it also when the others are gone. */
+async function tellMediator(config: Config): Promise<void> {
+  const { ifRunning } = await import('../admin-client.js');
+  await ifRunning(config, (admin) => admin.status({}));
 }
 
 async function remove(name: string, options: ConfigOption): Promise<void> {
