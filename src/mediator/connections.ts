@@ -30,6 +30,7 @@ export class Connections {
     this.#runtime = runtime;
   }
 
+  /** Calls fail while it is not connected: another one may lead. */
   toMetaserver(peer: Peer): MetaserverPart {
     return this.#connect(peer, 'fail', Math.max(METADATA_DEADLINE_MS, this.#options.deadlineMs));
   }

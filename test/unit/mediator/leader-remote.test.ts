@@ -3,14 +3,9 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'mocha';
 import { Counters } from '../../../src/mediator/counters.js';
 import { MetaserverConnection } from '../../../src/mediator/metadata/metaserver-connection.js';
-import {
-  followMetaservers,
-  type MetaserverPart,
-  type Metaservers,
-} from '../../../src/mediator/metadata/metaservers.js';
+import { followMetaservers, type Metaservers } from '../../../src/mediator/metadata/metaservers.js';
 import { retryingMetadata } from '../../../src/mediator/metadata/retrying-metadata.js';
 import { ServiceError } from '../../../src/protocol/errors.js';
-import type { ServerPlace } from '../../../src/protocol/services/group.js';
 import type { CallOptions } from '../../../src/protocol/services/service.js';
 import { RequestIds } from '../../../src/protocol/values/request-ids.js';
 import { testRuntime } from '../../support/fake-cluster.js';
@@ -28,8 +23,6 @@ describe('several metaservers', () => {
   let b: FakeMetaserver;
   let c: FakeMetaserver;
   let metaservers: Metaservers;
-  /** Connects to one more. */
-  let added: (server: ServerPlace) => MetaserverPart;
   /** What was heard, in order: states, and outcomes of calls. */
   let story: string[];
 
@@ -42,7 +35,6 @@ describe('several metaservers', () => {
       FakeMetaserver,
     ];
     story = [];
-    added = () => assert.fail('none is added');
     a.leads(1);
   });
 
@@ -57,7 +49,6 @@ describe('several metaservers', () => {
   async function open(): Promise<void> {
     metaservers = followMetaservers({
       metaservers: [a, b, c],
-      connect: (server) => added(server),
       deadlineMs: DEADLINE_MS,
       runtime: { ...testRuntime([]), clock, log },
     });
@@ -81,61 +72,6 @@ describe('several metaservers', () => {
     assert.deepEqual(story, ['up', 'a', 'a']);
     assert.deepEqual([a.asked.length, b.asked.length, c.asked.length], [2, 0, 0]);
     assert.deepEqual(log.named('metadata.leader'), [{ server: 'a', term: 1 }]);
-  });
-
-  it('lead though they were added after the others were known: one of these says where they are', async () => {
-    await open();
-    const d = new FakeMetaserver('d', clock);
-    const address = '127.0.0.1:4';
-    added = (server) => {
-      story.push(`connect ${server.name} at ${server.address}`);
-      return { ...server, remote: d.remote };
-    };
-    d.leads(2);
-    b.status = { ...b.status, term: 2, leader: 'd', servers: [{ name: 'd', address }] };
-    c.follows(2);
-    a.disconnect();
-    await clock.advance(500);
-    await ask();
-    assert.deepEqual(story, ['up', 'down', `connect d at ${address}`, 'up', 'd']);
-  });
-
-  it('may be one at first: it is followed, and so is another that was added and leads when it is gone', async () => {
-    const d = new FakeMetaserver('d', clock);
-    metaservers = followMetaservers({
-      metaservers: [a],
-      connect: (server) => ({ ...server, remote: d.remote }),
-      deadlineMs: DEADLINE_MS,
-      runtime: { ...testRuntime([]), clock, log },
-    });
-    await ask();
-    metaservers.learn([{ name: 'd', address: '127.0.0.1:4' }]);
-    d.leads(2);
-    a.disconnect();
-    await clock.advance(500);
-    await ask();
-    assert.deepEqual(story, ['a', 'd']);
-  });
-
-  it('may be one at first: when it has lost its place to one that was added, the added ones are asked, too', async () => {
-    const [d, e] = ['d', 'e'].map((name) => new FakeMetaserver(name, clock)) as [FakeMetaserver, FakeMetaserver];
-    metaservers = followMetaservers({
-      metaservers: [a],
-      connect: (server) => ({ ...server, remote: (server.name === 'd' ? d : e).remote }),
-      deadlineMs: DEADLINE_MS,
-      runtime: { ...testRuntime([]), clock, log },
-    });
-    await ask();
-    metaservers.learn(['d', 'e'].map((name) => ({ name, address: '127.0.0.1:4' })));
-    // It does not know of that yet, and answers first.
-    for (const other of [d, e]) other.statusMs = 100;
-    d.leads(2);
-    e.follows(2);
-    a.disconnect();
-    a.reconnect();
-    await clock.advance(500);
-    assert.equal(metaservers.leader, 'd');
-    assert.deepEqual(log.named('metadata.leader').at(1), { server: 'd', term: 2 });
   });
 
   it('are found however far away they are', async () => {
