@@ -1,7 +1,8 @@
 // npm run bench-catalog: a catalog of three servers beside an etcd of three on the same machine: updates and reads a second, and how long
 // one takes. Both are asked by HTTP and JSON, over connections that stay open, with values of 100 bytes.
 import { Agent, request } from 'node:http';
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { CatalogProcesses } from '../test/support/catalog-processes.js';
 import { Etcd } from '../test/support/etcd.js';
 import { layOut, median } from './bench/table.js';
@@ -9,13 +10,21 @@ import { layOut, median } from './bench/table.js';
 const VALUE = Buffer.alloc(100, 'v');
 const KEYS = 16;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '3' },
-    protocol: { type: 'string', default: 'raft' },
-  },
-});
+const command = new Command('bench-catalog')
+  .description(
+    'A catalog of three servers beside an etcd of three: updates and reads a second, and how long one takes.',
+  )
+  .option('--rounds <number>', 'of which the medians count', wholeNumber(1), 3)
+  .option('--seconds <number>', 'how long each measurement', wholeNumber(1), 3)
+  .addOption(new Option('--protocol <protocol>', 'of the catalog').choices(['raft', 'viewstamped']).default('raft'));
+
+interface Arguments {
+  rounds: number;
+  seconds: number;
+  protocol: 'raft' | 'viewstamped';
+}
+
+const given: Arguments = command.parse().opts();
 
 interface Contender {
   readonly name: string;
@@ -54,7 +63,7 @@ async function catalogContender(catalog: CatalogProcesses): Promise<Contender> {
   }
   for (let key = 0; key < KEYS; key++) await ask(leader, 'POST', `/v1/k${key}`, VALUE);
   return {
-    name: `catalog, ${values.protocol}`,
+    name: `catalog, ${given.protocol}`,
     write: (key) => ask(leader, 'PUT', `/v1/k${key}`, VALUE),
     read: (key) => ask(leader, 'GET', `/v1/k${key}?raw`),
   };
@@ -73,7 +82,7 @@ async function etcdContender(etcd: Etcd): Promise<Contender> {
 }
 
 async function measure(action: (key: number) => Promise<void>, clients: number): Promise<Figures> {
-  const endMs = performance.now() + Number(values.seconds) * 1000;
+  const endMs = performance.now() + given.seconds * 1000;
   const times: number[] = [];
   const startMs = performance.now();
   await Promise.all(
@@ -91,7 +100,7 @@ async function measure(action: (key: number) => Promise<void>, clients: number):
   return { rate: times.length / seconds, medianMs: at(0.5), worstMs: at(0.99) };
 }
 
-const catalog = await CatalogProcesses.start(3, [`protocol: ${values.protocol}`, 'logLevel: warn']);
+const catalog = await CatalogProcesses.start(3, [`protocol: ${given.protocol}`, 'logLevel: warn']);
 const etcd = await Etcd.start(3);
 try {
   const contenders = [await catalogContender(catalog), await etcdContender(etcd)];
@@ -104,7 +113,7 @@ try {
   for (const what of ['write', 'read'] as const) {
     for (const clients of [1, 16]) {
       const rounds = contenders.map((): Figures[] => []);
-      for (let round = 0; round < Number(values.rounds); round++) {
+      for (let round = 0; round < given.rounds; round++) {
         // In turns, so that a busy machine is as busy for each.
         for (const [at, contender] of contenders.entries()) rounds[at]?.push(await measure(contender[what], clients));
       }

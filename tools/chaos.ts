@@ -3,6 +3,7 @@
 import { cp } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { runChaos } from '../test/chaos/chaos-run.js';
 
 /** The mounts, and sockets. */
@@ -17,7 +18,7 @@ interface Arguments {
   keep?: string;
 }
 
-function number(text: string): number {
+function minutes(text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
   return value;
@@ -27,9 +28,9 @@ const command = new Command('chaos')
   .description(
     'Kills, stops, cuts off, wipes and corrupts servers under programs; nothing may fail, and nothing be lost.',
   )
-  .option('--seed <number>', 'decides the faults', number, 1)
-  .option('--minutes <number>', 'how long', number, 1)
-  .option('--metaservers <number>', 'how many', number, 3)
+  .option('--seed <number>', 'decides the faults', wholeNumber(0), 1)
+  .option('--minutes <number>', 'how long', minutes, 1)
+  .option('--metaservers <number>', 'how many', wholeNumber(1), 3)
   .addOption(new Option('--protocol <protocol>', 'of the metaservers').choices(['raft', 'viewstamped']).default('raft'))
   .option('--keep <folder>', 'where logs and stores go when something was wrong')
   .option('--quiet', 'print the verdict only');

@@ -1,6 +1,7 @@
 // npm run failover -- --times N: how long programs on a mount wait when the metaserver that leads, or the active mediator, is killed
 // or stopped under load. Prints a table.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { LOSSES, type Loss, pausesOf } from './failover/losses.js';
 
 interface Arguments {
@@ -9,17 +10,11 @@ interface Arguments {
   only?: Loss;
 }
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number from 1 on.');
-  return number;
-}
-
 const command = new Command('failover')
   .description(
     'Kills and stops what leads in a cluster of three metaservers, two mediators and five data servers, under load.',
   )
-  .option('--times <number>', 'how often each', wholeNumber, 20)
+  .option('--times <number>', 'how often each', wholeNumber(1), 20)
   .addOption(new Option('--protocol <protocol>', 'of the metaservers').choices(['raft', 'viewstamped']).default('raft'))
   .addOption(new Option('--only <loss>', 'one of the losses').choices(Object.keys(LOSSES)));
 

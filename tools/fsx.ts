@@ -1,7 +1,8 @@
 // npm run fsx -- --seed S --operations K --files F --faults: random operations
 // on a real mount of a real cluster, against a model. Prints one line per seed,
 // and of a run that fails all that is needed to understand and repeat it.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { runOnCluster } from '../test/random-files/cluster-run.js';
 import { shapeOf, shapeText } from '../test/random-files/shapes.js';
 
@@ -20,21 +21,15 @@ interface Arguments {
   keep?: true;
 }
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0) throw new InvalidArgumentError('It must be a whole number.');
-  return number;
-}
-
 const command = new Command('fsx')
   .description('Random operations on a mount, against a model; a seed decides them, and the cluster.')
-  .option('--seed <number>', 'the first seed', wholeNumber, 1)
-  .option('--seeds <number>', 'how many seeds to run, one after the other; 0: until interrupted', wholeNumber, 1)
-  .option('--operations <number>', 'operations per seed; 0: until interrupted', wholeNumber, 1000)
-  .option('--for <minutes>', 'end after so long, whatever else is said', wholeNumber)
-  .option('--files <number>', 'names of files', wholeNumber, 3)
-  .option('--workers <number>', 'how many work at a time, each on files of its own', wholeNumber, 1)
-  .option('--mounts <number>', '2: the workers go from one mount to another and back', wholeNumber, 1)
+  .option('--seed <number>', 'the first seed', wholeNumber(0), 1)
+  .option('--seeds <number>', 'how many seeds to run, one after the other; 0: until interrupted', wholeNumber(0), 1)
+  .option('--operations <number>', 'operations per seed; 0: until interrupted', wholeNumber(0), 1000)
+  .option('--for <minutes>', 'end after so long, whatever else is said', wholeNumber(0))
+  .option('--files <number>', 'names of files', wholeNumber(1), 3)
+  .option('--workers <number>', 'how many work at a time, each on files of its own', wholeNumber(1), 1)
+  .option('--mounts <number>', '2: the workers go from one mount to another and back', wholeNumber(1, 2), 1)
   .option('--faults', 'kill, stop, end, wipe and corrupt data servers meanwhile')
   .option('--verbose', 'print all operations and faults')
   .option('--keep', "leave the servers' folder, with their logs, when a run fails");

@@ -4,7 +4,8 @@
 // logged that was not in order.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { Cluster, run } from '../test/support/cluster.js';
 import { troubleIn } from '../test/support/trouble.js';
 import { layOut } from './bench/table.js';
@@ -26,16 +27,10 @@ interface Arguments {
   keep?: true;
 }
 
-function positive(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return number;
-}
-
 const command = new Command('memory')
   .description('What memory all servers take while two mounts are used.')
-  .option('--minutes <number>', 'how long', positive, 60)
-  .option('--servers <number>', 'data servers', positive, 5)
+  .option('--minutes <number>', 'how long', wholeNumber(1), 60)
+  .option('--servers <number>', 'data servers', wholeNumber(1), 5)
   .option('--csv <file>', 'write all figures there, too')
   .option('--keep', "leave the servers' folder");
 

@@ -1,7 +1,8 @@
 // npm run simulate -- --seed S --steps K: the real servers on a virtual clock,
 // with faults and requests that the seed decides. Prints one line per seed, and
 // of a run that fails all that is needed to understand and repeat it.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../src/cli/commands/options.js';
 import { RecordingFile } from '../src/cli/recording-file.js';
 import type { ClusterShape } from '../test/simulation/cluster-shape.js';
 import { processesOf, Recorder } from '../test/simulation/recording/recorder.js';
@@ -24,25 +25,19 @@ interface Arguments {
   record?: string;
 }
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0) throw new InvalidArgumentError('It must be a whole number.');
-  return number;
-}
-
 const command = new Command('simulate')
   .description('Runs the real servers on a virtual clock, with faults; the same seed gives the same run.')
-  .option('--seed <number>', 'the first seed', wholeNumber, 1)
-  .option('--seeds <number>', 'how many seeds to run, one after the other', wholeNumber, 1)
-  .option('--steps <number>', 'requests and faults per run', wholeNumber, 500)
-  .option('--servers <number>', 'data servers (default: the seed chooses)', wholeNumber)
-  .option('--metaservers <number>', 'metaservers (default: the seed chooses)', wholeNumber)
-  .option('--mediators <number>', 'mediators (default: the seed chooses)', wholeNumber)
+  .option('--seed <number>', 'the first seed', wholeNumber(0), 1)
+  .option('--seeds <number>', 'how many seeds to run, one after the other', wholeNumber(1), 1)
+  .option('--steps <number>', 'requests and faults per run', wholeNumber(1), 500)
+  .option('--servers <number>', 'data servers (default: the seed chooses)', wholeNumber(1))
+  .option('--metaservers <number>', 'metaservers (default: the seed chooses)', wholeNumber(1))
+  .option('--mediators <number>', 'mediators (default: the seed chooses)', wholeNumber(1))
   .addOption(
     new Option('--protocol <protocol>', 'of their group (default: the seed chooses)').choices(['raft', 'viewstamped']),
   )
-  .option('--read-quorum <number>', 'equal ballots that win (default: the seed chooses)', wholeNumber)
-  .option('--write-quorum <number>', 'servers that a write needs (default: the seed chooses)', wholeNumber)
+  .option('--read-quorum <number>', 'equal ballots that win (default: the seed chooses)', wholeNumber(1))
+  .option('--write-quorum <number>', 'servers that a write needs (default: the seed chooses)', wholeNumber(1))
   .addOption(
     new Option(
       '--mode <mode>',

@@ -48,3 +48,10 @@ export function mixedJobs({ operations, largeMebibytes }: Sizes): Job[] {
 export function numbered(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, number) => `${prefix}${number}`);
 }
+
+/** So many different whole numbers below `limit`, or all of them, in any order: the kernel knows what it was asked before. */
+export function anyOf(limit: number, count: number): number[] {
+  const numbers = new Set<number>();
+  while (numbers.size < Math.min(count, limit)) numbers.add(Math.floor(Math.random() * limit));
+  return [...numbers];
+}

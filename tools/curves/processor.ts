@@ -2,12 +2,13 @@
 import { type Memory, memoryOf, processesOf, processorMs } from '../bench/processes.js';
 import { type ProcessorMs, rounded, totalOf } from './figures.js';
 
-/** Two looks so far apart … */
 const LOOK_MS = 200;
-/** … between which all servers together have worked no longer than this: timers, heartbeats. */
+/** Servers rest that have together worked no longer than this between two looks: timers, heartbeats. */
 const RESTING_MS = 30;
+/** Removed versions wait for a second before they are collected: until then servers rest that have more to do. */
+const RESTED_LOOKS = 7;
 /** Upkeep that goes on for longer than this belongs to no job. */
-const MOST_MS = 4_000;
+const MOST_MS = 8_000;
 
 export class Servers {
   readonly #pids: ReadonlyMap<string, number>;
@@ -29,14 +30,14 @@ export class Servers {
     return spent;
   }
 
-  /** Waits until what the last job has left to do in the background is done: audits, garbage, the index. */
+  /** Waits until what was left to do in the background is done: audits, garbage, the index. */
   async untilResting(): Promise<void> {
     const endMs = performance.now() + MOST_MS;
     let before = await this.#total();
-    while (performance.now() < endMs) {
+    for (let rested = 0; rested < RESTED_LOOKS && performance.now() < endMs; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       const now = await this.#total();
-      if (now - before <= RESTING_MS) return;
+      rested = now - before <= RESTING_MS ? rested + 1 : 0;
       before = now;
     }
   }

@@ -61,6 +61,8 @@ export async function takeTurns(
       const folderOf = foldersOf(point, round);
       await point.programs.run(eachProgram(point, (program) => ({ kind: 'remove', folder: folderOf(program) })));
     }
+    // What this leaves to do is no job's.
+    for (const { servers } of points) await servers.untilResting();
   }
   return { points: points.map(({ x }) => x), series: series satisfies Series[] };
 }
@@ -71,8 +73,10 @@ async function measure(
   folderOf: FolderOf,
 ): Promise<{ rate: number; processorMs: ProcessorMs }> {
   const { servers, programs } = point;
-  await point.before?.();
-  await servers.untilResting();
+  if (point.before !== undefined) {
+    await point.before();
+    await servers.untilResting();
+  }
   if (job.cold) dropCaches();
   const before = await servers.spent();
   const { amount, seconds } = await programs.run(job.works(point, folderOf));

@@ -21,11 +21,12 @@ export function withPrint(command: Command): Command {
 }
 
 /** A parser for a whole number within limits. */
-export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const upTo = maximum === Number.MAX_SAFE_INTEGER ? 'on' : `to ${maximum}`;
   return (text) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || value < minimum || value > maximum) {
-      throw new InvalidArgumentError(`It must be a whole number from ${minimum} to ${maximum}.`);
+      throw new InvalidArgumentError(`It must be a whole number from ${minimum} ${upTo}.`);
     }
     return value;
   };

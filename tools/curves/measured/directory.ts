@@ -1,6 +1,6 @@
 // What operations in one directory take while it grows to a hundred thousand entries.
 import { fillNames, makeDirectory } from '../fill.js';
-import { numbered } from '../jobs.js';
+import { anyOf, numbered } from '../jobs.js';
 import { Stage } from '../stage.js';
 import { type Job, type Point, takeTurns } from '../turns.js';
 import { type Measure, USUAL_SERVERS } from './measured.js';
@@ -17,7 +17,7 @@ export const measureDirectory: Measure = (sizes, progress) =>
       points.push({ ...shared, x: entries });
     }
     await services.sync();
-    return { directory: await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress }) };
+    return { directory: await takeTurns(points, jobs(sizes.nameOperations), { rounds: sizes.rounds, progress }) };
   });
 
 function jobs(operations: number): Job[] {
@@ -48,5 +48,5 @@ function jobs(operations: number): Job[] {
 }
 
 function anywhere(folder: string, entries: number, count: number): string[] {
-  return Array.from({ length: count }, () => `${folder}/${Math.floor(Math.random() * entries)}`);
+  return anyOf(entries, count).map((number) => `${folder}/${number}`);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Cluster } from '../../../test/support/cluster.js';
 import type { Series } from '../figures.js';
 import { fillNames, makeDirectory } from '../fill.js';
-import { numbered } from '../jobs.js';
+import { anyOf, numbered } from '../jobs.js';
 import { Servers } from '../processor.js';
 import type { Services } from '../services.js';
 import { Stage } from '../stage.js';
@@ -24,7 +24,7 @@ export const measureFiles: Measure = (sizes, progress) =>
       points.push(await stage.pointOf(files, cluster));
       clusters.push(cluster);
     }
-    const files = await takeTurns(points, jobs(sizes.operations), { rounds: sizes.rounds, progress });
+    const files = await takeTurns(points, jobs(sizes.nameOperations), { rounds: sizes.rounds, progress });
     return { files, tree: { points: sizes.treeFiles, series: await footprints(clusters) } };
   });
 
@@ -94,8 +94,7 @@ function jobs(operations: number): Job[] {
 
 /** Of files of the tree, at random. */
 function anywhere(tree: string, files: number, count: number): string[] {
-  return Array.from({ length: count }, () => {
-    const number = Math.floor(Math.random() * files);
-    return `${tree}/${Math.floor(number / FILES_OF_A_FOLDER)}/${number % FILES_OF_A_FOLDER}`;
-  });
+  return anyOf(files, count).map(
+    (number) => `${tree}/${Math.floor(number / FILES_OF_A_FOLDER)}/${number % FILES_OF_A_FOLDER}`,
+  );
 }

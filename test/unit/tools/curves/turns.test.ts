@@ -6,14 +6,16 @@ import { type Job, type Point, takeTurns } from '../../../../tools/curves/turns.
 const PROGRESS = { progress: () => {} };
 
 describe('turns', () => {
-  it('do each job at every point before the next one, count all rounds but the first, and tidy up', async () => {
+  it('do each job at every point before the next one, count all rounds but the first, and tidy up with time for it', async () => {
     const done: string[] = [];
     let spentMs = 0;
     const point = (x: number): Point => ({
       ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
       servers: {
         spent: async () => ({ mediator: spentMs, metaservers: 2 * spentMs, dataservers: 0 }),
-        untilResting: async () => {},
+        untilResting: async () => {
+          done.push(`${x} rests`);
+        },
       },
       programs: {
         run: async (works: readonly Work[]) => {
@@ -30,8 +32,10 @@ describe('turns', () => {
     const points = [point(1), point(3)];
     const figures = await takeTurns(points, [job('one', 'read'), job('other', 'stat')], { rounds: 2, ...PROGRESS });
     const round = (number: number) => [
-      ...['1 read', '3 read', '1 stat', '3 stat'],
+      ...['1 read', '1 rests', '3 read', '3 rests', '1 stat', '1 rests', '3 stat', '3 rests'],
       ...[1, 3].map((x) => `${x} remove /mnt/round-${number}-${x}-0`),
+      // Or the next job would have what is collected then.
+      ...['1 rests', '3 rests'],
     ];
     assert.deepEqual(done, [...round(0), ...round(1), ...round(2)]);
     assert.deepEqual(figures.points, [1, 3]);
