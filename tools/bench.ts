@@ -24,7 +24,7 @@ interface Arguments {
   curves?: true;
   quick?: true;
   large?: true;
-  only: string[];
+  only?: string[];
   draw?: true;
 }
 
@@ -46,7 +46,7 @@ const command = new Command('bench')
   .option('--curves', 'measure the curves of docs/performance.md, and write them there')
   .option('--quick', 'of the curves: one round, with small numbers')
   .option('--large', 'of the curves: more rounds, and rebuilds of the largest stores')
-  .option('--only <names>', `of the curves: those named, such as ${CURVE_NAMES.join(',')}`, curveNames, [])
+  .option('--only <names>', `of the curves: those named, of ${CURVE_NAMES.join(',')}`, curveNames)
   .option('--draw', 'write pictures and tables of the curves anew, from the figures that are there');
 
 async function measure(places: readonly Place[], given: Arguments): Promise<void> {
@@ -98,7 +98,7 @@ if (given.draw) {
   await writeCurves({});
 } else if (given.curves) {
   const length = given.quick ? 'quick' : given.large ? 'large' : 'full';
-  await runCurves(length, given.only);
+  await runCurves(length, given.only ?? []);
 } else if (folders.length > 0) {
   await measure(
     folders.map((folder) => ({ title: folder, folder })),

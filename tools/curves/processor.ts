@@ -5,7 +5,7 @@ import { type ProcessorMs, rounded, totalOf } from './figures.js';
 const LOOK_MS = 200;
 /** Servers rest that have together worked no longer than this between two looks: timers, heartbeats. */
 const RESTING_MS = 30;
-/** Removed versions wait for a second before they are collected: until then servers rest that have more to do. */
+/** Removed versions wait for a second before they are collected (DELAY_MS of src/mediator/upkeep/garbage.ts): this is longer. */
 const RESTED_LOOKS = 7;
 /** Upkeep that goes on for longer than this belongs to no job. */
 const MOST_MS = 8_000;
@@ -30,26 +30,30 @@ export class Servers {
     return spent;
   }
 
-  /** Waits until what was left to do in the background is done: audits, garbage, the index. */
-  async untilResting(): Promise<void> {
+  /**
+   * Waits until what was left to do in the background is done: audits, garbage, the index.
+   * @returns what had been spent at the first look at rest: the heartbeats of the others are no job's
+   */
+  async untilResting(): Promise<ProcessorMs> {
     const endMs = performance.now() + MOST_MS;
-    let before = await this.#total();
+    let spent = await this.spent();
+    let before = totalOf(spent);
     for (let rested = 0; rested < RESTED_LOOKS && performance.now() < endMs; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      const now = await this.#total();
-      rested = now - before <= RESTING_MS ? rested + 1 : 0;
+      const seen = await this.spent();
+      const now = totalOf(seen);
+      const isRest = now - before <= RESTING_MS;
+      if (!isRest || rested === 0) spent = seen;
+      rested = isRest ? rested + 1 : 0;
       before = now;
     }
+    return spent;
   }
 
   async memory(name: string): Promise<Memory> {
     const pid = this.#pids.get(name);
     if (pid === undefined) throw new Error(`no process of ${name}`);
     return memoryOf(pid);
-  }
-
-  async #total(): Promise<number> {
-    return totalOf(await this.spent());
   }
 }
 

@@ -3,11 +3,11 @@
 import type { RunLength } from './figures.js';
 
 export interface Sizes {
-  /** Measured ones; one more comes first, which warms the servers up and does not count. */
+  /** Measured ones. */
   rounds: number;
   /** Operations of a job on small files, shared by all programs. */
   operations: number;
-  /** Of a job on names, which takes a tenth of the time. */
+  /** Of a job on names, which are quicker. */
   nameOperations: number;
   /** Of the file that is written and read. */
   largeMebibytes: number;

@@ -37,7 +37,9 @@ export interface TurnsOptions {
   progress: (what: string) => void;
 }
 
-/** One round more than is counted comes first: a new process is slow. */
+/** New processes are slow: so many rounds come first and do not count. */
+const WARMING_ROUNDS = 2;
+
 export async function takeTurns(
   points: readonly Point[],
   jobs: readonly Job[],
@@ -47,12 +49,13 @@ export async function takeTurns(
     ...{ name, unit, rounds: points.map((): number[] => []) },
     processorMs: points.map((): ProcessorMs[] => []),
   }));
-  for (let round = 0; round <= rounds; round++) {
+  const last = WARMING_ROUNDS + rounds - 1;
+  for (let round = 0; round <= last; round++) {
     for (const [jobAt, job] of jobs.entries()) {
-      progress(`round ${round} of ${rounds}: ${job.name}`);
+      progress(`round ${round} of ${last}: ${job.name}`);
       for (const [pointAt, point] of points.entries()) {
         const { rate, processorMs } = await measure(point, job, foldersOf(point, round));
-        if (round === 0) continue;
+        if (round < WARMING_ROUNDS) continue;
         series[jobAt]?.rounds[pointAt]?.push(rate);
         series[jobAt]?.processorMs[pointAt]?.push(processorMs);
       }
@@ -61,8 +64,8 @@ export async function takeTurns(
       const folderOf = foldersOf(point, round);
       await point.programs.run(eachProgram(point, (program) => ({ kind: 'remove', folder: folderOf(program) })));
     }
-    // What this leaves to do is no job's.
-    for (const { servers } of points) await servers.untilResting();
+    // What this leaves to do is no job's. Several points may be of one cluster.
+    for (const servers of new Set(points.map((point) => point.servers))) await servers.untilResting();
   }
   return { points: points.map(({ x }) => x), series: series satisfies Series[] };
 }
@@ -80,8 +83,7 @@ async function measure(
   if (job.cold) dropCaches();
   const before = await servers.spent();
   const { amount, seconds } = await programs.run(job.works(point, folderOf));
-  await servers.untilResting();
-  const processorMs = spentEach(before, await servers.spent(), amount);
+  const processorMs = spentEach(before, await servers.untilResting(), amount);
   return { rate: rounded(amount / seconds), processorMs };
 }
 

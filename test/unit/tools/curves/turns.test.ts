@@ -4,17 +4,21 @@ import type { Work } from '../../../../tools/curves/programs/work.js';
 import { type Job, type Point, takeTurns } from '../../../../tools/curves/turns.js';
 
 const PROGRESS = { progress: () => {} };
+const NOTHING = { mediator: 0, metaservers: 0, dataservers: 0 };
 
 describe('turns', () => {
-  it('do each job at every point before the next one, count all rounds but the first, and tidy up with time for it', async () => {
+  it('do each job at every point before the next one, count all rounds but the first two, and tidy up with time for it', async () => {
     const done: string[] = [];
     let spentMs = 0;
     const point = (x: number): Point => ({
       ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
       servers: {
         spent: async () => ({ mediator: spentMs, metaservers: 2 * spentMs, dataservers: 0 }),
+        // Upkeep is the job's that it comes after.
         untilResting: async () => {
           done.push(`${x} rests`);
+          spentMs += 10;
+          return { mediator: spentMs, metaservers: 2 * spentMs, dataservers: 0 };
         },
       },
       programs: {
@@ -37,11 +41,11 @@ describe('turns', () => {
       // Or the next job would have what is collected then.
       ...['1 rests', '3 rests'],
     ];
-    assert.deepEqual(done, [...round(0), ...round(1), ...round(2)]);
+    assert.deepEqual(done, [0, 1, 2, 3].flatMap(round));
     assert.deepEqual(figures.points, [1, 3]);
     const processorMs = [
-      Array(2).fill({ mediator: 3, metaservers: 6, dataservers: 0 }),
-      Array(2).fill({ mediator: 1, metaservers: 2, dataservers: 0 }),
+      Array(2).fill({ mediator: 4, metaservers: 8, dataservers: 0 }),
+      Array(2).fill({ mediator: 1.333, metaservers: 2.667, dataservers: 0 }),
     ];
     const rounds = [
       [5, 5],
@@ -57,7 +61,7 @@ describe('turns', () => {
     const seen: string[] = [];
     const point: Point = {
       ...{ x: 8, mountPoints: ['/a', '/b'], atOnce: 3 },
-      servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
+      servers: { spent: async () => NOTHING, untilResting: async () => NOTHING },
       programs: {
         run: async (works: readonly Work[]) => {
           for (const work of works) if (work.kind === 'remove') seen.push(work.folder);
@@ -66,14 +70,21 @@ describe('turns', () => {
       },
     };
     await takeTurns([point], [], { rounds: 0, ...PROGRESS });
-    assert.deepEqual(seen, ['/a/round-0-8-0', '/b/round-0-8-1', '/a/round-0-8-2']);
+    const ofRound = (round: number) => [`/a/round-${round}-8-0`, `/b/round-${round}-8-1`, `/a/round-${round}-8-2`];
+    assert.deepEqual(seen, [...ofRound(0), ...ofRound(1)]);
   });
 
   it('bring a shared cluster to each point before it is measured', async () => {
     const done: string[] = [];
+    const servers = {
+      spent: async () => NOTHING,
+      untilResting: async () => {
+        done.push('rest');
+        return NOTHING;
+      },
+    };
     const point = (x: number): Point => ({
-      ...{ x, mountPoints: ['/mnt'], atOnce: 1 },
-      servers: { spent: async () => ({ mediator: 0, metaservers: 0, dataservers: 0 }), untilResting: async () => {} },
+      ...{ x, servers, mountPoints: ['/mnt'], atOnce: 1 },
       programs: {
         run: async ([work]: readonly Work[]) => {
           done.push(`${work?.kind} ${x}`);
@@ -86,6 +97,12 @@ describe('turns', () => {
     });
     const job: Job = { name: 'one', unit: '/s', cold: false, works: () => [{ kind: 'read', paths: [] }] };
     await takeTurns([point(1), point(2)], [job], { rounds: 0, ...PROGRESS });
-    assert.deepEqual(done, ['bring 1', 'read 1', 'bring 2', 'read 2', 'remove 1', 'remove 2']);
+    const round = [
+      ...[1, 2].flatMap((x) => [`bring ${x}`, 'rest', `read ${x}`, 'rest']),
+      'remove 1',
+      'remove 2',
+      'rest',
+    ];
+    assert.deepEqual(done, [...round, ...round]);
   });
 });
