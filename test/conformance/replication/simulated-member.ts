@@ -114,7 +114,7 @@ export class SimulatedMember {
   }
 
   /** What is committed and stored, one entry at a time. */
-  *applyNext({ applicable, committed }: CoreStatus): Generator<{ entry: Entry; digest: string }> {
+  *applyNext({ applicable }: CoreStatus): Generator<{ entry: Entry; digest: string }> {
     while (this.applied.mark.index < applicable) {
       const entry = this.entryAt(this.applied.mark.index + 1);
       assert(entry !== undefined, `${this.id} applies what it has`);
@@ -123,7 +123,8 @@ export class SimulatedMember {
       this.applied = { mark: { index: entry.index, term: entry.term, members }, digest };
       yield { entry, digest };
     }
-    if (committed >= this.damagedUpTo) this.damagedUpTo = 0;
+    // What it has applied, and so stored: a crash may take what it only knows to be committed.
+    if (this.applied.mark.index >= this.damagedUpTo) this.damagedUpTo = 0;
   }
 
   compact(): void {
