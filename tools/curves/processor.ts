@@ -32,7 +32,7 @@ export class Servers {
 
   /**
    * Waits until what was left to do in the background is done: audits, garbage, the index.
-   * @returns what had been spent at the first look at rest: the heartbeats of the others are no job's
+   * @returns what had been spent at the first look at rest; later ones only see heartbeats
    */
   async untilResting(): Promise<ProcessorMs> {
     const endMs = performance.now() + MOST_MS;

@@ -40,6 +40,7 @@ export interface TurnsOptions {
 /** New processes are slow: so many rounds come first and do not count. */
 const WARMING_ROUNDS = 2;
 
+/** Of each job and point, the rate and the processor time of each round that counts. */
 export async function takeTurns(
   points: readonly Point[],
   jobs: readonly Job[],
