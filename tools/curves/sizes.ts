@@ -29,7 +29,7 @@ export const SIZES: Record<RunLength, Sizes> = {
     ...{ blocks: [10_000, 50_000, 200_000], rebuiltBlocks: 50_000 },
   },
   full: {
-    ...{ rounds: 3, operations: 500, nameOperations: 2_000, largeMebibytes: 64 },
+    ...{ rounds: 3, operations: 500, nameOperations: 2_000, largeMebibytes: 256 },
     treeFiles: [1_000, 10_000, 100_000, 1_000_000],
     directoryEntries: [1_000, 10_000, 100_000],
     ...{ blocks: [10_000, 100_000, 1_000_000, 2_000_000], rebuiltBlocks: 100_000 },

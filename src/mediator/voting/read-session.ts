@@ -2,6 +2,7 @@
 // ballots, asks the others when those do not agree or are late, until every
 // block has a verdict.
 import { giveBack } from '../../protocol/wire/lent.js';
+import type { Timer } from '../../runtime/clock.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { Counters } from '../counters.js';
 import type { Replica } from '../replicas/replica.js';
@@ -48,12 +49,14 @@ export class ReadSession {
   readonly #undecided: Set<BallotBox>;
   readonly #unasked: Replica[];
   readonly #asked: Replica[] = [];
-  readonly #answered = new Set<Replica>();
+  /** Replicas that have not answered what they were asked last. */
+  readonly #silent = new Set<Replica>();
   /** Replicas that were asked for the bytes again after the vote was won. */
   readonly #fetched = new Map<BallotBox, Set<Replica>>();
   /** Their memory holds the bytes. */
   readonly #replies: object[] = [];
   #resolve: (result: ReadResult) => void = () => {};
+  #timer: Timer | undefined;
 
   readonly #wanted: readonly Wanted[];
   readonly #quorum: number;
@@ -85,34 +88,43 @@ export class ReadSession {
       const shares = chosen.map(() => new Set<BallotBox>());
       for (const [position, box] of this.#boxes.entries()) shares[position % chosen.length]?.add(box);
       for (const [place, replica] of chosen.entries()) this.#ask(replica, this.#boxes, shares[place] ?? NO_BOXES);
-      this.#hedge(chosen);
+      this.#hedgeAfter(lateAfterMs(chosen));
       this.#evaluate();
     });
   }
 
-  /** Asks the others too when those chosen first take much longer than usual. */
-  #hedge(chosen: readonly Replica[]): void {
-    let usual = 0;
-    for (const { latencyMs } of chosen) usual = Math.max(usual, Math.min(latencyMs, HEDGE_MAXIMUM_MS));
-    const delayMs = Math.min(HEDGE_MAXIMUM_MS, Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR));
-    const timer = this.#runtime.clock.after(delayMs, () => {
-      if (this.#undecided.size === 0) return;
-      this.#counters.add('hedges');
-      for (const replica of this.#asked) {
-        if (!this.#answered.has(replica)) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
+  /** Asks others too when those that were asked take much longer than usual, and looks again later while some are left. */
+  #hedgeAfter(delayMs: number): void {
+    this.#timer = this.#runtime.clock.after(delayMs, () => {
+      const idle = this.#takeIdle();
+      if (idle.length > 0) {
+        this.#counters.add('hedges');
+        for (const replica of this.#silent) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
+        this.#askOthers(idle);
+        this.#evaluate();
       }
-      this.#askAllOthers();
-      this.#evaluate();
+      if (this.#undecided.size > 0 && this.#unasked.length > 0) this.#hedgeAfter(delayMs);
     });
-    const resolve = this.#resolve;
-    this.#resolve = (result) => {
-      timer.cancel();
-      resolve(result);
-    };
+  }
+
+  /**
+   * Takes out of those that were not asked yet the ones that have about half as much to do as the busiest that is silent, or
+   * less. Others would be no sooner: under load, where all are late, asking them too would only add to it.
+   */
+  #takeIdle(): Replica[] {
+    let busiest = 0;
+    for (const { callsUnderWay } of this.#silent) busiest = Math.max(busiest, callsUnderWay);
+    const idle: Replica[] = [];
+    const others = this.#unasked.splice(0);
+    for (const replica of others) {
+      (replica.callsUnderWay <= 1 + busiest / 2 ? idle : this.#unasked).push(replica);
+    }
+    return idle;
   }
 
   #ask(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): void {
     this.#asked.push(replica);
+    this.#silent.add(replica);
     for (const box of boxes) box.outstanding++;
     for (const box of carrying) box.senders++;
     void this.#cast(replica, boxes, carrying);
@@ -125,7 +137,7 @@ export class ReadSession {
       // Replica.call has noted the failure; here it is a ballot.
       for (const box of boxes) if (!box.ballots.has(replica)) box.unreachable(replica);
     }
-    this.#answered.add(replica);
+    this.#silent.delete(replica);
     for (const box of boxes) {
       box.outstanding--;
       if (!this.#undecided.has(box)) this.#countLate(box, replica);
@@ -142,7 +154,10 @@ export class ReadSession {
   }
 
   #askAllOthers(): void {
-    const others = this.#unasked.splice(0);
+    this.#askOthers(this.#unasked.splice(0));
+  }
+
+  #askOthers(others: readonly Replica[]): void {
     const boxes = [...this.#undecided];
     const withoutData = new Set(boxes.filter((box) => box.data === null));
     for (const [place, replica] of others.entries()) this.#ask(replica, boxes, place === 0 ? withoutData : NO_BOXES);
@@ -198,6 +213,7 @@ export class ReadSession {
   }
 
   #finish(): void {
+    this.#timer?.cancel();
     if (this.#unasked.length > 0) this.#observer.unasked(this.#wanted, this.#unasked);
     const outcomes: ReadOutcome[] = [];
     for (const box of this.#boxes) {
@@ -213,4 +229,11 @@ export class ReadSession {
       },
     });
   }
+}
+
+/** How long those who are asked first may take before others are asked too. */
+function lateAfterMs(chosen: readonly Replica[]): number {
+  let usual = 0;
+  for (const { latencyMs } of chosen) usual = Math.max(usual, Math.min(latencyMs, HEDGE_MAXIMUM_MS));
+  return Math.min(HEDGE_MAXIMUM_MS, Math.max(HEDGE_MINIMUM_MS, usual * HEDGE_FACTOR));
 }
