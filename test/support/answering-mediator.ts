@@ -51,6 +51,9 @@ export class AnsweringMediator {
         this.answered++;
         connection.noteAnsweredHere(command, result);
       },
+      answeredQuery: () => {
+        connection.calls++;
+      },
       nowNs: () => runtime.clock.nowNs(),
     });
     this.#listeners.push((state) => {

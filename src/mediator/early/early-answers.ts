@@ -36,6 +36,7 @@ export interface EarlyAnswersParts {
   mayLook(): boolean;
   /** The command was answered with this. */
   answered(command: Omit<AnsweredCommand, 'id'>, result: Commands[CommandName]['result']): void;
+  answeredQuery(): void;
   nowNs(): bigint;
 }
 
@@ -88,7 +89,9 @@ export class EarlyAnswers implements MetadataService {
       this.#rows.isInUse = true;
       known = this.#known(message);
     }
-    return known === undefined ? this.#learning.query(message, options) : (known as never);
+    if (known === undefined) return this.#learning.query(message, options);
+    this.#parts.answeredQuery();
+    return known as never;
   };
 
   /** The answer to a query about names or an inode; undefined: only the metaserver has it. */

@@ -90,23 +90,25 @@ export class GarbageCollector {
     return this.#task.close();
   }
 
-  /** One pass over the garbage that some reachable server has not been told of yet. */
+  /** One pass over the garbage that some reachable server has not been told of yet; what is made meanwhile wakes it again. */
   async #collect(): Promise<NextRunMs> {
-    await this.#untilPause();
-    this.#isHurried = false;
     const { graceLeftMs } = this.#orphans;
     const isPurged = graceLeftMs > 0 || (await this.#orphans.purgeUnheld(() => this.#task.closed));
+    // Most writes leave no garbage. The wait for a pause begins when there is some.
+    const reachable = this.#replicas.reachable();
+    if (reachable.length > 0 && (await this.#list(this.#untoldAfter(reachable), 1)).length > 0)
+      await this.#untilPause();
+    this.#isHurried = false;
     const epoch = this.#epoch;
     const answering = new Set(this.#replicas.reachable());
     let isDropped = true;
-    let after = Math.min(this.#undroppedAfter ?? Number.POSITIVE_INFINITY, this.#forgottenByAll(answering));
-    while (!this.#task.closed && answering.size > 0) {
-      const { entries } = await this.#metadata.query({ name: 'garbage', request: { after, limit: BATCH_ENTRIES } });
+    let after = this.#untoldAfter(answering);
+    let isMore = true;
+    while (isMore && !this.#task.closed && answering.size > 0) {
+      const entries = await this.#list(after, BATCH_ENTRIES);
+      isMore = entries.length === BATCH_ENTRIES;
       const last = entries.at(-1);
-      if (last === undefined) {
-        if (isDropped) this.#undroppedAfter = null;
-        break;
-      }
+      if (last === undefined) break;
       if (epoch !== this.#epoch) return 0;
       const before = after;
       after = last.sequence;
@@ -120,6 +122,7 @@ export class GarbageCollector {
       if (isDropped) isDropped = await this.#dropForgotten(entries, before);
       if (!isDropped) after = Math.max(after, this.#forgottenByAll(answering));
     }
+    if (isDropped && !isMore) this.#undroppedAfter = null;
     const isTold = this.#replicas.reachable().every((replica) => answering.has(replica));
     const nextMs = isPurged && isDropped && isTold ? IDLE_MS : RETRY_MS;
     return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
@@ -134,6 +137,15 @@ export class GarbageCollector {
       await sleep(clock, PAUSE_MS);
       if (this.#calls() === calls) return;
     }
+  }
+
+  async #list(after: number, limit: number): Promise<readonly GarbageEntry[]> {
+    return (await this.#metadata.query({ name: 'garbage', request: { after, limit } })).entries;
+  }
+
+  /** The sequence number after which something may be left to do with these servers. */
+  #untoldAfter(replicas: Iterable<Replica>): number {
+    return Math.min(this.#undroppedAfter ?? Number.POSITIVE_INFINITY, this.#forgottenByAll(replicas));
   }
 
   #forgottenBy(replica: Replica): number {

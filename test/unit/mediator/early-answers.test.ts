@@ -280,6 +280,35 @@ describe('a mount in the mediator’s process', () => {
     });
   });
 
+  it('is counted as a request like any other, changes and questions: upkeep waits for a pause', async () => {
+    await withPlace(memoryPlaces, async ({ factory }) => {
+      const server = await TestMetaserver.open(factory);
+      let asked = 0;
+      const counting: MetaserverService = {
+        ...server.server,
+        query: (...call) => {
+          asked++;
+          return server.server.query(...call);
+        },
+      };
+      const answering = await AnsweringMediator.open(counting, cluster.runtime);
+      const { early, connection } = answering;
+      for (const name of ['a', 'b'])
+        await early.execute({ name: 'make', timeNs: 9n, request: makeRequest(ROOT, name), durable: false });
+      const before = { asked, calls: connection.calls };
+      await early.query({ name: 'lookup', request: { parent: ROOT, name: 'b' } });
+      await early.execute({
+        name: 'unlink',
+        timeNs: 9n,
+        request: { parent: ROOT, name: 'b', held: [] },
+        durable: false,
+      });
+      assert.deepEqual({ asked, calls: connection.calls }, { asked: before.asked, calls: before.calls + 2 });
+      await answering.close();
+      await server.close();
+    });
+  });
+
   it('is not answered early while other mounts are there', async () => {
     for (const client of ['a', 'b']) {
       await mediator.sessions.begin({ client, open: [], locks: [], mediator: null }, { peer: {} });

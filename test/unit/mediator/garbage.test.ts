@@ -27,22 +27,28 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
   const clock = new ManualClock();
   const events: LoggedEvent[] = [];
   const runtime = { ...testRuntime(events), clock };
+  let sequences = 0;
   const made = {
     clock,
     events,
-    garbage: Array.from({ length: garbage }, (_, at): GarbageEntry => {
-      return { sequence: at + 1, inode: 9, index: at, version: 1 };
-    }),
+    garbage: [] as GarbageEntry[],
+    addGarbage(count: number) {
+      for (let left = count; left > 0; left--) {
+        const sequence = ++sequences;
+        made.garbage.push({ sequence, inode: 9, index: sequence, version: 1 });
+      }
+    },
+    /** Called when a server is told to forget something. */
+    deleting: () => {},
     orphans: unnamed,
     /** Versions that the servers were told to forget. */
     deleted: 0,
-    /** How often the metaserver was told what is forgotten. */
-    collections: 0,
-    /** How often the garbage was looked for, and when, after the grace period. */
-    passesMs: [] as number[],
+    /** When the metaserver was told what is forgotten, after the grace period. */
+    collectionsMs: [] as number[],
     reachable: [] as Replica[],
     refuse: (_name: string, _inode: number): Error | null => null,
   };
+  made.addGarbage(garbage);
   const metadata = {
     query: async ({ name, request }: { name: string; request: { after?: number; limit: number } }) => {
       const { after = 0, limit } = request;
@@ -50,7 +56,7 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
       return { entries: made.garbage.filter(({ sequence }) => sequence > after).slice(0, limit) };
     },
     execute: async ({ name, request }: { name: string; request: { sequences: number[]; inode: number } }) => {
-      if (name === 'collected') made.collections++;
+      if (name === 'collected') made.collectionsMs.push(clock.monotonicMs() - SESSION_GRACE_MS);
       const refusal = made.refuse(name, request.inode);
       if (refusal !== null) throw refusal;
       if (name === 'purge') {
@@ -68,15 +74,13 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
     blocks: {
       delete: async ({ items }: { items: object[] }) => {
         made.deleted += items.length;
+        made.deleting();
       },
     },
   })) as unknown as Replica[];
   made.reachable.push(...servers);
   const replicas = {
-    reachable: () => {
-      made.passesMs.push(clock.monotonicMs() - SESSION_GRACE_MS);
-      return made.reachable;
-    },
+    reachable: () => made.reachable,
     replicas: servers,
     onChange() {},
   } as unknown as ReplicaSet;
@@ -99,40 +103,80 @@ function logs({ events }: { events: LoggedEvent[] }, wanted: string): boolean {
 
 describe('the garbage collector', () => {
   it('waits a second for more, and less when somebody finds no room', async () => {
-    const { clock, collector, passesMs, reachable } = collecting({});
-    reachable.length = 0;
+    const made = collecting({ garbage: 10 });
+    const { clock, collector } = made;
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
-    await clock.advance(999);
-    assert.deepEqual(passesMs, []);
-    await clock.advance(1);
+    await clock.advance(1000);
+    made.addGarbage(10);
     collector.wake();
     collector.hurry();
     collector.hurry();
     await clock.advance(1000);
-    assert.deepEqual([...new Set(passesMs)], [1000, 1100]);
+    assert.deepEqual(made.collectionsMs, [1000, 1100]);
     await collector.close();
   });
 
   it('waits for a pause of requests, and no longer than four seconds', async () => {
-    const { clock, collector, passesMs, reachable } = collecting({});
-    reachable.length = 0;
+    const made = collecting({ garbage: 10 });
+    const { clock, collector } = made;
+    const busyFor = async (tenths: number) => {
+      for (let tenth = 0; tenth < tenths; tenth++) {
+        requests++;
+        await clock.advance(100);
+      }
+    };
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
-    for (let tenth = 0; tenth < 20; tenth++) {
-      requests++;
-      await clock.advance(100);
-    }
-    assert.deepEqual(passesMs, []);
+    await busyFor(20);
+    assert.equal(made.collectionsMs.length, 0);
     await clock.advance(100);
-    assert.equal(passesMs[0], 2100);
-    passesMs.length = 0;
+    assert.equal(made.collectionsMs.length, 1);
+    made.addGarbage(10);
     collector.wake();
-    for (let tenth = 0; tenth < 60; tenth++) {
+    await busyFor(48);
+    assert.equal(made.collectionsMs.length, 1);
+    await busyFor(2);
+    assert.equal(made.collectionsMs.length, 2);
+    await collector.close();
+  });
+
+  it('waits for a pause from when there is garbage: writes that leave none begin no wait', async () => {
+    const made = collecting({});
+    const { clock, collector } = made;
+    await clock.advance(SESSION_GRACE_MS);
+    for (let tenth = 0; tenth < 120; tenth++) {
       requests++;
+      collector.wake();
       await clock.advance(100);
     }
-    assert.equal(passesMs[0], 2100 + 900 + 4000);
+    // A program that has written for long begins to delete.
+    made.addGarbage(10);
+    for (let tenth = 0; tenth < 40; tenth++) {
+      requests++;
+      collector.wake();
+      await clock.advance(100);
+    }
+    assert.equal(made.collectionsMs.length, 0);
+    await clock.advance(200);
+    assert.equal(made.collectionsMs.length, 1);
+    await collector.close();
+  });
+
+  it('leaves what is made during a pass to the next one, which waits again', async () => {
+    const made = collecting({ garbage: 10 });
+    const { clock, collector } = made;
+    await clock.advance(SESSION_GRACE_MS);
+    made.deleting = () => {
+      made.addGarbage(5);
+      collector.wake();
+    };
+    collector.wake();
+    await clock.advance(1000);
+    assert.deepEqual([made.collectionsMs.length, made.garbage.length], [1, 2 * 5]);
+    made.deleting = () => {};
+    await clock.advance(1000);
+    assert.deepEqual([made.collectionsMs.length, made.garbage.length], [2, 0]);
     await collector.close();
   });
 
@@ -143,7 +187,7 @@ describe('the garbage collector', () => {
     made.collector.wake();
     await made.clock.advance(60_000);
     assert.equal(made.deleted, 2 * 4500, 'each server once');
-    assert.ok(made.collections <= 13, `asked ${made.collections} times in a minute`);
+    assert.ok(made.collectionsMs.length <= 13, `asked ${made.collectionsMs.length} times in a minute`);
     assert.equal(made.garbage.length, 4500);
     assert.ok(logs(made, 'garbage.refused'));
     // A pass without any server to tell changes nothing about it.
