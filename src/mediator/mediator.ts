@@ -244,7 +244,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
   const orphans = new Orphans({ metadata, held, runtime, purged });
   const garbage = new GarbageCollector({
     ...{ metadata, replicas, orphans, counters, runtime },
-    calls: () => connection.calls,
+    requests: () => connection.calls + auditor.reads,
   });
   const keptResults = new KeptResults(connection.ids.client, metadata, runtime);
   const sessions: Sessions = new Sessions(held, runtime, (client) => keptResults.ended(client));

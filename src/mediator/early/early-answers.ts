@@ -107,8 +107,9 @@ export class EarlyAnswers implements MetadataService {
           // Two names without entries; the metaserver knows what they stand for.
           if (wanted === '.' || wanted === '..') return undefined;
           const found = this.#rows.lookup(parent, wanted);
-          if (found === null) throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(wanted)}`);
-          return found;
+          if (found !== null) return found;
+          this.#parts.answeredQuery();
+          throw new FileError('ENOENT', `directory ${parent} has no ${JSON.stringify(wanted)}`);
         }
         default:
           return undefined;

@@ -57,7 +57,7 @@ export interface MetaserverConnectionParts {
 type Process = Pick<Queries['statistics']['result'], 'clusterId' | 'start' | 'history'>;
 
 export class MetaserverConnection extends RepeatedCalls {
-  /** Commands, queries and syncs so far, also those that were answered here. */
+  /** Commands, queries and syncs so far, also those that were answered here, but for commands that were refused here. */
   calls = 0;
   readonly unsynced = new UnsyncedCommands();
   /** Commands under way: others may see their effects already. */

@@ -34,8 +34,8 @@ interface Dependencies {
   orphans: Orphans;
   counters: Counters;
   runtime: Runtime;
-  /** Requests that have come so far. */
-  calls(): number;
+  /** Requests that have come so far, reads too. */
+  requests(): number;
 }
 
 export class GarbageCollector {
@@ -53,10 +53,10 @@ export class GarbageCollector {
   readonly #orphans: Orphans;
   readonly #counters: Counters;
   readonly #runtime: Runtime;
-  readonly #calls: () => number;
+  readonly #requests: () => number;
 
-  constructor({ metadata, replicas, orphans, counters, runtime, calls }: Dependencies) {
-    this.#calls = calls;
+  constructor({ metadata, replicas, orphans, counters, runtime, requests }: Dependencies) {
+    this.#requests = requests;
     this.#metadata = metadata;
     this.#replicas = replicas;
     this.#orphans = orphans;
@@ -92,18 +92,19 @@ export class GarbageCollector {
 
   /** One pass over the garbage that some reachable server has not been told of yet; what is made meanwhile wakes it again. */
   async #collect(): Promise<NextRunMs> {
-    const { graceLeftMs } = this.#orphans;
-    const isPurged = graceLeftMs > 0 || (await this.#orphans.purgeUnheld(() => this.#task.closed));
+    const isInGrace = this.#orphans.graceLeftMs > 0;
+    const isPurged = isInGrace || (await this.#orphans.purgeUnheld(() => this.#task.closed));
     // Most writes leave no garbage. The wait for a pause begins when there is some.
-    const reachable = this.#replicas.reachable();
-    if (reachable.length > 0 && (await this.#list(this.#untoldAfter(reachable), 1)).length > 0)
+    let answering = new Set(this.#replicas.reachable());
+    let isMore = answering.size > 0 && (await this.#list(this.#untoldAfter(answering), 1)).length > 0;
+    if (isMore) {
       await this.#untilPause();
+      answering = new Set(this.#replicas.reachable());
+    }
     this.#isHurried = false;
     const epoch = this.#epoch;
-    const answering = new Set(this.#replicas.reachable());
     let isDropped = true;
     let after = this.#untoldAfter(answering);
-    let isMore = true;
     while (isMore && !this.#task.closed && answering.size > 0) {
       const entries = await this.#list(after, BATCH_ENTRIES);
       isMore = entries.length === BATCH_ENTRIES;
@@ -122,10 +123,10 @@ export class GarbageCollector {
       if (isDropped) isDropped = await this.#dropForgotten(entries, before);
       if (!isDropped) after = Math.max(after, this.#forgottenByAll(answering));
     }
-    if (isDropped && !isMore) this.#undroppedAfter = null;
+    if (isDropped && !isMore && answering.size > 0) this.#undroppedAfter = null;
     const isTold = this.#replicas.reachable().every((replica) => answering.has(replica));
     const nextMs = isPurged && isDropped && isTold ? IDLE_MS : RETRY_MS;
-    return graceLeftMs > 0 ? Math.min(nextMs, graceLeftMs) : nextMs;
+    return isInGrace ? Math.min(nextMs, Math.max(0, this.#orphans.graceLeftMs)) : nextMs;
   }
 
   /** Whoever deletes many files needs the servers for that first. */
@@ -133,9 +134,9 @@ export class GarbageCollector {
     const { clock } = this.#runtime;
     const endMs = clock.monotonicMs() + LONGEST_WAIT_MS;
     while (!this.#isHurried && !this.#task.closed && clock.monotonicMs() < endMs) {
-      const calls = this.#calls();
+      const requests = this.#requests();
       await sleep(clock, PAUSE_MS);
-      if (this.#calls() === calls) return;
+      if (this.#requests() === requests) return;
     }
   }
 

@@ -60,6 +60,11 @@ export class Auditor {
     return sum;
   }
 
+  /** Reads that have begun so far. */
+  get reads(): number {
+    return this.#reads;
+  }
+
   /** A reader begins to wait. */
   readerStarts(): void {
     this.#readers++;

@@ -14,6 +14,8 @@ import { dissents } from './vote.js';
 export const HEDGE_FACTOR = 4;
 export const HEDGE_MINIMUM_MS = 20;
 const HEDGE_MAXIMUM_MS = 500;
+/** A replica is stuck that has answered nothing for so long. With 20 ms most of what is gained under load was lost. */
+const STUCK_MS = 100;
 
 /** Is told what reads see; its methods are cheap and do not throw. */
 export interface ReadObserver {
@@ -49,14 +51,16 @@ export class ReadSession {
   readonly #undecided: Set<BallotBox>;
   readonly #unasked: Replica[];
   readonly #asked: Replica[] = [];
-  /** Replicas that have not answered what they were asked last. */
-  readonly #silent = new Set<Replica>();
+  /** Replicas that have not answered what they were asked last, and when that was. */
+  readonly #silent = new Map<Replica, number>();
   /** Replicas that were asked for the bytes again after the vote was won. */
   readonly #fetched = new Map<BallotBox, Set<Replica>>();
   /** Their memory holds the bytes. */
   readonly #replies: object[] = [];
   #resolve: (result: ReadResult) => void = () => {};
+  #startMs = 0;
   #timer: Timer | undefined;
+  #isHedged = false;
 
   readonly #wanted: readonly Wanted[];
   readonly #quorum: number;
@@ -83,6 +87,7 @@ export class ReadSession {
   run(): Promise<ReadResult> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
+      this.#startMs = this.#runtime.clock.monotonicMs();
       const chosen = this.#unasked.splice(0, this.#quorum);
       // Each of them sends the bytes of every n-th block.
       const shares = chosen.map(() => new Set<BallotBox>());
@@ -95,12 +100,16 @@ export class ReadSession {
 
   /** Asks others too when those that were asked take much longer than usual, and looks again later while some are left. */
   #hedgeAfter(delayMs: number): void {
-    this.#timer = this.#runtime.clock.after(delayMs, () => {
-      const idle = this.#takeIdle();
-      if (idle.length > 0) {
-        this.#counters.add('hedges');
-        for (const replica of this.#silent) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
-        this.#askOthers(idle);
+    const { clock } = this.#runtime;
+    this.#timer = clock.after(delayMs, () => {
+      const nowMs = clock.monotonicMs();
+      const sooner = this.#takeSooner(nowMs);
+      if (sooner.length > 0) {
+        if (!this.#isHedged) this.#counters.add('hedges');
+        this.#isHedged = true;
+        for (const [replica, askedMs] of this.#silent)
+          if (nowMs - askedMs >= delayMs) replica.latencyMs = Math.max(replica.latencyMs, delayMs * 2);
+        this.#askOthers(sooner);
         this.#evaluate();
       }
       if (this.#undecided.size > 0 && this.#unasked.length > 0) this.#hedgeAfter(delayMs);
@@ -108,23 +117,30 @@ export class ReadSession {
   }
 
   /**
-   * Takes out of those that were not asked yet the ones that have about half as much to do as the busiest that is silent, or
-   * less. Others would be no sooner: under load, where all are late, asking them too would only add to it.
+   * Takes out of those that were not asked yet the ones that should answer sooner than the silent ones: they have about half as
+   * much to do as the busiest of these, or less, or answer others while one of these is stuck. Under load, where all are late,
+   * asking them too would only add to it. After HEDGE_MAXIMUM_MS it takes all.
    */
-  #takeIdle(): Replica[] {
+  #takeSooner(nowMs: number): Replica[] {
+    if (nowMs - this.#startMs >= HEDGE_MAXIMUM_MS) return this.#unasked.splice(0);
     let busiest = 0;
-    for (const { callsUnderWay } of this.#silent) busiest = Math.max(busiest, callsUnderWay);
-    const idle: Replica[] = [];
-    const others = this.#unasked.splice(0);
-    for (const replica of others) {
-      (replica.callsUnderWay <= 1 + busiest / 2 ? idle : this.#unasked).push(replica);
+    let isOneStuck = false;
+    for (const [{ callsUnderWay, lastAnswerMs }, askedMs] of this.#silent) {
+      busiest = Math.max(busiest, callsUnderWay);
+      if (nowMs - Math.max(lastAnswerMs, askedMs) >= STUCK_MS) isOneStuck = true;
     }
-    return idle;
+    const sooner: Replica[] = [];
+    for (const replica of this.#unasked.splice(0)) {
+      const { callsUnderWay, lastAnswerMs } = replica;
+      const isSooner = callsUnderWay <= 1 + busiest / 2 || (isOneStuck && nowMs - lastAnswerMs < STUCK_MS);
+      (isSooner ? sooner : this.#unasked).push(replica);
+    }
+    return sooner;
   }
 
   #ask(replica: Replica, boxes: readonly BallotBox[], carrying: ReadonlySet<BallotBox>): void {
     this.#asked.push(replica);
-    this.#silent.add(replica);
+    this.#silent.set(replica, this.#runtime.clock.monotonicMs());
     for (const box of boxes) box.outstanding++;
     for (const box of carrying) box.senders++;
     void this.#cast(replica, boxes, carrying);

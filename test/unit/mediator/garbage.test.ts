@@ -19,10 +19,10 @@ interface Store {
   orphans?: number[];
 }
 
-/** Two servers that forget, and a metaserver that refuses the commands for which `refuse` has an error. */
 /** Requests that have come so far, as the collector is told. */
 let requests = 0;
 
+/** Two servers that forget, and a metaserver that refuses the commands for which `refuse` has an error. */
 function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
   const clock = new ManualClock();
   const events: LoggedEvent[] = [];
@@ -38,6 +38,8 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
         made.garbage.push({ sequence, inode: 9, index: sequence, version: 1 });
       }
     },
+    /** Called when the metaserver has answered what garbage there is. */
+    looking: () => {},
     /** Called when a server is told to forget something. */
     deleting: () => {},
     orphans: unnamed,
@@ -53,7 +55,9 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
     query: async ({ name, request }: { name: string; request: { after?: number; limit: number } }) => {
       const { after = 0, limit } = request;
       if (name === 'orphans') return { inodes: made.orphans.filter((inode) => inode > after).slice(0, limit) };
-      return { entries: made.garbage.filter(({ sequence }) => sequence > after).slice(0, limit) };
+      const entries = made.garbage.filter(({ sequence }) => sequence > after).slice(0, limit);
+      made.looking();
+      return { entries };
     },
     execute: async ({ name, request }: { name: string; request: { sequences: number[]; inode: number } }) => {
       if (name === 'collected') made.collectionsMs.push(clock.monotonicMs() - SESSION_GRACE_MS);
@@ -92,7 +96,7 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
     orphans,
     counters: new Counters(),
     runtime,
-    calls: () => requests,
+    requests: () => requests,
   });
   return Object.assign(made, { held, collector });
 }
@@ -167,16 +171,38 @@ describe('the garbage collector', () => {
     const made = collecting({ garbage: 10 });
     const { clock, collector } = made;
     await clock.advance(SESSION_GRACE_MS);
+    const { length: servers } = made.reachable;
+    let times = servers;
     made.deleting = () => {
+      if (times-- <= 0) return;
       made.addGarbage(5);
       collector.wake();
     };
     collector.wake();
     await clock.advance(1000);
-    assert.deepEqual([made.collectionsMs.length, made.garbage.length], [1, 2 * 5]);
-    made.deleting = () => {};
+    assert.deepEqual([made.collectionsMs.length, made.garbage.length], [1, servers * 5]);
     await clock.advance(1000);
     assert.deepEqual([made.collectionsMs.length, made.garbage.length], [2, 0]);
+    await collector.close();
+  });
+
+  it('collects nothing that comes while it looks: that waits for a pause too', async () => {
+    const made = collecting({});
+    const { clock, collector } = made;
+    await clock.advance(SESSION_GRACE_MS);
+    made.looking = () => {
+      made.looking = () => {};
+      made.addGarbage(10);
+      collector.wake();
+    };
+    collector.wake();
+    for (let tenth = 0; tenth < 40; tenth++) {
+      requests++;
+      await clock.advance(100);
+    }
+    assert.equal(made.collectionsMs.length, 0);
+    await clock.advance(200);
+    assert.equal(made.collectionsMs.length, 1);
     await collector.close();
   });
 
