@@ -101,6 +101,15 @@ function collecting({ garbage = 0, orphans: unnamed = [] }: Store) {
   return Object.assign(made, { held, collector });
 }
 
+/** Advances by so many tenths of a second, with a request, and what else is given, in each. */
+async function busyFor(clock: ManualClock, tenths: number, action: () => void = () => {}): Promise<void> {
+  for (let tenth = 0; tenth < tenths; tenth++) {
+    requests++;
+    action();
+    await clock.advance(100);
+  }
+}
+
 function logs({ events }: { events: LoggedEvent[] }, wanted: string): boolean {
   return events.some(({ event }) => event === wanted);
 }
@@ -124,23 +133,17 @@ describe('the garbage collector', () => {
   it('waits for a pause of requests, and no longer than four seconds', async () => {
     const made = collecting({ garbage: 10 });
     const { clock, collector } = made;
-    const busyFor = async (tenths: number) => {
-      for (let tenth = 0; tenth < tenths; tenth++) {
-        requests++;
-        await clock.advance(100);
-      }
-    };
     await clock.advance(SESSION_GRACE_MS);
     collector.wake();
-    await busyFor(20);
+    await busyFor(clock, 20);
     assert.equal(made.collectionsMs.length, 0);
     await clock.advance(100);
     assert.equal(made.collectionsMs.length, 1);
     made.addGarbage(10);
     collector.wake();
-    await busyFor(48);
+    await busyFor(clock, 48);
     assert.equal(made.collectionsMs.length, 1);
-    await busyFor(2);
+    await busyFor(clock, 2);
     assert.equal(made.collectionsMs.length, 2);
     await collector.close();
   });
@@ -149,18 +152,10 @@ describe('the garbage collector', () => {
     const made = collecting({});
     const { clock, collector } = made;
     await clock.advance(SESSION_GRACE_MS);
-    for (let tenth = 0; tenth < 120; tenth++) {
-      requests++;
-      collector.wake();
-      await clock.advance(100);
-    }
+    await busyFor(clock, 120, () => collector.wake());
     // A program that has written for long begins to delete.
     made.addGarbage(10);
-    for (let tenth = 0; tenth < 40; tenth++) {
-      requests++;
-      collector.wake();
-      await clock.advance(100);
-    }
+    await busyFor(clock, 40, () => collector.wake());
     assert.equal(made.collectionsMs.length, 0);
     await clock.advance(200);
     assert.equal(made.collectionsMs.length, 1);
@@ -196,10 +191,7 @@ describe('the garbage collector', () => {
       collector.wake();
     };
     collector.wake();
-    for (let tenth = 0; tenth < 40; tenth++) {
-      requests++;
-      await clock.advance(100);
-    }
+    await busyFor(clock, 40);
     assert.equal(made.collectionsMs.length, 0);
     await clock.advance(200);
     assert.equal(made.collectionsMs.length, 1);
