@@ -285,9 +285,7 @@ export async function openMediator(options: MediatorOptions, parts: MediatorPart
       (answersAll || sessions.areAlone),
     mayLook: () => connection.isReady && (tenure?.isConfirmedWithin(LOOKED_AT_MS) ?? true),
     answered: (command, result) => connection.noteAnsweredHere(command, result),
-    answeredQuery: () => {
-      connection.calls++;
-    },
+    answeredQuery: () => connection.noteQueryAnsweredHere(),
     diskTakes: (takesRoom) => connection.answered.takes(takesRoom),
     askDisk: () => connection.answered.askDisk(),
     nowNs: () => clock.nowNs(),

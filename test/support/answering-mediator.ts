@@ -51,9 +51,7 @@ export class AnsweringMediator {
         this.answered++;
         connection.noteAnsweredHere(command, result);
       },
-      answeredQuery: () => {
-        connection.calls++;
-      },
+      answeredQuery: () => connection.noteQueryAnsweredHere(),
       nowNs: () => runtime.clock.nowNs(),
     });
     this.#listeners.push((state) => {

@@ -220,6 +220,11 @@ export class MetaserverConnection extends RepeatedCalls {
     this.noteAnswered({ ...command, durable: false }, result, place);
   }
 
+  /** A query was answered here. */
+  noteQueryAnsweredHere(): void {
+    this.calls++;
+  }
+
   /** A command that was not asked to be durable was answered. @param place its number among all commands */
   noteAnswered(message: Message, result: Commands[CommandName]['result'], place: number): void {
     this.unsynced.add(message, result, place);

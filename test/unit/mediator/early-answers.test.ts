@@ -296,14 +296,12 @@ describe('a mount in the mediator’s process', () => {
       for (const name of ['a', 'b'])
         await early.execute({ name: 'make', timeNs: 9n, request: makeRequest(ROOT, name), durable: false });
       const before = { asked, calls: connection.calls };
-      await early.query({ name: 'lookup', request: { parent: ROOT, name: 'b' } });
-      await early.execute({
-        name: 'unlink',
-        timeNs: 9n,
-        request: { parent: ROOT, name: 'b', held: [] },
-        durable: false,
-      });
-      assert.deepEqual({ asked, calls: connection.calls }, { asked: before.asked, calls: before.calls + 2 });
+      const lookup = () => early.query({ name: 'lookup', request: { parent: ROOT, name: 'b' } });
+      await lookup();
+      const request = { parent: ROOT, name: 'b', held: [] };
+      await early.execute({ name: 'unlink', timeNs: 9n, request, durable: false });
+      await assert.rejects(lookup, { code: 'ENOENT' });
+      assert.deepEqual({ asked, calls: connection.calls }, { asked: before.asked, calls: before.calls + 3 });
       await answering.close();
       await server.close();
     });

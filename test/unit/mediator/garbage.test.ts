@@ -11,8 +11,9 @@ import { Orphans } from '../../../src/mediator/upkeep/orphans.js';
 import { FileError, ServiceError } from '../../../src/protocol/errors.js';
 import type { GarbageEntry, MetadataService } from '../../../src/protocol/services/metadata.js';
 import { SESSION_GRACE_MS } from '../../../src/protocol/services/sessions.js';
-import { type LoggedEvent, testRuntime } from '../../support/fake-cluster.js';
+import { type LoggedEvent, makeFile, testRuntime } from '../../support/fake-cluster.js';
 import { ManualClock } from '../../support/manual-clock.js';
+import { openCluster, read, untilEachHolds, write } from './fixture.js';
 
 interface Store {
   garbage?: number;
@@ -260,4 +261,20 @@ describe('the garbage collector', () => {
       await made.collector.close();
     });
   }
+});
+
+describe('what a mediator’s files leave', () => {
+  it('is not collected while they are read, which asks the metaserver nothing', async () => {
+    const { cluster, mediator } = await openCluster();
+    const { clock } = cluster.runtime;
+    const inode = await makeFile(mediator, 'a');
+    for (const words of ['before', 'after']) await write(mediator, inode, 0, words);
+    const endMs = clock.monotonicMs() + 3000;
+    while (clock.monotonicMs() < endMs) {
+      await read(mediator, inode);
+      await clock.sleep(20);
+    }
+    for (const replica of cluster.replicas) assert.equal((await replica.versions()).length, 2);
+    await untilEachHolds(cluster.replicas, 1);
+  });
 });
