@@ -64,6 +64,10 @@ export const MAXIMUM_OPEN_FILES = 256;
 /** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */
 export const COMPACTION_LIVE_SHARE = 0.5;
 
+/** Blocks that compaction moves with one write: puts wait for no more than that. */
+export const COMPACTION_MOVED_BLOCKS = 32;
+export const COMPACTION_MOVED_BYTES = 128 * KIB;
+
 /** Compaction rests after copying so many bytes or working for so long, whichever comes first … */
 export const COMPACTION_STRETCH_BYTES = MIB;
 export const COMPACTION_STRETCH_MS = 5;

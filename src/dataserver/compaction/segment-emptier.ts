@@ -3,6 +3,7 @@
 // remains. When all that is durable, the file is removed, or cut where its last
 // good sync ended.
 import { ServiceError } from '../../protocol/errors.js';
+import type { BlockKey } from '../../protocol/services/blocks.js';
 import { assert } from '../../runtime/assert.js';
 import { type Clock, sleep } from '../../runtime/clock.js';
 import type { Log } from '../../runtime/log.js';
@@ -10,8 +11,16 @@ import { blockName } from '../format/keys.js';
 import { decodeTombstones, type Tombstone } from '../format/record.js';
 import type { UnplacedRecord } from '../format/unplaced-record.js';
 import { refersTo } from '../format/version-row.js';
+import type { CatalogEntry } from '../index/block-versions.js';
 import type { Catalog } from '../index/catalog.js';
-import { COMPACTION_REST_MS, COMPACTION_STRETCH_BYTES, MAXIMUM_LIST_ENTRIES, MAXIMUM_TOMBSTONES } from '../limits.js';
+import {
+  COMPACTION_MOVED_BLOCKS,
+  COMPACTION_MOVED_BYTES,
+  COMPACTION_REST_MS,
+  COMPACTION_STRETCH_BYTES,
+  MAXIMUM_LIST_ENTRIES,
+  MAXIMUM_TOMBSTONES,
+} from '../limits.js';
 import { SegmentScanner } from '../log/scanner.js';
 import type { SegmentLog } from '../log/segment-log.js';
 import type { Segments } from '../log/segments.js';
@@ -42,16 +51,21 @@ export interface Victim {
   isFailed: boolean;
 }
 
+type Block = Pick<BlockKey, 'inode' | 'index'>;
+
 /** What is written in place of something in the victim. */
 interface Move {
   records: UnplacedRecord[];
-  removals: { inode: number; index: number; version: number }[];
-  /** Bytes of the version that it copies. */
+  removals: BlockKey[];
+  /** Bytes of the versions that it copies. */
   bytes: number;
 }
 
 export class SegmentEmptier {
   #isStopped = false;
+  /** Blocks that are to be moved together, by name: one by one, small ones cost more to write than to copy. */
+  #waiting = new Map<string, Block>();
+  #waitingBytes = 0;
 
   readonly #parts: SegmentEmptierParts;
   readonly #pace: CompactionPace;
@@ -113,16 +127,15 @@ export class SegmentEmptier {
     const { segment, fromOffset } = victim;
     let tombstones: Tombstone[] = [];
     // Nothing new is written to the segment: a block that was moved out needs no second look.
-    const moved = new Set<string>();
+    const seen = new Set<string>();
     await segments.use(segment, async (file) => {
       const scanner = new SegmentScanner(file, segment, segments.sizeOf(segment), salt, fromOffset);
       for await (const record of scanner.records()) {
         if (this.#isStopped) return;
         if (record.kind === 'version') {
-          const { inode, index } = record.key;
-          const name = blockName(inode, index);
-          if (!moved.has(name)) await this.#moveBlock(inode, index, victim);
-          moved.add(name);
+          const name = blockName(record.key.inode, record.key.index);
+          if (!seen.has(name)) await this.#moveSoon(record.key, victim);
+          seen.add(name);
         } else {
           tombstones.push(...decodeTombstones(record.meta).filter((tombstone) => this.#isNeeded(tombstone, victim)));
           if (tombstones.length >= MAXIMUM_TOMBSTONES) {
@@ -133,38 +146,67 @@ export class SegmentEmptier {
         await this.#pace.restIfDue(record.metaBytes);
       }
     });
+    await this.#moveWaiting(victim);
     if (tombstones.length > 0 && !this.#isStopped) await this.#moveTombstones(tombstones);
   }
 
   /** Walks the whole index, which is slow: needed only where a header is damaged. */
   async #moveWhatIsLeft(victim: Victim): Promise<void> {
     const { catalog } = this.#parts;
-    let after: { inode: number; index: number; version: number } | undefined;
+    let after: BlockKey | undefined;
     for (;;) {
       const entries = catalog.list(after, MAXIMUM_LIST_ENTRIES);
       for (const { key, row } of entries) {
         if (this.#isStopped) return;
-        if (refersTo(row, victim.segment, victim.fromOffset)) await this.#moveBlock(key.inode, key.index, victim);
+        if (refersTo(row, victim.segment, victim.fromOffset)) await this.#moveSoon(key, victim);
       }
       after = entries.at(-1)?.key;
-      if (after === undefined) return;
+      if (after === undefined) break;
       await sleep(this.#parts.clock, COMPACTION_REST_MS);
     }
+    await this.#moveWaiting(victim);
   }
 
-  /** Moves every version of the block that has anything in the victim, one at a time. */
-  async #moveBlock(inode: number, index: number, victim: Victim): Promise<void> {
-    const mightRefer = () =>
-      this.#parts.catalog.versionsOf(inode, index).some(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
-    while (!this.#isStopped && mightRefer()) {
-      const movedBytes = await this.#submit([blockName(inode, index)], () => this.#planMove(inode, index, victim));
+  /** Moves the block together with the next ones, if anything of it is in the victim. `moveWaiting` moves the last of them. */
+  async #moveSoon({ inode, index }: Block, victim: Victim): Promise<void> {
+    const found = this.#versionIn({ inode, index }, victim);
+    if (found === undefined || this.#waiting.has(blockName(inode, index))) return;
+    this.#waiting.set(blockName(inode, index), { inode, index });
+    this.#waitingBytes += found.row.length;
+    if (this.#waiting.size < COMPACTION_MOVED_BLOCKS && this.#waitingBytes < COMPACTION_MOVED_BYTES) return;
+    await this.#moveWaiting(victim);
+  }
+
+  /** Moves every version of the waiting blocks that has anything in the victim: one of each block at a time. */
+  async #moveWaiting(victim: Victim): Promise<void> {
+    const blocks = this.#waiting;
+    this.#waiting = new Map();
+    this.#waitingBytes = 0;
+    while (!this.#isStopped && blocks.size > 0) {
+      const movedBytes = await this.#submit([...blocks.keys()], () => this.#planMoves([...blocks.values()], victim));
       await this.#pace.restIfDue(movedBytes);
+      for (const [name, block] of blocks) if (this.#versionIn(block, victim) === undefined) blocks.delete(name);
     }
   }
 
-  async #planMove(inode: number, index: number, victim: Victim): Promise<Move> {
-    const { catalog, reader, log } = this.#parts;
-    const found = catalog.versionsOf(inode, index).find(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
+  /** The first version of the block that has anything in the victim. */
+  #versionIn({ inode, index }: Block, victim: Victim): CatalogEntry | undefined {
+    const versions = this.#parts.catalog.versionsOf(inode, index);
+    return versions.find(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
+  }
+
+  async #planMoves(blocks: readonly Block[], victim: Victim): Promise<Move> {
+    const moves = await Promise.all(blocks.map((block) => this.#planMove(block, victim)));
+    return {
+      records: moves.flatMap(({ records }) => records),
+      removals: moves.flatMap(({ removals }) => removals),
+      bytes: moves.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
+  }
+
+  async #planMove(block: Block, victim: Victim): Promise<Move> {
+    const { reader, log } = this.#parts;
+    const found = this.#versionIn(block, victim);
     // It was deleted since the move was submitted.
     if (found === undefined) return { records: [], removals: [], bytes: 0 };
     try {

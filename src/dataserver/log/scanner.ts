@@ -11,7 +11,7 @@ import {
   type RecordHeader,
   recordBytes,
 } from '../format/record.js';
-import { MAXIMUM_META_BYTES, RECORD_ALIGNMENT_BYTES } from '../limits.js';
+import { RECORD_ALIGNMENT_BYTES } from '../limits.js';
 
 export interface ScannedRecord extends RecordHeader {
   meta: Buffer;
@@ -27,13 +27,15 @@ export interface ScanEnd {
   damagedBytes: number;
 }
 
-/** Mostly one read brings a header with its description. */
+/** Mostly one read brings a header with its description … */
 const WINDOW_BYTES = 8 * 1024;
-const SEARCH_WINDOW_BYTES = 256 * 1024;
+/** … and twice as much the next time when that record ends near it: one read for many small records. */
+const LARGEST_WINDOW_BYTES = 256 * 1024;
 
 export class SegmentScanner {
   #window: Buffer = Buffer.alloc(0);
   #windowOffset = 0;
+  #windowBytes = WINDOW_BYTES;
   #endOffset: number;
   #damagedBytes = 0;
 
@@ -75,9 +77,9 @@ export class SegmentScanner {
 
   /** The record at `offset`; undefined when there is none, or when the file ends within its payload. */
   async #recordAt(offset: number): Promise<ScannedRecord | undefined> {
-    const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES, WINDOW_BYTES));
+    const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES));
     if (metaBytes === undefined) return undefined;
-    const bytes = await this.#load(offset, HEADER_BYTES + metaBytes, WINDOW_BYTES);
+    const bytes = await this.#load(offset, HEADER_BYTES + metaBytes);
     const header = decodeRecord(bytes, { segment: this.#segment, offset }, this.#salt);
     if (header === undefined) return undefined;
     const payloadOffset = offset + HEADER_BYTES + metaBytes;
@@ -92,7 +94,8 @@ export class SegmentScanner {
   async #search(from: number): Promise<number> {
     let offset = from;
     while (offset + HEADER_BYTES <= this.#sizeBytes) {
-      const bytes = await this.#load(offset, HEADER_BYTES, SEARCH_WINDOW_BYTES, true);
+      this.#windowBytes = LARGEST_WINDOW_BYTES;
+      const bytes = await this.#load(offset, HEADER_BYTES, true);
       for (let at = bytes.indexOf(RECORD_MAGIC); at >= 0; at = bytes.indexOf(RECORD_MAGIC, at + 1)) {
         if ((offset + at) % RECORD_ALIGNMENT_BYTES === 0) return offset + at;
       }
@@ -104,13 +107,14 @@ export class SegmentScanner {
   }
 
   /** `bytes` bytes from `offset`, fewer at the end of the file; with `everything`, all that the window has from there. */
-  async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
+  async #load(offset: number, bytes: number, everything = false): Promise<Buffer> {
     const start = offset - this.#windowOffset;
     const wanted = Math.min(bytes, this.#sizeBytes - offset);
     if (start < 0 || start + wanted > this.#window.length) {
-      const window = Buffer.allocUnsafe(
-        Math.min(Math.max(windowBytes, bytes), MAXIMUM_META_BYTES + SEARCH_WINDOW_BYTES, this.#sizeBytes - offset),
-      );
+      const skippedBytes = start - this.#window.length;
+      this.#windowBytes =
+        skippedBytes < this.#windowBytes ? Math.min(this.#windowBytes * 2, LARGEST_WINDOW_BYTES) : WINDOW_BYTES;
+      const window = Buffer.allocUnsafe(Math.min(Math.max(this.#windowBytes, bytes), this.#sizeBytes - offset));
       const read = await this.#file.read(window, offset);
       this.#window = window.subarray(0, read);
       this.#windowOffset = offset;

@@ -5,7 +5,6 @@ import { describe, it } from 'mocha';
 import { openDataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
-import type { Disk } from '../../../src/runtime/disk.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
 import {
@@ -20,6 +19,7 @@ import {
   STORE,
   segmentPath,
 } from './harness.js';
+import { type DiskCall, noting } from './noting-disk.js';
 
 const BLOCK_BYTES = 128 * 1024;
 
@@ -110,7 +110,7 @@ describe('the space that a store takes', () => {
 
   it('comes back unread where all is dead and nothing older is left, also when the index is lost then', async () => {
     const disk = new MemoryDisk();
-    const reads: string[] = [];
+    const calls: DiskCall[] = [];
     const options = {
       name: 'data3',
       number: 3,
@@ -122,7 +122,7 @@ describe('the space that a store takes', () => {
     const open = (log = new RecordingLog()) =>
       openDataserver(
         options,
-        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), reads) },
+        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), calls) },
         memoryIndexFactory(),
         { terminate() {}, restart() {} },
       );
@@ -137,7 +137,7 @@ describe('the space that a store takes', () => {
     await server.compacting();
     const gone = [1, 2, 3, 4, 5].map(segmentPath);
     assert.ok(!disk.paths().some((path) => gone.includes(path)), 'these segments are gone');
-    assert.ok(!reads.some((path) => gone.includes(path)), 'unread');
+    assert.ok(!calls.some(({ kind, path }) => kind === 'read' && gone.includes(path)), 'unread');
     await server.close();
     server = await open();
     const { entries } = await server.blocks.list({ limit: 100 });
@@ -200,37 +200,3 @@ describe('the space that a store takes', () => {
     await server.close();
   });
 });
-
-/** The disk, with the path of each file that is read in `reads`. */
-function noting(disk: Disk, reads: string[]): Disk {
-  return {
-    ...disk,
-    async open(path, mode) {
-      const file = await disk.open(path, mode);
-      return {
-        readNow(target, position) {
-          reads.push(path);
-          return file.readNow(target, position);
-        },
-        read(target, position) {
-          reads.push(path);
-          return file.read(target, position);
-        },
-        readDirect(target, position) {
-          reads.push(path);
-          return file.readDirect(target, position);
-        },
-        writeNow: (chunks, position) => file.writeNow(chunks, position),
-        writeThrough: (chunks, position) => file.writeThrough(chunks, position),
-        writeDirect: (source, position) => file.writeDirect(source, position),
-        directMemory: (sizeBytes) => file.directMemory(sizeBytes),
-        isCached: (position) => file.isCached(position),
-        write: (chunks, position) => file.write(chunks, position),
-        sync: () => file.sync(),
-        truncate: (sizeBytes) => file.truncate(sizeBytes),
-        sizeBytes: () => file.sizeBytes(),
-        close: () => file.close(),
-      };
-    },
-  };
-}

@@ -1,0 +1,108 @@
+// How much is read and written to go through a segment: few reads for many small
+// records, no payloads of large ones, and few writes to move small blocks.
+import assert from 'node:assert/strict';
+import { describe, it } from 'mocha';
+import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { BlockKey } from '../../../src/protocol/services/blocks.js';
+import { hashBlock } from '../../../src/protocol/values/hash.js';
+import { MemoryDisk } from '../../support/memory-disk.js';
+import { content, goodBytes, key, memoryRuntime, STORE, segmentPath } from './harness.js';
+import { type DiskCall, noting } from './noting-disk.js';
+
+const SEGMENT_BYTES = 2 ** 20;
+
+class Bench {
+  readonly calls: DiskCall[] = [];
+  readonly #disk = new MemoryDisk();
+
+  /** Opens the store; what an earlier process knew of it is only in its segments. */
+  open(): Promise<Dataserver> {
+    const options = { name: 'data3', number: 3, directory: STORE, testHooks: true, reserveBytes: 0 };
+    const runtime = { ...memoryRuntime(this.#disk), disk: noting(this.#disk.mount(), this.calls) };
+    const exits = { terminate() {}, restart() {} };
+    return openDataserver({ ...options, segmentBytes: SEGMENT_BYTES }, runtime, memoryIndexFactory(), exits);
+  }
+
+  has(segment: number): boolean {
+    return this.#disk.paths().includes(segmentPath(segment));
+  }
+
+  callsOf(kind: DiskCall['kind'], segment: number): readonly DiskCall[] {
+    return this.calls.filter((call) => call.kind === kind && call.path === segmentPath(segment));
+  }
+}
+
+/** Fills the first segment with blocks of that size, and begins the next one. */
+async function fill({ blocks }: Dataserver, sizeBytes: number): Promise<BlockKey[]> {
+  const keys = Array.from({ length: Math.ceil(SEGMENT_BYTES / sizeBytes) + 1 }, (_, index) => key(index));
+  for (const each of keys)
+    await blocks.put({ items: [{ ...each, data: content(sizeBytes, each.index) }], durable: false });
+  return keys;
+}
+
+describe('going through a segment', () => {
+  it('reads many small records at once when the index is made anew', async () => {
+    const bench = new Bench();
+    const first = await bench.open();
+    const keys = await fill(first, 2000);
+    await first.close();
+    bench.calls.length = 0;
+    const again = await bench.open();
+    assert.equal((await again.blocks.status({})).blocks, keys.length);
+    const reads = bench.callsOf('read', 1);
+    assert.ok(reads.length > 0 && reads.length < 20, `${reads.length} reads for ${keys.length} records`);
+    await again.close();
+  });
+
+  it('skips the payloads of large records', async () => {
+    const bench = new Bench();
+    const first = await bench.open();
+    const keys = await fill(first, 128 * 1024);
+    await first.close();
+    bench.calls.length = 0;
+    const again = await bench.open();
+    assert.equal((await again.blocks.status({})).blocks, keys.length);
+    const readBytes = bench.callsOf('read', 1).reduce((sum, { bytes }) => sum + bytes, 0);
+    assert.ok(readBytes < SEGMENT_BYTES / 8, `${readBytes} bytes read`);
+    await again.close();
+  });
+
+  it('moves many small blocks with one write', async () => {
+    const bench = new Bench();
+    const server = await bench.open();
+    const keys = await fill(server, 2000);
+    const isKept = ({ index }: BlockKey) => index % 3 === 0;
+    bench.calls.length = 0;
+    await server.blocks.delete({ items: keys.filter((each) => !isKept(each)) });
+    await server.compacting();
+    const kept = keys.filter(isKept);
+    const writes = bench.calls.filter(({ kind, bytes }) => kind === 'write' && bytes >= 2000);
+    assert.ok(
+      writes.length > 1 && writes.length < kept.length / 8,
+      `${writes.length} writes for ${kept.length} blocks`,
+    );
+    assert.ok(Math.max(...writes.map(({ bytes }) => bytes)) < 256 * 1024, 'but not all with one');
+    for (const each of kept) {
+      const data = content(2000, each.index);
+      assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
+    }
+    await server.close();
+  });
+
+  it('moves all versions of a block that are there', async () => {
+    const bench = new Bench();
+    const server = await bench.open();
+    const versions = [1, 2, 3].map((version) => ({ ...key(0, version), data: content(3000, version) }));
+    for (const item of versions) await server.blocks.put({ items: [item], durable: false });
+    const others = await fill(server, 2000);
+    await server.blocks.delete({ items: others.filter(({ index }) => index > 2) });
+    await server.compacting();
+    assert.ok(!bench.has(1), 'the segment is gone');
+    assert.equal((await server.blocks.list({ limit: 100 })).entries.length, 5);
+    for (const { data, ...each } of versions.slice(1)) {
+      assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
+    }
+    await server.close();
+  });
+});
