@@ -98,11 +98,11 @@ export class Compaction {
     const startMs = clock.monotonicMs();
     this.#pace.begin(victim.isFailed);
     const sizeBytes = segments.sizeOf(segment);
-    const use = catalog.useOf(segment);
+    const { liveBytes } = catalog.useOf(segment);
     if (!(await this.#emptier.empty(victim))) return;
     this.compacted++;
     const durationMs = Math.round(clock.monotonicMs() - startMs);
-    log.info('compaction.done', { segment, sizeBytes, liveBytes: use.liveBytes, durationMs });
+    log.info('compaction.done', { segment, sizeBytes, liveBytes, durationMs });
     // Removing a segment is work too, even one that went unread.
     await this.#pace.restIfDue(0);
   }

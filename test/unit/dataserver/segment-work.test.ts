@@ -7,6 +7,7 @@ import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.j
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
+import { RecordingLog } from '../../support/recording-log.js';
 import { content, goodBytes, key, memoryRuntime, STORE, segmentPath } from './harness.js';
 import { type DiskCall, noting } from './noting-disk.js';
 
@@ -14,12 +15,13 @@ const SEGMENT_BYTES = 2 ** 20;
 
 class Bench {
   readonly calls: DiskCall[] = [];
+  readonly log = new RecordingLog();
   readonly #disk = new MemoryDisk();
 
   /** Opens the store; what an earlier process knew of it is only in its segments. */
   open(): Promise<Dataserver> {
     const options = { name: 'data3', number: 3, directory: STORE, testHooks: true, reserveBytes: 0 };
-    const runtime = { ...memoryRuntime(this.#disk), disk: noting(this.#disk.mount(), this.calls) };
+    const runtime = { ...memoryRuntime(this.#disk, this.log), disk: noting(this.#disk.mount(), this.calls) };
     const exits = { terminate() {}, restart() {} };
     return openDataserver({ ...options, segmentBytes: SEGMENT_BYTES }, runtime, memoryIndexFactory(), exits);
   }
@@ -83,6 +85,8 @@ describe('going through a segment', () => {
       `${writes.length} writes for ${kept.length} blocks`,
     );
     assert.ok(Math.max(...writes.map(({ bytes }) => bytes)) < 256 * 1024, 'but not all with one');
+    const [done] = bench.log.named('compaction.done');
+    assert.ok(Number(done?.liveBytes) > (kept.length / 2) * 2000, 'the log says how much was moved');
     for (const each of kept) {
       const data = content(2000, each.index);
       assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
