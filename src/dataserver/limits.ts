@@ -64,7 +64,7 @@ export const MAXIMUM_OPEN_FILES = 256;
 /** A closed segment whose live share falls below this is compacted: then a copy frees at least as much as it writes. */
 export const COMPACTION_LIVE_SHARE = 0.5;
 
-/** Blocks that compaction moves with one write: puts wait for no more than that. */
+/** The most that compaction moves with one write, for which puts wait: so many blocks and bytes, or one block that is larger. */
 export const COMPACTION_MOVED_BLOCKS = 32;
 export const COMPACTION_MOVED_BYTES = 128 * KIB;
 
@@ -81,6 +81,8 @@ export const COMPACTION_LONGEST_REST_MS = 1000;
 export const COMPACTION_BUSY_RESTS = 4;
 /** After a failed segment could not be emptied, when it is tried again. */
 export const COMPACTION_RETRY_MS = 1000;
+/** After so many attempts what its disk does not read counts as lost there: no sync succeeds before it is emptied. */
+export const COMPACTION_READ_ATTEMPTS = 5;
 /** With more waiting segments than this, compaction hurries: a gigabyte, at least half of it dead. */
 export const COMPACTION_BACKLOG_SEGMENTS = 16;
 

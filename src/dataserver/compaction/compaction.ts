@@ -48,7 +48,7 @@ export class Compaction {
 
   /** A segment's sync failed: what lies behind `syncedOffset` must be written elsewhere to be durable. */
   noticeFailure(segment: number, syncedOffset: number): void {
-    this.#failed.push({ segment, fromOffset: syncedOffset, isFailed: true });
+    this.#failed.push({ segment, fromOffset: syncedOffset, isFailed: true, attempts: 0 });
     this.#start();
   }
 
@@ -124,7 +124,9 @@ export class Compaction {
   }
 
   #next(): Victim | undefined {
-    const failed = this.#failed.shift();
+    // The last: the others may have been moved to it.
+    this.#failed.sort((one, other) => one.segment - other.segment);
+    const failed = this.#failed.pop();
     if (failed !== undefined) return failed;
     // The oldest: the tombstones of a segment mostly concern segments before it, and go when those are gone.
     let oldest = Number.POSITIVE_INFINITY;
@@ -133,7 +135,7 @@ export class Compaction {
       else oldest = Math.min(oldest, segment);
     }
     this.#candidates.delete(oldest);
-    return Number.isFinite(oldest) ? { segment: oldest, fromOffset: 0, isFailed: false } : undefined;
+    return Number.isFinite(oldest) ? { segment: oldest, fromOffset: 0, isFailed: false, attempts: 0 } : undefined;
   }
 
   #isWorthIt(segment: number): boolean {

@@ -16,6 +16,7 @@ import type { Catalog } from '../index/catalog.js';
 import {
   COMPACTION_MOVED_BLOCKS,
   COMPACTION_MOVED_BYTES,
+  COMPACTION_READ_ATTEMPTS,
   COMPACTION_REST_MS,
   COMPACTION_STRETCH_BYTES,
   MAXIMUM_LIST_ENTRIES,
@@ -49,6 +50,8 @@ export interface Victim {
   fromOffset: number;
   /** A sync of it failed: its file is cut at `fromOffset`, not removed. */
   isFailed: boolean;
+  /** How often its emptying was begun. */
+  attempts: number;
 }
 
 type Block = Pick<BlockKey, 'inode' | 'index'>;
@@ -63,9 +66,8 @@ interface Move {
 
 export class SegmentEmptier {
   #isStopped = false;
-  /** Blocks that are to be moved together, by name: one by one, small ones cost more to write than to copy. */
+  /** Blocks that are to be moved together, by name: a write for each would cost more than to copy it. */
   #waiting = new Map<string, Block>();
-  #waitingBytes = 0;
 
   readonly #parts: SegmentEmptierParts;
   readonly #pace: CompactionPace;
@@ -84,6 +86,8 @@ export class SegmentEmptier {
   async empty(victim: Victim): Promise<boolean> {
     const { catalog, segmentLog, segments, unsafe } = this.#parts;
     const { segment, fromOffset, isFailed } = victim;
+    victim.attempts++;
+    this.#waiting.clear();
     assert(isFailed || segment < segmentLog.lastNumber, 'the active segment is never removed');
     // An append may have been under way when the sync failed; later ones go to another segment.
     if (isFailed) await this.#submit([], async () => ({ records: [], removals: [], bytes: 0 }));
@@ -95,7 +99,9 @@ export class SegmentEmptier {
     if (this.#isStopped) return false;
     // All copies must be durable before the originals go.
     if (isFailed) {
-      await segmentLog.syncActive();
+      // Where nothing was moved, the victim is the active one still.
+      await segmentLog.ready();
+      await segmentLog.flushBehind(segment);
       // The saved index may still point into the part that is cut off.
       catalog.save();
       await segments.use(segment, async (file) => {
@@ -170,18 +176,15 @@ export class SegmentEmptier {
   /** Moves the block together with the next ones, if anything of it is in the victim. `moveWaiting` moves the last of them. */
   async #moveSoon({ inode, index }: Block, victim: Victim): Promise<void> {
     const found = this.#versionIn({ inode, index }, victim);
-    if (found === undefined || this.#waiting.has(blockName(inode, index))) return;
+    if (found === undefined) return;
     this.#waiting.set(blockName(inode, index), { inode, index });
-    this.#waitingBytes += found.row.length;
-    if (this.#waiting.size < COMPACTION_MOVED_BLOCKS && this.#waitingBytes < COMPACTION_MOVED_BYTES) return;
-    await this.#moveWaiting(victim);
+    if (this.#waiting.size >= COMPACTION_MOVED_BLOCKS) await this.#moveWaiting(victim);
   }
 
-  /** Moves every version of the waiting blocks that has anything in the victim: one of each block at a time. */
+  /** Moves every version of the waiting blocks that has anything in the victim: of each block one at a time. */
   async #moveWaiting(victim: Victim): Promise<void> {
     const blocks = this.#waiting;
     this.#waiting = new Map();
-    this.#waitingBytes = 0;
     while (!this.#isStopped && blocks.size > 0) {
       const movedBytes = await this.#submit([...blocks.keys()], () => this.#planMoves([...blocks.values()], victim));
       await this.#pace.restIfDue(movedBytes);
@@ -195,8 +198,19 @@ export class SegmentEmptier {
     return versions.find(({ row }) => refersTo(row, victim.segment, victim.fromOffset));
   }
 
+  /** One version of each block, as many as may be written together. What is left comes with the next write. */
   async #planMoves(blocks: readonly Block[], victim: Victim): Promise<Move> {
-    const moves = await Promise.all(blocks.map((block) => this.#planMove(block, victim)));
+    const versions: CatalogEntry[] = [];
+    let bytes = 0;
+    for (const block of blocks) {
+      const version = this.#versionIn(block, victim);
+      // It was deleted while it waited.
+      if (version === undefined) continue;
+      bytes += version.row.length;
+      if (versions.length > 0 && bytes > COMPACTION_MOVED_BYTES) break;
+      versions.push(version);
+    }
+    const moves = await Promise.all(versions.map((version) => this.#planMove(version, victim)));
     return {
       records: moves.flatMap(({ records }) => records),
       removals: moves.flatMap(({ removals }) => removals),
@@ -204,19 +218,18 @@ export class SegmentEmptier {
     };
   }
 
-  async #planMove(block: Block, victim: Victim): Promise<Move> {
+  async #planMove({ key, row }: CatalogEntry, victim: Victim): Promise<Move> {
     const { reader, log } = this.#parts;
-    const found = this.#versionIn(block, victim);
-    // It was deleted since the move was submitted.
-    if (found === undefined) return { records: [], removals: [], bytes: 0 };
     try {
-      const record = await foldVersion(reader, found.key, found.row);
-      return { records: [record], removals: [], bytes: found.row.length };
+      const record = await foldVersion(reader, key, row);
+      return { records: [record], removals: [], bytes: row.length };
     } catch (error) {
-      // Behind a failed sync, what can't be read was never durable: the version counts as never stored.
       if (!victim.isFailed || !(error instanceof UnreadableError)) throw error;
-      log.error('segment.version_lost', { ...found.key, reason: error.message });
-      return { records: [], removals: [found.key], bytes: 0 };
+      // A disk may fail to read for a moment; what was never written is not there, however often it is tried.
+      if (!error.isMissing && victim.attempts < COMPACTION_READ_ATTEMPTS) throw error;
+      // Behind a failed sync, what can't be read was never durable: the version counts as never stored.
+      log.error('segment.version_lost', { ...key, reason: error.message });
+      return { records: [], removals: [key], bytes: 0 };
     }
   }
 

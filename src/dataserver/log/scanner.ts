@@ -27,9 +27,9 @@ export interface ScanEnd {
   damagedBytes: number;
 }
 
-/** Mostly one read brings a header with its description … */
+/** What one read brings: mostly a header with its description … */
 const WINDOW_BYTES = 8 * 1024;
-/** … and twice as much the next time when that record ends near it: one read for many small records. */
+/** … and, behind records no longer than that, twice as much as the read before, up to this: many small records. */
 const LARGEST_WINDOW_BYTES = 256 * 1024;
 
 export class SegmentScanner {
@@ -63,6 +63,8 @@ export class SegmentScanner {
         offset = await this.#search(offset + RECORD_ALIGNMENT_BYTES);
         continue;
       }
+      const isSmall = record.endOffset - offset <= WINDOW_BYTES;
+      this.#windowBytes = isSmall ? Math.min(2 * this.#window.length, LARGEST_WINDOW_BYTES) : WINDOW_BYTES;
       this.#damagedBytes += offset - this.#endOffset;
       this.#endOffset = record.endOffset;
       yield record;
@@ -77,9 +79,9 @@ export class SegmentScanner {
 
   /** The record at `offset`; undefined when there is none, or when the file ends within its payload. */
   async #recordAt(offset: number): Promise<ScannedRecord | undefined> {
-    const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES));
+    const metaBytes = claimedMetaBytes(await this.#load(offset, HEADER_BYTES, this.#windowBytes));
     if (metaBytes === undefined) return undefined;
-    const bytes = await this.#load(offset, HEADER_BYTES + metaBytes);
+    const bytes = await this.#load(offset, HEADER_BYTES + metaBytes, this.#windowBytes);
     const header = decodeRecord(bytes, { segment: this.#segment, offset }, this.#salt);
     if (header === undefined) return undefined;
     const payloadOffset = offset + HEADER_BYTES + metaBytes;
@@ -94,8 +96,7 @@ export class SegmentScanner {
   async #search(from: number): Promise<number> {
     let offset = from;
     while (offset + HEADER_BYTES <= this.#sizeBytes) {
-      this.#windowBytes = LARGEST_WINDOW_BYTES;
-      const bytes = await this.#load(offset, HEADER_BYTES, true);
+      const bytes = await this.#load(offset, HEADER_BYTES, LARGEST_WINDOW_BYTES, true);
       for (let at = bytes.indexOf(RECORD_MAGIC); at >= 0; at = bytes.indexOf(RECORD_MAGIC, at + 1)) {
         if ((offset + at) % RECORD_ALIGNMENT_BYTES === 0) return offset + at;
       }
@@ -107,14 +108,11 @@ export class SegmentScanner {
   }
 
   /** `bytes` bytes from `offset`, fewer at the end of the file; with `everything`, all that the window has from there. */
-  async #load(offset: number, bytes: number, everything = false): Promise<Buffer> {
+  async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
     const start = offset - this.#windowOffset;
     const wanted = Math.min(bytes, this.#sizeBytes - offset);
     if (start < 0 || start + wanted > this.#window.length) {
-      const skippedBytes = start - this.#window.length;
-      this.#windowBytes =
-        skippedBytes < this.#windowBytes ? Math.min(this.#windowBytes * 2, LARGEST_WINDOW_BYTES) : WINDOW_BYTES;
-      const window = Buffer.allocUnsafe(Math.min(Math.max(this.#windowBytes, bytes), this.#sizeBytes - offset));
+      const window = Buffer.allocUnsafe(Math.min(Math.max(windowBytes, bytes), this.#sizeBytes - offset));
       const read = await this.#file.read(window, offset);
       this.#window = window.subarray(0, read);
       this.#windowOffset = offset;

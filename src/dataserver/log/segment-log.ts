@@ -172,8 +172,13 @@ export class SegmentLog {
 
   /** Resolves when all that was ever appended is on stable storage. Rejects while an unsafe segment waits to be written anew. */
   async flush(): Promise<void> {
+    await this.flushBehind(0);
+  }
+
+  /** Resolves when all that was ever appended behind that segment is on stable storage. Rejects while an unsafe one of these waits. */
+  async flushBehind(segment: number): Promise<void> {
     await this.syncActive();
-    const [unsafe] = this.#unsafe.entries();
+    const unsafe = this.#unsafe.entries().find(([number]) => number > segment);
     if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
   }
 

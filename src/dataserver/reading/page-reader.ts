@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { hashPage, PAGE_BYTES, writePageHashes } from '../../protocol/values/hash.js';
 import { BufferPool } from '../../protocol/wire/buffer-pool.js';
 import { lend } from '../../protocol/wire/lent.js';
-import { messageOf } from '../../runtime/caught-errors.js';
+import { hasCode, messageOf } from '../../runtime/caught-errors.js';
 import type { DiskFile } from '../../runtime/disk.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import { bytesOfPages, clipExtents, type VersionRow, ZEROS_SEGMENT } from '../format/version-row.js';
@@ -13,6 +13,15 @@ import type { Segments } from '../log/segments.js';
 /** The bytes can't be had: the disk failed, or the file is gone or too short. */
 export class UnreadableError extends Error {
   override readonly name = 'UnreadableError';
+
+  /** Whether they are not there: the file is gone or too short. */
+  get isMissing(): boolean {
+    return this.cause instanceof MissingBytesError || hasCode(this.cause, 'ENOENT');
+  }
+}
+
+class MissingBytesError extends Error {
+  override readonly name = 'MissingBytesError';
 }
 
 /** Reads that may be under way at once without allocating. */
@@ -113,7 +122,8 @@ export class PageReader {
 }
 
 function check({ start, end }: Span, readBytes: number): void {
-  if (readBytes < end - start) throw new Error(`the segment ends after ${readBytes} of ${end - start} bytes`);
+  if (readBytes < end - start)
+    throw new MissingBytesError(`the segment ends after ${readBytes} of ${end - start} bytes`);
 }
 
 function unreadable({ segment, offset }: Span, error: unknown): UnreadableError {

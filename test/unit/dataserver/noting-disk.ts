@@ -1,49 +1,51 @@
-// A disk that notes what is read and written.
+// A disk that tells what is read and written, before it is.
 import type { Disk } from '../../../src/runtime/disk.js';
 
 export interface DiskCall {
   kind: 'read' | 'write';
+  /** It blocks. */
+  isNow: boolean;
   path: string;
   bytes: number;
 }
 
-/** The disk, with each read and write of a file's bytes added to `calls`. */
-export function noting(disk: Disk, calls: DiskCall[]): Disk {
+/** The disk, with `note` called before each read and write of a file's bytes: what it throws is the call's error. */
+export function noting(disk: Disk, note: (call: DiskCall) => void): Disk {
   return {
     ...disk,
     async open(path, mode) {
       const file = await disk.open(path, mode);
-      const note = (kind: DiskCall['kind'], ...chunks: readonly Uint8Array[]) => {
-        calls.push({ kind, path, bytes: chunks.reduce((sum, { length }) => sum + length, 0) });
+      const about = (kind: DiskCall['kind'], isNow: boolean, ...chunks: readonly Uint8Array[]) => {
+        note({ kind, isNow, path, bytes: chunks.reduce((sum, { length }) => sum + length, 0) });
       };
       return {
         readNow(target, position) {
-          note('read', target);
+          about('read', true, target);
           return file.readNow(target, position);
         },
-        read(target, position) {
-          note('read', target);
+        async read(target, position) {
+          about('read', false, target);
           return file.read(target, position);
         },
-        readDirect(target, position) {
-          note('read', target);
+        async readDirect(target, position) {
+          about('read', false, target);
           return file.readDirect(target, position);
         },
         writeNow(chunks, position) {
-          note('write', ...chunks);
+          about('write', true, ...chunks);
           file.writeNow(chunks, position);
         },
-        write(chunks, position) {
-          note('write', ...chunks);
-          return file.write(chunks, position);
+        async write(chunks, position) {
+          about('write', false, ...chunks);
+          await file.write(chunks, position);
         },
-        writeThrough(chunks, position) {
-          note('write', ...chunks);
-          return file.writeThrough(chunks, position);
+        async writeThrough(chunks, position) {
+          about('write', false, ...chunks);
+          await file.writeThrough(chunks, position);
         },
-        writeDirect(source, position) {
-          note('write', source);
-          return file.writeDirect(source, position);
+        async writeDirect(source, position) {
+          about('write', false, source);
+          await file.writeDirect(source, position);
         },
         directMemory: (sizeBytes) => file.directMemory(sizeBytes),
         isCached: (position) => file.isCached(position),

@@ -21,13 +21,21 @@ class Bench {
   /** Opens the store; what an earlier process knew of it is only in its segments. */
   open(): Promise<Dataserver> {
     const options = { name: 'data3', number: 3, directory: STORE, testHooks: true, reserveBytes: 0 };
-    const runtime = { ...memoryRuntime(this.#disk, this.log), disk: noting(this.#disk.mount(), this.calls) };
+    const runtime = {
+      ...memoryRuntime(this.#disk, this.log),
+      disk: noting(this.#disk.mount(), (call) => this.calls.push(call)),
+    };
     const exits = { terminate() {}, restart() {} };
     return openDataserver({ ...options, segmentBytes: SEGMENT_BYTES }, runtime, memoryIndexFactory(), exits);
   }
 
   has(segment: number): boolean {
     return this.#disk.paths().includes(segmentPath(segment));
+  }
+
+  /** Overwrites a byte of the segment. */
+  spoil(segment: number, offset: number): void {
+    if (offset > 0) this.#disk.content(segmentPath(segment)).fill(0, offset, offset + 1);
   }
 
   callsOf(kind: DiskCall['kind'], segment: number): readonly DiskCall[] {
@@ -70,6 +78,28 @@ describe('going through a segment', () => {
     await again.close();
   });
 
+  for (const [what, damage] of [
+    ['behind small ones', 0],
+    ['behind a damaged one', 100],
+  ] as const) {
+    it(`skips the payloads of large records ${what}`, async () => {
+      const bench = new Bench();
+      const first = await bench.open();
+      const small = damage > 0 ? [0] : Array.from({ length: 60 }, (_, at) => at);
+      for (const at of small) {
+        await first.blocks.put({ items: [{ ...key(at, 2), data: content(4000, at) }], durable: false });
+      }
+      await fill(first, 64 * 1024);
+      await first.close();
+      bench.spoil(1, damage);
+      bench.calls.length = 0;
+      const again = await bench.open();
+      const readBytes = bench.callsOf('read', 1).reduce((sum, { bytes }) => sum + bytes, 0);
+      assert.ok(readBytes < SEGMENT_BYTES / 2 + small.length * 4000, `${readBytes} bytes read`);
+      await again.close();
+    });
+  }
+
   it('moves many small blocks with one write', async () => {
     const bench = new Bench();
     const server = await bench.open();
@@ -86,11 +116,31 @@ describe('going through a segment', () => {
     );
     assert.ok(Math.max(...writes.map(({ bytes }) => bytes)) < 256 * 1024, 'but not all with one');
     const [done] = bench.log.named('compaction.done');
-    assert.ok(Number(done?.liveBytes) > (kept.length / 2) * 2000, 'the log says how much was moved');
+    assert.ok(Number(done?.liveBytes) > (kept.length / 2) * 2000, 'the log says how much was alive');
     for (const each of kept) {
       const data = content(2000, each.index);
       assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
     }
+    await server.close();
+  });
+
+  it('moves not much more with one write when there are larger versions of the same blocks', async () => {
+    const bench = new Bench();
+    const server = await bench.open();
+    const grown = Array.from({ length: 30 }, (_, index) => ({ ...key(index, 2), data: content(30_000, index) }));
+    for (const { index } of grown) {
+      await server.blocks.put({ items: [{ ...key(index), data: content(10, index) }], durable: false });
+    }
+    for (const item of grown) await server.blocks.put({ items: [item], durable: false });
+    const others = Array.from({ length: 30 }, (_, at) => ({ ...key(100 + at), data: content(60_000, at) }));
+    for (const item of others) await server.blocks.put({ items: [item], durable: false });
+    assert.ok(bench.has(2), 'the first segment is full');
+    bench.calls.length = 0;
+    await server.blocks.delete({ items: [...others, ...grown.slice(15)].map(({ data, ...each }) => each) });
+    await server.compacting();
+    assert.ok(!bench.has(1), 'the segment is gone');
+    const largest = Math.max(...bench.calls.filter(({ kind }) => kind === 'write').map(({ bytes }) => bytes));
+    assert.ok(largest < 256 * 1024 + 1, `${largest} bytes at once`);
     await server.close();
   });
 

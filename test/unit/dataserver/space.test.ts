@@ -122,7 +122,7 @@ describe('the space that a store takes', () => {
     const open = (log = new RecordingLog()) =>
       openDataserver(
         options,
-        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), calls) },
+        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), (call) => calls.push(call)) },
         memoryIndexFactory(),
         { terminate() {}, restart() {} },
       );
