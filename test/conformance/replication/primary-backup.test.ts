@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'mocha';
+import type { CoreStatus } from '../../../src/replication/core/core.js';
 import { BY_ALL } from '../../../src/replication/core/counting.js';
 import { type MemberId, reachedByMajority } from '../../../src/replication/core/members.js';
 import { Living } from '../../../src/replication/core/primary-backup/living.js';
@@ -80,6 +81,25 @@ describe('primary-backup', function () {
     assert(leadersOf(group).length === 1 && leadersOf(group)[0] !== before);
   });
 
+  it('commits only by a roll that is on its own disk', () => {
+    let changes = 0;
+    for (let seed = 1; seed <= 10; seed++) {
+      const rolls = new Rolls();
+      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
+      const group = new SimulatedGroup({
+        ...{ seed, size: 2 + (seed % 3), make: makePrimaryBackup, faults },
+        ...{ electionTicks: ELECTION_TICKS, invariants: rolls },
+      });
+      group.run(300);
+      changes += rolls.waits;
+    }
+    assert(changes > 0, 'some primary has had a roll that was not stored yet');
+  });
+
+  it('lets nobody take over who was struck off by a roll that was lost in a crash', () => {
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 722444976, size: 2, units: 1000 });
+  });
+
   for (const { what, tamper, spoil, found } of SABOTAGES) {
     it(`notices ${what}`, () => {
       const restore = spoil?.();
@@ -125,6 +145,26 @@ function split(seed: number, invariants: Invariants): SimulatedGroup {
 
 function leadersOf(group: SimulatedGroup): SimulatedMember[] {
   return [...group.members.values()].filter(({ core }) => core?.status.role === 'leader');
+}
+
+/** Sees that a primary commits nothing while a change of its members is not stored yet. */
+class Rolls extends Invariants {
+  waits = 0;
+  readonly #before = new Map<string, number>();
+
+  override observe(member: SimulatedMember, status: CoreStatus): void {
+    super.observe(member, status);
+    if (status.role !== 'leader') return;
+    const { term, committed, lastIndex } = status;
+    const key = `${member.id}/${term}`;
+    const before = this.#before.get(key) ?? committed;
+    this.#before.set(key, committed);
+    for (let index = committed + 1; index <= lastIndex; index++) {
+      if (member.core?.unstored(index)?.content.kind !== 'members') continue;
+      this.waits++;
+      assert.equal(committed, before, `${member.id} commits by a roll at ${index} that it has not stored`);
+    }
+  }
 }
 
 /** Counts what was applied somewhere and is something else later. */

@@ -260,8 +260,11 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
     this.#patienceTicks = this.settings.electionTicks;
   }
 
+  /** By a roll that is on its own disk only: without it, when started anew, it would count who was struck off, and lacks what was acknowledged. */
   #commit(): void {
-    if (this.leadership !== null && !this.leadership.commit()) this.#stepDown();
+    const { log } = this.replica;
+    if (this.leadership === null || this.outbox.storedUpTo(log.lastIndex) < log.lastChange) return;
+    if (!this.leadership.commit()) this.#stepDown();
   }
 
   protected handOver(): void {
