@@ -7,6 +7,8 @@ interface Heard {
   roll: Roll | null;
   isReturning: boolean;
   start: number;
+  /** Which start of this member it had heard of. */
+  heardStart: number;
 }
 
 export class Living {
@@ -24,12 +26,13 @@ export class Living {
 
   heard(member: MemberId): void {
     const known = this.#heard.get(member);
-    if (known === undefined) this.#heard.set(member, { ticks: 0, roll: null, isReturning: true, start: 0 });
+    if (known === undefined)
+      this.#heard.set(member, { ticks: 0, roll: null, isReturning: true, start: 0, heardStart: 0 });
     else known.ticks = 0;
   }
 
-  helo({ from, roll, isReturning, start }: Helo): void {
-    this.#heard.set(from, { ticks: 0, roll, isReturning, start });
+  helo({ from, roll, isReturning, start, heardStart }: Helo): void {
+    this.#heard.set(from, { ticks: 0, roll, isReturning, start, heardStart });
   }
 
   /** Which start of the member was heard of last; 0 for none. */
@@ -43,17 +46,20 @@ export class Living {
 
   /**
    * The lowest living member that has all that was acknowledged; null when nobody surely has. All voters of the newest roll have,
-   * but one that was away may have been struck off since: it counts only when all of that roll are living.
+   * but one that was away may have been struck off since: it counts only when all of that roll are living, and have heard of its start.
+   * One that has not may have taken over before, and be dead by now.
    */
-  next(self: MemberId, own: Roll, isReturning: boolean): MemberId | null {
+  next(self: MemberId, own: Roll, isReturning: boolean, start: number): MemberId | null {
     const others = [...this.#heard].filter(([member]) => member !== self && this.isLiving(member));
     const newest = others.reduce((best, [, { roll }]) => (roll !== null && isNewer(roll, best) ? roll : best), own);
     const isThere = (voter: MemberId) => voter === self || this.isLiving(voter);
     const hasStayed = (voter: MemberId) =>
       voter === self ? !isReturning : this.#heard.get(voter)?.isReturning === false;
+    const knowsStart = (voter: MemberId) => voter === self || this.#heard.get(voter)?.heardStart === start;
     const living = newest.voters.filter(isThere);
     const stayed = living.filter(hasStayed);
-    const candidates = living.length === newest.voters.length ? living : stayed;
+    const areAllThere = living.length === newest.voters.length && living.every(knowsStart);
+    const candidates = areAllThere ? living : stayed;
     return candidates[0] ?? null;
   }
 }

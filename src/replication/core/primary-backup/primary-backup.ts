@@ -75,7 +75,8 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
     this.#missPrimary();
     if (++this.#ticksOfSilence < this.#patienceTicks) return;
     if (this.outbox.isStoring || !this.replica.mayElect) return;
-    if (this.#living.next(this.settings.self, this.#roll, this.#isReturning) === this.settings.self) this.#takeOver();
+    const next = this.#living.next(this.settings.self, this.#roll, this.#isReturning, this.#start);
+    if (next === this.settings.self) this.#takeOver();
   }
 
   step(message: PrimaryMessage): void {
