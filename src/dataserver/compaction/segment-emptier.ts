@@ -99,8 +99,7 @@ export class SegmentEmptier {
     if (this.#isStopped) return false;
     // All copies must be durable before the originals go.
     if (isFailed) {
-      // Where nothing was moved, the victim is the active one still.
-      await segmentLog.ready();
+      await segmentLog.letGo(segment);
       await segmentLog.flushBehind(segment);
       // The saved index may still point into the part that is cut off.
       catalog.save();

@@ -182,6 +182,17 @@ export class SegmentLog {
     if (unsafe !== undefined) throw syncFailed(new Error(`segment ${unsafe[0]} waits to be written anew`));
   }
 
+  /**
+   * The segment, whose sync failed, is empty now. It is still the active one if nothing had to be moved: then no flush would succeed
+   * before the next append. Only the batch writer begins new segments.
+   */
+  async letGo(segment: number): Promise<void> {
+    const active = this.#active;
+    if (active?.number !== segment) return;
+    this.#active = null;
+    await this.#closeQuietly(active);
+  }
+
   /** Whether a sync of the bytes at that place failed: they may be lost in a power cut, however old they are. */
   isUnsafe(place: Place): boolean {
     return this.#unsafe.includes(place);

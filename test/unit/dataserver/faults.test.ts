@@ -250,12 +250,12 @@ describe('a data server on a failing disk', () => {
 
   it('cuts off nothing of a segment while a later one, to which it may have been moved, is not durable', async () => {
     const disk = new MemoryDisk();
-    const options = { segmentBytes: MIB };
+    const options = { segmentBytes: 4 * MIB };
     const before = await openOn(disk, options);
-    const items = Array.from({ length: 300 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
+    const items = Array.from({ length: 600 }, (_, index) => ({ ...key(index), data: content(5000, index) }));
     await before.blocks.put({ items, durable: true });
     await before.close();
-    // The next process knows of no sync of that segment.
+    // The next process knows of no sync of that segment. Moving all of it takes several stretches of work.
     const server = await openOn(disk, options);
     disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
     await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
@@ -270,6 +270,33 @@ describe('a data server on a failing disk', () => {
       assert.deepEqual(await goodBytes(again.blocks, each, hashBlock(data)), data, `block ${each.index}`);
     }
     await again.close();
+  });
+
+  it('takes in at a start what its disk does not read for a moment', async () => {
+    const disk = new MemoryDisk();
+    let failures = 0;
+    const failing = noting(disk.mount(), ({ kind, isNow, path }) => {
+      if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0)
+        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+    });
+    const open = () =>
+      openDataserver(
+        { name: 'data3', number: 3, directory: STORE, testHooks: true, segmentBytes: MIB, reserveBytes: 0 },
+        { ...memoryRuntime(disk), disk: failing },
+        memoryIndexFactory(),
+        { terminate() {}, restart() {} },
+      );
+    const before = await open();
+    const items = Array.from({ length: 5 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
+    await before.blocks.put({ items, durable: true });
+    await before.close();
+    failures = 3;
+    const server = await open();
+    assert.ok(failures <= 0, 'the disk did not read');
+    for (const { data, ...each } of items) {
+      assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
+    }
+    await server.close();
   });
 
   for (const [what, failedReads, lost] of [
