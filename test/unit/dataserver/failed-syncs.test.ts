@@ -1,19 +1,35 @@
-// Random puts and deletions while syncs fail, processes die and the power goes:
-// what was answered as durable, and not deleted since, is there after each start.
+// What was answered as durable, and not deleted since, is there after each start,
+// although syncs and reads fail, processes die and the power goes: cases, and
+// random runs.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
 import type { Dataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import { ServiceError } from '../../../src/protocol/errors.js';
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
-import { content, goodBytes, key, openOn, putOne, SeededRandom, turn } from './harness.js';
+import { RecordingLog } from '../../support/recording-log.js';
+import {
+  allDurable,
+  content,
+  goodBytes,
+  key,
+  openOn,
+  putOne,
+  SeededRandom,
+  STORE,
+  segmentPath,
+  turn,
+} from './harness.js';
+import { type DiskCall, openNoting } from './noting-disk.js';
 
 const SEEDS = 25;
 const STEPS = 200;
 const BLOCKS = 100;
 const MOST_BYTES = 3000;
 const SEGMENT_BYTES = 16 * 1024;
+const MIB = 2 ** 20;
 const FAILURE = Object.assign(new Error('input/output error'), { code: 'EIO' });
 
 class Run {
@@ -111,7 +127,88 @@ class Run {
 }
 
 describe('syncs that fail in the midst of everything', () => {
+  it('cuts off nothing of a segment while a later one, to which it may have been moved, is not durable', async () => {
+    const disk = new MemoryDisk();
+    const options = { segmentBytes: 4 * MIB };
+    const before = await openOn(disk, options);
+    const items = Array.from({ length: 600 }, (_, index) => ({ ...key(index), data: content(5000, index) }));
+    await before.blocks.put({ items, durable: true });
+    await before.close();
+    // The next process knows of no sync of that segment. Moving all of it takes several stretches of work.
+    const server = await openOn(disk, options);
+    disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
+    while (((await disk.readFile(segmentPath(2)))?.length ?? 0) === 0) await turn();
+    await assert.rejects(putOne(server.blocks, { ...key(1001), data: content(10, 2) }), isFailure);
+    disk.failSync = null;
+    while (String(await disk.readFile(`${STORE}/unsafe.json`)).includes('[1,')) await turn();
+    disk.cutPower('all');
+    await server.close().catch(() => undefined);
+    const again = await openOn(disk, options);
+    for (const { data, ...each } of items) {
+      assert.deepEqual(await goodBytes(again.blocks, each, hashBlock(data)), data, `block ${each.index}`);
+    }
+    await again.close();
+  });
+
+  it('takes in at a start what its disk does not read for a moment', async () => {
+    const disk = new MemoryDisk();
+    let failures = 0;
+    const note = ({ kind, isNow, path }: DiskCall) => {
+      if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0)
+        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+    };
+    const open = () => openNoting(disk, note, MIB);
+    const before = await open();
+    const items = Array.from({ length: 5 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
+    await before.blocks.put({ items, durable: true });
+    await before.close();
+    failures = 3;
+    const server = await open();
+    assert.ok(failures <= 0, 'the disk did not read');
+    for (const { data, ...each } of items) {
+      assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
+    }
+    await server.close();
+  });
+
+  for (const [what, failedReads, lost] of [
+    ['loses nothing behind a failed sync that the disk does not read for a moment', 7, 0],
+    ['gives up what the disk never reads behind a failed sync, or nothing would ever be durable', 1_000_000, 5],
+  ] as const) {
+    it(what, async () => {
+      const disk = new MemoryDisk();
+      const log = new RecordingLog();
+      let failures = 0;
+      const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
+      const note = ({ kind, isNow, path }: DiskCall) => {
+        if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0) throw failure;
+      };
+      const open = () => openNoting(disk, note, MIB, log);
+      const before = await open();
+      const items = Array.from({ length: 5 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
+      await before.blocks.put({ items, durable: true });
+      await before.close();
+      // The next process knows of no sync of that segment.
+      const server = await open();
+      failures = failedReads;
+      disk.failSync = failure;
+      await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
+      disk.failSync = null;
+      await allDurable(server.blocks);
+      assert.ok(failures < failedReads - 5, 'the disk did not read');
+      assert.equal(log.named('segment.version_lost').filter(({ index }) => index !== 1000).length, lost);
+      const { entries } = await server.blocks.list({ limit: 100 });
+      assert.equal(entries.filter(({ index }) => index !== 1000).length, items.length - lost);
+      await server.close();
+    });
+  }
+
   for (let seed = 1; seed <= SEEDS; seed++) {
     it(`lose nothing that was durable: seed ${seed}`, () => new Run(seed).run());
   }
 });
+
+function isFailure(error: unknown): boolean {
+  return error instanceof ServiceError && error.code === 'FAILED';
+}

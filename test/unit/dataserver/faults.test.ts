@@ -27,7 +27,6 @@ import {
   segmentPath,
   turn,
 } from './harness.js';
-import { noting } from './noting-disk.js';
 
 const MIB = 2 ** 20;
 
@@ -247,95 +246,6 @@ describe('a data server on a failing disk', () => {
     assert.ok(!disk.paths().includes(segmentPath(2)), 'and the second');
     await assertDurable(disk, server, key(0, 2), patched(base, base.length, writes));
   });
-
-  it('cuts off nothing of a segment while a later one, to which it may have been moved, is not durable', async () => {
-    const disk = new MemoryDisk();
-    const options = { segmentBytes: 4 * MIB };
-    const before = await openOn(disk, options);
-    const items = Array.from({ length: 600 }, (_, index) => ({ ...key(index), data: content(5000, index) }));
-    await before.blocks.put({ items, durable: true });
-    await before.close();
-    // The next process knows of no sync of that segment. Moving all of it takes several stretches of work.
-    const server = await openOn(disk, options);
-    disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
-    await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
-    while (((await disk.readFile(segmentPath(2)))?.length ?? 0) === 0) await turn();
-    await assert.rejects(putOne(server.blocks, { ...key(1001), data: content(10, 2) }), isFailure);
-    disk.failSync = null;
-    while (String(await disk.readFile(`${STORE}/unsafe.json`)).includes('[1,')) await turn();
-    disk.cutPower('all');
-    await server.close().catch(() => undefined);
-    const again = await openOn(disk, options);
-    for (const { data, ...each } of items) {
-      assert.deepEqual(await goodBytes(again.blocks, each, hashBlock(data)), data, `block ${each.index}`);
-    }
-    await again.close();
-  });
-
-  it('takes in at a start what its disk does not read for a moment', async () => {
-    const disk = new MemoryDisk();
-    let failures = 0;
-    const failing = noting(disk.mount(), ({ kind, isNow, path }) => {
-      if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0)
-        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
-    });
-    const open = () =>
-      openDataserver(
-        { name: 'data3', number: 3, directory: STORE, testHooks: true, segmentBytes: MIB, reserveBytes: 0 },
-        { ...memoryRuntime(disk), disk: failing },
-        memoryIndexFactory(),
-        { terminate() {}, restart() {} },
-      );
-    const before = await open();
-    const items = Array.from({ length: 5 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
-    await before.blocks.put({ items, durable: true });
-    await before.close();
-    failures = 3;
-    const server = await open();
-    assert.ok(failures <= 0, 'the disk did not read');
-    for (const { data, ...each } of items) {
-      assert.deepEqual(await goodBytes(server.blocks, each, hashBlock(data)), data);
-    }
-    await server.close();
-  });
-
-  for (const [what, failedReads, lost] of [
-    ['loses nothing behind a failed sync that the disk does not read for a moment', 7, 0],
-    ['gives up what the disk never reads behind a failed sync, or nothing would ever be durable', 1_000_000, 5],
-  ] as const) {
-    it(what, async () => {
-      const disk = new MemoryDisk();
-      const log = new RecordingLog();
-      let failures = 0;
-      const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
-      const failing = noting(disk.mount(), ({ kind, isNow, path }) => {
-        if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0) throw failure;
-      });
-      const open = () =>
-        openDataserver(
-          { name: 'data3', number: 3, directory: STORE, testHooks: true, segmentBytes: MIB, reserveBytes: 0 },
-          { ...memoryRuntime(disk, log), disk: failing },
-          memoryIndexFactory(),
-          { terminate() {}, restart() {} },
-        );
-      const before = await open();
-      const items = Array.from({ length: 5 }, (_, index) => ({ ...key(index), data: content(2000, index) }));
-      await before.blocks.put({ items, durable: true });
-      await before.close();
-      // The next process knows of no sync of that segment.
-      const server = await open();
-      failures = failedReads;
-      disk.failSync = failure;
-      await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
-      disk.failSync = null;
-      await allDurable(server.blocks);
-      assert.ok(failures < failedReads - 5, 'the disk did not read');
-      assert.equal(log.named('segment.version_lost').filter(({ index }) => index !== 1000).length, lost);
-      const { entries } = await server.blocks.list({ limit: 100 });
-      assert.equal(entries.filter(({ index }) => index !== 1000).length, items.length - lost);
-      await server.close();
-    });
-  }
 
   it('stores a patch as a whole when the sync of its base fails while it is planned', async () => {
     const disk = new MemoryDisk();

@@ -1,5 +1,10 @@
 // A disk that tells what is read and written, before it is.
+import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
+import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import type { Disk } from '../../../src/runtime/disk.js';
+import { type Log, silentLog } from '../../../src/runtime/log.js';
+import type { MemoryDisk } from '../../support/memory-disk.js';
+import { memoryRuntime, STORE } from './harness.js';
 
 export interface DiskCall {
   kind: 'read' | 'write';
@@ -10,7 +15,7 @@ export interface DiskCall {
 }
 
 /** The disk, with `note` called before each read and write of a file's bytes: what it throws is the call's error. */
-export function noting(disk: Disk, note: (call: DiskCall) => void): Disk {
+function noting(disk: Disk, note: (call: DiskCall) => void): Disk {
   return {
     ...disk,
     async open(path, mode) {
@@ -56,4 +61,19 @@ export function noting(disk: Disk, note: (call: DiskCall) => void): Disk {
       };
     },
   };
+}
+
+/** A server on such a disk, with an index that is lost with the process. */
+export function openNoting(
+  disk: MemoryDisk,
+  note: (call: DiskCall) => void,
+  segmentBytes: number,
+  log: Log = silentLog,
+): Promise<Dataserver> {
+  return openDataserver(
+    { name: 'data3', number: 3, directory: STORE, testHooks: true, segmentBytes, reserveBytes: 0 },
+    { ...memoryRuntime(disk, log), disk: noting(disk.mount(), note) },
+    memoryIndexFactory(),
+    { terminate() {}, restart() {} },
+  );
 }

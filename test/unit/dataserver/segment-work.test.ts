@@ -2,14 +2,13 @@
 // records, no payloads of large ones, and few writes to move small blocks.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { type Dataserver, openDataserver } from '../../../src/dataserver/dataserver.js';
-import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
+import type { Dataserver } from '../../../src/dataserver/dataserver.js';
 import type { BlockKey } from '../../../src/protocol/services/blocks.js';
 import { hashBlock } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
 import { RecordingLog } from '../../support/recording-log.js';
-import { content, goodBytes, key, memoryRuntime, STORE, segmentPath } from './harness.js';
-import { type DiskCall, noting } from './noting-disk.js';
+import { content, goodBytes, key, segmentPath } from './harness.js';
+import { type DiskCall, openNoting } from './noting-disk.js';
 
 const SEGMENT_BYTES = 2 ** 20;
 
@@ -20,13 +19,7 @@ class Bench {
 
   /** Opens the store; what an earlier process knew of it is only in its segments. */
   open(): Promise<Dataserver> {
-    const options = { name: 'data3', number: 3, directory: STORE, testHooks: true, reserveBytes: 0 };
-    const runtime = {
-      ...memoryRuntime(this.#disk, this.log),
-      disk: noting(this.#disk.mount(), (call) => this.calls.push(call)),
-    };
-    const exits = { terminate() {}, restart() {} };
-    return openDataserver({ ...options, segmentBytes: SEGMENT_BYTES }, runtime, memoryIndexFactory(), exits);
+    return openNoting(this.#disk, (call) => this.calls.push(call), SEGMENT_BYTES, this.log);
   }
 
   has(segment: number): boolean {

@@ -2,24 +2,11 @@
 // back, and sharing is accounted for.
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { openDataserver } from '../../../src/dataserver/dataserver.js';
 import { memoryIndexFactory } from '../../../src/dataserver/index/memory-index.js';
 import { hashBlock, PAGE_BYTES } from '../../../src/protocol/values/hash.js';
 import { MemoryDisk } from '../../support/memory-disk.js';
-import { RecordingLog } from '../../support/recording-log.js';
-import {
-  content,
-  getOne,
-  goodBytes,
-  key,
-  memoryRuntime,
-  openOn,
-  patched,
-  putOne,
-  STORE,
-  segmentPath,
-} from './harness.js';
-import { type DiskCall, noting } from './noting-disk.js';
+import { content, getOne, goodBytes, key, openOn, patched, putOne, segmentPath } from './harness.js';
+import { type DiskCall, openNoting } from './noting-disk.js';
 
 const BLOCK_BYTES = 128 * 1024;
 
@@ -111,21 +98,7 @@ describe('the space that a store takes', () => {
   it('comes back unread where all is dead and nothing older is left, also when the index is lost then', async () => {
     const disk = new MemoryDisk();
     const calls: DiskCall[] = [];
-    const options = {
-      name: 'data3',
-      number: 3,
-      directory: STORE,
-      testHooks: true,
-      segmentBytes: 64 * 1024,
-      reserveBytes: 0,
-    };
-    const open = (log = new RecordingLog()) =>
-      openDataserver(
-        options,
-        { ...memoryRuntime(disk, log), disk: noting(disk.mount(), (call) => calls.push(call)) },
-        memoryIndexFactory(),
-        { terminate() {}, restart() {} },
-      );
+    const open = () => openNoting(disk, (call) => calls.push(call), 64 * 1024);
     let server = await open();
     const many = (first: number) => Array.from({ length: 22 }, (_, at) => key(first + at));
     for (const keys of [many(0), many(100), many(200)]) {
