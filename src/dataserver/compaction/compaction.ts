@@ -48,7 +48,7 @@ export class Compaction {
 
   /** A segment's sync failed: what lies behind `syncedOffset` must be written elsewhere to be durable. */
   noticeFailure(segment: number, syncedOffset: number): void {
-    this.#failed.push({ segment, fromOffset: syncedOffset, isFailed: true, attempts: 0 });
+    this.#failed.push({ segment, fromOffset: syncedOffset, isFailed: true, failedReads: 0 });
     this.#start();
   }
 
@@ -135,7 +135,7 @@ export class Compaction {
       else oldest = Math.min(oldest, segment);
     }
     this.#candidates.delete(oldest);
-    return Number.isFinite(oldest) ? { segment: oldest, fromOffset: 0, isFailed: false, attempts: 0 } : undefined;
+    return Number.isFinite(oldest) ? { segment: oldest, fromOffset: 0, isFailed: false, failedReads: 0 } : undefined;
   }
 
   #isWorthIt(segment: number): boolean {

@@ -50,8 +50,8 @@ export interface Victim {
   fromOffset: number;
   /** A sync of it failed: its file is cut at `fromOffset`, not removed. */
   isFailed: boolean;
-  /** How often its emptying was begun. */
-  attempts: number;
+  /** How often its emptying was given up since the disk did not read. */
+  failedReads: number;
 }
 
 type Block = Pick<BlockKey, 'inode' | 'index'>;
@@ -86,7 +86,6 @@ export class SegmentEmptier {
   async empty(victim: Victim): Promise<boolean> {
     const { catalog, segmentLog, segments, unsafe } = this.#parts;
     const { segment, fromOffset, isFailed } = victim;
-    victim.attempts++;
     this.#waiting.clear();
     assert(isFailed || segment < segmentLog.lastNumber, 'the active segment is never removed');
     // An append may have been under way when the sync failed; later ones go to another segment.
@@ -209,7 +208,12 @@ export class SegmentEmptier {
       if (versions.length > 0 && bytes > COMPACTION_MOVED_BYTES) break;
       versions.push(version);
     }
-    const moves = await Promise.all(versions.map((version) => this.#planMove(version, victim)));
+    const moves = await Promise.all(versions.map((version) => this.#planMove(version, victim))).catch(
+      (error: unknown) => {
+        victim.failedReads++;
+        throw error;
+      },
+    );
     return {
       records: moves.flatMap(({ records }) => records),
       removals: moves.flatMap(({ removals }) => removals),
@@ -225,7 +229,7 @@ export class SegmentEmptier {
     } catch (error) {
       if (!victim.isFailed || !(error instanceof UnreadableError)) throw error;
       // A disk may fail to read for a moment; what was never written is not there, however often it is tried.
-      if (!error.isMissing && victim.attempts < COMPACTION_READ_ATTEMPTS) throw error;
+      if (!error.isMissing && victim.failedReads + 1 < COMPACTION_READ_ATTEMPTS) throw error;
       // Behind a failed sync, what can't be read was never durable: the version counts as never stored.
       log.error('segment.version_lost', { ...key, reason: error.message });
       return { records: [], removals: [key], bytes: 0 };

@@ -59,19 +59,17 @@ class Run {
       for (let turns = this.#random.below(15); turns > 0; turns--) await turn();
     }
     await this.#startAnew();
-    await this.#end(() => this.#disk.cutPower('all'));
+    await this.#end(() => this.#disk.killProcess());
   }
 
   #put(): void {
-    const put = {
-      ...key(this.#random.below(BLOCKS), ++this.#lastVersion),
-      data: content(1 + this.#random.below(MOST_BYTES), 7),
-    };
-    const { data, ...name } = put;
+    const version = ++this.#lastVersion;
+    const data = content(1 + this.#random.below(MOST_BYTES), version);
+    const block = key(this.#random.below(BLOCKS), version);
     const { life } = this.#disk;
     this.#call(async (server) => {
-      const { state } = await putOne(server.blocks, put);
-      if (state === 'stored' && life === this.#disk.life) this.#durable.set(String(name.version), { key: name, data });
+      const { state } = await putOne(server.blocks, { ...block, data });
+      if (state === 'stored' && life === this.#disk.life) this.#durable.set(String(version), { key: block, data });
     });
   }
 
@@ -136,7 +134,7 @@ describe('syncs that fail in the midst of everything', () => {
     await before.close();
     // The next process knows of no sync of that segment. Moving all of it takes several stretches of work.
     const server = await openOn(disk, options);
-    disk.failSync = Object.assign(new Error('input/output error'), { code: 'EIO' });
+    disk.failSync = FAILURE;
     await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
     while (((await disk.readFile(segmentPath(2)))?.length ?? 0) === 0) await turn();
     await assert.rejects(putOne(server.blocks, { ...key(1001), data: content(10, 2) }), isFailure);
@@ -155,8 +153,7 @@ describe('syncs that fail in the midst of everything', () => {
     const disk = new MemoryDisk();
     let failures = 0;
     const note = ({ kind, isNow, path }: DiskCall) => {
-      if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0)
-        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+      if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0) throw FAILURE;
     };
     const open = () => openNoting(disk, note, MIB);
     const before = await open();
@@ -180,9 +177,8 @@ describe('syncs that fail in the midst of everything', () => {
       const disk = new MemoryDisk();
       const log = new RecordingLog();
       let failures = 0;
-      const failure = Object.assign(new Error('input/output error'), { code: 'EIO' });
       const note = ({ kind, isNow, path }: DiskCall) => {
-        if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0) throw failure;
+        if (kind === 'read' && isNow && path === segmentPath(1) && failures-- > 0) throw FAILURE;
       };
       const open = () => openNoting(disk, note, MIB, log);
       const before = await open();
@@ -191,10 +187,14 @@ describe('syncs that fail in the midst of everything', () => {
       await before.close();
       // The next process knows of no sync of that segment.
       const server = await open();
-      failures = failedReads;
-      disk.failSync = failure;
+      disk.failSync = FAILURE;
+      // Nor can there be a segment to move it to: attempts that fail for this don't count.
+      disk.failDirectorySync = FAILURE;
       await assert.rejects(putOne(server.blocks, { ...key(1000), data: content(10, 1) }), isFailure);
+      for (let turns = 0; turns < 200; turns++) await turn();
+      failures = failedReads;
       disk.failSync = null;
+      disk.failDirectorySync = null;
       await allDurable(server.blocks);
       assert.ok(failures < failedReads - 5, 'the disk did not read');
       assert.equal(log.named('segment.version_lost').filter(({ index }) => index !== 1000).length, lost);
