@@ -12,6 +12,7 @@ import {
   recordBytes,
 } from '../format/record.js';
 import { RECORD_ALIGNMENT_BYTES } from '../limits.js';
+import { RecordPrefetch } from './record-prefetch.js';
 
 export interface ScannedRecord extends RecordHeader {
   meta: Buffer;
@@ -36,6 +37,8 @@ export class SegmentScanner {
   #window: Buffer = Buffer.alloc(0);
   #windowOffset = 0;
   #windowBytes = WINDOW_BYTES;
+  /** Headers of large records. */
+  readonly #prefetch: RecordPrefetch;
   #endOffset: number;
   #damagedBytes = 0;
 
@@ -47,6 +50,7 @@ export class SegmentScanner {
 
   constructor(file: DiskFile, segment: number, sizeBytes: number, salt: bigint, fromOffset = 0) {
     this.#file = file;
+    this.#prefetch = new RecordPrefetch(file, WINDOW_BYTES, sizeBytes);
     this.#segment = segment;
     this.#sizeBytes = sizeBytes;
     this.#salt = salt;
@@ -54,8 +58,16 @@ export class SegmentScanner {
     this.#endOffset = fromOffset;
   }
 
-  /** The records in order. Fails when the disk does. */
+  /** The records in order. Fails when the disk does. The file is used until the generator has ended. */
   async *records(): AsyncGenerator<ScannedRecord> {
+    try {
+      yield* this.#inOrder();
+    } finally {
+      await this.#prefetch.end();
+    }
+  }
+
+  async *#inOrder(): AsyncGenerator<ScannedRecord> {
     let offset = this.#fromOffset;
     while (offset + HEADER_BYTES <= this.#sizeBytes) {
       const record = await this.#recordAt(offset);
@@ -63,8 +75,10 @@ export class SegmentScanner {
         offset = await this.#search(offset + RECORD_ALIGNMENT_BYTES);
         continue;
       }
-      const isSmall = record.endOffset - offset <= WINDOW_BYTES;
+      const bytes = record.endOffset - offset;
+      const isSmall = bytes <= WINDOW_BYTES;
       this.#windowBytes = isSmall ? Math.min(2 * this.#window.length, LARGEST_WINDOW_BYTES) : WINDOW_BYTES;
+      if (!isSmall) this.#prefetch.expect(record.endOffset, bytes);
       this.#damagedBytes += offset - this.#endOffset;
       this.#endOffset = record.endOffset;
       yield record;
@@ -112,6 +126,12 @@ export class SegmentScanner {
     const start = offset - this.#windowOffset;
     const wanted = Math.min(bytes, this.#sizeBytes - offset);
     if (start < 0 || start + wanted > this.#window.length) {
+      const ahead = await this.#prefetch.take(offset);
+      if (ahead !== undefined && ahead.length >= wanted) {
+        this.#window = ahead;
+        this.#windowOffset = offset;
+        return ahead.subarray(0, everything ? ahead.length : wanted);
+      }
       const window = Buffer.allocUnsafe(Math.min(Math.max(windowBytes, bytes), this.#sizeBytes - offset));
       const read = await this.#file.read(window, offset);
       this.#window = window.subarray(0, read);
