@@ -76,6 +76,14 @@ export const TABLE_QUERIES: Omit<QueryHandlers, 'statistics' | 'mediator' | 'hea
     return { attributes: attributesOf(row), blocks };
   },
 
+  named: (tables, { blocks }) => ({
+    named: blocks.map(({ inode, index, version }) => {
+      if (tables.block(inode, index)?.version !== version) return false;
+      const row = tables.inode(inode);
+      return row !== undefined && row.state !== 'purging';
+    }),
+  }),
+
   smallFiles(tables, { after, limit, mostBytes }) {
     const files: Queries['smallFiles']['result']['files'] = [];
     let last = after;

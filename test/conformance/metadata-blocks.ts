@@ -192,6 +192,36 @@ const switching: Cases = {
     );
   },
 
+  async 'says of each version whether it is named'(meta) {
+    const [one, held, large] = await Promise.all(['one', 'held', 'large'].map((name) => meta.make(ROOT, name)));
+    assert.ok(one !== undefined && held !== undefined && large !== undefined);
+    const ask = async (...blocks: [inode: number, index: number, version: number][]) => {
+      const asked = blocks.map(([inode, index, version]) => ({ inode, index, version }));
+      return (await meta.ask('named', { blocks: asked })).named;
+    };
+    await meta.fill(one.inode, 3, 100);
+    await meta.fill(held.inode, 1, 200);
+    await meta.fill(large.inode, 1500, 1000);
+    await meta.commit(one.inode, [change(1, 101, 111)]);
+    const { inode } = one;
+    assert.deepEqual(
+      await ask([inode, 2, 102], [inode, 1, 101], [held.inode, 0, 200], [inode, 1, 111], [inode, 3, 103]),
+      [true, false, true, true, false],
+    );
+    assert.deepEqual(await ask([999, 0, 100], [ROOT, 0, 100], [large.inode, 1499, 2499]), [false, false, true]);
+    assert.deepEqual(await ask(), []);
+    await meta.do('unlink', { parent: ROOT, name: 'held', held: [held.inode] });
+    await meta.do('unlink', { parent: ROOT, name: 'large', held: [] });
+    assert.deepEqual(await meta.ask('orphans', { limit: 10 }), {
+      inodes: [held.inode, large.inode].sort((a, b) => a - b),
+    });
+    assert.deepEqual(
+      await ask([held.inode, 0, 200], [large.inode, 1499, 2499]),
+      [true, false],
+      'one is held, one is gone',
+    );
+  },
+
   async 'refuses what is no file, is gone, or is too large'(meta) {
     const file = await meta.make(ROOT, 'file');
     const link = await meta.make(ROOT, 'link', 'symlink');

@@ -2,7 +2,7 @@
 // write will commit, left by writes that failed while a server was away.
 import type { BlockKey, ListEntry, Version } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
-import { namedVersions } from '../metadata/named-versions.js';
+import { areNamed } from '../metadata/named-versions.js';
 import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 
@@ -28,23 +28,12 @@ export async function* removeOrphanedVersions(
   } while (after !== undefined);
 }
 
-/** One question to the metaserver per inode, for the range of its blocks. */
 async function orphansAmong(
   metadata: MetadataService,
   entries: readonly ListEntry[],
   below: Version,
 ): Promise<BlockKey[]> {
-  const ranges = new Map<number, { first: number; last: number }>();
-  for (const { inode, index } of entries) {
-    const range = ranges.get(inode) ?? { first: index, last: index };
-    ranges.set(inode, { first: Math.min(range.first, index), last: Math.max(range.last, index) });
-  }
-  const orphans: BlockKey[] = [];
-  for (const [inode, { first, last }] of ranges) {
-    const named = await namedVersions(metadata, inode, first, last);
-    for (const { inode: owner, index, version } of entries) {
-      if (owner === inode && version < below && named.get(index) !== version) orphans.push({ inode, index, version });
-    }
-  }
-  return orphans;
+  const retired = entries.filter(({ version }) => version < below);
+  const named = await areNamed(metadata, retired);
+  return retired.filter((_, place) => named[place] !== true);
 }

@@ -164,15 +164,10 @@ export class Recovery {
       const result = results[position];
       return result?.state !== 'present' || result.hash !== block.hash;
     });
-    const outcomes = await Promise.all(lacking.map((block) => this.#put(replica, block)));
-    return outcomes.filter((held) => !held).length;
-  }
-
-  /** Whether the replica holds the version afterwards, or need not, since the file was written to or removed meanwhile. */
-  async #put(replica: Replica, block: LocatedBlock): Promise<boolean> {
-    const { state, holders, repaired } = await this.#repairer.repair(block, [replica]);
-    for (const each of repaired) recordRecovered(each);
-    return state === 'superseded' || holders.includes(replica);
+    const outcomes = await this.#repairer.repairAll(lacking, [replica]);
+    for (const { repaired } of outcomes) for (const each of repaired) recordRecovered(each);
+    // A file that was written to or removed meanwhile needs this version no more.
+    return outcomes.filter(({ state, holders }) => state !== 'superseded' && !holders.includes(replica)).length;
   }
 
   async #catchUp(replica: Replica): Promise<NextRunMs> {

@@ -7,15 +7,19 @@ import { assert } from '../../runtime/assert.js';
 import { errorFields } from '../../runtime/caught-errors.js';
 import type { Log, LogFields } from '../../runtime/log.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { isNamed } from '../metadata/named-versions.js';
+import { areNamed } from '../metadata/named-versions.js';
 import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 import { recordDissent, recordRepair } from '../replicas/vote-record.js';
+import type { BallotBox } from '../voting/ballot-box.js';
+import type { ReadOutcome } from '../voting/read-session.js';
 import type { Reader } from '../voting/reader.js';
 import { type Ballot, dissents } from '../voting/vote.js';
 
 /** Slightly less than recovery waits before it tries a server again. */
 const REFUSAL_MS = 4000;
+/** Bytes of blocks that are read, and put, with one message. */
+const MESSAGE_BYTES = 512 * 1024;
 
 /** A block map entry and its inode. */
 export type LocatedBlock = BlockReference & { inode: number };
@@ -84,56 +88,74 @@ export class Repairer {
     return refusal.isFull || (replica.store?.trouble ?? null) !== null;
   }
 
-  /**
-   * Reads the version by vote, puts it on those of `replicas` that do not agree, and then asks the metaserver whether the
-   * version is still named.
-   */
+  /** As `repairAll`, of one version. */
   async repair(block: LocatedBlock, replicas: readonly Replica[]): Promise<RepairOutcome> {
-    const key = keyOf(block);
-    this.#underWay.set(key, replicas);
-    let outcome: RepairOutcome;
-    try {
-      outcome = await this.#repair(block, replicas);
-    } finally {
-      if (this.#underWay.get(key) === replicas) this.#underWay.delete(key);
-    }
-    if (await isNamed(this.#metadata, block)) return outcome;
-    // Garbage collection may have deleted the version before this put it back.
-    await forgetVersions(this.#metadata, outcome.repaired, [block]);
-    return { ...outcome, state: 'superseded' };
+    const [outcome] = await this.repairAll([block], replicas);
+    assert(outcome !== undefined, 'a repair of one version has one outcome');
+    return outcome;
   }
 
-  async #repair(block: LocatedBlock, replicas: readonly Replica[]): Promise<RepairOutcome> {
-    const { inode, index, version, hash, length } = block;
-    const { outcomes } = await this.#reader().read([{ inode, reference: block, offset: 0, length }]);
-    const [outcome] = outcomes;
-    assert(outcome !== undefined, 'a read of one block has one outcome');
-    const { data, box } = outcome;
-    const holders: Replica[] = [];
-    const repaired: Replica[] = [];
-    if (data === null) return { state: 'no-quorum', holders, repaired };
-    assert(data.length === length, 'a repair puts whole blocks');
+  /**
+   * Reads the versions by vote, puts them on those of `replicas` that do not agree, and then asks the metaserver which of them
+   * are still named. Small ones go together, with one message to each server.
+   */
+  async repairAll(blocks: readonly LocatedBlock[], replicas: readonly Replica[]): Promise<RepairOutcome[]> {
+    for (const block of blocks) this.#underWay.set(keyOf(block), replicas);
+    let outcomes: RepairOutcome[];
+    try {
+      outcomes = (await Promise.all(groupsOf(blocks).map((group) => this.#repair(group, replicas)))).flat();
+    } finally {
+      for (const block of blocks) {
+        if (this.#underWay.get(keyOf(block)) === replicas) this.#underWay.delete(keyOf(block));
+      }
+    }
+    const named = await areNamed(this.#metadata, blocks);
+    // Garbage collection may have deleted the version before this put it back.
     await Promise.all(
-      replicas.map(async (replica) => {
-        const ballot = box.ballots.get(replica);
-        if (ballot !== undefined && ballot.state === 'present' && !dissents(ballot, hash)) {
-          holders.push(replica);
-          return;
-        }
-        if (!replica.reachable) return;
-        const request = { items: [{ inode, index, version, data }], durable: true, replace: true };
-        try {
-          const [result] = (await replica.call(() => replica.blocks.put(request))).results;
-          if (result?.state === 'stored' && result.hash === hash) {
-            holders.push(replica);
-            repaired.push(replica);
-          } else this.#refused(replica, block, { result: result?.state });
-        } catch (error) {
-          this.#refused(replica, block, errorFields(error));
-        }
+      replicas.map((replica) => {
+        const gone = blocks.filter((_, place) => !named[place] && outcomes[place]?.repaired.includes(replica));
+        return forgetVersions(this.#metadata, [replica], gone);
       }),
     );
-    return { state: 'repaired', holders, repaired };
+    return outcomes.map((outcome, place) => (named[place] ? outcome : { ...outcome, state: 'superseded' }));
+  }
+
+  /** One vote on all blocks. */
+  async #repair(blocks: readonly LocatedBlock[], replicas: readonly Replica[]): Promise<RepairOutcome[]> {
+    const wanted = blocks.map((block) => ({ inode: block.inode, reference: block, offset: 0, length: block.length }));
+    const { outcomes } = await this.#reader().read(wanted);
+    const repairs = blocks.map((block, place) => new Repair(block, outcomes[place]));
+    await Promise.all(
+      replicas.map(async (replica) => {
+        const lacking = repairs.filter((repair) => repair.data !== null && !repair.noteAgreed(replica));
+        if (lacking.length > 0 && replica.reachable) await this.#put(replica, lacking);
+      }),
+    );
+    return repairs.map(({ data, holders, repaired }) => ({
+      state: data === null ? 'no-quorum' : 'repaired',
+      holders,
+      repaired,
+    }));
+  }
+
+  /** What the server refuses to take with others, it is offered alone, unless it takes nothing. */
+  async #put(replica: Replica, repairs: readonly Repair[]): Promise<void> {
+    const items = repairs.map(({ block: { inode, index, version }, data }) => {
+      assert(data !== null, 'only what won the vote is put');
+      return { inode, index, version, data };
+    });
+    try {
+      const { results } = await replica.call(() => replica.blocks.put({ items, durable: true, replace: true }));
+      for (const [place, repair] of repairs.entries()) {
+        const result = results[place];
+        if (result?.state === 'stored' && result.hash === repair.block.hash) repair.noteRepaired(replica);
+        else this.#refused(replica, repair.block, { result: result?.state });
+      }
+    } catch (error) {
+      if (repairs.length > 1 && replica.reachable && (replica.store?.trouble ?? null) === null) {
+        await Promise.all(repairs.map((repair) => this.#put(replica, [repair])));
+      } else for (const { block } of repairs) this.#refused(replica, block, errorFields(error));
+    }
   }
 
   #refusal(replica: Replica): Refusal | undefined {
@@ -148,6 +170,53 @@ export class Repairer {
     });
     this.#runtime.log.warn('repair.failed', { inode, index, version, server: replica.name, ...why });
   }
+}
+
+/** One version on its way. */
+class Repair {
+  readonly holders: Replica[] = [];
+  readonly repaired: Replica[] = [];
+  /** null: there was no quorum. */
+  readonly data: Uint8Array | null;
+  readonly #box: BallotBox;
+
+  constructor(
+    readonly block: LocatedBlock,
+    outcome: ReadOutcome | undefined,
+  ) {
+    assert(outcome !== undefined, 'a read has an outcome for each block');
+    this.data = outcome.data;
+    this.#box = outcome.box;
+    assert(this.data === null || this.data.length === block.length, 'a repair puts whole blocks');
+  }
+
+  /** True when the replica has voted for the version, and so holds it. */
+  noteAgreed(replica: Replica): boolean {
+    const ballot = this.#box.ballots.get(replica);
+    if (ballot === undefined || ballot.state !== 'present' || dissents(ballot, this.block.hash)) return false;
+    this.holders.push(replica);
+    return true;
+  }
+
+  noteRepaired(replica: Replica): void {
+    this.holders.push(replica);
+    this.repaired.push(replica);
+  }
+}
+
+/** The blocks in order, small ones in groups of MESSAGE_BYTES at most. */
+function groupsOf(blocks: readonly LocatedBlock[]): LocatedBlock[][] {
+  const groups: LocatedBlock[][] = [];
+  let bytes = MESSAGE_BYTES;
+  for (const block of blocks) {
+    if (bytes + block.length > MESSAGE_BYTES) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(block);
+    bytes += block.length;
+  }
+  return groups;
 }
 
 export function keyOf({ inode, index, version }: BlockKey): string {

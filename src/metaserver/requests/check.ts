@@ -2,6 +2,7 @@
 // throws MALFORMED and names the field.
 import { Buffer } from 'node:buffer';
 import { malformed } from '../../protocol/errors.js';
+import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { Caller, FileKind } from '../../protocol/services/files.js';
 
 /** Fields of a request by name, none of them checked yet. */
@@ -30,6 +31,11 @@ export function whole(from: Fields, name: string, minimum: number, maximum = Num
 /** Below the maximum, so that the inode after it, which ends a range, is still an exact number. */
 export function inode(from: Fields, name = 'inode'): number {
   return whole(from, name, 1, Number.MAX_SAFE_INTEGER - 1);
+}
+
+export function blockKey(value: unknown): BlockKey {
+  const block = fields(value, 'a block');
+  return { inode: inode(block), index: whole(block, 'index', 0), version: whole(block, 'version', 1) };
 }
 
 export function flag(from: Fields, name: string): boolean {

@@ -153,14 +153,7 @@ const CHECKS: Checks = {
 
   caughtUp: (request) => ({
     server: check.text(request, 'server', MAXIMUM_SERVER_NAME_BYTES),
-    blocks: check.list(request, 'blocks', MAXIMUM_ITEMS, (value) => {
-      const block = check.fields(value, 'a block');
-      return {
-        inode: check.inode(block),
-        index: check.whole(block, 'index', 0),
-        version: check.whole(block, 'version', 1),
-      };
-    }),
+    blocks: check.list(request, 'blocks', MAXIMUM_ITEMS, check.blockKey),
   }),
 
   takeOver: (request) => ({

@@ -30,6 +30,7 @@ const CHECKS: Checks = {
       ...(most === undefined ? {} : { most }),
     };
   },
+  named: (request) => ({ blocks: check.list(request, 'blocks', MAXIMUM_ROWS, check.blockKey) }),
   smallFiles: (request) => ({
     after: check.inode(request, 'after'),
     limit: limit(request),

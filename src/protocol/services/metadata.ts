@@ -258,6 +258,8 @@ export interface Queries {
     request: { inode: number; first: number; count: number; most?: number };
     result: { attributes: Attributes; blocks: BlockReference[] };
   };
+  /** Whether the block map names each of these versions; never those of a file that is gone. In the order of `blocks`. */
+  named: { request: { blocks: BlockKey[] }; result: { named: boolean[] } };
   /**
    * Files that have names, blocks, and `mostBytes` at most, with their whole block maps, among the next `limit` inodes after
    * `after`, in order; and the last inode that was looked at, `after` when there is no other.

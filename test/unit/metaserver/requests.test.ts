@@ -57,6 +57,7 @@ const VALID_QUERIES: Record<string, Message> = {
   readlink: { inode: 4 },
   readdir: { inode: ROOT, cookie: 0, limit: 10, attributes: true },
   blocks: { inode: 2, first: 0, count: 10, most: 5 },
+  named: { blocks: [{ inode: 2, index: 0, version: 5 }] },
   smallFiles: { after: 1, limit: 10, mostBytes: 100 },
   allBlocks: { after: { inode: 1, index: 0 }, limit: 10 },
   getxattr: { inode: 2, name: 'user.y' },
