@@ -8,6 +8,7 @@ import { errorFields } from '../../runtime/caught-errors.js';
 import type { Log, LogFields } from '../../runtime/log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { areNamed } from '../metadata/named-versions.js';
+import { boundedGroups } from '../replicas/bounded-groups.js';
 import { forgetVersions } from '../replicas/forget.js';
 import type { Replica } from '../replicas/replica.js';
 import { recordDissent, recordRepair } from '../replicas/vote-record.js';
@@ -103,7 +104,8 @@ export class Repairer {
     for (const block of blocks) this.#underWay.set(keyOf(block), replicas);
     let outcomes: RepairOutcome[];
     try {
-      outcomes = (await Promise.all(groupsOf(blocks).map((group) => this.#repair(group, replicas)))).flat();
+      const groups = boundedGroups(blocks, ({ length }) => length, MESSAGE_BYTES);
+      outcomes = (await Promise.all(groups.map((group) => this.#repair(group, replicas)))).flat();
     } finally {
       for (const block of blocks) {
         if (this.#underWay.get(keyOf(block)) === replicas) this.#underWay.delete(keyOf(block));
@@ -202,21 +204,6 @@ class Repair {
     this.holders.push(replica);
     this.repaired.push(replica);
   }
-}
-
-/** The blocks in order, small ones in groups of MESSAGE_BYTES at most. */
-function groupsOf(blocks: readonly LocatedBlock[]): LocatedBlock[][] {
-  const groups: LocatedBlock[][] = [];
-  let bytes = MESSAGE_BYTES;
-  for (const block of blocks) {
-    if (bytes + block.length > MESSAGE_BYTES) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)?.push(block);
-    bytes += block.length;
-  }
-  return groups;
 }
 
 export function keyOf({ inode, index, version }: BlockKey): string {

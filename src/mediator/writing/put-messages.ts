@@ -3,6 +3,7 @@
 import type { BlockKey, BlockService, PutResult, Version } from '../../protocol/services/blocks.js';
 import type { Hash } from '../../protocol/values/hash.js';
 import { forMany } from '../../protocol/wire/codec.js';
+import { boundedGroups } from '../replicas/bounded-groups.js';
 import type { Replica } from '../replicas/replica.js';
 import { type BlockPlan, putItem } from './write-plan.js';
 
@@ -40,17 +41,7 @@ export interface PutMessage {
 
 /** @param replace whether a replica that has the version already replaces its bytes */
 export function putMessages(states: readonly BlockState[], replace: boolean): PutMessage[] {
-  const groups: BlockState[][] = [];
-  let bytes = MESSAGE_BYTES;
-  for (const state of states) {
-    const size = state.block.plan.length;
-    if (bytes + size > MESSAGE_BYTES) {
-      groups.push([]);
-      bytes = 0;
-    }
-    groups.at(-1)?.push(state);
-    bytes += size;
-  }
+  const groups = boundedGroups(states, ({ block }) => block.plan.length, MESSAGE_BYTES);
   return groups.map((group) => {
     const items = group.map(({ block, key, rendered }) => putItem(block.plan, key.inode, key.version, rendered));
     return { states: group, request: forMany({ items, durable: true, replace }) };
