@@ -1,18 +1,19 @@
 // Reads that are begun before they are asked for: of the beginnings of records
-// that are as long as the last. A disk takes several at once in little more time
-// than one.
+// that probably follow those that were as long as each other. A disk takes several
+// at once in little more time than one.
 import { Buffer } from 'node:buffer';
 import type { DiskFile } from '../../runtime/disk.js';
 
-/** How many records ahead. */
-const RECORDS_AHEAD = 8;
+/** How many records ahead, at most. */
+const MOST_RECORDS_AHEAD = 8;
 
 export class RecordPrefetch {
   /** By their offset. One that fails brings nothing: whoever reads there again learns why. */
   readonly #reads = new Map<number, Promise<Buffer | undefined>>();
   /** Those that nobody wants any more. */
   readonly #unwanted = new Set<Promise<unknown>>();
-  #recordBytes = 0;
+  /** Of the records that have followed each other: how long each is, where the last of them ends, how many there are. */
+  #run = { recordBytes: 0, endOffset: 0, records: 0 };
 
   readonly #file: DiskFile;
   readonly #windowBytes: number;
@@ -25,15 +26,15 @@ export class RecordPrefetch {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** A record of that many bytes ends at `offset`. From the second of a length on, the next are read. */
-  expect(offset: number, recordBytes: number): void {
-    if (recordBytes !== this.#recordBytes) {
-      this.#drop();
-      this.#recordBytes = recordBytes;
-      return;
-    }
-    for (let record = 0; record < RECORDS_AHEAD; record++) {
-      const at = offset + record * recordBytes;
+  /** A record of that many bytes ends at `endOffset`. As many are read ahead as have followed each other before it. */
+  expect(endOffset: number, recordBytes: number): void {
+    const last = this.#run;
+    const follows = recordBytes === last.recordBytes && endOffset - recordBytes === last.endOffset;
+    if (!follows) this.#drop();
+    const records = follows ? last.records + 1 : 1;
+    this.#run = { recordBytes, endOffset, records };
+    for (let ahead = 0; ahead < Math.min(records - 1, MOST_RECORDS_AHEAD); ahead++) {
+      const at = endOffset + ahead * recordBytes;
       if (at < this.#sizeBytes && !this.#reads.has(at)) this.#reads.set(at, this.#read(at));
     }
   }

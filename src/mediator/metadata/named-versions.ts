@@ -1,6 +1,7 @@
 // Asks the metaserver itself which versions the block map names. For whoever
 // deletes versions, blames servers or reports losses: the mediator's cache may
 // still name versions of a file that is gone.
+import { malformed } from '../../protocol/errors.js';
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { MetadataService } from '../../protocol/services/metadata.js';
 
@@ -15,5 +16,7 @@ export async function areNamed(metadata: MetadataService, versions: readonly Blo
   if (versions.length === 0) return [];
   const blocks = versions.map(({ inode, index, version }) => ({ inode, index, version }));
   const { named } = await metadata.query({ name: 'named', request: { blocks } });
+  // Whoever asks deletes what is not named: an answer that lacks an end must not have it deleted.
+  if (named.length !== versions.length) throw malformed(`${named.length} answers about ${versions.length} versions`);
   return named;
 }

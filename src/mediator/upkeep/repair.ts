@@ -4,7 +4,7 @@
 import type { BlockKey } from '../../protocol/services/blocks.js';
 import type { BlockReference, MetadataService } from '../../protocol/services/metadata.js';
 import { assert } from '../../runtime/assert.js';
-import { errorFields } from '../../runtime/caught-errors.js';
+import { errorFields, hasCode } from '../../runtime/caught-errors.js';
 import type { Log, LogFields } from '../../runtime/log.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { areNamed } from '../metadata/named-versions.js';
@@ -140,7 +140,7 @@ export class Repairer {
     }));
   }
 
-  /** What the server refuses to take with others, it is offered alone, unless it takes nothing. */
+  /** What the server fails to take with others, it is offered alone, unless its disk takes nothing. */
   async #put(replica: Replica, repairs: readonly Repair[]): Promise<void> {
     const items = repairs.map(({ block: { inode, index, version }, data }) => {
       assert(data !== null, 'only what won the vote is put');
@@ -154,7 +154,7 @@ export class Repairer {
         else this.#refused(replica, repair.block, { result: result?.state });
       }
     } catch (error) {
-      if (repairs.length > 1 && replica.reachable && (replica.store?.trouble ?? null) === null) {
+      if (repairs.length > 1 && hasCode(error, 'FAILED') && (replica.store?.trouble ?? null) === null) {
         await Promise.all(repairs.map((repair) => this.#put(replica, [repair])));
       } else for (const { block } of repairs) this.#refused(replica, block, errorFields(error));
     }

@@ -23,6 +23,9 @@ function segmentOf(lengths: readonly number[]): Buffer {
 /** A file that answers reads in later turns of the event loop, and says which there were. */
 class SlowFile {
   readonly reads: number[] = [];
+  readonly lengths: number[] = [];
+  /** What each read brings at most. */
+  mostBytes = Number.POSITIVE_INFINITY;
   underWay = 0;
   mostUnderWay = 0;
   /** Called for each read; fails it by throwing. */
@@ -32,11 +35,12 @@ class SlowFile {
 
   async read(target: Uint8Array, position: number): Promise<number> {
     this.reads.push(position);
+    this.lengths.push(target.length);
     this.mostUnderWay = Math.max(this.mostUnderWay, ++this.underWay);
     await new Promise(setImmediate);
     this.underWay--;
     this.meet(position);
-    return this.bytes.copy(target, 0, position, position + target.length);
+    return this.bytes.copy(target, 0, position, position + Math.min(target.length, this.mostBytes));
   }
 }
 
@@ -64,6 +68,7 @@ describe('reading the records of a segment', () => {
     const file = new SlowFile(segmentOf(lengths));
     assert.deepEqual(await scan(file), offsetsOf(lengths));
     assert.equal(file.mostUnderWay, 8);
+    assert.equal(Math.max(...file.lengths), 8192);
     assert.equal(file.reads.length, lengths.length, 'none is read twice');
   });
 
@@ -71,6 +76,18 @@ describe('reading the records of a segment', () => {
     const lengths = [LARGE, LARGE, LARGE, 16_384, LARGE, 16_384, 16_384, 16_384, 512, 512, LARGE, HEADER_BYTES, LARGE];
     const file = new SlowFile(segmentOf(lengths));
     assert.deepEqual(await scan(file), offsetsOf(lengths));
+    assert.deepEqual(file.reads.length, new Set(file.reads).size, 'no place is read twice');
+  });
+
+  it('reads little ahead that it does not need, and keeps none of it, where others lie between large records', async () => {
+    const alternating = new SlowFile(segmentOf(new Array(100).fill([LARGE, 512]).flat()));
+    await scan(alternating);
+    assert.ok(alternating.reads.length <= 110, `${alternating.reads.length} reads`);
+    assert.equal(alternating.mostUnderWay, 1);
+    const inFours = new SlowFile(segmentOf(new Array(50).fill([LARGE, LARGE, LARGE, LARGE, 512]).flat()));
+    await scan(inFours);
+    assert.ok(inFours.reads.length <= 400, `${inFours.reads.length} reads for 200 large records`);
+    assert.ok(inFours.mostUnderWay <= 8, `${inFours.mostUnderWay} at once`);
   });
 
   it('reads ahead of small records with few large reads', async () => {
@@ -88,6 +105,16 @@ describe('reading the records of a segment', () => {
     const changing = new SlowFile(segmentOf([LARGE, LARGE, LARGE, ...new Array(12).fill(16_384)]));
     await scan(changing, 4);
     assert.equal(changing.underWay, 0);
+  });
+
+  it('reads again where a read ahead has brought less than a header', async () => {
+    const lengths = new Array(20).fill(LARGE);
+    const file = new SlowFile(segmentOf(lengths));
+    file.meet = (position) => {
+      const isFirst = file.reads.filter((each) => each === position).length === 1;
+      file.mostBytes = position === 9 * LARGE && isFirst ? HEADER_BYTES - 1 : Number.POSITIVE_INFINITY;
+    };
+    assert.deepEqual(await scan(file), offsetsOf(lengths));
   });
 
   it('reads again where a read ahead has failed, and fails when that fails too', async () => {
