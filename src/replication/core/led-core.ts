@@ -64,12 +64,17 @@ export abstract class LedCore<Message extends Envelope> implements Core<Message>
   }
 
   takeSends(): Sends<Message> {
-    this.leadership?.sendEntries();
+    if (this.maySendEntries) this.leadership?.sendEntries();
     return this.outbox.takeSends();
   }
 
   takeWrites(): Writes<Message> | null {
     return this.outbox.takeWrites();
+  }
+
+  /** Most leaders send entries while they store them. */
+  protected get maySendEntries(): boolean {
+    return true;
   }
 
   /** Tells whoever is to take over, once it has everything. */

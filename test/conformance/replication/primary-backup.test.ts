@@ -105,6 +105,29 @@ describe('primary-backup', function () {
     runGroup(makePrimaryBackup, { kind: 'crashes', seed: 5_000_843, size: 2, units: 1000 });
   });
 
+  it('lets nobody take over who has started alone when the group may have begun without it', () => {
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 1090, size: 3, units: 1000 });
+  });
+
+  it('has no learner count before its primary knows what was committed', () => {
+    let promotions = 0;
+    for (let seed = 1; seed <= 20; seed++) {
+      const watch = new Promotions();
+      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
+      const group = new SimulatedGroup({
+        ...{ seed, size: 3 + (seed % 3), make: makePrimaryBackup, faults },
+        ...{ electionTicks: ELECTION_TICKS, invariants: watch },
+      });
+      group.run(300);
+      promotions += watch.promotions;
+    }
+    assert(promotions > 0, 'some learner counts again');
+  });
+
+  it('tells nobody of a roll that its primary may lose', () => {
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 3425, size: 4, units: 1000 });
+  });
+
   for (const { what, seed = 1, tamper, spoil, found } of SABOTAGES) {
     it(`notices ${what}`, () => {
       const restore = spoil?.();
@@ -187,5 +210,30 @@ class Watch extends Invariants {
     const before = this.#applied.get(key);
     if (before !== undefined && before !== digest) this.lost++;
     this.#applied.set(key, digest);
+  }
+}
+
+/** Whether a primary has committed something of its term when it makes a voter of a learner. */
+class Promotions extends Invariants {
+  promotions = 0;
+  /** Of the last term of each member: its first entry, and the voters that were seen last. */
+  readonly #reigns = new Map<MemberId, { term: number; first: number; voters: readonly MemberId[] }>();
+
+  override observe(member: SimulatedMember, status: CoreStatus): void {
+    super.observe(member, status);
+    if (status.role !== 'leader') return;
+    const { term, committed, lastIndex } = status;
+    const { voters } = status.members;
+    const reign = this.#reigns.get(member.id);
+    // It begins with an entry that says nothing, and its roll.
+    const first = reign?.term === term ? reign.first : lastIndex - 1;
+    if (reign?.term === term && voters.some((voter) => !reign.voters.includes(voter))) {
+      this.promotions++;
+      assert(
+        committed >= first,
+        `${member.id} has committed up to ${committed} before ${first}, and counts another voter`,
+      );
+    }
+    this.#reigns.set(member.id, { term, first, voters });
   }
 }

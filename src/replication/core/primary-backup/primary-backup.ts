@@ -26,8 +26,8 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
   /** The primary that it follows, itself included. */
   #primary: MemberId | null = null;
   protected replica: Replica;
-  /** It may lack what was acknowledged while it was away. */
-  #isReturning: boolean;
+  /** It may lack what was acknowledged while it was away, or before it was there: the group may have begun without it. */
+  #isReturning = true;
   /** The log is known to be the beginning of the primary's, or the same, in this term. */
   #matchedTerm = 0;
   #ticksSinceHelo = 0;
@@ -47,7 +47,6 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
     super(settings);
     this.#term = stored.hardState.term;
     this.#knownTerm = this.#term;
-    this.#isReturning = this.#term > 0;
     this.#start = 1 + Math.floor(settings.fraction() * STARTS);
     this.#patienceTicks = settings.electionTicks;
     this.#living = new Living(settings.electionTicks);
@@ -129,6 +128,19 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
   stored(): void {
     this.outbox.stored();
     this.#commit();
+  }
+
+  /**
+   * Nobody hears of a roll that its primary may lose: started anew, the primary would go by the roll before, while others go by the
+   * new one.
+   */
+  protected override get maySendEntries(): boolean {
+    return this.#isRollStored;
+  }
+
+  get #isRollStored(): boolean {
+    const { log } = this.replica;
+    return this.outbox.storedUpTo(log.lastIndex) >= log.lastChange;
   }
 
   get #role(): Role {
@@ -241,9 +253,11 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
     this.#commit();
   }
 
+  /** Before it has committed anything of its term, a primary does not know what others have acknowledged. */
   #hasEverything(member: MemberId): boolean {
     const known = this.leadership?.progress.find((progress) => progress.member === member);
-    return known !== undefined && !known.needsSnapshot && known.matched >= this.replica.committed;
+    if (known === undefined || !this.replica.hasCommittedIn(this.#term)) return false;
+    return !known.needsSnapshot && known.matched >= this.replica.committed;
   }
 
   /** Its followers know who lives. */
@@ -263,8 +277,7 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
 
   /** By a roll that is on its own disk only: without it, when started anew, it would count who was struck off, and lacks what was acknowledged. */
   #commit(): void {
-    const { log } = this.replica;
-    if (this.leadership === null || this.outbox.storedUpTo(log.lastIndex) < log.lastChange) return;
+    if (this.leadership === null || !this.#isRollStored) return;
     if (!this.leadership.commit()) this.#stepDown();
   }
 
@@ -282,6 +295,8 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
   #sendHelo(to: MemberId): void {
     const isReturning = this.#isReturning || !this.replica.mayElect;
     const isPrimary = this.leadership !== null;
+    // Its heartbeats say that it lives.
+    if (isPrimary && !this.#isRollStored) return;
     const starts = { start: this.#start, heardStart: this.#living.startOf(to) };
     this.outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
   }
