@@ -123,21 +123,19 @@ export class SegmentScanner {
 
   /** `bytes` bytes from `offset`, fewer at the end of the file; with `everything`, all that the window has from there. */
   async #load(offset: number, bytes: number, windowBytes: number, everything = false): Promise<Buffer> {
-    const start = offset - this.#windowOffset;
     const wanted = Math.min(bytes, this.#sizeBytes - offset);
-    if (start < 0 || start + wanted > this.#window.length) {
+    if (offset < this.#windowOffset || offset + wanted > this.#windowOffset + this.#window.length) {
       const ahead = await this.#prefetch.take(offset);
-      if (ahead !== undefined && ahead.length >= wanted) {
-        this.#window = ahead;
-        this.#windowOffset = offset;
-        return ahead.subarray(0, everything ? ahead.length : wanted);
-      }
-      const window = Buffer.allocUnsafe(Math.min(Math.max(windowBytes, bytes), this.#sizeBytes - offset));
-      const read = await this.#file.read(window, offset);
-      this.#window = window.subarray(0, read);
+      const hasEnough = ahead !== undefined && ahead.length >= wanted;
+      this.#window = hasEnough ? ahead : await this.#read(offset, Math.max(windowBytes, bytes));
       this.#windowOffset = offset;
-      return this.#window.subarray(0, everything ? read : wanted);
     }
+    const start = offset - this.#windowOffset;
     return this.#window.subarray(start, everything ? this.#window.length : start + wanted);
+  }
+
+  async #read(offset: number, bytes: number): Promise<Buffer> {
+    const window = Buffer.allocUnsafe(Math.min(bytes, this.#sizeBytes - offset));
+    return window.subarray(0, await this.#file.read(window, offset));
   }
 }

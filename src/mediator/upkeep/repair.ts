@@ -86,7 +86,7 @@ export class Repairer {
   takesNothing(replica: Replica): boolean {
     const refusal = this.#refusal(replica);
     if (refusal === undefined) return false;
-    return refusal.isFull || (replica.store?.trouble ?? null) !== null;
+    return refusal.isFull || hasDiskTrouble(replica);
   }
 
   /** As `repairAll`, of one version. */
@@ -154,7 +154,7 @@ export class Repairer {
         else this.#refused(replica, repair.block, { result: result?.state });
       }
     } catch (error) {
-      if (repairs.length > 1 && hasCode(error, 'FAILED') && (replica.store?.trouble ?? null) === null) {
+      if (repairs.length > 1 && hasCode(error, 'FAILED') && !hasDiskTrouble(replica)) {
         await Promise.all(repairs.map((repair) => this.#put(replica, [repair])));
       } else for (const { block } of repairs) this.#refused(replica, block, errorFields(error));
     }
@@ -204,6 +204,10 @@ class Repair {
     this.holders.push(replica);
     this.repaired.push(replica);
   }
+}
+
+function hasDiskTrouble({ store }: Replica): boolean {
+  return (store?.trouble ?? null) !== null;
 }
 
 export function keyOf({ inode, index, version }: BlockKey): string {
