@@ -31,7 +31,7 @@ const SABOTAGES: { what: string; seed?: number; tamper?: Tamper; spoil?: () => (
   },
   {
     what: 'a primary that waits for a majority of its backups only',
-    seed: 205,
+    seed: 60,
     spoil: () => replaced(BY_ALL, 'committed', reachedByMajority),
     found: /leader completeness|state machine safety|durability|snapshots/,
   },
@@ -98,11 +98,11 @@ describe('primary-backup', function () {
   });
 
   it('lets nobody take over who was struck off by a roll that was lost in a crash', () => {
-    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 722444976, size: 2, units: 1000 });
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 52, size: 3, units: 1000 });
   });
 
-  it('lets nobody who has been away take over before the others have heard of its start', () => {
-    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 5_000_843, size: 2, units: 1000 });
+  it('lets nobody who has been away take over beside one that has stayed', () => {
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 2608, size: 3, units: 1000 });
   });
 
   it('lets nobody take over who has started alone when the group may have begun without it', () => {
@@ -125,7 +125,7 @@ describe('primary-backup', function () {
   });
 
   it('tells nobody of a roll that its primary may lose', () => {
-    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 3425, size: 4, units: 1000 });
+    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 2291, size: 3, units: 1000 });
   });
 
   for (const { what, seed = 1, tamper, spoil, found } of SABOTAGES) {

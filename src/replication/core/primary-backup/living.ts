@@ -46,8 +46,8 @@ export class Living {
 
   /**
    * The lowest living member that has all that was acknowledged; null when nobody surely has. All voters of the newest roll have,
-   * but one that was away may have been struck off since: it counts only when all of that roll are living, and have heard of its start.
-   * One that has not may have taken over before, and be dead by now.
+   * but one that was away may have been struck off since: it counts only when all that live were away, and all of that roll live and
+   * have heard of its start. One that has not may have taken over before, and be dead by now.
    */
   next(self: MemberId, own: Roll, isReturning: boolean, start: number): MemberId | null {
     const others = [...this.#heard].filter(([member]) => member !== self && this.isLiving(member));
@@ -59,7 +59,7 @@ export class Living {
     const living = newest.voters.filter(isThere);
     const stayed = living.filter(hasStayed);
     const areAllThere = living.length === newest.voters.length && living.every(knowsStart);
-    const candidates = areAllThere ? living : stayed;
+    const candidates = stayed.length === 0 && areAllThere ? living : stayed;
     return candidates[0] ?? null;
   }
 }
