@@ -42,7 +42,10 @@ const KINDS: Record<string, Fields> = {
   startViewChange: { primary: isText, released: isNumber },
   doViewChange: { lastIndex: isNumber, lastTerm: isNumber, committed: isNumber, released: isNumber },
   fetch: { index: isNumber, indexTerm: isNumber },
-  helo: { roll: isRoll, isPrimary: isYesOrNo, isReturning: isYesOrNo, start: isNumber, heardStart: isNumber },
+  helo: {
+    ...{ roll: isRoll, isPrimary: isYesOrNo, isReturning: isYesOrNo, isWhole: isYesOrNo },
+    ...{ start: isNumber, heardStart: isNumber },
+  },
   needState: {},
   fetched: { previousIndex: isNumber, previousTerm: isNumber, entries: isEntries },
 };

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { describe, it } from 'mocha';
-import type { CoreStatus } from '../../../src/replication/core/core.js';
+import type { CoreStatus, EntryRange, Envelope, Outgoing } from '../../../src/replication/core/core.js';
 import { BY_ALL } from '../../../src/replication/core/counting.js';
 import { type MemberId, reachedByMajority } from '../../../src/replication/core/members.js';
 import { Living } from '../../../src/replication/core/primary-backup/living.js';
-import type { Roll } from '../../../src/replication/core/primary-backup/messages.js';
+import type { Helo, Roll } from '../../../src/replication/core/primary-backup/messages.js';
 import { coreSuite, runGroup } from './core-suite.js';
 import { NO_FAULTS } from './faults.js';
 import { Invariants } from './invariants.js';
@@ -125,7 +125,53 @@ describe('primary-backup', function () {
   });
 
   it('tells nobody of a roll that its primary may lose', () => {
-    runGroup(makePrimaryBackup, { kind: 'crashes', seed: 2291, size: 3, units: 1000 });
+    let waits = 0;
+    for (let seed = 1; seed <= 10; seed++) {
+      const message = (sent: Outgoing<Envelope>): Outgoing<Envelope> => {
+        const roll = unstoredRoll(group.members.get(sent.from) ?? assert.fail());
+        if (roll !== null) waits++;
+        assert(roll === null || lastToldOf(sent) < roll, `${sent.from} tells of the roll at ${roll}: ${sent.kind}`);
+        return sent;
+      };
+      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
+      const group = new SimulatedGroup({
+        ...{ seed, size: 2 + (seed % 3), make: makePrimaryBackup, faults },
+        ...{ electionTicks: ELECTION_TICKS, tamper: { message } },
+      });
+      group.run(300);
+    }
+    assert(waits > 0, 'some primary says something while its roll is not stored');
+  });
+
+  it('has another primary when one dies that only the one before has heard of', () => {
+    let lostAfterTerm = Number.POSITIVE_INFINITY;
+    const message = (sent: Outgoing<Envelope>): Outgoing<Envelope> =>
+      sent.from === 'm002' && sent.to === 'm003' && sent.term > lostAfterTerm ? { ...sent, to: 'nobody' } : sent;
+    const group = groupOfThree({ message });
+    const before = group.leader?.core ?? assert.fail();
+    lostAfterTerm = before.status.term;
+    before.transfer('m002');
+    group.runUntil(() => before.status.term > lostAfterTerm, 100);
+    group.members.get('m002')?.crash();
+    lostAfterTerm = Number.POSITIVE_INFINITY;
+    group.run(40 * ELECTION_TICKS);
+    assert.equal(leadersOf(group).length, 1);
+  });
+
+  it('has another primary when all are started anew and the log of the lowest is damaged', () => {
+    const group = groupOfThree();
+    const { id } = group.leader ?? assert.fail();
+    const all = [...group.members.values()];
+    for (const member of all) member.crash();
+    const lowest = group.members.get('m001') ?? assert.fail();
+    lowest.damage(lowest.lastIndex);
+    group.heal();
+    group.run(40 * ELECTION_TICKS);
+    assert.equal(id, 'm001');
+    assert.deepEqual(
+      leadersOf(group).map((member) => member.id),
+      ['m002'],
+    );
   });
 
   for (const { what, seed = 1, tamper, spoil, found } of SABOTAGES) {
@@ -139,6 +185,33 @@ describe('primary-backup', function () {
     });
   }
 });
+
+/** Without faults, with a primary. */
+function groupOfThree(tamper: Tamper = {}): SimulatedGroup {
+  const faults = { ...NO_FAULTS, longestDelay: 1, longestWrite: 1 };
+  const group = new SimulatedGroup({
+    ...{ seed: 7, size: 3, make: makePrimaryBackup, faults },
+    ...{ electionTicks: ELECTION_TICKS, tamper },
+  });
+  group.run(10 * ELECTION_TICKS);
+  return group;
+}
+
+/** The index of a leader's first roll that is not on its disk yet. */
+function unstoredRoll({ core }: SimulatedMember): number | null {
+  if (core?.status.role !== 'leader') return null;
+  const { committed, lastIndex } = core.status;
+  for (let index = committed + 1; index <= lastIndex; index++) {
+    if (core.unstored(index)?.content.kind === 'members') return index;
+  }
+  return null;
+}
+
+/** The last index of which a message tells others; 0 for none. */
+function lastToldOf(sent: Outgoing<Envelope>): number {
+  if (sent.kind === 'helo') return (sent as Helo).isPrimary ? (sent as Helo).roll.index : 0;
+  return sent.kind === 'append' ? (sent as Envelope & EntryRange).last : 0;
+}
 
 /** Throws unless some seed shows the fault. */
 function notice(found: RegExp, firstSeed: number, tamper: Tamper = {}): void {
@@ -183,15 +256,14 @@ class Rolls extends Invariants {
   override observe(member: SimulatedMember, status: CoreStatus): void {
     super.observe(member, status);
     if (status.role !== 'leader') return;
-    const { term, committed, lastIndex } = status;
+    const { term, committed } = status;
     const key = `${member.id}/${term}`;
     const before = this.#before.get(key) ?? committed;
     this.#before.set(key, committed);
-    for (let index = committed + 1; index <= lastIndex; index++) {
-      if (member.core?.unstored(index)?.content.kind !== 'members') continue;
-      this.waits++;
-      assert.equal(committed, before, `${member.id} commits by a roll at ${index} that it has not stored`);
-    }
+    const roll = unstoredRoll(member);
+    if (roll === null) return;
+    this.waits++;
+    assert.equal(committed, before, `${member.id} commits by a roll at ${roll} that it has not stored`);
   }
 }
 

@@ -11,7 +11,7 @@ const ROLL = { index: 1, term: 1, voters: ['a', 'b', 'c'] };
 function helo(from: string, more: Partial<Helo> = {}): Helo {
   return {
     ...{ kind: 'helo', from, to: 'a', term: 1, roll: ROLL, isPrimary: false, isReturning: true },
-    ...{ start: 1, heardStart: OWN_START },
+    ...{ isWhole: true, start: 1, heardStart: OWN_START },
     ...more,
   };
 }
@@ -38,6 +38,16 @@ describe('the next primary', () => {
     assert.equal(next([helo('b'), helo('c')], true), 'a');
     assert.equal(next([helo('b')], true), null);
     assert.equal(next([helo('b'), helo('c', { heardStart: OWN_START - 1 })], true), null);
+  });
+
+  it('is nobody whose log is damaged', () => {
+    assert.equal(
+      next([helo('b', { isReturning: false, isWhole: false }), helo('c', { isReturning: false })], true),
+      'c',
+    );
+    const living = new Living(LIMIT_TICKS);
+    for (const each of [helo('a', { isWhole: false }), helo('c')]) living.helo(each);
+    assert.equal(living.next('b', ROLL, true, OWN_START), 'b');
   });
 
   it('is nobody that was struck off by a newer roll', () => {

@@ -6,10 +6,14 @@ interface Heard {
   ticks: number;
   roll: Roll | null;
   isReturning: boolean;
+  isWhole: boolean;
   start: number;
   /** Which start of this member it had heard of. */
   heardStart: number;
 }
+
+/** Of a member whose HELO did not come yet. */
+const UNKNOWN: Heard = { ticks: 0, roll: null, isReturning: true, isWhole: false, start: 0, heardStart: 0 };
 
 export class Living {
   readonly #heard = new Map<MemberId, Heard>();
@@ -26,13 +30,12 @@ export class Living {
 
   heard(member: MemberId): void {
     const known = this.#heard.get(member);
-    if (known === undefined)
-      this.#heard.set(member, { ticks: 0, roll: null, isReturning: true, start: 0, heardStart: 0 });
+    if (known === undefined) this.#heard.set(member, { ...UNKNOWN });
     else known.ticks = 0;
   }
 
-  helo({ from, roll, isReturning, start, heardStart }: Helo): void {
-    this.#heard.set(from, { ticks: 0, roll, isReturning, start, heardStart });
+  helo({ from, roll, isReturning, isWhole, start, heardStart }: Helo): void {
+    this.#heard.set(from, { ticks: 0, roll, isReturning, isWhole, start, heardStart });
   }
 
   /** Which start of the member was heard of last; 0 for none. */
@@ -45,21 +48,22 @@ export class Living {
   }
 
   /**
-   * The lowest living member that has all that was acknowledged; null when nobody surely has. All voters of the newest roll have,
-   * but one that was away may have been struck off since: it counts only when all that live were away, and all of that roll live and
-   * have heard of its start. One that has not may have taken over before, and be dead by now.
+   * The lowest living member that has all that was acknowledged; null when nobody surely has. All voters of the newest roll have whose
+   * log is whole, but one that was away may have been struck off since. It counts only when no voter has stayed, and all of them live
+   * and have heard of its start: one that has not may have taken over before, and be dead by now.
    */
   next(self: MemberId, own: Roll, isReturning: boolean, start: number): MemberId | null {
     const others = [...this.#heard].filter(([member]) => member !== self && this.isLiving(member));
     const newest = others.reduce((best, [, { roll }]) => (roll !== null && isNewer(roll, best) ? roll : best), own);
     const isThere = (voter: MemberId) => voter === self || this.isLiving(voter);
-    const hasStayed = (voter: MemberId) =>
-      voter === self ? !isReturning : this.#heard.get(voter)?.isReturning === false;
+    const isWhole = (voter: MemberId) => voter === self || this.#heard.get(voter)?.isWhole === true;
+    const wasAway = (voter: MemberId) => (voter === self ? isReturning : this.#heard.get(voter)?.isReturning !== false);
     const knowsStart = (voter: MemberId) => voter === self || this.#heard.get(voter)?.heardStart === start;
     const living = newest.voters.filter(isThere);
-    const stayed = living.filter(hasStayed);
+    const whole = living.filter(isWhole);
+    const stayed = whole.filter((voter) => !wasAway(voter));
     const areAllThere = living.length === newest.voters.length && living.every(knowsStart);
-    const candidates = stayed.length === 0 && areAllThere ? living : stayed;
+    const candidates = stayed.length === 0 && areAllThere ? whole : stayed;
     return candidates[0] ?? null;
   }
 }

@@ -18,6 +18,8 @@ export interface Helo extends Envelope {
   readonly isPrimary: boolean;
   /** It may lack what was acknowledged. */
   readonly isReturning: boolean;
+  /** Its log is whole, as far as it knows. */
+  readonly isWhole: boolean;
   /** Of this start of the sender, and the last one that the sender has heard of the receiver: 0 when it has heard none. */
   readonly start: number;
   readonly heardStart: number;

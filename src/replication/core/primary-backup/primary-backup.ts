@@ -86,8 +86,8 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
       this.#noteReturn(message);
       // It was removed, and may not know.
       if (!hasMember(this.replica.log.members, from)) this.#sendHelo(from);
-      // It has been started anew.
-      if (from === this.#primary && term === this.#term && !message.isPrimary) this.#missPrimary();
+      // It has been started anew, or follows another one.
+      if (from === this.#primary && term >= this.#term && !message.isPrimary) this.#missPrimary();
       return;
     }
     this.#living.heard(from);
@@ -293,12 +293,12 @@ export class PrimaryBackup extends LedCore<PrimaryMessage> {
   }
 
   #sendHelo(to: MemberId): void {
-    const isReturning = this.#isReturning || !this.replica.mayElect;
+    const standing = { isReturning: this.#isReturning, isWhole: this.replica.mayElect };
     const isPrimary = this.leadership !== null;
     // Its heartbeats say that it lives.
     if (isPrimary && !this.#isRollStored) return;
     const starts = { start: this.#start, heardStart: this.#living.startOf(to) };
-    this.outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, isReturning, ...starts });
+    this.outbox.sendNow({ kind: 'helo', ...this.#envelope(to), roll: this.#roll, isPrimary, ...standing, ...starts });
   }
 
   #setTerm(term: number, primary: MemberId): void {
