@@ -12,7 +12,7 @@ import { coreSuite, runGroup } from './core-suite.js';
 import { NO_FAULTS } from './faults.js';
 import { Invariants } from './invariants.js';
 import { ELECTION_TICKS, makePrimaryBackup } from './make-cores.js';
-import { SimulatedGroup, type Tamper } from './simulated-group.js';
+import { type GroupOptions, SimulatedGroup, type Tamper } from './simulated-group.js';
 import type { SimulatedMember } from './simulated-member.js';
 
 const FIRST_SEED = Number(process.env.NMRFS_GROUP_SEED ?? (process.env.CI === 'true' ? randomInt(1, 2 ** 30) : 1));
@@ -86,11 +86,7 @@ describe('primary-backup', function () {
     let changes = 0;
     for (let seed = 1; seed <= 10; seed++) {
       const rolls = new Rolls();
-      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
-      const group = new SimulatedGroup({
-        ...{ seed, size: 2 + (seed % 3), make: makePrimaryBackup, faults },
-        ...{ electionTicks: ELECTION_TICKS, invariants: rolls },
-      });
+      const group = crashing(seed, 2 + (seed % 3), { invariants: rolls });
       group.run(300);
       changes += rolls.waits;
     }
@@ -113,11 +109,7 @@ describe('primary-backup', function () {
     let promotions = 0;
     for (let seed = 1; seed <= 20; seed++) {
       const watch = new Promotions();
-      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
-      const group = new SimulatedGroup({
-        ...{ seed, size: 3 + (seed % 3), make: makePrimaryBackup, faults },
-        ...{ electionTicks: ELECTION_TICKS, invariants: watch },
-      });
+      const group = crashing(seed, 3 + (seed % 3), { invariants: watch });
       group.run(300);
       promotions += watch.promotions;
     }
@@ -133,11 +125,7 @@ describe('primary-backup', function () {
         assert(roll === null || lastToldOf(sent) < roll, `${sent.from} tells of the roll at ${roll}: ${sent.kind}`);
         return sent;
       };
-      const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
-      const group = new SimulatedGroup({
-        ...{ seed, size: 2 + (seed % 3), make: makePrimaryBackup, faults },
-        ...{ electionTicks: ELECTION_TICKS, tamper: { message } },
-      });
+      const group = crashing(seed, 2 + (seed % 3), { tamper: { message } });
       group.run(300);
     }
     assert(waits > 0, 'some primary says something while its roll is not stored');
@@ -185,6 +173,15 @@ describe('primary-backup', function () {
     });
   }
 });
+
+/** Members crash, and the disk and the network take their time. */
+function crashing(seed: number, size: number, watched: Pick<GroupOptions, 'invariants' | 'tamper'>): SimulatedGroup {
+  const faults = { ...NO_FAULTS, longestDelay: 3, longestWrite: 4, crash: 0.02 };
+  return new SimulatedGroup({
+    ...{ seed, size, make: makePrimaryBackup, faults },
+    ...{ electionTicks: ELECTION_TICKS, ...watched },
+  });
+}
 
 /** Without faults, with a primary. */
 function groupOfThree(tamper: Tamper = {}): SimulatedGroup {
